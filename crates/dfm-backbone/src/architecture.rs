@@ -1,0 +1,383 @@
+//! ResNets described by data.
+//!
+//! Sources: He et al., *Deep Residual Learning for Image Recognition* (2016);
+//! Zagoruyko and Komodakis, *Wide Residual Networks* (2016); Xie et al.,
+//! *Aggregated Residual Transformations* (2017); shapes as in torchvision.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackboneError;
+use crate::layer::Layer;
+
+/// No known network has more; keeps a hostile header from asking for terabytes.
+const MOST_PARAMETERS: u64 = 1 << 29;
+
+/// What a stage repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// Two 3×3 convolutions.
+    Basic,
+    /// 1×1, 3×3 and 1×1, the last with four times the stage's width.
+    Bottleneck,
+}
+
+impl Block {
+    /// Output channels for each of the stage's planes.
+    pub fn expansion(self) -> usize {
+        match self {
+            Self::Basic => 1,
+            Self::Bottleneck => 4,
+        }
+    }
+}
+
+/// Which convolution of a bottleneck halves the map. In a basic block the first
+/// convolution is the 3×3 one, so that both mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StridePlacement {
+    /// The first 1×1 ("v1": the paper, Caffe).
+    FirstConvolution,
+    /// The 3×3 ("v1.5": torchvision, timm).
+    SpatialConvolution,
+}
+
+/// Padding of the 3×3, stride 2 maximum pooling after the stem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxPoolPadding {
+    /// One pixel on every side.
+    Symmetric,
+    /// One pixel at the bottom and at the right only (TensorFlow, Caffe).
+    EndOnly,
+}
+
+/// One ResNet, whole; where it is tapped is said separately.
+///
+/// ```
+/// use dfm_backbone::{Architecture, Layer};
+///
+/// let architecture = Architecture::known("resnet50_1by2").expect("a known name");
+/// assert_eq!(architecture.channels(Layer::Layer3), 512);
+/// assert_eq!(architecture.feature_size(Layer::Layer3, [256, 256]), [16, 16]);
+/// assert_eq!(architecture.parameter_count(Layer::Layer3), 2_148_032);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Its name: `resnet50` and the like.
+    pub name: String,
+    /// What the stages repeat.
+    pub block: Block,
+    /// Blocks in each stage.
+    pub depths: [usize; 4],
+    /// Output channels of the stem.
+    pub stem_width: usize,
+    /// Planes of the first stage, doubled in each later one: 64 in the paper.
+    pub width: usize,
+    /// Groups of the 3×3 convolution in a bottleneck.
+    pub groups: usize,
+    /// Its channels a group, for 64 planes: 64 in the paper.
+    pub width_per_group: usize,
+    /// Which convolution halves the map.
+    pub stride_placement: StridePlacement,
+    /// Padding of the maximum pooling after the stem.
+    pub max_pool_padding: MaxPoolPadding,
+}
+
+/// One convolution of an [`Architecture`], its batch norm folded: weight
+/// `[out_channels, in_channels_per_group, kernel, kernel]` and bias `[out_channels]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvolutionShape {
+    /// Our name for it: `stem`, `layer1.0.projection`, `layer1.0.conv1`, …
+    pub name: String,
+    /// Output channels.
+    pub out_channels: usize,
+    /// Input channels that one output channel sees.
+    pub in_channels_per_group: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Stride, the same both ways.
+    pub stride: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+/// The convolutions of one residual block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BlockShape {
+    /// The 1×1 on the shortcut, where the shapes on both sides differ.
+    pub(crate) projection: Option<ConvolutionShape>,
+    /// The residual branch, in order.
+    pub(crate) branch: Vec<ConvolutionShape>,
+}
+
+impl Architecture {
+    /// The architecture called `name`, if it is one of [`names`](Self::names).
+    pub fn known(name: &str) -> Option<Self> {
+        let (_, description) = KNOWN.iter().find(|(known, _)| *known == name)?;
+        Some(Self {
+            name: name.to_owned(),
+            block: description.block,
+            depths: description.depths,
+            stem_width: 64,
+            width: description.width,
+            groups: description.groups,
+            width_per_group: description.width_per_group,
+            stride_placement: description.stride_placement,
+            max_pool_padding: description.max_pool_padding,
+        })
+    }
+
+    /// Every name that [`known`](Self::known) knows.
+    pub fn names() -> &'static [&'static str] {
+        const NAMES: [&str; KNOWN.len()] = {
+            let mut names = [""; KNOWN.len()];
+            let mut index = 0;
+            while index < KNOWN.len() {
+                names[index] = KNOWN[index].0;
+                index += 1;
+            }
+            names
+        };
+        &NAMES
+    }
+
+    /// Whether a network can be built from this description; it may come from
+    /// an untrusted file.
+    ///
+    /// # Errors
+    ///
+    /// [`BackboneError::Architecture`] naming the first field out of bounds.
+    pub fn check(&self) -> Result<(), BackboneError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if !(1..=64).contains(&self.name.len()) || !self.name.chars().all(legal) {
+            let shown: String = self.name.chars().take(64).collect();
+            return Err(self.wrong("name", "1 to 64 letters, digits, '_', '-' or '.'", shown));
+        }
+        for (field, value, most) in [
+            ("depths", self.depths[0], 256),
+            ("depths", self.depths[1], 256),
+            ("depths", self.depths[2], 256),
+            ("depths", self.depths[3], 256),
+            ("stem_width", self.stem_width, 1024),
+            ("width", self.width, 1024),
+            ("groups", self.groups, 1024),
+            ("width_per_group", self.width_per_group, 4096),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(self.wrong(field, format!("between 1 and {most}"), value));
+            }
+        }
+        if self.block == Block::Basic && (self.groups, self.width_per_group) != (1, 64) {
+            let got = format!("{} and {}", self.groups, self.width_per_group);
+            return Err(self.wrong("groups and width_per_group", "1 and 64 in basic blocks", got));
+        }
+        if self.width * self.width_per_group < 64 {
+            let expected = "wide enough to leave one channel a group";
+            return Err(self.wrong("width_per_group", expected, self.width_per_group));
+        }
+        let parameters = self.parameters(Layer::Layer4);
+        if parameters > MOST_PARAMETERS {
+            return Err(self.wrong("size", format!("at most {MOST_PARAMETERS} parameters"), parameters));
+        }
+        Ok(())
+    }
+
+    /// Every convolution up to and including the stage `tap`, in the one order
+    /// that weights are kept in: the stem, then block by block the projection
+    /// (where there is one) and the residual branch.
+    pub fn convolutions(&self, tap: Layer) -> Vec<ConvolutionShape> {
+        let blocks = self.blocks(tap).into_iter();
+        let flat = blocks.flat_map(|block| block.projection.into_iter().chain(block.branch));
+        std::iter::once(self.stem()).chain(flat).collect()
+    }
+
+    /// Channels of the feature map at `layer`.
+    pub fn channels(&self, layer: Layer) -> usize {
+        self.planes(layer) * self.block.expansion()
+    }
+
+    /// Weights and biases up to and including the stage `tap`.
+    pub fn parameter_count(&self, tap: Layer) -> usize {
+        usize::try_from(self.parameters(tap)).unwrap_or(usize::MAX)
+    }
+
+    /// Height and width of the feature map at `tap` for a picture of `size`
+    /// (height, width) pixels; 0 where the picture is too small to have one.
+    pub fn feature_size(&self, tap: Layer, size: [usize; 2]) -> [usize; 2] {
+        let (begin, end) = self.max_pool_padding.sides();
+        size.map(|side| {
+            let stem = windows(side, 7, 6);
+            let pooled = windows(stem, 3, begin + end);
+            // Both ways to place the stride halve upwards.
+            (0..tap.index()).fold(pooled, |side, _| windows(side, 1, 0))
+        })
+    }
+
+    /// The convolution that the pictures meet first.
+    pub(crate) fn stem(&self) -> ConvolutionShape {
+        ConvolutionShape {
+            name: "stem".to_owned(),
+            out_channels: self.stem_width,
+            in_channels_per_group: 3,
+            kernel: [7, 7],
+            stride: 2,
+            padding: 3,
+            groups: 1,
+        }
+    }
+
+    /// Every residual block up to and including the stage `tap`.
+    pub(crate) fn blocks(&self, tap: Layer) -> Vec<BlockShape> {
+        let stages = Layer::ALL.into_iter().take_while(|layer| *layer <= tap);
+        stages
+            .flat_map(|layer| {
+                (0..self.depths[layer.index()]).map(move |index| self.block_shape(layer, index))
+            })
+            .collect()
+    }
+
+    fn block_shape(&self, layer: Layer, index: usize) -> BlockShape {
+        let planes = self.planes(layer);
+        let out = self.channels(layer);
+        let input = match (index, layer.index()) {
+            (0, 0) => self.stem_width,
+            (0, previous) => self.channels(Layer::ALL[previous - 1]),
+            _ => out,
+        };
+        let stride = if index == 0 && layer != Layer::Layer1 { 2 } else { 1 };
+        let convolution =
+            |name: &str, input: usize, out: usize, side: usize, stride: usize, groups: usize| {
+                ConvolutionShape {
+                    name: format!("{layer}.{index}.{name}"),
+                    out_channels: out,
+                    in_channels_per_group: input / groups,
+                    kernel: [side, side],
+                    stride,
+                    padding: side / 2,
+                    groups,
+                }
+            };
+        let projection =
+            (stride != 1 || input != out).then(|| convolution("projection", input, out, 1, stride, 1));
+        let branch = match self.block {
+            Block::Basic => vec![
+                convolution("conv1", input, planes, 3, stride, 1),
+                convolution("conv2", planes, planes, 3, 1, 1),
+            ],
+            Block::Bottleneck => {
+                let inner = planes * self.width_per_group / 64 * self.groups;
+                let (first, spatial) = match self.stride_placement {
+                    StridePlacement::FirstConvolution => (stride, 1),
+                    StridePlacement::SpatialConvolution => (1, stride),
+                };
+                vec![
+                    convolution("conv1", input, inner, 1, first, 1),
+                    convolution("conv2", inner, inner, 3, spatial, self.groups),
+                    convolution("conv3", inner, out, 1, 1, 1),
+                ]
+            }
+        };
+        BlockShape { projection, branch }
+    }
+
+    fn planes(&self, layer: Layer) -> usize {
+        self.width << layer.index()
+    }
+
+    fn parameters(&self, tap: Layer) -> u64 {
+        let convolutions = self.convolutions(tap);
+        convolutions.iter().fold(0_u64, |sum, shape| {
+            sum.saturating_add(shape.weight_count() as u64).saturating_add(shape.out_channels as u64)
+        })
+    }
+
+    fn wrong(&self, field: &'static str, expected: impl ToString, got: impl ToString) -> BackboneError {
+        BackboneError::Architecture {
+            architecture: self.name.chars().take(64).collect(),
+            field,
+            expected: expected.to_string(),
+            got: got.to_string(),
+        }
+    }
+}
+
+impl ConvolutionShape {
+    /// `[out_channels, in_channels_per_group, kernel height, kernel width]`.
+    pub fn weight_dims(&self) -> [usize; 4] {
+        [self.out_channels, self.in_channels_per_group, self.kernel[0], self.kernel[1]]
+    }
+
+    /// Values in the weight; saturates for shapes that no checked architecture has.
+    pub fn weight_count(&self) -> usize {
+        self.weight_dims().into_iter().fold(1, usize::saturating_mul)
+    }
+}
+
+impl MaxPoolPadding {
+    /// Pixels added before and after, the same for rows and columns.
+    pub(crate) fn sides(self) -> (usize, usize) {
+        match self {
+            Self::Symmetric => (1, 1),
+            Self::EndOnly => (0, 1),
+        }
+    }
+}
+
+/// Windows of `kernel` pixels, two apart, over `side` pixels and `padding` more.
+fn windows(side: usize, kernel: usize, padding: usize) -> usize {
+    if side == 0 {
+        return 0;
+    }
+    (side + padding).checked_sub(kernel).map_or(0, |room| room / 2 + 1)
+}
+
+/// What tells the known architectures apart.
+struct Description {
+    block: Block,
+    depths: [usize; 4],
+    width: usize,
+    groups: usize,
+    width_per_group: usize,
+    stride_placement: StridePlacement,
+    max_pool_padding: MaxPoolPadding,
+}
+
+const fn torchvision(block: Block, depths: [usize; 4], groups: usize, width_per_group: usize) -> Description {
+    Description {
+        block,
+        depths,
+        width: 64,
+        groups,
+        width_per_group,
+        stride_placement: StridePlacement::SpatialConvolution,
+        max_pool_padding: MaxPoolPadding::Symmetric,
+    }
+}
+
+const KNOWN: [(&str, Description); 9] = [
+    ("resnet18", torchvision(Block::Basic, [2, 2, 2, 2], 1, 64)),
+    ("resnet34", torchvision(Block::Basic, [3, 4, 6, 3], 1, 64)),
+    ("resnet50", torchvision(Block::Bottleneck, [3, 4, 6, 3], 1, 64)),
+    ("resnet101", torchvision(Block::Bottleneck, [3, 4, 23, 3], 1, 64)),
+    ("resnet152", torchvision(Block::Bottleneck, [3, 8, 36, 3], 1, 64)),
+    ("wide_resnet50_2", torchvision(Block::Bottleneck, [3, 4, 6, 3], 1, 128)),
+    ("wide_resnet101_2", torchvision(Block::Bottleneck, [3, 4, 23, 3], 1, 128)),
+    ("resnext50_32x4d", torchvision(Block::Bottleneck, [3, 4, 6, 3], 32, 4)),
+    (
+        "resnet50_1by2",
+        Description {
+            block: Block::Bottleneck,
+            depths: [3, 4, 6, 3],
+            width: 32,
+            groups: 1,
+            width_per_group: 64,
+            stride_placement: StridePlacement::FirstConvolution,
+            max_pool_padding: MaxPoolPadding::EndOnly,
+        },
+    ),
+];

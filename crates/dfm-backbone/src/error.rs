@@ -1,0 +1,83 @@
+//! What can be wrong with a network, as opposed to its weights file
+//! ([`WeightsError`](crate::WeightsError)) or a picture
+//! ([`PreprocessError`](crate::PreprocessError)).
+
+use thiserror::Error;
+
+use crate::layer::Layer;
+
+/// A network that cannot be built or run as asked.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum BackboneError {
+    /// A layer name that no ResNet has.
+    #[error("unknown layer '{got}': expected layer1, layer2, layer3 or layer4")]
+    UnknownLayer {
+        /// The name as given.
+        got: String,
+    },
+    /// A field of an [`Architecture`](crate::Architecture) is out of bounds.
+    #[error("architecture '{architecture}': {field} must be {expected}, got {got}")]
+    Architecture {
+        /// The architecture's name.
+        architecture: String,
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// A field of an [`InputContract`](crate::InputContract) is out of bounds.
+    #[error("input contract: {field} must be {expected}, got {got}")]
+    InputContract {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        got: String,
+    },
+    /// The tap lies behind the last layer that the weights hold.
+    #[error("cannot tap {tap} of '{architecture}': its weights end at {deepest}")]
+    TapBeyondWeights {
+        /// The architecture's name.
+        architecture: String,
+        /// The layer asked for.
+        tap: Layer,
+        /// The last layer in the weights.
+        deepest: Layer,
+    },
+    /// A pooling window of no pixels.
+    #[error("the pooling window must be at least 1 pixel wide, got 0")]
+    ZeroPool,
+    /// The feature map is smaller than the pooling window.
+    #[error(
+        "the feature map of {height}×{width} is smaller than the pooling window of {pool}×{pool}: \
+         take a larger picture size, an earlier layer or a smaller window"
+    )]
+    PoolLargerThanMap {
+        /// Side of the window, in cells of the map.
+        pool: usize,
+        /// Height of the map.
+        height: usize,
+        /// Width of the map.
+        width: usize,
+    },
+    /// No pictures were given.
+    #[error("extracting features needs at least one picture, got none")]
+    EmptyBatch,
+    /// A picture prepared for another input contract.
+    #[error("picture {index} of the batch holds {got} values, expected {expected} ([3, {height}, {width}])")]
+    PictureSize {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// `3 × height × width`.
+        expected: usize,
+        /// What it holds.
+        got: usize,
+        /// Height the weights ask for, in pixels.
+        height: usize,
+        /// Width the weights ask for, in pixels.
+        width: usize,
+    },
+}

@@ -1,0 +1,102 @@
+//! Pictures in, feature rows out.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::error::BackboneError;
+use crate::features::{FeatureShape, pool_and_flatten};
+use crate::layer::Layer;
+use crate::preprocess::{PreparedPicture, Preprocessor};
+use crate::resnet::ResNet;
+use crate::weights::BackboneWeights;
+
+/// A network up to one layer, with the pooling behind it and the preparation
+/// before it, on one device.
+#[derive(Debug)]
+pub struct FeatureExtractor {
+    weights: BackboneWeights,
+    network: ResNet,
+    layer: Layer,
+    pool: usize,
+    shape: FeatureShape,
+    preprocessor: Preprocessor,
+    device: Device,
+}
+
+impl FeatureExtractor {
+    /// Taps `layer` of the network with these weights; those of later layers are
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the weights end before `layer`, their input contract cannot be used, or
+    /// the pool is larger than the layer's map.
+    pub fn new(
+        weights: BackboneWeights,
+        layer: Layer,
+        pool: usize,
+        device: &Device,
+    ) -> Result<Self, BackboneError> {
+        let weights = weights.truncate(layer)?;
+        let header = weights.header();
+        let preprocessor = Preprocessor::new(header.input)?;
+        let size = header.architecture.feature_size(layer, [header.input.height, header.input.width]);
+        let shape = FeatureShape::pooled(header.architecture.channels(layer), size, pool)?;
+        let network = ResNet::new(&weights, layer, device)?;
+        Ok(Self { weights, network, layer, pool, shape, preprocessor, device: device.clone() })
+    }
+
+    /// The weights, up to the layer.
+    pub fn weights(&self) -> &BackboneWeights {
+        &self.weights
+    }
+
+    /// The layer whose output is taken.
+    pub fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    /// Side of the pooling window, in cells.
+    pub fn pool(&self) -> usize {
+        self.pool
+    }
+
+    /// Where the network runs.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Shape of a row before it was flattened.
+    pub fn feature_shape(&self) -> FeatureShape {
+        self.shape
+    }
+
+    /// Prepares pictures for this extractor.
+    pub fn preprocessor(&self) -> Preprocessor {
+        self.preprocessor.clone()
+    }
+
+    /// Features of a batch, `[N, D]` with `D = feature_shape().len()`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no picture, or one was prepared for another size.
+    pub fn extract(&self, pictures: &[PreparedPicture]) -> Result<Tensor<2>, BackboneError> {
+        let input = self.weights.header().input;
+        let expected = 3 * input.height * input.width;
+        if pictures.is_empty() {
+            return Err(BackboneError::EmptyBatch);
+        }
+        let mut values = Vec::with_capacity(pictures.len() * expected);
+        for (index, picture) in pictures.iter().enumerate() {
+            let got = picture.pixels.len();
+            if got != expected {
+                let (height, width) = (input.height, input.width);
+                return Err(BackboneError::PictureSize { index, expected, got, height, width });
+            }
+            values.extend_from_slice(&picture.pixels);
+        }
+        let data = TensorData::new(values, [pictures.len(), 3, input.height, input.width]);
+        let features = self.network.forward(Tensor::from_data(data, &self.device));
+        pool_and_flatten(features, self.pool).map(|(rows, _)| rows)
+    }
+}

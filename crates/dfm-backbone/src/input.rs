@@ -1,0 +1,113 @@
+//! How a picture must look before a network trained on such pictures sees it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackboneError;
+
+/// The longest side, in pixels, that pictures may be resized to.
+const LARGEST_SIDE: usize = 16_384;
+
+/// The order of a pixel's channels as the network expects them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelOrder {
+    /// Red first: torchvision and most others.
+    Rgb,
+    /// Blue first: networks that came from Caffe.
+    Bgr,
+}
+
+/// What weights were trained on, and so what they must be fed: part of every
+/// weights file. A channel value `v` in 0–255 becomes
+/// `(v · scale − mean) / standard_deviation`.
+///
+/// ```
+/// use dfm_backbone::InputContract;
+///
+/// let input = InputContract::imagenet().with_size(224, 320);
+/// assert_eq!((input.height, input.width), (224, 320));
+/// input.check()?;
+/// # Ok::<(), dfm_backbone::BackboneError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputContract {
+    /// Height to resize to, in pixels.
+    pub height: usize,
+    /// Width to resize to, in pixels.
+    pub width: usize,
+    /// Order of the channels in `mean`, `standard_deviation` and the tensor.
+    pub channels: ChannelOrder,
+    /// Multiplies the 0–255 value before the mean is taken off.
+    pub scale: f32,
+    /// Subtracted after scaling, in the order of `channels`.
+    pub mean: [f32; 3],
+    /// Divides last, in the order of `channels`.
+    pub standard_deviation: [f32; 3],
+}
+
+impl InputContract {
+    /// What torchvision's ImageNet weights expect: RGB in 0–1, then the mean and
+    /// standard deviation over ImageNet; at 256×256.
+    pub const fn imagenet() -> Self {
+        Self {
+            height: 256,
+            width: 256,
+            channels: ChannelOrder::Rgb,
+            scale: 1.0 / 255.0,
+            mean: [0.485, 0.456, 0.406],
+            standard_deviation: [0.229, 0.224, 0.225],
+        }
+    }
+
+    /// What the half-width Caffe network `resnet50_1by2` expects: BGR in 0–255,
+    /// less ImageNet's mean; at 256×256.
+    pub const fn caffe() -> Self {
+        Self {
+            height: 256,
+            width: 256,
+            channels: ChannelOrder::Bgr,
+            scale: 1.0,
+            mean: [104.0, 117.0, 123.0],
+            standard_deviation: [1.0; 3],
+        }
+    }
+
+    /// The same contract at `height` × `width` pixels.
+    #[must_use]
+    pub const fn with_size(mut self, height: usize, width: usize) -> Self {
+        self.height = height;
+        self.width = width;
+        self
+    }
+
+    /// Whether every field is usable.
+    ///
+    /// # Errors
+    ///
+    /// [`BackboneError::InputContract`] naming the first field that is not: a
+    /// side outside 1–16 384 pixels, a number that is not finite, a scale or
+    /// standard deviation that is not positive.
+    pub fn check(&self) -> Result<(), BackboneError> {
+        for (field, side) in [("height", self.height), ("width", self.width)] {
+            if !(1..=LARGEST_SIDE).contains(&side) {
+                return Err(wrong(field, "between 1 and 16384 pixels", side));
+            }
+        }
+        let positive = |value: f32| value.is_normal() && value > 0.0;
+        if !positive(self.scale) {
+            return Err(wrong("scale", "positive and finite", self.scale));
+        }
+        if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
+            return Err(wrong("mean", "finite", mean));
+        }
+        if let Some(deviation) = self.standard_deviation.iter().find(|value| !positive(**value)) {
+            return Err(wrong("standard_deviation", "positive and finite", deviation));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(field: &'static str, expected: &'static str, got: impl ToString) -> BackboneError {
+    BackboneError::InputContract { field, expected, got: got.to_string() }
+}

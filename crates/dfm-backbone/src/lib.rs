@@ -1,0 +1,55 @@
+//! Pretrained ResNet feature extractors on any Burn device: a picture goes in,
+//! a row of features comes out.
+//!
+//! The network is described by data ([`Architecture`]), its convolutions hold
+//! their batch norms folded ([`BackboneWeights`]), and how a picture must be
+//! prepared travels with the weights ([`InputContract`]), so that weights can
+//! be changed without changing the code that calls them.
+//!
+//! ```
+//! # #[cfg(feature = "flex")] {
+//! use dfm_backbone::{
+//!     Architecture, BackboneWeights, FeatureExtractor, InputContract, Layer, RgbImage,
+//! };
+//!
+//! let architecture = Architecture::known("resnet18").expect("a known name");
+//! let input = InputContract::imagenet().with_size(64, 64);
+//! let weights = BackboneWeights::random(architecture, Layer::Layer2, input, 7)?;
+//! let device = burn::tensor::Device::flex();
+//! let extractor = FeatureExtractor::new(weights, Layer::Layer2, 4, &device)?;
+//!
+//! let picture = extractor.preprocessor().prepare(&RgbImage::new(100, 80))?;
+//! let features = extractor.extract(&[picture])?;
+//! assert_eq!(features.dims(), [1, 128 * 2 * 2]);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Rows keep their layout: [`FeatureShape`] says which channel and which place
+//! in the picture a column belongs to.
+
+mod architecture;
+mod block;
+mod error;
+mod extractor;
+mod features;
+mod input;
+mod layer;
+pub mod preprocess;
+mod resnet;
+pub mod weights;
+
+pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
+pub use error::BackboneError;
+pub use extractor::FeatureExtractor;
+pub use features::{FeatureShape, pool_and_flatten};
+pub use input::{ChannelOrder, InputContract};
+pub use layer::Layer;
+pub use preprocess::{
+    DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,
+};
+pub use resnet::ResNet;
+pub use weights::{
+    BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,
+    Precision, WeightsError, WeightsHeader, catalogue, import_weights,
+};

@@ -1,0 +1,61 @@
+//! Why a picture could not be used.
+
+/// A picture that cannot be decoded or resized.
+#[derive(Debug, thiserror::Error)]
+pub enum PreprocessError {
+    /// No known picture format.
+    #[error("not a picture: expected JPEG, PNG, BMP, TIFF or WebP, found {found}")]
+    UnknownFormat {
+        /// What the first bytes look like.
+        found: String,
+    },
+    /// More bytes than allowed.
+    #[error("the file holds {got} bytes, the limit is {limit}: save it smaller")]
+    TooManyBytes {
+        /// The limit.
+        limit: u64,
+        /// What there is.
+        got: u64,
+    },
+    /// More pixels than allowed.
+    #[error("the picture is {width}×{height} pixels, the limit is {limit} in all: scale it down")]
+    TooManyPixels {
+        /// The limit.
+        limit: u64,
+        /// Declared width.
+        width: u32,
+        /// Declared height.
+        height: u32,
+    },
+    /// A picture without pixels.
+    #[error("the picture is {width}×{height} pixels: expected at least one")]
+    Empty {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// The format is known, the content is damaged or of a kind that is not
+    /// supported.
+    #[error("damaged or unsupported {format} picture: {source}; save or copy it again")]
+    Decode {
+        /// Name of the format.
+        format: &'static str,
+        /// What the decoder found.
+        source: image::ImageError,
+    },
+    /// The picture could not be resized.
+    #[error("resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}")]
+    Resize {
+        /// Width before.
+        width: u32,
+        /// Height before.
+        height: u32,
+        /// Width after.
+        to_width: usize,
+        /// Height after.
+        to_height: usize,
+        /// What the resizer said.
+        reason: String,
+    },
+}

@@ -1,0 +1,109 @@
+//! Why weights were refused.
+
+use crate::error::BackboneError;
+
+/// Weights that cannot be read, converted or used.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The network that they are for cannot be built.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// The file could not be read.
+    #[error("{operation}: {source}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// None of the formats that are known.
+    #[error("not a weights file: expected dfm weights, PyTorch (.pth), safetensors or ONNX, found {found}")]
+    UnknownFormat {
+        /// What the first bytes look like.
+        found: String,
+    },
+    /// The container is damaged or hostile.
+    #[error("cannot read {format} weights: {reason}")]
+    Container {
+        /// Name of the format.
+        format: &'static str,
+        /// What the parser found.
+        reason: String,
+    },
+    /// A file or an entry beyond the limit.
+    #[error("{what} holds {got} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+        /// What there is, or is declared.
+        got: u64,
+    },
+    /// The header of our own format cannot be used.
+    #[error("not dfm weights: {reason}")]
+    Header {
+        /// What is wrong.
+        reason: String,
+    },
+    /// An import that does not say which network the weights are for.
+    #[error("these weights do not name their architecture: give one of {known} (--backbone)")]
+    ArchitectureNeeded {
+        /// Names that are known.
+        known: String,
+    },
+    /// Another number of convolutions.
+    #[error("expected {expected} convolutions, found {got}: are these weights for this architecture?")]
+    Count {
+        /// Of the architecture.
+        expected: usize,
+        /// In the file.
+        got: usize,
+    },
+    /// A tensor that must be there.
+    #[error("tensor '{tensor}' is missing: expected {expected}; are these weights for '{architecture}'?")]
+    Missing {
+        /// Its name.
+        tensor: String,
+        /// What was expected of it.
+        expected: String,
+        /// The architecture.
+        architecture: String,
+    },
+    /// A tensor that nothing uses.
+    #[error("tensor '{tensor}' is not part of '{architecture}': are these weights for another architecture?")]
+    Unused {
+        /// Its name.
+        tensor: String,
+        /// The architecture.
+        architecture: String,
+    },
+    /// A tensor of another shape or type.
+    #[error("tensor '{tensor}': expected {expected}, found {got}")]
+    Shape {
+        /// Its name.
+        tensor: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// A value that is no number, or no finite one (also after rounding to f16).
+    #[error("tensor '{tensor}' holds {got}: expected finite numbers")]
+    NotFinite {
+        /// Its name.
+        tensor: String,
+        /// The value.
+        got: String,
+    },
+    /// A graph that is not the network it should be.
+    #[error("ONNX graph: {what}: expected {expected}, found {got}")]
+    Graph {
+        /// Which part.
+        what: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+}

@@ -1,0 +1,65 @@
+//! Batch norm folded into the convolution before it.
+
+use super::ConvolutionWeights;
+
+/// Added to the variance before its root, by every ResNet in use.
+pub(super) const EPSILON: f64 = 1e-5;
+
+/// A batch norm in inference: `(x − mean) / √(variance + ε) · scale + shift`, each
+/// `[channels]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct BatchNorm {
+    pub(super) scale: Vec<f32>,
+    pub(super) shift: Vec<f32>,
+    pub(super) mean: Vec<f32>,
+    pub(super) variance: Vec<f32>,
+    pub(super) epsilon: f64,
+}
+
+/// The convolution that does what `weight` (`[out, …]`), `bias` and `norm` do one
+/// after the other. Computed in `f64` and rounded once.
+pub(super) fn fold(weight: &[f32], bias: Option<&[f32]>, norm: &BatchNorm) -> ConvolutionWeights {
+    let channels = norm.scale.len();
+    let per_output = weight.len() / channels.max(1);
+    let mut folded = ConvolutionWeights { weight: Vec::with_capacity(weight.len()), bias: Vec::new() };
+    for (channel, weight) in weight.chunks(per_output.max(1)).enumerate() {
+        let deviation = (f64::from(norm.variance[channel]) + norm.epsilon).sqrt();
+        let factor = f64::from(norm.scale[channel]) / deviation;
+        folded.weight.extend(weight.iter().map(|value| (f64::from(*value) * factor) as f32));
+        let before = bias.map_or(0.0, |bias| f64::from(bias[channel]));
+        let shifted = (before - f64::from(norm.mean[channel])) * factor + f64::from(norm.shift[channel]);
+        folded.bias.push(shifted as f32);
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_does_what_both_do_one_after_the_other() {
+        let norm = BatchNorm {
+            scale: vec![2.0, 0.5],
+            shift: vec![-1.0, 3.0],
+            mean: vec![0.25, -4.0],
+            variance: vec![0.0, 9.0],
+            epsilon: EPSILON,
+        };
+        let folded = fold(&[1.0, -2.0, 0.5, 4.0], Some(&[0.75, 1.0]), &norm);
+        let input = [3.0_f64, -1.0];
+        for channel in 0..2 {
+            let weight = [[1.0, -2.0], [0.5, 4.0]][channel];
+            let plain = weight[0] * input[0] + weight[1] * input[1] + [0.75, 1.0][channel];
+            let mean = f64::from(norm.mean[channel]);
+            let expected = (plain - mean) / (f64::from(norm.variance[channel]) + EPSILON).sqrt()
+                * f64::from(norm.scale[channel])
+                + f64::from(norm.shift[channel]);
+            let got = f64::from(folded.weight[2 * channel]) * input[0]
+                + f64::from(folded.weight[2 * channel + 1]) * input[1]
+                + f64::from(folded.bias[channel]);
+            // One rounding to f32 for each weight.
+            assert!((got - expected).abs() < 1e-6 * expected.abs(), "{got} {expected}");
+        }
+    }
+}

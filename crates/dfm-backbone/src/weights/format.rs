@@ -1,0 +1,165 @@
+//! Our own weights file: safetensors with one metadata entry that holds the
+//! header as canonical JSON. One entry only, because a map with more would be
+//! written in any order, and the same weights must give the same bytes.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use half::f16;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+
+use super::{BackboneWeights, ConvolutionWeights, Precision, WeightsError, WeightsHeader};
+
+/// The metadata entry.
+pub(super) const KEY: &str = "dfm-weights";
+/// The deepest network has some hundred tensors of about a hundred bytes each.
+pub(super) const MAX_HEADER_BYTES: u64 = 1 << 20;
+
+impl BackboneWeights {
+    /// Reads weights of our own format.
+    ///
+    /// # Errors
+    ///
+    /// If the file is damaged, names a network that cannot be built, or a tensor
+    /// is missing, left over, of another shape, or not finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let (metadata, tensors) = parse(bytes)?;
+        let json =
+            metadata.get(KEY).ok_or_else(|| WeightsError::Header { reason: format!("no '{KEY}' entry") })?;
+        let header: WeightsHeader =
+            serde_json::from_str(json).map_err(|error| WeightsError::Header { reason: error.to_string() })?;
+        header.architecture.check()?;
+        let shapes = header.architecture.convolutions(header.deepest);
+        let mut names = Vec::with_capacity(2 * shapes.len());
+        let mut convolutions = Vec::with_capacity(shapes.len());
+        for shape in &shapes {
+            let mut read = |part: &str, dims: &[usize]| {
+                let name = format!("{}.{part}", shape.name);
+                let values = values(&tensors, &name, dims, &header)?;
+                names.push(name);
+                Ok::<_, WeightsError>(values)
+            };
+            let weight = read("weight", &shape.weight_dims())?;
+            let bias = read("bias", &[shape.out_channels])?;
+            convolutions.push(ConvolutionWeights { weight, bias });
+        }
+        if let Some(tensor) =
+            tensors.names().into_iter().find(|name| !names.iter().any(|known| known == *name))
+        {
+            let (tensor, architecture) = (tensor.to_owned(), header.architecture.name.clone());
+            return Err(WeightsError::Unused { tensor, architecture });
+        }
+        Self::new(header, convolutions)
+    }
+
+    /// Writes weights in our own format, as precisely as the header says. The
+    /// same weights give the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// None for checked weights.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        let header = self.header();
+        let json = serde_json::to_string(header)
+            .map_err(|error| WeightsError::Header { reason: error.to_string() })?;
+        let shapes = header.architecture.convolutions(header.deepest);
+        let tensors = shapes.iter().zip(self.convolutions()).flat_map(|(shape, weights)| {
+            [
+                ("weight", shape.weight_dims().to_vec(), &weights.weight),
+                ("bias", vec![shape.out_channels], &weights.bias),
+            ]
+            .map(|(part, dims, values)| {
+                (format!("{}.{part}", shape.name), Written { dims, values, precision: header.precision })
+            })
+        });
+        safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
+            .map_err(|error| WeightsError::Container { format: "safetensors", reason: error.to_string() })
+    }
+}
+
+/// Parses a safetensors file within the limit on its header.
+pub(super) fn parse(bytes: &[u8]) -> Result<(HashMap<String, String>, SafeTensors<'_>), WeightsError> {
+    let refused = |reason: String| WeightsError::Container { format: "safetensors", reason };
+    let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
+    let length = length.ok_or_else(|| refused(format!("{} bytes, expected 8 and more", bytes.len())))?;
+    if length > MAX_HEADER_BYTES {
+        return Err(WeightsError::TooLarge {
+            what: "safetensors header",
+            limit: MAX_HEADER_BYTES,
+            got: length,
+        });
+    }
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| refused(error.to_string()))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| refused(error.to_string()))?;
+    Ok((metadata.metadata().clone().unwrap_or_default(), tensors))
+}
+
+/// The values of a floating-point tensor as `f32`; `None` for another type.
+pub(super) fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        Dtype::BF16 => {
+            data.as_chunks().0.iter().map(|bytes| half::bf16::from_le_bytes(*bytes).to_f32()).collect()
+        }
+        Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        _ => return None,
+    })
+}
+
+fn values(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    dims: &[usize],
+    header: &WeightsHeader,
+) -> Result<Vec<f32>, WeightsError> {
+    let dtype = match header.precision {
+        Precision::F32 => Dtype::F32,
+        Precision::F16 => Dtype::F16,
+    };
+    let expected = || format!("{dtype:?} {dims:?}");
+    let view = tensors.tensor(name).map_err(|_| WeightsError::Missing {
+        tensor: name.to_owned(),
+        expected: expected(),
+        architecture: header.architecture.name.clone(),
+    })?;
+    let got = format!("{:?} {:?}", view.dtype(), view.shape());
+    match widen(&view) {
+        Some(values) if view.dtype() == dtype && view.shape() == dims => Ok(values),
+        _ => Err(WeightsError::Shape { tensor: name.to_owned(), expected: expected(), got }),
+    }
+}
+
+/// A tensor on its way to a file.
+struct Written<'a> {
+    dims: Vec<usize>,
+    values: &'a [f32],
+    precision: Precision,
+}
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F16 => Dtype::F16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.dims
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(match self.precision {
+            Precision::F32 => self.values.iter().copied().flat_map(f32::to_le_bytes).collect(),
+            Precision::F16 => {
+                self.values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
+            }
+        })
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+    }
+}

@@ -1,0 +1,163 @@
+//! Weights from other people's files.
+//!
+//! Every importer is strict: a tensor that the network needs and the file lacks,
+//! one that the file holds and the network does not use, and one of another shape
+//! are errors that name it. What belongs to layers after the tap and to the
+//! classifier is not read. No format here can run code.
+
+mod names;
+mod onnx;
+mod onnx_graph;
+mod pytorch;
+mod safetensors;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{BackboneWeights, Precision, WeightsError, WeightsHeader, format, hex};
+use crate::architecture::Architecture;
+use crate::input::InputContract;
+use crate::layer::Layer;
+
+/// The largest weights file that is read: the largest known network has half a
+/// gigabyte.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// What a file does not say of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportOptions {
+    /// The network; needed unless the file is of our own format.
+    pub architecture: Option<Architecture>,
+    /// The last layer to import.
+    pub deepest: Layer,
+    /// What the network expects of pictures; without it, torchvision's.
+    pub input: Option<InputContract>,
+    /// How precisely to keep the weights.
+    pub precision: Precision,
+    /// Their licence.
+    pub license: Option<String>,
+    /// Where they came from.
+    pub source: Option<String>,
+}
+
+impl Default for ImportOptions {
+    /// Everything up to `layer4`, in `f32`, nothing else known.
+    fn default() -> Self {
+        Self {
+            architecture: None,
+            deepest: Layer::Layer4,
+            input: None,
+            precision: Precision::F32,
+            license: None,
+            source: None,
+        }
+    }
+}
+
+/// Reads the weights at `path`: our own format, PyTorch's `.pth` (zip or legacy
+/// pickle), safetensors with torchvision's or timm's names, or ONNX, told apart by
+/// content. A file of our own format says all of [`ImportOptions`] itself; only
+/// `deepest` and `input` are heeded, and `architecture` must not contradict it.
+///
+/// Takes a path where the rest of this crate takes bytes, because PyTorch's
+/// checkpoints are read tensor by tensor.
+///
+/// # Errors
+///
+/// If the file is of no known format, damaged, or not of that network.
+pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWeights, WeightsError> {
+    let failed = |operation| move |source| WeightsError::Io { operation, source };
+    let mut file = File::open(path).map_err(failed("opening the weights"))?;
+    let length = file.metadata().map_err(failed("opening the weights"))?.len();
+    if length > MAX_BYTES {
+        return Err(WeightsError::TooLarge { what: "weights file", limit: MAX_BYTES, got: length });
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed("reading the weights"))?;
+
+    let kind = Kind::of(&bytes).ok_or_else(|| WeightsError::UnknownFormat { found: start_of(&bytes) })?;
+    if kind == Kind::Own {
+        return own(&bytes, options);
+    }
+    let architecture = options
+        .architecture
+        .clone()
+        .ok_or_else(|| WeightsError::ArchitectureNeeded { known: Architecture::names().join(", ") })?;
+    architecture.check()?;
+    let deepest = options.deepest;
+    let convolutions = match kind {
+        Kind::PyTorch => names::assemble(&pytorch::open(path)?, &architecture, deepest)?,
+        Kind::Onnx => onnx::convolutions(&bytes, &architecture, deepest)?,
+        Kind::SafeTensors | Kind::Own => {
+            names::assemble(&safetensors::open(&bytes)?, &architecture, deepest)?
+        }
+    };
+    let header = WeightsHeader {
+        architecture,
+        deepest,
+        input: options.input.unwrap_or(InputContract::imagenet()),
+        precision: options.precision,
+        license: options.license.clone().unwrap_or_else(|| "not stated".to_owned()),
+        source: options.source.clone().unwrap_or_else(|| "not stated".to_owned()),
+        source_sha256: Some(hex(&Sha256::digest(&bytes))),
+    };
+    BackboneWeights::new(header, convolutions)
+}
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Own,
+    PyTorch,
+    SafeTensors,
+    Onnx,
+}
+
+impl Kind {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        // Eight bytes of length, then JSON. A length may begin like any of the
+        // others, but those have no brace there with so small a number before it.
+        let braced = bytes.get(8) == Some(&b'{');
+        let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
+        if braced && length.is_some_and(|length| length <= bytes.len() as u64) {
+            let own = format::parse(bytes).is_ok_and(|(metadata, _)| metadata.contains_key(format::KEY));
+            return Some(if own { Self::Own } else { Self::SafeTensors });
+        }
+        match bytes {
+            // A zip archive, or a pickle of protocol 2 and later.
+            [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => Some(Self::PyTorch),
+            // A protocol buffer whose first field is the version of the format.
+            [0x08, ..] => Some(Self::Onnx),
+            // Damaged, and reported as such.
+            _ if braced => Some(Self::SafeTensors),
+            _ => None,
+        }
+    }
+}
+
+fn start_of(bytes: &[u8]) -> String {
+    match bytes {
+        [] => "an empty file".to_owned(),
+        _ => format!("bytes {:02x?}", &bytes[..bytes.len().min(8)]),
+    }
+}
+
+/// A file of our own format, as far as `options` ask for it.
+fn own(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, WeightsError> {
+    let weights = BackboneWeights::from_bytes(bytes)?;
+    let got = &weights.header().architecture;
+    if let Some(expected) = options.architecture.as_ref().filter(|expected| *expected != got) {
+        return Err(WeightsError::Header {
+            reason: format!("they are for '{}', not for '{}'", got.name, expected.name),
+        });
+    }
+    let tap = options.deepest.min(weights.header().deepest);
+    let weights = weights.truncate(tap)?;
+    Ok(match options.input {
+        Some(input) => weights.with_input(input),
+        None => weights,
+    })
+}

@@ -1,0 +1,127 @@
+//! Files of named tensors, with the names that torchvision and timm share.
+
+use super::super::fold::{BatchNorm, EPSILON, fold};
+use super::super::{ConvolutionWeights, WeightsError, format};
+use crate::architecture::{Architecture, ConvolutionShape};
+use crate::layer::Layer;
+
+/// A file of named tensors, read one at a time.
+pub(super) trait NamedTensors {
+    /// Every name.
+    fn names(&self) -> Vec<String>;
+    /// Shape of the tensor `name`, if there is one.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+    /// Its values; called only once its shape is known to be right.
+    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
+}
+
+/// What a batch norm keeps, in the order of [`BatchNorm`].
+const NORM_PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// The convolutions of `architecture` up to `deepest`, batch norms folded in.
+pub(super) fn assemble(
+    file: &impl NamedTensors,
+    architecture: &Architecture,
+    deepest: Layer,
+) -> Result<Vec<ConvolutionWeights>, WeightsError> {
+    let names = file.names();
+    let prefix = prefix(&names);
+    let mut used = Vec::new();
+    let mut convolutions = Vec::new();
+    for shape in architecture.convolutions(deepest) {
+        let (convolution, norm) = torch_names(&shape);
+        let mut read = |name: String, dims: &[usize]| {
+            let name = format!("{prefix}{name}");
+            let values = read(file, &name, dims, architecture);
+            used.push(name);
+            values
+        };
+        let weight = read(format!("{convolution}.weight"), &shape.weight_dims())?;
+        let mut parts = Vec::with_capacity(NORM_PARTS.len());
+        for part in NORM_PARTS {
+            parts.push(read(format!("{norm}.{part}"), &[shape.out_channels])?);
+        }
+        used.push(format!("{prefix}{norm}.num_batches_tracked"));
+        let Ok([scale, shift, mean, variance]) = <[Vec<f32>; 4]>::try_from(parts) else { continue };
+        if let Some(value) = variance.iter().find(|value| !(**value >= 0.0)) {
+            let tensor = format!("{prefix}{norm}.running_var");
+            return Err(WeightsError::NotFinite { tensor, got: format!("the variance {value}") });
+        }
+        convolutions.push(fold(&weight, None, &BatchNorm { scale, shift, mean, variance, epsilon: EPSILON }));
+    }
+    let skipped = |name: &str| {
+        name.strip_prefix(&prefix).is_some_and(|name| {
+            let later = Layer::ALL.into_iter().filter(|layer| *layer > deepest);
+            later
+                .map(Layer::name)
+                .chain(["fc", "classifier"])
+                .any(|part| name.starts_with(&format!("{part}.")))
+        })
+    };
+    match names.into_iter().find(|name| !used.contains(name) && !skipped(name)) {
+        Some(tensor) => Err(WeightsError::Unused { tensor, architecture: architecture.name.clone() }),
+        None => Ok(convolutions),
+    }
+}
+
+/// What stands before every name: whatever comes before the stem's. Empty where
+/// there is no stem, so that its plain name is the one reported missing.
+fn prefix(names: &[String]) -> String {
+    let stems = names.iter().filter_map(|name| name.strip_suffix("conv1.weight"));
+    let prefixes = stems.filter(|prefix| {
+        let mut parts = prefix.rsplit('.');
+        // Blocks have a `layer1.0.conv1.weight` each.
+        let in_a_block = parts.nth(2).is_some_and(|part| Layer::ALL.iter().any(|layer| layer.name() == part));
+        (prefix.is_empty() || prefix.ends_with('.')) && !in_a_block
+    });
+    prefixes.min_by_key(|prefix| prefix.len()).unwrap_or_default().to_owned()
+}
+
+/// Names of a convolution and of the batch norm behind it.
+fn torch_names(shape: &ConvolutionShape) -> (String, String) {
+    match shape.name.as_str() {
+        "stem" => ("conv1".to_owned(), "bn1".to_owned()),
+        name => match name.strip_suffix("projection") {
+            Some(block) => (format!("{block}downsample.0"), format!("{block}downsample.1")),
+            None => (name.to_owned(), name.replace("conv", "bn")),
+        },
+    }
+}
+
+fn read(
+    file: &impl NamedTensors,
+    name: &str,
+    dims: &[usize],
+    architecture: &Architecture,
+) -> Result<Vec<f32>, WeightsError> {
+    match file.shape(name) {
+        None => Err(WeightsError::Missing {
+            tensor: name.to_owned(),
+            expected: format!("{dims:?}"),
+            architecture: architecture.name.clone(),
+        }),
+        Some(shape) if shape != dims => Err(WeightsError::Shape {
+            tensor: name.to_owned(),
+            expected: format!("{dims:?}"),
+            got: format!("{shape:?}"),
+        }),
+        Some(_) => file.read(name),
+    }
+}
+
+/// Reports a tensor whose type is not one of floating point.
+pub(super) fn not_floating_point(name: &str, got: impl std::fmt::Debug) -> WeightsError {
+    WeightsError::Shape {
+        tensor: name.to_owned(),
+        expected: "floating-point values".to_owned(),
+        got: format!("{got:?}"),
+    }
+}
+
+/// Widens the values of a safetensors view.
+pub(super) fn widen(
+    name: &str,
+    view: &safetensors::tensor::TensorView<'_>,
+) -> Result<Vec<f32>, WeightsError> {
+    format::widen(view).ok_or_else(|| not_floating_point(name, view.dtype()))
+}

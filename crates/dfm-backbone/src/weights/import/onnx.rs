@@ -1,0 +1,205 @@
+//! Convolutions out of an ONNX graph. Names of constants mean nothing in such a
+//! file and their order is arbitrary, so the data is followed: from the first
+//! convolution through every block to the tap, each node checked to be the one
+//! that the architecture has there. A graph that wires the same convolutions
+//! differently (norms before them, another pool) is refused, not misread.
+
+use std::collections::HashMap;
+
+use super::super::fold::{BatchNorm, EPSILON, fold};
+use super::super::{ConvolutionWeights, WeightsError};
+use super::onnx_graph::{GraphProto, NodeProto};
+use crate::architecture::{Architecture, BlockShape, ConvolutionShape};
+use crate::layer::Layer;
+
+/// The convolutions of `architecture` up to `deepest`, batch norms folded in.
+pub(super) fn convolutions(
+    bytes: &[u8],
+    architecture: &Architecture,
+    deepest: Layer,
+) -> Result<Vec<ConvolutionWeights>, WeightsError> {
+    let graph = GraphProto::parse(bytes)?;
+    let got = graph.node.iter().filter(|node| node.op_type == "Conv").count();
+    // The whole network is counted, though only a part of it may be read: another
+    // depth is another network. A graph cut at the tap is as good.
+    let expected = architecture.convolutions(Layer::Layer4).len();
+    if got != expected && got != architecture.convolutions(deepest).len() {
+        return Err(WeightsError::Count { expected, got });
+    }
+    let stem = graph.node.iter().find(|node| node.op_type == "Conv");
+    let stem = stem.ok_or(WeightsError::Count { expected, got })?;
+    let mut walk = Walk::new(&graph);
+    let value = walk.convolution(stem, &architecture.stem())?;
+    let value = walk.only(value, "Relu", "the stem")?.output();
+    let pool = walk.only(value, "MaxPool", "the stem")?;
+    let (begin, end) = architecture.max_pool_padding.sides();
+    agrees(pool, "kernel_shape", &[3; 2], &[])?;
+    agrees(pool, "strides", &[2; 2], &[1; 2])?;
+    agrees(pool, "pads", &[begin, begin, end, end].map(|side| side as i64), &[0; 4])?;
+    agrees(pool, "dilations", &[1; 2], &[1; 2])?;
+    no_automatic_padding(pool)?;
+    let rounding = pool.attribute("ceil_mode").map_or(0, |attribute| attribute.i);
+    expect_equal(pool, "ceil_mode", &[0], &[rounding])?;
+    let mut value = pool.output();
+    for block in architecture.blocks(deepest) {
+        value = walk.block(value, &block)?;
+    }
+    Ok(walk.found)
+}
+
+/// A walk along the data, collecting convolutions.
+struct Walk<'g> {
+    graph: &'g GraphProto,
+    /// The nodes that read each value.
+    readers: HashMap<&'g str, Vec<&'g NodeProto>>,
+    found: Vec<ConvolutionWeights>,
+}
+
+impl<'g> Walk<'g> {
+    fn new(graph: &'g GraphProto) -> Self {
+        let mut readers: HashMap<&str, Vec<&NodeProto>> = HashMap::new();
+        for node in &graph.node {
+            for input in &node.input {
+                readers.entry(input).or_default().push(node);
+            }
+        }
+        Self { graph, readers, found: Vec::new() }
+    }
+
+    fn readers(&self, value: &str) -> &[&'g NodeProto] {
+        self.readers.get(value).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one node that reads `value`, which must be of the operator `expected`.
+    fn only(&self, value: &str, expected: &str, after: &str) -> Result<&'g NodeProto, WeightsError> {
+        match self.readers(value) {
+            [node] if node.op_type == expected => Ok(node),
+            others => Err(wired_otherwise(&format!("what reads {after}"), expected, others)),
+        }
+    }
+
+    /// From the input of a residual block to its output.
+    fn block(&mut self, value: &'g str, block: &BlockShape) -> Result<&'g str, WeightsError> {
+        let readers = self.readers(value).to_vec();
+        let (shortcut, mut node) = match (&block.projection, readers.as_slice()) {
+            (Some(shape), [one, other]) if one.op_type == "Conv" && other.op_type == "Conv" => {
+                // Which of the two comes first in the file says nothing.
+                let one_projects = self.leads_to_addition(one);
+                if one_projects == self.leads_to_addition(other) {
+                    return Err(wired_otherwise(&shape.name, "one of two to lead to Add", &readers));
+                }
+                let (projection, first) = if one_projects { (one, other) } else { (other, one) };
+                (self.convolution(projection, shape)?, *first)
+            }
+            (None, [one, other]) if one.op_type == "Conv" && other.op_type == "Add" => (value, *one),
+            (None, [one, other]) if one.op_type == "Add" && other.op_type == "Conv" => (value, *other),
+            (projection, _) => {
+                let expected = if projection.is_some() { "Conv, Conv" } else { "Conv, Add" };
+                let what = format!("what reads the input of {}", block.branch[0].name);
+                return Err(wired_otherwise(&what, expected, &readers));
+            }
+        };
+        let mut branch = value;
+        for (index, shape) in block.branch.iter().enumerate() {
+            if index > 0 {
+                let before = &block.branch[index - 1].name;
+                let relu = self.only(branch, "Relu", before)?;
+                node = self.only(relu.output(), "Conv", before)?;
+            }
+            branch = self.convolution(node, shape)?;
+        }
+        let name = &block.branch[block.branch.len() - 1].name;
+        let sum = self.only(branch, "Add", name)?;
+        if sum.input != [branch, shortcut] && sum.input != [shortcut, branch] {
+            return Err(WeightsError::Graph {
+                what: format!("the sum after {name}"),
+                expected: format!("{branch} + {shortcut}"),
+                got: sum.input.join(" + "),
+            });
+        }
+        Ok(self.only(sum.output(), "Relu", name)?.output())
+    }
+
+    /// Collects the weights of `node`, which must do what `shape` says, with the
+    /// batch norm behind it if there is one. Returns what it all gives.
+    fn convolution(
+        &mut self,
+        node: &'g NodeProto,
+        shape: &ConvolutionShape,
+    ) -> Result<&'g str, WeightsError> {
+        let group = node.attribute("group").map_or(1, |attribute| attribute.i);
+        expect_equal(node, "group", &[shape.groups as i64], &[group])?;
+        agrees(node, "strides", &[shape.stride as i64; 2], &[1; 2])?;
+        agrees(node, "pads", &[shape.padding as i64; 4], &[0; 4])?;
+        agrees(node, "dilations", &[1; 2], &[1; 2])?;
+        no_automatic_padding(node)?;
+        let weight = self.graph.constant(node.input(1), &shape.weight_dims())?;
+        let channels = [shape.out_channels];
+        let bias = match node.input(2) {
+            "" => None,
+            name => Some(self.graph.constant(name, &channels)?),
+        };
+        let Some(norm) = self.norm_after(node) else {
+            let bias = bias.unwrap_or_else(|| vec![0.0; shape.out_channels]);
+            self.found.push(ConvolutionWeights { weight, bias });
+            return Ok(node.output());
+        };
+        let part = |index: usize| self.graph.constant(norm.input(index), &channels);
+        let epsilon = norm.attribute("epsilon").map_or(EPSILON, |attribute| f64::from(attribute.f));
+        let parts =
+            BatchNorm { scale: part(1)?, shift: part(2)?, mean: part(3)?, variance: part(4)?, epsilon };
+        self.found.push(fold(&weight, bias.as_deref(), &parts));
+        Ok(norm.output())
+    }
+
+    /// The batch norm that alone reads what `node` gives.
+    fn norm_after(&self, node: &NodeProto) -> Option<&'g NodeProto> {
+        match self.readers(node.output()) {
+            [reader] if reader.op_type == "BatchNormalization" => Some(reader),
+            _ => None,
+        }
+    }
+
+    fn leads_to_addition(&self, node: &NodeProto) -> bool {
+        let last = self.norm_after(node).map_or(node.output(), NodeProto::output);
+        matches!(self.readers(last), [reader] if reader.op_type == "Add")
+    }
+}
+
+fn agrees(node: &NodeProto, attribute: &str, expected: &[i64], default: &[i64]) -> Result<(), WeightsError> {
+    expect_equal(node, attribute, expected, &node.ints(attribute, default))
+}
+
+fn no_automatic_padding(node: &NodeProto) -> Result<(), WeightsError> {
+    match node
+        .attribute("auto_pad")
+        .map_or("NOTSET".into(), |attribute| String::from_utf8_lossy(&attribute.s))
+    {
+        mode if mode == "NOTSET" => Ok(()),
+        mode => Err(WeightsError::Graph {
+            what: format!("auto_pad of {} node '{}'", node.op_type, node.name),
+            expected: "NOTSET".to_owned(),
+            got: mode.into_owned(),
+        }),
+    }
+}
+
+fn expect_equal(node: &NodeProto, what: &str, expected: &[i64], got: &[i64]) -> Result<(), WeightsError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(WeightsError::Graph {
+        what: format!("{what} of {} node '{}' giving '{}'", node.op_type, node.name, node.output()),
+        expected: format!("{expected:?}"),
+        got: format!("{got:?}"),
+    })
+}
+
+fn wired_otherwise(what: &str, expected: &str, got: &[&NodeProto]) -> WeightsError {
+    let got: Vec<&str> = got.iter().take(8).map(|node| node.op_type.as_str()).collect();
+    WeightsError::Graph {
+        what: what.to_owned(),
+        expected: expected.to_owned(),
+        got: if got.is_empty() { "nothing".to_owned() } else { got.join(", ") },
+    }
+}

@@ -1,0 +1,127 @@
+//! The few messages of the ONNX format that weights are read from, declared by
+//! hand: field numbers as in `onnx.proto3`, everything else is skipped.
+
+use prost::Message;
+
+use super::super::WeightsError;
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ModelProto {
+    #[prost(message, optional, tag = "7")]
+    pub(super) graph: Option<GraphProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) initializer: Vec<TensorProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) output: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(super) name: String,
+    #[prost(string, tag = "4")]
+    pub(super) op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) attribute: Vec<AttributeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AttributeProto {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(float, tag = "2")]
+    pub(super) f: f32,
+    #[prost(int64, tag = "3")]
+    pub(super) i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) s: Vec<u8>,
+    #[prost(int64, repeated, tag = "8")]
+    pub(super) ints: Vec<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    pub(super) dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub(super) data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub(super) float_data: Vec<f32>,
+    #[prost(string, tag = "8")]
+    pub(super) name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    pub(super) raw_data: Vec<u8>,
+}
+
+/// `TensorProto.DataType.FLOAT`.
+const FLOAT: i32 = 1;
+
+impl GraphProto {
+    /// The graph of a model.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let refused = |reason: String| WeightsError::Container { format: "ONNX", reason };
+        let model = ModelProto::decode(bytes).map_err(|error| refused(error.to_string()))?;
+        model
+            .graph
+            .filter(|graph| !graph.node.is_empty())
+            .ok_or_else(|| refused("it holds no graph".to_owned()))
+    }
+
+    /// Values of the constant `name`, which must have shape `dims`.
+    pub(super) fn constant(&self, name: &str, dims: &[usize]) -> Result<Vec<f32>, WeightsError> {
+        let tensor = self.initializer.iter().find(|tensor| tensor.name == name);
+        let tensor = tensor.ok_or_else(|| WeightsError::Graph {
+            what: format!("constant '{name}'"),
+            expected: format!("shape {dims:?}"),
+            got: "none".to_owned(),
+        })?;
+        let shape = |got: String| WeightsError::Shape {
+            tensor: name.to_owned(),
+            expected: format!("float32 {dims:?} inside the file"),
+            got,
+        };
+        let fits = tensor.dims.len() == dims.len()
+            && tensor.dims.iter().zip(dims).all(|(got, expected)| usize::try_from(*got) == Ok(*expected));
+        if !fits || tensor.data_type != FLOAT {
+            return Err(shape(format!("type {} {:?}", tensor.data_type, tensor.dims)));
+        }
+        let values: Vec<f32> = match tensor.float_data.is_empty() {
+            false => tensor.float_data.clone(),
+            true => tensor.raw_data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        };
+        if values.len() != dims.iter().product::<usize>() {
+            return Err(shape(format!("{} values", values.len())));
+        }
+        Ok(values)
+    }
+}
+
+impl NodeProto {
+    /// Input `index`, empty where it is left out.
+    pub(super) fn input(&self, index: usize) -> &str {
+        self.input.get(index).map_or("", String::as_str)
+    }
+
+    /// The first output.
+    pub(super) fn output(&self) -> &str {
+        self.output.first().map_or("", String::as_str)
+    }
+
+    /// The attribute `name`.
+    pub(super) fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+        self.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// The integers of the attribute `name`, or `default`.
+    pub(super) fn ints(&self, name: &str, default: &[i64]) -> Vec<i64> {
+        self.attribute(name).map_or_else(|| default.to_vec(), |attribute| attribute.ints.clone())
+    }
+}

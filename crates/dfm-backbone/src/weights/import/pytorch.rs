@@ -1,0 +1,85 @@
+//! PyTorch checkpoints, in both of their formats. The reader interprets the few
+//! pickle instructions that state dicts are made of; it never imports or calls
+//! what a pickle names.
+
+use std::path::Path;
+
+use half::{bf16, f16};
+use pytorch_reader::{DType, PickleValue, PytorchReader};
+
+use super::super::WeightsError;
+use super::names::{NamedTensors, not_floating_point};
+
+/// A checkpoint whose tensors are read when asked for.
+pub(super) struct Checkpoint(PytorchReader);
+
+/// Opens a checkpoint. One that holds anything but tensors, numbers and text is
+/// refused: such objects exist only once code has run.
+pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
+    let values = PytorchReader::read_pickle_data(path, None).map_err(refused)?;
+    if let Some((name, kind)) = foreign_object(&values, "") {
+        return Err(refused(format!(
+            "entry '{name}' is a '{kind}', which only running code could make: save the state dict alone"
+        )));
+    }
+    match PytorchReader::new(path) {
+        Ok(reader) if reader.is_empty() => Err(refused("it holds no tensor")),
+        Ok(reader) => Ok(Checkpoint(reader)),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Name and type of the first object that is neither a tensor nor plain data. The
+/// reader bounds the depth of what it returns.
+fn foreign_object(value: &PickleValue, name: &str) -> Option<(String, String)> {
+    let inside = |key: &dyn ToString| match name {
+        "" => key.to_string(),
+        _ => format!("{name}.{}", key.to_string()),
+    };
+    match value {
+        PickleValue::Unsupported(kind) if kind == "torch.Tensor" => None,
+        PickleValue::Unsupported(kind) => Some((name.to_owned(), kind.clone())),
+        PickleValue::Dict(entries) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            entries.into_iter().find_map(|(key, value)| foreign_object(value, &inside(key)))
+        }
+        PickleValue::List(items) => {
+            items.iter().enumerate().find_map(|(index, value)| foreign_object(value, &inside(&index)))
+        }
+        _ => None,
+    }
+}
+
+fn refused(reason: impl ToString) -> WeightsError {
+    WeightsError::Container { format: "PyTorch", reason: reason.to_string() }
+}
+
+impl NamedTensors for Checkpoint {
+    fn names(&self) -> Vec<String> {
+        let mut names = self.0.keys();
+        names.sort();
+        names
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.get(name).map(|tensor| tensor.shape().to_vec())
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        let tensor = self.0.get(name).ok_or_else(|| refused(format!("tensor '{name}' is gone")))?;
+        let bytes = tensor.read().map_err(refused)?;
+        // The reader hands bytes out in this machine's order.
+        Ok(match tensor.dtype() {
+            DType::F32 => bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
+            DType::F16 => {
+                bytes.as_chunks().0.iter().map(|bytes| f16::from_ne_bytes(*bytes).to_f32()).collect()
+            }
+            DType::BF16 => {
+                bytes.as_chunks().0.iter().map(|bytes| bf16::from_ne_bytes(*bytes).to_f32()).collect()
+            }
+            DType::F64 => bytes.as_chunks().0.iter().map(|bytes| f64::from_ne_bytes(*bytes) as f32).collect(),
+            other => return Err(not_floating_point(name, other)),
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Weights that nobody trained.
+
+use super::{BackboneWeights, ConvolutionWeights, CounterGenerator, Precision, WeightsError, WeightsHeader};
+use crate::architecture::{Architecture, ConvolutionShape};
+use crate::input::InputContract;
+use crate::layer::Layer;
+
+impl BackboneWeights {
+    /// Seeded random weights: uniform with variance `2 / fan-in` (He et al.,
+    /// *Delving Deep into Rectifiers*, 2015), biases zero. The last convolution of
+    /// each residual branch is scaled by a quarter, so that activations do not
+    /// grow from block to block.
+    ///
+    /// The same seed gives the same weights on every machine.
+    ///
+    /// # Errors
+    ///
+    /// If the architecture or the input contract is out of bounds.
+    pub fn random(
+        architecture: Architecture,
+        deepest: Layer,
+        input: InputContract,
+        seed: u64,
+    ) -> Result<Self, WeightsError> {
+        architecture.check()?;
+        let shapes = architecture.convolutions(deepest);
+        let lasts: Vec<String> = architecture
+            .blocks(deepest)
+            .into_iter()
+            .filter_map(|block| block.branch.into_iter().last().map(|shape| shape.name))
+            .collect();
+        let convolutions = shapes
+            .iter()
+            .map(|shape| ConvolutionWeights {
+                weight: weight(shape, seed, if lasts.contains(&shape.name) { 0.25 } else { 1.0 }),
+                bias: vec![0.0; shape.out_channels],
+            })
+            .collect();
+        let header = WeightsHeader {
+            architecture,
+            deepest,
+            input,
+            precision: Precision::F32,
+            license: "none needed: random numbers".to_owned(),
+            source: format!("random, seed {seed}"),
+            source_sha256: None,
+        };
+        Self::new(header, convolutions)
+    }
+}
+
+fn weight(shape: &ConvolutionShape, seed: u64, scale: f32) -> Vec<f32> {
+    let generator = CounterGenerator::for_name(seed, &shape.name);
+    let [_, inputs, height, width] = shape.weight_dims();
+    // A uniform variable on [−b, b] has variance b² / 3.
+    let bound = scale * (6.0 / (inputs * height * width) as f32).sqrt();
+    (0..shape.weight_count() as u64).map(|index| bound * generator.unit_f32(index)).collect()
+}

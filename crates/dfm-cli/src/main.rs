@@ -1,0 +1,4 @@
+//! The `dfm` program.
+fn main() -> std::process::ExitCode {
+    dfm_cli::main()
+}

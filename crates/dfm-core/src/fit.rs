@@ -1,0 +1,96 @@
+//! From pictures of good parts to a fitted model.
+
+use dfm_backbone::{FeatureExtractor, PreparedPicture};
+use dfm_stats::{FitStatistic, Pca, Route, Samples, SvdGaussian};
+
+use crate::calibrate::{Calibration, held_out_scores};
+use crate::error::DfmError;
+use crate::model::{Dfm, FitRecord};
+use crate::params::{ScoreKind, ValidDfmParams};
+use crate::score::{Statistics, to_host};
+use crate::self_test::SelfTest;
+
+impl ValidDfmParams {
+    /// Fits a model to pictures of good parts, prepared by the extractor's
+    /// [`Preprocessor`](dfm_backbone::Preprocessor).
+    ///
+    /// Neither the order of the pictures nor the batch changes the model beyond
+    /// rounding. Holds `N × D` features in `f32` and again in `f64` while the
+    /// decomposition runs.
+    ///
+    /// # Errors
+    ///
+    /// - fewer than two different pictures, or no variation among them;
+    /// - features that are not finite;
+    /// - whatever the extractor or the statistics refuse.
+    pub fn fit(
+        &self,
+        extractor: FeatureExtractor,
+        pictures: impl IntoIterator<Item = PreparedPicture>,
+    ) -> Result<Dfm, DfmError> {
+        let (samples, content_hashes) = self.collect_features(&extractor, pictures)?;
+        let statistic = FitStatistic::of(&samples)?;
+        drop(samples);
+        if statistic.rank() == 0 {
+            return Err(DfmError::NoVariation { pictures: content_hashes.len() });
+        }
+        let pca = self.pca().truncate(&statistic)?;
+        let statistics = match self.params().score {
+            ScoreKind::Fre => Statistics::Fre(pca),
+            ScoreKind::Nll => {
+                let gaussian = SvdGaussian::fit(&reduced_rows(&statistic, &pca)?)?;
+                Statistics::Nll(pca, gaussian)
+            }
+        };
+        let calibration = match self.params().calibration {
+            Some(calibration) => {
+                let params = self.params();
+                let scores =
+                    held_out_scores(&statistic, &content_hashes, params.keep, params.score, calibration)?;
+                Some(Calibration::from_held_out(&scores, calibration.quantile)?)
+            }
+            None => None,
+        };
+        let record = FitRecord {
+            params: self.params().clone(),
+            picture_count: content_hashes.len(),
+            rank: statistic.rank(),
+            route: statistic.route().map_or("read", Route::name).to_owned(),
+            explained_ratio: statistics.pca().explained_ratio(),
+        };
+        let self_test = SelfTest::record(&extractor, &statistics.scorer(extractor.device()))?;
+        let kept = self.params().keep_fit_statistic.then_some((statistic, content_hashes));
+        Ok(Dfm::assemble(extractor, statistics, calibration, record, self_test, kept))
+    }
+
+    /// Runs every picture through the network, a batch at a time.
+    fn collect_features(
+        &self,
+        extractor: &FeatureExtractor,
+        pictures: impl IntoIterator<Item = PreparedPicture>,
+    ) -> Result<(Samples, Vec<[u8; 32]>), DfmError> {
+        let mut values = Vec::new();
+        let mut content_hashes = Vec::new();
+        let mut pictures = pictures.into_iter();
+        loop {
+            let batch: Vec<PreparedPicture> = pictures.by_ref().take(self.params().batch).collect();
+            if batch.is_empty() {
+                break;
+            }
+            values.extend(to_host(extractor.extract(&batch)?)?);
+            content_hashes.extend(batch.iter().map(|picture| picture.content_hash));
+        }
+        if content_hashes.len() < 2 {
+            return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
+        }
+        Ok((Samples::from_f32(&values, extractor.feature_shape().len())?, content_hashes))
+    }
+}
+
+/// The coordinates of the training pictures in the components that were kept.
+fn reduced_rows(statistic: &FitStatistic, pca: &Pca) -> Result<Samples, DfmError> {
+    let kept = pca.component_count();
+    let rows =
+        statistic.coordinates().chunks(statistic.rank()).flat_map(|row| &row[..kept]).copied().collect();
+    Ok(Samples::from_f64(rows, kept)?)
+}

@@ -1,0 +1,133 @@
+//! Figures over a list of scores.
+
+use serde::Serialize;
+
+/// The area under the receiver operating characteristic: the chance that an
+/// anomalous score is above a normal one, ties counting half (Mann–Whitney).
+///
+/// ```
+/// use dfm_core::metrics::auroc;
+///
+/// assert_eq!(auroc(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]), Some(0.75));
+/// assert_eq!(auroc(&[1.0, 2.0], &[false, false]), None);
+/// ```
+///
+/// # Panics
+///
+/// If there are more labels than scores, or fewer.
+pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    let mut below = 0.0;
+    let mut normal_before = 0.0;
+    let (mut anomalous, mut normal) = (0.0, 0.0);
+    for [positives, negatives] in tied_groups(scores, labels) {
+        // Every anomalous score of the group beats the normal ones before it,
+        // and half of those it is tied with.
+        below += positives * (normal_before + 0.5 * negatives);
+        normal_before += negatives;
+        anomalous += positives;
+        normal += negatives;
+    }
+    (anomalous > 0.0 && normal > 0.0).then(|| below / (anomalous * normal))
+}
+
+/// Average precision: the mean of the precision at each threshold, weighted by
+/// the recall gained there; tied scores share a threshold.
+///
+/// # Panics
+///
+/// If there are more labels than scores, or fewer.
+pub fn average_precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    let total = labels.iter().filter(|label| **label).count() as f64;
+    if total == 0.0 || total == labels.len() as f64 {
+        return None;
+    }
+    let (mut found, mut taken, mut sum) = (0.0, 0.0, 0.0);
+    for [positives, negatives] in tied_groups(scores, labels).into_iter().rev() {
+        found += positives;
+        taken += positives + negatives;
+        sum += positives / total * (found / taken);
+    }
+    Some(sum)
+}
+
+/// The threshold with the highest F1, and what it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BestF1 {
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// The lowest score called anomalous.
+    pub threshold: f64,
+    /// Share of those called anomalous that are.
+    pub precision: f64,
+    /// Share of the anomalous that are called so.
+    pub recall: f64,
+}
+
+/// The best F1 over every threshold, the highest threshold where several are
+/// equally good. It is chosen with the labels in hand: a bound on what a
+/// threshold could do, not what the model's own does.
+///
+/// # Panics
+///
+/// If there are more labels than scores, or fewer.
+pub fn best_f1(scores: &[f64], labels: &[bool]) -> Option<BestF1> {
+    let total = labels.iter().filter(|label| **label).count() as f64;
+    if total == 0.0 || total == labels.len() as f64 {
+        return None;
+    }
+    let mut thresholds = scores.to_vec();
+    thresholds.sort_by(|a, b| b.total_cmp(a));
+    thresholds.dedup();
+    let (mut found, mut taken) = (0.0, 0.0);
+    let mut best: Option<BestF1> = None;
+    for ([positives, negatives], threshold) in tied_groups(scores, labels).into_iter().rev().zip(thresholds) {
+        found += positives;
+        taken += positives + negatives;
+        let f1 = 2.0 * found / (taken + total);
+        if best.is_none_or(|best| f1 > best.f1) {
+            best = Some(BestF1 { f1, threshold, precision: found / taken, recall: found / total });
+        }
+    }
+    best
+}
+
+/// What a threshold makes of each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ConfusionMatrix {
+    /// Anomalous and called so.
+    pub true_positives: usize,
+    /// Normal, called anomalous.
+    pub false_positives: usize,
+    /// Normal and called so.
+    pub true_negatives: usize,
+    /// Anomalous, called normal.
+    pub false_negatives: usize,
+}
+
+impl ConfusionMatrix {
+    /// At `threshold`: scores that reach it are called anomalous.
+    pub fn at(scores: &[f64], labels: &[bool], threshold: f64) -> Self {
+        let count = |anomalous: bool, called: bool| {
+            let pairs = scores.iter().zip(labels);
+            pairs.filter(|(score, label)| **label == anomalous && (**score >= threshold) == called).count()
+        };
+        Self {
+            true_positives: count(true, true),
+            false_positives: count(false, true),
+            true_negatives: count(false, false),
+            false_negatives: count(true, false),
+        }
+    }
+}
+
+/// For each different score, rising, how many `[anomalous, normal]` have it.
+fn tied_groups(scores: &[f64], labels: &[bool]) -> Vec<[f64; 2]> {
+    assert_eq!(scores.len(), labels.len(), "one label a score");
+    let mut pairs: Vec<(f64, bool)> = scores.iter().copied().zip(labels.iter().copied()).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let count = |pairs: &[(f64, bool)]| {
+        let anomalous = pairs.iter().filter(|(_, label)| *label).count();
+        [anomalous as f64, (pairs.len() - anomalous) as f64]
+    };
+    pairs.chunk_by(|a, b| a.0 == b.0).map(count).collect()
+}

@@ -1,0 +1,155 @@
+//! A fitted model and what it says of a picture.
+
+use dfm_backbone::{FeatureExtractor, PreparedPicture, Preprocessor};
+use dfm_stats::FitStatistic;
+use serde::{Deserialize, Serialize};
+
+use crate::calibrate::{Calibration, Label};
+use crate::error::DfmError;
+use crate::map::AnomalyGrid;
+use crate::params::DfmParams;
+use crate::score::{Scorer, Statistics};
+use crate::self_test::SelfTest;
+
+/// How a model came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitRecord {
+    /// The parameters of the fit.
+    pub params: DfmParams,
+    /// Pictures it was fitted to.
+    pub picture_count: usize,
+    /// Directions in which they differ at all.
+    pub rank: usize,
+    /// How those were found: `gram`, `scatter` or `thin SVD`.
+    pub route: String,
+    /// The share of the variance that the kept components explain.
+    pub explained_ratio: f64,
+}
+
+/// What to compute beside the score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PredictOptions {
+    /// Whether to return anomaly maps, where the score has them.
+    pub map: bool,
+}
+
+/// What a model says of one picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The raw score: FRE or NLL, without upper limit; larger is more abnormal.
+    pub score: f64,
+    /// The score in (0, 1), ½ at the threshold; `None` without a threshold.
+    pub normalized_score: Option<f64>,
+    /// The verdict; `None` without a threshold.
+    pub label: Option<Label>,
+    /// Where the score comes from, cell by cell; see
+    /// [`AnomalyGrid::upsample`] for a map of the picture's size.
+    pub map: Option<AnomalyGrid>,
+}
+
+/// A fitted model on a device.
+#[derive(Debug)]
+pub struct Dfm {
+    pub(crate) extractor: FeatureExtractor,
+    pub(crate) statistics: Statistics,
+    pub(crate) scorer: Scorer,
+    pub(crate) calibration: Option<Calibration>,
+    pub(crate) record: FitRecord,
+    pub(crate) self_test: SelfTest,
+    pub(crate) kept: Option<(FitStatistic, Vec<[u8; 32]>)>,
+}
+
+impl Dfm {
+    pub(crate) fn assemble(
+        extractor: FeatureExtractor,
+        statistics: Statistics,
+        calibration: Option<Calibration>,
+        record: FitRecord,
+        self_test: SelfTest,
+        kept: Option<(FitStatistic, Vec<[u8; 32]>)>,
+    ) -> Self {
+        let scorer = statistics.scorer(extractor.device());
+        Self { extractor, statistics, scorer, calibration, record, self_test, kept }
+    }
+
+    /// Scores pictures that this model's [`preprocessor`](Self::preprocessor)
+    /// prepared, in their order, in batches of the fit's size.
+    ///
+    /// # Errors
+    ///
+    /// If a picture was prepared for another input size, its features are not
+    /// finite, or the device fails.
+    pub fn predict(
+        &self,
+        pictures: &[PreparedPicture],
+        options: PredictOptions,
+    ) -> Result<Vec<Prediction>, DfmError> {
+        let mut predictions = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(self.record.params.batch) {
+            let offset = predictions.len();
+            let rows = self.extractor.extract(batch)?;
+            let scores =
+                self.scorer.score(rows, self.extractor.feature_shape()).map_err(|error| match error {
+                    DfmError::NonFiniteFeatures { picture } => {
+                        DfmError::NonFiniteFeatures { picture: offset + picture }
+                    }
+                    other => other,
+                })?;
+            let mut maps = scores.maps.into_iter();
+            for score in scores.values {
+                let map = maps.next().filter(|_| options.map);
+                predictions.push(Prediction {
+                    score,
+                    normalized_score: self.calibration.map(|calibration| calibration.normalize(score)),
+                    label: self.calibration.map(|calibration| calibration.label(score)),
+                    map,
+                });
+            }
+        }
+        Ok(predictions)
+    }
+
+    /// Prepares pictures as this model expects them.
+    pub fn preprocessor(&self) -> Preprocessor {
+        self.extractor.preprocessor()
+    }
+
+    /// The feature extractor.
+    pub fn extractor(&self) -> &FeatureExtractor {
+        &self.extractor
+    }
+
+    /// How the model came to be.
+    pub fn record(&self) -> &FitRecord {
+        &self.record
+    }
+
+    /// Principal components that scoring uses.
+    pub fn component_count(&self) -> usize {
+        self.statistics.pca().component_count()
+    }
+
+    /// The threshold and normalisation, if the model has them.
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.calibration
+    }
+
+    /// What the model keeps so that it can be merged and updated: the statistic
+    /// of its pictures and their content hashes, row by row.
+    pub fn fit_statistic(&self) -> Option<(&FitStatistic, &[[u8; 32]])> {
+        self.kept.as_ref().map(|(statistic, hashes)| (statistic, hashes.as_slice()))
+    }
+
+    /// Replaces the threshold, keeping the spread that normalisation uses.
+    ///
+    /// # Errors
+    ///
+    /// If it is not finite.
+    pub fn set_threshold(&mut self, threshold: f64) -> Result<(), DfmError> {
+        self.calibration = Some(match self.calibration {
+            Some(calibration) => calibration.with_threshold(threshold)?,
+            None => Calibration::at(threshold)?,
+        });
+        Ok(())
+    }
+}

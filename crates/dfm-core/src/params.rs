@@ -1,0 +1,183 @@
+//! What a fit can be told: unchecked parameters, and the checked ones that
+//! alone can fit.
+
+use dfm_backbone::{BackboneWeights, FeatureExtractor, Layer};
+use dfm_stats::{Keep, PcaParams, ValidPcaParams};
+use serde::{Deserialize, Serialize};
+
+use burn::tensor::Device;
+
+use crate::error::DfmError;
+
+/// The most pictures that may run through the network together.
+pub const MAX_BATCH: usize = 1024;
+
+/// Which score a model gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreKind {
+    /// Feature reconstruction error: the squared norm of what the principal
+    /// components cannot reconstruct. Has an anomaly map.
+    Fre,
+    /// Negative log-likelihood of the reduced features under a Gaussian. Has no
+    /// map: it belongs to the picture as a whole.
+    Nll,
+}
+
+/// How the threshold is found with no defects at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationParams {
+    /// The share of held-out good pictures that should stay below the threshold,
+    /// in (0, 1].
+    pub quantile: f64,
+    /// Into how many parts the good pictures are divided, each scored by a model
+    /// of the others; at least 2.
+    pub folds: usize,
+}
+
+impl Default for CalibrationParams {
+    fn default() -> Self {
+        Self { quantile: 0.99, folds: 5 }
+    }
+}
+
+/// Everything that decides a fit, unchecked.
+///
+/// # Example
+///
+/// ```
+/// use dfm_core::{DfmParams, ScoreKind};
+///
+/// let params = DfmParams { score: ScoreKind::Nll, ..DfmParams::default() };
+/// assert!(params.check().is_ok());
+/// assert!(DfmParams { pool: 0, ..params }.check().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DfmParams {
+    /// The layer whose output is modelled.
+    pub layer: Layer,
+    /// Side and stride of the average pool over that output, in cells.
+    pub pool: usize,
+    /// How many principal components are kept.
+    #[serde(with = "KeepRecord")]
+    pub keep: Keep,
+    /// Which score the model gives.
+    pub score: ScoreKind,
+    /// How to find a threshold; `None` leaves scores without label or
+    /// normalisation.
+    pub calibration: Option<CalibrationParams>,
+    /// Pictures that run through the network together. Changes speed and memory,
+    /// not scores.
+    pub batch: usize,
+    /// Whether the model keeps what it needs to be merged and updated later:
+    /// every direction and each picture's coordinates.
+    pub keep_fit_statistic: bool,
+}
+
+impl Default for DfmParams {
+    /// The method's own settings: `layer3`, pool 4, 97 % of the variance, FRE.
+    fn default() -> Self {
+        Self {
+            layer: Layer::Layer3,
+            pool: 4,
+            keep: Keep::Ratio(0.97),
+            score: ScoreKind::Fre,
+            calibration: Some(CalibrationParams::default()),
+            batch: 8,
+            keep_fit_statistic: true,
+        }
+    }
+}
+
+impl DfmParams {
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter out of range, with the range.
+    pub fn check(self) -> Result<ValidDfmParams, DfmError> {
+        let out_of_range = |name, expected, got: String| DfmError::Parameter { name, expected, got };
+        if self.pool == 0 {
+            return Err(out_of_range("pool", "1 cell or more", "0".to_owned()));
+        }
+        if self.batch == 0 || self.batch > MAX_BATCH {
+            return Err(out_of_range("batch", "1 to 1024 pictures", self.batch.to_string()));
+        }
+        if let Some(CalibrationParams { quantile, folds }) = self.calibration {
+            if !(quantile > 0.0 && quantile <= 1.0) {
+                return Err(out_of_range("threshold quantile", "a share in (0, 1]", quantile.to_string()));
+            }
+            if folds < 2 {
+                return Err(out_of_range("folds", "2 or more", folds.to_string()));
+            }
+        }
+        let pca = PcaParams { keep: self.keep }.check()?;
+        Ok(ValidDfmParams { params: self, pca })
+    }
+}
+
+/// Checked [`DfmParams`]: the only ones that can fit.
+#[derive(Debug, Clone)]
+pub struct ValidDfmParams {
+    params: DfmParams,
+    pca: ValidPcaParams,
+}
+
+impl ValidDfmParams {
+    /// The parameters as given.
+    pub fn params(&self) -> &DfmParams {
+        &self.params
+    }
+
+    /// The feature extractor that these parameters ask for, on `device`.
+    ///
+    /// # Errors
+    ///
+    /// If the weights do not reach the layer, or the pool is larger than the
+    /// layer's output.
+    pub fn extractor(&self, weights: BackboneWeights, device: &Device) -> Result<FeatureExtractor, DfmError> {
+        Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, device)?)
+    }
+
+    pub(crate) fn pca(&self) -> &ValidPcaParams {
+        &self.pca
+    }
+}
+
+/// How [`Keep`] is written: `dfm-stats` knows no file formats.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Keep", rename_all = "snake_case")]
+enum KeepRecord {
+    Ratio(f64),
+    Components(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(params: DfmParams) -> &'static str {
+        match params.check() {
+            Err(DfmError::Parameter { name, .. }) => name,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_parameter_out_of_range_is_named() {
+        let good = DfmParams::default();
+        assert!(good.clone().check().is_ok());
+        assert_eq!(refused(DfmParams { pool: 0, ..good.clone() }), "pool");
+        assert_eq!(refused(DfmParams { batch: 0, ..good.clone() }), "batch");
+        assert_eq!(refused(DfmParams { batch: MAX_BATCH + 1, ..good.clone() }), "batch");
+        for quantile in [0.0, -0.1, 1.1, f64::NAN] {
+            let calibration = Some(CalibrationParams { quantile, folds: 5 });
+            assert_eq!(refused(DfmParams { calibration, ..good.clone() }), "threshold quantile");
+        }
+        let calibration = Some(CalibrationParams { quantile: 0.99, folds: 1 });
+        assert_eq!(refused(DfmParams { calibration, ..good.clone() }), "folds");
+        for keep in [Keep::Ratio(0.0), Keep::Ratio(1.5), Keep::Ratio(f64::NAN), Keep::Components(0)] {
+            assert!(DfmParams { keep, ..good.clone() }.check().is_err(), "{keep:?}");
+        }
+    }
+}

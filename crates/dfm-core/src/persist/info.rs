@@ -1,0 +1,94 @@
+//! What a file says of its model, without building the network.
+
+use std::io::Read;
+
+use dfm_backbone::{Architecture, FeatureShape, InputContract};
+use serde::Serialize;
+
+use crate::error::DfmError;
+use crate::model::FitRecord;
+use crate::persist::container::{self, Container};
+
+/// The contents of a model file, hash checked, self-test not run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// Version of the format.
+    pub version: u32,
+    /// The program that wrote it.
+    pub program: String,
+    /// Hex SHA-256 over header and tensors.
+    pub digest: String,
+    /// How the model came to be.
+    pub record: FitRecord,
+    /// The network.
+    pub architecture: Architecture,
+    /// What the network expects of a picture.
+    pub input: InputContract,
+    /// Licence of the weights.
+    pub license: String,
+    /// Where the weights came from.
+    pub source: String,
+    /// Hex SHA-256 of the weights.
+    pub weights_sha256: String,
+    /// Whether the weights are in the file.
+    pub weights_included: bool,
+    /// Shape of a feature row before flattening.
+    pub feature_shape: FeatureShape,
+    /// Principal components that scoring uses.
+    pub components: usize,
+    /// The threshold, if one was found.
+    pub threshold: Option<f64>,
+    /// Whether the model can be merged and updated.
+    pub updatable: bool,
+    /// Size of the file in bytes.
+    pub total_bytes: u64,
+    /// Bytes of weights in the file.
+    pub backbone_bytes: u64,
+    /// Bytes that are there only for merging and updating.
+    pub fit_statistic_bytes: u64,
+}
+
+impl ModelInfo {
+    /// Reads a model file, up to `max_bytes` of tensors.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelFileError`](crate::ModelFileError), as for [`Dfm::read`](crate::Dfm::read).
+    pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
+        let bytes = container::read(reader, max_bytes)?;
+        let file = Container::parse(&bytes)?;
+        let threshold = match file.header.calibrated {
+            true => file.f64("calibration")?.1.first().copied(),
+            false => None,
+        };
+        let header = &file.header;
+        let component_bytes = (header.components as u64) * (header.feature_shape.len() as u64) * 4;
+        let fit_statistic_bytes = match header.fit_statistic {
+            true => ["directions", "coordinates", "singular_values", "content_hashes"]
+                .iter()
+                .map(|name| file.byte_len(name))
+                .sum::<u64>()
+                .saturating_sub(component_bytes),
+            false => 0,
+        };
+        Ok(Self {
+            version: header.version,
+            program: header.program.clone(),
+            digest: header.digest.clone(),
+            record: header.record.clone(),
+            architecture: header.backbone.architecture.clone(),
+            input: header.backbone.input.clone(),
+            license: header.backbone.license.clone(),
+            source: header.backbone.source.clone(),
+            weights_sha256: header.backbone.sha256.clone(),
+            weights_included: header.backbone.included,
+            feature_shape: header.feature_shape,
+            components: header.components,
+            threshold,
+            updatable: header.fit_statistic,
+            total_bytes: bytes.len() as u64,
+            backbone_bytes: file.byte_len("backbone"),
+            fit_statistic_bytes,
+        })
+    }
+}

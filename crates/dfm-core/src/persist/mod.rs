@@ -1,0 +1,16 @@
+//! The model file: one safetensors container whose single metadata entry is a
+//! versioned JSON header. `docs/model-format.md` describes every entry.
+//!
+//! Hostile until parsed: sizes are checked against limits before anything is
+//! allocated, shapes against the header, the content against its hash, and the
+//! computation against a stored probe.
+
+mod container;
+mod header;
+mod info;
+mod read;
+mod write;
+
+pub use info::ModelInfo;
+pub use read::LoadOptions;
+pub use write::{SaveOptions, WrittenSizes};

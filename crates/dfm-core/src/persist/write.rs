@@ -1,0 +1,122 @@
+//! From a model to its file.
+
+use std::io::Write;
+
+use crate::error::DfmError;
+use crate::model::Dfm;
+use crate::persist::container::{self, OwnedTensor};
+use crate::persist::header::{BackboneRecord, Header, VERSION};
+use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH};
+
+/// What to leave out of a model file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// Leave the backbone's weights out, keeping their name and hash.
+    pub slim: bool,
+}
+
+/// Where the bytes of a model file went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenSizes {
+    /// The whole file.
+    pub total: u64,
+    /// The backbone's weights.
+    pub backbone: u64,
+    /// What is there only so that the model can be merged and updated.
+    pub fit_statistic: u64,
+}
+
+impl Dfm {
+    /// Writes the model. The same model gives the same bytes.
+    ///
+    /// Cost: one copy of the file in memory.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer reports.
+    pub fn write(&self, writer: &mut impl Write, options: &SaveOptions) -> Result<WrittenSizes, DfmError> {
+        let pca = self.statistics.pca();
+        let (features, components) = (self.extractor.feature_shape().len(), pca.component_count());
+        let mut tensors = vec![
+            ("mean", OwnedTensor::f64(&[features], pca.mean())),
+            ("variances", OwnedTensor::f64(&[2], &[pca.total_variance(), pca.residual_variance()])),
+            ("explained_variance", OwnedTensor::f64(&[components], pca.explained_variance())),
+            (
+                "self_test.probe",
+                OwnedTensor::u8(
+                    &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
+                    self.self_test.probe.clone(),
+                ),
+            ),
+            ("self_test.features", OwnedTensor::f32(&[features], self.self_test.features.iter().copied())),
+            ("self_test.score", OwnedTensor::f64(&[1], &[self.self_test.score])),
+        ];
+        if let Some(gaussian) = self.statistics.gaussian() {
+            let rank = gaussian.rank();
+            tensors.push(("gaussian.mean", OwnedTensor::f64(&[components], gaussian.mean())));
+            tensors.push(("gaussian.basis", OwnedTensor::f64(&[rank, components], gaussian.basis())));
+            tensors.push(("gaussian.deviations", OwnedTensor::f64(&[rank], gaussian.deviations())));
+        }
+        if let Some(calibration) = self.calibration {
+            let values = [calibration.threshold(), calibration.spread()];
+            tensors.push(("calibration", OwnedTensor::f64(&[2], &values)));
+        }
+        // The components are the first of the directions, so they are written once.
+        let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+        let mut fit_statistic = 0;
+        match &self.kept {
+            Some((statistic, hashes)) => {
+                let (rank, pictures) = (statistic.rank(), hashes.len());
+                tensors.push((
+                    "directions",
+                    OwnedTensor::f32(&[rank, features], narrow(statistic.directions())),
+                ));
+                tensors.push(("singular_values", OwnedTensor::f64(&[rank], statistic.singular_values())));
+                tensors.push((
+                    "coordinates",
+                    OwnedTensor::f32(&[pictures, rank], narrow(statistic.coordinates())),
+                ));
+                tensors.push((
+                    "content_hashes",
+                    OwnedTensor::u8(&[pictures, 32], hashes.as_flattened().to_vec()),
+                ));
+                fit_statistic =
+                    ((rank - components) * features + pictures * rank) * 4 + rank * 8 + pictures * 32;
+            }
+            None => {
+                tensors.push((
+                    "directions",
+                    OwnedTensor::f32(&[components, features], narrow(pca.components())),
+                ));
+            }
+        }
+
+        let weights = self.extractor.weights();
+        let mut backbone = 0;
+        if !options.slim {
+            let bytes = weights.to_bytes()?;
+            backbone = bytes.len() as u64;
+            tensors.push(("backbone", OwnedTensor::u8(&[bytes.len()], bytes)));
+        }
+        let header = Header {
+            version: VERSION,
+            digest: String::new(),
+            program: format!("dfm {}", env!("CARGO_PKG_VERSION")),
+            record: self.record.clone(),
+            backbone: BackboneRecord {
+                architecture: weights.header().architecture.clone(),
+                input: weights.header().input.clone(),
+                license: weights.header().license.clone(),
+                source: weights.header().source.clone(),
+                sha256: weights.sha256(),
+                included: !options.slim,
+            },
+            feature_shape: self.extractor.feature_shape(),
+            components,
+            calibrated: self.calibration.is_some(),
+            fit_statistic: self.kept.is_some(),
+        };
+        let total = container::write(writer, header, &tensors)?;
+        Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
+    }
+}

@@ -1,0 +1,199 @@
+//! The decomposition: centred rows to orthonormal directions. The one place
+//! that knows the linear algebra library.
+
+use faer::linalg::matmul::{matmul, triangular};
+use faer::{Accum, Mat, MatRef, Par, Side};
+
+use crate::error::StatsError;
+
+/// Variances below this share of the largest are lost in the rounding of a
+/// Gram or scatter matrix: it holds squares, so half of the 16 digits are gone,
+/// and one more is left as a margin.
+const SQUARED_CUT: f64 = 1e-9;
+
+/// How directions were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Eigenvectors of the rows' inner products `[N, N]`, projected back: for
+    /// `N ≤ D`. Keeps variances above 1e-9 of the largest.
+    Gram,
+    /// Eigenvectors of the columns' inner products `[D, D]`: for `D < N`. Keeps
+    /// variances above 1e-9 of the largest.
+    Scatter,
+    /// A thin SVD of the rows themselves, where the others cannot tell the rank.
+    /// Keeps singular values above `max(N, D) · ε` of the largest.
+    ThinSvd,
+}
+
+/// Directions of rows, by falling singular value; none where the rows are zero.
+#[derive(Debug, Clone)]
+pub(crate) struct Decomposition {
+    /// `[R]`.
+    pub(crate) singular_values: Vec<f64>,
+    /// Orthonormal rows `[R, D]`; the largest entry of each is positive.
+    pub(crate) directions: Vec<f64>,
+    /// `[N, R]`: the rows in these directions.
+    pub(crate) coordinates: Vec<f64>,
+    pub(crate) route: Route,
+}
+
+impl Route {
+    /// `gram`, `scatter` or `thin SVD`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gram => "gram",
+            Self::Scatter => "scatter",
+            Self::ThinSvd => "thin SVD",
+        }
+    }
+}
+
+/// Decomposes centred `rows` `[N, D]` that were divided by `unit` so that the
+/// largest value before centring was between one and two; singular values and
+/// coordinates are multiplied by it again.
+///
+/// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant.
+pub(crate) fn decompose(rows: &mut [f64], columns: usize, unit: f64) -> Result<Decomposition, StatsError> {
+    let count = rows.len() / columns;
+    let squared = if count <= columns { Route::Gram } else { Route::Scatter };
+    // Centring leaves the rounding of values of about two behind: nothing below
+    // can be told from it. Rows may be much smaller than that and are rescaled,
+    // so that no square vanishes.
+    let scale = power_of_two(rows);
+    let noise = 2.0 * f64::EPSILON * (rows.len() as f64).sqrt();
+    if scale <= f64::EPSILON {
+        return Ok(Decomposition {
+            singular_values: Vec::new(),
+            directions: Vec::new(),
+            coordinates: Vec::new(),
+            route: squared,
+        });
+    }
+    rows.iter_mut().for_each(|value| *value /= scale);
+    let matrix = MatRef::from_row_major_slice(rows, count, columns);
+    let found = match squared {
+        Route::Gram => gram(matrix, noise / scale),
+        _ => scatter(matrix, noise / scale),
+    };
+    let failed = StatsError::NotConverged { rows: count, columns };
+    let mut parts = found.ok_or_else(|| failed.clone())?;
+    // Centring takes one direction of N away; any other that is missing may be
+    // small rather than absent, and only the SVD can tell.
+    if parts.singular_values.len() < (count - 1).min(columns) {
+        parts = thin_svd(matrix, noise / scale).ok_or(failed)?;
+    }
+    let found = parts.finish(count, columns, scale * unit);
+    match found.singular_values.iter().find(|value| !value.is_normal()) {
+        Some(_) => Err(StatsError::Range { operation: "decomposition", scale: unit }),
+        None => Ok(found),
+    }
+}
+
+/// The power of two at or below the largest absolute value; 0 where all are.
+pub(crate) fn power_of_two(values: &[f64]) -> f64 {
+    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    if largest == 0.0 { 0.0 } else { largest.log2().floor().exp2().max(f64::MIN_POSITIVE) }
+}
+
+/// A decomposition in the library's matrices.
+struct Parts {
+    singular_values: Vec<f64>,
+    /// `[D, R]`.
+    directions: Mat<f64>,
+    /// `[N, R]`.
+    coordinates: Mat<f64>,
+    route: Route,
+}
+
+impl Parts {
+    /// Fixes the signs, undoes the scaling, and lays values out by rows.
+    fn finish(self, count: usize, columns: usize, scale: f64) -> Decomposition {
+        let rank = self.singular_values.len();
+        let mut directions = Vec::with_capacity(rank * columns);
+        let mut signs = Vec::with_capacity(rank);
+        for index in 0..rank {
+            let column = self.directions.col(index);
+            let entries = column.try_as_col_major().map_or(&[][..], |column| column.as_slice());
+            let largest = entries
+                .iter()
+                .fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
+            let norm = entries.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let sign = 1.0_f64.copysign(largest);
+            directions.extend(entries.iter().map(|value| value * sign / norm));
+            signs.push(sign);
+        }
+        let mut coordinates = Vec::with_capacity(count * rank);
+        for row in 0..count {
+            coordinates.extend((0..rank).map(|index| self.coordinates[(row, index)] * signs[index] * scale));
+        }
+        let singular_values = self.singular_values.iter().map(|value| value * scale).collect();
+        Decomposition { singular_values, directions, coordinates, route: self.route }
+    }
+}
+
+fn gram(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
+    let (singular_values, vectors) = eigen(inner_products(rows, rows.transpose()), noise)?;
+    let rank = singular_values.len();
+    // Xᵀ U has the directions as columns, each as long as its singular value.
+    let directions = product(rows.transpose(), vectors.as_ref());
+    let coordinates =
+        Mat::from_fn(rows.nrows(), rank, |row, index| vectors[(row, index)] * singular_values[index]);
+    Some(Parts { singular_values, directions, coordinates, route: Route::Gram })
+}
+
+fn scatter(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
+    let (singular_values, directions) = eigen(inner_products(rows.transpose(), rows), noise)?;
+    let coordinates = product(rows, directions.as_ref());
+    Some(Parts { singular_values, directions, coordinates, route: Route::Scatter })
+}
+
+fn thin_svd(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
+    let svd = rows.thin_svd().ok()?;
+    let values = svd.S().column_vector();
+    let cut = (rows.nrows().max(rows.ncols()) as f64 * f64::EPSILON * values[0]).max(noise);
+    let singular_values: Vec<f64> = values.iter().copied().take_while(|value| *value > cut).collect();
+    let rank = singular_values.len();
+    let directions = svd.V().subcols(0, rank).to_owned();
+    let left = svd.U();
+    let coordinates =
+        Mat::from_fn(rows.nrows(), rank, |row, index| left[(row, index)] * singular_values[index]);
+    Some(Parts { singular_values, directions, coordinates, route: Route::ThinSvd })
+}
+
+/// The lower triangle of `left · right`, which is symmetric.
+fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut result = Mat::zeros(left.nrows(), right.ncols());
+    triangular::matmul(
+        result.as_mut(),
+        triangular::BlockStructure::TriangularLower,
+        Accum::Replace,
+        left,
+        triangular::BlockStructure::Rectangular,
+        right,
+        triangular::BlockStructure::Rectangular,
+        1.0,
+        Par::rayon(0),
+    );
+    result
+}
+
+fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut result = Mat::zeros(left.nrows(), right.ncols());
+    matmul(result.as_mut(), Accum::Replace, left, right, 1.0, Par::rayon(0));
+    result
+}
+
+/// Roots of the eigenvalues above cut and noise, falling, and their eigenvectors as
+/// columns.
+fn eigen(matrix: Mat<f64>, noise: f64) -> Option<(Vec<f64>, Mat<f64>)> {
+    let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+    // They come in rising order.
+    let largest = values.last().copied().unwrap_or(0.0);
+    let cut = (SQUARED_CUT * largest).max(noise * noise);
+    let kept = values.iter().rev().take_while(|value| **value > cut).count();
+    let size = values.len();
+    let vectors = eigen.U();
+    let chosen = Mat::from_fn(size, kept, |row, index| vectors[(row, size - 1 - index)]);
+    Some((values.iter().rev().take(kept).map(|value| value.sqrt()).collect(), chosen))
+}

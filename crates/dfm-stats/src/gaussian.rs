@@ -1,0 +1,109 @@
+//! A Gaussian whose covariance is held as the SVD of the data.
+
+use burn::tensor::Device;
+
+use crate::error::{StatsError, check_values};
+use crate::samples::Samples;
+use crate::score::GaussianScorer;
+use crate::statistic::{FitStatistic, check_directions, check_falling};
+
+/// A Gaussian with covariance `C = U S² Uᵀ`, where `U` and `S` come from the SVD
+/// of the centred rows divided by `√N` (Ahuja et al., arXiv 1909.11786, section
+/// 3). Neither `C` nor its inverse is ever formed.
+///
+/// Where the rows do not vary in every direction, the Gaussian lives in the `R`
+/// directions in which they do, and says nothing of the others: what lies outside
+/// them does not count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SvdGaussian {
+    mean: Vec<f64>,
+    basis: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+impl SvdGaussian {
+    /// Fits `samples` `[N, K]`. The rank is that of [`FitStatistic`].
+    ///
+    /// # Errors
+    ///
+    /// If the rows do not vary, or the decomposition does not converge.
+    pub fn fit(samples: &Samples) -> Result<Self, StatsError> {
+        let statistic = FitStatistic::of(samples)?;
+        if statistic.rank() == 0 {
+            return Err(StatsError::NoVariation { operation: "a Gaussian", rows: samples.rows() });
+        }
+        let root = (samples.rows() as f64).sqrt();
+        Ok(Self {
+            mean: statistic.mean().to_vec(),
+            basis: statistic.directions().to_vec(),
+            deviations: statistic.singular_values().iter().map(|value| value / root).collect(),
+        })
+    }
+
+    /// From parts that may come from a file: `mean` `[K]`, `basis` `[R, K]`,
+    /// `deviations` `[R]`.
+    ///
+    /// # Errors
+    ///
+    /// If shapes contradict each other, a value is not finite, deviations are not
+    /// positive and falling, or a row of the basis is not of unit length.
+    pub fn from_parts(mean: Vec<f64>, basis: Vec<f64>, deviations: Vec<f64>) -> Result<Self, StatsError> {
+        let (columns, rank) = (mean.len(), deviations.len());
+        check_values("Gaussian mean", &mean, columns.max(1))?;
+        check_values("Gaussian basis", &basis, rank.max(1).saturating_mul(columns))?;
+        check_falling("Gaussian deviations", &deviations)?;
+        check_directions(&basis, columns)?;
+        Ok(Self { mean, basis, deviations })
+    }
+
+    /// `[K]`.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// `Uᵀ`: orthonormal rows `[R, K]`.
+    pub fn basis(&self) -> &[f64] {
+        &self.basis
+    }
+
+    /// `S`: standard deviations `[R]` along the basis, falling, with divisor `N`.
+    pub fn deviations(&self) -> &[f64] {
+        &self.deviations
+    }
+
+    /// `R`: directions in which the rows varied.
+    pub fn rank(&self) -> usize {
+        self.deviations.len()
+    }
+
+    /// `Σ z² + 2 Σ log σ` of each row, with `z` its whitened coordinates: twice the
+    /// negative log-likelihood, less the constant `R · log 2π`.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn negative_log_likelihood(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
+        samples.check_columns(self.mean.len())?;
+        let constant = self.log_determinant();
+        let score = |row: &[f64]| {
+            let axes = self.basis.chunks_exact(self.mean.len()).zip(&self.deviations);
+            let squares = axes.map(|(axis, deviation)| {
+                let along: f64 =
+                    axis.iter().zip(row).zip(&self.mean).map(|((a, x), mean)| a * (x - mean)).sum();
+                (along / deviation).powi(2)
+            });
+            squares.sum::<f64>() + constant
+        };
+        Ok(samples.iter().map(score).collect())
+    }
+
+    /// The same, ready to score on a device.
+    pub fn on_device(&self, device: &Device) -> GaussianScorer {
+        GaussianScorer::new(self, device)
+    }
+
+    /// `2 Σ log σ`.
+    pub(crate) fn log_determinant(&self) -> f64 {
+        2.0 * self.deviations.iter().map(|deviation| deviation.ln()).sum::<f64>()
+    }
+}

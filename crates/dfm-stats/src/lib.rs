@@ -1,0 +1,38 @@
+//! Principal components and a Gaussian, of rows of numbers.
+//!
+//! Fitting happens on the host in `f64`, scoring on any Burn device in `f32`.
+//! What the rows stand for is nobody's business here.
+//!
+//! - [`Samples`]: rows `[N, D]`, checked to be finite.
+//! - [`FitStatistic`]: their mean and every direction in which they vary.
+//! - [`Pca`]: the leading directions, by share of variance or by count.
+//! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
+//!
+//! ```
+//! use dfm_stats::{Keep, PcaParams, Samples};
+//!
+//! // Four points that almost lie on a line.
+//! let samples = Samples::from_f64(vec![0.0, 0.0, 1.0, 1.1, 2.0, 1.9, 3.0, 3.0], 2)?;
+//! let pca = PcaParams { keep: Keep::Ratio(0.97) }.check()?.fit(&samples)?;
+//! assert_eq!(pca.component_count(), 1);
+//! // A point far from the line cannot be reconstructed from one component.
+//! let far = Samples::from_f64(vec![0.0, 3.0], 2)?;
+//! assert!(pca.feature_reconstruction_error(&far)?[0] > 4.0);
+//! # Ok::<(), dfm_stats::StatsError>(())
+//! ```
+
+mod decompose;
+mod error;
+mod gaussian;
+mod pca;
+mod samples;
+mod score;
+mod statistic;
+
+pub use decompose::Route;
+pub use error::StatsError;
+pub use gaussian::SvdGaussian;
+pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
+pub use samples::Samples;
+pub use score::{GaussianScorer, PcaScorer};
+pub use statistic::FitStatistic;

@@ -1,0 +1,258 @@
+//! Principal component analysis.
+
+use burn::tensor::Device;
+
+use crate::error::{StatsError, check_values};
+use crate::samples::Samples;
+use crate::score::PcaScorer;
+use crate::statistic::{FitStatistic, check_directions, check_falling};
+
+/// How many components are kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Keep {
+    /// The fewest whose share of the variance reaches this, in (0, 1]:
+    /// scikit-learn's rule.
+    Ratio(f64),
+    /// This many.
+    Components(usize),
+}
+
+/// Parameters of a [`Pca`], unchecked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PcaParams {
+    /// How many components are kept.
+    pub keep: Keep,
+}
+
+impl PcaParams {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the ratio is outside (0, 1] or the count is 0.
+    pub fn check(self) -> Result<ValidPcaParams, StatsError> {
+        let got = match self.keep {
+            Keep::Ratio(ratio) if !(ratio > 0.0 && ratio <= 1.0) => ratio.to_string(),
+            Keep::Components(0) => "0 components".to_owned(),
+            _ => return Ok(ValidPcaParams(self)),
+        };
+        let expected = "a ratio in (0, 1] or 1 component and more".to_owned();
+        Err(StatsError::Parameter { name: "principal components", expected, got })
+    }
+}
+
+/// Checked [`PcaParams`]: the only ones that can fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValidPcaParams(PcaParams);
+
+impl ValidPcaParams {
+    /// Fits `samples` `[N, D]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FitStatistic::of`] and [`truncate`](Self::truncate).
+    pub fn fit(&self, samples: &Samples) -> Result<Pca, StatsError> {
+        self.truncate(&FitStatistic::of(samples)?)
+    }
+
+    /// The leading directions of a fit.
+    ///
+    /// # Errors
+    ///
+    /// If the rows do not vary, have fewer directions than components were asked
+    /// for, or variances that `f64` cannot hold.
+    pub fn truncate(&self, statistic: &FitStatistic) -> Result<Pca, StatsError> {
+        let (rank, rows) = (statistic.rank(), statistic.sample_count());
+        let singular_values = statistic.singular_values();
+        let Some(&largest) = singular_values.first() else {
+            return Err(StatsError::NoVariation { operation: "principal component analysis", rows });
+        };
+        // Shares first, so that no square overflows.
+        let shares: Vec<f64> = singular_values.iter().map(|value| (value / largest).powi(2)).collect();
+        let all: f64 = shares.iter().sum();
+        let count = match self.0.keep {
+            Keep::Components(asked) if asked > rank => {
+                return Err(StatsError::TooManyComponents { asked, rank, rows });
+            }
+            Keep::Components(asked) => asked,
+            Keep::Ratio(ratio) => {
+                let mut reached = 0.0;
+                let short = shares.iter().take_while(|share| {
+                    reached += **share;
+                    reached / all < ratio
+                });
+                (short.count() + 1).min(rank)
+            }
+        };
+        let unit = largest * (largest / (rows - 1) as f64);
+        if !(unit * all).is_normal() {
+            return Err(StatsError::Range { operation: "principal component analysis", scale: largest });
+        }
+        let columns = statistic.mean().len();
+        let explained_variance: Vec<f64> = shares[..count].iter().map(|share| share * unit).collect();
+        let discarded: f64 = shares[count..].iter().sum::<f64>() * unit;
+        let left_out = columns - count;
+        Ok(Pca {
+            mean: statistic.mean().to_vec(),
+            components: statistic.directions()[..count * columns].to_vec(),
+            explained_variance,
+            residual_variance: if left_out == 0 { 0.0 } else { discarded / left_out as f64 },
+            total_variance: all * unit,
+            sample_count: rows,
+            rank,
+        })
+    }
+}
+
+/// The leading directions of variation around a mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pca {
+    mean: Vec<f64>,
+    components: Vec<f64>,
+    explained_variance: Vec<f64>,
+    residual_variance: f64,
+    total_variance: f64,
+    sample_count: usize,
+    rank: usize,
+}
+
+impl Pca {
+    /// From parts that may come from a file: `mean` `[D]`, `components` `[K, D]`,
+    /// `explained_variance` `[K]`.
+    ///
+    /// # Errors
+    ///
+    /// If shapes contradict each other, a value is not finite, variances are not
+    /// positive and falling, or a component is not of unit length.
+    pub fn from_parts(
+        mean: Vec<f64>,
+        components: Vec<f64>,
+        explained_variance: Vec<f64>,
+        residual_variance: f64,
+        total_variance: f64,
+        sample_count: usize,
+        rank: usize,
+    ) -> Result<Self, StatsError> {
+        let (columns, count) = (mean.len(), explained_variance.len());
+        check_values("mean", &mean, columns.max(1))?;
+        check_values("components", &components, count.saturating_mul(columns))?;
+        check_falling("explained variance", &explained_variance)?;
+        check_directions(&components, columns)?;
+        let whole = count >= 1 && count <= rank && sample_count >= 2;
+        let variances =
+            residual_variance >= 0.0 && residual_variance.is_finite() && total_variance.is_normal();
+        if !(whole && variances && total_variance > 0.0) {
+            return Err(StatsError::Shape {
+                what: "principal components",
+                expected: "1 to rank components of at least 2 rows, and finite variances".to_owned(),
+                got: format!(
+                    "{count} components of rank {rank} and {sample_count} rows, variances {total_variance} and \
+                     {residual_variance}"
+                ),
+            });
+        }
+        Ok(Self {
+            mean,
+            components,
+            explained_variance,
+            residual_variance,
+            total_variance,
+            sample_count,
+            rank,
+        })
+    }
+
+    /// `[D]`.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Orthonormal rows `[K, D]`, by falling variance; the largest entry of each
+    /// is positive.
+    pub fn components(&self) -> &[f64] {
+        &self.components
+    }
+
+    /// `K`.
+    pub fn component_count(&self) -> usize {
+        self.explained_variance.len()
+    }
+
+    /// Variance along each component `[K]`, with divisor `N − 1`.
+    pub fn explained_variance(&self) -> &[f64] {
+        &self.explained_variance
+    }
+
+    /// The share of the variance that the components explain together.
+    pub fn explained_ratio(&self) -> f64 {
+        (self.explained_variance.iter().sum::<f64>() / self.total_variance).min(1.0)
+    }
+
+    /// The mean variance of the `D − K` directions left out.
+    pub fn residual_variance(&self) -> f64 {
+        self.residual_variance
+    }
+
+    /// The variance of all columns together.
+    pub fn total_variance(&self) -> f64 {
+        self.total_variance
+    }
+
+    /// `N` of the fit.
+    pub fn sample_count(&self) -> usize {
+        self.sample_count
+    }
+
+    /// Directions in which the rows of the fit varied at all.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Coordinates `[N, K]` of rows in the components.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn transform(&self, samples: &Samples) -> Result<Samples, StatsError> {
+        samples.check_columns(self.mean.len())?;
+        let values = samples.iter().flat_map(|row| self.coordinates(&self.centred(row))).collect();
+        Samples::from_f64(values, self.component_count())
+    }
+
+    /// `‖x − x̂‖²` of each row, with `x̂` its projection onto the components: what
+    /// they cannot explain (FRE paper, BMVC 2023).
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn feature_reconstruction_error(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
+        samples.check_columns(self.mean.len())?;
+        let columns = self.mean.len();
+        let error = |row: &[f64]| {
+            let mut residual = self.centred(row);
+            for (coordinate, component) in
+                self.coordinates(&residual).into_iter().zip(self.components.chunks_exact(columns))
+            {
+                for (value, part) in residual.iter_mut().zip(component) {
+                    *value -= coordinate * part;
+                }
+            }
+            residual.iter().map(|value| value * value).sum()
+        };
+        Ok(samples.iter().map(error).collect())
+    }
+
+    /// The same, ready to score on a device.
+    pub fn on_device(&self, device: &Device) -> PcaScorer {
+        PcaScorer::new(self, device)
+    }
+
+    fn centred(&self, row: &[f64]) -> Vec<f64> {
+        row.iter().zip(&self.mean).map(|(value, mean)| value - mean).collect()
+    }
+
+    fn coordinates(&self, centred: &[f64]) -> Vec<f64> {
+        let dot = |component: &[f64]| component.iter().zip(centred).map(|(a, b)| a * b).sum();
+        self.components.chunks_exact(self.mean.len()).map(dot).collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! What the suites share: golden files, tolerances, the devices to run on, and
+//! small pictures made on the spot.
+//!
+//! Every expectation in `fixtures/` was written by the seeded Python script in
+//! the same folder, from an independent implementation; nothing there was made
+//! by the code under test.
+
+pub mod devices;
+pub mod golden;
+pub mod pictures;
+pub mod tolerance;

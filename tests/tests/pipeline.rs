@@ -1,0 +1,305 @@
+//! From pictures to verdicts, on every device: the laws that a fitted model
+//! keeps, whatever it was fitted to.
+
+use std::sync::LazyLock;
+
+use burn::tensor::Device;
+use dfm_core::{
+    Architecture, BackboneWeights, CalibrationParams, Dfm, DfmError, DfmParams, InputContract, Keep, Label,
+    Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction, PreparedPicture,
+    Preprocessor, RgbImage, SaveOptions, ScoreKind,
+};
+use dfm_tests::tolerance::{assert_close, relative_l2};
+use dfm_tests::{devices, pictures};
+
+/// Two `f32` implementations of this network and its scoring differ by about
+/// 1e-6 relative; the issue of a wrong kernel or layout is far above 1e-4.
+const ACROSS_DEVICES: f64 = 1e-4;
+/// The same device, the same arithmetic in another order: a few roundings of
+/// `f32`, relative to a score that is a sum of a thousand squares.
+const REORDERED: f64 = 2e-5;
+
+/// A dozen different good parts.
+static GOOD: LazyLock<Vec<RgbImage>> =
+    LazyLock::new(|| (0..12).map(|seed| pictures::good(seed, 72, 56)).collect());
+
+fn small_weights(seed: u64) -> BackboneWeights {
+    let architecture = Architecture::known("resnet18").expect("a known architecture");
+    let input = InputContract::imagenet().with_size(64, 64);
+    BackboneWeights::random(architecture, Layer::Layer1, input, seed).expect("random weights")
+}
+
+fn small_params() -> DfmParams {
+    DfmParams { layer: Layer::Layer1, keep: Keep::Ratio(0.9), ..DfmParams::default() }
+}
+
+fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
+    pictures.iter().map(|picture| preprocessor.prepare(picture).expect("a prepared picture")).collect()
+}
+
+fn fit(params: DfmParams, pictures: &[RgbImage], device: &Device) -> Result<Dfm, DfmError> {
+    let params = params.check()?;
+    let extractor = params.extractor(small_weights(0), device)?;
+    let prepared = prepare(&extractor.preprocessor(), pictures);
+    params.fit(extractor, prepared)
+}
+
+fn flex() -> Device {
+    dfm_core::device::parse("flex").expect("flex is compiled in")
+}
+
+/// Good parts that the fit has not seen, and defective ones.
+fn unseen() -> Vec<RgbImage> {
+    let good = (100..103).map(|seed| pictures::good(seed, 72, 56));
+    good.chain((200..203).map(|seed| pictures::defective(seed, 72, 56))).collect()
+}
+
+fn predict(model: &Dfm, pictures: &[RgbImage]) -> Vec<Prediction> {
+    let prepared = prepare(&model.preprocessor(), pictures);
+    model.predict(&prepared, PredictOptions { map: true }).expect("predictions")
+}
+
+fn scores(model: &Dfm, pictures: &[RgbImage]) -> Vec<f64> {
+    predict(model, pictures).iter().map(|prediction| prediction.score).collect()
+}
+
+fn written(model: &Dfm, slim: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    model.write(&mut bytes, &SaveOptions { slim }).expect("a written model");
+    bytes
+}
+
+#[test]
+fn a_model_tells_defective_parts_from_good_ones_on_every_device() {
+    for (name, device) in devices::available() {
+        let model = fit(small_params(), &GOOD, &device).expect(&name);
+        let labels: Vec<_> = predict(&model, &unseen()).iter().map(|prediction| prediction.label).collect();
+        let (good, defective) = labels.split_at(3);
+        assert!(defective.iter().all(|label| *label == Some(Label::Anomalous)), "{name}: {labels:?}");
+        // One in a hundred good parts is expected above the threshold; of three, at most one.
+        assert!(
+            good.iter().filter(|label| **label == Some(Label::Anomalous)).count() <= 1,
+            "{name}: {labels:?}"
+        );
+    }
+}
+
+#[test]
+fn a_model_fitted_on_one_device_scores_the_same_on_every_other() {
+    let devices = devices::available();
+    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+        for (fitted_on, device) in &devices {
+            let model = fit(DfmParams { score, ..small_params() }, &GOOD, device).expect(fitted_on);
+            let file = written(&model, false);
+            let expected = scores(&model, &unseen());
+            for (read_on, device) in &devices {
+                let options = LoadOptions::on(device.clone());
+                let read = Dfm::read(&mut file.as_slice(), options).expect(read_on);
+                for (actual, expected) in scores(&read, &unseen()).into_iter().zip(&expected) {
+                    let what = format!("{score:?} fitted on {fitted_on}, read on {read_on}");
+                    assert_close(&what, actual, *expected, ACROSS_DEVICES);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_defect_is_where_the_map_is_highest() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    for prediction in &predict(&model, &unseen())[3..] {
+        let grid = prediction.map.as_ref().expect("FRE has a map");
+        let map = grid.upsample(PictureSize { width: 72, height: 56 });
+        assert_eq!((map.width, map.height, map.values.len()), (72, 56, 72 * 56));
+        let highest = (0..map.values.len()).max_by(|a, b| map.values[*a].total_cmp(&map.values[*b])).unwrap();
+        let (x, y) = (highest % 72, highest / 72);
+        // The square covers 29–43 × 21–35; a cell of the map is 18 × 14 pixels.
+        assert!((20..52).contains(&x) && (14..42).contains(&y), "highest at {x}, {y}");
+    }
+}
+
+#[test]
+fn the_score_is_the_sum_of_the_map() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    for prediction in predict(&model, &unseen()) {
+        let map = prediction.map.expect("FRE has a map");
+        let sum: f64 = map.values.iter().copied().map(f64::from).sum();
+        assert_eq!(sum, prediction.score);
+    }
+}
+
+#[test]
+fn a_likelihood_has_no_map_and_its_threshold_works_below_zero() {
+    let model = fit(DfmParams { score: ScoreKind::Nll, ..small_params() }, &GOOD, &flex()).unwrap();
+    let calibration = model.calibration().expect("a threshold");
+    for prediction in predict(&model, &unseen()) {
+        assert!(prediction.map.is_none());
+        let normalized = prediction.normalized_score.expect("a normalised score");
+        assert!(normalized > 0.0 && normalized < 1.0);
+        assert_eq!(normalized >= 0.5, prediction.score >= calibration.threshold());
+        assert_eq!(prediction.label == Some(Label::Anomalous), prediction.score >= calibration.threshold());
+    }
+}
+
+#[test]
+fn neither_the_order_of_pictures_nor_the_batch_changes_a_score() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    let expected = scores(&model, &unseen());
+    let reversed: Vec<RgbImage> = GOOD.iter().rev().cloned().collect();
+    for (pictures, batch) in [(reversed.as_slice(), 8), (GOOD.as_slice(), 1), (GOOD.as_slice(), 5)] {
+        let other = fit(DfmParams { batch, ..small_params() }, pictures, &flex()).unwrap();
+        let threshold = |model: &Dfm| model.calibration().unwrap().threshold();
+        assert_close("threshold", threshold(&other), threshold(&model), REORDERED);
+        for (actual, expected) in scores(&other, &unseen()).into_iter().zip(&expected) {
+            assert_close("score", actual, *expected, REORDERED);
+        }
+    }
+}
+
+#[test]
+fn a_score_does_not_depend_on_the_pictures_beside_it() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    let together = scores(&model, &unseen());
+    let alone: Vec<f64> =
+        unseen().iter().map(|picture| scores(&model, std::slice::from_ref(picture))[0]).collect();
+    assert!(relative_l2(&alone, &together) < REORDERED);
+}
+
+/// The fast way, in coordinates of the whole fit, against the plain one: fit
+/// again without each part and predict it.
+#[test]
+fn the_threshold_is_that_of_models_fitted_without_each_part() {
+    let calibration = CalibrationParams { quantile: 0.9, folds: 3 };
+    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+        let params = DfmParams { score, calibration: Some(calibration), ..small_params() };
+        let model = fit(params.clone(), &GOOD, &flex()).unwrap();
+
+        let mut by_hash = prepare(&model.preprocessor(), &GOOD);
+        by_hash.sort_by_key(|picture| picture.content_hash);
+        let mut held_out = Vec::new();
+        for fold in 0..calibration.folds {
+            let part = |inside: bool| {
+                let rows = by_hash.iter().enumerate();
+                rows.filter(|(row, _)| (row % calibration.folds == fold) == inside)
+                    .map(|(_, picture)| picture.clone())
+                    .collect::<Vec<_>>()
+            };
+            let valid = DfmParams { calibration: None, ..params.clone() }.check().unwrap();
+            let extractor = valid.extractor(small_weights(0), &flex()).unwrap();
+            let without = valid.fit(extractor, part(false)).unwrap();
+            let predictions = without.predict(&part(true), PredictOptions::default()).unwrap();
+            held_out.extend(predictions.into_iter().map(|prediction| prediction.score));
+        }
+        held_out.sort_by(f64::total_cmp);
+        // Linear between order statistics: 0.9 × 11 = 9.9.
+        let expected = 0.1 * held_out[9] + 0.9 * held_out[10];
+        // The refits score in f32 on the device, the threshold comes from f64.
+        assert_close(
+            &format!("{score:?}"),
+            model.calibration().unwrap().threshold(),
+            expected,
+            ACROSS_DEVICES,
+        );
+    }
+}
+
+#[test]
+fn a_model_reads_back_as_it_was_written() {
+    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+        let model = fit(DfmParams { score, ..small_params() }, &GOOD, &flex()).unwrap();
+        let file = written(&model, false);
+        let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).unwrap();
+        assert_eq!(read.calibration(), model.calibration());
+        assert_eq!(read.record(), model.record());
+        assert_eq!(written(&read, false), file, "{score:?}: writing what was read gives other bytes");
+        let info = ModelInfo::read(&mut file.as_slice(), LoadOptions::MAX_BYTES).unwrap();
+        assert_eq!(info.components, model.component_count());
+        assert_eq!(info.total_bytes, file.len() as u64);
+        assert_eq!(info.threshold, model.calibration().map(|calibration| calibration.threshold()));
+    }
+}
+
+#[test]
+fn the_same_pictures_give_the_same_bytes() {
+    let file = || written(&fit(small_params(), &GOOD, &flex()).unwrap(), false);
+    assert_eq!(file(), file());
+}
+
+#[test]
+fn a_slim_model_needs_its_own_weights() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    let file = written(&model, true);
+    assert!(file.len() < written(&model, false).len());
+    let read = |weights| Dfm::read(&mut file.as_slice(), LoadOptions { weights, ..LoadOptions::on(flex()) });
+    assert!(matches!(read(None), Err(DfmError::Model(ModelFileError::WeightsNeeded { .. }))));
+    assert!(matches!(
+        read(Some(small_weights(1))),
+        Err(DfmError::Model(ModelFileError::OtherWeights { .. }))
+    ));
+    let whole = read(Some(small_weights(0))).expect("its own weights");
+    assert_eq!(scores(&whole, &unseen()), scores(&model, &unseen()));
+}
+
+#[test]
+fn the_kept_statistic_reconstructs_every_training_picture() {
+    let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    let (statistic, hashes) = model.fit_statistic().expect("kept by default");
+    assert_eq!(hashes.len(), GOOD.len());
+    let prepared = prepare(&model.preprocessor(), &GOOD);
+    let rows = model.extractor().extract(&prepared).unwrap().try_into_vec_as::<f32>().unwrap();
+    let features = model.extractor().feature_shape().len();
+    let rank = statistic.rank();
+    for (picture, row) in rows.chunks(features).enumerate() {
+        assert_eq!(hashes[picture], prepared[picture].content_hash);
+        let mut rebuilt = statistic.mean().to_vec();
+        for (direction, coordinate) in statistic
+            .directions()
+            .chunks(features)
+            .zip(&statistic.coordinates()[picture * rank..(picture + 1) * rank])
+        {
+            for (value, part) in rebuilt.iter_mut().zip(direction) {
+                *value += coordinate * part;
+            }
+        }
+        let row: Vec<f64> = row.iter().copied().map(f64::from).collect();
+        // What the rank cut of the Gram route may leave out: 1e-9 of the
+        // largest variance, its root in the features.
+        assert!(relative_l2(&rebuilt, &row) < 1e-4);
+    }
+}
+
+#[test]
+fn the_kept_statistic_can_be_left_out() {
+    let whole = fit(small_params(), &GOOD, &flex()).unwrap();
+    let lean = fit(DfmParams { keep_fit_statistic: false, ..small_params() }, &GOOD, &flex()).unwrap();
+    assert!(lean.fit_statistic().is_none());
+    assert!(written(&lean, false).len() < written(&whole, false).len());
+    assert_eq!(scores(&lean, &unseen()), scores(&whole, &unseen()));
+}
+
+#[test]
+fn a_model_without_calibration_gives_raw_scores_alone() {
+    let mut model = fit(DfmParams { calibration: None, ..small_params() }, &GOOD, &flex()).unwrap();
+    let prediction = predict(&model, &unseen()).remove(0);
+    assert_eq!((prediction.label, prediction.normalized_score), (None, None));
+    model.set_threshold(prediction.score).unwrap();
+    let judged = predict(&model, &unseen()).remove(0);
+    assert_eq!((judged.label, judged.normalized_score), (Some(Label::Anomalous), Some(0.5)));
+}
+
+#[test]
+fn one_picture_or_one_many_times_is_refused_by_name() {
+    let copies = vec![GOOD[0].clone(); 4];
+    assert!(matches!(fit(small_params(), &GOOD[..1], &flex()), Err(DfmError::TooFewPictures { .. })));
+    assert!(matches!(fit(small_params(), &copies, &flex()), Err(DfmError::NoVariation { pictures: 4 })));
+    assert!(matches!(fit(small_params(), &[], &flex()), Err(DfmError::TooFewPictures { got: 0, .. })));
+}
+
+#[test]
+fn two_pictures_are_enough() {
+    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+        let params = DfmParams { score, calibration: None, ..small_params() };
+        let model = fit(params, &GOOD[..2], &flex()).unwrap();
+        assert!(scores(&model, &unseen()).iter().all(|score| score.is_finite()), "{score:?}");
+    }
+}

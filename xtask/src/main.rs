@@ -1,0 +1,29 @@
+//! The project's chores: `cargo xtask CHORE`.
+//!
+//! Each chore is a module of its own with one `run` function; [`flags`] says
+//! how they are typed.
+
+mod flags;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use flags::{Chore, Flags};
+
+fn main() -> ExitCode {
+    match run(Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: Flags) -> anyhow::Result<()> {
+    match flags.chore {
+        Chore::Weights(flags) => weights::run(flags),
+    }
+}
