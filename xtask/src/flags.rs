@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::weights;
+use crate::{bench, test, weights};
 
 /// The project's chores.
 #[derive(Debug, Parser)]
@@ -15,6 +15,15 @@ pub(crate) struct Flags {
 /// One chore; its own flags live in its module.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chore {
+    /// Run every suite, and say at the end which devices ran
+    Test(test::TestFlags),
+    /// Check what ARCHITECTURE.md promises and a program can check
+    Tidy,
+    /// Time whole runs of the program, and of its peers
+    Bench(bench::BenchFlags),
+    /// The statistics alone, for `bench --peers`
+    #[command(hide = true)]
+    BenchDecompose(bench::DecomposeFlags),
     /// Convert backbone weights, or rebuild the default ones
     Weights(weights::WeightsFlags),
 }

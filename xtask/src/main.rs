@@ -3,8 +3,12 @@
 //! Each chore is a module of its own with one `run` function; [`flags`] says
 //! how they are typed.
 
+mod bench;
 mod flags;
+mod test;
+mod tidy;
 mod weights;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -24,6 +28,10 @@ fn main() -> ExitCode {
 
 fn run(flags: Flags) -> anyhow::Result<()> {
     match flags.chore {
+        Chore::Test(flags) => test::run(&flags),
+        Chore::Tidy => tidy::run(),
+        Chore::Bench(flags) => bench::run(&flags),
+        Chore::BenchDecompose(flags) => bench::decompose(&flags),
         Chore::Weights(flags) => weights::run(flags),
     }
 }

@@ -7,6 +7,7 @@ mod code;
 mod fixtures;
 mod layers;
 mod manifests;
+mod readme;
 mod sources;
 mod tree;
 
@@ -36,6 +37,7 @@ const CHECKS: &[Check] = &[
     ("no path of one machine", sources::no_path_of_one_machine),
     ("fixtures have their script", fixtures::fixtures_have_their_script),
     ("fixtures are small", fixtures::fixtures_are_small),
+    ("the workflow runs the README's commands", readme::the_workflow_runs_the_readmes_commands),
 ];
 
 /// Runs every check.
@@ -53,7 +55,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
     }
     ensure!(count == 0, "tidy: findings: {count}");
-    println!("tidy: {} checks, {} files, {} packages: all is well", CHECKS.len(), tree.files.len(), tree.packages.len());
+    println!(
+        "tidy: {} checks, {} files, {} packages: all is well",
+        CHECKS.len(),
+        tree.files.len(),
+        tree.packages.len()
+    );
     Ok(())
 }
 

@@ -138,13 +138,11 @@ fn import(path: &Path, options: &ImportOptions) -> anyhow::Result<BackboneWeight
 
 fn write(weights: &BackboneWeights, output: &Path) -> anyhow::Result<()> {
     let bytes = weights.to_bytes()?;
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(|| folder.display().to_string())?;
-    std::fs::write(temporary.path(), &bytes).with_context(|| output.display().to_string())?;
-    temporary.persist(output).with_context(|| output.display().to_string())?;
+    // Beside the output, then renamed: an interrupted run leaves no half a file there.
+    let mut partial = output.as_os_str().to_owned();
+    partial.push(".partial");
+    std::fs::write(&partial, &bytes).with_context(|| output.display().to_string())?;
+    std::fs::rename(&partial, output).with_context(|| output.display().to_string())?;
     let header = weights.header();
     println!(
         "{}: {} up to {}, {} parameters, {} bytes, SHA-256 {}",

@@ -1,4 +1,91 @@
-//! The program.
+//! The program `dfm`: learn what good looks like from a folder of pictures, then
+//! judge new ones.
+//!
+//! [`main`] is the whole program. Arguments are read as typed (`flags`), resolved
+//! into what the libraries take (`args`), and handed to one of `commands`; what
+//! those find is put into words by `report`. A picture that cannot be used is
+//! reported and counted by `messages` and never ends the run.
+
+mod args;
+mod atomic;
+mod commands;
+mod flags;
+mod input;
+mod messages;
+mod report;
+pub mod weights;
+
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
-/// Runs.
-pub fn main() -> ExitCode { ExitCode::SUCCESS }
+
+use clap::Parser;
+use tracing::Level;
+
+use flags::{Command, Flags};
+use messages::Messages;
+
+/// How a command ended; every command says what it means by `Anomalous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit code 0.
+    Success,
+    /// Exit code 1: something anomalous was found.
+    Anomalous,
+    /// Exit code 2: something went wrong, and has been reported.
+    Failed,
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let flags = Flags::parse();
+    start_logging(&flags);
+    match run(flags) {
+        Ok(Outcome::Success) => ExitCode::SUCCESS,
+        Ok(Outcome::Anomalous) => ExitCode::from(1),
+        Ok(Outcome::Failed) => ExitCode::from(2),
+        // Whoever reads our output has had enough, as in `dfm predict … | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dfm: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(flags: Flags) -> anyhow::Result<Outcome> {
+    let messages = Messages::new(flags.quiet);
+    match flags.command {
+        Command::Fit(flags) => commands::fit::run(&flags, &messages),
+        Command::Predict(flags) => commands::predict::run(&flags, &messages),
+        Command::Evaluate(flags) => commands::evaluate::run(&flags, &messages),
+        Command::Features(flags) => commands::features::run(&flags, &messages),
+        Command::Info(flags) => commands::info::run(&flags),
+        Command::Devices(flags) => commands::devices::run(&flags),
+        Command::Weights(flags) => commands::weights::run(&flags, &messages),
+        Command::Demo(flags) => commands::demo::run(&flags, &messages),
+        Command::Completions { shell } => commands::completions(shell),
+    }
+}
+
+fn start_logging(flags: &Flags) {
+    let level = match (flags.quiet, flags.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, 2) => Level::DEBUG,
+        (false, _) => Level::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .finish();
+    // Fails only if a logger is there already, and then that one serves.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == ErrorKind::BrokenPipe)
+}

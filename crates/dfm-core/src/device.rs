@@ -1,7 +1,7 @@
 //! Devices by name: the one place where `cpu`, `wgpu:1` and their like become a
 //! Burn device.
 
-use burn::tensor::Device;
+pub use burn::tensor::Device;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::tensor::DeviceType;
 use serde::Serialize;

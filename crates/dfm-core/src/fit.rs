@@ -56,7 +56,6 @@ impl ValidDfmParams {
             picture_count: content_hashes.len(),
             rank: statistic.rank(),
             route: statistic.route().map_or("read", Route::name).to_owned(),
-            explained_ratio: statistics.pca().explained_ratio(),
         };
         let self_test = SelfTest::record(&extractor, &statistics.scorer(extractor.device()))?;
         let kept = self.params().keep_fit_statistic.then_some((statistic, content_hashes));

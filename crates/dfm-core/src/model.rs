@@ -22,8 +22,6 @@ pub struct FitRecord {
     pub rank: usize,
     /// How those were found: `gram`, `scatter` or `thin SVD`.
     pub route: String,
-    /// The share of the variance that the kept components explain.
-    pub explained_ratio: f64,
 }
 
 /// What to compute beside the score.
@@ -127,6 +125,11 @@ impl Dfm {
     /// Principal components that scoring uses.
     pub fn component_count(&self) -> usize {
         self.statistics.pca().component_count()
+    }
+
+    /// The share of the variance that those components explain.
+    pub fn explained_ratio(&self) -> f64 {
+        self.statistics.pca().explained_ratio()
     }
 
     /// The threshold and normalisation, if the model has them.

@@ -25,9 +25,9 @@ pub(crate) fn has_token(code: &str, pattern: &str) -> bool {
     code.match_indices(pattern).any(|(start, found)| {
         let before = code[..start].chars().next_back();
         let after = code[start + found.len()..].chars().next();
-        let starts_name = of_a_name(pattern.chars().next());
-        let ends_name = of_a_name(pattern.chars().next_back());
-        !(starts_name && of_a_name(before)) && !(ends_name && of_a_name(after))
+        let runs_in = of_a_name(pattern.chars().next()) && of_a_name(before);
+        let runs_on = of_a_name(pattern.chars().next_back()) && of_a_name(after);
+        !runs_in && !runs_on
     })
 }
 

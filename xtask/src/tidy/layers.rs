@@ -14,10 +14,24 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What a library must do without, and why.
 const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
-    ("dfm-backbone", &["faer", "clap", "indicatif", "glob", "tracing-subscriber", "ureq"], "it turns pictures into features"),
+    (
+        "dfm-backbone",
+        &["faer", "clap", "indicatif", "glob", "tracing-subscriber", "ureq"],
+        "it turns pictures into features",
+    ),
     (
         "dfm-stats",
-        &["image", "fast_image_resize", "safetensors", "serde", "serde_json", "clap", "indicatif", "glob", "ureq"],
+        &[
+            "image",
+            "fast_image_resize",
+            "safetensors",
+            "serde",
+            "serde_json",
+            "clap",
+            "indicatif",
+            "glob",
+            "ureq",
+        ],
         "it knows neither images nor files",
     ),
     (
@@ -40,7 +54,8 @@ pub(crate) fn crates_depend_only_downwards(tree: &Tree) -> Vec<String> {
     }
     for package in &tree.packages {
         let Some((name, allowed)) = LAYERS.iter().find(|(name, _)| *name == package.name) else {
-            findings.push(format!("{} has no place among the layers (xtask/src/tidy/layers.rs)", package.name));
+            findings
+                .push(format!("{} has no place among the layers (xtask/src/tidy/layers.rs)", package.name));
             continue;
         };
         for (other, _) in LAYERS {
@@ -88,9 +103,12 @@ mod tests {
     #[test]
     fn an_edge_sideways_or_upwards_is_found() {
         assert_eq!(crates_depend_only_downwards(&members("", &[])), [""; 0]);
-        for (odd, other) in
-            [("dfm-stats", "dfm-backbone"), ("dfm-backbone", "dfm-stats"), ("dfm-core", "dfm-cli"), ("dfm-cli", "dfm-tests")]
-        {
+        for (odd, other) in [
+            ("dfm-stats", "dfm-backbone"),
+            ("dfm-backbone", "dfm-stats"),
+            ("dfm-core", "dfm-cli"),
+            ("dfm-cli", "dfm-tests"),
+        ] {
             let findings = crates_depend_only_downwards(&members(odd, &[other]));
             assert_eq!(findings, [format!("{odd} depends on {other}")]);
         }
@@ -116,6 +134,9 @@ mod tests {
     #[test]
     fn anyhow_in_a_library_is_found() {
         assert_eq!(anyhow_stays_in_programs(&members("xtask", &["anyhow"])), [""; 0]);
-        assert_eq!(anyhow_stays_in_programs(&members("dfm-core", &["anyhow"])), ["dfm-core depends on anyhow"]);
+        assert_eq!(
+            anyhow_stays_in_programs(&members("dfm-core", &["anyhow"])),
+            ["dfm-core depends on anyhow"]
+        );
     }
 }

@@ -12,7 +12,9 @@ pub(crate) fn dependencies_come_from_the_workspace(tree: &Tree) -> Vec<String> {
         for (name, value) in section(tree.text(&path), "[dependencies]") {
             let inherits = value.starts_with(".workspace") || value.contains("workspace = true");
             if !inherits || value.contains("features") {
-                findings.push(format!("{path}: {name} takes its version or features from elsewhere than the workspace"));
+                findings.push(format!(
+                    "{path}: {name} takes its version or features from elsewhere than the workspace"
+                ));
             }
         }
     }
@@ -37,7 +39,8 @@ pub(crate) fn every_workspace_dependency_is_used(tree: &Tree) -> Vec<String> {
     if shared.is_empty() {
         return vec!["Cargo.toml lists no shared dependency".to_owned()];
     }
-    let unused = shared.iter().filter(|(name, _)| !tree.packages.iter().any(|package| package.depends_on(name)));
+    let unused =
+        shared.iter().filter(|(name, _)| !tree.packages.iter().any(|package| package.depends_on(name)));
     unused.map(|(name, _)| format!("Cargo.toml: no member depends on {name}")).collect()
 }
 
@@ -121,7 +124,10 @@ mod tests {
     #[test]
     fn a_shared_dependency_that_nobody_takes_is_found() {
         assert_eq!(every_workspace_dependency_is_used(&one("", "", &["half"])), [""; 0]);
-        assert_eq!(every_workspace_dependency_is_used(&one("", "", &[])), ["Cargo.toml: no member depends on half"]);
+        assert_eq!(
+            every_workspace_dependency_is_used(&one("", "", &[])),
+            ["Cargo.toml: no member depends on half"]
+        );
     }
 
     #[test]
@@ -133,6 +139,9 @@ mod tests {
     #[test]
     fn a_member_without_the_lints_is_found() {
         assert_eq!(every_member_takes_the_lints(&one("[lints]\nworkspace = true\n", "", &[])), [""; 0]);
-        assert_eq!(every_member_takes_the_lints(&one("[lints.rust]\nmissing_docs = \"warn\"\n", "", &[])).len(), 1);
+        assert_eq!(
+            every_member_takes_the_lints(&one("[lints.rust]\nmissing_docs = \"warn\"\n", "", &[])).len(),
+            1
+        );
     }
 }

@@ -16,7 +16,11 @@ const HOMES: [&str; 4] = ["home", "root", "work", "Users"];
 
 /// Only the program and the chores print.
 pub(crate) fn libraries_print_nothing(tree: &Tree) -> Vec<String> {
-    find_in_code(tree, &LIBRARIES, &["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout", "stderr"])
+    find_in_code(
+        tree,
+        &LIBRARIES,
+        &["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout", "stderr"],
+    )
 }
 
 /// Models pass through `Read` and `Write`.
@@ -37,7 +41,9 @@ pub(crate) fn faer_has_one_seam(tree: &Tree) -> Vec<String> {
 pub(crate) fn unsafe_only_in_kernels(tree: &Tree) -> Vec<String> {
     let in_kernels = |file: &&File| {
         let mut parts = file.path.split('/');
-        parts.next() == Some("crates") && parts.nth(1) == Some("src") && parts.next().is_some_and(|part| part.starts_with("kernels"))
+        parts.next() == Some("crates")
+            && parts.nth(1) == Some("src")
+            && parts.next().is_some_and(|part| part.starts_with("kernels"))
     };
     let others = tree.rust("").filter(|file| !in_kernels(file));
     others.flat_map(|file| findings(file, &code_only(&file.text), |line| has_token(line, "unsafe"))).collect()
@@ -97,7 +103,9 @@ fn find_in_code(tree: &Tree, folders: &[&str], patterns: &[&str]) -> Vec<String>
         }
         for file in files {
             let code = code_only(&file.text);
-            found.extend(findings(file, &code, |line| patterns.iter().any(|pattern| has_token(line, pattern))));
+            found.extend(findings(file, &code, |line| {
+                patterns.iter().any(|pattern| has_token(line, pattern))
+            }));
         }
     }
     found
@@ -154,7 +162,10 @@ mod tests {
 
     #[test]
     fn unsafe_outside_a_kernel_is_found() {
-        assert_eq!(unsafe_only_in_kernels(&tree("crates/dfm-kernels/src/kernels/avx.rs", "unsafe {}")), [""; 0]);
+        assert_eq!(
+            unsafe_only_in_kernels(&tree("crates/dfm-kernels/src/kernels/avx.rs", "unsafe {}")),
+            [""; 0]
+        );
         assert_eq!(unsafe_only_in_kernels(&tree(CORE, "let unsafe_looking = 1; // unsafe")), [""; 0]);
         assert_eq!(unsafe_only_in_kernels(&tree(CORE, "unsafe {}")).len(), 1);
     }
@@ -183,7 +194,8 @@ mod tests {
             for line in [format!("open('/{home}/me/x')"), format!("/{home}"), format!("cd /{home}/")] {
                 assert_eq!(no_path_of_one_machine(&tree("a.py", &line)).len(), 1, "{line}");
             }
-            for line in [format!("https://a.org/{home}/x"), format!("../{home}/x"), format!("/{home}bench/x")] {
+            for line in [format!("https://a.org/{home}/x"), format!("../{home}/x"), format!("/{home}bench/x")]
+            {
                 assert_eq!(no_path_of_one_machine(&tree("a.py", &line)), [""; 0], "{line}");
             }
         }

@@ -134,8 +134,7 @@ impl Tree {
 
     /// The same with one more package; `dependencies` are names.
     pub(crate) fn with_package(mut self, name: &str, folder: &str, dependencies: &[&str]) -> Self {
-        let dependency =
-            |&name: &&str| Dependency { name: name.to_owned(), optional: false, dev: false };
+        let dependency = |&name: &&str| Dependency { name: name.to_owned(), optional: false, dev: false };
         let dependencies = dependencies.iter().map(dependency).collect();
         self.packages.push(Package { name: name.to_owned(), folder: folder.to_owned(), dependencies });
         self

@@ -41,9 +41,16 @@ impl PixelRanking {
 
     /// [`auroc`](super::auroc) of all pixels so far.
     pub fn auroc(&mut self) -> Option<f64> {
+        self.auroc_beside(&mut Self::default())
+    }
+
+    /// [`auroc`](super::auroc) of the pixels of both, as if pushed to one: pixels
+    /// that many rankings share need only be kept once.
+    pub fn auroc_beside(&mut self, other: &mut Self) -> Option<f64> {
         self.merge();
+        other.merge();
         let (mut below, mut normal_before, mut anomalous) = (0.0_f64, 0.0_f64, 0.0_f64);
-        for counted in &self.counted {
+        for counted in merged(self.counted.iter().copied(), other.counted.iter().copied()) {
             let (positives, negatives) = (f64::from(counted.anomalous), f64::from(counted.normal));
             below += positives * (normal_before + 0.5 * negatives);
             normal_before += negatives;
@@ -64,23 +71,27 @@ impl PixelRanking {
             })
             .collect();
         self.buffer.clear();
-        let old = std::mem::take(&mut self.counted);
-        self.counted.reserve_exact(old.len() + new.len());
-        let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
-        while let Some(counted) = match (old.peek(), new.peek()) {
-            (Some(a), Some(b)) if b.key < a.key => new.next(),
-            (Some(_), _) => old.next(),
-            (None, _) => new.next(),
-        } {
-            match self.counted.last_mut() {
-                Some(last) if last.key == counted.key => {
-                    last.anomalous = last.anomalous.saturating_add(counted.anomalous);
-                    last.normal = last.normal.saturating_add(counted.normal);
-                }
-                _ => self.counted.push(counted),
-            }
-        }
+        self.counted = merged(std::mem::take(&mut self.counted).into_iter(), new.into_iter()).collect();
     }
+}
+
+/// Both, sorted together, values of both counted together.
+fn merged(
+    first: impl Iterator<Item = Counted>,
+    second: impl Iterator<Item = Counted>,
+) -> impl Iterator<Item = Counted> {
+    let (mut first, mut second) = (first.peekable(), second.peekable());
+    std::iter::from_fn(move || match (first.peek(), second.peek()) {
+        (Some(a), Some(b)) if a.key == b.key => {
+            let (a, b) = (first.next()?, second.next()?);
+            let (anomalous, normal) =
+                (a.anomalous.saturating_add(b.anomalous), a.normal.saturating_add(b.normal));
+            Some(Counted { key: a.key, anomalous, normal })
+        }
+        (Some(a), Some(b)) if b.key < a.key => second.next(),
+        (Some(_), _) => first.next(),
+        (None, _) => second.next(),
+    })
 }
 
 /// Bits that sort as the values do.

@@ -70,9 +70,4 @@ impl Header {
     pub(crate) fn to_json(&self) -> Result<String, ModelFileError> {
         serde_json::to_string(self).map_err(|error| ModelFileError::Header { reason: error.to_string() })
     }
-
-    /// The canonical JSON that the digest covers.
-    pub(crate) fn to_undigested_json(&self) -> Result<String, ModelFileError> {
-        Self { digest: String::new(), ..self.clone() }.to_json()
-    }
 }

@@ -36,6 +36,8 @@ pub struct ModelInfo {
     pub feature_shape: FeatureShape,
     /// Principal components that scoring uses.
     pub components: usize,
+    /// The share of the variance that those components explain.
+    pub explained_ratio: f64,
     /// The threshold, if one was found.
     pub threshold: Option<f64>,
     /// Whether the model can be merged and updated.
@@ -61,6 +63,8 @@ impl ModelInfo {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,
         };
+        let total = file.f64("variances")?.1.first().copied().unwrap_or(f64::NAN);
+        let explained: f64 = file.f64("explained_variance")?.1.iter().sum();
         let header = &file.header;
         let component_bytes = (header.components as u64) * (header.feature_shape.len() as u64) * 4;
         let fit_statistic_bytes = match header.fit_statistic {
@@ -84,6 +88,7 @@ impl ModelInfo {
             weights_included: header.backbone.included,
             feature_shape: header.feature_shape,
             components: header.components,
+            explained_ratio: (explained / total).min(1.0),
             threshold,
             updatable: header.fit_statistic,
             total_bytes: bytes.len() as u64,

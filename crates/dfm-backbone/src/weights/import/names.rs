@@ -1,5 +1,7 @@
 //! Files of named tensors, with the names that torchvision and timm share.
 
+use std::collections::HashSet;
+
 use super::super::fold::{BatchNorm, EPSILON, fold};
 use super::super::{ConvolutionWeights, WeightsError, format};
 use crate::architecture::{Architecture, ConvolutionShape};
@@ -26,14 +28,14 @@ pub(super) fn assemble(
 ) -> Result<Vec<ConvolutionWeights>, WeightsError> {
     let names = file.names();
     let prefix = prefix(&names);
-    let mut used = Vec::new();
+    let mut used = HashSet::new();
     let mut convolutions = Vec::new();
     for shape in architecture.convolutions(deepest) {
         let (convolution, norm) = torch_names(&shape);
         let mut read = |name: String, dims: &[usize]| {
             let name = format!("{prefix}{name}");
             let values = read(file, &name, dims, architecture);
-            used.push(name);
+            used.insert(name);
             values
         };
         let weight = read(format!("{convolution}.weight"), &shape.weight_dims())?;
@@ -41,9 +43,9 @@ pub(super) fn assemble(
         for part in NORM_PARTS {
             parts.push(read(format!("{norm}.{part}"), &[shape.out_channels])?);
         }
-        used.push(format!("{prefix}{norm}.num_batches_tracked"));
+        used.insert(format!("{prefix}{norm}.num_batches_tracked"));
         let Ok([scale, shift, mean, variance]) = <[Vec<f32>; 4]>::try_from(parts) else { continue };
-        if let Some(value) = variance.iter().find(|value| !(**value >= 0.0)) {
+        if let Some(value) = variance.iter().find(|value| value.is_nan() || **value < 0.0) {
             let tensor = format!("{prefix}{norm}.running_var");
             return Err(WeightsError::NotFinite { tensor, got: format!("the variance {value}") });
         }
@@ -67,14 +69,19 @@ pub(super) fn assemble(
 /// What stands before every name: whatever comes before the stem's. Empty where
 /// there is no stem, so that its plain name is the one reported missing.
 fn prefix(names: &[String]) -> String {
-    let stems = names.iter().filter_map(|name| name.strip_suffix("conv1.weight"));
-    let prefixes = stems.filter(|prefix| {
-        let mut parts = prefix.rsplit('.');
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let in_a_block = |prefix: &str| {
         // Blocks have a `layer1.0.conv1.weight` each.
-        let in_a_block = parts.nth(2).is_some_and(|part| Layer::ALL.iter().any(|layer| layer.name() == part));
-        (prefix.is_empty() || prefix.ends_with('.')) && !in_a_block
-    });
-    prefixes.min_by_key(|prefix| prefix.len()).unwrap_or_default().to_owned()
+        let part = prefix.rsplit('.').nth(2);
+        part.is_some_and(|part| Layer::ALL.iter().any(|layer| layer.name() == part))
+    };
+    let stems = names.iter().filter_map(|name| name.strip_suffix("conv1.weight"));
+    let mut prefixes =
+        stems.filter(|prefix| (prefix.is_empty() || prefix.ends_with('.')) && !in_a_block(prefix));
+    // Something beside the network may have a `conv1` too, but no blocks.
+    let first = prefixes.clone().next();
+    let network = prefixes.find(|prefix| known.contains(format!("{prefix}layer1.0.conv1.weight").as_str()));
+    network.or(first).unwrap_or_default().to_owned()
 }
 
 /// Names of a convolution and of the batch norm behind it.

@@ -1,0 +1,171 @@
+//! From what was typed to what the libraries take.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use dfm_backbone::{
+    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, catalogue, import_weights,
+};
+use dfm_core::device;
+use dfm_core::{Dfm, DfmParams, Keep, LoadOptions, ScoreKind};
+
+use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
+use crate::weights::Cache;
+
+/// Height and width in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    height: usize,
+    width: usize,
+}
+
+/// `256` or `HEIGHTxWIDTH`.
+pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| text.parse().map_err(|_| "expected pixels, as 256, or HEIGHTxWIDTH".to_owned());
+    match text.split_once('x') {
+        Some((height, width)) => Ok(Size { height: side(height)?, width: side(width)? }),
+        None => side(text).map(|side| Size { height: side, width: side }),
+    }
+}
+
+/// A share such as `0.97` or `1.0`, or a whole number of components.
+pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
+    if let Ok(count) = text.parse() {
+        return Ok(Keep::Components(count));
+    }
+    text.parse()
+        .map(Keep::Ratio)
+        .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
+}
+
+/// `fre` or `nll`.
+pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
+    match text {
+        "fre" => Ok(ScoreKind::Fre),
+        "nll" => Ok(ScoreKind::Nll),
+        _ => Err("expected fre or nll".to_owned()),
+    }
+}
+
+/// The device, with the threads that compute set up.
+pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::device::Device> {
+    if let Some(threads) = flags.threads {
+        if !(1..=1024).contains(&threads) {
+            bail!("--threads {threads}: expected 1 to 1024");
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
+    }
+    Ok(device::parse(&flags.device)?)
+}
+
+/// Threads that decode: those asked for, or up to four.
+pub(crate) fn jobs(flags: &ComputeFlags) -> anyhow::Result<usize> {
+    match flags.jobs {
+        Some(jobs) if !(1..=256).contains(&jobs) => bail!("--jobs {jobs}: expected 1 to 256"),
+        Some(jobs) => Ok(jobs),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(4)),
+    }
+}
+
+/// The extractor that the flags describe.
+pub(crate) fn extractor(
+    flags: &BackboneFlags,
+    params: &DfmParams,
+    device: &dfm_core::device::Device,
+) -> anyhow::Result<FeatureExtractor> {
+    let weights = backbone_weights(flags)?;
+    let input = weights.header().input;
+    let weights = match flags.size {
+        Some(Size { height, width }) => weights.with_input(input.with_size(height, width)),
+        None => weights,
+    };
+    Ok(params.clone().check()?.extractor(weights, device)?)
+}
+
+/// The weights that the flags describe.
+fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
+    let name = flags.backbone.as_str();
+    let architecture = Architecture::known(name).with_context(|| {
+        format!("--backbone {name}: expected one of {}", Architecture::names().join(", "))
+    })?;
+    let embedded = name == "resnet50_1by2";
+    let asked = flags.weights.as_deref().unwrap_or(if embedded { "embedded" } else { name });
+    match asked {
+        "random" => {
+            let input = if embedded { InputContract::caffe() } else { InputContract::imagenet() };
+            Ok(BackboneWeights::random(architecture, flags.layer, input, flags.seed)?)
+        }
+        "embedded" if embedded => embedded_weights(),
+        "embedded" => bail!(
+            "--weights embedded: only resnet50_1by2 is embedded, not {name}; run `dfm weights pull {name}`, or give a \
+             file or random"
+        ),
+        asked => {
+            let options = ImportOptions {
+                architecture: Some(architecture),
+                deepest: flags.layer,
+                ..ImportOptions::default()
+            };
+            file_weights(asked, options)
+        }
+    }
+}
+
+#[cfg(feature = "embedded-weights")]
+fn embedded_weights() -> anyhow::Result<BackboneWeights> {
+    Ok(BackboneWeights::embedded()?)
+}
+
+#[cfg(not(feature = "embedded-weights"))]
+fn embedded_weights() -> anyhow::Result<BackboneWeights> {
+    bail!(
+        "this program was built without embedded weights: give --weights FILE or random, or build it with them"
+    )
+}
+
+/// Pulled weights by name, or a file.
+fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<BackboneWeights> {
+    let Some(entry) = catalogue().iter().find(|entry| entry.name == asked) else {
+        let path = Path::new(asked);
+        if !path.exists() {
+            bail!(
+                "--weights {asked}: expected embedded, random, a name of `dfm weights list` or a file, found nothing \
+                 of that name"
+            );
+        }
+        return import_weights(path, &options).with_context(|| asked.to_owned());
+    };
+    let path = Cache::open()?.find(entry).with_context(|| {
+        format!(
+            "the weights '{asked}' are not here yet: run `dfm weights pull {asked}`, or give --weights random"
+        )
+    })?;
+    options.architecture = options.architecture.or_else(|| Architecture::known(entry.name));
+    options.input = Some(entry.input);
+    options.license = Some(entry.license.to_owned());
+    options.source = Some(format!("{}{}", entry.endpoint, entry.file_name));
+    import_weights(&path, &options).with_context(|| path.display().to_string())
+}
+
+/// The model that the flags describe, self-tested on its device.
+pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
+    let device = device(&flags.compute)?;
+    let weights = match &flags.weights {
+        Some(asked) => Some(file_weights(asked, ImportOptions::default())?),
+        None => None,
+    };
+    let mut model = read_model(&flags.model, LoadOptions { weights, ..LoadOptions::on(device) })?;
+    if let Some(threshold) = flags.threshold {
+        model.set_threshold(threshold)?;
+    }
+    Ok(model)
+}
+
+/// Reads the model at `path`.
+pub(crate) fn read_model(path: &Path, options: LoadOptions) -> anyhow::Result<Dfm> {
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(named)?;
+    Dfm::read(&mut BufReader::new(file), options).with_context(named)
+}

@@ -1,0 +1,82 @@
+//! `dfm demo`: the real thing, on bundled pictures.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use dfm_core::DfmParams;
+
+use super::evaluate::{below, evaluate, print};
+use super::fit::{fit_files, save};
+use super::predict::{Lines, Maps};
+use crate::flags::{BackboneFlags, DemoFlags, Format};
+use crate::input::{Dataset, folder};
+use crate::messages::Messages;
+use crate::report::json::PredictionLine;
+use crate::{Outcome, args};
+
+/// `(path, bytes)` of every bundled picture, in the layout of MVTec AD.
+static PICTURES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/demo_pictures.rs"));
+
+/// Runs the command: fit, judge, measure, overlays.
+pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outcome> {
+    let output = &flags.output;
+    let data = output.join("pictures");
+    unpack(&data).with_context(|| format!("cannot unpack the bundled pictures to {}", data.display()))?;
+
+    let params = DfmParams::default();
+    let device = args::device(&flags.compute)?;
+    let jobs = args::jobs(&flags.compute)?;
+    let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
+    let pictures = folder(&data.join("train/good"))?;
+    let model = fit_files(&params, extractor, &pictures, jobs, messages)?;
+    let path = output.join("demo.dfm");
+    save(&model, &path, false)?;
+
+    let dataset = Dataset::read(&data)?;
+    let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
+    let maps = Maps::new(&output.join("maps"), &paths)?;
+    let mut lines = Lines::new(Format::Table)?;
+    let threshold = model.calibration().map(|calibration| calibration.threshold());
+    let evaluation = evaluate(&model, &dataset, jobs, messages, |labelled, judged| {
+        maps.write(&labelled.path, judged, &model)?;
+        let shown = below(&data, &labelled.path).display().to_string();
+        lines.push(PredictionLine::new(shown, &judged.prediction, threshold))
+    })?;
+    writeln!(std::io::stdout())?;
+    lines.finish()?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out)?;
+    print(&evaluation, &mut out)?;
+    writeln!(out)?;
+    writeln!(out, "Overlays are in {}.", output.join("maps").display())?;
+    writeln!(
+        out,
+        "Next: dfm fit YOUR_GOOD_PICTURES -o part.dfm, then dfm predict part.dfm NEW_PICTURES --maps maps"
+    )?;
+    Ok(messages.outcome(Outcome::Success))
+}
+
+/// What `dfm fit` takes unless told otherwise.
+fn default_backbone(params: &DfmParams) -> BackboneFlags {
+    BackboneFlags {
+        backbone: "resnet50_1by2".to_owned(),
+        weights: None,
+        layer: params.layer,
+        pool: params.pool,
+        size: None,
+        seed: 0,
+    }
+}
+
+fn unpack(folder: &Path) -> std::io::Result<()> {
+    for (name, bytes) in PICTURES {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `dfm features`: feature rows before any statistics.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use dfm_core::{Dfm, DfmParams, FeatureExtractor, LoadOptions, PreparedPicture};
+use safetensors::tensor::{Dtype, View};
+use serde::Serialize;
+
+use super::fit::readable;
+use crate::flags::FeaturesFlags;
+use crate::messages::Messages;
+use crate::report::Progress;
+use crate::{Outcome, args, atomic, input};
+
+/// Runs the command.
+pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
+    let device = args::device(&flags.compute)?;
+    let jobs = args::jobs(&flags.compute)?;
+    let params = DfmParams {
+        layer: flags.backbone.layer,
+        pool: flags.backbone.pool,
+        batch: flags.batch,
+        ..DfmParams::default()
+    };
+    params.clone().check()?;
+    let paths = input::expand(&flags.paths, messages)?;
+    let model: Dfm;
+    let owned: FeatureExtractor;
+    let extractor = match &flags.model {
+        Some(path) => {
+            let file = File::open(path).with_context(|| path.display().to_string())?;
+            model = Dfm::read(&mut BufReader::new(file), LoadOptions::on(device))
+                .with_context(|| path.display().to_string())?;
+            model.extractor()
+        }
+        None => {
+            owned = args::extractor(&flags.backbone, &params, &device)?;
+            &owned
+        }
+    };
+    let rows = extract(extractor, &paths, flags.batch, jobs, messages)?;
+    if rows.paths.is_empty() {
+        bail!("no picture could be used: nothing is written");
+    }
+    write(&rows, extractor, &flags.output)?;
+    let mut out = std::io::stdout().lock();
+    let (count, columns) = (rows.paths.len(), extractor.feature_shape().len());
+    writeln!(out, "{}: {count} rows of {columns} features", flags.output.display())?;
+    Ok(messages.outcome(Outcome::Success))
+}
+
+/// Feature rows and the pictures that they belong to.
+struct Rows {
+    values: Vec<f32>,
+    paths: Vec<String>,
+}
+
+fn extract(
+    extractor: &FeatureExtractor,
+    paths: &[PathBuf],
+    batch: usize,
+    jobs: usize,
+    messages: &Messages,
+) -> anyhow::Result<Rows> {
+    let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
+    let mut rows = Rows { values: Vec::new(), paths: Vec::new() };
+    let mut pictures = input::load(paths, &extractor.preprocessor(), jobs).filter_map(|loaded| {
+        progress.step();
+        Some((loaded.index, readable(&paths[loaded.index], loaded.picture, messages)?))
+    });
+    loop {
+        let (indices, pictures): (Vec<usize>, Vec<PreparedPicture>) = pictures.by_ref().take(batch).unzip();
+        if pictures.is_empty() {
+            return Ok(rows);
+        }
+        let features = extractor.extract(&pictures)?;
+        let values = features.try_into_vec_as::<f32>();
+        rows.values.extend(values.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?);
+        rows.paths.extend(indices.into_iter().map(|index| paths[index].display().to_string()));
+    }
+}
+
+/// What the single metadata entry `dfm-features` holds.
+#[derive(Serialize)]
+struct Description<'a> {
+    paths: &'a [String],
+    architecture: &'a str,
+    weights_sha256: String,
+    layer: String,
+    pool: usize,
+    feature_shape: dfm_core::FeatureShape,
+}
+
+fn write(rows: &Rows, extractor: &FeatureExtractor, output: &std::path::Path) -> anyhow::Result<()> {
+    let weights = extractor.weights();
+    let description = Description {
+        paths: &rows.paths,
+        architecture: &weights.header().architecture.name,
+        weights_sha256: weights.sha256(),
+        layer: extractor.layer().to_string(),
+        pool: extractor.pool(),
+        feature_shape: extractor.feature_shape(),
+    };
+    let metadata = HashMap::from([("dfm-features".to_owned(), serde_json::to_string(&description)?)]);
+    let tensor = Matrix { values: &rows.values, shape: [rows.paths.len(), extractor.feature_shape().len()] };
+    let bytes = safetensors::serialize([("features", tensor)], Some(metadata))?;
+    atomic::write(output, |writer| Ok(writer.write_all(&bytes)?))
+}
+
+/// Rows `[N, D]` on their way to a file.
+struct Matrix<'a> {
+    values: &'a [f32],
+    shape: [usize; 2],
+}
+
+impl View for Matrix<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().copied().flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into()
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.values.len()
+    }
+}

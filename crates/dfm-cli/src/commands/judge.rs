@@ -1,0 +1,80 @@
+//! Pictures through a model, in batches, each with its verdict or its error.
+
+use std::path::PathBuf;
+
+use dfm_core::{Dfm, DfmError, PictureSize, PredictOptions, Prediction, PreparedPicture};
+
+use super::fit::readable;
+use crate::input;
+use crate::messages::Messages;
+use crate::report::Progress;
+
+/// A picture that was judged.
+pub(super) struct Judged {
+    /// Place in the list of paths.
+    pub(super) index: usize,
+    /// Size of the original picture.
+    pub(super) size: PictureSize,
+    /// The verdict.
+    pub(super) prediction: Prediction,
+}
+
+/// Judges `paths` in order and hands each verdict to `sink` as soon as its batch
+/// is done. Pictures that cannot be judged are reported.
+pub(super) fn judge(
+    model: &Dfm,
+    paths: &[PathBuf],
+    jobs: usize,
+    options: PredictOptions,
+    messages: &Messages,
+    mut sink: impl FnMut(Judged) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
+    let mut loaded = input::load(paths, &model.preprocessor(), jobs);
+    let batch = model.record().params.batch;
+    loop {
+        let (mut indices, mut pictures) = (Vec::new(), Vec::new());
+        let mut ended = true;
+        for next in loaded.by_ref() {
+            progress.step();
+            if let Some(picture) = readable(&paths[next.index], next.picture, messages) {
+                indices.push(next.index);
+                pictures.push(picture);
+            }
+            if pictures.len() == batch {
+                ended = false;
+                break;
+            }
+        }
+        for ((index, picture), prediction) in
+            indices.into_iter().zip(&pictures).zip(predict_each(model, &pictures, options))
+        {
+            match prediction {
+                Ok(prediction) => sink(Judged { index, size: picture.original, prediction })?,
+                Err(error) => messages.error(&paths[index], error),
+            }
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// The whole batch at once; should it fail, one by one, so that a single picture
+/// does not take the others with it.
+fn predict_each(
+    model: &Dfm,
+    pictures: &[PreparedPicture],
+    options: PredictOptions,
+) -> Vec<Result<Prediction, DfmError>> {
+    match model.predict(pictures, options) {
+        Ok(predictions) => predictions.into_iter().map(Ok).collect(),
+        Err(_) => {
+            let one = |picture: &PreparedPicture| {
+                let mut predictions = model.predict(std::slice::from_ref(picture), options)?;
+                predictions.pop().ok_or(DfmError::NonFiniteFeatures { picture: 0 })
+            };
+            pictures.iter().map(one).collect()
+        }
+    }
+}

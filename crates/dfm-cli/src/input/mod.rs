@@ -1,0 +1,9 @@
+//! From paths to pictures.
+
+mod dataset;
+mod paths;
+mod pictures;
+
+pub(crate) use dataset::{Dataset, GOOD, Labelled, read_mask};
+pub(crate) use paths::{expand, folder};
+pub(crate) use pictures::{decode_file, load};

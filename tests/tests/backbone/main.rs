@@ -1,0 +1,11 @@
+//! The backbones against PyTorch and ONNX Runtime, and weights files of every
+//! format, sound and broken. `fixtures/backbone/make_backbone.py` made what is
+//! expected.
+
+mod agreement;
+mod architecture;
+mod default_weights;
+mod generated;
+mod import;
+mod malformed;
+mod support;

@@ -1,0 +1,78 @@
+//! What the tests of this suite share.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dfm_backbone::{
+    Architecture, BackboneWeights, Block, ConvolutionWeights, ImportOptions, Layer, MaxPoolPadding, ResNet,
+    StridePlacement, WeightsError, import_weights, pool_and_flatten,
+};
+use dfm_tests::golden;
+
+/// The small network of the fixtures, as torchvision would build it.
+pub(crate) fn tiny() -> Architecture {
+    Architecture {
+        name: "tiny".to_owned(),
+        block: Block::Bottleneck,
+        depths: [2, 1, 1, 1],
+        stem_width: 8,
+        width: 4,
+        groups: 2,
+        width_per_group: 32,
+        stride_placement: StridePlacement::SpatialConvolution,
+        max_pool_padding: MaxPoolPadding::Symmetric,
+    }
+}
+
+/// The small network with the stride and the padding of the default weights.
+pub(crate) fn tiny_caffe() -> Architecture {
+    Architecture {
+        name: "tiny_caffe".to_owned(),
+        stride_placement: StridePlacement::FirstConvolution,
+        max_pool_padding: MaxPoolPadding::EndOnly,
+        ..tiny()
+    }
+}
+
+/// The fixture `name`, imported up to `layer4`.
+pub(crate) fn fixture(name: &str, architecture: Architecture) -> BackboneWeights {
+    let path = golden::path(&format!("backbone/{name}"));
+    let options = ImportOptions { architecture: Some(architecture), ..ImportOptions::default() };
+    import_weights(&path, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Imports `bytes` from a file of no telling name.
+pub(crate) fn import(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, WeightsError> {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let path = folder.path().join("weights");
+    std::fs::write(&path, bytes).expect("a scratch file");
+    import_weights(&path, options)
+}
+
+/// Imports `bytes` as the small network, up to `layer4`.
+pub(crate) fn import_tiny(bytes: &[u8]) -> Result<BackboneWeights, WeightsError> {
+    import(bytes, &ImportOptions { architecture: Some(tiny()), ..ImportOptions::default() })
+}
+
+/// Every number of some weights, in order.
+pub(crate) fn numbers(convolutions: &[ConvolutionWeights]) -> Vec<f32> {
+    convolutions.iter().flat_map(|one| one.weight.iter().chain(&one.bias)).copied().collect()
+}
+
+/// Pooled features of `pixels` (`[1, 3, height, width]`) at `tap`.
+pub(crate) fn features(
+    weights: &BackboneWeights,
+    tap: Layer,
+    pool: usize,
+    pixels: &[f32],
+    [height, width]: [usize; 2],
+    device: &Device,
+) -> Vec<f32> {
+    let network = ResNet::new(weights, tap, device).expect("weights up to the tap");
+    let data = TensorData::new(pixels.to_vec(), [1, 3, height, width]);
+    let map = network.forward(Tensor::from_data(data, device));
+    let [_, channels, rows, columns] = map.dims();
+    let architecture = &weights.header().architecture;
+    assert_eq!([rows, columns], architecture.feature_size(tap, [height, width]));
+    assert_eq!(channels, architecture.channels(tap));
+    let (rows, _) = pool_and_flatten(map, pool).expect("a map larger than the pool");
+    rows.try_into_vec_as::<f32>().expect("features on the host")
+}

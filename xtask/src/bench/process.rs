@@ -1,0 +1,110 @@
+//! One run of one program: how long, and how much memory at its peak.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+/// How often a run's memory is read. The kernel keeps the peak itself, so only
+/// growth in a program's last moments can go unseen.
+const EVERY: Duration = Duration::from_millis(20);
+/// What tells the thread pools of the programs how many threads to use.
+const THREAD_VARIABLES: [&str; 4] =
+    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+/// What one run took.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// From start to exit.
+    pub(crate) wall: Duration,
+    /// The largest resident set, where the system tells (Linux).
+    pub(crate) peak_bytes: Option<u64>,
+    /// What it printed.
+    pub(crate) output: String,
+}
+
+/// Runs `command` once on `threads` threads, its output kept in `scratch`.
+///
+/// # Errors
+///
+/// If it cannot be started, or exits with a code that is not among `accepted`.
+pub(crate) fn measure(
+    mut command: Command,
+    accepted: &[i32],
+    scratch: &Path,
+    threads: usize,
+) -> anyhow::Result<Measured> {
+    let name = format!("{command:?}");
+    let (output, errors) = (scratch.join("stdout"), scratch.join("stderr"));
+    for variable in THREAD_VARIABLES {
+        command.env(variable, threads.to_string());
+    }
+    command.stdin(Stdio::null()).stdout(File::create(&output)?).stderr(File::create(&errors)?);
+    let start = Instant::now();
+    let mut child = command.spawn().with_context(|| name.clone())?;
+    let (id, ended) = (child.id(), AtomicBool::new(false));
+    let (status, wall, peak_bytes) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| watch(id, &ended));
+        let status = child.wait();
+        let wall = start.elapsed();
+        ended.store(true, Ordering::Relaxed);
+        (status, wall, watch.join().unwrap_or(None))
+    });
+    let status = status.with_context(|| name.clone())?;
+    ensure!(
+        status.code().is_some_and(|code| accepted.contains(&code)),
+        "{name}: {status}\n{}",
+        std::fs::read_to_string(&errors).unwrap_or_default()
+    );
+    let output = std::fs::read_to_string(&output).with_context(|| output.display().to_string())?;
+    Ok(Measured { wall, peak_bytes, output })
+}
+
+/// The peak of the process `id` until it has `ended`.
+fn watch(id: u32, ended: &AtomicBool) -> Option<u64> {
+    let mut peak = None;
+    while !ended.load(Ordering::Relaxed) {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        peak = peak.max(high_water(&status));
+        std::thread::sleep(EVERY);
+    }
+    peak
+}
+
+/// Bytes on the line `VmHWM:   123 kB`.
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read_from_its_line() {
+        assert_eq!(
+            high_water("Name:\tx\nVmPeak:\t 9 kB\nVmHWM:\t  1234 kB\nVmRSS:\t 1 kB\n"),
+            Some(1234 * 1024)
+        );
+        assert_eq!(high_water("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_run_is_measured_and_an_odd_exit_is_an_error() {
+        let scratch = tempfile::tempdir().unwrap();
+        let cargo = || Command::new(env!("CARGO"));
+        let mut version = cargo();
+        version.arg("--version");
+        let measured = measure(version, &[0], scratch.path(), 1).unwrap();
+        assert!(measured.output.starts_with("cargo "), "{measured:?}");
+        assert!(measured.wall > Duration::ZERO);
+        let mut wrong = cargo();
+        wrong.arg("no-such-command");
+        let error = measure(wrong, &[0], scratch.path(), 1).unwrap_err().to_string();
+        assert!(error.contains("no-such-command"), "{error}");
+    }
+}
