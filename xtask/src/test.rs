@@ -78,7 +78,7 @@ fn summary(ran: &str, all_backends: bool) -> anyhow::Result<String> {
     let ran: Vec<&str> = ran.lines().collect();
     ensure!(!ran.is_empty(), "no suite ran on any device");
     let absent: Vec<&str> = DEVICES.into_iter().filter(|device| !ran.contains(device)).collect();
-    let mut summary = format!("Every suite passed. Devices run: {}.", ran.join(", "));
+    let mut summary = format!("Tests passed. Devices run: {}.", ran.join(", "));
     if !absent.is_empty() {
         let cure = if all_backends {
             "compiled in, but no adapter was found: install a driver"

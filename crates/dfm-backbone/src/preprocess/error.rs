@@ -35,6 +35,14 @@ pub enum PreprocessError {
         /// Height.
         height: u32,
     },
+    /// The file ends before the picture does.
+    #[error("the {format} picture is cut short after {got} bytes: copy it again")]
+    CutShort {
+        /// Name of the format.
+        format: &'static str,
+        /// Bytes there are.
+        got: u64,
+    },
     /// The format is known, the content is damaged or of a kind that is not
     /// supported.
     #[error("damaged or unsupported {format} picture: {source}; save or copy it again")]

@@ -33,7 +33,8 @@ pub struct ImportOptions {
     pub architecture: Option<Architecture>,
     /// The last layer to import.
     pub deepest: Layer,
-    /// What the network expects of pictures; without it, torchvision's.
+    /// What the network expects of pictures; without it,
+    /// [what is usual](InputContract::usual_for) for the architecture.
     pub input: Option<InputContract>,
     /// How precisely to keep the weights.
     pub precision: Precision,
@@ -96,9 +97,9 @@ pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWe
         }
     };
     let header = WeightsHeader {
+        input: options.input.unwrap_or_else(|| InputContract::usual_for(&architecture)),
         architecture,
         deepest,
-        input: options.input.unwrap_or(InputContract::imagenet()),
         precision: options.precision,
         license: options.license.clone().unwrap_or_else(|| "not stated".to_owned()),
         source: options.source.clone().unwrap_or_else(|| "not stated".to_owned()),
