@@ -1,6 +1,6 @@
 //! The devices that a suite runs on.
 
-use burn::tensor::Device;
+use dfm_core::Compute;
 
 /// Names, comma-separated, of devices that must be there: set by `cargo xtask
 /// test --all-backends`, so that an absent adapter fails instead of passing
@@ -12,9 +12,9 @@ pub const REQUIRED: &str = "DFM_REQUIRE_DEVICES";
 /// # Panics
 ///
 /// If a device named in `DFM_REQUIRE_DEVICES` is missing.
-pub fn available() -> Vec<(String, Device)> {
+pub fn available() -> Vec<(String, Compute)> {
     let mut devices = Vec::new();
-    for name in ["flex", "ndarray", "wgpu"] {
+    for name in ["cpu", "flex", "ndarray", "wgpu"] {
         match dfm_core::device::parse(name) {
             Ok(device) => devices.push((name.to_owned(), device)),
             Err(error) => {

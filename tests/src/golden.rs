@@ -65,7 +65,8 @@ impl Golden {
     }
 
     fn parsed(&self) -> SafeTensors<'_> {
-        SafeTensors::deserialize(&self.bytes).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+        SafeTensors::deserialize(&self.bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }
 
     fn values<T, const WIDTH: usize>(
@@ -75,7 +76,8 @@ impl Golden {
         read: impl Fn([u8; WIDTH]) -> T,
     ) -> (Vec<usize>, Vec<T>) {
         let parsed = self.parsed();
-        let view = parsed.tensor(name).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.path.display()));
+        let view =
+            parsed.tensor(name).unwrap_or_else(|error| panic!("{}: {name}: {error}", self.path.display()));
         assert_eq!(view.dtype(), dtype, "{}: {name}", self.path.display());
         let (chunks, rest) = view.data().as_chunks::<WIDTH>();
         assert!(rest.is_empty(), "{}: {name}: odd length", self.path.display());

@@ -3,11 +3,10 @@
 
 use std::sync::LazyLock;
 
-use burn::tensor::Device;
 use dfm_core::{
-    Architecture, BackboneWeights, CalibrationParams, Dfm, DfmError, DfmParams, InputContract, Keep, Label,
-    Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction, PreparedPicture,
-    Preprocessor, RgbImage, SaveOptions, ScoreKind,
+    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, InputContract, Keep,
+    Label, Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction,
+    PreparedPicture, Preprocessor, RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_tests::tolerance::{assert_close, relative_l2};
 use dfm_tests::{devices, pictures};
@@ -37,14 +36,14 @@ fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPi
     pictures.iter().map(|picture| preprocessor.prepare(picture).expect("a prepared picture")).collect()
 }
 
-fn fit(params: DfmParams, pictures: &[RgbImage], device: &Device) -> Result<Dfm, DfmError> {
+fn fit(params: DfmParams, pictures: &[RgbImage], device: &Compute) -> Result<Dfm, DfmError> {
     let params = params.check()?;
     let extractor = params.extractor(small_weights(0), device)?;
     let prepared = prepare(&extractor.preprocessor(), pictures);
     params.fit(extractor, prepared)
 }
 
-fn flex() -> Device {
+fn flex() -> Compute {
     dfm_core::device::parse("flex").expect("flex is compiled in")
 }
 

@@ -141,17 +141,19 @@ fn scores_on_every_device_agree_with_the_host() {
             let pca = fit(&samples, Keep::Ratio(0.9));
             let gaussian = SvdGaussian::fit(&pca.transform(&samples).unwrap()).unwrap();
             let narrow: Vec<f32> = new.as_slice().iter().map(|value| *value as f32).collect();
-            let tensor = || Tensor::<2>::from_data(TensorData::new(narrow.clone(), [5, columns]), &device);
+            let tensor =
+                || Tensor::<2>::from_data(TensorData::new(narrow.clone(), [5, columns]), device.device());
             let read = |tensor: Tensor<1>| {
                 let values = tensor.try_into_vec_as::<f32>().expect("a readable device");
                 values.into_iter().map(f64::from).collect::<Vec<_>>()
             };
-            let scorer = pca.on_device(&device);
+            let device = device.device();
+            let scorer = pca.on_device(device);
             let errors = read(scorer.feature_reconstruction_error(tensor()));
             let distance = relative_l2(&errors, &pca.feature_reconstruction_error(&new).unwrap());
             assert!(distance < F32, "{name}: FRE {distance}");
             let transformed = scorer.transform(tensor());
-            let likelihoods = read(gaussian.on_device(&device).negative_log_likelihood(transformed));
+            let likelihoods = read(gaussian.on_device(device).negative_log_likelihood(transformed));
             let reduced = pca.transform(&new).unwrap();
             let distance = relative_l2(&likelihoods, &gaussian.negative_log_likelihood(&reduced).unwrap());
             assert!(distance < F32, "{name}: NLL {distance}");

@@ -14,7 +14,7 @@ fn main() {
     let mut names = String::new();
     println!("\ndevices of this test run");
     for (name, device) in devices::available() {
-        let numbers = Tensor::<1>::from_data([1.0_f32, 2.0, 3.0], &device);
+        let numbers = Tensor::<1>::from_data([1.0_f32, 2.0, 3.0], device.device());
         let sum = numbers.sum().into_scalar::<f32>();
         assert!(sum == 6.0, "{name}: 1 + 2 + 3 = {sum}");
         names.push_str(&name);

@@ -63,6 +63,9 @@ pub enum BackboneError {
         /// Width of the map.
         width: usize,
     },
+    /// The kernels cannot run this network.
+    #[error(transparent)]
+    Kernels(#[from] dfm_kernels::KernelError),
     /// No pictures were given.
     #[error("extracting features needs at least one picture, got none")]
     EmptyBatch,

@@ -1,12 +1,12 @@
 //! Pictures in, feature rows out.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
+use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::{FeatureShape, pool_and_flatten};
 use crate::layer::Layer;
 use crate::preprocess::{PreparedPicture, Preprocessor};
-use crate::resnet::ResNet;
 use crate::weights::BackboneWeights;
 
 /// A network up to one layer, with the pooling behind it and the preparation
@@ -14,12 +14,12 @@ use crate::weights::BackboneWeights;
 #[derive(Debug)]
 pub struct FeatureExtractor {
     weights: BackboneWeights,
-    network: ResNet,
+    network: Forward,
     layer: Layer,
     pool: usize,
     shape: FeatureShape,
     preprocessor: Preprocessor,
-    device: Device,
+    compute: Compute,
 }
 
 impl FeatureExtractor {
@@ -34,15 +34,16 @@ impl FeatureExtractor {
         weights: BackboneWeights,
         layer: Layer,
         pool: usize,
-        device: &Device,
+        compute: impl Into<Compute>,
     ) -> Result<Self, BackboneError> {
         let weights = weights.truncate(layer)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;
         let size = header.architecture.feature_size(layer, [header.input.height, header.input.width]);
         let shape = FeatureShape::pooled(header.architecture.channels(layer), size, pool)?;
-        let network = ResNet::new(&weights, layer, device)?;
-        Ok(Self { weights, network, layer, pool, shape, preprocessor, device: device.clone() })
+        let compute = compute.into();
+        let network = Forward::new(&weights, layer, &compute)?;
+        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute })
     }
 
     /// The weights, up to the layer.
@@ -60,9 +61,14 @@ impl FeatureExtractor {
         self.pool
     }
 
-    /// Where the network runs.
+    /// Where and how the network runs.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// The device that its rows are on.
     pub fn device(&self) -> &Device {
-        &self.device
+        self.compute.device()
     }
 
     /// Shape of a row before it was flattened.
@@ -95,8 +101,8 @@ impl FeatureExtractor {
             }
             values.extend_from_slice(&picture.pixels);
         }
-        let data = TensorData::new(values, [pictures.len(), 3, input.height, input.width]);
-        let features = self.network.forward(Tensor::from_data(data, &self.device));
+        let shape = [pictures.len(), 3, input.height, input.width];
+        let features = self.network.run(values, shape, self.compute.device())?;
         pool_and_flatten(features, self.pool).map(|(rows, _)| rows)
     }
 }

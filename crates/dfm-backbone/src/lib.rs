@@ -30,6 +30,7 @@
 
 mod architecture;
 mod block;
+mod compute;
 mod error;
 mod extractor;
 mod features;
@@ -40,6 +41,8 @@ mod resnet;
 pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
+pub use compute::Compute;
+pub use dfm_kernels::InstructionSet;
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};

@@ -50,7 +50,7 @@ pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
 }
 
 /// The device, with the threads that compute set up.
-pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::device::Device> {
+pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> {
     if let Some(threads) = flags.threads {
         if !(1..=1024).contains(&threads) {
             bail!("--threads {threads}: expected 1 to 1024");
@@ -73,7 +73,7 @@ pub(crate) fn jobs(flags: &ComputeFlags) -> anyhow::Result<usize> {
 pub(crate) fn extractor(
     flags: &BackboneFlags,
     params: &DfmParams,
-    device: &dfm_core::device::Device,
+    device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
     let weights = backbone_weights(flags)?;
     let input = weights.header().input;
@@ -94,7 +94,7 @@ fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
     let asked = flags.weights.as_deref().unwrap_or(if embedded { "embedded" } else { name });
     match asked {
         "random" => {
-            let input = if embedded { InputContract::caffe() } else { InputContract::imagenet() };
+            let input = InputContract::usual_for(&architecture);
             Ok(BackboneWeights::random(architecture, flags.layer, input, flags.seed)?)
         }
         "embedded" if embedded => embedded_weights(),

@@ -1,9 +1,10 @@
 //! Devices by name: the one place where `cpu`, `wgpu:1` and their like become a
 //! Burn device.
 
-pub use burn::tensor::Device;
+use burn::tensor::Device;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::tensor::DeviceType;
+use dfm_backbone::{Compute, InstructionSet};
 use serde::Serialize;
 
 /// Why a device name could not be used.
@@ -50,7 +51,7 @@ pub struct DeviceDescription {
 
 /// The device called `name`.
 ///
-/// Known are `cpu` (the fastest path on a processor), `flex`, `ndarray`, `wgpu`
+/// Known are `cpu` (a processor, by our own kernels), `flex`, `ndarray`, `wgpu`
 /// (the first adapter), `wgpu:N` and `cuda:N` (the `N`-th of [`list`]).
 ///
 /// # Errors
@@ -68,7 +69,7 @@ pub struct DeviceDescription {
 /// # Ok(())
 /// # }
 /// ```
-pub fn parse(name: &str) -> Result<Device, DeviceError> {
+pub fn parse(name: &str) -> Result<Compute, DeviceError> {
     let unknown = || DeviceError::Unknown { name: name.to_owned() };
     let (kind, index) = match name.split_once(':') {
         Some((kind @ ("wgpu" | "cuda"), index)) => (kind, index.parse().map_err(|_| unknown())?),
@@ -76,8 +77,9 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
         None => (name, 0),
     };
     match kind {
-        "cpu" | "flex" => flex().ok_or_else(|| not_compiled_in(name, "flex")),
-        "ndarray" => ndarray().ok_or_else(|| not_compiled_in(name, "ndarray")),
+        "cpu" => flex().map(Compute::with_kernels).ok_or_else(|| not_compiled_in(name, "flex")),
+        "flex" => flex().map(Compute::from).ok_or_else(|| not_compiled_in(name, "flex")),
+        "ndarray" => ndarray().map(Compute::from).ok_or_else(|| not_compiled_in(name, "ndarray")),
         "wgpu" => {
             let adapters = wgpu().ok_or_else(|| not_compiled_in(name, "wgpu"))?;
             nth(name, adapters, index, "install a Vulkan, Metal or DirectX 12 driver, or use --device cpu")
@@ -100,8 +102,11 @@ pub fn list() -> Vec<DeviceDescription> {
         Some(_) => (what.to_owned(), true),
         None => (format!("not compiled in: rebuild with --features {feature}"), false),
     };
-    let (description, available) =
-        on_processor(flex(), "this processor, by the fastest path there is (flex)", "flex");
+    let (description, available) = on_processor(
+        flex(),
+        &format!("this processor, by our own kernels ({})", InstructionSet::best()),
+        "flex",
+    );
     push("cpu".to_owned(), description, available);
     let (description, available) = on_processor(flex(), "this processor, Burn's flex backend", "flex");
     push("flex".to_owned(), description, available);
@@ -132,9 +137,9 @@ fn not_compiled_in(name: &str, feature: &'static str) -> DeviceError {
     DeviceError::NotCompiledIn { name: name.to_owned(), feature }
 }
 
-fn nth(name: &str, adapters: Vec<Device>, index: usize, cure: &'static str) -> Result<Device, DeviceError> {
+fn nth(name: &str, adapters: Vec<Device>, index: usize, cure: &'static str) -> Result<Compute, DeviceError> {
     let found = adapters.len();
-    adapters.into_iter().nth(index).ok_or_else(|| DeviceError::NoAdapter {
+    adapters.into_iter().nth(index).map(Compute::from).ok_or_else(|| DeviceError::NoAdapter {
         name: name.to_owned(),
         found,
         cure,
@@ -195,7 +200,7 @@ mod tests {
     #[test]
     fn a_backend_that_is_not_compiled_in_names_its_feature() {
         assert_eq!(
-            parse("cuda:0"),
+            parse("cuda:0").map(drop),
             Err(DeviceError::NotCompiledIn { name: "cuda:0".into(), feature: "cuda" })
         );
     }

@@ -56,8 +56,8 @@ mod self_test;
 
 pub use calibrate::{Calibration, Label};
 pub use dfm_backbone::{
-    Architecture, BackboneWeights, DecodeLimits, FeatureExtractor, FeatureShape, InputContract, Layer,
-    PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
+    Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
+    Layer, PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
 };
 pub use dfm_stats::Keep;
 pub use error::{DfmError, ModelFileError};

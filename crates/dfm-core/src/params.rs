@@ -1,11 +1,9 @@
 //! What a fit can be told: unchecked parameters, and the checked ones that
 //! alone can fit.
 
-use dfm_backbone::{BackboneWeights, FeatureExtractor, Layer};
+use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer};
 use dfm_stats::{Keep, PcaParams, ValidPcaParams};
 use serde::{Deserialize, Serialize};
-
-use burn::tensor::Device;
 
 use crate::error::DfmError;
 
@@ -129,14 +127,19 @@ impl ValidDfmParams {
         &self.params
     }
 
-    /// The feature extractor that these parameters ask for, on `device`.
+    /// The feature extractor that these parameters ask for, on `compute`: a device, or what
+    /// [`device::parse`](crate::device::parse) gives.
     ///
     /// # Errors
     ///
     /// If the weights do not reach the layer, or the pool is larger than the
     /// layer's output.
-    pub fn extractor(&self, weights: BackboneWeights, device: &Device) -> Result<FeatureExtractor, DfmError> {
-        Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, device)?)
+    pub fn extractor(
+        &self,
+        weights: BackboneWeights,
+        compute: impl Into<Compute>,
+    ) -> Result<FeatureExtractor, DfmError> {
+        Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?)
     }
 
     pub(crate) fn pca(&self) -> &ValidPcaParams {

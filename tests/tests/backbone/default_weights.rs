@@ -14,7 +14,7 @@ const ROUNDED_WEIGHTS: f64 = 5e-3;
 /// Features of a colourful picture of exactly this size, so that nothing is
 /// resized; on the CPU, as larger pictures take minutes on software Vulkan.
 fn features(height: usize, width: usize, change: impl Fn(&mut InputContract)) -> Vec<f32> {
-    let device = dfm_core::device::parse("flex").expect("flex is compiled in");
+    let device = dfm_core::device::parse("cpu").expect("flex is compiled in");
     let weights = BackboneWeights::embedded().expect("the embedded weights");
     let mut input = weights.header().input.with_size(height, width);
     change(&mut input);

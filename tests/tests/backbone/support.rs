@@ -1,9 +1,9 @@
 //! What the tests of this suite share.
 
-use burn::tensor::{Device, Tensor, TensorData};
 use dfm_backbone::{
-    Architecture, BackboneWeights, Block, ConvolutionWeights, ImportOptions, Layer, MaxPoolPadding, ResNet,
-    StridePlacement, WeightsError, import_weights, pool_and_flatten,
+    Architecture, BackboneWeights, Block, Compute, ConvolutionWeights, FeatureExtractor, FeatureShape,
+    ImportOptions, Layer, MaxPoolPadding, PictureSize, PreparedPicture, StridePlacement, WeightsError,
+    import_weights,
 };
 use dfm_tests::golden;
 
@@ -64,15 +64,22 @@ pub(crate) fn features(
     pool: usize,
     pixels: &[f32],
     [height, width]: [usize; 2],
-    device: &Device,
+    compute: &Compute,
 ) -> Vec<f32> {
-    let network = ResNet::new(weights, tap, device).expect("weights up to the tap");
-    let data = TensorData::new(pixels.to_vec(), [1, 3, height, width]);
-    let map = network.forward(Tensor::from_data(data, device));
-    let [_, channels, rows, columns] = map.dims();
+    let input = weights.header().input.with_size(height, width);
+    let extractor =
+        FeatureExtractor::new(weights.clone().with_input(input), tap, pool, compute).expect("an extractor");
     let architecture = &weights.header().architecture;
-    assert_eq!([rows, columns], architecture.feature_size(tap, [height, width]));
-    assert_eq!(channels, architecture.channels(tap));
-    let (rows, _) = pool_and_flatten(map, pool).expect("a map larger than the pool");
+    let size = architecture.feature_size(tap, [height, width]);
+    let shape =
+        FeatureShape::pooled(architecture.channels(tap), size, pool).expect("a map larger than the pool");
+    assert_eq!(extractor.feature_shape(), shape);
+    let picture = PreparedPicture {
+        pixels: pixels.to_vec(),
+        original: PictureSize { width: width as u32, height: height as u32 },
+        content_hash: [0; 32],
+    };
+    let rows = extractor.extract(&[picture]).expect("features");
+    assert_eq!(rows.dims(), [1, shape.len()]);
     rows.try_into_vec_as::<f32>().expect("features on the host")
 }

@@ -4,7 +4,8 @@ use super::tree::Tree;
 
 /// Every member, and the members that it may depend on.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("dfm-backbone", &[]),
+    ("dfm-kernels", &[]),
+    ("dfm-backbone", &["dfm-kernels"]),
     ("dfm-stats", &[]),
     ("dfm-core", &["dfm-backbone", "dfm-stats"]),
     ("dfm-cli", &["dfm-backbone", "dfm-core"]),
@@ -14,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What a library must do without, and why.
 const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
+    ("dfm-kernels", &["burn", "burn-flex", "image", "serde", "safetensors"], "it knows convolutions alone"),
     (
         "dfm-backbone",
         &["faer", "clap", "indicatif", "glob", "tracing-subscriber", "ureq"],

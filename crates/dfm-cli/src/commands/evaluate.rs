@@ -76,7 +76,9 @@ impl Tally {
         let map = grid.upsample(judged.size);
         let mask = match (&labelled.mask, labelled.is_anomalous()) {
             (_, false) => vec![false; map.values.len()],
-            (Some(path), true) => read_mask(path, judged.size).map_err(|error| (path.to_path_buf(), error))?,
+            (Some(path), true) => {
+                read_mask(path, judged.size).map_err(|error| (path.to_path_buf(), error))?
+            }
             (None, true) => {
                 self.without_mask += 1;
                 return Ok(());

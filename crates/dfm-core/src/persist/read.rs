@@ -2,8 +2,7 @@
 
 use std::io::Read;
 
-use burn::tensor::Device;
-use dfm_backbone::BackboneWeights;
+use dfm_backbone::{BackboneWeights, Compute};
 use dfm_stats::{FitStatistic, Pca, SvdGaussian};
 
 use crate::calibrate::Calibration;
@@ -19,7 +18,7 @@ use crate::self_test::SelfTest;
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Where it will run, and where its self-test runs.
-    pub device: Device,
+    pub compute: Compute,
     /// The weights of a model that was saved without them. The embedded default
     /// is found by its hash and need not be given.
     pub weights: Option<BackboneWeights>,
@@ -28,9 +27,9 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// For `device`, without extra weights, up to [`LoadOptions::MAX_BYTES`].
-    pub fn on(device: Device) -> Self {
-        Self { device, weights: None, max_bytes: Self::MAX_BYTES }
+    /// For `compute`, without extra weights, up to [`LoadOptions::MAX_BYTES`].
+    pub fn on(compute: impl Into<Compute>) -> Self {
+        Self { compute: compute.into(), weights: None, max_bytes: Self::MAX_BYTES }
     }
 
     /// The default limit: 8 GiB, five thousand pictures of the largest features
@@ -55,7 +54,7 @@ impl Dfm {
         let valid = header.record.params.clone().check()?;
 
         let weights = backbone_weights(&file, options.weights)?;
-        let extractor = valid.extractor(weights, &options.device)?;
+        let extractor = valid.extractor(weights, &options.compute)?;
         consistent("feature_shape", &extractor.feature_shape(), &header.feature_shape)?;
         consistent(
             "backbone.architecture",

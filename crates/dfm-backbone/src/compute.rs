@@ -1,0 +1,132 @@
+//! Where and how the network's forward pass runs.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dfm_kernels::{Block, Convolution, InstructionSet, MaxPool, Network, Plan};
+
+use crate::architecture::ConvolutionShape;
+use crate::error::BackboneError;
+use crate::layer::Layer;
+use crate::resnet::ResNet;
+use crate::weights::{BackboneWeights, ConvolutionWeights};
+
+/// A device, and who computes convolutions there: Burn, or on a processor our
+/// own kernels. Everything but the network's forward pass is always Burn's.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    device: Device,
+    instructions: Option<InstructionSet>,
+}
+
+impl Compute {
+    /// Our kernels in front of `device`, which must be a processor, with the
+    /// fastest instructions that there are.
+    pub fn with_kernels(device: Device) -> Self {
+        Self::with_instructions(device, InstructionSet::best())
+    }
+
+    /// [`with_kernels`](Self::with_kernels) with instructions of choice; those that
+    /// the processor lacks are replaced by portable code.
+    pub fn with_instructions(device: Device, instructions: InstructionSet) -> Self {
+        Self { device, instructions: Some(instructions) }
+    }
+
+    /// The device that tensors live on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+impl From<Device> for Compute {
+    /// Burn alone.
+    fn from(device: Device) -> Self {
+        Self { device, instructions: None }
+    }
+}
+
+impl From<&Device> for Compute {
+    fn from(device: &Device) -> Self {
+        device.clone().into()
+    }
+}
+
+impl From<&Self> for Compute {
+    fn from(compute: &Self) -> Self {
+        compute.clone()
+    }
+}
+
+/// A network ready to run.
+#[derive(Debug)]
+pub(crate) enum Forward {
+    /// On any device.
+    Burn(ResNet),
+    /// On a processor.
+    Kernels(Box<Plan>),
+}
+
+impl Forward {
+    /// For pictures of the weights' size.
+    pub(crate) fn new(
+        weights: &BackboneWeights,
+        tap: Layer,
+        compute: &Compute,
+    ) -> Result<Self, BackboneError> {
+        let Some(instructions) = compute.instructions else {
+            return Ok(Self::Burn(ResNet::new(weights, tap, &compute.device)?));
+        };
+        let input = weights.header().input;
+        let plan = Plan::new(&network(weights, tap), [input.height, input.width], instructions)?;
+        Ok(Self::Kernels(Box::new(plan)))
+    }
+
+    /// Prepared pictures `[N, 3, H, W]`, row by row, to features `[N, C, h, w]`.
+    pub(crate) fn run(
+        &self,
+        pictures: Vec<f32>,
+        shape: [usize; 4],
+        device: &Device,
+    ) -> Result<Tensor<4>, BackboneError> {
+        match self {
+            Self::Burn(network) => {
+                Ok(network.forward(Tensor::from_data(TensorData::new(pictures, shape), device)))
+            }
+            Self::Kernels(plan) => {
+                let [channels, height, width] = plan.output_shape();
+                let features = TensorData::new(plan.run(&pictures)?, [shape[0], channels, height, width]);
+                Ok(Tensor::from_data(features, device))
+            }
+        }
+    }
+}
+
+/// The same network in the kernels' terms.
+fn network(weights: &BackboneWeights, tap: Layer) -> Network {
+    let architecture = &weights.header().architecture;
+    let mut convolutions = weights.convolutions().iter();
+    let mut next = |shape: &ConvolutionShape| convolution(shape, convolutions.next());
+    let stem = next(&architecture.stem());
+    let blocks = architecture.blocks(tap);
+    let blocks = blocks.iter().map(|block| Block {
+        projection: block.projection.as_ref().map(&mut next),
+        branch: block.branch.iter().map(&mut next).collect(),
+    });
+    let blocks = blocks.collect();
+    let (before, after) = architecture.max_pool_padding.sides();
+    Network { stem, pool: MaxPool { before, after }, blocks }
+}
+
+/// A convolution whose weights are missing is empty, which the kernels refuse.
+fn convolution(shape: &ConvolutionShape, weights: Option<&ConvolutionWeights>) -> Convolution {
+    let (weight, bias) =
+        weights.map(|weights| (weights.weight.clone(), weights.bias.clone())).unwrap_or_default();
+    Convolution {
+        out_channels: shape.out_channels,
+        in_channels_per_group: shape.in_channels_per_group,
+        kernel: shape.kernel,
+        stride: shape.stride,
+        padding: shape.padding,
+        groups: shape.groups,
+        weight,
+        bias,
+    }
+}

@@ -1,0 +1,80 @@
+//! Convolution: the micro-kernels, each a tile of output pixels by one or two
+//! blocks of output channels summed in registers, and the sweep that drives them.
+//! The only unsafe code of the project lies in this module.
+
+#![expect(unsafe_code, reason = "vector instructions and output shared by threads; see each block")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+mod sweep;
+
+pub(crate) use sweep::{OutputGroup, Sweep};
+
+use crate::instructions::InstructionSet;
+
+/// One tile: what a micro-kernel reads and writes.
+///
+/// Pixel `i` of the tile reads, for every chunk `c`, the 16 values at
+/// `input + offsets[c] + 16·i`, and writes block `j` at `output + j·output_block +
+/// 16·i`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    /// First pixel of the tile, in the first block of the input.
+    pub(crate) input: *const f32,
+    /// From there to each chunk of 16 input channels of each tap, in values.
+    pub(crate) offsets: &'a [isize],
+    /// `[offsets.len()][16][blocks · 16]`.
+    pub(crate) weights: *const f32,
+    /// `[blocks · 16]`.
+    pub(crate) bias: *const f32,
+    /// Added before the ReLU; laid out as the output. Null for none.
+    pub(crate) residual: *const f32,
+    /// First pixel of the tile, in the first of the output blocks.
+    pub(crate) output: *mut f32,
+    /// Values from one output block to the next, in output and residual.
+    pub(crate) output_block: usize,
+    /// Whether negative sums become zero.
+    pub(crate) relu: bool,
+}
+
+/// A micro-kernel for tiles of a fixed size.
+///
+/// # Safety
+///
+/// Every address that [`Tile`] describes must be valid for the kernel's pixels
+/// and blocks, nothing else may write there meanwhile, and the processor must
+/// have the instructions.
+type MicroKernel = for<'a> unsafe fn(Tile<'a>);
+
+/// One micro-kernel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kernel {
+    /// Pixels in a tile.
+    pub(crate) pixels: usize,
+    /// The code.
+    run: MicroKernel,
+}
+
+/// The micro-kernels of one instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels {
+    /// For one block of output channels.
+    pub(crate) single: Kernel,
+    /// For two at once, where that is faster.
+    pub(crate) pair: Option<Kernel>,
+}
+
+/// The micro-kernels for `instructions`, or the portable ones if this processor
+/// lacks them.
+pub(crate) fn kernels(instructions: InstructionSet) -> Kernels {
+    match instructions {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 if instructions.is_available() => avx512::KERNELS,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 if instructions.is_available() => avx2::KERNELS,
+        _ => portable::KERNELS,
+    }
+}

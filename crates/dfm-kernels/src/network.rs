@@ -1,0 +1,160 @@
+//! What a network is: convolutions with a bias, in residual blocks.
+
+use crate::layout::LANES;
+
+/// A convolution with a bias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Convolution {
+    /// Output channels.
+    pub out_channels: usize,
+    /// Input channels that one output channel sees.
+    pub in_channels_per_group: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Stride, the same both ways: 1 or 2.
+    pub stride: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// `[out_channels, in_channels_per_group, height, width]`.
+    pub weight: Vec<f32>,
+    /// `[out_channels]`.
+    pub bias: Vec<f32>,
+}
+
+/// A maximum over windows of 3×3 pixels, two apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Rows above and columns to the left that are added.
+    pub before: usize,
+    /// Rows below and columns to the right that are added.
+    pub after: usize,
+}
+
+/// A residual block: the sum of a branch and a shortcut, then a ReLU. Every
+/// convolution of the branch but the last has a ReLU of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// On the shortcut, where the shapes on both sides differ.
+    pub projection: Option<Convolution>,
+    /// In order; at least one.
+    pub branch: Vec<Convolution>,
+}
+
+/// A stem (a convolution, a ReLU and a maximum) and residual blocks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// Sees the picture.
+    pub stem: Convolution,
+    /// After the stem's ReLU.
+    pub pool: MaxPool,
+    /// In order.
+    pub blocks: Vec<Block>,
+}
+
+impl Network {
+    /// Whether every convolution fits the one before it and is of a kind that the
+    /// kernels compute: odd sides, padded so that only the stride changes the
+    /// size, strides of one or two.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Convolution`] naming the first field that does not fit.
+    pub fn check(&self) -> Result<(), KernelError> {
+        self.stem.check("stem", self.stem.in_channels_per_group)?;
+        let folded = 4 * self.stem.in_channels_per_group;
+        if self.stem.stride != 2 || folded > LANES {
+            let got = format!("{} with {} channels", self.stem.stride, self.stem.in_channels_per_group);
+            return Err(wrong("stem", "stride", "2, with at most 4 input channels", got));
+        }
+        let mut channels = self.stem.out_channels;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let input = channels;
+            for (place, convolution) in block.branch.iter().enumerate() {
+                convolution.check(&format!("blocks[{index}].branch[{place}]"), channels)?;
+                channels = convolution.out_channels;
+            }
+            let name = format!("blocks[{index}].projection");
+            let stride: usize = block.branch.iter().map(|convolution| convolution.stride).product();
+            let (after, shortcut) = match &block.projection {
+                Some(projection) => {
+                    projection.check(&name, input)?;
+                    (projection.out_channels, projection.stride)
+                }
+                None => (input, 1),
+            };
+            if block.branch.is_empty() || (after, shortcut) != (channels, stride) {
+                let got = format!("{after} channels and stride {shortcut}");
+                return Err(wrong(&name, "shape", format!("{channels} channels and stride {stride}"), got));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Convolution {
+    fn check(&self, name: &str, input_channels: usize) -> Result<(), KernelError> {
+        let differs = |field, expected: usize, got: usize| match expected == got {
+            true => Ok(()),
+            false => Err(wrong(name, field, expected, got)),
+        };
+        let [height, width] = self.kernel;
+        if self.groups == 0 || self.out_channels == 0 || !self.out_channels.is_multiple_of(self.groups) {
+            return Err(wrong(name, "groups", "a divisor of the output channels", self.groups));
+        }
+        differs("input channels", input_channels, self.groups.saturating_mul(self.in_channels_per_group))?;
+        if height % 2 == 0 || width != height || self.padding != height / 2 {
+            let got = format!("{height}×{width}, padded by {}", self.padding);
+            return Err(wrong(name, "kernel", "square, odd, and padded by half of it", got));
+        }
+        if !(1..=2).contains(&self.stride) {
+            return Err(wrong(name, "stride", "1 or 2", self.stride));
+        }
+        let inputs = self.in_channels_per_group.saturating_mul(height * width);
+        differs("weights", self.out_channels.saturating_mul(inputs), self.weight.len())?;
+        differs("biases", self.out_channels, self.bias.len())
+    }
+}
+
+fn wrong(convolution: &str, field: &'static str, expected: impl ToString, got: impl ToString) -> KernelError {
+    KernelError::Convolution {
+        convolution: convolution.to_owned(),
+        field,
+        expected: expected.to_string(),
+        got: got.to_string(),
+    }
+}
+
+/// A network that cannot be run, or an input that is not what was planned for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// A convolution whose fields contradict each other or what came before.
+    #[error("{convolution}: {field} must be {expected}, got {got}")]
+    Convolution {
+        /// Which, as in `blocks[2].branch[0]`.
+        convolution: String,
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// A picture too small to have a feature map.
+    #[error("pictures of {height}×{width} pixels leave nothing of the feature map: take a larger size")]
+    TooSmall {
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
+    /// An input of another size.
+    #[error("the input holds {got} values, expected a multiple of {expected}")]
+    Input {
+        /// Values in one picture.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+}
