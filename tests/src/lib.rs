@@ -8,4 +8,5 @@
 pub mod devices;
 pub mod golden;
 pub mod pictures;
+pub mod program;
 pub mod tolerance;

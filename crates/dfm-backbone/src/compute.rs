@@ -59,7 +59,7 @@ impl From<&Self> for Compute {
 #[derive(Debug)]
 pub(crate) enum Forward {
     /// On any device.
-    Burn(ResNet),
+    Burn(Box<ResNet>),
     /// On a processor.
     Kernels(Box<Plan>),
 }
@@ -72,7 +72,7 @@ impl Forward {
         compute: &Compute,
     ) -> Result<Self, BackboneError> {
         let Some(instructions) = compute.instructions else {
-            return Ok(Self::Burn(ResNet::new(weights, tap, &compute.device)?));
+            return Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?)));
         };
         let input = weights.header().input;
         let plan = Plan::new(&network(weights, tap), [input.height, input.width], instructions)?;

@@ -45,6 +45,10 @@ pub struct Prediction {
     pub map: Option<AnomalyGrid>,
 }
 
+/// What makes a model mergeable: the statistic of its pictures and their content
+/// hashes, row by row.
+pub(crate) type Kept = (FitStatistic, Vec<[u8; 32]>);
+
 /// A fitted model on a device.
 #[derive(Debug)]
 pub struct Dfm {
@@ -54,7 +58,7 @@ pub struct Dfm {
     pub(crate) calibration: Option<Calibration>,
     pub(crate) record: FitRecord,
     pub(crate) self_test: SelfTest,
-    pub(crate) kept: Option<(FitStatistic, Vec<[u8; 32]>)>,
+    pub(crate) kept: Option<Kept>,
 }
 
 impl Dfm {
@@ -64,7 +68,7 @@ impl Dfm {
         calibration: Option<Calibration>,
         record: FitRecord,
         self_test: SelfTest,
-        kept: Option<(FitStatistic, Vec<[u8; 32]>)>,
+        kept: Option<Kept>,
     ) -> Self {
         let scorer = statistics.scorer(extractor.device());
         Self { extractor, statistics, scorer, calibration, record, self_test, kept }

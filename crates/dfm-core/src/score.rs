@@ -35,7 +35,9 @@ impl Statistics {
     pub(crate) fn scorer(&self, device: &Device) -> Scorer {
         match self {
             Self::Fre(pca) => Scorer::Fre(pca.on_device(device)),
-            Self::Nll(pca, gaussian) => Scorer::Nll(pca.on_device(device), gaussian.on_device(device)),
+            Self::Nll(pca, gaussian) => {
+                Scorer::Nll(pca.on_device(device), Box::new(gaussian.on_device(device)))
+            }
         }
     }
 }
@@ -44,7 +46,7 @@ impl Statistics {
 #[derive(Debug, Clone)]
 pub(crate) enum Scorer {
     Fre(PcaScorer),
-    Nll(PcaScorer, GaussianScorer),
+    Nll(PcaScorer, Box<GaussianScorer>),
 }
 
 /// The scores of a batch, with the maps where the score has them.

@@ -99,7 +99,7 @@ mod tests {
         let input = InputContract::imagenet().with_size(64, 64);
         let architecture = Architecture::known("resnet18").unwrap();
         let weights = BackboneWeights::random(architecture, Layer::Layer1, input, seed).unwrap();
-        FeatureExtractor::new(weights, Layer::Layer1, 4, &crate::device::parse("flex").unwrap()).unwrap()
+        FeatureExtractor::new(weights, Layer::Layer1, 4, crate::device::parse("flex").unwrap()).unwrap()
     }
 
     fn scorer(extractor: &FeatureExtractor) -> Scorer {

@@ -50,7 +50,7 @@ pub(super) enum Lines {
     /// Printed at once.
     Json,
     /// Printed at once.
-    Csv(csv::Writer<std::io::Stdout>),
+    Csv(Box<csv::Writer<std::io::Stdout>>),
 }
 
 impl Lines {
@@ -63,7 +63,7 @@ impl Lines {
                 ("picture", Align::Left),
             ])),
             Format::Json => Self::Json,
-            Format::Csv => Self::Csv(csv::Writer::from_writer(std::io::stdout())),
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(std::io::stdout()))),
         })
     }
 

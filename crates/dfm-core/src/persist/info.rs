@@ -81,7 +81,7 @@ impl ModelInfo {
             digest: header.digest.clone(),
             record: header.record.clone(),
             architecture: header.backbone.architecture.clone(),
-            input: header.backbone.input.clone(),
+            input: header.backbone.input,
             license: header.backbone.license.clone(),
             source: header.backbone.source.clone(),
             weights_sha256: header.backbone.sha256.clone(),

@@ -7,7 +7,7 @@ use dfm_stats::{FitStatistic, Pca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::error::{DfmError, ModelFileError};
-use crate::model::Dfm;
+use crate::model::{Dfm, Kept};
 use crate::params::ScoreKind;
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
@@ -99,7 +99,7 @@ fn backbone_weights(
         return Ok(BackboneWeights::from_bytes(file.bytes("backbone")?)?);
     }
     let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
-        Ok(weights.truncate(record.params.layer)?.with_input(backbone.input.clone()))
+        Ok(weights.truncate(record.params.layer)?.with_input(backbone.input))
     };
     if let Some(weights) = given {
         let weights = fitted(weights)?;
@@ -136,7 +136,7 @@ fn directions(file: &Container<'_>) -> Result<(Vec<f64>, usize), ModelFileError>
 fn statistics(
     file: &Container<'_>,
     mut directions: Vec<f64>,
-    kept: Option<&(FitStatistic, Vec<[u8; 32]>)>,
+    kept: Option<&Kept>,
 ) -> Result<Statistics, DfmError> {
     let Header { components, feature_shape, ref record, .. } = file.header;
     let features = feature_shape.len();
@@ -167,11 +167,7 @@ fn statistics(
     Ok(Statistics::Nll(pca, gaussian))
 }
 
-fn fit_statistic(
-    file: &Container<'_>,
-    directions: &[f64],
-    rank: usize,
-) -> Result<Option<(FitStatistic, Vec<[u8; 32]>)>, DfmError> {
+fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Result<Option<Kept>, DfmError> {
     if !file.header.fit_statistic {
         return Ok(None);
     }

@@ -105,7 +105,7 @@ impl Dfm {
             record: self.record.clone(),
             backbone: BackboneRecord {
                 architecture: weights.header().architecture.clone(),
-                input: weights.header().input.clone(),
+                input: weights.header().input,
                 license: weights.header().license.clone(),
                 source: weights.header().source.clone(),
                 sha256: weights.sha256(),

@@ -1,0 +1,294 @@
+//! The whole program, as a user runs it.
+
+use std::fs;
+
+use dfm_tests::pictures;
+use dfm_tests::program::{Program, SMALL, files_below};
+use dfm_tests::tolerance::assert_close;
+use serde_json::Value;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_dfm-under-test"))
+}
+
+#[test]
+fn predict_exits_0_when_all_is_normal_and_1_when_something_is_not() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.save("new/a.png", &pictures::good(3, 72, 56));
+    dfm.run(&["predict", "model.dfm", "new"]).expect_code(0);
+    dfm.save("new/b.png", &pictures::defective(50, 72, 56));
+    let table = dfm.run(&["predict", "model.dfm", "new"]).expect_code(1).out;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(lines[1].contains("normal") && lines[1].ends_with("a.png"), "{table}");
+    assert!(lines[2].contains("anomalous") && lines[2].ends_with("b.png"), "{table}");
+}
+
+#[test]
+fn a_broken_picture_is_reported_and_the_rest_is_judged() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.save("new/a.png", &pictures::good(1, 72, 56));
+    fs::write(dfm.path("new/b.png"), b"no picture").unwrap();
+    dfm.save("new/c.png", &pictures::defective(2, 72, 56));
+    // An error outranks what is anomalous.
+    let run =
+        dfm.run(&["predict", "model.dfm", "new", "--format", "json"]).expect_code(2).expect_said(&["b.png"]);
+    assert_eq!(run.scores().len(), 2);
+}
+
+#[test]
+fn fit_leaves_broken_pictures_out_and_says_so() {
+    let dfm = program();
+    dfm.save_good();
+    fs::write(dfm.path("good/05.png"), b"no picture").unwrap();
+    let fit =
+        |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "model.dfm"], SMALL.as_slice(), more].concat());
+    let run = fit(&[]).expect_code(2).expect_said(&["05.png", "not a picture"]);
+    assert!(run.out.contains("11 pictures"), "{}", run.out);
+    dfm.run(&["info", "model.dfm"]).expect_code(0);
+    fit(&["--skip-bad"]).expect_code(0).expect_said(&["05.png"]);
+}
+
+#[test]
+fn predict_writes_one_json_line_a_picture() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.save("new/grün/é.png", &pictures::good(7, 72, 56));
+    dfm.save("new/z.jpg", &pictures::defective(8, 72, 56));
+    let lines = dfm.run(&["predict", "model.dfm", "new", "--format", "json"]).expect_code(1).json();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let number = |key: &str| line[key].as_f64().unwrap_or_else(|| panic!("{key}: {line}"));
+        let normalized = number("normalized_score");
+        assert!(normalized > 0.0 && normalized < 1.0);
+        let label = if number("score") >= number("threshold") { "anomalous" } else { "normal" };
+        assert_eq!(line["label"], label);
+    }
+    assert_eq!(lines[0]["path"], "new/grün/é.png");
+}
+
+#[test]
+fn predict_writes_csv() {
+    let dfm = program();
+    dfm.fit_small();
+    let csv = dfm.run(&["predict", "model.dfm", "good/00.png", "--format", "csv"]).out;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "path,score,normalized_score,label,threshold");
+    assert!(lines[1].starts_with("good/00.png,"), "{csv}");
+}
+
+#[test]
+fn files_folders_and_patterns_can_be_mixed() {
+    let dfm = program();
+    dfm.fit_small();
+    let run =
+        dfm.run(&["predict", "model.dfm", "good/0[0-2].png", "good/05.png", "good", "--format", "json"]);
+    let paths: Vec<Value> = run.json().into_iter().map(|line| line["path"].clone()).collect();
+    assert_eq!(paths.len(), 3 + 1 + 12);
+    assert_eq!(paths[..4], ["good/00.png", "good/01.png", "good/02.png", "good/05.png"]);
+}
+
+#[test]
+fn the_threshold_can_be_moved() {
+    let dfm = program();
+    dfm.fit_small();
+    let judge = |threshold: &str| dfm.run(&["predict", "model.dfm", "good/00.png", "--threshold", threshold]);
+    judge("1e12").expect_code(0);
+    judge("-1").expect_code(1);
+    judge("nan").expect_code(2).expect_said(&["threshold"]);
+}
+
+#[test]
+fn maps_have_the_size_of_their_picture_and_never_overwrite_each_other() {
+    let dfm = program();
+    dfm.fit_small();
+    for name in ["new/a/x.png", "new/b/x.png", "new/b/x.bmp"] {
+        dfm.save(name, &pictures::defective(5, 90, 41));
+    }
+    dfm.run(&["predict", "model.dfm", "new", "--maps", "maps"]).expect_code(1);
+    let maps = files_below(&dfm.path("maps"));
+    assert_eq!(maps.len(), 6, "{maps:?}");
+    for map in maps {
+        assert_eq!(image::open(&map).unwrap().into_rgb8().dimensions(), (90, 41), "{}", map.display());
+    }
+}
+
+#[test]
+fn neither_threads_nor_jobs_nor_batch_change_a_score() {
+    let dfm = program();
+    dfm.fit_small();
+    let scores = |more: &[&str]| {
+        dfm.run(&[&["predict", "model.dfm", "good", "--format", "json"], more].concat()).scores()
+    };
+    let expected = scores(&[]);
+    for more in [&["--threads", "1"][..], &["--threads", "3", "--jobs", "1"], &["--jobs", "7"]] {
+        assert_eq!(scores(more), expected, "{more:?}");
+    }
+    dfm.run(&[&["fit", "good", "-o", "model.dfm", "--batch", "5"], SMALL.as_slice()].concat()).expect_code(0);
+    for (actual, expected) in scores(&[]).into_iter().zip(expected) {
+        // Another batch, the same sums in f32.
+        assert_close("score", actual, expected, 2e-5);
+    }
+}
+
+#[test]
+fn the_same_pictures_give_the_same_model_bytes() {
+    let dfm = program();
+    dfm.fit_small();
+    let first = fs::read(dfm.path("model.dfm")).unwrap();
+    dfm.run(&[&["fit", "good", "-o", "again.dfm"], SMALL.as_slice()].concat()).expect_code(0);
+    assert!(first == fs::read(dfm.path("again.dfm")).unwrap());
+}
+
+#[test]
+fn a_model_can_be_lean_and_slim() {
+    let dfm = program();
+    dfm.fit_small();
+    let fit =
+        |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "other.dfm"], SMALL.as_slice(), more].concat());
+    let size = |name: &str| fs::metadata(dfm.path(name)).unwrap().len();
+    fit(&["--no-update"]).expect_code(0);
+    assert!(size("other.dfm") < size("model.dfm"));
+    assert_eq!(dfm.run(&["info", "other.dfm", "--format", "json"]).json()[0]["updatable"], false);
+    fit(&["--slim"]).expect_code(0);
+    assert!(size("other.dfm") < size("model.dfm"));
+    let run = dfm.run(&["predict", "other.dfm", "good/00.png"]);
+    run.expect_code(2).expect_said(&["without its backbone", "--weights"]);
+}
+
+#[test]
+fn info_tells_what_fit_was_told() {
+    let dfm = program();
+    dfm.save_good();
+    let arguments =
+        ["fit", "good", "-o", "m.dfm", "--pca", "3", "--score", "nll", "--pool", "2", "--seed", "9"];
+    dfm.run(&[&arguments, SMALL.as_slice()].concat()).expect_code(0);
+    let info = dfm.run(&["info", "m.dfm", "--format", "json"]).expect_code(0).json().remove(0);
+    assert_eq!(info["components"], 3);
+    assert_eq!(info["record"]["params"]["score"], "nll");
+    assert_eq!(info["record"]["params"]["pool"], 2);
+    assert_eq!(info["record"]["picture_count"], 12);
+    assert_eq!(info["source"], "random, seed 9");
+    assert_eq!(info["total_bytes"], fs::metadata(dfm.path("m.dfm")).unwrap().len());
+    let table = dfm.run(&["info", "m.dfm"]).expect_code(0).out;
+    assert!(table.contains("resnet18 up to layer1, pool 2"), "{table}");
+}
+
+#[test]
+fn evaluate_measures_a_data_set() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.save_dataset();
+    let report =
+        dfm.run(&["evaluate", "model.dfm", "data", "--format", "json"]).expect_code(0).json().remove(0);
+    assert_eq!(report["image_auroc"], 1.0);
+    assert!(report["pixel_auroc"].as_f64().unwrap() > 0.9, "{report}");
+    assert_eq!(report["pictures"], 8);
+    assert_eq!(report["classes"]["square"]["called_anomalous"], 4);
+    assert!(report["threshold"].is_f64() && report["best_f1"]["f1"].is_f64());
+    let table = dfm.run(&["evaluate", "model.dfm", "data"]).expect_code(0).out;
+    assert!(table.contains("image AUROC") && table.contains("square"), "{table}");
+}
+
+#[test]
+fn evaluate_counts_what_it_could_not_use() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.save_dataset();
+    fs::remove_file(dfm.path("data/ground_truth/square/0_mask.png")).unwrap();
+    fs::write(dfm.path("data/test/good/1.png"), b"no picture").unwrap();
+    dfm.save("data/ground_truth/square/1_mask.png", &pictures::good(1, 10, 10));
+    let run = dfm.run(&["evaluate", "model.dfm", "data", "--format", "json"]).expect_code(2);
+    let report = run.json().remove(0);
+    assert_eq!((report["pictures"].clone(), report["errors"].clone()), (7.into(), 2.into()));
+    assert_eq!(report["without_mask"], 1);
+    run.expect_said(&["1_mask.png", "72×56"]);
+}
+
+#[test]
+fn features_are_rows_with_the_names_of_their_pictures() {
+    let dfm = program();
+    dfm.fit_small();
+    dfm.run(&["features", "good", "-o", "a.safetensors", "--model", "model.dfm"]).expect_code(0);
+    dfm.run(&[&["features", "good", "-o", "b.safetensors"], SMALL.as_slice()].concat()).expect_code(0);
+    let bytes = fs::read(dfm.path("a.safetensors")).unwrap();
+    assert!(bytes == fs::read(dfm.path("b.safetensors")).unwrap(), "the model's network is another");
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let entry = &metadata.metadata().as_ref().unwrap()["dfm-features"];
+    let description: Value = serde_json::from_str(entry).unwrap();
+    assert_eq!(description["paths"][11], "good/11.png");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    // resnet18's layer1 at 64 pixels is 64×16×16, pooled by 4.
+    assert_eq!(tensors.tensor("features").unwrap().shape(), [12, 64 * 4 * 4]);
+}
+
+#[test]
+fn devices_are_listed_and_unknown_ones_refused() {
+    let dfm = program();
+    let devices = dfm.run(&["devices", "--format", "json"]).expect_code(0).json();
+    assert!(
+        devices.iter().any(|device| device["name"] == "cpu" && device["available"] == true),
+        "{devices:?}"
+    );
+    dfm.fit_small();
+    let on = |device: &str| dfm.run(&["predict", "model.dfm", "good/00.png", "--device", device]);
+    on("flex").expect_code(0);
+    on("tpu").expect_code(2).expect_said(&["unknown device 'tpu'", "cpu"]);
+    on("wgpu:99").expect_code(2).expect_said(&["wgpu:99"]);
+}
+
+#[test]
+fn completions_weights_and_help_are_printed() {
+    let dfm = program();
+    assert!(dfm.run(&["completions", "bash"]).expect_code(0).out.contains("_dfm"));
+    assert!(dfm.run(&["weights", "list"]).expect_code(0).out.contains("wide_resnet50_2"));
+    assert!(dfm.run(&["--help"]).expect_code(0).out.contains("predict"));
+    dfm.run(&["fit"]).expect_code(2);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let dfm = program();
+    dfm.fit_small();
+    let mut child = dfm
+        .command()
+        .args(["predict", "model.dfm", "good", "--format", "json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.is_empty(), "{said}");
+}
+
+#[test]
+fn the_demo_finds_its_defects_and_is_at_chance_when_their_names_are_shuffled() {
+    let dfm = program();
+    let table = dfm.run(&["demo", "-o", "demo"]).expect_code(0).out;
+    assert!(table.contains("Next:"), "{table}");
+    assert_eq!(files_below(&dfm.path("demo/maps")).len(), 2 * 36);
+    let evaluate = || {
+        let run = dfm.run(&["evaluate", "demo/demo.dfm", "demo/pictures", "--format", "json"]).expect_code(0);
+        let report = run.json().remove(0);
+        [report["image_auroc"].as_f64().unwrap(), report["pixel_auroc"].as_f64().unwrap()]
+    };
+    let [image, pixel] = evaluate();
+    // 0.927 and 0.964 when the pictures were made.
+    assert!(image > 0.90 && pixel > 0.94, "image {image}, pixel {pixel}");
+
+    // The same pictures under each other's names, every third good one included.
+    let test = dfm.path("demo/pictures/test");
+    let files = files_below(&test);
+    let bytes: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    for (index, file) in files.iter().enumerate() {
+        // 7 shares no factor with 36: every picture is used once.
+        fs::write(file, &bytes[(index * 7 + 3) % files.len()]).unwrap();
+    }
+    let [image, pixel] = evaluate();
+    assert!((0.3..0.7).contains(&image), "image {image} on shuffled names");
+    assert!((0.3..0.7).contains(&pixel), "pixel {pixel} on shuffled names");
+}
