@@ -184,7 +184,7 @@ fn the_threshold_is_that_of_models_fitted_without_each_part() {
                     .collect::<Vec<_>>()
             };
             let valid = DfmParams { calibration: None, ..params.clone() }.check().unwrap();
-            let extractor = valid.extractor(small_weights(0), &flex()).unwrap();
+            let extractor = valid.extractor(small_weights(0), flex()).unwrap();
             let without = valid.fit(extractor, part(false)).unwrap();
             let predictions = without.predict(&part(true), PredictOptions::default()).unwrap();
             held_out.extend(predictions.into_iter().map(|prediction| prediction.score));

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::instructions::InstructionSet;
-use crate::kernel::{Kernels, OutputGroup, Sweep, kernels};
+use crate::kernels::{Kernels, OutputGroup, Sweep};
 use crate::layout::{LANES, Plane};
 use crate::network::Convolution;
 use crate::stem;
@@ -62,7 +62,7 @@ impl PlannedConvolution {
         let mut phases: Vec<(usize, usize)> = taps.iter().map(|tap| tap.phase).collect();
         phases.sort_unstable();
         phases.dedup();
-        let Kernels { single, pair } = kernels(instructions);
+        let Kernels { single, pair } = Kernels::of(instructions);
         let total = output.blocks();
         let mut groups = Vec::new();
         while groups.last().is_none_or(|group: &OutputGroup| group.first_block + group.blocks < total) {

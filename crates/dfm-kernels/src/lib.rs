@@ -6,7 +6,7 @@
 //!
 //! # How it computes
 //!
-//! Every feature map lies in [`layout::Plane`]s: blocks of 16 channels, and in
+//! Every feature map lies in planes (`layout::Plane`): blocks of 16 channels, and in
 //! each block the rows of the picture one after the other with a single column
 //! of zeros between them. In that layout the input of any tap of a stride-1
 //! convolution is the output's own pixel index plus a constant, over row ends
@@ -21,7 +21,7 @@
 
 mod convolution;
 mod instructions;
-mod kernel;
+mod kernels;
 mod layout;
 mod network;
 mod plan;

@@ -67,14 +67,15 @@ pub(crate) struct Kernels {
     pub(crate) pair: Option<Kernel>,
 }
 
-/// The micro-kernels for `instructions`, or the portable ones if this processor
-/// lacks them.
-pub(crate) fn kernels(instructions: InstructionSet) -> Kernels {
-    match instructions {
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 if instructions.is_available() => avx512::KERNELS,
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 if instructions.is_available() => avx2::KERNELS,
-        _ => portable::KERNELS,
+impl Kernels {
+    /// Those for `instructions`, or the portable ones if this processor lacks them.
+    pub(crate) fn of(instructions: InstructionSet) -> Self {
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 if instructions.is_available() => avx512::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 if instructions.is_available() => avx2::KERNELS,
+            _ => portable::KERNELS,
+        }
     }
 }
