@@ -240,6 +240,19 @@ fn devices_are_listed_and_unknown_ones_refused() {
 }
 
 #[test]
+fn bench_measures_and_checks() {
+    let dfm = program();
+    let arguments = ["bench", "--arch", "resnet18", "--layer", "layer2", "--size", "64x48", "--rounds", "2"];
+    let run = dfm.run(&[&arguments[..], &["--batch", "2", "--format", "json"]].concat()).expect_code(0);
+    let line = run.json().remove(0);
+    assert_eq!(line["size"], serde_json::json!([64, 48]));
+    for figure in ["min_ms", "median_ms", "gflops"] {
+        assert!(line[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {line}");
+    }
+    assert!(line["relative_l2"].as_f64().is_some_and(|distance| distance < 2e-5), "{line}");
+}
+
+#[test]
 fn completions_weights_and_help_are_printed() {
     let dfm = program();
     assert!(dfm.run(&["completions", "bash"]).expect_code(0).out.contains("_dfm"));

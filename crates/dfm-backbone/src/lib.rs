@@ -36,6 +36,7 @@ mod extractor;
 mod features;
 mod input;
 mod layer;
+mod operations;
 pub mod preprocess;
 mod resnet;
 pub mod weights;

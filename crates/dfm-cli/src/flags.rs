@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Devices(DevicesFlags),
     /// List and fetch backbone weights
     Weights(WeightsFlags),
+    /// Measure the network on this machine
+    Bench(BenchFlags),
     /// Watch it work on bundled pictures: no arguments, no network
     Demo(DemoFlags),
     /// Print a completion script for a shell
@@ -235,6 +237,34 @@ pub(crate) enum WeightsTask {
         #[arg(long)]
         endpoint: Option<String>,
     },
+}
+
+/// Flags of `dfm bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchFlags {
+    /// The network; see `dfm weights list`
+    #[arg(long, default_value = "resnet50_1by2")]
+    pub(crate) arch: String,
+    /// random, embedded, the name of pulled weights, or a file
+    #[arg(long, default_value = "random")]
+    pub(crate) weights: String,
+    /// The layer to run to
+    #[arg(long, default_value = "layer3")]
+    pub(crate) layer: Layer,
+    /// Size of the pictures, as 256 or HEIGHTxWIDTH
+    #[arg(long, default_value = "256", value_parser = parse_size)]
+    pub(crate) size: Size,
+    /// Pictures that run through the network together
+    #[arg(long, default_value_t = 1)]
+    pub(crate) batch: usize,
+    /// Measured runs, after two that are not
+    #[arg(long, default_value_t = 20)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 /// Flags of `dfm demo`.

@@ -62,6 +62,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
         Command::Info(flags) => commands::info::run(&flags),
         Command::Devices(flags) => commands::devices::run(&flags),
         Command::Weights(flags) => commands::weights::run(&flags, &messages),
+        Command::Bench(flags) => commands::bench::run(&flags),
         Command::Demo(flags) => commands::demo::run(&flags, &messages),
         Command::Completions { shell } => commands::completions(shell),
     }

@@ -75,6 +75,29 @@ pub(crate) struct ClassEvaluation {
     pub(crate) pixel_auroc: Option<f64>,
 }
 
+/// What `dfm bench --format json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct BenchLine {
+    pub(crate) arch: String,
+    pub(crate) layer: String,
+    pub(crate) device: String,
+    pub(crate) batch: usize,
+    /// Height and width in pixels.
+    pub(crate) size: [usize; 2],
+    pub(crate) threads: usize,
+    /// Milliseconds a picture, of the fastest run.
+    pub(crate) min_ms: f64,
+    /// Milliseconds a picture, of the run in the middle.
+    pub(crate) median_ms: f64,
+    /// Billions of operations a second in the run in the middle, were every
+    /// convolution computed directly.
+    pub(crate) gflops: f64,
+    /// Most memory that the process held; null where the system does not say.
+    pub(crate) peak_rss_bytes: Option<u64>,
+    /// How far the features are from those that Burn's flex computes.
+    pub(crate) relative_l2: f64,
+}
+
 /// One line of `dfm weights list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct WeightsLine {

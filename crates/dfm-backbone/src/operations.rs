@@ -1,0 +1,38 @@
+//! How much work a network is.
+
+use crate::architecture::{Architecture, ConvolutionShape};
+use crate::layer::Layer;
+
+impl Architecture {
+    /// Multiplications (each with its addition) of all convolutions up to `tap`,
+    /// for one picture of `size` (height, width) computed directly.
+    ///
+    /// ```
+    /// use dfm_backbone::{Architecture, Layer};
+    ///
+    /// let resnet50 = Architecture::known("resnet50").expect("a known name");
+    /// assert_eq!(resnet50.multiply_adds(Layer::Layer3, [256, 256]), 4_280_287_232);
+    /// ```
+    pub fn multiply_adds(&self, tap: Layer, size: [usize; 2]) -> u64 {
+        let (begin, end) = self.max_pool_padding.sides();
+        let (mut total, stem) = cost(&self.stem(), size);
+        let mut size = stem.map(|side| (side + begin + end).saturating_sub(3) / 2 + 1);
+        for block in self.blocks(tap) {
+            if let Some(projection) = &block.projection {
+                total += cost(projection, size).0;
+            }
+            for convolution in &block.branch {
+                let (operations, after) = cost(convolution, size);
+                total += operations;
+                size = after;
+            }
+        }
+        total
+    }
+}
+
+/// Multiplications of one convolution, and the size of what it gives.
+fn cost(shape: &ConvolutionShape, size: [usize; 2]) -> (u64, [usize; 2]) {
+    let after = size.map(|side| side.div_ceil(shape.stride));
+    (shape.weight_count() as u64 * after[0] as u64 * after[1] as u64, after)
+}

@@ -1,0 +1,130 @@
+//! `dfm bench`: how fast the network is on this machine, and whether it is right.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::bail;
+use dfm_backbone::CounterGenerator;
+use dfm_core::{Architecture, Compute, DfmParams, FeatureExtractor, PictureSize, PreparedPicture, device};
+
+use crate::flags::{BackboneFlags, BenchFlags, Format};
+use crate::report::json::BenchLine;
+use crate::report::table::bytes;
+use crate::{Outcome, args};
+
+/// What two `f32` implementations may differ by: they sum in other orders.
+const TOLERANCE: f64 = 2e-5;
+
+/// Runs the command: synthetic pictures, two runs to warm up, then the measured
+/// ones. Fails if the features are not those of `flex`.
+pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
+    if !(1..=10_000).contains(&flags.rounds) {
+        bail!("--rounds {}: expected 1 to 10000", flags.rounds);
+    }
+    let compute = args::device(&flags.compute)?;
+    let extractor = extractor(flags, &compute)?;
+    let input = extractor.weights().header().input;
+    let pictures: Vec<PreparedPicture> =
+        (0..flags.batch).map(|seed| picture(seed as u64, input.height, input.width)).collect();
+
+    let (features, _) = timed(&extractor, &pictures)?;
+    timed(&extractor, &pictures)?;
+    let mut times = (0..flags.rounds)
+        .map(|_| Ok(timed(&extractor, &pictures)?.1 / flags.batch as f64))
+        .collect::<anyhow::Result<Vec<f64>>>()?;
+    times.sort_by(f64::total_cmp);
+    let peak_rss_bytes = peak_memory();
+    let (expected, _) = timed(&self::extractor(flags, &device::parse("flex")?)?, &pictures)?;
+
+    let median_ms = times[times.len() / 2];
+    let size = [input.height, input.width];
+    let operations = architecture(&extractor).multiply_adds(flags.layer, size);
+    let line = BenchLine {
+        arch: flags.arch.clone(),
+        layer: flags.layer.to_string(),
+        device: flags.compute.device.clone(),
+        batch: flags.batch,
+        size,
+        threads: rayon::current_num_threads(),
+        min_ms: times[0],
+        median_ms,
+        gflops: 2.0 * operations as f64 / median_ms / 1e6,
+        peak_rss_bytes,
+        relative_l2: relative_l2(&features, &expected),
+    };
+    print(&line, flags.format)?;
+    // Written so that a NaN fails too.
+    if line.relative_l2 <= TOLERANCE {
+        return Ok(Outcome::Success);
+    }
+    bail!("the features are {:.1e} from those of flex, the limit is {TOLERANCE:.0e}", line.relative_l2)
+}
+
+fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
+    let params = DfmParams { layer: flags.layer, pool: 1, batch: flags.batch, ..DfmParams::default() };
+    let backbone = BackboneFlags {
+        backbone: flags.arch.clone(),
+        weights: Some(flags.weights.clone()),
+        layer: flags.layer,
+        pool: 1,
+        size: Some(flags.size),
+        seed: 0,
+    };
+    args::extractor(&backbone, &params, compute)
+}
+
+fn architecture(extractor: &FeatureExtractor) -> &Architecture {
+    &extractor.weights().header().architecture
+}
+
+/// Noise of about the size of normalised pixels.
+fn picture(seed: u64, height: usize, width: usize) -> PreparedPicture {
+    let noise = CounterGenerator::new(seed);
+    PreparedPicture {
+        pixels: (0..3 * (height * width) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
+        original: PictureSize { width: width as u32, height: height as u32 },
+        content_hash: [0; 32],
+    }
+}
+
+/// Features of a batch on the host, and the milliseconds that they took.
+fn timed(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> anyhow::Result<(Vec<f32>, f64)> {
+    let begin = Instant::now();
+    let features = extractor.extract(pictures)?.try_into_vec_as::<f32>();
+    let features = features.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?;
+    Ok((features, begin.elapsed().as_secs_f64() * 1e3))
+}
+
+fn relative_l2(actual: &[f32], expected: &[f32]) -> f64 {
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let pairs = actual.iter().zip(expected);
+    let distance = squares(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    (distance / squares(&mut expected.iter().copied().map(f64::from))).sqrt()
+}
+
+/// The most memory that this process has held, where the system says.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kibibytes)
+}
+
+fn print(line: &BenchLine, format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(line)?)?,
+        Format::Csv => bail!("--format csv: a measurement is no table; take json"),
+        Format::Table => {
+            let [height, width] = line.size;
+            writeln!(out, "{} to {}, {height}×{width}, batch {}", line.arch, line.layer, line.batch)?;
+            writeln!(out, "  on {} with {} threads", line.device, line.threads)?;
+            writeln!(out, "  {:.2} ms a picture in the middle, {:.2} at best", line.median_ms, line.min_ms)?;
+            writeln!(out, "  {:.0} GFLOP/s; relative L2 to flex {:.1e}", line.gflops, line.relative_l2)?;
+            if let Some(memory) = line.peak_rss_bytes {
+                writeln!(out, "  {} of memory at most", bytes(memory))?;
+            }
+        }
+    }
+    Ok(())
+}
