@@ -8,14 +8,76 @@ use crate::kernels::{Kernels, OutputGroup, Sweep};
 use crate::layout::{LANES, Plane};
 use crate::network::Convolution;
 use crate::stem;
+use crate::winograd::WinogradConvolution;
 
 /// Values of input that a run of pixels may read, so that they stay in the
 /// second-level cache while every output channel passes over them.
 const BLOCK_VALUES: usize = 96 << 10;
 
-/// A convolution over planes.
+/// A convolution, by the way that suits it.
 #[derive(Debug)]
-pub(crate) struct PlannedConvolution {
+pub(crate) enum Planned {
+    /// Tap by tap.
+    Direct(DirectConvolution),
+    /// By transforms.
+    Winograd(WinogradConvolution),
+}
+
+impl Planned {
+    /// Of a padding that keeps the size, but for the stride.
+    pub(crate) fn new(
+        convolution: &Convolution,
+        input: Plane,
+        relu: bool,
+        instructions: InstructionSet,
+    ) -> Self {
+        if WinogradConvolution::suits(convolution) {
+            return Self::Winograd(WinogradConvolution::new(convolution, input, relu, instructions));
+        }
+        Self::Direct(DirectConvolution::new(convolution, input, relu, instructions))
+    }
+
+    /// The first convolution, over folded pictures.
+    pub(crate) fn stem(stem: &Convolution, folded: Plane, instructions: InstructionSet) -> Self {
+        Self::Direct(DirectConvolution::stem(stem, folded, instructions))
+    }
+
+    /// Where the output lies.
+    pub(crate) fn output(&self) -> Plane {
+        match self {
+            Self::Direct(convolution) => convolution.output,
+            Self::Winograd(convolution) => convolution.output(),
+        }
+    }
+
+    /// Values that [`run`](Self::run) needs beside input and output.
+    pub(crate) fn scratch_len(&self) -> usize {
+        match self {
+            Self::Direct(convolution) => convolution.scratch_len(),
+            Self::Winograd(convolution) => convolution.scratch_len(),
+        }
+    }
+
+    /// Computes `output` from `input`, adding `residual` (a plane like the
+    /// output) before the ReLU.
+    pub(crate) fn run(
+        &self,
+        input: &[f32],
+        input_plane: Plane,
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        match self {
+            Self::Direct(convolution) => convolution.run(input, input_plane, residual, output, scratch),
+            Self::Winograd(convolution) => convolution.run(input, residual, output, scratch),
+        }
+    }
+}
+
+/// A convolution over planes, tap by tap.
+#[derive(Debug)]
+pub(crate) struct DirectConvolution {
     /// The input, or for a stride of two one of its four parts.
     source: Plane,
     pub(crate) output: Plane,
@@ -26,7 +88,7 @@ pub(crate) struct PlannedConvolution {
     relu: bool,
 }
 
-impl PlannedConvolution {
+impl DirectConvolution {
     /// Of a padding that keeps the size, but for the stride.
     pub(crate) fn new(
         convolution: &Convolution,
@@ -62,7 +124,7 @@ impl PlannedConvolution {
         let mut phases: Vec<(usize, usize)> = taps.iter().map(|tap| tap.phase).collect();
         phases.sort_unstable();
         phases.dedup();
-        let Kernels { single, pair } = Kernels::of(instructions);
+        let Kernels { single, pair, .. } = Kernels::of(instructions);
         let total = output.blocks();
         let mut groups = Vec::new();
         while groups.last().is_none_or(|group: &OutputGroup| group.first_block + group.blocks < total) {
@@ -109,7 +171,7 @@ impl PlannedConvolution {
     fn run_on(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         let weights: usize = self.groups.iter().map(|group| group.weights.len()).sum();
         let per_pixel = self.groups.first().map_or(1, |group| group.offsets.len() * LANES);
-        let tile = self.groups.first().map_or(1, |group| group.kernel.pixels);
+        let tile = self.groups.first().map_or(1, |group| group.kernel.pixels());
         let span = (BLOCK_VALUES / per_pixel).max(4 * tile) / tile * tile;
         // Work that threads can share: runs of pixels where the input is the
         // larger side, groups of output channels where the weights are.

@@ -27,6 +27,7 @@ mod network;
 mod plan;
 mod pool;
 mod stem;
+mod winograd;
 
 pub use instructions::InstructionSet;
 pub use network::{Block, Convolution, KernelError, MaxPool, Network};

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::convolution::PlannedConvolution;
+use crate::convolution::Planned;
 use crate::instructions::InstructionSet;
 use crate::layout::{LANES, Plane};
 use crate::network::{Convolution, KernelError, MaxPool, Network};
@@ -17,7 +17,7 @@ pub struct Plan {
     size: [usize; 2],
     stem: Convolution,
     folded: Plane,
-    first: PlannedConvolution,
+    first: Planned,
     pool: MaxPool,
     pooled: Plane,
     blocks: Vec<PlannedBlock>,
@@ -31,8 +31,8 @@ pub struct Plan {
 #[derive(Debug)]
 struct PlannedBlock {
     input: Plane,
-    projection: Option<PlannedConvolution>,
-    branch: Vec<PlannedConvolution>,
+    projection: Option<Planned>,
+    branch: Vec<Planned>,
 }
 
 impl Plan {
@@ -55,26 +55,24 @@ impl Plan {
             return Err(too_small());
         }
         let folded = stem::plane(&network.stem, size);
-        let first = PlannedConvolution::stem(&network.stem, folded, instructions);
-        let pooled = network.pool.output(first.output).ok_or_else(too_small)?;
-        let mut longest = folded.len().max(first.output.len()).max(pooled.len());
+        let first = Planned::stem(&network.stem, folded, instructions);
+        let pooled = network.pool.output(first.output()).ok_or_else(too_small)?;
+        let mut longest = folded.len().max(first.output().len()).max(pooled.len());
         let mut scratch = first.scratch_len();
         let mut input = pooled;
         let mut blocks = Vec::new();
         for block in &network.blocks {
-            let projection = block
-                .projection
-                .as_ref()
-                .map(|layer| PlannedConvolution::new(layer, input, false, instructions));
+            let projection =
+                block.projection.as_ref().map(|layer| Planned::new(layer, input, false, instructions));
             let mut plane = input;
             let mut branch = Vec::new();
             for layer in &block.branch {
-                let planned = PlannedConvolution::new(layer, plane, true, instructions);
-                plane = planned.output;
+                let planned = Planned::new(layer, plane, true, instructions);
+                plane = planned.output();
                 branch.push(planned);
             }
             for planned in projection.iter().chain(&branch) {
-                longest = longest.max(planned.output.len());
+                longest = longest.max(planned.output().len());
                 scratch = scratch.max(planned.scratch_len());
             }
             blocks.push(PlannedBlock { input, projection, branch });
@@ -137,11 +135,11 @@ impl Plan {
     fn run_one(&self, picture: &[f32], arena: &mut Arena) -> Vec<f32> {
         let mut folded = arena.take(self.folded);
         stem::fold(picture, self.stem.in_channels_per_group, self.size, self.folded, &mut folded);
-        let mut first = arena.take(self.first.output);
+        let mut first = arena.take(self.first.output());
         self.first.run(&folded, self.folded, None, &mut first, &mut arena.scratch);
         arena.give(folded);
         let mut current = arena.take(self.pooled);
-        self.pool.run(&first, self.first.output, &mut current, self.pooled);
+        self.pool.run(&first, self.first.output(), &mut current, self.pooled);
         arena.give(first);
         for block in &self.blocks {
             let mut shortcut = current;
@@ -149,7 +147,7 @@ impl Plan {
             let Some((last, inner)) = block.branch.split_last() else { return shortcut };
             let mut value = None;
             for layer in inner {
-                let mut output = arena.take(layer.output);
+                let mut output = arena.take(layer.output());
                 layer.run(
                     value.as_deref().unwrap_or(&shortcut),
                     plane,
@@ -157,14 +155,14 @@ impl Plan {
                     &mut output,
                     &mut arena.scratch,
                 );
-                plane = layer.output;
+                plane = layer.output();
                 if let Some(value) = value.replace(output) {
                     arena.give(value);
                 }
             }
-            let mut output = arena.take(last.output);
+            let mut output = arena.take(last.output());
             if let Some(projection) = &block.projection {
-                let mut projected = arena.take(projection.output);
+                let mut projected = arena.take(projection.output());
                 projection.run(&shortcut, block.input, None, &mut projected, &mut arena.scratch);
                 if value.is_none() {
                     value = Some(std::mem::replace(&mut shortcut, projected));

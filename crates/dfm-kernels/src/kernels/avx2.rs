@@ -2,12 +2,41 @@
 
 use std::arch::x86_64::*;
 
+use super::transform::{self, Transforms};
 use super::{Kernel, Kernels, Tile};
+use crate::layout::Plane;
+use crate::winograd::Strided;
 
 /// 12 sums, two weights and a value fill 15 of the 16 registers.
 const PIXELS: usize = 6;
 
-pub(super) const KERNELS: Kernels = Kernels { single: Kernel { pixels: PIXELS, run: tile }, pair: None };
+const KERNEL: Kernel = Kernel { pixels: PIXELS, blocks: 1, run: tile };
+
+pub(super) const KERNELS: Kernels = Kernels {
+    single: KERNEL,
+    pair: None,
+    product: KERNEL,
+    transforms: Transforms { input: input_tiles, output: output_tiles },
+};
+
+/// See [`Transforms::input`].
+#[target_feature(enable = "avx2,fma")]
+fn input_tiles(plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
+    transform::input_tiles(plane, tiles, input, transformed);
+}
+
+/// See [`Transforms::output`].
+#[target_feature(enable = "avx2,fma")]
+fn output_tiles(
+    plane: Plane,
+    products: Strided<'_>,
+    bias: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    output: &mut [f32],
+) {
+    transform::output_tiles(plane, products, bias, residual, relu, output);
+}
 
 /// See [`super::MicroKernel`].
 #[target_feature(enable = "avx2,fma")]

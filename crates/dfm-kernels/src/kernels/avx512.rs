@@ -2,12 +2,36 @@
 
 use std::arch::x86_64::*;
 
+use super::transform::{self, Transforms};
 use super::{Kernel, Kernels, Tile};
+use crate::layout::Plane;
+use crate::winograd::Strided;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    single: Kernel { pixels: 24, run: tile::<24, 1> },
-    pair: Some(Kernel { pixels: 14, run: tile::<14, 2> }),
+    single: Kernel { pixels: 24, blocks: 1, run: tile::<24, 1> },
+    pair: Some(Kernel { pixels: 14, blocks: 2, run: tile::<14, 2> }),
+    product: Kernel { pixels: 8, blocks: 2, run: tile::<8, 2> },
+    transforms: Transforms { input: input_tiles, output: output_tiles },
 };
+
+/// See [`Transforms::input`].
+#[target_feature(enable = "avx512f")]
+fn input_tiles(plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
+    transform::input_tiles(plane, tiles, input, transformed);
+}
+
+/// See [`Transforms::output`].
+#[target_feature(enable = "avx512f")]
+fn output_tiles(
+    plane: Plane,
+    products: Strided<'_>,
+    bias: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    output: &mut [f32],
+) {
+    transform::output_tiles(plane, products, bias, residual, relu, output);
+}
 
 /// See [`super::MicroKernel`]. `PIXELS × BLOCKS` sums and `BLOCKS` weights must
 /// fit the 32 registers.

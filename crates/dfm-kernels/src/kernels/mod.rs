@@ -9,9 +9,13 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+mod product;
 mod sweep;
+mod transform;
 
+pub(crate) use product::Product;
 pub(crate) use sweep::{OutputGroup, Sweep};
+pub(crate) use transform::Transforms;
 
 use crate::instructions::InstructionSet;
 
@@ -53,9 +57,23 @@ type MicroKernel = for<'a> unsafe fn(Tile<'a>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernel {
     /// Pixels in a tile.
-    pub(crate) pixels: usize,
+    pixels: usize,
+    /// Blocks of output channels.
+    blocks: usize,
     /// The code.
     run: MicroKernel,
+}
+
+impl Kernel {
+    /// Pixels in a tile.
+    pub(crate) fn pixels(self) -> usize {
+        self.pixels
+    }
+
+    /// Blocks of output channels that it computes at once.
+    pub(crate) fn blocks(self) -> usize {
+        self.blocks
+    }
 }
 
 /// The micro-kernels of one instruction set.
@@ -65,6 +83,10 @@ pub(crate) struct Kernels {
     pub(crate) single: Kernel,
     /// For two at once, where that is faster.
     pub(crate) pair: Option<Kernel>,
+    /// For the products of [`winograd`](crate::winograd), whose tiles are few.
+    pub(crate) product: Kernel,
+    /// For its transforms.
+    pub(crate) transforms: Transforms,
 }
 
 impl Kernels {

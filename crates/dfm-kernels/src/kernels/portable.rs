@@ -1,10 +1,18 @@
 //! Plain Rust that a compiler can turn into whatever vectors there are.
 
+use super::transform::{Transforms, input_tiles, output_tiles};
 use super::{Kernel, Kernels, Tile};
 
 const PIXELS: usize = 4;
 
-pub(super) const KERNELS: Kernels = Kernels { single: Kernel { pixels: PIXELS, run: tile }, pair: None };
+const KERNEL: Kernel = Kernel { pixels: PIXELS, blocks: 1, run: tile };
+
+pub(super) const KERNELS: Kernels = Kernels {
+    single: KERNEL,
+    pair: None,
+    product: KERNEL,
+    transforms: Transforms { input: input_tiles, output: output_tiles },
+};
 
 /// See [`super::MicroKernel`].
 unsafe fn tile(tile: Tile<'_>) {
