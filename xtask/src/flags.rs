@@ -19,6 +19,8 @@ pub(crate) enum Chore {
     Test(test::TestFlags),
     /// Check what ARCHITECTURE.md promises and a program can check
     Tidy,
+    /// Run the kernels' tests under AddressSanitizer; needs a nightly toolchain
+    Sanitize,
     /// Time whole runs of the program, and of its peers
     Bench(bench::BenchFlags),
     /// The statistics alone, for `bench --peers`

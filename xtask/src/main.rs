@@ -5,6 +5,7 @@
 
 mod bench;
 mod flags;
+mod sanitize;
 mod test;
 mod tidy;
 mod weights;
@@ -30,6 +31,7 @@ fn run(flags: Flags) -> anyhow::Result<()> {
     match flags.chore {
         Chore::Test(flags) => test::run(&flags),
         Chore::Tidy => tidy::run(),
+        Chore::Sanitize => sanitize::run(),
         Chore::Bench(flags) => bench::run(&flags),
         Chore::BenchDecompose(flags) => bench::decompose(&flags),
         Chore::Weights(flags) => weights::run(flags),

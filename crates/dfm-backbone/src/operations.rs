@@ -11,7 +11,7 @@ impl Architecture {
     /// use dfm_backbone::{Architecture, Layer};
     ///
     /// let resnet50 = Architecture::known("resnet50").expect("a known name");
-    /// assert_eq!(resnet50.multiply_adds(Layer::Layer3, [256, 256]), 4_280_287_232);
+    /// assert_eq!(resnet50.multiply_adds(Layer::Layer3, [256, 256]), 4_281_335_808);
     /// ```
     pub fn multiply_adds(&self, tap: Layer, size: [usize; 2]) -> u64 {
         let (begin, end) = self.max_pool_padding.sides();

@@ -9,45 +9,11 @@ use dfm_backbone::{
     Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, catalogue, import_weights,
 };
 use dfm_core::device;
-use dfm_core::{Dfm, DfmParams, Keep, LoadOptions, ScoreKind};
+use dfm_core::{Dfm, DfmParams, LoadOptions};
 
 use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
+use crate::values::Size;
 use crate::weights::Cache;
-
-/// Height and width in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    height: usize,
-    width: usize,
-}
-
-/// `256` or `HEIGHTxWIDTH`.
-pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
-    let side = |text: &str| text.parse().map_err(|_| "expected pixels, as 256, or HEIGHTxWIDTH".to_owned());
-    match text.split_once('x') {
-        Some((height, width)) => Ok(Size { height: side(height)?, width: side(width)? }),
-        None => side(text).map(|side| Size { height: side, width: side }),
-    }
-}
-
-/// A share such as `0.97` or `1.0`, or a whole number of components.
-pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
-    if let Ok(count) = text.parse() {
-        return Ok(Keep::Components(count));
-    }
-    text.parse()
-        .map(Keep::Ratio)
-        .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
-}
-
-/// `fre` or `nll`.
-pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
-    match text {
-        "fre" => Ok(ScoreKind::Fre),
-        "nll" => Ok(ScoreKind::Nll),
-        _ => Err("expected fre or nll".to_owned()),
-    }
-}
 
 /// The device, with the threads that compute set up.
 pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> {

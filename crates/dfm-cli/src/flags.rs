@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use dfm_backbone::Layer;
 use dfm_core::{Keep, ScoreKind};
 
-use crate::args::{Size, parse_keep, parse_score, parse_size};
+use crate::values::{Size, parse_keep, parse_score, parse_size};
 
 /// Visual anomaly detection: learn what good looks like, then judge new pictures.
 #[derive(Debug, Parser)]

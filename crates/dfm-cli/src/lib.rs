@@ -13,6 +13,7 @@ mod flags;
 mod input;
 mod messages;
 mod report;
+mod values;
 pub mod weights;
 
 use std::io::{ErrorKind, IsTerminal};

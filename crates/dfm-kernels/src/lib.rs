@@ -20,6 +20,7 @@
 //! number of threads nor the batch changes a bit of the result.
 
 mod convolution;
+mod direct;
 mod instructions;
 mod kernels;
 mod layout;

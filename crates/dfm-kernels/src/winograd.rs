@@ -9,19 +9,13 @@
 use rayon::prelude::*;
 
 use crate::instructions::InstructionSet;
-use crate::kernels::{Kernels, OutputGroup, Product, Transforms};
+use crate::kernels::{IN, Kernels, OUT, OutputGroup, PRODUCTS, Product, Strided, Transforms};
 use crate::layout::{LANES, Plane};
 use crate::network::Convolution;
 
-/// Outputs of a tile, each way.
-pub(crate) const OUT: usize = 4;
-/// Inputs of a tile, each way.
-pub(crate) const IN: usize = 6;
 /// With fewer channels the transforms cost what the products save: below this,
 /// `dfm bench` shows no gain for `resnet50_1by2` and a loss at half of it.
 const FEWEST_CHANNELS: usize = 64;
-/// Matrix products.
-pub(crate) const PRODUCTS: usize = IN * IN;
 
 /// A convolution by transforms.
 #[derive(Debug)]
@@ -137,15 +131,6 @@ impl WinogradConvolution {
             }
         });
     }
-}
-
-/// Products of one block of channels: product `p` of tile `t` is the pixel `first +
-/// p · step + t`.
-#[derive(Clone, Copy)]
-pub(crate) struct Strided<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) first: usize,
-    pub(crate) step: usize,
 }
 
 /// `[PRODUCTS][in blocks][16][blocks · 16]`: `G w Gᵀ` of each pair of channels.

@@ -2,10 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::transform::{self, Transforms};
+use super::transform::{self, Strided, Transforms};
 use super::{Kernel, Kernels, Tile};
 use crate::layout::Plane;
-use crate::winograd::Strided;
 
 /// 12 sums, two weights and a value fill 15 of the 16 registers.
 const PIXELS: usize = 6;

@@ -2,10 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::transform::{self, Transforms};
+use super::transform::{self, Strided, Transforms};
 use super::{Kernel, Kernels, Tile};
 use crate::layout::Plane;
-use crate::winograd::Strided;
 
 pub(super) const KERNELS: Kernels = Kernels {
     single: Kernel { pixels: 24, blocks: 1, run: tile::<24, 1> },

@@ -15,7 +15,7 @@ mod transform;
 
 pub(crate) use product::Product;
 pub(crate) use sweep::{OutputGroup, Sweep};
-pub(crate) use transform::Transforms;
+pub(crate) use transform::{IN, OUT, PRODUCTS, Strided, Transforms};
 
 use crate::instructions::InstructionSet;
 

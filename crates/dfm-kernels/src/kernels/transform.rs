@@ -2,7 +2,22 @@
 //! source is compiled once for each instruction set.
 
 use crate::layout::{LANES, Plane};
-use crate::winograd::{IN, OUT, PRODUCTS, Strided};
+
+/// Outputs of a tile, each way.
+pub(crate) const OUT: usize = 4;
+/// Inputs of a tile, each way.
+pub(crate) const IN: usize = 6;
+/// Matrix products that a tile takes part in.
+pub(crate) const PRODUCTS: usize = IN * IN;
+
+/// Products of one block of channels: product `p` of tile `t` is the pixel `first +
+/// p · step + t`.
+#[derive(Clone, Copy)]
+pub(crate) struct Strided<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) first: usize,
+    pub(crate) step: usize,
+}
 
 /// 16 channels of one pixel.
 type Lanes = [f32; LANES];

@@ -1,0 +1,63 @@
+//! What single values on the command line mean.
+
+use dfm_core::{Keep, ScoreKind};
+
+/// Height and width in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Rows.
+    pub(crate) height: usize,
+    /// Pixels in a row.
+    pub(crate) width: usize,
+}
+
+/// `256` or `HEIGHTxWIDTH`.
+pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| text.parse().map_err(|_| "expected pixels, as 256, or HEIGHTxWIDTH".to_owned());
+    match text.split_once('x') {
+        Some((height, width)) => Ok(Size { height: side(height)?, width: side(width)? }),
+        None => side(text).map(|side| Size { height: side, width: side }),
+    }
+}
+
+/// A share such as `0.97` or `1.0`, or a whole number of components.
+pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
+    if let Ok(count) = text.parse() {
+        return Ok(Keep::Components(count));
+    }
+    text.parse()
+        .map(Keep::Ratio)
+        .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
+}
+
+/// `fre` or `nll`.
+pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
+    match text {
+        "fre" => Ok(ScoreKind::Fre),
+        "nll" => Ok(ScoreKind::Nll),
+        _ => Err("expected fre or nll".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_one_number_or_two() {
+        assert_eq!(parse_size("256"), Ok(Size { height: 256, width: 256 }));
+        assert_eq!(parse_size("48x64"), Ok(Size { height: 48, width: 64 }));
+        for text in ["", "x", "12x", "-1", "1x2x3", "many"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_a_count_and_a_fraction_a_share() {
+        assert_eq!(parse_keep("5"), Ok(Keep::Components(5)));
+        assert_eq!(parse_keep("1"), Ok(Keep::Components(1)));
+        assert_eq!(parse_keep("1.0"), Ok(Keep::Ratio(1.0)));
+        assert_eq!(parse_keep("0.97"), Ok(Keep::Ratio(0.97)));
+        assert!(parse_keep("most").is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! The plan against convolutions written out in `f64`, on every instruction set
+//! and at shapes that no tile divides. Small and without other crates, so that it
+//! also runs under AddressSanitizer and Miri.
+
+use dfm_kernels::{Block, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+
+/// A deterministic stream of numbers in [−1, 1).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn take(&mut self, count: usize, scale: f32) -> Vec<f32> {
+        (0..count).map(|_| scale * self.next()).collect()
+    }
+
+    /// Of `kernel`×`kernel` taps, padded so that only the stride changes the size.
+    fn convolution(
+        &mut self,
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        groups: usize,
+    ) -> Convolution {
+        let taps = inputs / groups * kernel * kernel;
+        Convolution {
+            out_channels: outputs,
+            in_channels_per_group: inputs / groups,
+            kernel: [kernel; 2],
+            stride,
+            padding: kernel / 2,
+            groups,
+            weight: self.take(outputs * taps, (3.0 / taps as f32).sqrt()),
+            bias: self.take(outputs, 0.1),
+        }
+    }
+
+    /// A stem and two blocks that meet every way of computing: strides of one and
+    /// two, projections, groups, channels that fill no block, both directions of
+    /// residual.
+    fn network(&mut self, width: usize, groups: usize, pool: MaxPool) -> Network {
+        let stem = self.convolution([3, width], 7, 2, 1);
+        let first = Block {
+            projection: None,
+            branch: vec![
+                self.convolution([width, width], 3, 1, 1),
+                self.convolution([width, width], 3, 1, groups),
+            ],
+        };
+        let second = Block {
+            projection: Some(self.convolution([width, 2 * width], 1, 2, 1)),
+            branch: vec![
+                self.convolution([width, width], 1, 1, 1),
+                self.convolution([width, width], 3, 2, groups),
+                self.convolution([width, 2 * width], 1, 1, 1),
+            ],
+        };
+        Network { stem, pool, blocks: vec![first, second] }
+    }
+}
+
+/// A feature map `[channels, height, width]`.
+#[derive(Clone)]
+struct Map {
+    values: Vec<f64>,
+    size: [usize; 2],
+}
+
+impl Map {
+    fn at(&self, channel: usize, y: isize, x: isize) -> f64 {
+        let [height, width] = self.size;
+        match (usize::try_from(y), usize::try_from(x)) {
+            (Ok(y), Ok(x)) if y < height && x < width => self.values[(channel * height + y) * width + x],
+            _ => 0.0,
+        }
+    }
+
+    fn relu(mut self) -> Self {
+        self.values.iter_mut().for_each(|value| *value = value.max(0.0));
+        self
+    }
+
+    fn convolve(&self, convolution: &Convolution) -> Self {
+        let Convolution { kernel, stride, padding, groups, in_channels_per_group, out_channels, .. } =
+            *convolution;
+        let size = [0, 1].map(|side| (self.size[side] + 2 * padding - kernel[side]) / stride + 1);
+        let mut values = Vec::new();
+        for output in 0..out_channels {
+            let first = output / (out_channels / groups) * in_channels_per_group;
+            for y in 0..size[0] {
+                for x in 0..size[1] {
+                    let mut sum = f64::from(convolution.bias[output]);
+                    for input in 0..in_channels_per_group {
+                        for ky in 0..kernel[0] {
+                            for kx in 0..kernel[1] {
+                                let at = ((output * in_channels_per_group + input) * kernel[0] + ky)
+                                    * kernel[1]
+                                    + kx;
+                                let row = (y * stride + ky) as isize - padding as isize;
+                                let column = (x * stride + kx) as isize - padding as isize;
+                                sum +=
+                                    f64::from(convolution.weight[at]) * self.at(first + input, row, column);
+                            }
+                        }
+                    }
+                    values.push(sum);
+                }
+            }
+        }
+        Self { values, size }
+    }
+
+    fn pool(&self, pool: MaxPool, channels: usize) -> Self {
+        let size = self.size.map(|side| (side + pool.before + pool.after - 3) / 2 + 1);
+        let mut values = Vec::new();
+        for channel in 0..channels {
+            for y in 0..size[0] {
+                for x in 0..size[1] {
+                    let window = (0..9).map(|k| {
+                        let row = (2 * y + k / 3) as isize - pool.before as isize;
+                        self.at(channel, row, (2 * x + k % 3) as isize - pool.before as isize)
+                    });
+                    values.push(window.fold(0.0, f64::max));
+                }
+            }
+        }
+        Self { values, size }
+    }
+}
+
+fn reference(network: &Network, picture: &[f32], size: [usize; 2]) -> Vec<f64> {
+    let picture = Map { values: picture.iter().copied().map(f64::from).collect(), size };
+    let stem = picture.convolve(&network.stem).relu();
+    let mut map = stem.pool(network.pool, network.stem.out_channels);
+    for block in &network.blocks {
+        let shortcut =
+            block.projection.as_ref().map_or_else(|| map.clone(), |projection| map.convolve(projection));
+        let (last, inner) = block.branch.split_last().expect("a branch");
+        for convolution in inner {
+            map = map.convolve(convolution).relu();
+        }
+        map = map.convolve(last);
+        map.values.iter_mut().zip(&shortcut.values).for_each(|(value, other)| *value += other);
+        map = map.relu();
+    }
+    map.values
+}
+
+const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
+const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };
+
+fn agrees(width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
+    let mut noise = Noise(width as u64);
+    let network = noise.network(width, groups, pool);
+    let picture = noise.take(3 * size[0] * size[1], 2.0);
+    let expected = reference(&network, &picture, size);
+    let norm = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
+    for instructions in InstructionSet::available() {
+        let plan = Plan::new(&network, size, instructions).expect("a plan");
+        let actual = plan.run(&picture).expect("features");
+        assert_eq!(actual.len(), expected.len());
+        let pairs = actual.iter().zip(&expected);
+        let distance = pairs.map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt() / norm;
+        // Sums of some hundred terms in f32, five layers deep.
+        assert!(distance < 2e-6, "{instructions}, {width} channels, {size:?}: {distance:e}");
+    }
+}
+
+#[test]
+fn channels_that_fill_no_block_agree_with_the_reference() {
+    agrees(4, 1, SYMMETRIC, [19, 22]);
+}
+
+#[test]
+fn grouped_convolutions_agree_with_the_reference() {
+    agrees(24, 6, END_ONLY, [17, 31]);
+}
+
+#[test]
+fn transforms_agree_with_the_reference() {
+    // 64 channels go by Winograd; 9×13 cells are no multiple of a tile.
+    if !cfg!(miri) {
+        agrees(64, 1, SYMMETRIC, [33, 50]);
+    }
+}
+
+#[test]
+fn the_smallest_pictures_agree_with_the_reference() {
+    for size in [[1, 1], [1, 9], [6, 2]] {
+        agrees(16, 1, SYMMETRIC, size);
+    }
+}
+
+#[test]
+fn a_picture_that_leaves_nothing_is_refused() {
+    let network = Noise(1).network(16, 1, END_ONLY);
+    let error = Plan::new(&network, [1, 1], InstructionSet::best()).expect_err("nothing is left");
+    assert_eq!(error, KernelError::TooSmall { height: 1, width: 1 });
+    assert!(Plan::new(&network, [0, 5], InstructionSet::best()).is_err());
+}
+
+#[test]
+fn pictures_of_another_size_are_refused() {
+    let plan =
+        Plan::new(&Noise(1).network(16, 1, SYMMETRIC), [8, 8], InstructionSet::best()).expect("a plan");
+    assert_eq!(plan.run(&[0.0; 5]), Err(KernelError::Input { expected: 192, got: 5 }));
+    assert!(plan.run(&[]).is_err());
+}
+
+#[test]
+fn networks_that_contradict_themselves_are_refused() {
+    let refused = |change: &dyn Fn(&mut Network)| {
+        let mut network = Noise(1).network(16, 1, SYMMETRIC);
+        change(&mut network);
+        match Plan::new(&network, [8, 8], InstructionSet::best()) {
+            Err(KernelError::Convolution { convolution, field, .. }) => format!("{convolution}: {field}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(&|network| network.stem.stride = 1), "stem: stride");
+    assert_eq!(refused(&|network| network.stem.weight.truncate(9)), "stem: weights");
+    assert_eq!(refused(&|network| network.blocks[0].branch[0].padding = 0), "blocks[0].branch[0]: kernel");
+    assert_eq!(refused(&|network| network.blocks[0].branch[1].groups = 0), "blocks[0].branch[1]: groups");
+    assert_eq!(refused(&|network| network.blocks[1].projection = None), "blocks[1].projection: shape");
+    assert_eq!(refused(&|network| network.blocks[1].branch[0].bias.clear()), "blocks[1].branch[0]: biases");
+    assert_eq!(refused(&|network| network.blocks[0].branch.clear()), "blocks[0].projection: shape");
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask sanitize`: the crate with unsafe code under AddressSanitizer.
+
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use crate::workspace;
+
+/// What the sanitizer is built for.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds and runs the tests of `dfm-kernels`, which need no other crate of ours,
+/// with every access to memory checked.
+///
+/// # Errors
+///
+/// If there is no nightly toolchain (which alone has the sanitizer), or the
+/// sanitizer finds something.
+pub(crate) fn run() -> anyhow::Result<()> {
+    // By the shim and not by the cargo that runs this, which knows one toolchain.
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(workspace::root())
+        .args(["+nightly", "test", "--package", "dfm-kernels", "--target", TARGET])
+        .args(["--target-dir", "target/sanitize"])
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO");
+    let status = command.status().context("starting cargo +nightly")?;
+    ensure!(status.success(), "{command:?}: {status}; it needs `rustup toolchain install nightly`");
+    Ok(())
+}
