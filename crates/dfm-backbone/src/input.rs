@@ -6,7 +6,7 @@ use crate::architecture::Architecture;
 use crate::error::BackboneError;
 
 /// The longest side, in pixels, that pictures may be resized to.
-const LARGEST_SIDE: usize = 16_384;
+const LARGEST_SIDE: usize = 4096;
 
 /// The order of a pixel's channels as the network expects them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,12 +103,12 @@ impl InputContract {
     /// # Errors
     ///
     /// [`BackboneError::InputContract`] naming the first field that is not: a
-    /// side outside 1–16 384 pixels, a number that is not finite, a scale or
+    /// side outside 1–4096 pixels, a number that is not finite, a scale or
     /// standard deviation that is not positive.
     pub fn check(&self) -> Result<(), BackboneError> {
         for (field, side) in [("height", self.height), ("width", self.width)] {
             if !(1..=LARGEST_SIDE).contains(&side) {
-                return Err(wrong(field, "between 1 and 16384 pixels", side));
+                return Err(wrong(field, "between 1 and 4096 pixels", side));
             }
         }
         let positive = |value: f32| value.is_normal() && value > 0.0;
