@@ -92,6 +92,8 @@ fn pixels_in_any_order_rank_as_one_list() {
     first.push(&values[..10_000], &mask[..10_000]);
     second.push(&values[10_000..], &mask[10_000..]);
     assert_close("beside", first.auroc_beside(&mut second).unwrap(), expected, F64);
+    first.absorb(second);
+    assert_close("absorbed", first.auroc().unwrap(), expected, F64);
 }
 
 #[test]

@@ -60,7 +60,6 @@ struct Tally {
     scores: Vec<f64>,
     labels: Vec<bool>,
     classes: Vec<String>,
-    pixels: PixelRanking,
     /// By defect, with the pixels of that defect's pictures alone.
     class_pixels: BTreeMap<String, PixelRanking>,
     good_pixels: PixelRanking,
@@ -84,7 +83,6 @@ impl Tally {
                 return Ok(());
             }
         };
-        self.pixels.push(&map.values, &mask);
         if labelled.is_anomalous() {
             self.class_pixels.entry(labelled.class.clone()).or_default().push(&map.values, &mask);
         } else {
@@ -97,14 +95,21 @@ impl Tally {
         let mut names = self.classes.clone();
         names.sort();
         names.dedup();
-        let classes = names.into_iter().map(|name| {
-            let evaluation = self.class(&name, threshold);
-            (name, evaluation)
-        });
+        let classes: BTreeMap<String, ClassEvaluation> = names
+            .into_iter()
+            .map(|name| {
+                let evaluation = self.class(&name, threshold);
+                (name, evaluation)
+            })
+            .collect();
+        // Every pixel is held once: all of them are the classes' and the good ones'.
+        let mut pixels = std::mem::take(&mut self.good_pixels);
+        std::mem::take(&mut self.class_pixels).into_values().for_each(|class| pixels.absorb(class));
+        let pixel_auroc = pixels.auroc();
         Evaluation {
-            classes: classes.collect(),
+            classes,
             image_auroc: auroc(&self.scores, &self.labels),
-            pixel_auroc: self.pixels.auroc(),
+            pixel_auroc,
             average_precision: average_precision(&self.scores, &self.labels),
             best_f1: best_f1(&self.scores, &self.labels),
             threshold,

@@ -1,12 +1,12 @@
 //! AUROC over the pixels of many pictures, exactly, in bounded memory.
 
 /// Values kept before they are merged into the sorted rest.
-const BUFFER: usize = 1 << 22;
+const BUFFER: usize = 1 << 21;
 
 /// The pixels of many maps, pooled and ranked together.
 ///
 /// Holds every *different* value once, with how often it was seen: 12 bytes each,
-/// beside a buffer of 32 MiB. Exact, ties included; the order of pushes changes
+/// beside a buffer of 16 MiB. Exact, ties included; the order of pushes changes
 /// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct PixelRanking {
@@ -57,6 +57,14 @@ impl PixelRanking {
             anomalous += positives;
         }
         (anomalous > 0.0 && normal_before > 0.0).then(|| below / (anomalous * normal_before))
+    }
+
+    /// Takes over the pixels of `other`, as if they had been pushed here.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.merge();
+        other.merge();
+        let (own, others) = (std::mem::take(&mut self.counted), other.counted);
+        self.counted = merged(own.into_iter(), others.into_iter()).collect();
     }
 
     fn merge(&mut self) {
