@@ -66,7 +66,8 @@ impl ModelInfo {
         let total = file.f64("variances")?.1.first().copied().unwrap_or(f64::NAN);
         let explained: f64 = file.f64("explained_variance")?.1.iter().sum();
         let header = &file.header;
-        let component_bytes = (header.components as u64).saturating_mul(header.feature_shape.len() as u64).saturating_mul(4);
+        let component_bytes =
+            (header.components as u64).saturating_mul(header.feature_shape.len() as u64).saturating_mul(4);
         let fit_statistic_bytes = match header.fit_statistic {
             true => ["directions", "coordinates", "singular_values", "content_hashes"]
                 .iter()
