@@ -72,12 +72,13 @@ impl DirectConvolution {
                 Some(pair) if convolution.groups == 1 && first_block + 2 <= total => (2, pair),
                 _ => (1, single),
             };
+            let depth = depth(convolution);
             let (offsets, weights) = pack(convolution, &source, &phases, &taps, first_block, blocks);
             let mut bias = vec![0.0; blocks * LANES];
             for (lane, bias) in bias.iter_mut().enumerate() {
                 *bias = convolution.bias.get(first_block * LANES + lane).copied().unwrap_or(0.0);
             }
-            groups.push(OutputGroup { first_block, blocks, kernel, offsets, weights, bias });
+            groups.push(OutputGroup { first_block, blocks, kernel, depth, offsets, weights, bias });
         }
         Self { source, output, stride: convolution.stride, phases, groups, relu }
     }
@@ -143,6 +144,11 @@ fn taps(convolution: &Convolution) -> Vec<Tap> {
         .collect()
 }
 
+/// Channels of each chunk that are used: all, unless there are not even that many.
+fn depth(convolution: &Convolution) -> usize {
+    (convolution.groups * convolution.in_channels_per_group).min(LANES)
+}
+
 /// Offsets and weights of the output blocks `first..first + blocks`.
 fn pack(
     convolution: &Convolution,
@@ -158,6 +164,7 @@ fn pack(
     // Input channels that these outputs see.
     let seen = outputs.start / outputs_per_group * per_group
         ..((outputs.end - 1) / outputs_per_group + 1) * per_group;
+    let depth = depth(convolution);
     let chunks = seen.start / LANES..seen.end.div_ceil(LANES);
     let [rows, columns] = convolution.kernel;
     let (mut offsets, mut weights) = (Vec::new(), Vec::new());
@@ -167,7 +174,7 @@ fn pack(
             let pixels = tap.shift.0 * source.stride() as isize + tap.shift.1;
             offsets
                 .push((phase * source.len() + chunk * source.block_len()) as isize + pixels * LANES as isize);
-            for lane in 0..LANES {
+            for lane in 0..depth {
                 let input = chunk * LANES + lane;
                 for output in first * LANES..(first + blocks) * LANES {
                     let begin = output / outputs_per_group * per_group;

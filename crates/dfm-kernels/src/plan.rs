@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::convolution::Planned;
 use crate::instructions::InstructionSet;
+use crate::kernels::{Kernels, Maximum};
 use crate::layout::{LANES, Plane};
 use crate::network::{Convolution, KernelError, MaxPool, Network};
 use crate::stem;
@@ -19,6 +20,7 @@ pub struct Plan {
     folded: Plane,
     first: Planned,
     pool: MaxPool,
+    maximum: Maximum,
     pooled: Plane,
     blocks: Vec<PlannedBlock>,
     output: Plane,
@@ -84,6 +86,7 @@ impl Plan {
             folded,
             first,
             pool: network.pool,
+            maximum: Kernels::of(instructions).maximum,
             pooled,
             blocks,
             output: input,
@@ -139,7 +142,7 @@ impl Plan {
         self.first.run(&folded, self.folded, None, &mut first, &mut arena.scratch);
         arena.give(folded);
         let mut current = arena.take(self.pooled);
-        self.pool.run(&first, self.first.output(), &mut current, self.pooled);
+        self.pool.run(self.maximum, &first, self.first.output(), &mut current, self.pooled);
         arena.give(first);
         for block in &self.blocks {
             let mut shortcut = current;

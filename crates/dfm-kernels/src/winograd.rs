@@ -61,6 +61,7 @@ impl WinogradConvolution {
                 first_block,
                 blocks,
                 kernel,
+                depth: LANES,
                 offsets: offsets.clone(),
                 weights: transformed_weights(convolution, first_block, blocks, in_blocks),
                 bias: (0..blocks * LANES)

@@ -2,9 +2,11 @@
 
 use std::arch::x86_64::*;
 
+use super::maximum::{self, Maximum};
 use super::transform::{self, Strided, Transforms};
 use super::{Kernel, Kernels, Tile};
 use crate::layout::Plane;
+use crate::network::MaxPool;
 
 /// 12 sums, two weights and a value fill 15 of the 16 registers.
 const PIXELS: usize = 6;
@@ -16,7 +18,14 @@ pub(super) const KERNELS: Kernels = Kernels {
     pair: None,
     product: KERNEL,
     transforms: Transforms { input: input_tiles, output: output_tiles },
+    maximum: Maximum(maximum_block),
 };
+
+/// See [`Maximum::block`].
+#[target_feature(enable = "avx2,fma")]
+fn maximum_block(pool: MaxPool, plane: Plane, input: &[f32], target: Plane, output: &mut [f32]) {
+    maximum::block(pool, plane, input, target, output);
+}
 
 /// See [`Transforms::input`].
 #[target_feature(enable = "avx2,fma")]
@@ -46,7 +55,7 @@ unsafe fn tile(tile: Tile<'_>) {
         let mut weights = tile.weights;
         for offset in tile.offsets {
             let input = tile.input.offset(*offset);
-            for channel in 0..16 {
+            for channel in 0..tile.depth {
                 let weight = [_mm256_loadu_ps(weights), _mm256_loadu_ps(weights.add(8))];
                 weights = weights.add(16);
                 for (pixel, sums) in sums.iter_mut().enumerate() {

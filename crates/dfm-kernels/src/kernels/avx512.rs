@@ -2,16 +2,25 @@
 
 use std::arch::x86_64::*;
 
+use super::maximum::{self, Maximum};
 use super::transform::{self, Strided, Transforms};
 use super::{Kernel, Kernels, Tile};
 use crate::layout::Plane;
+use crate::network::MaxPool;
 
 pub(super) const KERNELS: Kernels = Kernels {
     single: Kernel { pixels: 24, blocks: 1, run: tile::<24, 1> },
     pair: Some(Kernel { pixels: 14, blocks: 2, run: tile::<14, 2> }),
     product: Kernel { pixels: 8, blocks: 2, run: tile::<8, 2> },
     transforms: Transforms { input: input_tiles, output: output_tiles },
+    maximum: Maximum(maximum_block),
 };
+
+/// See [`Maximum::block`].
+#[target_feature(enable = "avx512f")]
+fn maximum_block(pool: MaxPool, plane: Plane, input: &[f32], target: Plane, output: &mut [f32]) {
+    maximum::block(pool, plane, input, target, output);
+}
 
 /// See [`Transforms::input`].
 #[target_feature(enable = "avx512f")]
@@ -42,7 +51,7 @@ unsafe fn tile<const PIXELS: usize, const BLOCKS: usize>(tile: Tile<'_>) {
         let mut weights = tile.weights;
         for offset in tile.offsets {
             let input = tile.input.offset(*offset);
-            for channel in 0..16 {
+            for channel in 0..tile.depth {
                 let mut weight = [_mm512_setzero_ps(); BLOCKS];
                 for (block, weight) in weight.iter_mut().enumerate() {
                     *weight = _mm512_loadu_ps(weights.add(16 * block));

@@ -8,11 +8,13 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod maximum;
 mod portable;
 mod product;
 mod sweep;
 mod transform;
 
+pub(crate) use maximum::Maximum;
 pub(crate) use product::Product;
 pub(crate) use sweep::{OutputGroup, Sweep};
 pub(crate) use transform::{IN, OUT, PRODUCTS, Strided, Transforms};
@@ -30,7 +32,9 @@ pub(crate) struct Tile<'a> {
     pub(crate) input: *const f32,
     /// From there to each chunk of 16 input channels of each tap, in values.
     pub(crate) offsets: &'a [isize],
-    /// `[offsets.len()][16][blocks · 16]`.
+    /// Channels of each chunk that are used.
+    pub(crate) depth: usize,
+    /// `[offsets.len()][depth][blocks · 16]`.
     pub(crate) weights: *const f32,
     /// `[blocks · 16]`.
     pub(crate) bias: *const f32,
@@ -87,6 +91,8 @@ pub(crate) struct Kernels {
     pub(crate) product: Kernel,
     /// For its transforms.
     pub(crate) transforms: Transforms,
+    /// For the pool after the stem.
+    pub(crate) maximum: Maximum,
 }
 
 impl Kernels {

@@ -1,5 +1,6 @@
 //! Plain Rust that a compiler can turn into whatever vectors there are.
 
+use super::maximum::{Maximum, block};
 use super::transform::{Transforms, input_tiles, output_tiles};
 use super::{Kernel, Kernels, Tile};
 
@@ -12,6 +13,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     pair: None,
     product: KERNEL,
     transforms: Transforms { input: input_tiles, output: output_tiles },
+    maximum: Maximum(block),
 };
 
 /// See [`super::MicroKernel`].
@@ -19,7 +21,7 @@ unsafe fn tile(tile: Tile<'_>) {
     let mut sums = [[0.0_f32; 16]; PIXELS];
     let mut weights = tile.weights.cast::<[f32; 16]>();
     for offset in tile.offsets {
-        for channel in 0..16 {
+        for channel in 0..tile.depth {
             // SAFETY: the caller vouches for every address below.
             let weight = unsafe { *weights };
             weights = weights.wrapping_add(1);

@@ -35,6 +35,7 @@ impl Product<'_> {
             let tile = Tile {
                 input: self.input[row * LANES..].as_ptr(),
                 offsets: self.offsets,
+                depth: LANES,
                 weights: self.weights.as_ptr(),
                 bias: ZEROS.as_ptr(),
                 residual: std::ptr::null(),

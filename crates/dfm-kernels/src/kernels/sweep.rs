@@ -11,6 +11,8 @@ pub(crate) struct OutputGroup {
     pub(crate) first_block: usize,
     pub(crate) blocks: usize,
     pub(crate) kernel: Kernel,
+    /// See [`Tile::depth`].
+    pub(crate) depth: usize,
     /// See [`Tile::offsets`].
     pub(crate) offsets: Vec<isize>,
     /// See [`Tile::weights`].
@@ -74,7 +76,8 @@ impl Sweep {
         let last = first + ((plane.pixels() + longest) * LANES) as isize;
         for group in groups {
             assert!(group.first_block + group.blocks <= plane.blocks());
-            assert_eq!(group.weights.len(), group.offsets.len() * LANES * group.blocks * LANES);
+            assert!(group.depth <= LANES);
+            assert_eq!(group.weights.len(), group.offsets.len() * group.depth * group.blocks * LANES);
             assert_eq!(group.bias.len(), group.blocks * LANES);
             let inside = |offset: &isize| first + offset >= 0 && last + offset <= input.len() as isize;
             assert!(group.offsets.iter().all(inside), "a tap lies outside the input");
@@ -99,6 +102,7 @@ impl Sweep {
             let tile = Tile {
                 input: input[(self.source.before() + pixel) * LANES..].as_ptr(),
                 offsets: &group.offsets,
+                depth: group.depth,
                 weights: group.weights.as_ptr(),
                 bias: group.bias.as_ptr(),
                 residual: residual.map_or(std::ptr::null(), |residual| residual[at..].as_ptr()),
