@@ -5,6 +5,7 @@ use dfm_kernels::{Block, Convolution, InstructionSet, MaxPool, Network, Plan};
 
 use crate::architecture::ConvolutionShape;
 use crate::error::BackboneError;
+use crate::features::pool_and_flatten;
 use crate::layer::Layer;
 use crate::resnet::ResNet;
 use crate::weights::{BackboneWeights, ConvolutionWeights};
@@ -58,49 +59,53 @@ impl From<&Self> for Compute {
 /// A network ready to run.
 #[derive(Debug)]
 pub(crate) enum Forward {
-    /// On any device.
-    Burn(Box<ResNet>),
+    /// On any device, with the side of the pooling windows.
+    Burn(Box<ResNet>, usize),
     /// On a processor.
     Kernels(Box<Plan>),
 }
 
 impl Forward {
-    /// For pictures of the weights' size.
+    /// For pictures of the weights' size, with averages over windows of `pool` × `pool`
+    /// cells, side by side.
     pub(crate) fn new(
         weights: &BackboneWeights,
         tap: Layer,
+        pool: usize,
         compute: &Compute,
     ) -> Result<Self, BackboneError> {
         let Some(instructions) = compute.instructions else {
-            return Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?)));
+            return Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?), pool));
         };
         let input = weights.header().input;
-        let plan = Plan::new(&network(weights, tap), [input.height, input.width], instructions)?;
+        let plan = Plan::new(&network(weights, tap, pool), [input.height, input.width], instructions)?;
         Ok(Self::Kernels(Box::new(plan)))
     }
 
-    /// Prepared pictures `[N, 3, H, W]`, row by row, to features `[N, C, h, w]`.
+    /// Feature rows `[N, D]` of prepared pictures `[3, H, W]`.
     pub(crate) fn run(
         &self,
-        pictures: Vec<f32>,
-        shape: [usize; 4],
+        pictures: &[&[f32]],
+        [height, width]: [usize; 2],
         device: &Device,
-    ) -> Result<Tensor<4>, BackboneError> {
+    ) -> Result<Tensor<2>, BackboneError> {
         match self {
-            Self::Burn(network) => {
-                Ok(network.forward(Tensor::from_data(TensorData::new(pictures, shape), device)))
+            Self::Burn(network, pool) => {
+                let values = TensorData::new(pictures.concat(), [pictures.len(), 3, height, width]);
+                let features = network.forward(Tensor::from_data(values, device));
+                pool_and_flatten(features, *pool).map(|(rows, _)| rows)
             }
             Self::Kernels(plan) => {
-                let [channels, height, width] = plan.output_shape();
-                let features = TensorData::new(plan.run(&pictures)?, [shape[0], channels, height, width]);
-                Ok(Tensor::from_data(features, device))
+                let columns = plan.output_shape().iter().product();
+                let rows: [usize; 2] = [pictures.len(), columns];
+                Ok(Tensor::from_data(TensorData::new(plan.run(pictures)?, rows), device))
             }
         }
     }
 }
 
 /// The same network in the kernels' terms.
-fn network(weights: &BackboneWeights, tap: Layer) -> Network {
+fn network(weights: &BackboneWeights, tap: Layer, pool: usize) -> Network {
     let architecture = &weights.header().architecture;
     let mut convolutions = weights.convolutions().iter();
     let mut next = |shape: &ConvolutionShape| convolution(shape, convolutions.next());
@@ -112,7 +117,7 @@ fn network(weights: &BackboneWeights, tap: Layer) -> Network {
     });
     let blocks = blocks.collect();
     let (before, after) = architecture.max_pool_padding.sides();
-    Network { stem, pool: MaxPool { before, after }, blocks }
+    Network { stem, pool: MaxPool { before, after }, blocks, average: pool }
 }
 
 /// A convolution whose weights are missing is empty, which the kernels refuse.

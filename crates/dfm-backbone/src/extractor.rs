@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
-use crate::features::{FeatureShape, pool_and_flatten};
+use crate::features::FeatureShape;
 use crate::layer::Layer;
 use crate::preprocess::{PreparedPicture, Preprocessor};
 use crate::weights::BackboneWeights;
@@ -42,7 +42,7 @@ impl FeatureExtractor {
         let size = header.architecture.feature_size(layer, [header.input.height, header.input.width]);
         let shape = FeatureShape::pooled(header.architecture.channels(layer), size, pool)?;
         let compute = compute.into();
-        let network = Forward::new(&weights, layer, &compute)?;
+        let network = Forward::new(&weights, layer, pool, &compute)?;
         Ok(Self { weights, network, layer, pool, shape, preprocessor, compute })
     }
 
@@ -92,17 +92,14 @@ impl FeatureExtractor {
         if pictures.is_empty() {
             return Err(BackboneError::EmptyBatch);
         }
-        let mut values = Vec::with_capacity(pictures.len() * expected);
         for (index, picture) in pictures.iter().enumerate() {
             let got = picture.pixels.len();
             if got != expected {
                 let (height, width) = (input.height, input.width);
                 return Err(BackboneError::PictureSize { index, expected, got, height, width });
             }
-            values.extend_from_slice(&picture.pixels);
         }
-        let shape = [pictures.len(), 3, input.height, input.width];
-        let features = self.network.run(values, shape, self.compute.device())?;
-        pool_and_flatten(features, self.pool).map(|(rows, _)| rows)
+        let pixels: Vec<&[f32]> = pictures.iter().map(|picture| picture.pixels.as_slice()).collect();
+        self.network.run(&pixels, [input.height, input.width], self.compute.device())
     }
 }

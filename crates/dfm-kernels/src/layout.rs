@@ -1,77 +1,120 @@
 //! Feature maps in memory.
 
+use std::ops::Range;
+
 /// Channels that lie together.
 pub(crate) const LANES: usize = 16;
 
-/// Pixels after the last row that a kernel may write: no tile is longer.
-pub(crate) const SLACK: usize = 32;
+/// 16 values on one line of the cache: those of 16 channels of one pixel, or of
+/// 16 output channels of one weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(crate) struct Lanes(pub(crate) [f32; LANES]);
 
-/// Where the values of a feature map lie: `[blocks][before + height · stride +
-/// after][LANES]`, with `stride = width + padding`. The columns between two rows,
-/// and the pixels before the first and after the last, are zero: they are the
-/// padding of every window.
+impl Lanes {
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// A feature map that lies as `[blocks][height][width]` [`Lanes`], the last block
+/// of channels filled up with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plane {
-    /// Channels, the last block filled up with zeros.
+pub(crate) struct Map {
     pub(crate) channels: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
-    /// The furthest that a window reaches beyond a side: 1 for 3×3.
-    pub(crate) padding: usize,
 }
 
-impl Plane {
+impl Map {
     /// Blocks of channels.
     pub(crate) fn blocks(&self) -> usize {
         self.channels.div_ceil(LANES)
     }
 
-    /// Pixels from one row to the next.
-    pub(crate) fn stride(&self) -> usize {
-        self.width + self.padding
-    }
-
-    /// Pixels, those between rows included.
+    /// Pixels of one block.
     pub(crate) fn pixels(&self) -> usize {
-        self.height * self.stride()
+        self.height * self.width
     }
 
-    /// Pixels of zeros before the first row.
-    pub(crate) fn before(&self) -> usize {
-        self.padding * (self.stride() + 1)
-    }
-
-    /// Values in a block of channels.
-    pub(crate) fn block_len(&self) -> usize {
-        (2 * self.before() + self.pixels() + SLACK) * LANES
-    }
-
-    /// Values in the whole map.
+    /// [`Lanes`] of the whole map.
     pub(crate) fn len(&self) -> usize {
-        self.blocks() * self.block_len()
+        self.blocks() * self.pixels()
+    }
+}
+
+impl std::fmt::Display for Map {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}×{}", self.channels, self.height, self.width)
+    }
+}
+
+/// The `index`-th of `parts` nearly equal parts of `0..total`.
+pub(crate) fn part(index: usize, parts: usize, total: usize) -> Range<usize> {
+    index * total / parts..(index + 1) * total / parts
+}
+
+/// How a step is divided among threads: into parts of its pixels times parts of
+/// its groups of output channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Division {
+    pub(crate) pixels: usize,
+    pub(crate) groups: usize,
+}
+
+impl Division {
+    /// Items for each thread: two, so that a thread that was held up can leave one
+    /// to another.
+    const EACH: usize = 2;
+
+    /// Pixels first, in parts of `fewest` and more; groups where that is not enough.
+    pub(crate) fn by_pixels(threads: usize, pixels: usize, fewest: usize, groups: usize) -> Self {
+        let wanted = Self::wanted(threads);
+        let pixels = (pixels / fewest).clamp(1, wanted);
+        Self { pixels, groups: wanted.div_ceil(pixels).min(groups) }
     }
 
-    /// Index of the first value of pixel `(y, x)` of `block`.
-    pub(crate) fn at(&self, block: usize, y: usize, x: usize) -> usize {
-        block * self.block_len() + (self.before() + y * self.stride() + x) * LANES
+    /// Groups first; pixels where that is not enough.
+    pub(crate) fn by_groups(threads: usize, pixels: usize, fewest: usize, groups: usize) -> Self {
+        let wanted = Self::wanted(threads);
+        let groups = groups.min(wanted);
+        Self { groups, pixels: wanted.div_ceil(groups).min(pixels / fewest).max(1) }
     }
 
-    /// Zeroes the pixels before the first row and after the last, of every block.
-    pub(crate) fn clear_margins(&self, values: &mut [f32]) {
-        for block in values.chunks_exact_mut(self.block_len()) {
-            let end = (self.before() + self.pixels()) * LANES;
-            block[..self.before() * LANES].fill(0.0);
-            block[end..].fill(0.0);
+    fn wanted(threads: usize) -> usize {
+        if threads == 1 { 1 } else { Self::EACH * threads }
+    }
+
+    /// Items in all.
+    pub(crate) fn items(self) -> usize {
+        self.pixels * self.groups
+    }
+
+    /// The pixels and groups of an item. Those of one run of pixels follow each other.
+    pub(crate) fn item(self, item: usize, pixels: usize, groups: usize) -> (Range<usize>, Range<usize>) {
+        let (of_pixels, of_groups) = (item / self.groups, item % self.groups);
+        (part(of_pixels, self.pixels, pixels), part(of_groups, self.groups, groups))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_division_covers_everything_once() {
+        for threads in [1, 2, 3, 8, 16] {
+            for (pixels, groups) in [(1, 1), (16, 8), (256, 8), (4096, 2), (5, 3)] {
+                let by = [Division::by_pixels, Division::by_groups];
+                for division in by.map(|by| by(threads, pixels, 28, groups)) {
+                    let mut seen = vec![0; pixels * groups];
+                    for item in 0..division.items() {
+                        let (some_pixels, some_groups) = division.item(item, pixels, groups);
+                        for group in some_groups {
+                            some_pixels.clone().for_each(|pixel| seen[group * pixels + pixel] += 1);
+                        }
+                    }
+                    assert!(seen.iter().all(|count| *count == 1), "{threads} threads: {division:?}");
+                }
+            }
         }
-    }
-
-    /// Runs of pixels `(begin, end)` between `from` and `to` that must be zero:
-    /// those between rows, and whatever lies behind the last.
-    pub(crate) fn padding_between(self, from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
-        let (stride, pixels) = (self.stride(), self.pixels());
-        let rows = from / stride..to.min(pixels).div_ceil(stride);
-        let between = rows.map(move |row| (row * stride + self.width, (row + 1) * stride));
-        let runs = between.chain(std::iter::once((pixels, to.max(pixels))));
-        runs.map(move |(begin, end)| (begin.clamp(from, to), end.clamp(from, to)))
     }
 }

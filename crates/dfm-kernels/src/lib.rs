@@ -19,17 +19,16 @@
 //! registers. Each sum runs over its terms in one fixed order: neither the
 //! number of threads nor the batch changes a bit of the result.
 
-mod convolution;
-mod direct;
+mod buffers;
+mod choice;
+mod filters;
 mod instructions;
 mod kernels;
 mod layout;
 mod network;
 mod plan;
-mod pool;
-mod stem;
-mod winograd;
+mod team;
 
 pub use instructions::InstructionSet;
 pub use network::{Block, Convolution, KernelError, MaxPool, Network};
-pub use plan::Plan;
+pub use plan::{Plan, StepTime};

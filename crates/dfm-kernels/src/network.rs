@@ -1,7 +1,5 @@
 //! What a network is: convolutions with a bias, in residual blocks.
 
-use crate::layout::LANES;
-
 /// A convolution with a bias.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Convolution {
@@ -38,7 +36,7 @@ pub struct MaxPool {
 pub struct Block {
     /// On the shortcut, where the shapes on both sides differ.
     pub projection: Option<Convolution>,
-    /// In order; at least one.
+    /// In order; at least two.
     pub branch: Vec<Convolution>,
 }
 
@@ -51,6 +49,9 @@ pub struct Network {
     pub pool: MaxPool,
     /// In order.
     pub blocks: Vec<Block>,
+    /// Side of the windows, side by side, whose averages are the result; 1 for the
+    /// feature map itself.
+    pub average: usize,
 }
 
 impl Network {
@@ -62,15 +63,21 @@ impl Network {
     ///
     /// [`KernelError::Convolution`] naming the first field that does not fit.
     pub fn check(&self) -> Result<(), KernelError> {
+        if self.average == 0 {
+            return Err(wrong("average", "window", "1 or more", self.average));
+        }
         self.stem.check("stem", self.stem.in_channels_per_group)?;
-        let folded = 4 * self.stem.in_channels_per_group;
-        if self.stem.stride != 2 || folded > LANES {
-            let got = format!("{} with {} channels", self.stem.stride, self.stem.in_channels_per_group);
-            return Err(wrong("stem", "stride", "2, with at most 4 input channels", got));
+        if self.stem.stride != 2 || self.stem.groups != 1 {
+            let got = format!("{}, and {}", self.stem.stride, self.stem.groups);
+            return Err(wrong("stem", "stride", "2, and groups 1", got));
         }
         let mut channels = self.stem.out_channels;
         for (index, block) in self.blocks.iter().enumerate() {
             let input = channels;
+            if block.branch.len() < 2 {
+                let name = format!("blocks[{index}].branch");
+                return Err(wrong(&name, "length", "2 or more", block.branch.len()));
+            }
             for (place, convolution) in block.branch.iter().enumerate() {
                 convolution.check(&format!("blocks[{index}].branch[{place}]"), channels)?;
                 channels = convolution.out_channels;
@@ -84,7 +91,7 @@ impl Network {
                 }
                 None => (input, 1),
             };
-            if block.branch.is_empty() || (after, shortcut) != (channels, stride) {
+            if (after, shortcut) != (channels, stride) {
                 let got = format!("{after} channels and stride {shortcut}");
                 return Err(wrong(&name, "shape", format!("{channels} channels and stride {stride}"), got));
             }
@@ -94,6 +101,11 @@ impl Network {
 }
 
 impl Convolution {
+    /// Multiplications for `pixels` of output.
+    pub(crate) fn multiply_adds(&self, pixels: usize) -> u64 {
+        self.weight.len() as u64 * pixels as u64
+    }
+
     fn check(&self, name: &str, input_channels: usize) -> Result<(), KernelError> {
         let differs = |field, expected: usize, got: usize| match expected == got {
             true => Ok(()),
@@ -150,7 +162,7 @@ pub enum KernelError {
         width: usize,
     },
     /// An input of another size.
-    #[error("the input holds {got} values, expected a multiple of {expected}")]
+    #[error("a picture holds {got} values, expected {expected}")]
     Input {
         /// Values in one picture.
         expected: usize,

@@ -1,40 +1,40 @@
 //! A network laid out for one input size.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use crate::convolution::Planned;
+use crate::buffers::Buffers;
+use crate::choice::{Way, choose};
 use crate::instructions::InstructionSet;
-use crate::kernels::{Kernels, Maximum};
-use crate::layout::{LANES, Plane};
+use crate::kernels::{Average, Direct, Kernels, Shared, Stem, Step, Winograd, Work, Worker};
+use crate::layout::{Lanes, Map};
 use crate::network::{Convolution, KernelError, MaxPool, Network};
-use crate::stem;
+use crate::team;
 
 /// A network ready to run on pictures of one size.
 ///
-/// Memory beside the packed weights: a handful of buffers, each as long as the
-/// longest feature map, kept from run to run.
+/// Memory beside the packed weights: an arena in which feature maps lie for as long as
+/// something reads them, and for each thread what the largest step needs in between.
+/// Both are kept from run to run.
 #[derive(Debug)]
 pub struct Plan {
-    size: [usize; 2],
-    stem: Convolution,
-    folded: Plane,
-    first: Planned,
-    pool: MaxPool,
-    maximum: Maximum,
-    pooled: Plane,
-    blocks: Vec<PlannedBlock>,
-    output: Plane,
-    longest: usize,
+    /// Channels, height and width of a picture.
+    input: [usize; 3],
+    /// Channels, height and width of what it becomes.
+    output: [usize; 3],
+    steps: Vec<Step>,
+    arena: usize,
     scratch: usize,
-    /// Buffers of earlier runs, one set for each run at the same time.
-    arenas: Mutex<Vec<Arena>>,
+    /// Memory of earlier runs, one set for each run at the same time.
+    idle: Mutex<Vec<Memory>>,
 }
 
 #[derive(Debug)]
-struct PlannedBlock {
-    input: Plane,
-    projection: Option<Planned>,
-    branch: Vec<Planned>,
+struct Memory {
+    arena: Vec<Lanes>,
+    workers: Vec<Worker>,
 }
 
 impl Plan {
@@ -56,49 +56,55 @@ impl Plan {
         if size.contains(&0) {
             return Err(too_small());
         }
-        let folded = stem::plane(&network.stem, size);
-        let first = Planned::stem(&network.stem, folded, instructions);
-        let pooled = network.pool.output(first.output()).ok_or_else(too_small)?;
-        let mut longest = folded.len().max(first.output().len()).max(pooled.len());
-        let mut scratch = first.scratch_len();
-        let mut input = pooled;
-        let mut blocks = Vec::new();
+        let mut layout = Layout {
+            instructions,
+            kernels: Kernels::of(instructions),
+            buffers: Buffers::default(),
+            steps: Vec::new(),
+        };
+        let mut input = layout.stem(network, size).ok_or_else(too_small)?;
         for block in &network.blocks {
-            let projection =
-                block.projection.as_ref().map(|layer| Planned::new(layer, input, false, instructions));
-            let mut plane = input;
-            let mut branch = Vec::new();
-            for layer in &block.branch {
-                let planned = Planned::new(layer, plane, true, instructions);
-                plane = planned.output();
-                branch.push(planned);
+            // The branch is added to the shortcut where that lies.
+            let shortcut = match &block.projection {
+                Some(projection) => layout.convolution(projection, &input, None, false),
+                None => input.clone(),
+            };
+            let mut value = input.clone();
+            for (place, convolution) in block.branch.iter().enumerate() {
+                let onto = (place + 1 == block.branch.len()).then(|| shortcut.clone());
+                let next = layout.convolution(convolution, &value, onto, true);
+                if value.at != shortcut.at {
+                    layout.buffers.give(value.at);
+                }
+                value = next;
             }
-            for planned in projection.iter().chain(&branch) {
-                longest = longest.max(planned.output().len());
-                scratch = scratch.max(planned.scratch_len());
-            }
-            blocks.push(PlannedBlock { input, projection, branch });
-            input = plane;
+            input = value;
         }
+        let average = Average { input: input.at, map: input.map, window: network.average };
+        let output = average.shape();
+        if output.contains(&0) {
+            return Err(too_small());
+        }
+        layout.steps.push(Step::Average(average));
+        let scratch = layout.steps.iter().map(Step::scratch_len).max().unwrap_or(0);
         Ok(Self {
-            size,
-            stem: network.stem.clone(),
-            folded,
-            first,
-            pool: network.pool,
-            maximum: Kernels::of(instructions).maximum,
-            pooled,
-            blocks,
-            output: input,
-            longest,
+            input: [network.stem.in_channels_per_group, size[0], size[1]],
+            output,
+            steps: layout.steps,
+            arena: layout.buffers.len(),
             scratch,
-            arenas: Mutex::new(Vec::new()),
+            idle: Mutex::new(Vec::new()),
         })
     }
 
     /// Channels, height and width of the output.
     pub fn output_shape(&self) -> [usize; 3] {
-        [self.output.channels, self.output.height, self.output.width]
+        self.output
+    }
+
+    /// Bytes that a run on `threads` threads needs beside the packed weights.
+    pub fn memory(&self, threads: usize) -> usize {
+        (self.arena + threads * self.scratch) * size_of::<Lanes>()
     }
 
     /// Runs pictures one after the other, each on every thread of the current
@@ -106,111 +112,168 @@ impl Plan {
     ///
     /// # Shapes
     ///
-    /// - pictures: `[N, channels, height, width]`
+    /// - each picture: `[channels, height, width]`
     /// - result: `[N, C, h, w]`, see [`output_shape`](Self::output_shape)
     ///
     /// # Errors
     ///
-    /// If there is no picture, or they are of another size.
-    pub fn run(&self, pictures: &[f32]) -> Result<Vec<f32>, KernelError> {
-        let expected = self.stem.in_channels_per_group * self.size[0] * self.size[1];
-        if pictures.is_empty() || !pictures.len().is_multiple_of(expected) {
-            return Err(KernelError::Input { expected, got: pictures.len() });
+    /// If a picture is of another size.
+    pub fn run(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
+        self.run_noting(pictures, |_| ())
+    }
+
+    /// [`run`](Self::run) that calls `note` with the round before each item.
+    fn run_noting(&self, pictures: &[&[f32]], note: impl Fn(usize) + Sync) -> Result<Vec<f32>, KernelError> {
+        let expected = self.input.iter().product();
+        if let Some(picture) = pictures.iter().find(|picture| picture.len() != expected) {
+            return Err(KernelError::Input { expected, got: picture.len() });
         }
-        let [channels, height, width] = self.output_shape();
-        let mut features = Vec::with_capacity(pictures.len() / expected * channels * height * width);
-        let idle = self.arenas.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut arena = idle.unwrap_or_else(|| Arena::new(self.longest, self.scratch));
-        for picture in pictures.chunks_exact(expected) {
-            let result = rayon::scope(|_| self.run_one(picture, &mut arena));
-            for channel in 0..channels {
-                for y in 0..height {
-                    let row = &result[self.output.at(channel / LANES, y, 0)..][..width * LANES];
-                    features.extend(row.iter().skip(channel % LANES).step_by(LANES));
-                }
-            }
-            arena.give(result);
+        let each: usize = self.output.iter().product();
+        let mut features = vec![0.0; pictures.len() * each];
+        let threads = rayon::current_num_threads();
+        let mut memory = self.memory_for(threads);
+        {
+            let arena = &Shared::new(&mut memory.arena);
+            let features = &Shared::new(&mut features);
+            let steps = self.steps.len();
+            let rounds = pictures.len() * steps;
+            team::share(
+                &mut memory.workers,
+                rounds,
+                |round| self.steps[(round - 1) % steps].items(threads),
+                |worker, round, item| {
+                    note(round);
+                    let picture = (round - 1) / steps;
+                    let features = features.part(picture * each..(picture + 1) * each);
+                    let work = Work { picture: pictures[picture], arena, features, threads };
+                    self.steps[(round - 1) % steps].run(&work, worker, round, item);
+                },
+            );
         }
-        self.arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         Ok(features)
     }
 
-    fn run_one(&self, picture: &[f32], arena: &mut Arena) -> Vec<f32> {
-        let mut folded = arena.take(self.folded);
-        stem::fold(picture, self.stem.in_channels_per_group, self.size, self.folded, &mut folded);
-        let mut first = arena.take(self.first.output());
-        self.first.run(&folded, self.folded, None, &mut first, &mut arena.scratch);
-        arena.give(folded);
-        let mut current = arena.take(self.pooled);
-        self.pool.run(self.maximum, &first, self.first.output(), &mut current, self.pooled);
-        arena.give(first);
-        for block in &self.blocks {
-            let mut shortcut = current;
-            let mut plane = block.input;
-            let Some((last, inner)) = block.branch.split_last() else { return shortcut };
-            let mut value = None;
-            for layer in inner {
-                let mut output = arena.take(layer.output());
-                layer.run(
-                    value.as_deref().unwrap_or(&shortcut),
-                    plane,
-                    None,
-                    &mut output,
-                    &mut arena.scratch,
-                );
-                plane = layer.output();
-                if let Some(value) = value.replace(output) {
-                    arena.give(value);
-                }
+    /// How long each step takes in the course of a run, the median of `repeats` runs, on
+    /// every thread of the current rayon pool.
+    ///
+    /// # Errors
+    ///
+    /// If the picture is of another size.
+    pub fn time_steps(&self, picture: &[f32], repeats: usize) -> Result<Vec<StepTime>, KernelError> {
+        let mut times = vec![Vec::new(); self.steps.len()];
+        for _ in 0..repeats.max(1) {
+            let begin = Instant::now();
+            // When the first item of each round began, and at the end the last.
+            let starts: Vec<AtomicU64> = self.steps.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
+            let note = |round: usize| {
+                starts[round - 1].fetch_min(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            };
+            self.run_noting(&[picture], note)?;
+            let end = begin.elapsed().as_nanos() as u64;
+            let starts: Vec<u64> = starts.into_iter().map(AtomicU64::into_inner).chain([end]).collect();
+            for (times, pair) in times.iter_mut().zip(starts.windows(2)) {
+                times.push(pair[1] - pair[0]);
             }
-            let mut output = arena.take(last.output());
-            if let Some(projection) = &block.projection {
-                let mut projected = arena.take(projection.output());
-                projection.run(&shortcut, block.input, None, &mut projected, &mut arena.scratch);
-                if value.is_none() {
-                    value = Some(std::mem::replace(&mut shortcut, projected));
-                } else {
-                    arena.give(std::mem::replace(&mut shortcut, projected));
-                }
-            }
-            last.run(
-                value.as_deref().unwrap_or(&shortcut),
-                plane,
-                Some(&shortcut),
-                &mut output,
-                &mut arena.scratch,
-            );
-            arena.give(shortcut);
-            if let Some(value) = value {
-                arena.give(value);
-            }
-            current = output;
         }
-        current
+        let median = |mut times: Vec<u64>| {
+            times.sort_unstable();
+            times[times.len() / 2] as f64 * 1e-9
+        };
+        let steps = self.steps.iter().zip(times).map(|(step, times)| StepTime {
+            step: step.to_string(),
+            multiply_adds: step.multiply_adds(),
+            seconds: median(times),
+        });
+        Ok(steps.collect())
+    }
+
+    /// Memory of an earlier run on as many threads, or fresh.
+    fn memory_for(&self, threads: usize) -> Memory {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = idle.iter().position(|memory| memory.workers.len() == threads);
+        let mut memory = found.map(|index| idle.swap_remove(index)).unwrap_or_else(|| Memory {
+            arena: vec![Lanes::ZERO; self.arena],
+            workers: (0..threads)
+                .map(|_| Worker { scratch: vec![Lanes::ZERO; self.scratch], kept: None })
+                .collect(),
+        });
+        // Rounds are counted anew.
+        memory.workers.iter_mut().for_each(|worker| worker.kept = None);
+        memory
     }
 }
 
-/// Buffers that are used again, each as long as the longest plane.
-#[derive(Debug)]
-struct Arena {
-    longest: usize,
-    free: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
+/// How long a step takes.
+#[derive(Debug, Clone)]
+pub struct StepTime {
+    /// What it does.
+    pub step: String,
+    /// Multiplications, each with its addition, if it is computed tap by tap.
+    pub multiply_adds: u64,
+    /// For one picture.
+    pub seconds: f64,
 }
 
-impl Arena {
-    fn new(longest: usize, scratch: usize) -> Self {
-        Self { longest, free: Vec::new(), scratch: vec![0.0; scratch] }
+/// A feature map and its part of the arena.
+#[derive(Debug, Clone)]
+struct Placed {
+    at: Range<usize>,
+    map: Map,
+}
+
+/// A plan in the making.
+struct Layout {
+    instructions: InstructionSet,
+    kernels: Kernels,
+    buffers: Buffers,
+    steps: Vec<Step>,
+}
+
+impl Layout {
+    /// The stem's step; `None` if pictures of this size leave nothing.
+    fn stem(&mut self, network: &Network, size: [usize; 2]) -> Option<Placed> {
+        let channels = network.stem.out_channels;
+        let [height, width] = size.map(|side| side.div_ceil(2));
+        let convolved = Map { channels, height, width };
+        let map = network.pool.output(convolved)?;
+        let output = Placed { at: self.buffers.take(map.len()), map };
+        let place = (output.at.clone(), map);
+        let step = Stem::new(&network.stem, network.pool, self.kernels, size, convolved, place);
+        self.steps.push(Step::Stem(step));
+        Some(output)
     }
 
-    /// A buffer for `plane`, its margins zero and the rest as it was left.
-    fn take(&mut self, plane: Plane) -> Vec<f32> {
-        let mut buffer = self.free.pop().unwrap_or_else(|| vec![0.0; self.longest]);
-        plane.clear_margins(&mut buffer[..plane.len()]);
-        buffer
+    /// The step of a convolution that is added to `onto` if that is given, and then
+    /// lies there.
+    fn convolution(
+        &mut self,
+        convolution: &Convolution,
+        input: &Placed,
+        onto: Option<Placed>,
+        relu: bool,
+    ) -> Placed {
+        let side = |side: usize| side.div_ceil(convolution.stride);
+        let map = Map {
+            channels: convolution.out_channels,
+            height: side(input.map.height),
+            width: side(input.map.width),
+        };
+        let add = onto.is_some();
+        let output = onto.unwrap_or_else(|| Placed { at: self.buffers.take(map.len()), map });
+        let (from, to) = ((input.at.clone(), input.map), (output.at.clone(), map));
+        self.steps.push(match choose(convolution, map, self.instructions) {
+            Way::Direct => Step::Direct(Direct::new(convolution, self.kernels, from, to, add, relu)),
+            Way::Winograd => Step::Winograd(Winograd::new(convolution, self.kernels, from, to, add, relu)),
+        });
+        output
     }
+}
 
-    fn give(&mut self, buffer: Vec<f32>) {
-        self.free.push(buffer);
+impl MaxPool {
+    /// What this pool makes of `input`; `None` if nothing is left.
+    fn output(self, input: Map) -> Option<Map> {
+        let side = |side: usize| Some((side + self.before + self.after).checked_sub(3)? / 2 + 1);
+        Some(Map { height: side(input.height)?, width: side(input.width)?, ..input })
     }
 }

@@ -1,83 +1,96 @@
-//! AVX2 with FMA: a block of channels is two registers.
+//! AVX2 with FMA: 16 values are two registers of 16.
 
 use std::arch::x86_64::*;
 
-use super::maximum::{self, Maximum};
-use super::transform::{self, Strided, Transforms};
-use super::{Kernel, Kernels, Tile};
-use crate::layout::Plane;
-use crate::network::MaxPool;
-
-/// 12 sums, two weights and a value fill 15 of the 16 registers.
-const PIXELS: usize = 6;
-
-const KERNEL: Kernel = Kernel { pixels: PIXELS, blocks: 1, run: tile };
+use super::Kernels;
+use super::maximum::{self, Windows};
+use super::tile::{Tile, micro_kernels};
+use super::transform::{self, InputBlock, OutputBlock};
+use super::vector::Vector;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    single: KERNEL,
-    pair: None,
-    product: KERNEL,
-    transforms: Transforms { input: input_tiles, output: output_tiles },
-    maximum: Maximum(maximum_block),
+    // 12 registers of sums, two of weights and one of a value.
+    tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3 4 5 6]),
+    input_tiles,
+    output_tiles,
+    maximum_row,
 };
 
-/// See [`Maximum::block`].
 #[target_feature(enable = "avx2,fma")]
-fn maximum_block(pool: MaxPool, plane: Plane, input: &[f32], target: Plane, output: &mut [f32]) {
-    maximum::block(pool, plane, input, target, output);
+unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
+    // SAFETY: the caller vouches for what the tile describes.
+    unsafe { super::tile::tile::<Pair, PIXELS, BLOCKS, STEP>(tile) }
 }
 
-/// See [`Transforms::input`].
 #[target_feature(enable = "avx2,fma")]
-fn input_tiles(plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
-    transform::input_tiles(plane, tiles, input, transformed);
+unsafe fn input_tiles(block: InputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::input_tiles::<Pair>(block) }
 }
 
-/// See [`Transforms::output`].
 #[target_feature(enable = "avx2,fma")]
-fn output_tiles(
-    plane: Plane,
-    products: Strided<'_>,
-    bias: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
-    output: &mut [f32],
-) {
-    transform::output_tiles(plane, products, bias, residual, relu, output);
+unsafe fn output_tiles(block: OutputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::output_tiles::<Pair>(block) }
 }
 
-/// See [`super::MicroKernel`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile(tile: Tile<'_>) {
-    // SAFETY: the caller vouches for every address below.
-    unsafe {
-        let mut sums = [[_mm256_setzero_ps(); 2]; PIXELS];
-        let mut weights = tile.weights;
-        for offset in tile.offsets {
-            let input = tile.input.offset(*offset);
-            for channel in 0..tile.depth {
-                let weight = [_mm256_loadu_ps(weights), _mm256_loadu_ps(weights.add(8))];
-                weights = weights.add(16);
-                for (pixel, sums) in sums.iter_mut().enumerate() {
-                    let value = _mm256_set1_ps(*input.add(16 * pixel + channel));
-                    for (sum, weight) in sums.iter_mut().zip(weight) {
-                        *sum = _mm256_fmadd_ps(value, weight, *sum);
-                    }
-                }
-            }
+unsafe fn maximum_row(windows: Windows) {
+    // SAFETY: the caller vouches for what the windows describe.
+    unsafe { maximum::row::<Pair>(windows) }
+}
+
+#[derive(Clone, Copy)]
+struct Pair(__m256, __m256);
+
+// SAFETY of all: the caller vouches for the instructions and the pointers.
+impl Vector for Pair {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        let half = unsafe { _mm256_set1_ps(value) };
+        Self(half, half)
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe {
+            _mm256_storeu_ps(to, self.0);
+            _mm256_storeu_ps(to.add(8), self.1);
         }
-        for (pixel, sums) in sums.iter().enumerate() {
-            for (half, sum) in sums.iter().enumerate() {
-                let at = 16 * pixel + 8 * half;
-                let mut sum = _mm256_add_ps(*sum, _mm256_loadu_ps(tile.bias.add(8 * half)));
-                if !tile.residual.is_null() {
-                    sum = _mm256_add_ps(sum, _mm256_loadu_ps(tile.residual.add(at)));
-                }
-                if tile.relu {
-                    sum = _mm256_max_ps(sum, _mm256_setzero_ps());
-                }
-                _mm256_storeu_ps(tile.output.add(at), sum);
-            }
-        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        unsafe { Self(_mm256_sub_ps(self.0, other.0), _mm256_sub_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+        unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, sum.0), _mm256_fmadd_ps(self.1, factor.1, sum.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { Self(_mm256_max_ps(self.0, other.0), _mm256_max_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_far(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 }

@@ -1,84 +1,89 @@
-//! AVX-512: a block of channels is one register.
+//! AVX-512: 16 values are one register of 32.
 
 use std::arch::x86_64::*;
 
-use super::maximum::{self, Maximum};
-use super::transform::{self, Strided, Transforms};
-use super::{Kernel, Kernels, Tile};
-use crate::layout::Plane;
-use crate::network::MaxPool;
+use super::Kernels;
+use super::maximum::{self, Windows};
+use super::tile::{Tile, micro_kernels};
+use super::transform::{self, InputBlock, OutputBlock};
+use super::vector::Vector;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    single: Kernel { pixels: 24, blocks: 1, run: tile::<24, 1> },
-    pair: Some(Kernel { pixels: 14, blocks: 2, run: tile::<14, 2> }),
-    product: Kernel { pixels: 8, blocks: 2, run: tile::<8, 2> },
-    transforms: Transforms { input: input_tiles, output: output_tiles },
-    maximum: Maximum(maximum_block),
+    // 28 sums, two weights and a value.
+    tiles: micro_kernels!(tile, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
+    input_tiles,
+    output_tiles,
+    maximum_row,
 };
 
-/// See [`Maximum::block`].
 #[target_feature(enable = "avx512f")]
-fn maximum_block(pool: MaxPool, plane: Plane, input: &[f32], target: Plane, output: &mut [f32]) {
-    maximum::block(pool, plane, input, target, output);
+unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
+    // SAFETY: the caller vouches for what the tile describes.
+    unsafe { super::tile::tile::<__m512, PIXELS, BLOCKS, STEP>(tile) }
 }
 
-/// See [`Transforms::input`].
 #[target_feature(enable = "avx512f")]
-fn input_tiles(plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
-    transform::input_tiles(plane, tiles, input, transformed);
+unsafe fn input_tiles(block: InputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::input_tiles::<__m512>(block) }
 }
 
-/// See [`Transforms::output`].
 #[target_feature(enable = "avx512f")]
-fn output_tiles(
-    plane: Plane,
-    products: Strided<'_>,
-    bias: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
-    output: &mut [f32],
-) {
-    transform::output_tiles(plane, products, bias, residual, relu, output);
+unsafe fn output_tiles(block: OutputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::output_tiles::<__m512>(block) }
 }
 
-/// See [`super::MicroKernel`]. `PIXELS × BLOCKS` sums and `BLOCKS` weights must
-/// fit the 32 registers.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile<const PIXELS: usize, const BLOCKS: usize>(tile: Tile<'_>) {
-    // SAFETY: the caller vouches for every address below.
-    unsafe {
-        let mut sums = [[_mm512_setzero_ps(); BLOCKS]; PIXELS];
-        let mut weights = tile.weights;
-        for offset in tile.offsets {
-            let input = tile.input.offset(*offset);
-            for channel in 0..tile.depth {
-                let mut weight = [_mm512_setzero_ps(); BLOCKS];
-                for (block, weight) in weight.iter_mut().enumerate() {
-                    *weight = _mm512_loadu_ps(weights.add(16 * block));
-                }
-                weights = weights.add(16 * BLOCKS);
-                for (pixel, sums) in sums.iter_mut().enumerate() {
-                    let value = _mm512_set1_ps(*input.add(16 * pixel + channel));
-                    for (sum, weight) in sums.iter_mut().zip(weight) {
-                        *sum = _mm512_fmadd_ps(value, weight, *sum);
-                    }
-                }
-            }
-        }
-        for block in 0..BLOCKS {
-            let bias = _mm512_loadu_ps(tile.bias.add(16 * block));
-            let output = tile.output.add(block * tile.output_block);
-            let residual = tile.residual.wrapping_add(block * tile.output_block);
-            for (pixel, sums) in sums.iter().enumerate() {
-                let mut sum = _mm512_add_ps(sums[block], bias);
-                if !tile.residual.is_null() {
-                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(residual.add(16 * pixel)));
-                }
-                if tile.relu {
-                    sum = _mm512_max_ps(sum, _mm512_setzero_ps());
-                }
-                _mm512_storeu_ps(output.add(16 * pixel), sum);
-            }
-        }
+unsafe fn maximum_row(windows: Windows) {
+    // SAFETY: the caller vouches for what the windows describe.
+    unsafe { maximum::row::<__m512>(windows) }
+}
+
+// SAFETY of all: the caller vouches for the instructions and the pointers.
+impl Vector for __m512 {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm512_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        unsafe { _mm512_add_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        unsafe { _mm512_sub_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+        unsafe { _mm512_fmadd_ps(self, factor, sum) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { _mm512_max_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_far(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 }

@@ -1,98 +1,55 @@
-//! Convolution: the micro-kernels, each a tile of output pixels by one or two
-//! blocks of output channels summed in registers, and the sweep that drives them.
-//! The only unsafe code of the project lies in this module.
+//! What runs for each picture: the steps of a network, and the micro-kernels that
+//! they are made of. The only unsafe code of the project lies in this module.
+//!
+//! What all of it rests on:
+//!
+//! - The vector code of an instruction set is called only through the [`Kernels`]
+//!   that [`Kernels::of`] hands out, which looks whether the processor has it.
+//! - The steps of a plan find their feature maps in one arena that the threads
+//!   share. [`Plan::new`](crate::Plan::new) gives a step's output a part of the
+//!   arena that overlaps none of its inputs, and the items of a step write
+//!   pixels and channels of their own.
 
-#![expect(unsafe_code, reason = "vector instructions and output shared by threads; see each block")]
+#![expect(unsafe_code, reason = "vector instructions, and an arena shared by threads; see each block")]
 
+mod average;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod direct;
 mod maximum;
 mod portable;
-mod product;
+mod shared;
+mod stem;
 mod sweep;
+mod tile;
 mod transform;
+mod vector;
+mod winograd;
 
-pub(crate) use maximum::Maximum;
-pub(crate) use product::Product;
-pub(crate) use sweep::{OutputGroup, Sweep};
-pub(crate) use transform::{IN, OUT, PRODUCTS, Strided, Transforms};
+pub(crate) use average::Average;
+pub(crate) use direct::Direct;
+pub(crate) use shared::Shared;
+pub(crate) use stem::Stem;
+pub(crate) use winograd::Winograd;
 
 use crate::instructions::InstructionSet;
+use crate::layout::Lanes;
+use maximum::MaximumRow;
+use tile::{MicroKernel, PixelStep};
+use transform::{InputTiles, OutputTiles};
 
-/// One tile: what a micro-kernel reads and writes.
-///
-/// Pixel `i` of the tile reads, for every chunk `c`, the 16 values at
-/// `input + offsets[c] + 16·i`, and writes block `j` at `output + j·output_block +
-/// 16·i`.
-#[derive(Clone, Copy)]
-pub(crate) struct Tile<'a> {
-    /// First pixel of the tile, in the first block of the input.
-    pub(crate) input: *const f32,
-    /// From there to each chunk of 16 input channels of each tap, in values.
-    pub(crate) offsets: &'a [isize],
-    /// Channels of each chunk that are used.
-    pub(crate) depth: usize,
-    /// `[offsets.len()][depth][blocks · 16]`.
-    pub(crate) weights: *const f32,
-    /// `[blocks · 16]`.
-    pub(crate) bias: *const f32,
-    /// Added before the ReLU; laid out as the output. Null for none.
-    pub(crate) residual: *const f32,
-    /// First pixel of the tile, in the first of the output blocks.
-    pub(crate) output: *mut f32,
-    /// Values from one output block to the next, in output and residual.
-    pub(crate) output_block: usize,
-    /// Whether negative sums become zero.
-    pub(crate) relu: bool,
-}
-
-/// A micro-kernel for tiles of a fixed size.
-///
-/// # Safety
-///
-/// Every address that [`Tile`] describes must be valid for the kernel's pixels
-/// and blocks, nothing else may write there meanwhile, and the processor must
-/// have the instructions.
-type MicroKernel = for<'a> unsafe fn(Tile<'a>);
-
-/// One micro-kernel.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Kernel {
-    /// Pixels in a tile.
-    pixels: usize,
-    /// Blocks of output channels.
-    blocks: usize,
-    /// The code.
-    run: MicroKernel,
-}
-
-impl Kernel {
-    /// Pixels in a tile.
-    pub(crate) fn pixels(self) -> usize {
-        self.pixels
-    }
-
-    /// Blocks of output channels that it computes at once.
-    pub(crate) fn blocks(self) -> usize {
-        self.blocks
-    }
-}
-
-/// The micro-kernels of one instruction set.
+/// The vector code of one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
-    /// For one block of output channels.
-    pub(crate) single: Kernel,
-    /// For two at once, where that is faster.
-    pub(crate) pair: Option<Kernel>,
-    /// For the products of [`winograd`](crate::winograd), whose tiles are few.
-    pub(crate) product: Kernel,
-    /// For its transforms.
-    pub(crate) transforms: Transforms,
-    /// For the pool after the stem.
-    pub(crate) maximum: Maximum,
+    /// By [`PixelStep`], blocks of output channels − 1, and pixels − 1.
+    tiles: [&'static [&'static [MicroKernel]]; 3],
+    /// Winograd's transforms.
+    input_tiles: InputTiles,
+    output_tiles: OutputTiles,
+    /// The maximum after the stem.
+    maximum_row: MaximumRow,
 }
 
 impl Kernels {
@@ -104,6 +61,117 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 if instructions.is_available() => avx2::KERNELS,
             _ => portable::KERNELS,
+        }
+    }
+
+    /// Blocks of output channels that a tile can have.
+    pub(crate) fn blocks(&self) -> usize {
+        self.tiles[0].len()
+    }
+
+    /// The most pixels that a tile can have.
+    pub(crate) fn pixels(&self) -> usize {
+        self.tiles[0][0].len()
+    }
+
+    fn tile(&self, step: PixelStep, blocks: usize, pixels: usize) -> MicroKernel {
+        self.tiles[step as usize][blocks - 1][pixels - 1]
+    }
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernels({} pixels × {} blocks)", self.pixels(), self.blocks())
+    }
+}
+
+/// What a step works on.
+pub(crate) struct Work<'a> {
+    /// `[channels, height, width]`.
+    pub(crate) picture: &'a [f32],
+    /// All feature maps.
+    pub(crate) arena: &'a Shared<'a, Lanes>,
+    /// `[C, h, w]`, what the network gives.
+    pub(crate) features: Shared<'a, f32>,
+    /// How many threads share the step.
+    pub(crate) threads: usize,
+}
+
+/// What a thread of a team has for itself.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// As long as the most that a step asks for.
+    pub(crate) scratch: Vec<Lanes>,
+    /// What the scratch holds from the item before, if a later one can use it:
+    /// the round, and the tiles.
+    pub(crate) kept: Option<(usize, std::ops::Range<usize>)>,
+}
+
+/// One step of a network.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The first convolution and the maximum.
+    Stem(Stem),
+    /// A convolution tap by tap.
+    Direct(Direct),
+    /// A convolution by transforms.
+    Winograd(Winograd),
+    /// The average at the end.
+    Average(Average),
+}
+
+impl Step {
+    /// [`Lanes`] of scratch that each thread needs.
+    pub(crate) fn scratch_len(&self) -> usize {
+        match self {
+            Self::Stem(step) => step.scratch_len(),
+            Self::Direct(step) => step.scratch_len(),
+            Self::Winograd(step) => step.scratch_len(),
+            Self::Average(_) => 0,
+        }
+    }
+
+    /// Items that threads can share.
+    pub(crate) fn items(&self, threads: usize) -> usize {
+        match self {
+            Self::Stem(step) => step.division(threads).items(),
+            Self::Direct(step) => step.division(threads).items(),
+            Self::Winograd(step) => step.division(threads).items(),
+            Self::Average(step) => step.items(),
+        }
+    }
+
+    /// Does one item. The result does not depend on how many there are, nor on
+    /// what the worker did before.
+    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, round: usize, item: usize) {
+        match self {
+            Self::Stem(step) => step.run(work, worker, item),
+            Self::Direct(step) => step.run(work, worker, item),
+            Self::Winograd(step) => step.run(work, worker, round, item),
+            Self::Average(step) => step.run(work, item),
+        }
+    }
+}
+
+impl Step {
+    /// Multiplications, each with its addition, of this step computed tap by tap.
+    pub(crate) fn multiply_adds(&self) -> u64 {
+        match self {
+            Self::Stem(step) => step.multiply_adds,
+            Self::Direct(step) => step.multiply_adds,
+            Self::Winograd(step) => step.multiply_adds,
+            Self::Average(_) => 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stem(step) => step.fmt(f),
+            Self::Direct(step) => step.fmt(f),
+            Self::Winograd(step) => step.fmt(f),
+            Self::Average(step) => step.fmt(f),
         }
     }
 }

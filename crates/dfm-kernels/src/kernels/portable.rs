@@ -1,53 +1,86 @@
 //! Plain Rust that a compiler can turn into whatever vectors there are.
 
-use super::maximum::{Maximum, block};
-use super::transform::{Transforms, input_tiles, output_tiles};
-use super::{Kernel, Kernels, Tile};
-
-const PIXELS: usize = 4;
-
-const KERNEL: Kernel = Kernel { pixels: PIXELS, blocks: 1, run: tile };
+use super::Kernels;
+use super::maximum::{self, Windows};
+use super::tile::{Tile, micro_kernels};
+use super::transform::{self, InputBlock, OutputBlock};
+use super::vector::Vector;
+use crate::layout::LANES;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    single: KERNEL,
-    pair: None,
-    product: KERNEL,
-    transforms: Transforms { input: input_tiles, output: output_tiles },
-    maximum: Maximum(block),
+    tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3]),
+    input_tiles,
+    output_tiles,
+    maximum_row,
 };
 
-/// See [`super::MicroKernel`].
-unsafe fn tile(tile: Tile<'_>) {
-    let mut sums = [[0.0_f32; 16]; PIXELS];
-    let mut weights = tile.weights.cast::<[f32; 16]>();
-    for offset in tile.offsets {
-        for channel in 0..tile.depth {
-            // SAFETY: the caller vouches for every address below.
-            let weight = unsafe { *weights };
-            weights = weights.wrapping_add(1);
-            for (pixel, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: as above.
-                let value = unsafe { *tile.input.offset(*offset).add(16 * pixel + channel) };
-                for (sum, weight) in sums.iter_mut().zip(weight) {
-                    *sum += value * weight;
-                }
-            }
-        }
+unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
+    // SAFETY: the caller vouches for what the tile describes.
+    unsafe { super::tile::tile::<Array, PIXELS, BLOCKS, STEP>(tile) }
+}
+
+unsafe fn input_tiles(block: InputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::input_tiles::<Array>(block) }
+}
+
+unsafe fn output_tiles(block: OutputBlock) {
+    // SAFETY: the caller vouches for what the block describes.
+    unsafe { transform::output_tiles::<Array>(block) }
+}
+
+unsafe fn maximum_row(windows: Windows) {
+    // SAFETY: the caller vouches for what the windows describe.
+    unsafe { maximum::row::<Array>(windows) }
+}
+
+#[derive(Clone, Copy)]
+struct Array([f32; LANES]);
+
+impl Vector for Array {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; LANES])
     }
-    // SAFETY: as above.
-    let bias = unsafe { *tile.bias.cast::<[f32; 16]>() };
-    for (pixel, sums) in sums.iter_mut().enumerate() {
-        for (lane, (sum, bias)) in sums.iter_mut().zip(bias).enumerate() {
-            *sum += bias;
-            if !tile.residual.is_null() {
-                // SAFETY: as above; a null pointer means no residual.
-                *sum += unsafe { *tile.residual.add(16 * pixel + lane) };
-            }
-            if tile.relu {
-                *sum = sum.max(0.0);
-            }
-        }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for 16 values.
+        Self(unsafe { from.cast::<[f32; LANES]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
         // SAFETY: as above.
-        unsafe { *tile.output.cast::<[f32; 16]>().add(pixel) = *sums };
+        unsafe { to.cast::<[f32; LANES]>().write(self.0) }
     }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane] - other.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+        // Not `f32::mul_add`, which is a call where there is no instruction for it.
+        Self(std::array::from_fn(|lane| self.0[lane] * factor.0[lane] + sum.0[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // As the instructions do: what is not a number gives way.
+        let larger = |lane: usize| if self.0[lane] > other.0[lane] { self.0[lane] } else { other.0[lane] };
+        Self(std::array::from_fn(larger))
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_far(_: *const f32) {}
 }

@@ -1,149 +1,72 @@
-//! Micro-kernels over every pixel of a plane, on all threads.
+//! Micro-kernels over rows of pixels.
 
-use rayon::prelude::*;
+use super::Kernels;
+use super::tile::{PixelStep, Tile};
+use crate::filters::Filter;
+use crate::layout::{LANES, Lanes, part};
 
-use super::{Kernel, Tile};
-use crate::layout::{LANES, Plane};
-
-/// One or two blocks of output channels that one micro-kernel computes.
-#[derive(Debug)]
-pub(crate) struct OutputGroup {
-    pub(crate) first_block: usize,
-    pub(crate) blocks: usize,
-    pub(crate) kernel: Kernel,
-    /// See [`Tile::depth`].
-    pub(crate) depth: usize,
-    /// See [`Tile::offsets`].
-    pub(crate) offsets: Vec<isize>,
-    /// See [`Tile::weights`].
-    pub(crate) weights: Vec<f32>,
-    /// `[blocks · 16]`.
-    pub(crate) bias: Vec<f32>,
-}
-
-/// A convolution over whole planes.
-pub(crate) struct Sweep {
-    /// Each part of the input.
-    pub(crate) source: Plane,
-    /// How many parts follow each other in the input.
-    pub(crate) parts: usize,
-    pub(crate) output: Plane,
-    pub(crate) relu: bool,
-}
-
-impl Sweep {
-    /// Computes every group over every pixel: threads share runs of `span` pixels
-    /// if there is one, else the groups.
-    ///
-    /// # Panics
-    ///
-    /// If a buffer is shorter than its planes, or a group reads beyond the input.
-    pub(crate) fn run(
-        &self,
-        groups: &[OutputGroup],
-        input: &[f32],
-        residual: Option<&[f32]>,
-        output: &mut [f32],
-        span: Option<usize>,
-    ) {
-        self.check(groups, input, residual, output);
-        let target = Target(output.as_mut_ptr());
-        let pixels = self.output.pixels();
-        match span {
-            None => groups
-                .par_iter()
-                .with_max_len(1)
-                .for_each(|group| self.run_group(group, input, residual, target, 0, pixels)),
-            Some(span) => (0..pixels.div_ceil(span)).into_par_iter().with_max_len(1).for_each(|index| {
-                let (from, to) = (index * span, ((index + 1) * span).min(pixels));
-                for group in groups {
-                    assert!(span % group.kernel.pixels == 0, "tiles of neighbouring runs would overlap");
-                    self.run_group(group, input, residual, target, from, to);
-                }
-            }),
-        }
-    }
-
-    /// What the safety of [`run_group`](Self::run_group) rests on.
-    fn check(&self, groups: &[OutputGroup], input: &[f32], residual: Option<&[f32]>, output: &[f32]) {
-        let (source, plane) = (self.source, self.output);
-        assert_eq!(source.stride(), plane.stride(), "a tile must run over rows of both alike");
-        assert!(source.height >= plane.height && input.len() >= self.parts * source.len());
-        assert!(output.len() >= plane.len());
-        assert!(residual.is_none_or(|residual| residual.len() >= plane.len()));
-        let longest = groups.iter().map(|group| group.kernel.pixels).max().unwrap_or(0);
-        let first = (source.before() * LANES) as isize;
-        let last = first + ((plane.pixels() + longest) * LANES) as isize;
-        for group in groups {
-            assert!(group.first_block + group.blocks <= plane.blocks());
-            assert!(group.depth <= LANES);
-            assert_eq!(group.weights.len(), group.offsets.len() * group.depth * group.blocks * LANES);
-            assert_eq!(group.bias.len(), group.blocks * LANES);
-            let inside = |offset: &isize| first + offset >= 0 && last + offset <= input.len() as isize;
-            assert!(group.offsets.iter().all(inside), "a tap lies outside the input");
-        }
-        assert!(longest <= crate::layout::SLACK);
-    }
-
-    /// Computes one group over the pixels `from..to`.
-    fn run_group(
-        &self,
-        group: &OutputGroup,
-        input: &[f32],
-        residual: Option<&[f32]>,
-        target: Target,
-        from: usize,
-        to: usize,
-    ) {
-        let (plane, block_len) = (self.output, self.output.block_len());
-        let mut pixel = from;
-        while pixel < to {
-            let at = plane.at(group.first_block, 0, 0) + pixel * LANES;
-            let tile = Tile {
-                input: input[(self.source.before() + pixel) * LANES..].as_ptr(),
-                offsets: &group.offsets,
-                depth: group.depth,
-                weights: group.weights.as_ptr(),
-                bias: group.bias.as_ptr(),
-                residual: residual.map_or(std::ptr::null(), |residual| residual[at..].as_ptr()),
-                output: target.at(at),
-                output_block: block_len,
-                relu: self.relu,
-            };
-            // SAFETY: `check` has shown that every tap of every pixel up to a tile
-            // beyond the last lies in the input, and that output and residual hold
-            // whole planes, which end with room for a tile. Runs begin and end at
-            // multiples of a tile or at the end of the plane, so no other thread
-            // writes these pixels of these blocks. The kernel came from an
-            // instruction set that this processor has.
-            unsafe { (group.kernel.run)(tile) };
-            pixel += group.kernel.pixels;
-        }
-        for block in group.first_block..group.first_block + group.blocks {
-            for (begin, end) in plane.padding_between(from, pixel) {
-                // SAFETY: pixels of this run, in a block of this group: inside the
-                // output, and nobody else writes them.
-                unsafe {
-                    let start = target.at(plane.at(block, 0, 0) + begin * LANES);
-                    std::slice::from_raw_parts_mut(start, (end - begin) * LANES).fill(0.0);
-                }
-            }
-        }
-    }
-}
-
-/// An output that several threads write parts of.
+/// Rows of pixels, each as long as the others, and where their inputs and outputs lie.
 #[derive(Clone, Copy)]
-struct Target(*mut f32);
-
-impl Target {
-    fn at(self, index: usize) -> *mut f32 {
-        self.0.wrapping_add(index)
-    }
+pub(super) struct Rows {
+    pub(super) count: usize,
+    pub(super) columns: usize,
+    /// What the first pixel of the first row reads.
+    pub(super) input: *const f32,
+    /// Values from a row's input to the next.
+    pub(super) input_pitch: usize,
+    pub(super) step: PixelStep,
+    /// The first pixel of the first row, in the first block of the whole output. The
+    /// rows of the output follow each other.
+    pub(super) output: *mut Lanes,
+    /// [`Lanes`] from one block of the output to the next.
+    pub(super) output_block: usize,
+    pub(super) add: bool,
+    pub(super) relu: bool,
 }
 
-// SAFETY: a pointer into an output that outlives the threads; whoever writes
-// through it vouches that the parts do not overlap.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
+/// Computes one group of output channels over `rows`.
+///
+/// # Safety
+///
+/// For every pixel of `rows` every tap of `filter` must be valid for reading, every
+/// block of it for writing and by nobody else.
+pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
+    const ZEROS: [Lanes; 2] = [Lanes::ZERO; 2];
+    let bias = filter.bias.unwrap_or(&ZEROS[..filter.blocks]);
+    let taps = filter.offsets.len() * filter.depth;
+    assert!(filter.weights.len() == taps * filter.blocks && bias.len() == filter.blocks);
+    let tiles = rows.columns.div_ceil(kernels.pixels());
+    for row in 0..rows.count {
+        for tile in 0..tiles {
+            let columns = part(tile, tiles, rows.columns);
+            let run = kernels.tile(rows.step, filter.blocks, columns.len());
+            let pixel = filter.first_block * rows.output_block + row * rows.columns + columns.start;
+            let input = row * rows.input_pitch + columns.start * rows.step.values();
+            let tile = Tile {
+                input: rows.input.wrapping_add(input),
+                offsets: filter.offsets,
+                depth: filter.depth,
+                weights: filter.weights.as_ptr().cast(),
+                // Weights are read once for each picture, from far away. Those of the
+                // next group follow these; two tiles have time for all of them.
+                ahead: filter
+                    .weights
+                    .as_ptr()
+                    .wrapping_add(match tile {
+                        0 | 1 => filter.weights.len() + tile * taps,
+                        _ => 0,
+                    })
+                    .cast(),
+                bias: bias.as_ptr().cast(),
+                output: rows.output.wrapping_add(pixel).cast(),
+                output_block: rows.output_block * LANES,
+                add: rows.add,
+                relu: rows.relu,
+            };
+            // SAFETY: the caller vouches for inputs and outputs, the assertion above
+            // for weights and bias; the kernels are those of an instruction set that
+            // this processor has.
+            unsafe { run(tile) };
+        }
+    }
+}

@@ -1,178 +1,181 @@
-//! Winograd's transforms of tiles, 16 channels at a time. Plain Rust: the same
-//! source is compiled once for each instruction set.
+//! Winograd's transforms of tiles, 16 channels at a time.
 
-use crate::layout::{LANES, Plane};
+use std::ops::Range;
+
+use super::vector::Vector;
+use crate::layout::{LANES, Map};
 
 /// Outputs of a tile, each way.
-pub(crate) const OUT: usize = 4;
+pub(super) const OUT: usize = 4;
 /// Inputs of a tile, each way.
-pub(crate) const IN: usize = 6;
+pub(super) const IN: usize = 6;
 /// Matrix products that a tile takes part in.
-pub(crate) const PRODUCTS: usize = IN * IN;
+pub(super) const PRODUCTS: usize = IN * IN;
 
-/// Products of one block of channels: product `p` of tile `t` is the pixel `first +
-/// p · step + t`.
-#[derive(Clone, Copy)]
-pub(crate) struct Strided<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) first: usize,
-    pub(crate) step: usize,
+/// Some tiles of one block of channels, on their way in.
+#[derive(Clone)]
+pub(super) struct InputBlock {
+    /// The block's first pixel.
+    pub(super) input: *const f32,
+    pub(super) map: Map,
+    /// Tiles lie in rows, like pixels.
+    pub(super) tiles: Range<usize>,
+    /// Where the first product of the first tile goes; tiles follow each other.
+    pub(super) transformed: *mut f32,
+    /// Values from one product to the next.
+    pub(super) pitch: usize,
 }
 
-/// 16 channels of one pixel.
-type Lanes = [f32; LANES];
-
-/// The transforms, compiled for one instruction set.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Transforms {
-    /// # Safety
-    ///
-    /// The processor must have the instructions.
-    pub(super) input: unsafe fn(Plane, usize, &[f32], &mut [f32]),
-    /// # Safety
-    ///
-    /// The processor must have the instructions.
-    #[expect(clippy::type_complexity, reason = "it is written out once")]
-    pub(super) output: unsafe fn(Plane, Strided<'_>, &[f32], Option<&[f32]>, bool, &mut [f32]),
+/// Some tiles of one block of channels, on their way out.
+#[derive(Clone)]
+pub(super) struct OutputBlock {
+    /// The first product of the first tile; tiles follow each other.
+    pub(super) products: *const f32,
+    /// Values from one product to the next.
+    pub(super) pitch: usize,
+    pub(super) tiles: Range<usize>,
+    /// 16 values.
+    pub(super) bias: *const f32,
+    /// The block's first pixel.
+    pub(super) output: *mut f32,
+    pub(super) map: Map,
+    /// Whether to add to what the output holds.
+    pub(super) add: bool,
+    pub(super) relu: bool,
 }
 
-impl Transforms {
-    /// Transforms one block of channels of `input` into `[PRODUCTS][tiles][16]`.
-    pub(crate) fn input(self, plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
-        // SAFETY: `Kernels::of` hands these out only where the processor has the
-        // instructions; every access is checked.
-        unsafe { (self.input)(plane, tiles, input, transformed) }
-    }
+/// # Safety
+///
+/// The block's pixels must be valid for reading and the transformed values for
+/// writing, by nobody else; the tiles must be some of the map's; and the processor
+/// must have the instructions.
+pub(super) type InputTiles = unsafe fn(InputBlock);
 
-    /// Transforms products back to one block of channels of `output`.
-    pub(crate) fn output(
-        self,
-        plane: Plane,
-        products: Strided<'_>,
-        bias: &[f32],
-        residual: Option<&[f32]>,
-        relu: bool,
-        output: &mut [f32],
-    ) {
-        // SAFETY: as above.
-        unsafe { (self.output)(plane, products, bias, residual, relu, output) }
-    }
-}
+/// # Safety
+///
+/// As for [`InputTiles`], products and bias for reading, the tiles' pixels for writing.
+pub(super) type OutputTiles = unsafe fn(OutputBlock);
 
-#[inline(always)]
-fn lanes(values: &[f32], pixel: usize) -> Lanes {
-    let mut result = [0.0; LANES];
-    result.copy_from_slice(&values[pixel * LANES..][..LANES]);
-    result
-}
-
-#[inline(always)]
-fn combine<const N: usize>(terms: [(f32, &Lanes); N]) -> Lanes {
-    let mut result = [0.0; LANES];
-    for lane in 0..LANES {
-        for (factor, value) in terms {
-            result[lane] += factor * value[lane];
-        }
-    }
-    result
+/// Tiles that cover `map`.
+pub(super) fn tiles(map: Map) -> usize {
+    map.height.div_ceil(OUT) * map.width.div_ceil(OUT)
 }
 
 /// `Bᵀ` times a column.
 #[inline(always)]
-fn input_column([a, b, c, d, e, f]: [Lanes; IN]) -> [Lanes; IN] {
-    [
-        combine([(4.0, &a), (-5.0, &c), (1.0, &e)]),
-        combine([(-4.0, &b), (-4.0, &c), (1.0, &d), (1.0, &e)]),
-        combine([(4.0, &b), (-4.0, &c), (-1.0, &d), (1.0, &e)]),
-        combine([(-2.0, &b), (-1.0, &c), (2.0, &d), (1.0, &e)]),
-        combine([(2.0, &b), (-1.0, &c), (-2.0, &d), (1.0, &e)]),
-        combine([(4.0, &b), (-5.0, &d), (1.0, &f)]),
-    ]
+unsafe fn input_column<V: Vector>([a, b, c, d, e, f]: [V; IN]) -> [V; IN] {
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        let times = |factor: f32, value: V, sum: V| value.multiply_add(V::splat(factor), sum);
+        let (even, odd) = (times(-4.0, c, e), times(-4.0, b, d));
+        let (outer, inner) = (e.subtract(c), d.subtract(b));
+        let twice = inner.add(inner);
+        [
+            times(4.0, a, times(-5.0, c, e)),
+            even.add(odd),
+            even.subtract(odd),
+            outer.add(twice),
+            outer.subtract(twice),
+            times(4.0, b, times(-5.0, d, f)),
+        ]
+    }
 }
 
 /// `Aᵀ` times a column.
 #[inline(always)]
-fn output_column([a, b, c, d, e, f]: [Lanes; IN]) -> [Lanes; OUT] {
-    [
-        combine([(1.0, &a), (1.0, &b), (1.0, &c), (1.0, &d), (1.0, &e)]),
-        combine([(1.0, &b), (-1.0, &c), (2.0, &d), (-2.0, &e)]),
-        combine([(1.0, &b), (1.0, &c), (4.0, &d), (4.0, &e)]),
-        combine([(1.0, &b), (-1.0, &c), (8.0, &d), (-8.0, &e), (1.0, &f)]),
-    ]
+unsafe fn output_column<V: Vector>([a, b, c, d, e, f]: [V; IN]) -> [V; OUT] {
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        let times = |factor: f32, value: V, sum: V| value.multiply_add(V::splat(factor), sum);
+        let (near, far) = (b.add(c), d.add(e));
+        let (near_odd, far_odd) = (b.subtract(c), d.subtract(e));
+        [
+            a.add(near).add(far),
+            times(2.0, far_odd, near_odd),
+            times(4.0, far, near),
+            times(8.0, far_odd, near_odd).add(f),
+        ]
+    }
 }
 
-/// See [`Transforms::input`].
+/// See [`InputTiles`].
 #[inline(always)]
-pub(super) fn input_tiles(plane: Plane, tiles: usize, input: &[f32], transformed: &mut [f32]) {
-    let (across, down) = (plane.width.div_ceil(OUT), plane.height.div_ceil(OUT));
-    for tile in 0..across * down {
-        let (top, left) = (tile / across * OUT, tile % across * OUT);
-        // Rows `top − 1` to `top + 4`; one row and one column of zeros lie around
-        // the picture, what is further away has to be left out.
-        let mut columns = [[[0.0; LANES]; IN]; IN];
-        for (row, y) in (top..top + IN).enumerate() {
-            if y > plane.height + 1 {
-                break;
-            }
-            let begin = plane.before() + y * plane.stride() + left - plane.stride() - 1;
-            for (column, x) in (left..left + IN).enumerate() {
-                if x <= plane.width + 1 {
-                    columns[column][row] = lanes(input, begin + column);
+pub(super) unsafe fn input_tiles<V: Vector>(block: InputBlock) {
+    let Map { height, width, .. } = block.map;
+    let across = width.div_ceil(OUT);
+    // SAFETY: pixels inside the map are read, and the products of these tiles written;
+    // the caller vouches for both.
+    unsafe {
+        for (index, tile) in block.tiles.enumerate() {
+            // One row and one column of zeros lie around the map.
+            let (top, left) = (tile / across * OUT, tile % across * OUT);
+            let mut rows = [[V::splat(0.0); IN]; IN];
+            for (row, values) in rows.iter_mut().enumerate() {
+                let y = (top + row).wrapping_sub(1);
+                if y >= height {
+                    continue;
                 }
+                let begin = block.input.wrapping_add((y * width + left) * LANES).wrapping_sub(LANES);
+                if left > 0 && left + OUT < width {
+                    for (column, value) in values.iter_mut().enumerate() {
+                        *value = V::load(begin.add(column * LANES));
+                    }
+                } else {
+                    for (column, value) in values.iter_mut().enumerate() {
+                        if (left + column).wrapping_sub(1) < width {
+                            *value = V::load(begin.wrapping_add(column * LANES));
+                        }
+                    }
+                }
+                *values = input_column(*values);
             }
-        }
-        let columns = columns.map(input_column);
-        let row_of = |row: usize| std::array::from_fn(|column| columns[column][row]);
-        for row in 0..IN {
-            let across = input_column(row_of(row));
-            for (column, value) in across.iter().enumerate() {
-                let at = ((row * IN + column) * tiles + tile) * LANES;
-                transformed[at..at + LANES].copy_from_slice(value);
+            let to = block.transformed.add(index * LANES);
+            for column in 0..IN {
+                let values = input_column(std::array::from_fn(|row| rows[row][column]));
+                for (row, value) in values.into_iter().enumerate() {
+                    value.store(to.add((row * IN + column) * block.pitch));
+                }
             }
         }
     }
 }
 
-/// See [`Transforms::output`].
+/// See [`OutputTiles`].
 #[inline(always)]
-pub(super) fn output_tiles(
-    plane: Plane,
-    products: Strided<'_>,
-    bias: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
-    output: &mut [f32],
-) {
-    let (across, down) = (plane.width.div_ceil(OUT), plane.height.div_ceil(OUT));
-    let bias = lanes(bias, 0);
-    debug_assert!(
-        products.values.len() >= (products.first + (PRODUCTS - 1) * products.step + across * down) * LANES
-    );
-    for tile in 0..across * down {
-        let (top, left) = (tile / across * OUT, tile % across * OUT);
-        let product = |index: usize| lanes(products.values, products.first + index * products.step + tile);
-        let columns: [[Lanes; OUT]; IN] = std::array::from_fn(|column| {
-            output_column(std::array::from_fn(|row| product(row * IN + column)))
-        });
-        let row_of = |row: usize| std::array::from_fn(|column| columns[column][row]);
-        for row in 0..OUT.min(plane.height - top) {
-            let sums = output_column(row_of(row));
-            let begin = plane.before() + (top + row) * plane.stride() + left;
-            for (column, sums) in sums.iter().enumerate().take(OUT.min(plane.width - left)) {
-                let mut value = combine([(1.0, sums), (1.0, &bias)]);
-                if let Some(residual) = residual {
-                    value = combine([(1.0, &value), (1.0, &lanes(residual, begin + column))]);
+pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
+    let Map { height, width, .. } = block.map;
+    let across = width.div_ceil(OUT);
+    // SAFETY: the products of these tiles are read, and pixels inside the map written;
+    // the caller vouches for both.
+    unsafe {
+        let bias = V::load(block.bias);
+        for (index, tile) in block.tiles.enumerate() {
+            let (top, left) = (tile / across * OUT, tile % across * OUT);
+            let from = block.products.add(index * LANES);
+            let mut columns = [[V::splat(0.0); OUT]; IN];
+            for (column, values) in columns.iter_mut().enumerate() {
+                let product = |row: usize| V::load(from.add((row * IN + column) * block.pitch));
+                *values =
+                    output_column([product(0), product(1), product(2), product(3), product(4), product(5)]);
+            }
+            for row in 0..OUT.min(height - top) {
+                let sums = output_column(std::array::from_fn(|column| columns[column][row]));
+                let to = block.output.add(((top + row) * width + left) * LANES);
+                for (column, sum) in sums.into_iter().enumerate() {
+                    if left + column >= width {
+                        break;
+                    }
+                    let to = to.add(column * LANES);
+                    let mut sum = sum.add(bias);
+                    if block.add {
+                        sum = sum.add(V::load(to));
+                    }
+                    if block.relu {
+                        sum = sum.max(V::splat(0.0));
+                    }
+                    sum.store(to);
                 }
-                if relu {
-                    value = value.map(|value| value.max(0.0));
-                }
-                output[(begin + column) * LANES..][..LANES].copy_from_slice(&value);
             }
         }
-    }
-    // The columns between rows.
-    for row in 0..plane.height {
-        let at = (plane.before() + row * plane.stride() + plane.width) * LANES;
-        output[at..at + plane.padding * LANES].fill(0.0);
     }
 }

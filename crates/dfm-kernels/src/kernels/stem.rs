@@ -1,0 +1,193 @@
+//! The first convolution and the maximum after it, in one pass: the rows of the
+//! convolution that a row of maxima sees stay in the cache.
+
+use std::ops::Range;
+
+use super::maximum::{Windows, window};
+use super::shared::flat_mut;
+use super::sweep::{Rows, sweep};
+use super::tile::PixelStep;
+use super::{Kernels, Work, Worker};
+use crate::filters::{self, Filters, Source};
+use crate::layout::{Division, LANES, Lanes, Map};
+use crate::network::{Convolution, MaxPool};
+
+/// Rows of maxima for which the picture is copied between zeros at once.
+const BAND: usize = 16;
+
+/// Rows of the convolution that are kept: those under one window.
+const KEPT: usize = 3;
+
+/// Rows of the picture that a band of maxima sees.
+fn band_rows(stem: &Convolution) -> usize {
+    2 * (2 * BAND) + stem.kernel[0]
+}
+
+/// The stem, and where its output lies.
+#[derive(Debug)]
+pub(crate) struct Stem {
+    kernels: Kernels,
+    filters: Filters,
+    /// Channels, height and width.
+    picture: [usize; 3],
+    kernel: usize,
+    padding: usize,
+    /// Rows of the picture that a band of maxima sees.
+    band_rows: usize,
+    /// What the convolution gives.
+    convolved: Map,
+    pool: MaxPool,
+    output: Range<usize>,
+    output_map: Map,
+    pub(super) multiply_adds: u64,
+}
+
+impl Stem {
+    /// Of pictures of `size` (height, width) to `output`, a part of the arena. The
+    /// stride of `stem` must be two.
+    pub(crate) fn new(
+        stem: &Convolution,
+        pool: MaxPool,
+        kernels: Kernels,
+        size: [usize; 2],
+        convolved: Map,
+        (output, output_map): (Range<usize>, Map),
+    ) -> Self {
+        assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= output_map.len());
+        let padded_width = size[1] + 2 * stem.padding;
+        let source = Source { block: band_rows(stem) * padded_width, row: padded_width };
+        Self {
+            kernels,
+            filters: filters::pack_planar(stem, source, kernels.blocks()),
+            picture: [stem.in_channels_per_group, size[0], size[1]],
+            kernel: stem.kernel[0],
+            padding: stem.padding,
+            band_rows: band_rows(stem),
+            convolved,
+            pool,
+            output,
+            output_map,
+            multiply_adds: stem.multiply_adds(convolved.pixels()),
+        }
+    }
+
+    /// A copy of the rows that a band sees, then the rows of the convolution that are
+    /// kept.
+    pub(crate) fn scratch_len(&self) -> usize {
+        self.copy_len() + KEPT * self.convolved.blocks() * self.convolved.width
+    }
+
+    pub(crate) fn division(&self, threads: usize) -> Division {
+        Division::by_pixels(threads, self.output_map.height, 4, 1)
+    }
+
+    fn padded_width(&self) -> usize {
+        self.picture[2] + 2 * self.padding
+    }
+
+    fn copy_len(&self) -> usize {
+        (self.picture[0] * self.band_rows * self.padded_width()).div_ceil(LANES)
+    }
+
+    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+        let (rows, _) = self.division(work.threads).item(item, self.output_map.height, 1);
+        worker.kept = None;
+        for begin in rows.clone().step_by(BAND) {
+            self.run_band(work, &mut worker.scratch, begin..(begin + BAND).min(rows.end));
+        }
+    }
+
+    /// Computes some rows of maxima.
+    fn run_band(&self, work: &Work<'_>, scratch: &mut [Lanes], rows: Range<usize>) {
+        let (copy, kept) = scratch.split_at_mut(self.copy_len());
+        let windows = |row: usize| window(row, self.pool.before, self.convolved.height);
+        let mut next = windows(rows.start).start;
+        let first = next;
+        self.copy_between_zeros(work.picture, first, copy);
+        for row in rows {
+            let seen = windows(row);
+            for convolved in next.max(seen.start)..seen.end {
+                self.convolve(copy, convolved - first, convolved, kept);
+            }
+            next = seen.end;
+            self.maximum(work, kept, row, seen);
+        }
+    }
+
+    /// Computes row `row` of the convolution, whose windows begin at row `2 · index` of
+    /// the copy.
+    fn convolve(&self, copy: &[Lanes], index: usize, row: usize, kept: &mut [Lanes]) {
+        let begin = 2 * index * self.padded_width();
+        assert!(2 * index + self.kernel <= self.band_rows && copy.len() >= self.copy_len());
+        let kept = &mut kept[row % KEPT * self.convolved.blocks() * self.convolved.width..];
+        let kept = &mut kept[..self.convolved.blocks() * self.convolved.width];
+        let rows = Rows {
+            count: 1,
+            columns: self.convolved.width,
+            input: copy.as_ptr().cast::<f32>().wrapping_add(begin),
+            input_pitch: 0,
+            step: PixelStep::Picture,
+            output: kept.as_mut_ptr(),
+            output_block: self.convolved.width,
+            add: false,
+            relu: true,
+        };
+        // SAFETY: the rows of the copy that this row's windows see are in the copy, by
+        // the assertion; the last window ends in the last column of the padded picture,
+        // since there are half as many windows as columns. The output is one row for
+        // every block.
+        for group in 0..self.filters.groups.len() {
+            unsafe { sweep(&self.kernels, self.filters.filter(group), rows) };
+        }
+    }
+
+    /// Computes row `row` of the maxima from the rows `seen` of the convolution.
+    fn maximum(&self, work: &Work<'_>, kept: &[Lanes], row: usize, seen: Range<usize>) {
+        let width = self.convolved.width;
+        for block in 0..self.convolved.blocks() {
+            let mut inputs = [std::ptr::null(); KEPT];
+            for (input, row) in inputs.iter_mut().zip(seen.clone()) {
+                let begin = (row % KEPT * self.convolved.blocks() + block) * width;
+                *input = kept[begin..begin + width].as_ptr().cast();
+            }
+            let begin = self.output.start + block * self.output_map.pixels() + row * self.output_map.width;
+            let windows = Windows {
+                inputs,
+                rows: seen.len(),
+                input_width: width,
+                before: self.pool.before,
+                output: work.arena.at(begin..begin + self.output_map.width).cast(),
+                output_width: self.output_map.width,
+            };
+            // SAFETY: the slices above hold every row; this row of the output is this
+            // item's alone.
+            unsafe { (self.kernels.maximum_row)(windows) };
+        }
+    }
+
+    /// Copies the rows of the picture that the rows of the convolution from `first` on
+    /// see, as many as a band can need, with the zeros around them.
+    fn copy_between_zeros(&self, picture: &[f32], first: usize, copy: &mut [Lanes]) {
+        let [channels, height, width] = self.picture;
+        let padded = self.padded_width();
+        let rows = flat_mut(copy).chunks_exact_mut(padded);
+        let places = (0..channels).flat_map(|channel| (0..self.band_rows).map(move |row| (channel, row)));
+        for (copy, (channel, row)) in rows.zip(places) {
+            let from = (2 * first + row).wrapping_sub(self.padding);
+            if from >= height {
+                copy.fill(0.0);
+                continue;
+            }
+            let row = &picture[(channel * height + from) * width..][..width];
+            copy[..self.padding].fill(0.0);
+            copy[self.padding..self.padding + width].copy_from_slice(row);
+            copy[self.padding + width..].fill(0.0);
+        }
+    }
+}
+
+impl std::fmt::Display for Stem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{0}×{0}/2 and maximum, {1} to {2}", self.kernel, self.picture[0], self.output_map)
+    }
+}

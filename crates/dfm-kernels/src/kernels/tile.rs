@@ -1,0 +1,135 @@
+//! The micro-kernel: a tile of output pixels by one or two blocks of output channels,
+//! summed in registers.
+
+use super::vector::Vector;
+use crate::layout::LANES;
+
+/// What lies between the inputs of two neighbouring output pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PixelStep {
+    /// Two values: every second pixel of one channel of a picture.
+    Picture,
+    /// One pixel of 16 channels.
+    Next,
+    /// Two pixels of 16 channels.
+    Second,
+}
+
+impl PixelStep {
+    /// In values.
+    pub(super) const fn values(self) -> usize {
+        match self {
+            Self::Picture => 2,
+            Self::Next => LANES,
+            Self::Second => 2 * LANES,
+        }
+    }
+}
+
+/// What a micro-kernel reads and writes.
+///
+/// Pixel `i` of the tile reads, for every chunk `c`, the `depth` values from `input +
+/// offsets[c] + step · i`, and writes block `j` at `output + j · output_block + 16 · i`.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a> {
+    /// First pixel of the tile, in the first block of the input.
+    pub(super) input: *const f32,
+    /// From there to each chunk of input channels of each tap, in values.
+    pub(super) offsets: &'a [usize],
+    /// Values of each chunk.
+    pub(super) depth: usize,
+    /// `[offsets.len()][depth][blocks · 16]`.
+    pub(super) weights: *const f32,
+    /// What will be read next of the weights: a line for every value of every chunk is
+    /// asked for. Any address will do.
+    pub(super) ahead: *const f32,
+    /// `[blocks · 16]`.
+    pub(super) bias: *const f32,
+    /// First pixel of the tile, in the first of the output blocks.
+    pub(super) output: *mut f32,
+    /// Values from one output block to the next.
+    pub(super) output_block: usize,
+    /// Whether to add to what the output holds.
+    pub(super) add: bool,
+    /// Whether negative sums become zero.
+    pub(super) relu: bool,
+}
+
+/// A micro-kernel for tiles of a fixed size.
+///
+/// # Safety
+///
+/// Every address that [`Tile`] describes must be valid for the kernel's pixels and
+/// blocks, nothing else may access the output meanwhile or write the rest, and the
+/// processor must have the instructions.
+pub(super) type MicroKernel = for<'a> unsafe fn(Tile<'a>);
+
+/// See [`MicroKernel`]. The sums and `BLOCKS + 1` more must fit the registers.
+#[inline(always)]
+pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(
+    tile: Tile<'_>,
+) {
+    // SAFETY: the caller vouches for every address below.
+    unsafe {
+        // The output may be far away; it is there when the sums are.
+        for block in 0..BLOCKS {
+            for pixel in 0..PIXELS {
+                V::prefetch(tile.output.wrapping_add(block * tile.output_block + LANES * pixel));
+            }
+        }
+        let mut sums = [[V::splat(0.0); BLOCKS]; PIXELS];
+        let (mut weights, mut ahead) = (tile.weights, tile.ahead);
+        for offset in tile.offsets {
+            let input = tile.input.add(*offset);
+            for channel in 0..tile.depth {
+                let mut weight = [V::splat(0.0); BLOCKS];
+                for (block, weight) in weight.iter_mut().enumerate() {
+                    *weight = V::load(weights.add(LANES * block));
+                }
+                weights = weights.add(LANES * BLOCKS);
+                V::prefetch_far(ahead);
+                ahead = ahead.wrapping_add(LANES);
+                for (pixel, sums) in sums.iter_mut().enumerate() {
+                    let value = V::splat(*input.add(STEP * pixel + channel));
+                    for (sum, weight) in sums.iter_mut().zip(weight) {
+                        *sum = value.multiply_add(weight, *sum);
+                    }
+                }
+            }
+        }
+        for block in 0..BLOCKS {
+            let bias = V::load(tile.bias.add(LANES * block));
+            let output = tile.output.add(block * tile.output_block);
+            for (pixel, sums) in sums.iter().enumerate() {
+                let mut sum = sums[block].add(bias);
+                let output = output.add(LANES * pixel);
+                if tile.add {
+                    sum = sum.add(V::load(output));
+                }
+                if tile.relu {
+                    sum = sum.max(V::splat(0.0));
+                }
+                sum.store(output);
+            }
+        }
+    }
+}
+
+/// The micro-kernels of `$run` by [`PixelStep`], blocks and pixels.
+macro_rules! micro_kernels {
+    ($run:ident, blocks: $blocks:tt, pixels: $pixels:tt) => {
+        [
+            micro_kernels!(@step $run, { super::tile::PixelStep::Picture.values() }, $blocks, $pixels),
+            micro_kernels!(@step $run, { super::tile::PixelStep::Next.values() }, $blocks, $pixels),
+            micro_kernels!(@step $run, { super::tile::PixelStep::Second.values() }, $blocks, $pixels),
+        ]
+    };
+    (@step $run:ident, $step:block, [$($blocks:literal)*], $pixels:tt) => {
+        &[$(micro_kernels!(@blocks $run, $step, $blocks, $pixels)),*]
+    };
+    (@blocks $run:ident, $step:block, $blocks:literal, [$($pixels:literal)*]) => {
+        &[$($run::<$pixels, $blocks, $step>),*]
+    };
+}
+
+pub(super) use micro_kernels;

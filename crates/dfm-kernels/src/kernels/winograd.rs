@@ -1,0 +1,211 @@
+//! 3×3 convolutions of stride one by Winograd's minimal filtering: tiles of 4×4
+//! outputs from 36 products in place of 144 (Lavin and Gray, *Fast Algorithms for
+//! Convolutional Neural Networks*, 2016, F(4×4, 3×3)).
+//!
+//! Inputs and weights are transformed so that the convolution becomes 36 independent
+//! matrix products, which the micro-kernels of 1×1 convolutions compute; their results
+//! are transformed back. A thread does all three for some tiles before the next, so
+//! that what is in between stays in its cache.
+
+use std::ops::Range;
+
+use super::sweep::{Rows, sweep};
+use super::tile::PixelStep;
+use super::transform::{IN, InputBlock, OutputBlock, PRODUCTS, tiles};
+use super::{Kernels, Work, Worker};
+use crate::filters::{self, Filters, Source};
+use crate::layout::{Division, LANES, Lanes, Map};
+use crate::network::Convolution;
+
+/// [`Lanes`] of transformed input that a thread holds: about a MiB, half of the
+/// second-level cache of the processors that this is for.
+const TRANSFORMED: usize = 9 << 10;
+
+/// Bytes of transformed weights up to which every thread goes through all of them.
+const SHARED_WEIGHTS: usize = 1 << 20;
+
+/// A convolution, and where its input and output lie.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    kernels: Kernels,
+    /// Of each group one 1×1 convolution for every product.
+    filters: Filters,
+    input: Range<usize>,
+    input_map: Map,
+    output: Range<usize>,
+    output_map: Map,
+    /// Tiles that are transformed at once.
+    chunk: usize,
+    add: bool,
+    relu: bool,
+    pub(super) multiply_adds: u64,
+}
+
+impl Winograd {
+    /// From `input` to `output`, parts of the arena, of which the latter is added to
+    /// if `add` says so. The kernel must be 3×3, and stride and groups one.
+    pub(crate) fn new(
+        convolution: &Convolution,
+        kernels: Kernels,
+        (input, input_map): (Range<usize>, Map),
+        (output, output_map): (Range<usize>, Map),
+        add: bool,
+        relu: bool,
+    ) -> Self {
+        assert!(convolution.kernel == [3, 3] && convolution.stride == 1 && convolution.groups == 1);
+        assert!(input.len() >= input_map.len() && output.len() >= output_map.len());
+        let most = (TRANSFORMED / (PRODUCTS * input_map.blocks())).max(16);
+        let total = tiles(output_map);
+        let chunk = total.div_ceil(total.div_ceil(most));
+        let inputs = convolution.in_channels_per_group;
+        let windows = convolution.weight.chunks_exact(9).map(transform_window);
+        let transformed: Vec<[f32; PRODUCTS]> =
+            windows.map(|window| window.map(|value| value as f32)).collect();
+        let weight =
+            |product: usize, output: usize, input: usize| transformed[output * inputs + input][product];
+        let source = Source { block: chunk * LANES, row: 0 };
+        Self {
+            kernels,
+            filters: filters::pack_products(convolution, source, kernels.blocks(), PRODUCTS, weight),
+            input,
+            input_map,
+            output,
+            output_map,
+            chunk,
+            add,
+            relu,
+            multiply_adds: convolution.multiply_adds(output_map.pixels()),
+        }
+    }
+
+    /// From one product to the next, one more than needed: at a power of two they would
+    /// all fall into the same set of the cache.
+    fn transformed_pitch(&self) -> usize {
+        self.input_map.blocks() * self.chunk + 1
+    }
+
+    fn product_pitch(&self) -> usize {
+        self.kernels.blocks() * self.chunk + 1
+    }
+
+    pub(crate) fn scratch_len(&self) -> usize {
+        PRODUCTS * (self.transformed_pitch() + self.product_pitch())
+    }
+
+    pub(crate) fn division(&self, threads: usize) -> Division {
+        let (tiles, groups) = (tiles(self.output_map), self.filters.groups.len());
+        let fewest = 2 * self.kernels.pixels();
+        match self.filters.bytes() > SHARED_WEIGHTS {
+            true => Division::by_groups(threads, tiles, fewest, groups),
+            false => Division::by_pixels(threads, tiles, fewest, groups),
+        }
+    }
+
+    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, round: usize, item: usize) {
+        let total = tiles(self.output_map);
+        let (tiles, groups) = self.division(work.threads).item(item, total, self.filters.groups.len());
+        for begin in tiles.clone().step_by(self.chunk) {
+            let tiles = begin..(begin + self.chunk).min(tiles.end);
+            let (transformed, products) = worker.scratch.split_at_mut(PRODUCTS * self.transformed_pitch());
+            // The same tiles for other output channels: they are there already.
+            let kept = Some((round, tiles.clone()));
+            if worker.kept != kept {
+                self.transform(work, tiles.clone(), transformed);
+                worker.kept = kept;
+            }
+            for group in groups.clone() {
+                self.multiply(group, tiles.len(), transformed, products);
+                self.transform_back(work, group, tiles.clone(), products);
+            }
+        }
+    }
+
+    fn transform(&self, work: &Work<'_>, tiles: Range<usize>, transformed: &mut [Lanes]) {
+        let pitch = self.transformed_pitch();
+        assert!(tiles.len() <= self.chunk && transformed.len() >= PRODUCTS * pitch);
+        for block in 0..self.input_map.blocks() {
+            let begin = self.input.start + block * self.input_map.pixels();
+            let block = InputBlock {
+                input: work.arena.at(begin..begin + self.input_map.pixels()).cast(),
+                map: self.input_map,
+                tiles: tiles.clone(),
+                transformed: transformed[block * self.chunk..].as_mut_ptr().cast(),
+                pitch: pitch * LANES,
+            };
+            // SAFETY: no step writes its own input; by the assertion the last product
+            // of the last tile of the last block is inside.
+            unsafe { (self.kernels.input_tiles)(block) };
+        }
+    }
+
+    fn multiply(&self, group: usize, tiles: usize, transformed: &[Lanes], products: &mut [Lanes]) {
+        let (from, to) = (self.transformed_pitch(), self.product_pitch());
+        assert!(transformed.len() >= PRODUCTS * from && products.len() >= PRODUCTS * to);
+        assert!(tiles <= self.chunk && self.filters.groups[group].blocks <= self.kernels.blocks());
+        for index in 0..PRODUCTS {
+            let product = self.filters.product(group, index, PRODUCTS);
+            let rows = Rows {
+                count: 1,
+                columns: tiles,
+                input: transformed[index * from..].as_ptr().cast(),
+                input_pitch: 0,
+                step: PixelStep::Next,
+                output: products[index * to..].as_mut_ptr(),
+                output_block: self.chunk,
+                add: false,
+                relu: false,
+            };
+            // SAFETY: by the assertions every tile of every block, of the input and of
+            // this group, is inside this product's part.
+            unsafe { sweep(&self.kernels, product, rows) };
+        }
+    }
+
+    fn transform_back(&self, work: &Work<'_>, group: usize, tiles: Range<usize>, products: &[Lanes]) {
+        let pitch = self.product_pitch();
+        assert!(products.len() >= PRODUCTS * pitch && tiles.len() <= self.chunk);
+        let first_block = self.filters.groups[group].first_block;
+        for (index, bias) in self.filters.bias(group).iter().enumerate() {
+            let begin = self.output.start + (first_block + index) * self.output_map.pixels();
+            let block = OutputBlock {
+                products: products[index * self.chunk..].as_ptr().cast(),
+                pitch: pitch * LANES,
+                tiles: tiles.clone(),
+                bias: bias.0.as_ptr(),
+                output: work.arena.at(begin..begin + self.output_map.pixels()).cast(),
+                map: self.output_map,
+                add: self.add,
+                relu: self.relu,
+            };
+            // SAFETY: the last product of the last tile of this block is inside, by the
+            // assertion; the pixels of these tiles and blocks are this item's alone.
+            unsafe { (self.kernels.output_tiles)(block) };
+        }
+    }
+}
+
+/// `G w Gᵀ`, in `f64` and rounded once by whoever needs less.
+fn transform_window(window: &[f32]) -> [f64; PRODUCTS] {
+    let across: Vec<[f64; IN]> =
+        window.chunks_exact(3).map(|row| transform_row([row[0], row[1], row[2]].map(f64::from))).collect();
+    let mut result = [0.0; PRODUCTS];
+    for column in 0..IN {
+        let down = transform_row([across[0][column], across[1][column], across[2][column]]);
+        for (row, value) in down.into_iter().enumerate() {
+            result[row * IN + column] = value;
+        }
+    }
+    result
+}
+
+/// `G` times a column.
+fn transform_row([a, b, c]: [f64; 3]) -> [f64; IN] {
+    let (outer, inner) = (a / 24.0 + c / 6.0, b / 12.0);
+    [a / 4.0, -(a + b + c) / 6.0, -(a - b + c) / 6.0, outer + inner, outer - inner, c]
+}
+
+impl std::fmt::Display for Winograd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "3×3 by transforms, {} to {}", self.input_map, self.output_map)
+    }
+}
