@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::layout::{LANES, Lanes, part};
 use crate::network::Convolution;
 
@@ -96,7 +98,7 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
     let depth = inputs.min(LANES);
     // Blocks of a grouped convolution see different inputs.
     let most_blocks = if convolution.groups == 1 { most_blocks } else { 1 };
-    group(convolution, most_blocks, depth, |outputs| {
+    pack_chunks(convolution, most_blocks, depth, |outputs| {
         let seen = inputs_of(convolution, outputs);
         let places = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
         (seen.start / LANES..seen.end.div_ceil(LANES))
@@ -112,7 +114,7 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
 /// Packs a convolution over single channels, whose rows lie one after the other.
 pub(crate) fn pack_planar(convolution: &Convolution, source: Source, most_blocks: usize) -> Filters {
     let [rows, columns] = convolution.kernel;
-    group(convolution, most_blocks, columns, |_| {
+    pack_chunks(convolution, most_blocks, columns, |_| {
         (0..convolution.in_channels_per_group)
             .flat_map(|channel| (0..rows).map(move |y| (channel, y)))
             .map(|(channel, y)| Chunk {
@@ -123,84 +125,90 @@ pub(crate) fn pack_planar(convolution: &Convolution, source: Source, most_blocks
     })
 }
 
-/// Packs products of `inputs` channels, whose blocks lie `source.block` apart: `weight`
-/// says what they are, given the product, the output and the input.
+/// Packs products of the blocks of input channels, which lie `source.block` apart.
+/// `fill` writes the weights of 16 outputs from the first that it is told: those of
+/// product `p` and input `i` to `[p · inputs + i]`, where `inputs` fill whole blocks.
 pub(crate) fn pack_products(
     convolution: &Convolution,
     source: Source,
     most_blocks: usize,
     products: usize,
-    weight: impl Fn(usize, usize, usize) -> f32,
+    fill: impl Fn(usize, &mut dyn FnMut(usize, Lanes)) + Sync,
 ) -> Filters {
     let blocks = convolution.in_channels_per_group.div_ceil(LANES);
     let offsets: Vec<usize> = (0..blocks).map(|block| block * source.block).collect();
-    let mut filters = Filters::new(convolution, LANES);
-    filters.fill(convolution, most_blocks, |outputs, weights| {
-        let inputs = (0..products).flat_map(|product| (0..blocks * LANES).map(move |input| (product, input)));
-        for (product, input) in inputs {
-            weights.extend(lanes(&outputs, |output| {
-                let there = output < convolution.out_channels && input < convolution.in_channels_per_group;
-                if there { weight(product, output, input) } else { 0.0 }
-            }));
+    let offsets = |_: Range<usize>| offsets.clone();
+    Filters::new(convolution, LANES, products, most_blocks, offsets, |outputs, weights| {
+        let wide = outputs.len() / LANES;
+        for (block, first) in outputs.step_by(LANES).enumerate() {
+            fill(first, &mut |at, lanes| weights[at * wide + block] = lanes);
         }
-        offsets.clone()
-    });
-    filters
+    })
 }
 
-fn group(
+fn pack_chunks(
     convolution: &Convolution,
     most_blocks: usize,
     depth: usize,
-    chunks: impl Fn(Range<usize>) -> Vec<Chunk>,
+    chunks: impl Fn(Range<usize>) -> Vec<Chunk> + Sync,
 ) -> Filters {
-    let mut filters = Filters::new(convolution, depth);
-    filters.fill(convolution, most_blocks, |outputs, weights| {
-        let chunks = chunks(outputs.start..outputs.end.min(convolution.out_channels));
-        for tap in chunks.iter().flat_map(|chunk| &chunk.taps) {
-            weights.extend(lanes(&outputs, |output| weight(convolution, output, *tap)));
+    let chunks = |outputs: Range<usize>| chunks(outputs.start..outputs.end.min(convolution.out_channels));
+    let offsets = |outputs| chunks(outputs).iter().map(|chunk| chunk.offset).collect();
+    Filters::new(convolution, depth, 1, most_blocks, offsets, |outputs, weights| {
+        let chunks = chunks(outputs.clone());
+        let taps = chunks.iter().flat_map(|chunk| &chunk.taps);
+        for (weights, tap) in weights.chunks_exact_mut(outputs.len() / LANES).zip(taps) {
+            for (weights, first) in weights.iter_mut().zip(outputs.clone().step_by(LANES)) {
+                *weights = weights_of(convolution, first, *tap);
+            }
         }
-        chunks.iter().map(|chunk| chunk.offset).collect()
-    });
-    filters
+    })
 }
 
 impl Filters {
-    /// Biases without weights.
-    fn new(convolution: &Convolution, depth: usize) -> Self {
-        let outputs = 0..convolution.out_channels.next_multiple_of(LANES);
-        let value = |output: usize| convolution.bias.get(output).copied().unwrap_or(0.0);
-        let bias = lanes(&outputs, value).collect();
-        Self { groups: Vec::new(), depth, weights: Vec::new(), bias }
-    }
-
-    /// Packs group after group: `pack` adds the weights of some outputs, whole blocks
-    /// of them, and gives back the offsets.
-    fn fill(
-        &mut self,
+    /// Packs every group, which are some outputs in whole blocks: `offsets` tells what
+    /// they read, `pack` writes their weights over zeros.
+    fn new(
         convolution: &Convolution,
+        depth: usize,
+        products: usize,
         most_blocks: usize,
-        pack: impl Fn(Range<usize>, &mut Vec<Lanes>) -> Vec<usize>,
-    ) {
+        offsets: impl Fn(Range<usize>) -> Vec<usize>,
+        pack: impl Fn(Range<usize>, &mut [Lanes]) + Sync,
+    ) -> Self {
         let total = convolution.out_channels.div_ceil(LANES);
+        let mut groups: Vec<OutputGroup> = Vec::new();
         for first_block in (0..total).step_by(most_blocks) {
-            let blocks = most_blocks.min(total - first_block);
-            let begin = self.weights.len();
-            let outputs = first_block * LANES..(first_block + blocks) * LANES;
-            let offsets = pack(outputs, &mut self.weights);
-            self.groups.push(OutputGroup {
+            let mut group = OutputGroup {
                 first_block,
-                blocks,
-                offsets,
-                weights: begin..self.weights.len(),
-            });
+                blocks: most_blocks.min(total - first_block),
+                offsets: Vec::new(),
+                weights: 0..0,
+            };
+            group.offsets = offsets(group.outputs());
+            let begin = groups.last().map_or(0, |group| group.weights.end);
+            group.weights = begin..begin + products * group.offsets.len() * depth * group.blocks;
+            groups.push(group);
         }
+        let mut weights = vec![Lanes::ZERO; groups.last().map_or(0, |group| group.weights.end)];
+        let mut rest = weights.as_mut_slice();
+        let mut parts = Vec::new();
+        for group in &groups {
+            let (part, others) = rest.split_at_mut(group.weights.len());
+            parts.push((group.outputs(), part));
+            rest = others;
+        }
+        parts.into_par_iter().for_each(|(outputs, weights)| pack(outputs, weights));
+        let bias = |output: usize| convolution.bias.get(output).copied().unwrap_or(0.0);
+        let bias = |block: usize| Lanes(std::array::from_fn(|lane| bias(block * LANES + lane)));
+        Self { groups, depth, weights, bias: (0..total).map(bias).collect() }
     }
 }
 
-/// What `value` says of some outputs, a block at a time.
-fn lanes(outputs: &Range<usize>, value: impl Fn(usize) -> f32) -> impl Iterator<Item = Lanes> {
-    outputs.clone().step_by(LANES).map(move |first| Lanes(std::array::from_fn(|lane| value(first + lane))))
+impl OutputGroup {
+    fn outputs(&self) -> Range<usize> {
+        self.first_block * LANES..(self.first_block + self.blocks) * LANES
+    }
 }
 
 /// Input channels that some outputs see.
@@ -210,16 +218,27 @@ fn inputs_of(convolution: &Convolution, outputs: Range<usize>) -> Range<usize> {
     outputs.start / outputs_per_group * per_group..((outputs.end - 1) / outputs_per_group + 1) * per_group
 }
 
-/// One weight; zero where the output does not see the input, or is not there.
-fn weight(convolution: &Convolution, output: usize, [input, y, x]: [usize; 3]) -> f32 {
-    if output >= convolution.out_channels {
-        return 0.0;
-    }
-    let seen = inputs_of(convolution, output..output + 1);
-    if !seen.contains(&input) {
-        return 0.0;
-    }
+/// The weights of 16 outputs from `first`; zero where an output does not see the
+/// input, or is not there.
+fn weights_of(convolution: &Convolution, first: usize, [input, y, x]: [usize; 3]) -> Lanes {
     let [rows, columns] = convolution.kernel;
     let per_group = convolution.in_channels_per_group;
-    convolution.weight[((output * per_group + input - seen.start) * rows + y) * columns + x]
+    let each = per_group * rows * columns;
+    let place = y * columns + x;
+    let outputs = first..(first + LANES).min(convolution.out_channels);
+    let mut lanes = Lanes::ZERO;
+    if convolution.groups == 1 {
+        if input < per_group {
+            let weights = convolution.weight[first * each + input * rows * columns + place..].iter();
+            lanes.0.iter_mut().zip(weights.step_by(each)).for_each(|(lane, weight)| *lane = *weight);
+        }
+        return lanes;
+    }
+    for (lane, output) in lanes.0.iter_mut().zip(outputs) {
+        let seen = inputs_of(convolution, output..output + 1);
+        if seen.contains(&input) {
+            *lane = convolution.weight[output * each + (input - seen.start) * rows * columns + place];
+        }
+    }
+    lanes
 }

@@ -85,6 +85,17 @@ impl Vector for Pair {
     }
 
     #[inline(always)]
+    unsafe fn max_or_nan(self, other: Self) -> Self {
+        unsafe {
+            let half = |a: __m256, b: __m256| {
+                let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+                _mm256_blendv_ps(_mm256_max_ps(a, b), a, nan)
+            };
+            Self(half(self.0, other.0), half(self.1, other.1))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn prefetch(at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }

@@ -41,8 +41,7 @@ pub(super) unsafe fn row<V: Vector>(windows: Windows) {
             let mut largest = V::splat(0.0);
             for row in &windows.inputs[..windows.rows] {
                 for column in window(x, windows.before, windows.input_width) {
-                    // The value first: where it is not a number, zero stays.
-                    largest = V::load(row.add(LANES * column)).max(largest);
+                    largest = largest.max_or_nan(V::load(row.add(LANES * column)));
                 }
             }
             largest.store(windows.output.add(LANES * x));

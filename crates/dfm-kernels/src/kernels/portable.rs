@@ -73,8 +73,17 @@ impl Vector for Array {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        // As the instructions do: what is not a number gives way.
+        // As the instructions do, which `f32::max` does not.
         let larger = |lane: usize| if self.0[lane] > other.0[lane] { self.0[lane] } else { other.0[lane] };
+        Self(std::array::from_fn(larger))
+    }
+
+    #[inline(always)]
+    unsafe fn max_or_nan(self, other: Self) -> Self {
+        let larger = |lane: usize| match self.0[lane] > other.0[lane] || self.0[lane].is_nan() {
+            true => self.0[lane],
+            false => other.0[lane],
+        };
         Self(std::array::from_fn(larger))
     }
 

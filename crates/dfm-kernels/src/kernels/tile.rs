@@ -107,7 +107,8 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
                     sum = sum.add(V::load(output));
                 }
                 if tile.relu {
-                    sum = sum.max(V::splat(0.0));
+                    // In this order what is not a number stays so.
+                    sum = V::splat(0.0).max(sum);
                 }
                 sum.store(output);
             }

@@ -171,7 +171,8 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
                         sum = sum.add(V::load(to));
                     }
                     if block.relu {
-                        sum = sum.max(V::splat(0.0));
+                        // In this order what is not a number stays so.
+                        sum = V::splat(0.0).max(sum);
                     }
                     sum.store(to);
                 }

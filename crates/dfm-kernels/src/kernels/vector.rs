@@ -15,7 +15,10 @@ pub(super) trait Vector: Copy {
     unsafe fn subtract(self, other: Self) -> Self;
     /// `self · factor + sum`, rounded once or twice.
     unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
+    /// The larger; `other` where either is not a number.
     unsafe fn max(self, other: Self) -> Self;
+    /// The larger; not a number where either is not.
+    unsafe fn max_or_nan(self, other: Self) -> Self;
     /// Asks for a line that will be written. Any address will do.
     unsafe fn prefetch(at: *const f32);
     /// Asks for a line that will be read later, into the second-level cache.

@@ -57,16 +57,16 @@ impl Winograd {
         let most = (TRANSFORMED / (PRODUCTS * input_map.blocks())).max(16);
         let total = tiles(output_map);
         let chunk = total.div_ceil(total.div_ceil(most));
-        let inputs = convolution.in_channels_per_group;
-        let windows = convolution.weight.chunks_exact(9).map(transform_window);
-        let transformed: Vec<[f32; PRODUCTS]> =
-            windows.map(|window| window.map(|value| value as f32)).collect();
-        let weight =
-            |product: usize, output: usize, input: usize| transformed[output * inputs + input][product];
         let source = Source { block: chunk * LANES, row: 0 };
         Self {
             kernels,
-            filters: filters::pack_products(convolution, source, kernels.blocks(), PRODUCTS, weight),
+            filters: filters::pack_products(
+                convolution,
+                source,
+                kernels.blocks(),
+                PRODUCTS,
+                |first, write| transform_weights(convolution, first, write),
+            ),
             input,
             input_map,
             output,
@@ -184,24 +184,46 @@ impl Winograd {
     }
 }
 
-/// `G w Gᵀ`, in `f64` and rounded once by whoever needs less.
-fn transform_window(window: &[f32]) -> [f64; PRODUCTS] {
-    let across: Vec<[f64; IN]> =
-        window.chunks_exact(3).map(|row| transform_row([row[0], row[1], row[2]].map(f64::from))).collect();
-    let mut result = [0.0; PRODUCTS];
-    for column in 0..IN {
-        let down = transform_row([across[0][column], across[1][column], across[2][column]]);
-        for (row, value) in down.into_iter().enumerate() {
-            result[row * IN + column] = value;
+/// `G w Gᵀ` of 16 outputs from `first` and every input.
+fn transform_weights(convolution: &Convolution, first: usize, write: &mut dyn FnMut(usize, Lanes)) {
+    let inputs = convolution.in_channels_per_group;
+    let padded = inputs.next_multiple_of(LANES);
+    for input in 0..inputs {
+        let mut windows = [[[0.0; LANES]; 3]; 3];
+        for lane in 0..LANES.min(convolution.out_channels - first) {
+            let window = &convolution.weight[((first + lane) * inputs + input) * 9..][..9];
+            for (tap, weight) in window.iter().enumerate() {
+                windows[tap / 3][tap % 3][lane] = f64::from(*weight);
+            }
+        }
+        let across = windows.map(transform_row);
+        for column in 0..IN {
+            let down = transform_row([across[0][column], across[1][column], across[2][column]]);
+            for (row, values) in down.into_iter().enumerate() {
+                let product = row * IN + column;
+                write(product * padded + input, Lanes(values.map(|value| value as f32)));
+            }
         }
     }
-    result
 }
 
-/// `G` times a column.
-fn transform_row([a, b, c]: [f64; 3]) -> [f64; IN] {
-    let (outer, inner) = (a / 24.0 + c / 6.0, b / 12.0);
-    [a / 4.0, -(a + b + c) / 6.0, -(a - b + c) / 6.0, outer + inner, outer - inner, c]
+/// `G` times a column, in `f64` so that only the results are rounded.
+fn transform_row([a, b, c]: [[f64; LANES]; 3]) -> [[f64; LANES]; IN] {
+    let mut result = [[0.0; LANES]; IN];
+    for lane in 0..LANES {
+        let (a, b, c) = (a[lane], b[lane], c[lane]);
+        let (outer, inner) = (a * (1.0 / 24.0) + c * (1.0 / 6.0), b * (1.0 / 12.0));
+        let values = [
+            a * 0.25,
+            (a + b + c) * (-1.0 / 6.0),
+            (a - b + c) * (-1.0 / 6.0),
+            outer + inner,
+            outer - inner,
+            c,
+        ];
+        values.into_iter().zip(&mut result).for_each(|(value, result)| result[lane] = value);
+    }
+    result
 }
 
 impl std::fmt::Display for Winograd {
