@@ -1,24 +1,36 @@
 //! Which way each convolution is computed.
 
+mod table;
+
 use crate::instructions::InstructionSet;
 use crate::layout::Map;
 use crate::network::Convolution;
+pub use table::{FEWEST_CHANNELS, SIDES};
 
 /// A way to compute a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     /// Tap by tap.
     Direct,
-    /// 3×3 windows by transforms.
+    /// 3×3 windows by Winograd's transforms.
     Winograd,
 }
 
-/// With fewer channels the transforms cost what the products save.
-const FEWEST_CHANNELS: usize = 32;
+impl Way {
+    /// Whether `convolution` can be computed this way.
+    pub fn suits(self, convolution: &Convolution) -> bool {
+        let Convolution { kernel, stride, groups, .. } = *convolution;
+        self == Self::Direct || (kernel, stride, groups) == ([3, 3], 1, 1)
+    }
+}
 
-/// The faster way for this shape.
-pub(crate) fn choose(convolution: &Convolution, _output: Map, _instructions: InstructionSet) -> Way {
+/// The faster way to compute `convolution` with an output of `map`, by the table.
+pub(crate) fn choose(convolution: &Convolution, map: Map, instructions: InstructionSet) -> Way {
     let channels = convolution.in_channels_per_group.min(convolution.out_channels);
-    let possible = convolution.kernel == [3, 3] && convolution.stride == 1 && convolution.groups == 1;
-    if possible && channels >= FEWEST_CHANNELS { Way::Winograd } else { Way::Direct }
+    let larger = SIDES.partition_point(|side| side * side <= map.pixels());
+    let fewest = FEWEST_CHANNELS[instructions as usize][larger.saturating_sub(1)];
+    match Way::Winograd.suits(convolution) && fewest.is_some_and(|fewest| channels >= fewest) {
+        true => Way::Winograd,
+        false => Way::Direct,
+    }
 }

@@ -25,10 +25,13 @@ mod filters;
 mod instructions;
 mod kernels;
 mod layout;
+mod measure;
 mod network;
 mod plan;
 mod team;
 
+pub use choice::{FEWEST_CHANNELS, SIDES, Way};
 pub use instructions::InstructionSet;
+pub use measure::time_convolution;
 pub use network::{Block, Convolution, KernelError, MaxPool, Network};
 pub use plan::{Plan, StepTime};

@@ -1,5 +1,7 @@
 //! What a network is: convolutions with a bias, in residual blocks.
 
+use crate::choice::Way;
+
 /// A convolution with a bias.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Convolution {
@@ -106,7 +108,7 @@ impl Convolution {
         self.weight.len() as u64 * pixels as u64
     }
 
-    fn check(&self, name: &str, input_channels: usize) -> Result<(), KernelError> {
+    pub(crate) fn check(&self, name: &str, input_channels: usize) -> Result<(), KernelError> {
         let differs = |field, expected: usize, got: usize| match expected == got {
             true => Ok(()),
             false => Err(wrong(name, field, expected, got)),
@@ -160,6 +162,12 @@ pub enum KernelError {
         height: usize,
         /// Width in pixels.
         width: usize,
+    },
+    /// A convolution of another kind than asked for.
+    #[error("{way:?} computes 3×3 convolutions of stride 1 in one group, and no others")]
+    Way {
+        /// What was asked for.
+        way: Way,
     },
     /// An input of another size.
     #[error("a picture holds {got} values, expected {expected}")]

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use crate::buffers::Buffers;
 use crate::choice::{Way, choose};
 use crate::instructions::InstructionSet;
@@ -107,8 +109,9 @@ impl Plan {
         (self.arena + threads * self.scratch) * size_of::<Lanes>()
     }
 
-    /// Runs pictures one after the other, each on every thread of the current
-    /// rayon pool.
+    /// Runs pictures on the threads of the current rayon pool: as many at a time as
+    /// there are threads, each on its own, and what is left over one after the other on
+    /// all of them.
     ///
     /// # Shapes
     ///
@@ -119,39 +122,46 @@ impl Plan {
     ///
     /// If a picture is of another size.
     pub fn run(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
-        self.run_noting(pictures, |_| ())
-    }
-
-    /// [`run`](Self::run) that calls `note` with the round before each item.
-    fn run_noting(&self, pictures: &[&[f32]], note: impl Fn(usize) + Sync) -> Result<Vec<f32>, KernelError> {
         let expected = self.input.iter().product();
         if let Some(picture) = pictures.iter().find(|picture| picture.len() != expected) {
             return Err(KernelError::Input { expected, got: picture.len() });
         }
+        let threads = rayon::current_num_threads();
         let each: usize = self.output.iter().product();
         let mut features = vec![0.0; pictures.len() * each];
-        let threads = rayon::current_num_threads();
+        let apart = pictures.len() / threads * threads;
+        let (of_apart, of_rest) = features.split_at_mut(apart * each);
+        if threads > 1 {
+            let pairs = pictures[..apart].par_iter().zip(of_apart.par_chunks_exact_mut(each));
+            pairs.for_each(|(picture, features)| self.run_on(1, picture, features, |_| ()));
+        } else {
+            let pairs = pictures[..apart].iter().zip(of_apart.chunks_exact_mut(each));
+            pairs.for_each(|(picture, features)| self.run_on(1, picture, features, |_| ()));
+        }
+        for (picture, features) in pictures[apart..].iter().zip(of_rest.chunks_exact_mut(each)) {
+            self.run_on(threads, picture, features, |_| ());
+        }
+        Ok(features)
+    }
+
+    /// Runs one picture on some threads, and calls `note` with the round before each
+    /// item.
+    fn run_on(&self, threads: usize, picture: &[f32], features: &mut [f32], note: impl Fn(usize) + Sync) {
         let mut memory = self.memory_for(threads);
         {
             let arena = &Shared::new(&mut memory.arena);
-            let features = &Shared::new(&mut features);
-            let steps = self.steps.len();
-            let rounds = pictures.len() * steps;
+            let work = Work { picture, arena, features: Shared::new(features), threads };
             team::share(
                 &mut memory.workers,
-                rounds,
-                |round| self.steps[(round - 1) % steps].items(threads),
+                self.steps.len(),
+                |round| self.steps[round - 1].items(threads),
                 |worker, round, item| {
                     note(round);
-                    let picture = (round - 1) / steps;
-                    let features = features.part(picture * each..(picture + 1) * each);
-                    let work = Work { picture: pictures[picture], arena, features, threads };
-                    self.steps[(round - 1) % steps].run(&work, worker, round, item);
+                    self.steps[round - 1].run(&work, worker, round, item);
                 },
             );
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-        Ok(features)
     }
 
     /// How long each step takes in the course of a run, the median of `repeats` runs, on
@@ -162,6 +172,7 @@ impl Plan {
     /// If the picture is of another size.
     pub fn time_steps(&self, picture: &[f32], repeats: usize) -> Result<Vec<StepTime>, KernelError> {
         let mut times = vec![Vec::new(); self.steps.len()];
+        let mut features = self.run(&[picture])?;
         for _ in 0..repeats.max(1) {
             let begin = Instant::now();
             // When the first item of each round began, and at the end the last.
@@ -169,7 +180,7 @@ impl Plan {
             let note = |round: usize| {
                 starts[round - 1].fetch_min(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
             };
-            self.run_noting(&[picture], note)?;
+            self.run_on(rayon::current_num_threads(), picture, &mut features, note);
             let end = begin.elapsed().as_nanos() as u64;
             let starts: Vec<u64> = starts.into_iter().map(AtomicU64::into_inner).chain([end]).collect();
             for (times, pair) in times.iter_mut().zip(starts.windows(2)) {

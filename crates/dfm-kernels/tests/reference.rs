@@ -152,21 +152,31 @@ fn reference(network: &Network, picture: &[f32], size: [usize; 2]) -> Vec<f64> {
 const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
 const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };
 
-fn agrees(width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
+/// Relative L2 distance.
+fn distance(actual: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len());
+    let norm = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let pairs = actual.iter().zip(expected);
+    pairs.map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt() / norm
+}
+
+/// Compares every instruction set with the reference, for inputs up to `scale`.
+fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
     let mut noise = Noise(width as u64);
     let network = noise.network(width, groups, pool);
-    let picture = noise.take(3 * size[0] * size[1], 2.0);
+    let picture = noise.take(3 * size[0] * size[1], scale);
     let expected = reference(&network, &picture, size);
-    let norm = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
     for instructions in InstructionSet::available() {
         let plan = Plan::new(&network, size, instructions).expect("a plan");
         let actual = plan.run(&[&picture]).expect("features");
-        assert_eq!(actual.len(), expected.len());
-        let pairs = actual.iter().zip(&expected);
-        let distance = pairs.map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt() / norm;
+        let distance = distance(&actual, &expected);
         // Sums of some hundred terms in f32, five layers deep.
         assert!(distance < 2e-6, "{instructions}, {width} channels, {size:?}: {distance:e}");
     }
+}
+
+fn agrees(width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
+    agrees_at(2.0, width, groups, pool, size);
 }
 
 #[test]
@@ -195,10 +205,103 @@ fn the_smallest_pictures_agree_with_the_reference() {
 }
 
 #[test]
+fn random_shapes_and_scales_agree_with_the_reference() {
+    let mut noise = Noise(11);
+    let mut below = |end: usize| ((f64::from(noise.next()) + 1.0) / 2.0 * end as f64) as usize;
+    for _ in 0..if cfg!(miri) { 1 } else { 40 } {
+        let groups = [1, 1, 1, 2, 5][below(5)];
+        let width = groups * (1 + below(72 / groups));
+        let pool = [SYMMETRIC, END_ONLY][below(2)];
+        let size = [3 + below(40), 3 + below(40)];
+        let scale = 10.0_f32.powi(below(40) as i32 - 25);
+        agrees_at(scale, width, groups, pool, size);
+    }
+}
+
+#[test]
+fn inputs_below_the_smallest_normal_number_agree_with_the_reference() {
+    let mut noise = Noise(5);
+    let mut network = noise.network(40, 1, SYMMETRIC);
+    let branches = network.blocks.iter_mut().flat_map(|block| &mut block.branch);
+    for convolution in branches.chain([&mut network.stem]) {
+        convolution.bias.fill(0.0);
+    }
+    network.blocks.iter_mut().flat_map(|block| &mut block.projection).for_each(|it| it.bias.fill(0.0));
+    let picture = noise.take(3 * 20 * 20, 1e-39);
+    let expected = reference(&network, &picture, [20, 20]);
+    for instructions in InstructionSet::available() {
+        let actual = Plan::new(&network, [20, 20], instructions).unwrap().run(&[&picture]).unwrap();
+        // Such numbers have steps of 1.4e-45, some hundred to a sum.
+        let distance = distance(&actual, &expected);
+        assert!(distance < 1e-3, "{instructions}: {distance:e}");
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    for (width, value) in [(16, f32::NAN), (40, f32::NAN), (16, f32::INFINITY)] {
+        let mut noise = Noise(3);
+        let network = noise.network(width, 1, SYMMETRIC);
+        let mut picture = noise.take(3 * 24 * 24, 1.0);
+        picture[300] = value;
+        for instructions in InstructionSet::available() {
+            let features = Plan::new(&network, [24, 24], instructions).unwrap().run(&[&picture]).unwrap();
+            // An infinity of either sign is somewhere subtracted from itself.
+            assert!(features.iter().any(|value| value.is_nan()), "{instructions}: {value} is lost");
+        }
+    }
+}
+
+#[test]
+fn averages_are_those_of_the_feature_map() {
+    let mut noise = Noise(2);
+    let mut network = noise.network(20, 1, SYMMETRIC);
+    let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
+    for instructions in InstructionSet::available() {
+        network.average = 1;
+        let plan = Plan::new(&network, size, instructions).unwrap();
+        let ([channels, height, width], map) = (plan.output_shape(), plan.run(&[&picture]).unwrap());
+        network.average = 3;
+        let plan = Plan::new(&network, size, instructions).unwrap();
+        assert_eq!(plan.output_shape(), [channels, height / 3, width / 3]);
+        let averages = plan.run(&[&picture]).unwrap();
+        assert!(!averages.is_empty());
+        for (index, average) in averages.iter().enumerate() {
+            let (channel, place) = (index / (height / 3 * (width / 3)), index % (height / 3 * (width / 3)));
+            let (top, left) = (place / (width / 3) * 3, place % (width / 3) * 3);
+            let cells = (0..9).map(|k| map[(channel * height + top + k / 3) * width + left + k % 3]);
+            let expected = cells.map(f64::from).sum::<f64>() / 9.0;
+            assert!((f64::from(*average) - expected).abs() <= 1e-6 * expected.abs().max(1.0));
+        }
+    }
+}
+
+#[test]
+fn threads_and_batches_change_no_bit() {
+    let mut noise = Noise(8);
+    let network = noise.network(48, 1, SYMMETRIC);
+    let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
+    let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
+    for instructions in InstructionSet::available() {
+        let plan = Plan::new(&network, [40, 33], instructions).unwrap();
+        let on = |threads: usize, pictures: &[&[f32]]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| plan.run(pictures)).unwrap()
+        };
+        let expected: Vec<f32> = pictures.iter().flat_map(|picture| on(1, &[picture])).collect();
+        for threads in [1, 2, 3, 7] {
+            assert!(on(threads, &pictures) == expected, "{instructions}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn a_picture_that_leaves_nothing_is_refused() {
     let network = Noise(1).network(16, 1, END_ONLY);
     let error = Plan::new(&network, [1, 1], InstructionSet::best()).expect_err("nothing is left");
     assert_eq!(error, KernelError::TooSmall { height: 1, width: 1 });
+    let wide = Network { average: 9, ..Noise(1).network(16, 1, SYMMETRIC) };
+    assert!(Plan::new(&wide, [16, 16], InstructionSet::best()).is_err());
     assert!(Plan::new(&network, [0, 5], InstructionSet::best()).is_err());
 }
 
@@ -221,6 +324,7 @@ fn networks_that_contradict_themselves_are_refused() {
             other => panic!("{other:?}"),
         }
     };
+    assert_eq!(refused(&|network| network.average = 0), "average: window");
     assert_eq!(refused(&|network| network.stem.stride = 1), "stem: stride");
     assert_eq!(refused(&|network| network.stem.weight.truncate(9)), "stem: weights");
     assert_eq!(refused(&|network| network.blocks[0].branch[0].padding = 0), "blocks[0].branch[0]: kernel");

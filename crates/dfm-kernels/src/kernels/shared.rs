@@ -25,15 +25,6 @@ impl<'a, T> Shared<'a, T> {
         Self { values: values.as_mut_ptr(), len: values.len(), borrowed: PhantomData }
     }
 
-    /// Those of `range` alone.
-    ///
-    /// # Panics
-    ///
-    /// If `range` is not inside.
-    pub(crate) fn part(&self, range: Range<usize>) -> Self {
-        Self { values: self.at(range.clone()), len: range.len(), borrowed: PhantomData }
-    }
-
     /// Where `range` begins: valid for reading and writing all of it, as far as
     /// other threads let it be.
     ///
