@@ -1,0 +1,54 @@
+//! Every way to compute against plain code, over shapes and values of the fuzzer's
+//! choice: `cargo +nightly fuzz run paths` in `crates/dfm-kernels`.
+
+#![no_main]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use arbitrary::Arbitrary;
+use dfm_kernels::{InstructionSet, MaxPool, Plan};
+use libfuzzer_sys::fuzz_target;
+use support::Noise;
+
+#[derive(Debug, Arbitrary)]
+struct Case {
+    seed: u64,
+    per_group: u8,
+    groups: u8,
+    height: u8,
+    width: u8,
+    before: bool,
+    average: u8,
+    /// Of the largest input, in powers of ten.
+    exponent: i8,
+    threads: u8,
+}
+
+fuzz_target!(|case: Case| {
+    let mut noise = Noise(case.seed);
+    let groups = 1 + usize::from(case.groups % 5);
+    let channels = groups * (1 + usize::from(case.per_group) % (80 / groups));
+    let pool = MaxPool { before: usize::from(case.before), after: 1 };
+    let mut network = noise.network(channels, groups, pool);
+    network.average = 1 + usize::from(case.average % 4);
+    let size = [case.height, case.width].map(|side| 1 + usize::from(side % 70));
+    let scale = 10.0_f32.powi(i32::from(case.exponent % 16));
+    let picture = noise.take(3 * size[0] * size[1], scale);
+
+    let Ok(plain) = Plan::new(&network, size, InstructionSet::Portable) else { return };
+    let expected = plain.run(&[&picture]).expect("features");
+    let norm = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let threads = 1 + usize::from(case.threads % 4);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+    for instructions in InstructionSet::available() {
+        let plan = Plan::new(&network, size, instructions).expect("a plan");
+        let actual = plan.run(&[&picture]).expect("features");
+        let pairs = actual.iter().zip(&expected);
+        let distance = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt();
+        // Two f32 results, each some 1e-7 for every layer from the truth.
+        assert!(distance <= 4e-6 * norm, "{instructions}: {distance:e} of {norm:e}");
+        let shared = pool.install(|| plan.run(&[&picture])).expect("features");
+        assert!(shared == actual, "{instructions}: {threads} threads give other bits");
+    }
+});
