@@ -6,18 +6,20 @@
 //!
 //! # How it computes
 //!
-//! Every feature map lies in planes (`layout::Plane`): blocks of 16 channels, and in
-//! each block the rows of the picture one after the other with a single column
-//! of zeros between them. In that layout the input of any tap of a stride-1
-//! convolution is the output's own pixel index plus a constant, over row ends
-//! too, so one micro-kernel over runs of pixels computes every convolution:
-//! nothing is unrolled into matrices and no pixel is a special case. A stride of
-//! two first parts the input into its even and odd rows and columns, each a
-//! plane on which the same holds.
+//! Feature maps lie in blocks of 16 channels, `[blocks][height][width][16]`, without
+//! gaps. One micro-kernel, a tile of up to 14 pixels by 32 output channels summed in
+//! registers, computes every convolution: a 1×1 reads its input where it lies, larger
+//! windows read a copy of some rows with zeros around them, and 3×3 ones of stride one
+//! are turned into 1×1 ones by Winograd's transforms where a table says that this pays.
+//! Bias, residual addition and ReLU happen while the sums are still in registers, and
+//! the residual lies where the output goes.
 //!
-//! Bias, residual addition and ReLU happen while the sums are still in
-//! registers. Each sum runs over its terms in one fixed order: neither the
-//! number of threads nor the batch changes a bit of the result.
+//! A plan is a list of steps over one arena. Pictures are divided among threads; where
+//! there are fewer pictures than threads, the steps of each are shared by a team of
+//! threads that stay together for the whole run.
+//!
+//! Each sum runs over its terms in one fixed order: neither the number of threads nor
+//! the batch changes a bit of the result.
 
 mod buffers;
 mod choice;
