@@ -58,6 +58,14 @@ pub(crate) struct Scores {
 }
 
 impl Scorer {
+    /// The part of the score that is the same for every row.
+    pub(crate) fn constant(&self) -> f64 {
+        match self {
+            Self::Fre(_) => 0.0,
+            Self::Nll(_, gaussian) => gaussian.log_determinant(),
+        }
+    }
+
     /// Scores `rows` of shape `[N, D]`.
     ///
     /// # Errors

@@ -110,6 +110,11 @@ impl GaussianScorer {
         }
     }
 
+    /// `2 Σ log σ`: the part of the score that is the same for every row.
+    pub fn log_determinant(&self) -> f64 {
+        self.log_determinant
+    }
+
     /// `Σ z² + 2 Σ log σ` of each row `[N, K]`, read back. The constant is added in
     /// `f64`.
     ///

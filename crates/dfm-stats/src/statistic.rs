@@ -221,8 +221,7 @@ fn check_coordinates(
         // Where a singular value is near the rounding of the largest, the mean
         // that was taken off is only that exact.
         let tolerance = COORDINATE_TOLERANCE + 1e3 * f64::EPSILON * (largest / value);
-        let centred = sums[index].abs() <= tolerance * root;
-        if !centred || !((length - 1.0).abs() <= tolerance) {
+        if sums[index].abs() > tolerance * root || (length - 1.0).abs() > tolerance {
             return Err(StatsError::Shape {
                 what: "coordinates",
                 expected: "centred columns as long as their singular values".to_owned(),
