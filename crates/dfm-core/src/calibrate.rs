@@ -279,8 +279,9 @@ mod tests {
     fn no_score_is_so_far_out_that_it_normalises_to_0_or_1() {
         for (threshold, spread) in [(0.0, f64::MIN_POSITIVE), (3.0, 0.5), (-1e300, 1e-300)] {
             let calibration = Calibration::new(threshold, spread).unwrap();
-            let far =
-                [f64::MIN, -1e200, threshold, 1e200, f64::MAX].map(|score| calibration.normalize(score));
+            let mut scores = [f64::MIN, -1e200, threshold, 1e200, f64::MAX];
+            scores.sort_by(f64::total_cmp);
+            let far = scores.map(|score| calibration.normalize(score));
             assert!(far.iter().all(|normalized| *normalized > 0.0 && *normalized < 1.0), "{far:?}");
             assert!(far.is_sorted(), "{far:?}");
         }

@@ -90,8 +90,7 @@ impl Dfm {
     }
 
     /// Scores pictures that this model's [`preprocessor`](Self::preprocessor)
-    /// prepared, in their order, in batches of the fit's size or as many as
-    /// [`FeatureExtractor::largest_batch`] allows.
+    /// prepared, in their order, [`batch`](Self::batch) of them at a time.
     ///
     /// # Errors
     ///
@@ -103,8 +102,7 @@ impl Dfm {
         options: PredictOptions,
     ) -> Result<Vec<Prediction>, DfmError> {
         let mut predictions = Vec::with_capacity(pictures.len());
-        let size = self.record.params.batch.min(self.extractor.largest_batch());
-        for batch in pictures.chunks(size) {
+        for batch in pictures.chunks(self.batch()) {
             let offset = predictions.len();
             let rows = self.extractor.extract(batch)?;
             let scores =
@@ -129,6 +127,12 @@ impl Dfm {
             }
         }
         Ok(predictions)
+    }
+
+    /// Pictures that run through the network together: as many as at the fit, if
+    /// their activations may all be held at once.
+    pub fn batch(&self) -> usize {
+        self.record.params.batch.min(self.extractor.largest_batch())
     }
 
     /// Prepares pictures as this model expects them.
