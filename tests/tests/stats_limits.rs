@@ -26,9 +26,9 @@ fn with_singular_values(rows: usize, columns: usize, values: &[f64]) -> Samples 
     assert!(rank < rows && rank <= columns, "a centred matrix has no such rank");
     let noise = CounterGenerator::new(11);
     let mut right: Vec<f64> = (0..columns as u64).map(|column| f64::from(noise.unit_f32(column))).collect();
-    for first in 0..rank {
+    for (first, singular_value) in values.iter().enumerate() {
         let norm = right.iter().skip(first).step_by(rank).map(|value| value * value).sum::<f64>().sqrt();
-        right.iter_mut().skip(first).step_by(rank).for_each(|value| *value *= values[first] / norm);
+        right.iter_mut().skip(first).step_by(rank).for_each(|value| *value *= singular_value / norm);
     }
     let scale = (2.0 / rows as f64).sqrt();
     let cosines: Vec<f64> =

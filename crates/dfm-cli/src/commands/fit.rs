@@ -27,7 +27,6 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         score: flags.score,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
-        ..DfmParams::default()
     };
     params.clone().check()?;
     let device = args::device(&flags.compute)?;
