@@ -7,6 +7,7 @@
 
 pub mod devices;
 pub mod golden;
+pub mod model_file;
 pub mod pictures;
 pub mod program;
 pub mod tolerance;

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use dfm_backbone::WeightsHeader;
 use dfm_core::{
     Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, InputContract, Keep,
     Label, Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction,
@@ -118,16 +119,6 @@ fn the_defect_is_where_the_map_is_highest() {
 }
 
 #[test]
-fn the_score_is_the_sum_of_the_map() {
-    let model = fit(small_params(), &GOOD, &flex()).unwrap();
-    for prediction in predict(&model, &unseen()) {
-        let map = prediction.map.expect("FRE has a map");
-        let sum: f64 = map.values.iter().copied().map(f64::from).sum();
-        assert_eq!(sum, prediction.score);
-    }
-}
-
-#[test]
 fn a_likelihood_has_no_map_and_its_threshold_works_below_zero() {
     let model = fit(DfmParams { score: ScoreKind::Nll, ..small_params() }, &GOOD, &flex()).unwrap();
     let calibration = model.calibration().expect("a threshold");
@@ -165,12 +156,14 @@ fn a_score_does_not_depend_on_the_pictures_beside_it() {
 }
 
 /// The fast way, in coordinates of the whole fit, against the plain one: fit
-/// again without each part and predict it.
+/// again without each part, with as many components as the whole fit, and predict it.
 #[test]
 fn the_threshold_is_that_of_models_fitted_without_each_part() {
     let calibration = CalibrationParams { quantile: 0.9, folds: 3 };
     for score in [ScoreKind::Fre, ScoreKind::Nll] {
-        let params = DfmParams { score, calibration: Some(calibration), ..small_params() };
+        // Six components, where the parts would keep three, four and five by this ratio.
+        let keep = Keep::Ratio(0.97);
+        let params = DfmParams { score, keep, calibration: Some(calibration), ..small_params() };
         let model = fit(params.clone(), &GOOD, &flex()).unwrap();
 
         let mut by_hash = prepare(&model.preprocessor(), &GOOD);
@@ -183,7 +176,8 @@ fn the_threshold_is_that_of_models_fitted_without_each_part() {
                     .map(|(_, picture)| picture.clone())
                     .collect::<Vec<_>>()
             };
-            let valid = DfmParams { calibration: None, ..params.clone() }.check().unwrap();
+            let keep = Keep::Components(model.component_count());
+            let valid = DfmParams { calibration: None, keep, ..params.clone() }.check().unwrap();
             let extractor = valid.extractor(small_weights(0), flex()).unwrap();
             let without = valid.fit(extractor, part(false)).unwrap();
             let predictions = without.predict(&part(true), PredictOptions::default()).unwrap();
@@ -227,44 +221,26 @@ fn the_same_pictures_give_the_same_bytes() {
 #[test]
 fn a_slim_model_needs_its_own_weights() {
     let model = fit(small_params(), &GOOD, &flex()).unwrap();
+    // Random weights are made again from their seed; trained ones have to be given.
+    let trained = |seed| {
+        let weights = small_weights(seed);
+        let header = WeightsHeader { source: "a training run".to_owned(), ..weights.header().clone() };
+        BackboneWeights::new(header, weights.convolutions().to_vec()).expect("sound weights")
+    };
     let file = written(&model, true);
     assert!(file.len() < written(&model, false).len());
+    let again = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).expect("random weights");
+    assert_eq!(scores(&again, &unseen()), scores(&model, &unseen()));
+
+    let valid = small_params().check().unwrap();
+    let extractor = valid.extractor(trained(0), flex()).unwrap();
+    let prepared = prepare(&extractor.preprocessor(), &GOOD);
+    let file = written(&valid.fit(extractor, prepared).unwrap(), true);
     let read = |weights| Dfm::read(&mut file.as_slice(), LoadOptions { weights, ..LoadOptions::on(flex()) });
     assert!(matches!(read(None), Err(DfmError::Model(ModelFileError::WeightsNeeded { .. }))));
-    assert!(matches!(
-        read(Some(small_weights(1))),
-        Err(DfmError::Model(ModelFileError::OtherWeights { .. }))
-    ));
-    let whole = read(Some(small_weights(0))).expect("its own weights");
+    assert!(matches!(read(Some(trained(1))), Err(DfmError::Model(ModelFileError::OtherWeights { .. }))));
+    let whole = read(Some(trained(0))).expect("its own weights");
     assert_eq!(scores(&whole, &unseen()), scores(&model, &unseen()));
-}
-
-#[test]
-fn the_kept_statistic_reconstructs_every_training_picture() {
-    let model = fit(small_params(), &GOOD, &flex()).unwrap();
-    let (statistic, hashes) = model.fit_statistic().expect("kept by default");
-    assert_eq!(hashes.len(), GOOD.len());
-    let prepared = prepare(&model.preprocessor(), &GOOD);
-    let rows = model.extractor().extract(&prepared).unwrap().try_into_vec_as::<f32>().unwrap();
-    let features = model.extractor().feature_shape().len();
-    let rank = statistic.rank();
-    for (picture, row) in rows.chunks(features).enumerate() {
-        assert_eq!(hashes[picture], prepared[picture].content_hash);
-        let mut rebuilt = statistic.mean().to_vec();
-        for (direction, coordinate) in statistic
-            .directions()
-            .chunks(features)
-            .zip(&statistic.coordinates()[picture * rank..(picture + 1) * rank])
-        {
-            for (value, part) in rebuilt.iter_mut().zip(direction) {
-                *value += coordinate * part;
-            }
-        }
-        let row: Vec<f64> = row.iter().copied().map(f64::from).collect();
-        // What the rank cut of the Gram route may leave out: 1e-9 of the
-        // largest variance, its root in the features.
-        assert!(relative_l2(&rebuilt, &row) < 1e-4);
-    }
 }
 
 #[test]
@@ -296,9 +272,46 @@ fn one_picture_or_one_many_times_is_refused_by_name() {
 
 #[test]
 fn two_pictures_are_enough() {
-    for score in [ScoreKind::Fre, ScoreKind::Nll] {
-        let params = DfmParams { score, calibration: None, ..small_params() };
-        let model = fit(params, &GOOD[..2], &flex()).unwrap();
-        assert!(scores(&model, &unseen()).iter().all(|score| score.is_finite()), "{score:?}");
+    let fre = small_params();
+    let nll = DfmParams { score: ScoreKind::Nll, calibration: None, ..small_params() };
+    for params in [fre, nll] {
+        let model = fit(params.clone(), &GOOD[..2], &flex()).unwrap();
+        assert!(scores(&model, &unseen()).iter().all(|score| score.is_finite()), "{params:?}");
+        assert_eq!(model.calibration().is_some(), params.calibration.is_some());
     }
+}
+
+#[test]
+fn three_pictures_of_which_two_are_the_same_are_enough() {
+    // Without the odd one, a part has nothing but copies.
+    let pictures = [GOOD[0].clone(), GOOD[0].clone(), GOOD[1].clone()];
+    assert!(fit(small_params(), &pictures, &flex()).unwrap().calibration().is_some());
+}
+
+#[test]
+fn a_likelihoods_threshold_needs_more_pictures_than_components() {
+    let params = DfmParams { score: ScoreKind::Nll, ..small_params() };
+    let refused = fit(params, &GOOD[..2], &flex());
+    assert!(matches!(refused, Err(DfmError::TooFewToCalibrate { needed: 3, got: 2, .. })), "{refused:?}");
+}
+
+/// With fewer components in the parts than in the whole (12 to 13 of 16 by the ratio
+/// here), their likelihoods would be sums over fewer dimensions, and the threshold
+/// far above what the model gives to good pictures.
+#[test]
+fn held_out_likelihoods_are_those_of_good_pictures_that_the_model_never_saw() {
+    let part = |seeds: std::ops::Range<u64>| -> Vec<RgbImage> {
+        seeds.map(|seed| pictures::good(seed, 72, 56)).collect()
+    };
+    let calibration = Some(CalibrationParams { quantile: 0.5, folds: 5 });
+    let params = DfmParams { score: ScoreKind::Nll, keep: Keep::Ratio(0.97), calibration, ..small_params() };
+    let model = fit(params, &part(0..40), &flex()).unwrap();
+    let mut fresh = scores(&model, &part(1000..1040));
+    fresh.sort_by(f64::total_cmp);
+    let median = f64::midpoint(fresh[19], fresh[20]);
+    // In as many features deviations shrink with the root of the number of pictures,
+    // so 2 log σ of a component by log (40 / 32) = 0.22. Each one left out would move
+    // the sum by 2 log σ itself, which is about −5.
+    let distance = (model.calibration().unwrap().threshold() - median).abs();
+    assert!(distance < 0.22 * model.component_count() as f64, "{distance}");
 }

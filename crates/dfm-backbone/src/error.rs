@@ -66,9 +66,36 @@ pub enum BackboneError {
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),
+    /// One picture would take more memory than any known network needs.
+    #[error(
+        "'{architecture}' up to {tap} at {height}×{width} pixels holds {got} bytes of activations at once, the limit \
+         is {limit}: take a smaller picture size"
+    )]
+    TooManyActivations {
+        /// The architecture's name.
+        architecture: String,
+        /// Where it is tapped.
+        tap: Layer,
+        /// Height of the input, in pixels.
+        height: usize,
+        /// Width of the input, in pixels.
+        width: usize,
+        /// The limit in bytes.
+        limit: u64,
+        /// Bytes it takes.
+        got: u64,
+    },
     /// No pictures were given.
     #[error("extracting features needs at least one picture, got none")]
     EmptyBatch,
+    /// A picture prepared by hand that holds no numbers.
+    #[error("picture {index} of the batch holds {got}: expected finite numbers")]
+    PictureNotFinite {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// The value.
+        got: f32,
+    },
     /// A picture prepared for another input contract.
     #[error("picture {index} of the batch holds {got} values, expected {expected} ([3, {height}, {width}])")]
     PictureSize {

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
@@ -20,6 +21,7 @@ pub struct FeatureExtractor {
     shape: FeatureShape,
     preprocessor: Preprocessor,
     compute: Compute,
+    largest_batch: usize,
 }
 
 impl FeatureExtractor {
@@ -28,8 +30,9 @@ impl FeatureExtractor {
     ///
     /// # Errors
     ///
-    /// If the weights end before `layer`, their input contract cannot be used, or
-    /// the pool is larger than the layer's map.
+    /// If the weights end before `layer`, their input contract cannot be used, the
+    /// pool is larger than the layer's map, or one picture would hold more than
+    /// 4 GiB of activations at once.
     pub fn new(
         weights: BackboneWeights,
         layer: Layer,
@@ -41,9 +44,21 @@ impl FeatureExtractor {
         let preprocessor = Preprocessor::new(header.input)?;
         let size = header.architecture.feature_size(layer, [header.input.height, header.input.width]);
         let shape = FeatureShape::pooled(header.architecture.channels(layer), size, pool)?;
+        let bytes = activation_bytes(&header.architecture, layer, [header.input.height, header.input.width]);
+        if bytes > MAX_ACTIVATION_BYTES {
+            return Err(BackboneError::TooManyActivations {
+                architecture: header.architecture.name.clone(),
+                tap: layer,
+                height: header.input.height,
+                width: header.input.width,
+                limit: MAX_ACTIVATION_BYTES,
+                got: bytes,
+            });
+        }
+        let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
         let compute = compute.into();
         let network = Forward::new(&weights, layer, pool, &compute)?;
-        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute })
+        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute, largest_batch })
     }
 
     /// The weights, up to the layer.
@@ -76,6 +91,12 @@ impl FeatureExtractor {
         self.shape
     }
 
+    /// The most pictures to extract together: what 4 GiB of activations hold, at
+    /// least one.
+    pub fn largest_batch(&self) -> usize {
+        self.largest_batch
+    }
+
     /// Prepares pictures for this extractor.
     pub fn preprocessor(&self) -> Preprocessor {
         self.preprocessor.clone()
@@ -85,7 +106,8 @@ impl FeatureExtractor {
     ///
     /// # Errors
     ///
-    /// If there is no picture, or one was prepared for another size.
+    /// If there is no picture, one was prepared for another size, or one holds a
+    /// value that is not finite.
     pub fn extract(&self, pictures: &[PreparedPicture]) -> Result<Tensor<2>, BackboneError> {
         let input = self.weights.header().input;
         let expected = 3 * input.height * input.width;
@@ -97,6 +119,9 @@ impl FeatureExtractor {
             if got != expected {
                 let (height, width) = (input.height, input.width);
                 return Err(BackboneError::PictureSize { index, expected, got, height, width });
+            }
+            if let Some(got) = picture.pixels.iter().copied().find(|value| !value.is_finite()) {
+                return Err(BackboneError::PictureNotFinite { index, got });
             }
         }
         let pixels: Vec<&[f32]> = pictures.iter().map(|picture| picture.pixels.as_slice()).collect();

@@ -28,6 +28,7 @@
 //! Rows keep their layout: [`FeatureShape`] says which channel and which place
 //! in the picture a column belongs to.
 
+mod activations;
 mod architecture;
 mod block;
 mod compute;

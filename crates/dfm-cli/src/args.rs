@@ -9,7 +9,7 @@ use dfm_backbone::{
     Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, catalogue, import_weights,
 };
 use dfm_core::device;
-use dfm_core::{Dfm, DfmParams, LoadOptions};
+use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo};
 
 use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
 use crate::values::Size;
@@ -109,24 +109,47 @@ fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<Backb
         )
     })?;
     options.architecture = options.architecture.or_else(|| Architecture::known(entry.name));
-    options.input = Some(entry.input);
-    options.license = Some(entry.license.to_owned());
-    options.source = Some(format!("{}{}", entry.endpoint, entry.file_name));
+    options.input = options.input.or(Some(entry.input));
+    options.license.get_or_insert_with(|| entry.license.to_owned());
+    options.source.get_or_insert_with(|| format!("{}{}", entry.endpoint, entry.file_name));
     import_weights(&path, &options).with_context(|| path.display().to_string())
 }
 
 /// The model that the flags describe, self-tested on its device.
 pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
     let device = device(&flags.compute)?;
-    let weights = match &flags.weights {
-        Some(asked) => Some(file_weights(asked, ImportOptions::default())?),
-        None => None,
+    let weights = match flags.weights.as_deref() {
+        // Made again from the seed in the model, which the library does by itself.
+        None | Some("random") => None,
+        Some("embedded") => Some(embedded_weights()?),
+        Some(asked) => {
+            let info = model_info(&flags.model)?;
+            // A file of other people's format does not say what it is; the model does.
+            // Licence and source too, so that the hash does not depend on whether the
+            // weights are given as a file or by name.
+            let options = ImportOptions {
+                architecture: Some(info.architecture),
+                deepest: info.record.params.layer,
+                input: Some(info.input),
+                license: Some(info.license),
+                source: Some(info.source),
+                ..ImportOptions::default()
+            };
+            Some(file_weights(asked, options)?)
+        }
     };
     let mut model = read_model(&flags.model, LoadOptions { weights, ..LoadOptions::on(device) })?;
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
     }
     Ok(model)
+}
+
+/// What the model at `path` says of itself.
+pub(crate) fn model_info(path: &Path) -> anyhow::Result<ModelInfo> {
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(named)?;
+    ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).with_context(named)
 }
 
 /// Reads the model at `path`.

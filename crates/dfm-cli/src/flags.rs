@@ -140,7 +140,8 @@ pub(crate) struct FitFlags {
 pub(crate) struct ModelFlags {
     /// The model, as `dfm fit` wrote it
     pub(crate) model: PathBuf,
-    /// Weights of a model that was fitted with --slim: a pulled name or a file
+    /// Weights of a model that was fitted with --slim: a pulled name or a file; embedded and
+    /// random ones are found without
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// Raw score from which a picture is anomalous; the model's own unless given

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has had enough, as in `dfm predict … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dfm: {error:#}");
+            eprintln!("dfm: {}", report::plain(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Outcome;
+use crate::report::plain;
 
 /// Reports to standard error and keeps count.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Messages {
     /// Reports what is wrong with `path`.
     pub(crate) fn error(&self, path: &Path, error: impl Display) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        eprintln!("dfm: {}: {error}", path.display());
+        eprintln!("dfm: {}", plain(&format!("{}: {error}", path.display())));
     }
 
     /// Says something that is not an error.

@@ -27,9 +27,10 @@ pub enum Label {
 /// ```
 ///
 /// It lies in (0, 1), is ½ exactly at the threshold, and strictly increases with
-/// `s` for any sign of `s`. Unlike a logistic curve it nears 1 so slowly that
-/// two large scores do not round to the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// `s` for any sign of `s`, as far as `f64` can tell: unlike a logistic curve it
+/// nears 1 so slowly that two large scores do not round to the same number until
+/// `u` is about 10¹⁵. It never rounds to 0 or 1 itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     threshold: f64,
     spread: f64,
@@ -62,7 +63,8 @@ impl Calibration {
     }
 
     /// The `quantile` of the scores of held-out good pictures (linear between
-    /// order statistics). The spread is the distance from their median to it.
+    /// order statistics). The spread is the distance from their median to it; where
+    /// that is nothing, the size of the threshold, and 1 where that is nothing too.
     ///
     /// # Errors
     ///
@@ -73,12 +75,20 @@ impl Calibration {
         if sorted.is_empty() {
             return Err(DfmError::TooFewPictures { expected: 2, got: 0 });
         }
+        if let Some(score) = sorted.iter().find(|score| !score.is_finite()) {
+            let (name, expected) = ("held-out scores", "finite numbers");
+            return Err(DfmError::Parameter { name, expected, got: score.to_string() });
+        }
         let threshold = quantile_of(&sorted, quantile);
         let spread = threshold - quantile_of(&sorted, 0.5);
         // Where good pictures all score alike there is no spread to measure in;
         // the size of the score itself is the next natural unit.
         let floor = 1e-6 * threshold.abs();
-        let spread = if spread > floor { spread } else { threshold.abs().max(f64::MIN_POSITIVE) };
+        let spread = match threshold.abs() {
+            _ if spread > floor => spread,
+            size if size.is_normal() => size,
+            _ => 1.0,
+        };
         Self::new(threshold, spread)
     }
 
@@ -111,7 +121,8 @@ impl Calibration {
         let u = (score - self.threshold) / self.spread;
         // Written so that the tail keeps its digits: for u > 0 the distance
         // from 1, for u < 0 the distance from 0.
-        if u >= 0.0 { 1.0 - 0.5 / (1.0 + u) } else { 0.5 / (1.0 - u) }
+        let normalized = if u >= 0.0 { 1.0 - 0.5 / (1.0 + u) } else { 0.5 / (1.0 - u) };
+        normalized.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)
     }
 }
 
@@ -126,13 +137,19 @@ impl Calibration {
 /// The division follows the content hashes, so neither the order of the files
 /// nor their names change it, and two copies of one picture share a fold.
 ///
+/// Every model of a part keeps `components` components, as the whole fit does:
+/// likelihoods of another number of dimensions could not be compared with its
+/// own. A reconstruction error can, so there a part that varies in fewer
+/// directions keeps those.
+///
 /// # Errors
 ///
-/// If fewer than two different pictures were given.
+/// If fewer than two different pictures were given, or for a likelihood a part
+/// varies in fewer directions than `components`.
 pub(crate) fn held_out_scores(
     statistic: &FitStatistic,
     content_hashes: &[[u8; 32]],
-    keep: Keep,
+    components: usize,
     score: ScoreKind,
     params: CalibrationParams,
 ) -> Result<Vec<f64>, DfmError> {
@@ -151,32 +168,60 @@ pub(crate) fn held_out_scores(
     for fold in 0..folds {
         let (held_out, training): (Vec<usize>, Vec<usize>) =
             (0..scores.len()).partition(|&row| fold_of[row] == fold);
-        let held_out_rows = coordinates.select(&held_out);
-        for (row, value) in
-            held_out.iter().zip(score_by(&coordinates.select(&training), &held_out_rows, keep, score)?)
-        {
-            scores[*row] = value;
-        }
+        let (held_out_rows, training_rows) = (coordinates.select(&held_out), coordinates.select(&training));
+        let part = FitStatistic::of(&training_rows)?;
+        let values = match score {
+            ScoreKind::Fre => reconstruction_errors(&part, &held_out_rows, components)?,
+            ScoreKind::Nll if part.rank() < components => {
+                return Err(DfmError::TooFewToCalibrate {
+                    components,
+                    rank: part.rank(),
+                    got: distinct.len(),
+                    needed: enough_for(components, params.folds).max(distinct.len() + 1),
+                });
+            }
+            ScoreKind::Nll => likelihoods(&part, &training_rows, &held_out_rows, components)?,
+        };
+        held_out.iter().zip(values).for_each(|(row, value)| scores[*row] = value);
     }
     Ok(scores)
 }
 
-/// The scores of `rows` under a model of `training`, in `f64` on the host.
-fn score_by(training: &Samples, rows: &Samples, keep: Keep, score: ScoreKind) -> Result<Vec<f64>, DfmError> {
-    let statistic = FitStatistic::of(training)?;
-    // A fold has fewer pictures, so it may not have as many directions.
-    let keep = match keep {
-        Keep::Components(count) => Keep::Components(count.min(statistic.rank().max(1))),
-        Keep::Ratio(_) => keep,
-    };
-    let pca = PcaParams { keep }.check()?.truncate(&statistic)?;
-    match score {
-        ScoreKind::Fre => Ok(pca.feature_reconstruction_error(rows)?),
-        ScoreKind::Nll => {
-            let gaussian = SvdGaussian::fit(&pca.transform(training)?)?;
-            Ok(gaussian.negative_log_likelihood(&pca.transform(rows)?)?)
+/// FRE of `rows` under a model of a part, in `f64` on the host.
+fn reconstruction_errors(
+    part: &FitStatistic,
+    rows: &Samples,
+    components: usize,
+) -> Result<Vec<f64>, DfmError> {
+    let keep = match components.min(part.rank()) {
+        // One picture, or several that are alike: the model is their mean.
+        0 => {
+            let square = |(value, mean): (&f64, &f64)| (value - mean).powi(2);
+            return Ok(rows.iter().map(|row| row.iter().zip(part.mean()).map(square).sum()).collect());
         }
-    }
+        count => Keep::Components(count),
+    };
+    Ok(PcaParams { keep }.check()?.truncate(part)?.feature_reconstruction_error(rows)?)
+}
+
+/// NLL of `rows` under a model of the `training` rows, of which `part` is the
+/// statistic, in `f64` on the host.
+fn likelihoods(
+    part: &FitStatistic,
+    training: &Samples,
+    rows: &Samples,
+    components: usize,
+) -> Result<Vec<f64>, DfmError> {
+    let pca = PcaParams { keep: Keep::Components(components) }.check()?.truncate(part)?;
+    let gaussian = SvdGaussian::fit(&pca.transform(training)?)?;
+    Ok(gaussian.negative_log_likelihood(&pca.transform(rows)?)?)
+}
+
+/// The fewest pictures of which every part leaves `components + 1`, which is what
+/// it takes to vary in that many directions.
+fn enough_for(components: usize, folds: usize) -> usize {
+    let leaves = |pictures: usize| pictures - pictures.div_ceil(folds.min(pictures));
+    (2..).find(|pictures| leaves(*pictures) > components).unwrap_or(usize::MAX)
 }
 
 /// The `quantile` of sorted, non-empty `values`, linear between order statistics.
@@ -222,10 +267,23 @@ mod tests {
 
     #[test]
     fn equal_held_out_scores_still_give_a_usable_scale() {
-        for value in [0.0, 5.0, -5.0] {
+        for (value, spread) in [(0.0, 1.0), (5.0, 5.0), (-5.0, 5.0)] {
             let calibration = Calibration::from_held_out(&[value; 4], 0.99).unwrap();
+            assert_eq!(calibration.spread(), spread);
             assert_eq!(calibration.normalize(value), 0.5);
-            assert!(calibration.normalize(value + 1.0) > 0.5);
+            assert!(calibration.normalize(value + 1.0) < calibration.normalize(value + 2.0));
+        }
+    }
+
+    #[test]
+    fn no_score_is_so_far_out_that_it_normalises_to_0_or_1() {
+        for (threshold, spread) in [(0.0, f64::MIN_POSITIVE), (3.0, 0.5), (-1e300, 1e-300)] {
+            let calibration = Calibration::new(threshold, spread).unwrap();
+            let mut scores = [f64::MIN, -1e200, threshold, 1e200, f64::MAX];
+            scores.sort_by(f64::total_cmp);
+            let far = scores.map(|score| calibration.normalize(score));
+            assert!(far.iter().all(|normalized| *normalized > 0.0 && *normalized < 1.0), "{far:?}");
+            assert!(far.is_sorted(), "{far:?}");
         }
     }
 
@@ -233,6 +291,59 @@ mod tests {
     fn a_threshold_that_is_no_number_is_refused() {
         assert!(Calibration::at(f64::NAN).is_err());
         assert!(Calibration::at(1.0).unwrap().with_threshold(f64::INFINITY).is_err());
-        assert!(Calibration::from_held_out(&[f64::NAN], 0.5).is_err());
+        for score in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            // In the lower half, where no quantile would touch it.
+            let refused = Calibration::from_held_out(&[score, 1.0, 2.0, 3.0], 0.99);
+            assert!(matches!(refused, Err(DfmError::Parameter { name: "held-out scores", .. })), "{score}");
+        }
+    }
+
+    /// Six pictures that lie on a line but for a little of a plane.
+    fn line(count: usize) -> (FitStatistic, Vec<[u8; 32]>) {
+        let row = |index: usize| [index as f64, 0.1 * (index * index % 3) as f64];
+        let rows = Samples::from_f64((0..count).flat_map(row).collect(), 2).unwrap();
+        (FitStatistic::of(&rows).unwrap(), (0..count).map(|index| [index as u8; 32]).collect())
+    }
+
+    #[test]
+    fn a_part_of_one_picture_is_modelled_by_its_mean() {
+        let (statistic, hashes) = line(2);
+        let params = CalibrationParams::default();
+        let scores = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        // The squared distance of the two.
+        scores.iter().for_each(|score| assert!((score - 1.01).abs() < 1e-12, "{scores:?}"));
+    }
+
+    #[test]
+    fn a_likelihood_of_more_components_than_a_part_has_says_how_many_pictures_it_takes() {
+        let params = CalibrationParams::default();
+        let refused = |count: usize, components: usize| {
+            let (statistic, hashes) = line(count);
+            match held_out_scores(&statistic, &hashes, components, ScoreKind::Nll, params) {
+                Err(DfmError::TooFewToCalibrate { rank, needed, got, .. }) => (rank, needed, got),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(2, 1), (0, 3, 2));
+        assert_eq!(refused(3, 2), (1, 4, 3));
+        let (statistic, hashes) = line(4);
+        assert!(held_out_scores(&statistic, &hashes, 2, ScoreKind::Nll, params).is_ok());
+    }
+
+    #[test]
+    fn copies_share_a_part_so_that_none_is_scored_by_a_model_of_itself() {
+        let (statistic, mut hashes) = line(6);
+        let params = CalibrationParams { quantile: 0.9, folds: 6 };
+        let apart = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        // The last two are one picture: without both, the line is another.
+        hashes[5] = hashes[4];
+        let together = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        assert_eq!(apart[..4], together[..4]);
+        assert!(apart[4] != together[4] && apart[5] != together[5]);
+    }
+
+    #[test]
+    fn the_default_is_the_99_percent_quantile_of_five_parts() {
+        assert_eq!(CalibrationParams::default(), CalibrationParams { quantile: 0.99, folds: 5 });
     }
 }

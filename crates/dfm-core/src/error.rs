@@ -28,6 +28,32 @@ pub enum DfmError {
         /// How many there are.
         got: usize,
     },
+    /// Too few pictures for the threshold of a likelihood.
+    #[error(
+        "a threshold for the likelihood of {components} components needs at least {needed} different pictures, got \
+         {got}: with a part of them held out, the rest vary in {rank} directions; add pictures, keep fewer components, \
+         or give the threshold"
+    )]
+    TooFewToCalibrate {
+        /// Components of the model.
+        components: usize,
+        /// Directions in which the pictures vary without the part.
+        rank: usize,
+        /// Different pictures there are.
+        got: usize,
+        /// Different pictures it takes.
+        needed: usize,
+    },
+    /// A map that its type cannot hold.
+    #[error(
+        "picture {picture} of the batch: its score is {score:e}, beyond what a map can hold; ask for no map"
+    )]
+    MapRange {
+        /// Position within the pictures given.
+        picture: usize,
+        /// The raw score.
+        score: f64,
+    },
     /// The pictures do not differ in what the network sees.
     #[error(
         "all {pictures} pictures have the same features: a model of normal needs pictures that vary; check that the \
@@ -157,6 +183,22 @@ pub enum ModelFileError {
         expected: String,
         /// What it says.
         got: String,
+    },
+    /// The content is not what a fit gives.
+    #[error("model file: {part}: {reason}")]
+    Content {
+        /// Which part.
+        part: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor or an entry that no model has.
+    #[error("model file: {what} '{name}' is not part of the format: expected what `dfm fit` writes")]
+    Unknown {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// A slim model needs its weights from outside.
     #[error(

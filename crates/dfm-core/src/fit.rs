@@ -5,7 +5,7 @@ use dfm_stats::{FitStatistic, Pca, Route, Samples, SvdGaussian};
 
 use crate::calibrate::{Calibration, held_out_scores};
 use crate::error::DfmError;
-use crate::model::{Dfm, FitRecord};
+use crate::model::{Dfm, FitRecord, GaussianRecord};
 use crate::params::{ScoreKind, ValidDfmParams};
 use crate::score::{Statistics, to_host};
 use crate::self_test::SelfTest;
@@ -15,12 +15,18 @@ impl ValidDfmParams {
     /// [`Preprocessor`](dfm_backbone::Preprocessor).
     ///
     /// Neither the order of the pictures nor the batch changes the model beyond
-    /// rounding. Holds `N × D` features in `f32` and again in `f64` while the
-    /// decomposition runs.
+    /// rounding.
+    ///
+    /// Memory, beside the network: the features take 4 bytes a value until all
+    /// pictures are through, then 8 and, while they are decomposed, 8 more for a
+    /// centred copy and 8 for the directions; with `N` pictures of `D` features, up
+    /// to `24 · N · D` bytes at once, and `8 · N²` for their inner products.
     ///
     /// # Errors
     ///
     /// - fewer than two different pictures, or no variation among them;
+    /// - for the threshold of a likelihood, fewer pictures than its components take
+    ///   ([`DfmError::TooFewToCalibrate`]);
     /// - features that are not finite;
     /// - whatever the extractor or the statistics refuse.
     pub fn fit(
@@ -44,9 +50,9 @@ impl ValidDfmParams {
         };
         let calibration = match self.params().calibration {
             Some(calibration) => {
-                let params = self.params();
+                let (params, components) = (self.params(), statistics.pca().component_count());
                 let scores =
-                    held_out_scores(&statistic, &content_hashes, params.keep, params.score, calibration)?;
+                    held_out_scores(&statistic, &content_hashes, components, params.score, calibration)?;
                 Some(Calibration::from_held_out(&scores, calibration.quantile)?)
             }
             None => None,
@@ -56,6 +62,11 @@ impl ValidDfmParams {
             picture_count: content_hashes.len(),
             rank: statistic.rank(),
             route: statistic.route().map_or("read", Route::name).to_owned(),
+            rank_cut: statistic.rank_cut().unwrap_or(0.0),
+            gaussian: statistics.gaussian().map(|gaussian| GaussianRecord {
+                rank: gaussian.rank(),
+                route: gaussian.route().map_or("read", Route::name).to_owned(),
+            }),
         };
         let self_test = SelfTest::record(&extractor, &statistics.scorer(extractor.device()))?;
         let kept = self.params().keep_fit_statistic.then_some((statistic, content_hashes));
@@ -71,8 +82,9 @@ impl ValidDfmParams {
         let mut values = Vec::new();
         let mut content_hashes = Vec::new();
         let mut pictures = pictures.into_iter();
+        let size = self.params().batch.min(extractor.largest_batch());
         loop {
-            let batch: Vec<PreparedPicture> = pictures.by_ref().take(self.params().batch).collect();
+            let batch: Vec<PreparedPicture> = pictures.by_ref().take(size).collect();
             if batch.is_empty() {
                 break;
             }

@@ -62,7 +62,7 @@ pub use dfm_backbone::{
 pub use dfm_stats::Keep;
 pub use error::{DfmError, ModelFileError};
 pub use map::{AnomalyGrid, AnomalyMap};
-pub use model::{Dfm, FitRecord, PredictOptions, Prediction};
+pub use model::{Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
 

@@ -32,6 +32,10 @@ impl AnomalyGrid {
     ///
     /// Cost: a few operations a pixel.
     ///
+    /// # Panics
+    ///
+    /// If the grid has no cell, or `values` are not `height × width`.
+    ///
     /// # Example
     ///
     /// ```
@@ -42,6 +46,8 @@ impl AnomalyGrid {
     /// assert_eq!(map.values, [0.0, 0.25, 0.75, 1.0]);
     /// ```
     pub fn upsample(&self, size: PictureSize) -> AnomalyMap {
+        let cells = self.height * self.width;
+        assert!(cells > 0 && self.values.len() == cells, "a grid has a value for each of its cells");
         let (width, height) = (size.width as usize, size.height as usize);
         let columns: Vec<Between> = (0..width).map(|x| Between::new(x, width, self.width)).collect();
         let mut values = Vec::with_capacity(width * height);

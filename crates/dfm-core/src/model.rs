@@ -13,12 +13,27 @@ use crate::self_test::SelfTest;
 
 /// How a model came to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FitRecord {
     /// The parameters of the fit.
     pub params: DfmParams,
     /// Pictures it was fitted to.
     pub picture_count: usize,
     /// Directions in which they differ at all.
+    pub rank: usize,
+    /// How those were found: `gram`, `scatter` or `thin SVD`.
+    pub route: String,
+    /// The share of the largest variance up to which a direction counted as absent.
+    pub rank_cut: f64,
+    /// Of the Gaussian, for a likelihood.
+    pub gaussian: Option<GaussianRecord>,
+}
+
+/// How the Gaussian of a likelihood came to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GaussianRecord {
+    /// Directions in which the reduced rows vary.
     pub rank: usize,
     /// How those were found: `gram`, `scatter` or `thin SVD`.
     pub route: String,
@@ -75,19 +90,19 @@ impl Dfm {
     }
 
     /// Scores pictures that this model's [`preprocessor`](Self::preprocessor)
-    /// prepared, in their order, in batches of the fit's size.
+    /// prepared, in their order, [`batch`](Self::batch) of them at a time.
     ///
     /// # Errors
     ///
     /// If a picture was prepared for another input size, its features are not
-    /// finite, or the device fails.
+    /// finite, a map was asked for that `f32` cannot hold, or the device fails.
     pub fn predict(
         &self,
         pictures: &[PreparedPicture],
         options: PredictOptions,
     ) -> Result<Vec<Prediction>, DfmError> {
         let mut predictions = Vec::with_capacity(pictures.len());
-        for batch in pictures.chunks(self.record.params.batch) {
+        for batch in pictures.chunks(self.batch()) {
             let offset = predictions.len();
             let rows = self.extractor.extract(batch)?;
             let scores =
@@ -100,6 +115,9 @@ impl Dfm {
             let mut maps = scores.maps.into_iter();
             for score in scores.values {
                 let map = maps.next().filter(|_| options.map);
+                if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
+                    return Err(DfmError::MapRange { picture: predictions.len(), score });
+                }
                 predictions.push(Prediction {
                     score,
                     normalized_score: self.calibration.map(|calibration| calibration.normalize(score)),
@@ -109,6 +127,12 @@ impl Dfm {
             }
         }
         Ok(predictions)
+    }
+
+    /// Pictures that run through the network together: as many as at the fit, if
+    /// their activations may all be held at once.
+    pub fn batch(&self) -> usize {
+        self.record.params.batch.min(self.extractor.largest_batch())
     }
 
     /// Prepares pictures as this model expects them.

@@ -24,6 +24,7 @@ pub enum ScoreKind {
 
 /// How the threshold is found with no defects at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CalibrationParams {
     /// The share of held-out good pictures that should stay below the threshold,
     /// in (0, 1].
@@ -51,6 +52,7 @@ impl Default for CalibrationParams {
 /// assert!(DfmParams { pool: 0, ..params }.check().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DfmParams {
     /// The layer whose output is modelled.
     pub layer: Layer,

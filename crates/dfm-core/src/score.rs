@@ -58,6 +58,14 @@ pub(crate) struct Scores {
 }
 
 impl Scorer {
+    /// The part of the score that is the same for every row.
+    pub(crate) fn constant(&self) -> f64 {
+        match self {
+            Self::Fre(_) => 0.0,
+            Self::Nll(_, gaussian) => gaussian.log_determinant(),
+        }
+    }
+
     /// Scores `rows` of shape `[N, D]`.
     ///
     /// # Errors
@@ -66,10 +74,7 @@ impl Scorer {
     pub(crate) fn score(&self, rows: Tensor<2>, shape: FeatureShape) -> Result<Scores, DfmError> {
         let (values, maps) = match self {
             Self::Fre(pca) => reconstruction_errors(pca, rows, shape)?,
-            Self::Nll(pca, gaussian) => {
-                let values = to_host(gaussian.negative_log_likelihood(pca.transform(rows)))?;
-                (values.into_iter().map(f64::from).collect(), Vec::new())
-            }
+            Self::Nll(pca, gaussian) => (gaussian.negative_log_likelihood(pca.transform(rows))?, Vec::new()),
         };
         match values.iter().position(|value| !value.is_finite()) {
             Some(picture) => Err(DfmError::NonFiniteFeatures { picture }),
@@ -80,7 +85,8 @@ impl Scorer {
 
 /// FRE maps and their sums. The score is the sum of the squared residual over
 /// the whole row, the map its sum over the channels of each cell: the score is
-/// summed from the map, so that the two agree to the last digit.
+/// summed from the map, so that the two agree to the last digit (unless a cell
+/// is beyond `f32`, which only the map is held in).
 fn reconstruction_errors(
     pca: &PcaScorer,
     rows: Tensor<2>,
@@ -88,14 +94,15 @@ fn reconstruction_errors(
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
     let FeatureShape { channels, height, width } = shape;
     let count = rows.dims()[0];
-    let squared = pca.residual(rows).square().reshape([count, channels, height * width]);
+    let squared = pca.squared_residual(rows).reshape([count, channels, height * width]);
     let cells = to_host(squared.sum_dim(1).reshape([count, height * width]))?;
-    let maps: Vec<AnomalyGrid> = cells
-        .chunks(height * width)
-        .map(|cells| AnomalyGrid { height, width, values: cells.to_vec() })
-        .collect();
-    let values = maps.iter().map(|map| map.values.iter().copied().map(f64::from).sum()).collect();
-    Ok((values, maps))
+    let unit = pca.square_unit();
+    let grid = |cells: &[f32]| {
+        let cells: Vec<f64> = cells.iter().map(|cell| f64::from(*cell) * unit).collect();
+        let values = cells.iter().map(|cell| *cell as f32).collect();
+        (cells.iter().sum::<f64>(), AnomalyGrid { height, width, values })
+    };
+    Ok(cells.chunks(height * width).map(grid).unzip())
 }
 
 /// The values of a tensor, row by row, on the host.

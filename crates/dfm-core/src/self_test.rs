@@ -7,7 +7,8 @@ use dfm_backbone::{CounterGenerator, FeatureExtractor, RgbImage};
 use crate::error::{DfmError, ModelFileError};
 use crate::score::{Scorer, to_host};
 
-/// How far features (relative L2) and score (relative) may differ from those
+/// How far features (relative L2) and score (relative to the largest of the sums that
+/// it is made of) may differ from those
 /// recorded: what two `f32` implementations of the same network differ by, with
 /// a margin of two orders of magnitude.
 pub(crate) const TOLERANCE: f64 = 1e-4;
@@ -52,14 +53,22 @@ impl SelfTest {
     ///
     /// [`ModelFileError::SelfTest`] where it differs.
     pub(crate) fn check(&self, extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(), DfmError> {
-        let (features, score) = run(&self.probe, extractor, scorer)?;
+        let (features, score) = run(&self.probe, extractor, scorer).map_err(|error| match error {
+            DfmError::NonFiniteFeatures { .. } => {
+                ModelFileError::SelfTest { quantity: "features", limit: TOLERANCE, got: f64::NAN }.into()
+            }
+            other => other,
+        })?;
         let squares =
             |pairs: &mut dyn Iterator<Item = f64>| pairs.map(|value| value * value).sum::<f64>().sqrt();
         let distance =
             squares(&mut features.iter().zip(&self.features).map(|(a, b)| f64::from(*a) - f64::from(*b)));
         let scale = squares(&mut self.features.iter().copied().map(f64::from));
         agree("features", distance, scale)?;
-        agree("score", (score - self.score).abs(), self.score.abs())
+        // A likelihood is a sum of squares and a constant, which may all but cancel.
+        let constant = scorer.constant();
+        let scale = (self.score - constant).abs() + constant.abs();
+        agree("score", (score - self.score).abs(), scale)
     }
 }
 

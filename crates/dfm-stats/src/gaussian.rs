@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use crate::decompose::Route;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 use crate::score::GaussianScorer;
@@ -19,6 +20,7 @@ pub struct SvdGaussian {
     mean: Vec<f64>,
     basis: Vec<f64>,
     deviations: Vec<f64>,
+    route: Option<Route>,
 }
 
 impl SvdGaussian {
@@ -37,6 +39,7 @@ impl SvdGaussian {
             mean: statistic.mean().to_vec(),
             basis: statistic.directions().to_vec(),
             deviations: statistic.singular_values().iter().map(|value| value / root).collect(),
+            route: statistic.route(),
         })
     }
 
@@ -46,14 +49,14 @@ impl SvdGaussian {
     /// # Errors
     ///
     /// If shapes contradict each other, a value is not finite, deviations are not
-    /// positive and falling, or a row of the basis is not of unit length.
+    /// positive and falling, or the basis is not orthonormal.
     pub fn from_parts(mean: Vec<f64>, basis: Vec<f64>, deviations: Vec<f64>) -> Result<Self, StatsError> {
         let (columns, rank) = (mean.len(), deviations.len());
         check_values("Gaussian mean", &mean, columns.max(1))?;
         check_values("Gaussian basis", &basis, rank.max(1).saturating_mul(columns))?;
         check_falling("Gaussian deviations", &deviations)?;
         check_directions(&basis, columns)?;
-        Ok(Self { mean, basis, deviations })
+        Ok(Self { mean, basis, deviations, route: None })
     }
 
     /// `[K]`.
@@ -74,6 +77,11 @@ impl SvdGaussian {
     /// `R`: directions in which the rows varied.
     pub fn rank(&self) -> usize {
         self.deviations.len()
+    }
+
+    /// How the basis was found; `None` if it was read.
+    pub fn route(&self) -> Option<Route> {
+        self.route
     }
 
     /// `Σ z² + 2 Σ log σ` of each row, with `z` its whitened coordinates: twice the
@@ -102,8 +110,8 @@ impl SvdGaussian {
         GaussianScorer::new(self, device)
     }
 
-    /// `2 Σ log σ`.
-    pub(crate) fn log_determinant(&self) -> f64 {
+    /// `2 Σ log σ`: the part of the score that is the same for every row.
+    pub fn log_determinant(&self) -> f64 {
         2.0 * self.deviations.iter().map(|deviation| deviation.ln()).sum::<f64>()
     }
 }

@@ -10,8 +10,10 @@ use crate::statistic::{FitStatistic, check_directions, check_falling};
 /// How many components are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Keep {
-    /// The fewest whose share of the variance reaches this, in (0, 1]:
-    /// scikit-learn's rule.
+    /// The fewest whose share of the variance reaches this, in (0, 1]; 1 keeps
+    /// every direction, however small. scikit-learn's rule, but for a share that
+    /// is met to the last digit: reaching it is enough here, scikit-learn wants it
+    /// exceeded and keeps one more.
     Ratio(f64),
     /// This many.
     Components(usize),
@@ -75,6 +77,8 @@ impl ValidPcaParams {
                 return Err(StatsError::TooManyComponents { asked, rank, rows });
             }
             Keep::Components(asked) => asked,
+            // Shares below the rounding of the sum would never be missed.
+            Keep::Ratio(1.0) => rank,
             Keep::Ratio(ratio) => {
                 let mut reached = 0.0;
                 let short = shares.iter().take_while(|share| {
@@ -123,7 +127,7 @@ impl Pca {
     /// # Errors
     ///
     /// If shapes contradict each other, a value is not finite, variances are not
-    /// positive and falling, or a component is not of unit length.
+    /// positive and falling, or components are not orthonormal.
     pub fn from_parts(
         mean: Vec<f64>,
         components: Vec<f64>,
@@ -188,7 +192,9 @@ impl Pca {
         (self.explained_variance.iter().sum::<f64>() / self.total_variance).min(1.0)
     }
 
-    /// The mean variance of the `D − K` directions left out.
+    /// The mean variance of the `D − K` directions left out, those of no variance
+    /// included. scikit-learn's `noise_variance_` divides by `min(N, D) − K`: where
+    /// `N < D` it is `(D − K) / (N − K)` times this.
     pub fn residual_variance(&self) -> f64 {
         self.residual_variance
     }

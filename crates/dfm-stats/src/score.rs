@@ -1,26 +1,36 @@
 //! Scoring on a device, in `f32`.
 //!
 //! The mean is taken off before anything is multiplied, so that the digits of
-//! `f32` go to the deviation and not to the mean.
+//! `f32` go to the deviation and not to the mean; it is held as the sum of two
+//! `f32` values, because the rounding of one would be a deviation of its own.
+//! Squares are formed in units of a power of two near the standard deviation, so
+//! that neither huge nor tiny features leave the range of `f32`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::error::StatsError;
 use crate::gaussian::SvdGaussian;
 use crate::pca::Pca;
+
+/// Between these powers of two squares are safe as they are: 2⁻⁴⁰ and 2⁴⁰ for a
+/// deviation of one unit leave a factor of 10¹³ to either end of `f32`.
+const PLAIN_EXPONENTS: std::ops::RangeInclusive<i32> = -20..=20;
 
 /// A [`Pca`] on a device.
 #[derive(Debug, Clone)]
 pub struct PcaScorer {
-    mean: Tensor<2>,
+    mean: Mean,
     components: Tensor<2>,
+    unit: Unit,
 }
 
 impl PcaScorer {
     pub(crate) fn new(pca: &Pca, device: &Device) -> Self {
         let columns = pca.mean().len();
         Self {
-            mean: upload(pca.mean(), [1, columns], device),
+            mean: Mean::new(pca.mean(), device),
             components: upload(pca.components(), [pca.component_count(), columns], device),
+            unit: Unit::near(pca.total_variance().sqrt()),
         }
     }
 
@@ -31,7 +41,7 @@ impl PcaScorer {
     /// - rows: `[N, D]`
     /// - result: `[N, K]`
     pub fn transform(&self, rows: Tensor<2>) -> Tensor<2> {
-        (rows - self.mean.clone()).matmul(self.components.clone().transpose())
+        self.mean.remove(rows).matmul(self.components.clone().transpose())
     }
 
     /// What the components cannot reconstruct: `x − x̂`.
@@ -41,53 +51,137 @@ impl PcaScorer {
     /// - rows: `[N, D]`
     /// - result: `[N, D]`
     pub fn residual(&self, rows: Tensor<2>) -> Tensor<2> {
-        let centred = rows - self.mean.clone();
+        let centred = self.mean.remove(rows);
         let coordinates = centred.clone().matmul(self.components.clone().transpose());
         centred - coordinates.matmul(self.components.clone())
     }
 
-    /// `‖x − x̂‖²` of each row.
+    /// The squares of [`residual`](Self::residual), in units of
+    /// [`square_unit`](Self::square_unit).
     ///
     /// # Shapes
     ///
     /// - rows: `[N, D]`
-    /// - result: `[N]`
-    pub fn feature_reconstruction_error(&self, rows: Tensor<2>) -> Tensor<1> {
-        self.residual(rows).square().sum_dim(1).squeeze_dim(1)
+    /// - result: `[N, D]`
+    pub fn squared_residual(&self, rows: Tensor<2>) -> Tensor<2> {
+        self.unit.divide(self.residual(rows)).square()
+    }
+
+    /// What one in [`squared_residual`](Self::squared_residual) stands for: a power
+    /// of four, which `f32` may not hold.
+    pub fn square_unit(&self) -> f64 {
+        self.unit.value().powi(2)
+    }
+
+    /// `‖x − x̂‖²` of each row `[N, D]`, read back.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn feature_reconstruction_error(&self, rows: Tensor<2>) -> Result<Vec<f64>, StatsError> {
+        let sums = read(self.squared_residual(rows).sum_dim(1))?;
+        Ok(sums.into_iter().map(|sum| f64::from(sum) * self.square_unit()).collect())
     }
 }
 
 /// An [`SvdGaussian`] on a device.
 #[derive(Debug, Clone)]
 pub struct GaussianScorer {
-    mean: Tensor<2>,
+    mean: Mean,
+    /// `[R, K]`, for rows in units of `unit`.
     whitening: Tensor<2>,
-    log_determinant: f32,
+    unit: Unit,
+    log_determinant: f64,
 }
 
 impl GaussianScorer {
     pub(crate) fn new(gaussian: &SvdGaussian, device: &Device) -> Self {
         let columns = gaussian.mean().len();
+        let unit = Unit::near(gaussian.deviations().first().copied().unwrap_or(1.0));
         let axes = gaussian.basis().chunks_exact(columns).zip(gaussian.deviations());
-        let whitening: Vec<f64> =
-            axes.flat_map(|(axis, deviation)| axis.iter().map(move |value| value / deviation)).collect();
+        let whitening: Vec<f64> = axes
+            .flat_map(|(axis, deviation)| axis.iter().map(move |value| value / (deviation / unit.value())))
+            .collect();
         Self {
-            mean: upload(gaussian.mean(), [1, columns], device),
+            mean: Mean::new(gaussian.mean(), device),
             whitening: upload(&whitening, [gaussian.rank(), columns], device),
-            log_determinant: gaussian.log_determinant() as f32,
+            unit,
+            log_determinant: gaussian.log_determinant(),
         }
     }
 
-    /// `Σ z² + 2 Σ log σ` of each row.
-    ///
-    /// # Shapes
-    ///
-    /// - rows: `[N, K]`
-    /// - result: `[N]`
-    pub fn negative_log_likelihood(&self, rows: Tensor<2>) -> Tensor<1> {
-        let whitened = (rows - self.mean.clone()).matmul(self.whitening.clone().transpose());
-        whitened.square().sum_dim(1).squeeze_dim(1) + self.log_determinant
+    /// `2 Σ log σ`: the part of the score that is the same for every row.
+    pub fn log_determinant(&self) -> f64 {
+        self.log_determinant
     }
+
+    /// `Σ z² + 2 Σ log σ` of each row `[N, K]`, read back. The constant is added in
+    /// `f64`.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn negative_log_likelihood(&self, rows: Tensor<2>) -> Result<Vec<f64>, StatsError> {
+        let centred = self.unit.divide(self.mean.remove(rows));
+        let whitened = centred.matmul(self.whitening.clone().transpose());
+        let distances = read(whitened.square().sum_dim(1))?;
+        Ok(distances.into_iter().map(|distance| f64::from(distance) + self.log_determinant).collect())
+    }
+}
+
+/// A mean of more digits than `f32` has: the sum of two.
+#[derive(Debug, Clone)]
+struct Mean {
+    high: Tensor<2>,
+    low: Tensor<2>,
+}
+
+impl Mean {
+    fn new(mean: &[f64], device: &Device) -> Self {
+        let low: Vec<f64> = mean.iter().map(|value| value - f64::from(*value as f32)).collect();
+        let shape = [1, mean.len()];
+        Self { high: upload(mean, shape, device), low: upload(&low, shape, device) }
+    }
+
+    /// Exact to the last digit of the difference where a row is near the mean:
+    /// the first subtraction then rounds nothing.
+    fn remove(&self, rows: Tensor<2>) -> Tensor<2> {
+        (rows - self.high.clone()) - self.low.clone()
+    }
+}
+
+/// A power of two that squares are measured in.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    exponent: i32,
+}
+
+impl Unit {
+    /// Near `deviation`; 1 where squares are safe as they are.
+    fn near(deviation: f64) -> Self {
+        let exponent = deviation.log2().floor() as i32;
+        Self { exponent: if PLAIN_EXPONENTS.contains(&exponent) { 0 } else { exponent } }
+    }
+
+    fn value(self) -> f64 {
+        f64::from(self.exponent).exp2()
+    }
+
+    /// In two steps, because the whole factor may be beyond `f32`, or below what
+    /// every device keeps.
+    fn divide(self, values: Tensor<2>) -> Tensor<2> {
+        if self.exponent == 0 {
+            return values;
+        }
+        let half = self.exponent / 2;
+        let factor = |exponent: i32| (-f64::from(exponent)).exp2() as f32;
+        values.mul_scalar(factor(half)).mul_scalar(factor(self.exponent - half))
+    }
+}
+
+fn read(sums: Tensor<2>) -> Result<Vec<f32>, StatsError> {
+    sums.try_into_vec_as::<f32>()
+        .map_err(|error| StatsError::Device { operation: "reading scores back", reason: error.to_string() })
 }
 
 fn upload(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {

@@ -7,6 +7,9 @@ use crate::samples::Samples;
 /// How far the length of a direction read from a file may be from one: it was
 /// rounded to `f32`.
 const UNIT_TOLERANCE: f64 = 1e-3;
+/// How far the length of a column of coordinates may be from its singular value,
+/// relative: the coordinates were rounded to `f32`, 6e-8 each.
+const COORDINATE_TOLERANCE: f64 = 1e-4;
 
 /// The mean of `N` rows, every direction in which they vary, and where each row
 /// lies in those directions: `row = mean + coordinates · directions`.
@@ -18,6 +21,7 @@ pub struct FitStatistic {
     coordinates: Vec<f64>,
     sample_count: usize,
     route: Option<Route>,
+    rank_cut: Option<f64>,
 }
 
 impl FitStatistic {
@@ -40,7 +44,7 @@ impl FitStatistic {
         // What the first pass lost to rounding: without it, columns that are all
         // the same would seem to vary.
         for (mean, rest) in mean.iter_mut().zip(centre(&mut centred, columns)) {
-            *mean = (*mean + rest) * divisor;
+            *mean = ((*mean + rest) * divisor).clamp(f64::MIN, f64::MAX);
         }
         let found = decompose(&mut centred, columns, divisor)?;
         Ok(Self {
@@ -50,6 +54,7 @@ impl FitStatistic {
             coordinates: found.coordinates,
             sample_count: count,
             route: Some(found.route),
+            rank_cut: found.rank_cut,
         })
     }
 
@@ -59,7 +64,9 @@ impl FitStatistic {
     /// # Errors
     ///
     /// If shapes contradict each other, a value is not finite, singular values
-    /// are not positive and falling, or a direction is not of unit length.
+    /// are not positive and falling, there are more of them than `sample_count`
+    /// rows can vary in, directions are not orthonormal, or the coordinates in a
+    /// direction are not centred or not as long as its singular value.
     pub fn from_parts(
         mean: Vec<f64>,
         directions: Vec<f64>,
@@ -72,8 +79,17 @@ impl FitStatistic {
         check_values("directions", &directions, rank.saturating_mul(columns))?;
         check_values("coordinates", &coordinates, rank.saturating_mul(sample_count))?;
         check_falling("singular values", &singular_values)?;
+        // The mean takes one direction of N away.
+        if sample_count == 0 || rank > columns.min(sample_count - 1) {
+            return Err(StatsError::Shape {
+                what: "singular values",
+                expected: format!("fewer than {sample_count} rows and at most {columns} columns"),
+                got: format!("{rank} values"),
+            });
+        }
         check_directions(&directions, columns)?;
-        Ok(Self { mean, directions, singular_values, coordinates, sample_count, route: None })
+        check_coordinates(&coordinates, &singular_values, sample_count)?;
+        Ok(Self { mean, directions, singular_values, coordinates, sample_count, route: None, rank_cut: None })
     }
 
     /// `N`.
@@ -89,6 +105,12 @@ impl FitStatistic {
     /// How the directions were found; `None` if they were read.
     pub fn route(&self) -> Option<Route> {
         self.route
+    }
+
+    /// The share of the largest variance up to which a direction counted as absent;
+    /// `None` if there is no direction or they were read.
+    pub fn rank_cut(&self) -> Option<f64> {
+        self.rank_cut
     }
 
     /// `[D]`.
@@ -144,15 +166,66 @@ pub(crate) fn check_falling(what: &'static str, values: &[f64]) -> Result<(), St
     })
 }
 
-/// Checks that every row of `directions` has unit length.
+/// Checks that the rows of `directions` have unit length and stand at right
+/// angles. In `O(R · D)`: for a sum of them with signs `s`, the product of row `k`
+/// with that sum is `s_k` if and only if the others cancel, which rows that are
+/// not orthogonal do for few signs.
 pub(crate) fn check_directions(directions: &[f64], columns: usize) -> Result<(), StatsError> {
-    for row in directions.chunks_exact(columns) {
+    let wrong =
+        |got: String| StatsError::Shape { what: "directions", expected: "orthonormal rows".to_owned(), got };
+    let mut sum = vec![0.0; columns];
+    for (index, row) in directions.chunks_exact(columns).enumerate() {
         let norm = row.iter().map(|value| value * value).sum::<f64>().sqrt();
         if (norm - 1.0).abs() > UNIT_TOLERANCE {
+            return Err(wrong(format!("length {norm}")));
+        }
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += sign(index) * value);
+    }
+    for (index, row) in directions.chunks_exact(columns).enumerate() {
+        let along: f64 = row.iter().zip(&sum).map(|(a, b)| a * b).sum();
+        if (along - sign(index)).abs() > 2.0 * UNIT_TOLERANCE {
+            return Err(wrong(format!("row {index} along others")));
+        }
+    }
+    Ok(())
+}
+
+/// A sign for each index, in no pattern: the top bit of a multiplicative hash.
+fn sign(index: usize) -> f64 {
+    if (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 0 { 1.0 } else { -1.0 }
+}
+
+/// Checks that the columns of `coordinates` `[N, R]` sum to nothing and are as
+/// long as their singular values.
+fn check_coordinates(
+    coordinates: &[f64],
+    singular_values: &[f64],
+    sample_count: usize,
+) -> Result<(), StatsError> {
+    let Some(&largest) = singular_values.first() else {
+        return Ok(());
+    };
+    let rank = singular_values.len();
+    let (mut sums, mut squares) = (vec![0.0; rank], vec![0.0; rank]);
+    for row in coordinates.chunks_exact(rank) {
+        for (index, value) in row.iter().enumerate() {
+            // In units of the singular value, so that no square overflows.
+            let share = value / singular_values[index];
+            sums[index] += share;
+            squares[index] += share * share;
+        }
+    }
+    let root = (sample_count as f64).sqrt();
+    for (index, value) in singular_values.iter().enumerate() {
+        let length = squares[index].sqrt();
+        // Where a singular value is near the rounding of the largest, the mean
+        // that was taken off is only that exact.
+        let tolerance = COORDINATE_TOLERANCE + 1e3 * f64::EPSILON * (largest / value);
+        if sums[index].abs() > tolerance * root || (length - 1.0).abs() > tolerance {
             return Err(StatsError::Shape {
-                what: "directions",
-                expected: "rows of unit length".to_owned(),
-                got: format!("length {norm}"),
+                what: "coordinates",
+                expected: "centred columns as long as their singular values".to_owned(),
+                got: format!("column {index} of sum {} and length {length} in its units", sums[index]),
             });
         }
     }

@@ -5,6 +5,9 @@ use crate::architecture::{Architecture, ConvolutionShape};
 use crate::input::InputContract;
 use crate::layer::Layer;
 
+/// What [`WeightsHeader::source`] says before the seed.
+const SOURCE: &str = "random, seed ";
+
 impl BackboneWeights {
     /// Seeded random weights: uniform with variance `2 / fan-in` (He et al.,
     /// *Delving Deep into Rectifiers*, 2015), biases zero. The last convolution of
@@ -36,16 +39,28 @@ impl BackboneWeights {
                 bias: vec![0.0; shape.out_channels],
             })
             .collect();
+        let source = format!("{SOURCE}{seed}");
         let header = WeightsHeader {
             architecture,
             deepest,
             input,
             precision: Precision::F32,
             license: "none needed: random numbers".to_owned(),
-            source: format!("random, seed {seed}"),
+            source,
             source_sha256: None,
         };
         Self::new(header, convolutions)
+    }
+
+    /// The seed of [`random`](Self::random) weights, from the source that they name.
+    ///
+    /// ```
+    /// # use dfm_backbone::BackboneWeights;
+    /// assert_eq!(BackboneWeights::seed_of("random, seed 7"), Some(7));
+    /// assert_eq!(BackboneWeights::seed_of("resnet18-f37072fd.pth"), None);
+    /// ```
+    pub fn seed_of(source: &str) -> Option<u64> {
+        source.strip_prefix(SOURCE)?.parse().ok()
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
             &owned
         }
     };
-    let rows = extract(extractor, &paths, flags.batch, jobs, messages)?;
+    let batch = flags.batch.min(extractor.largest_batch());
+    let rows = extract(extractor, &paths, batch, jobs, messages)?;
     if rows.paths.is_empty() {
         bail!("no picture could be used: nothing is written");
     }

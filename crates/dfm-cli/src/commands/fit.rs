@@ -14,14 +14,19 @@ use crate::{Outcome, args, atomic, input};
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
+    // With a threshold given, there is none to look for in held-out pictures.
+    let calibration = match flags.threshold {
+        Some(_) => None,
+        None => DfmParams::default().calibration,
+    };
     let params = DfmParams {
+        calibration,
         layer: flags.backbone.layer,
         pool: flags.backbone.pool,
         keep: flags.pca,
         score: flags.score,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
-        ..DfmParams::default()
     };
     params.clone().check()?;
     let device = args::device(&flags.compute)?;

@@ -1,20 +1,16 @@
 //! `dfm info`: what is in a model file.
 
-use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 
-use anyhow::Context;
-use dfm_core::{Keep, LoadOptions, ModelInfo, ScoreKind};
+use dfm_core::{Keep, ModelInfo, ScoreKind};
 
-use crate::Outcome;
 use crate::flags::{Format, InfoFlags};
-use crate::report::table;
+use crate::report::{plain, table};
+use crate::{Outcome, args};
 
 /// Runs the command. The hash is checked, the self-test is not run.
 pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
-    let named = || flags.model.display().to_string();
-    let file = File::open(&flags.model).with_context(named)?;
-    let info = ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).with_context(named)?;
+    let info = args::model_info(&flags.model)?;
     let mut out = std::io::stdout().lock();
     match flags.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&info)?)?,
@@ -26,7 +22,8 @@ pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     let params = &info.record.params;
-    let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {value}");
+    // Text from a file that anyone may have written, on its way to a terminal.
+    let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {}", plain(&value));
     line("format", format!("version {}, by {}", info.version, info.program))?;
     line("backbone", format!("{} up to {}, pool {}", info.architecture.name, params.layer, params.pool))?;
     line("input", format!("{}×{} pixels", info.input.height, info.input.width))?;
@@ -37,8 +34,8 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line(
         "pictures",
         format!(
-            "{}, varying in {} directions ({})",
-            info.record.picture_count, info.record.rank, info.record.route
+            "{}, varying in {} directions ({}; variances from {:.0e} of the largest)",
+            info.record.picture_count, info.record.rank, info.record.route, info.record.rank_cut
         ),
     )?;
     let asked = match params.keep {
@@ -50,7 +47,12 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         "components",
         format!("{}, explaining {explained:.2} % of the variance ({asked})", info.components),
     )?;
-    line("score", if params.score == ScoreKind::Fre { "fre".to_owned() } else { "nll".to_owned() })?;
+    let gaussian = info.record.gaussian.as_ref();
+    let gaussian = gaussian.map_or_else(String::new, |gaussian| {
+        format!(", a Gaussian of {} directions ({})", gaussian.rank, gaussian.route)
+    });
+    let score = if params.score == ScoreKind::Fre { "fre" } else { "nll" };
+    line("score", format!("{score}{gaussian}"))?;
     line("threshold", info.threshold.map_or_else(|| "none".to_owned(), table::score))?;
     line("updatable", if info.updatable { "yes".to_owned() } else { "no".to_owned() })?;
     line(

@@ -31,7 +31,7 @@ pub(super) fn judge(
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
     let mut loaded = input::load(paths, &model.preprocessor(), jobs);
-    let batch = model.record().params.batch;
+    let batch = model.batch();
     loop {
         let (mut indices, mut pictures) = (Vec::new(), Vec::new());
         let mut ended = true;

@@ -2,7 +2,9 @@
 
 pub(crate) mod heatmap;
 pub(crate) mod json;
+mod plain;
 mod progress;
 pub(crate) mod table;
 
+pub(crate) use plain::plain;
 pub(crate) use progress::Progress;

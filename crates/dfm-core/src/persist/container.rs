@@ -108,7 +108,7 @@ pub(crate) fn read(reader: &mut impl Read, limit: u64) -> Result<Vec<u8>, ModelF
         return Err(ModelFileError::TooLarge { part: "tensors", limit, got: declared });
     }
     // One byte more than declared, to notice a file that goes on.
-    reader.by_ref().take(declared + 1).read_to_end(&mut bytes).map_err(failed)?;
+    reader.by_ref().take(declared.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     let got = bytes.len() as u64 - 8 - length;
     if got < declared {
         return Err(ModelFileError::Truncated { part: "tensors", expected: declared, got });
@@ -128,15 +128,21 @@ impl<'a> Container<'a> {
         let refused =
             |error: safetensors::SafeTensorError| ModelFileError::Container { reason: error.to_string() };
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refused)?;
-        let json = metadata
-            .metadata()
-            .as_ref()
+        let entries = metadata.metadata().as_ref();
+        let json = entries
             .and_then(|entries| entries.get(KEY))
             .ok_or_else(|| ModelFileError::Header { reason: format!("it has no '{KEY}' entry") })?;
+        if let Some(name) = entries.and_then(|entries| entries.keys().find(|name| *name != KEY)) {
+            return Err(ModelFileError::Unknown { what: "metadata entry", name: name.clone() });
+        }
         let header = Header::parse(json)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(refused)?;
         let mut views = tensors.tensors();
         views.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let expected = header.tensors();
+        if let Some((name, _)) = views.iter().find(|(name, _)| !expected.contains(&name.as_str())) {
+            return Err(ModelFileError::Unknown { what: "tensor", name: name.clone() });
+        }
         let got = digest(
             &json.replacen(&header.digest, "", 1),
             views.iter().map(|(name, view)| (name.as_str(), view.dtype(), view.shape(), view.data())),
@@ -152,12 +158,12 @@ impl<'a> Container<'a> {
         self.tensors.tensor(name).map_or(0, |view| view.data().len() as u64)
     }
 
-    /// A byte tensor of any length.
-    pub(crate) fn bytes(&self, name: &'static str) -> Result<&'a [u8], ModelFileError> {
+    /// Shape and bytes of a byte tensor.
+    pub(crate) fn bytes(&self, name: &'static str) -> Result<(Vec<usize>, &'a [u8]), ModelFileError> {
         let view = self.view(name)?;
         match view.dtype() {
-            Dtype::U8 => Ok(view.data()),
-            dtype => Err(mismatch(name, "U8", format!("{dtype:?}"))),
+            Dtype::U8 => Ok((view.shape().to_vec(), view.data())),
+            dtype => Err(mismatch(name, "U8", type_name(dtype).to_owned())),
         }
     }
 
@@ -183,10 +189,22 @@ impl<'a> Container<'a> {
     ) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
         let view = self.view(name)?;
         if view.dtype() != dtype {
-            return Err(mismatch(name, &format!("{dtype:?}"), format!("{:?}", view.dtype())));
+            return Err(mismatch(name, type_name(dtype), type_name(view.dtype()).to_owned()));
         }
         let (chunks, _) = view.data().as_chunks::<WIDTH>();
         Ok((view.shape().to_vec(), chunks.iter().map(|chunk| read(*chunk)).collect()))
+    }
+}
+
+/// The name of a type as the digest spells it: part of the format, so not left to
+/// how another crate prints it.
+fn type_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::U8 => "U8",
+        Dtype::F32 => "F32",
+        Dtype::F64 => "F64",
+        // No tensor of ours has another; it is refused when it is read.
+        _ => "another type",
     }
 }
 
@@ -210,7 +228,8 @@ fn digest<'t>(
     part(undigested_header.as_bytes());
     for (name, dtype, shape, bytes) in tensors {
         part(name.as_bytes());
-        part(format!("{dtype:?}{shape:?}").as_bytes());
+        let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+        part(format!("{}[{}]", type_name(dtype), sides.join(", ")).as_bytes());
         part(bytes);
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ModelFileError;
 use crate::model::FitRecord;
+use crate::params::ScoreKind;
 
 /// The version of the format that this program reads and writes.
 pub(crate) const VERSION: u32 = 1;
@@ -64,6 +65,23 @@ impl Header {
             return Err(ModelFileError::Version { expected: VERSION, got: version });
         }
         serde_json::from_str(json).map_err(refused)
+    }
+
+    /// The names of the tensors that such a model has.
+    pub(crate) fn tensors(&self) -> Vec<&'static str> {
+        let optional = [
+            (self.calibrated, &["calibration"][..]),
+            (
+                self.record.params.score == ScoreKind::Nll,
+                &["gaussian.mean", "gaussian.basis", "gaussian.deviations"],
+            ),
+            (self.fit_statistic, &["singular_values", "coordinates", "content_hashes"]),
+            (self.backbone.included, &["backbone"]),
+        ];
+        let always = ["mean", "directions", "explained_variance", "variances"];
+        let self_test = ["self_test.probe", "self_test.features", "self_test.score"];
+        let there = optional.into_iter().filter(|(there, _)| *there).flat_map(|(_, names)| names).copied();
+        always.into_iter().chain(self_test).chain(there).collect()
     }
 
     /// The canonical JSON: fields in their order of declaration, no spaces.

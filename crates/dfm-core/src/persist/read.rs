@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{BackboneWeights, Compute};
+use dfm_backbone::{Architecture, BackboneWeights, Compute};
 use dfm_stats::{FitStatistic, Pca, SvdGaussian};
 
 use crate::calibrate::Calibration;
@@ -12,7 +12,7 @@ use crate::params::ScoreKind;
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::score::Statistics;
-use crate::self_test::SelfTest;
+use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
 
 /// How to load a model.
 #[derive(Debug, Clone)]
@@ -42,19 +42,23 @@ impl Dfm {
     /// the device. A model that loads computes what it computed when it was
     /// fitted.
     ///
-    /// Cost: one copy of the file in memory, one picture through the network.
+    /// Cost: one picture through the network. Memory: the file, and beside it its
+    /// weights (in `f32`, whatever the file holds), its directions and coordinates in
+    /// `f64`, twice their size there, and once more the directions that score.
     ///
     /// # Errors
     ///
-    /// [`ModelFileError`], for every way in which a file can be wrong.
+    /// [`ModelFileError`], for every way in which a file can be wrong; weights that
+    /// were given and cannot be used, and a device that fails, have errors of their
+    /// own.
     pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
         let bytes = container::read(reader, options.max_bytes)?;
         let file = Container::parse(&bytes)?;
         let header = &file.header;
-        let valid = header.record.params.clone().check()?;
+        let valid = header.record.params.clone().check().map_err(content("parameters"))?;
 
         let weights = backbone_weights(&file, options.weights)?;
-        let extractor = valid.extractor(weights, &options.compute)?;
+        let extractor = valid.extractor(weights, &options.compute).map_err(content("backbone"))?;
         consistent("feature_shape", &extractor.feature_shape(), &header.feature_shape)?;
         consistent(
             "backbone.architecture",
@@ -69,12 +73,16 @@ impl Dfm {
         let calibration = match header.calibrated {
             true => {
                 let [threshold, spread] = pair(&file, "calibration")?;
-                Some(Calibration::new(threshold, spread)?)
+                Some(Calibration::new(threshold, spread).map_err(content("calibration"))?)
             }
             false => None,
         };
         let self_test = SelfTest {
-            probe: file.bytes("self_test.probe")?.to_vec(),
+            probe: shaped(
+                "self_test.probe",
+                file.bytes("self_test.probe").map(|(shape, bytes)| (shape, bytes.to_vec()))?,
+                &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
+            )?,
             features: shaped(
                 "self_test.features",
                 file.f32("self_test.features")?,
@@ -89,14 +97,20 @@ impl Dfm {
     }
 }
 
-/// The weights in the file, or those given for a slim one.
+/// The weights in the file, or those given for a slim one, or those that a slim one
+/// says how to make again.
 fn backbone_weights(
     file: &Container<'_>,
     given: Option<BackboneWeights>,
 ) -> Result<BackboneWeights, DfmError> {
     let Header { backbone, record, .. } = &file.header;
     if backbone.included {
-        return Ok(BackboneWeights::from_bytes(file.bytes("backbone")?)?);
+        let weights = BackboneWeights::from_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
+        let weights = weights.truncate(record.params.layer).map_err(content("backbone"))?;
+        consistent("backbone.license", &weights.header().license, &backbone.license)?;
+        consistent("backbone.source", &weights.header().source, &backbone.source)?;
+        consistent("backbone.sha256", &weights.sha256(), &backbone.sha256)?;
+        return Ok(weights);
     }
     let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
         Ok(weights.truncate(record.params.layer)?.with_input(backbone.input))
@@ -115,7 +129,17 @@ fn backbone_weights(
     {
         return Ok(weights);
     }
-    let (name, sha256) = (backbone.architecture.name.clone(), backbone.sha256.clone());
+    // Of known networks only, so that a file cannot ask for any number of numbers.
+    let architecture = &backbone.architecture;
+    if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
+        && Architecture::known(&architecture.name).as_ref() == Some(architecture)
+        && let Ok(weights) =
+            BackboneWeights::random(architecture.clone(), record.params.layer, backbone.input, seed)
+        && weights.sha256() == backbone.sha256
+    {
+        return Ok(weights);
+    }
+    let (name, sha256) = (architecture.name.clone(), backbone.sha256.clone());
     Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
 }
 
@@ -142,19 +166,29 @@ fn statistics(
     let features = feature_shape.len();
     directions.truncate(components * features);
     let [total, residual] = pair(file, "variances")?;
+    let explained = shaped("explained_variance", file.f64("explained_variance")?, &[components])?;
     if let Some((statistic, hashes)) = kept {
         consistent("record.rank", &statistic.rank(), &record.rank)?;
         consistent("record.picture_count", &hashes.len(), &record.picture_count)?;
+        let divisor = (hashes.len() - 1) as f64;
+        for (variance, value) in explained.iter().zip(statistic.singular_values()) {
+            let expected = value * (value / divisor);
+            // Both are `f64` and one was computed from the other: a few roundings.
+            if (variance - expected).abs() > 1e-9 * expected {
+                return Err(inconsistent("explained_variance", &expected, variance).into());
+            }
+        }
     }
     let pca = Pca::from_parts(
         shaped("mean", file.f64("mean")?, &[features])?,
         directions,
-        shaped("explained_variance", file.f64("explained_variance")?, &[components])?,
+        explained,
         residual,
         total,
         record.picture_count,
         record.rank,
-    )?;
+    )
+    .map_err(content("principal components"))?;
     if record.params.score == ScoreKind::Fre {
         return Ok(Statistics::Fre(pca));
     }
@@ -163,6 +197,12 @@ fn statistics(
         shaped("gaussian.mean", file.f64("gaussian.mean")?, &[components])?,
         shaped("gaussian.basis", file.f64("gaussian.basis")?, &[deviations.len(), components])?,
         deviations,
+    )
+    .map_err(content("gaussian"))?;
+    consistent(
+        "record.gaussian.rank",
+        &Some(gaussian.rank()),
+        &record.gaussian.as_ref().map(|gaussian| gaussian.rank),
     )?;
     Ok(Statistics::Nll(pca, gaussian))
 }
@@ -171,9 +211,10 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
     if !file.header.fit_statistic {
         return Ok(None);
     }
-    let (hashes, rest) = file.bytes("content_hashes")?.as_chunks::<32>();
-    if !rest.is_empty() {
-        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{} more", rest.len())).into());
+    let (shape, bytes) = file.bytes("content_hashes")?;
+    let hashes = bytes.as_chunks::<32>().0;
+    if shape != [file.header.record.picture_count, 32] {
+        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")).into());
     }
     let statistic = FitStatistic::from_parts(
         shaped("mean", file.f64("mean")?, &[file.header.feature_shape.len()])?,
@@ -181,7 +222,8 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
         shaped("singular_values", file.f64("singular_values")?, &[rank])?,
         widen(&shaped("coordinates", file.f32("coordinates")?, &[hashes.len(), rank])?),
         hashes.len(),
-    )?;
+    )
+    .map_err(content("fit statistic"))?;
     Ok(Some((statistic, hashes.to_vec())))
 }
 
@@ -210,7 +252,16 @@ fn consistent<T: PartialEq + std::fmt::Debug>(
     if expected == got {
         return Ok(());
     }
-    Err(ModelFileError::Inconsistent { what, expected: format!("{expected:?}"), got: format!("{got:?}") })
+    Err(inconsistent(what, expected, got))
+}
+
+fn inconsistent<T: std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> ModelFileError {
+    ModelFileError::Inconsistent { what, expected: format!("{expected:?}"), got: format!("{got:?}") }
+}
+
+/// What a library refused of the file's content, as an error of the file.
+fn content<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> ModelFileError + Copy {
+    move |error| ModelFileError::Content { part, reason: error.to_string() }
 }
 
 fn widen(values: &[f32]) -> Vec<f64> {

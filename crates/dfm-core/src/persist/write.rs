@@ -29,7 +29,8 @@ pub struct WrittenSizes {
 impl Dfm {
     /// Writes the model. The same model gives the same bytes.
     ///
-    /// Cost: one copy of the file in memory.
+    /// Memory: twice the file, once as tensors and once as written; the backbone's
+    /// weights a third time while they are put into their own format.
     ///
     /// # Errors
     ///

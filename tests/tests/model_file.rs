@@ -1,0 +1,269 @@
+//! Model files that someone changed, digest and all: each way is refused, and named.
+
+use std::sync::LazyLock;
+
+use dfm_core::{
+    Architecture, BackboneWeights, Compute, Dfm, DfmError, DfmParams, InputContract, Keep, Layer,
+    LoadOptions, ModelFileError, ModelInfo, PredictOptions, SaveOptions, ScoreKind,
+};
+use dfm_tests::model_file::ModelFile;
+use dfm_tests::{devices, pictures};
+use safetensors::Dtype;
+
+fn flex() -> Compute {
+    dfm_core::device::parse("flex").expect("flex is compiled in")
+}
+
+fn weights() -> BackboneWeights {
+    let architecture = Architecture::known("resnet18").expect("a known architecture");
+    let input = InputContract::imagenet().with_size(64, 64);
+    BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights")
+}
+
+fn fitted(params: DfmParams) -> Dfm {
+    let params =
+        DfmParams { layer: Layer::Layer1, keep: Keep::Components(5), ..params }.check().expect("valid");
+    let extractor = params.extractor(weights(), flex()).expect("an extractor");
+    let preprocessor = extractor.preprocessor();
+    let prepared = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared"));
+    params.fit(extractor, prepared.collect::<Vec<_>>()).expect("a fit")
+}
+
+fn bytes(model: &Dfm, slim: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    model.write(&mut bytes, &SaveOptions { slim }).expect("a written model");
+    bytes
+}
+
+/// A likelihood, so that every tensor is there.
+static FILE: LazyLock<Vec<u8>> =
+    LazyLock::new(|| bytes(&fitted(DfmParams { score: ScoreKind::Nll, ..DfmParams::default() }), false));
+
+fn open() -> ModelFile {
+    ModelFile::open(&FILE)
+}
+
+fn refused(file: &ModelFile) -> ModelFileError {
+    match Dfm::read(&mut file.close().as_slice(), LoadOptions::on(flex())) {
+        Err(DfmError::Model(error)) => error,
+        Err(other) => panic!("not an error of the file: {other}"),
+        Ok(_) => panic!("the file was read"),
+    }
+}
+
+#[test]
+fn the_digest_is_that_of_the_documented_format() {
+    assert!(open().close() == *FILE, "taken apart and put together, the file is another");
+}
+
+#[test]
+fn a_score_that_is_not_the_probes_fails_the_self_test() {
+    for score in ["self_test.score", "self_test.features"] {
+        let file = match score {
+            "self_test.score" => open().with_f64(score, |_, value| value * 1.001),
+            _ => open().with_f32(score, |_, value| value * 1.001),
+        };
+        let error = refused(&file);
+        assert!(matches!(error, ModelFileError::SelfTest { .. }), "{score}: {error}");
+    }
+    // The statistics rather than what is expected of them: still consistent in
+    // themselves, they give the probe another score.
+    let error = refused(&open().with_f64("gaussian.deviations", |_, value| value * 1.01));
+    assert!(matches!(error, ModelFileError::SelfTest { quantity: "score", .. }), "{error}");
+}
+
+#[test]
+fn an_unknown_field_is_refused_at_every_level() {
+    for old in [
+        "{\"version\"",
+        "{\"params\"",
+        "{\"layer\"",
+        "{\"quantile\"",
+        "{\"rank\"",
+        "{\"architecture\"",
+        "{\"height\"",
+        "{\"channels\"",
+    ] {
+        let file = open().replace(old, &format!("{{\"surprise\":1,{}", &old[1..]));
+        let error = refused(&file);
+        assert!(matches!(error, ModelFileError::Header { .. }), "{old}: {error}");
+        assert!(error.to_string().contains("surprise"), "{old}: {error}");
+    }
+}
+
+#[test]
+fn a_tensor_that_no_model_has_is_refused() {
+    let error = refused(&open().with("extra", Dtype::U8, &[1], vec![0]));
+    assert!(matches!(&error, ModelFileError::Unknown { what: "tensor", name } if name == "extra"), "{error}");
+    // Of the format, but not of this model.
+    let error = refused(&open().replace("\"calibrated\":true", "\"calibrated\":false"));
+    assert!(matches!(&error, ModelFileError::Unknown { name, .. } if name == "calibration"), "{error}");
+}
+
+#[test]
+fn a_second_metadata_entry_is_refused() {
+    let mut file = open();
+    file.metadata.insert("more".to_owned(), "text".to_owned());
+    let error = refused(&file);
+    assert!(
+        matches!(&error, ModelFileError::Unknown { what: "metadata entry", name } if name == "more"),
+        "{error}"
+    );
+}
+
+#[test]
+fn weights_that_are_not_those_of_the_header_are_refused() {
+    for (old, new, entry) in [
+        ("\"license\":\"none needed", "\"license\":\"all rights", "backbone.license"),
+        ("\"source\":\"random", "\"source\":\"trained", "backbone.source"),
+    ] {
+        let error = refused(&open().replace(old, new));
+        assert!(matches!(error, ModelFileError::Inconsistent { what, .. } if what == entry), "{error}");
+    }
+    // Another number in the weights themselves, the last byte of a bias.
+    let mut weights = open().bytes_of("backbone").to_vec();
+    let last = weights.len() - 1;
+    weights[last] ^= 1;
+    let error = refused(&open().with("backbone", Dtype::U8, &[weights.len()], weights.clone()));
+    assert!(matches!(error, ModelFileError::Inconsistent { what: "backbone.sha256", .. }), "{error}");
+}
+
+#[test]
+fn a_fit_statistic_that_contradicts_itself_or_the_model_is_refused() {
+    let rank = open().shape_of("singular_values")[0];
+    let content = [
+        // Not centred; not as long as the singular values; the wrong singular values.
+        open().with_f32("coordinates", |_, value| value + 1e-2 * value.abs()),
+        open().with_f32("coordinates", |_, value| 1.01 * value),
+        open()
+            .with_f64("singular_values", |index, value| if index + 1 == rank { 0.9 * value } else { value }),
+        // One direction twice, in place of the second.
+        {
+            let file = open();
+            let (rows, columns) = (file.shape_of("directions")[0], file.shape_of("directions")[1]);
+            let first = file.bytes_of("directions")[..4 * columns].to_vec();
+            let rest = file.bytes_of("directions")[8 * columns..].to_vec();
+            file.clone().with(
+                "directions",
+                Dtype::F32,
+                &[rows, columns],
+                [first.clone(), first, rest].concat(),
+            )
+        },
+    ];
+    for (case, file) in content.iter().enumerate() {
+        let error = refused(file);
+        assert!(matches!(error, ModelFileError::Content { part: "fit statistic", .. }), "{case}: {error}");
+    }
+    let error = refused(&open().with_f64("explained_variance", |_, value| 1.001 * value));
+    assert!(matches!(error, ModelFileError::Inconsistent { what: "explained_variance", .. }), "{error}");
+}
+
+#[test]
+fn parts_of_the_wrong_shape_are_refused_by_name() {
+    let probe = open().bytes_of("self_test.probe").to_vec();
+    let long = [probe.clone(), vec![0; 3]].concat();
+    let count = open().replace("\"picture_count\":12", "\"picture_count\":13");
+    let files = [
+        ("self_test.probe", open().with("self_test.probe", Dtype::U8, &[48, 40, 3], probe)),
+        ("self_test.probe", open().with("self_test.probe", Dtype::U8, &[long.len()], long)),
+        ("mean", open().with("mean", Dtype::F64, &[1], vec![0; 8])),
+        ("mean", open().with("mean", Dtype::F32, &[1], vec![0; 4])),
+        ("content_hashes", count),
+    ];
+    for (name, file) in files {
+        let error = refused(&file);
+        assert!(matches!(error, ModelFileError::Tensor { tensor, .. } if tensor == name), "{name}: {error}");
+    }
+}
+
+#[test]
+fn values_that_no_fit_gives_are_errors_of_the_file() {
+    let files = [
+        ("parameters", open().replace("\"pool\":4", "\"pool\":0")),
+        ("parameters", open().replace("\"batch\":8", "\"batch\":99999")),
+        ("parameters", open().replace("\"quantile\":0.99", "\"quantile\":7.0")),
+        ("calibration", open().with_f64("calibration", |_, _| -1.0)),
+        ("calibration", open().with_f64("calibration", |_, _| f64::NAN)),
+        ("principal components", open().with_f64("variances", |_, _| f64::INFINITY)),
+        ("gaussian", open().with_f64("gaussian.deviations", |_, _| 0.0)),
+        ("backbone", open().with("backbone", Dtype::U8, &[3], vec![1, 2, 3])),
+    ];
+    for (name, file) in files {
+        let error = refused(&file);
+        assert!(matches!(error, ModelFileError::Content { part, .. } if part == name), "{name}: {error}");
+    }
+}
+
+/// A byte changed without a new digest, in each part of the file.
+#[test]
+fn a_changed_byte_anywhere_is_noticed() {
+    let find = |needle: &[u8]| FILE.windows(needle.len()).position(|window| window == needle).expect("there");
+    let data = 8 + u64::from_le_bytes(*FILE.first_chunk().unwrap()) as usize;
+    // Of the same length, so that the container stays whole.
+    let mut places: Vec<(&str, usize)> = vec![
+        ("a number in the header", find(b"\\\"picture_count\\\":12") + 19),
+        ("a letter in the header", find(b"none needed") + 1),
+    ];
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&FILE).unwrap();
+    for name in ["content_hashes", "backbone", "mean", "directions", "calibration"] {
+        let (start, end) = metadata.info(name).unwrap().data_offsets;
+        places.push((name, data + (start + end) / 2));
+    }
+    for (what, place) in places {
+        let mut changed = FILE.clone();
+        changed[place] ^= 1;
+        let read = Dfm::read(&mut changed.as_slice(), LoadOptions::on(flex()));
+        let Err(DfmError::Model(ModelFileError::Digest { .. })) = read else { panic!("{what}: {read:?}") };
+        assert!(ModelInfo::read(&mut changed.as_slice(), LoadOptions::MAX_BYTES).is_err(), "{what}");
+    }
+    // A shape of as many values: [12, 32] hashes as [32, 12].
+    let (old, new) = (b"\"shape\":[12,32]", b"\"shape\":[32,12]");
+    let mut changed = FILE.clone();
+    let place = find(old);
+    changed[place..place + old.len()].copy_from_slice(new);
+    let read = Dfm::read(&mut changed.as_slice(), LoadOptions::on(flex()));
+    assert!(matches!(read, Err(DfmError::Model(ModelFileError::Digest { .. }))), "{read:?}");
+}
+
+#[test]
+fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
+    let whole = DfmParams::default();
+    let lean = DfmParams { keep_fit_statistic: false, ..DfmParams::default() };
+    let raw = DfmParams { calibration: None, ..lean.clone() };
+    for params in [whole, lean, raw] {
+        for score in [ScoreKind::Fre, ScoreKind::Nll] {
+            let model = fitted(DfmParams { score, ..params.clone() });
+            let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
+            let new = new.map(|picture| model.preprocessor().prepare(&picture).unwrap());
+            let expected = model.predict(&new, PredictOptions::default()).unwrap();
+            for slim in [false, true] {
+                let file = bytes(&model, slim);
+                for (name, device) in devices::available() {
+                    let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(device)).expect(&name);
+                    assert_eq!(read.fit_statistic().is_some(), params.keep_fit_statistic);
+                    assert_eq!(read.calibration(), model.calibration());
+                    for (actual, expected) in
+                        read.predict(&new, PredictOptions::default()).unwrap().iter().zip(&expected)
+                    {
+                        // Two f32 implementations of the network differ by about 1e-6.
+                        let distance = (actual.score - expected.score).abs() / expected.score.abs();
+                        assert!(distance < 1e-4, "{name}, slim {slim}: {actual:?} {expected:?}");
+                        assert_eq!(actual.label, expected.label, "{name}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_record_says_where_the_rank_was_cut_and_what_the_gaussian_is() {
+    let info = ModelInfo::read(&mut FILE.as_slice(), LoadOptions::MAX_BYTES).unwrap();
+    let gaussian = info.record.gaussian.expect("a likelihood");
+    // Twelve pictures in five components: more rows than columns.
+    assert_eq!((gaussian.rank, gaussian.route.as_str()), (5, "scatter"));
+    assert!(info.record.rank_cut > 0.0 && info.record.rank_cut <= 1e-8);
+    let error = refused(&open().replace("{\"rank\":5", "{\"rank\":4"));
+    assert!(matches!(error, ModelFileError::Inconsistent { what: "record.gaussian.rank", .. }), "{error}");
+}
