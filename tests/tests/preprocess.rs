@@ -219,17 +219,19 @@ fn headers_that_claim_too_many_pixels_are_refused_in_every_format() {
     put(&mut bmp, 18, &60_000_u32.to_le_bytes());
     put(&mut bmp, 22, &60_000_u32.to_le_bytes());
     let mut tiff = KINDS.u8("tiff_rgb16.file").1;
-    // The first two entries of the directory behind the 8 bytes of header.
-    put(&mut tiff, 10 + 2, &[4, 0, 1, 0, 0, 0, 0xA0, 0x86, 1, 0]);
-    put(&mut tiff, 22 + 2, &[4, 0, 1, 0, 0, 0, 0xA0, 0x86, 1, 0]);
+    // Width, height and rows in a strip, in the directory behind 8 bytes of header:
+    // entries of 12 bytes, here of a 32-bit value.
+    for entry in [0, 1, 7] {
+        put(&mut tiff, 10 + 12 * entry + 2, &[4, 0, 1, 0, 0, 0, 0xA0, 0x86, 1, 0]);
+    }
     let mut jpeg = GOLDEN.u8("jpeg_444.file").1;
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame");
     put(&mut jpeg, frame + 5, &[0xFF; 4]);
     let mut webp = GOLDEN.u8("webp_rgb.file").1;
     assert_eq!(webp[20], 0x2F, "lossless");
-    // 14 bits of width and of height, each less one: 16384 × 16384.
+    // 14 bits of width and of height, each less one: 16383 × 16383.
     let flags = webp[24];
-    put(&mut webp, 21, &[0xFF, 0xFF, 0xFF, flags | 0x0F]);
+    put(&mut webp, 21, &[0xFE, 0xBF, 0xFF, flags & 0xF0 | 0x0F]);
     for (name, bytes) in [("BMP", bmp), ("TIFF", tiff), ("JPEG", jpeg), ("WebP", webp)] {
         let error = decode(&bytes, &DecodeLimits::default()).unwrap_err();
         assert!(matches!(error, PreprocessError::TooManyPixels { .. }), "{name}: {error}");
