@@ -71,7 +71,11 @@ fn an_import_must_know_its_architecture() {
 fn our_own_format_reads_back_as_it_was_written() {
     for precision in [Precision::F32, Precision::F16] {
         let bytes = golden::bytes("backbone/tiny-zip.pth");
-        let options = ImportOptions { architecture: Some(tiny()), precision, ..ImportOptions::default() };
+        let options = ImportOptions {
+            architecture: Some(tiny()),
+            precision: Some(precision),
+            ..ImportOptions::default()
+        };
         let weights = import(&bytes, &options).expect("the fixture");
         let file = weights.to_bytes().expect("bytes");
         assert_eq!(BackboneWeights::from_bytes(&file).expect("what was written"), weights);

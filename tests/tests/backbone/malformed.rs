@@ -223,8 +223,11 @@ fn weights_too_large_for_16_bits() {
         let index = position(tensors, "model.bn1.weight");
         tensors[index].1.bytes[..4].copy_from_slice(&1e9_f32.to_le_bytes());
     });
-    let options =
-        |precision| ImportOptions { architecture: Some(tiny()), precision, ..ImportOptions::default() };
+    let options = |precision| ImportOptions {
+        architecture: Some(tiny()),
+        precision: Some(precision),
+        ..ImportOptions::default()
+    };
     import(&bytes, &options(Precision::F32)).expect("large, but finite");
     let error = import(&bytes, &options(Precision::F16)).expect_err("beyond 65504");
     assert!(matches!(error, WeightsError::NotFinite { .. }), "{error}");
