@@ -42,7 +42,8 @@ enum Task {
 struct Convert {
     /// The file to convert
     input: PathBuf,
-    /// The network that it is for; a file of our own format names it itself
+    /// The network that it is for: a known name, or a JSON file that describes another as the
+    /// header of our own format does; such a file names its network itself
     #[arg(long)]
     architecture: Option<String>,
     /// The last layer to keep
@@ -107,13 +108,8 @@ pub(crate) fn run(flags: WeightsFlags) -> anyhow::Result<()> {
     match flags.task {
         Task::FetchDefault { output } => fetch_default(&output),
         Task::Convert(convert) => {
-            let known = |name: &str| {
-                let names = Architecture::names().join(", ");
-                Architecture::known(name)
-                    .with_context(|| format!("--architecture {name}: expected one of {names}"))
-            };
             let options = ImportOptions {
-                architecture: convert.architecture.as_deref().map(known).transpose()?,
+                architecture: convert.architecture.as_deref().map(architecture).transpose()?,
                 deepest: convert.layer,
                 precision: convert.precision,
                 license: convert.license,
@@ -205,6 +201,21 @@ fn precision(name: &str) -> Result<Precision, String> {
         "f16" => Ok(Precision::F16),
         _ => Err("expected f32 or f16".to_owned()),
     }
+}
+
+/// A known architecture, or the one that a JSON file describes.
+fn architecture(asked: &str) -> anyhow::Result<Architecture> {
+    let failed = || format!("--architecture {asked}");
+    if let Some(known) = Architecture::known(asked) {
+        return Ok(known);
+    }
+    if !Path::new(asked).is_file() {
+        bail!("--architecture {asked}: expected a JSON file or one of {}", Architecture::names().join(", "));
+    }
+    let json = std::fs::read_to_string(asked).with_context(failed)?;
+    let described: Architecture = serde_json::from_str(&json).with_context(failed)?;
+    described.check().with_context(failed)?;
+    Ok(described)
 }
 
 fn channels(name: &str) -> Result<ChannelOrder, String> {
