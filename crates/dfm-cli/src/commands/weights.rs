@@ -24,8 +24,7 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
                 let names: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
                 format!("no weights are called '{name}': expected one of {}", names.join(", "))
             })?;
-            let set = std::env::var("DFM_WEIGHTS_ENDPOINT").ok();
-            let endpoint = endpoint.clone().or(set).filter(|endpoint| !endpoint.is_empty());
+            let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
             let cache = Cache::open()?;
             if let Some(path) = cache.find(entry) {
                 if cache.is_sound(entry).with_context(|| path.display().to_string())? {
@@ -47,6 +46,12 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
             Ok(Outcome::Success)
         }
     }
+}
+
+/// The mirror to ask: what was given, else what the environment names. A variable
+/// that is set to nothing is as good as not set.
+fn mirror(given: Option<String>, variable: Option<String>) -> Option<String> {
+    given.or(variable).filter(|endpoint| !endpoint.is_empty())
 }
 
 /// The texts that must travel with the weights inside.
@@ -97,5 +102,19 @@ fn describe(entry: &CatalogueEntry, cache: Option<&Cache>) -> WeightsLine {
         license: entry.license.to_owned(),
         pulled: cache.is_some_and(|cache| cache.find(entry).is_some()),
         url: format!("{}{}", entry.endpoint, entry.file_name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_names_no_mirror() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(mirror(None, some("")), None);
+        assert_eq!(mirror(None, None), None);
+        assert_eq!(mirror(None, some("http://b")), some("http://b"));
+        assert_eq!(mirror(some("http://a"), some("http://b")), some("http://a"));
     }
 }
