@@ -190,12 +190,25 @@ const REFUSED: &[Case] = &[
     ("another activation in a block", |graph| graph.of("Relu", 2).op_type = "Elu".to_owned(), "Elu"),
     ("a product in place of a sum", |graph| graph.of("Add", 0).op_type = "Mul".to_owned(), "Add"),
     (
-        "a shortcut from elsewhere",
+        "a shortcut from before the pool",
         |graph| {
             let stem = graph.of("Relu", 0).output[0].clone();
             graph.of("Add", 1).input[1] = stem;
         },
-        "layer1",
+        "what reads the stem",
+    ),
+    (
+        "a sum of a branch with itself",
+        |graph| {
+            let sum = graph.of("Add", 1);
+            sum.input[1] = sum.input[0].clone();
+        },
+        "what reads the input of layer1.1.conv1",
+    ),
+    (
+        "a sum of three",
+        |graph| graph.of("Add", 1).input.push("third".to_owned()),
+        "the sum after layer1.1.conv3",
     ),
     (
         "a part of the picture's preparation before the stem",
