@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL, files_below};
 use dfm_tests::tolerance::assert_close;
@@ -255,8 +256,52 @@ fn completions_weights_and_help_are_printed() {
     let dfm = program();
     assert!(dfm.run(&["completions", "bash"]).expect_code(0).out.contains("_dfm"));
     assert!(dfm.run(&["weights", "list"]).expect_code(0).out.contains("wide_resnet50_2"));
+    let notices = dfm.run(&["weights", "notices"]).expect_code(0).out;
+    for holder in ["Yahoo", "Sector Labs"] {
+        // Twice: in our line, and in the licence's own copyright.
+        assert!(notices.matches(holder).count() >= 2, "{holder}: {notices}");
+    }
+    assert!(notices.contains("THIS SOFTWARE IS PROVIDED"), "{notices}");
     assert!(dfm.run(&["--help"]).expect_code(0).out.contains("predict"));
     dfm.run(&["fit"]).expect_code(2);
+}
+
+#[test]
+fn weights_of_our_own_format_name_their_network() {
+    let dfm = program();
+    dfm.save_good();
+    // No known name.
+    let architecture = Architecture { name: "mine".to_owned(), ..Architecture::known("resnet18").unwrap() };
+    let input = InputContract::imagenet().with_size(64, 64);
+    let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 1).unwrap();
+    fs::write(dfm.path("mine.safetensors"), weights.to_bytes().unwrap()).unwrap();
+    let fit = |more: &[&str]| {
+        let common = ["fit", "good", "-o", "m.dfm", "--weights", "mine.safetensors", "--layer", "layer1"];
+        dfm.run(&[&common, more].concat())
+    };
+    fit(&[]).expect_code(0);
+    let info = dfm.run(&["info", "m.dfm"]).expect_code(0);
+    assert!(info.out.contains("mine"), "{}", info.out);
+    fit(&["--backbone", "resnet34"])
+        .expect_code(2)
+        .expect_said(&["these weights are for 'mine', not for 'resnet34'", "ask for 'mine'"]);
+    fit(&["--backbone", "mine"]).expect_code(2).expect_said(&["expected one of", "leave it out"]);
+    let other = dfm_tests::golden::path("backbone/tiny.safetensors");
+    let run = dfm.run(&["fit", "good", "-o", "m.dfm", "--weights", other.to_str().unwrap()]);
+    run.expect_code(2).expect_said(&["--backbone"]);
+}
+
+#[test]
+fn devices_that_cannot_be_used_are_refused_with_what_to_do() {
+    let dfm = program();
+    dfm.fit_small();
+    let predict = |device: &str| dfm.run(&["predict", "model.dfm", "good/00.png", "--device", device]);
+    predict("tpu").expect_code(2).expect_said(&["unknown device 'tpu'", "wgpu:N"]);
+    if !cfg!(feature = "wgpu") {
+        predict("wgpu").expect_code(2).expect_said(&["not compiled in", "--features wgpu"]);
+    } else {
+        predict("wgpu:999").expect_code(2).expect_said(&["'wgpu:999' has no adapter"]);
+    }
 }
 
 #[test]

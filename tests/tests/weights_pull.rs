@@ -3,13 +3,19 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dfm_backbone::{CatalogueEntry, Checksum, InputContract};
-use dfm_cli::weights::{Cache, DownloadError, pull};
+use dfm_cli::weights::{Cache, DownloadError, PullOptions, pull};
 use dfm_tests::program::Program;
 use sha2::{Digest, Sha256};
 
 const FILE: &[u8] = b"these bytes stand for weights";
+/// Bytes whose SHA-256 begins with 63fe2227, as that of the catalogue's `resnet101`
+/// does. Such are found in a minute, which is why eight digits are called a prefix
+/// and not a hash; here they stand for the file.
+const STANDS_FOR_RESNET101: &[u8] = b"stands for weights: 321956357";
+const RESNET101: &str = "resnet101-63fe2227.pth";
 
 /// A server that answers each request by `answer`, until the test ends. Returns
 /// its URL.
@@ -47,11 +53,19 @@ fn entry() -> CatalogueEntry {
     }
 }
 
+fn from(url: &str) -> PullOptions<'_> {
+    PullOptions { endpoint: Some(url), ..PullOptions::default() }
+}
+
 /// Pulls from `url` into a cache that must stay empty; returns why it failed.
 fn refused(url: &str) -> DownloadError {
+    refused_by(from(url))
+}
+
+fn refused_by(options: PullOptions<'_>) -> DownloadError {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    let error = pull(&entry(), Some(url), &cache, |_, _| ()).expect_err("not the file");
+    let error = pull(&entry(), options, &cache, |_, _| ()).expect_err("not the file");
     assert_eq!(cache.find(&entry()), None);
     let left = std::fs::read_dir(folder.path().join("weights")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "something was left in the cache");
@@ -67,13 +81,25 @@ fn the_right_file_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
     let mut seen = 0;
-    let path = pull(&entry(), Some(&url), &cache, |got, of| {
+    let path = pull(&entry(), from(&url), &cache, |got, of| {
         seen = got;
         assert_eq!(of, Some(FILE.len() as u64));
     });
     assert_eq!(std::fs::read(path.unwrap()).unwrap(), FILE);
     assert_eq!(seen, FILE.len() as u64);
-    assert!(cache.find(&entry()).is_some());
+    let kept = cache.find(&entry()).expect("the file");
+    assert!(cache.is_sound(&entry()).unwrap());
+    // As other files that a program writes: readable by whom the umask lets.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let other = folder.path().join("other");
+        std::fs::write(&other, b"").unwrap();
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&kept), mode(&other));
+    }
+    std::fs::write(&kept, b"something else").unwrap();
+    assert!(!cache.is_sound(&entry()).unwrap());
 }
 
 #[test]
@@ -83,7 +109,7 @@ fn a_redirection_is_followed() {
         _ => respond(stream, "302 Found\r\nLocation: /elsewhere", 0, b""),
     });
     let folder = tempfile::tempdir().unwrap();
-    pull(&entry(), Some(&url), &Cache::at(folder.path()), |_, _| ()).unwrap();
+    pull(&entry(), from(&url), &Cache::at(folder.path()), |_, _| ()).unwrap();
 }
 
 #[test]
@@ -102,6 +128,38 @@ fn a_connection_that_ends_early_leaves_nothing() {
     let url = serve(|stream, _| respond(stream, "200 OK", FILE.len() + 1000, FILE));
     let error = refused(&url);
     assert!(matches!(error, DownloadError::CutShort { .. }), "{error}");
+}
+
+#[test]
+fn a_connection_that_ends_early_leaves_nothing_where_no_length_was_said() {
+    let url = serve(|stream, _| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1d\r\n";
+        // The chunk is whole and its file too, but not the end of the chunks.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(FILE));
+    });
+    let error = refused(&url);
+    assert!(matches!(error, DownloadError::Request { .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let url = serve(|stream, _| {
+        respond(stream, "200 OK", FILE.len() + 1000, FILE);
+        // Open, and silent for longer than the test has patience.
+        let open = stream.try_clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(60));
+            drop(open);
+        });
+    });
+    let start = Instant::now();
+    let options = PullOptions { patience: Duration::from_millis(300), ..from(&url) };
+    let error = refused_by(options);
+    assert!(
+        matches!(error, DownloadError::Stalled { got, .. } if got == FILE.len() as u64),
+        "{error}: {error:?}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -135,8 +193,66 @@ fn the_program_asks_the_mirror_and_says_what_was_wrong() {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
     let run = dfm.run(&["weights", "pull", "resnet18", "--endpoint", &url]).expect_code(2);
     run.expect_said(&["expected a SHA-256 that begins with f37072fd", "not kept"]);
-    let output =
-        dfm.command().args(["weights", "pull", "resnet18"]).env("DFM_WEIGHTS_ENDPOINT", &url).output();
-    assert_eq!(output.unwrap().status.code(), Some(2));
+    let pull = |endpoint: &str| {
+        let mut command = dfm.command();
+        command.args(["weights", "pull", "resnet18"]).env("DFM_WEIGHTS_ENDPOINT", endpoint);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = pull(&url);
+    assert!(said.contains(&url) && said.contains("f37072fd"), "{said}");
+    // Nobody listens on that port; the official home would be another.
+    let said = pull("http://127.0.0.1:9/mirror");
+    assert!(said.contains("http://127.0.0.1:9/mirror/resnet18-f37072fd.pth"), "{said}");
     dfm.run(&["weights", "pull", "vgg16"]).expect_code(2).expect_said(&["vgg16", "resnet50"]);
+}
+
+#[test]
+fn the_program_pulls_once_and_again_only_what_was_altered() {
+    let url = serve(|stream, path| {
+        assert!(path.ends_with(RESNET101), "{path}");
+        respond(stream, "200 OK", STANDS_FOR_RESNET101.len(), STANDS_FOR_RESNET101);
+    });
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    let cached = dfm.path("cache/weights").join(RESNET101);
+    let pull = |url: &str| dfm.run(&["weights", "pull", "resnet101", "--endpoint", url]).expect_code(0);
+    let first = pull(&url);
+    assert!(first.out.contains(RESNET101) && first.out.contains("BSD-3-Clause"), "{}", first.out);
+    assert_eq!(std::fs::read(&cached).unwrap(), STANDS_FOR_RESNET101);
+    // From nowhere: nothing is fetched.
+    let second = pull("http://127.0.0.1:9/nowhere");
+    assert!(second.out.contains("already here, checked"), "{}", second.out);
+
+    std::fs::write(&cached, b"junk").unwrap();
+    let run = dfm.run(&["weights", "pull", "resnet101", "--endpoint", "http://127.0.0.1:9/nowhere"]);
+    run.expect_code(2).expect_said(&["altered or damaged"]);
+    pull(&url).expect_said(&["altered or damaged, fetched anew"]);
+    assert_eq!(std::fs::read(&cached).unwrap(), STANDS_FOR_RESNET101);
+}
+
+/// Sound weights under the name of others: they would be read without complaint.
+#[test]
+fn cached_weights_that_were_exchanged_are_not_used() {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    dfm.save_good();
+    std::fs::create_dir_all(dfm.path("cache/weights")).unwrap();
+    let junk = dfm_tests::golden::bytes("backbone/tiny-zip.pth");
+    std::fs::write(dfm.path("cache/weights").join(RESNET101), junk).unwrap();
+    for more in [&["--backbone", "resnet101"][..], &["--weights", "resnet101"]] {
+        let run = dfm.run(&[&["fit", "good", "-o", "m.dfm"], more].concat()).expect_code(2);
+        run.expect_said(&[RESNET101, "63fe2227", "dfm weights pull"]);
+    }
+}
+
+#[test]
+fn the_list_needs_no_cache_folder() {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    let mut command = dfm.command();
+    for name in ["DFM_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"] {
+        command.env_remove(name);
+    }
+    let output = command.args(["weights", "list"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("resnet101"));
 }

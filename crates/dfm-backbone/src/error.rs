@@ -16,7 +16,10 @@ pub enum BackboneError {
         got: String,
     },
     /// A field of an [`Architecture`](crate::Architecture) is out of bounds.
-    #[error("architecture '{architecture}': {field} must be {expected}, got {got}")]
+    #[error(
+        "architecture '{architecture}': {field} must be {expected}, got {got}; correct the description, or take a \
+         known architecture"
+    )]
     Architecture {
         /// The architecture's name.
         architecture: String,
@@ -28,7 +31,7 @@ pub enum BackboneError {
         got: String,
     },
     /// A field of an [`InputContract`](crate::InputContract) is out of bounds.
-    #[error("input contract: {field} must be {expected}, got {got}")]
+    #[error("input contract: {field} must be {expected}, got {got}; give another value")]
     InputContract {
         /// The field.
         field: &'static str,
@@ -38,7 +41,10 @@ pub enum BackboneError {
         got: String,
     },
     /// The tap lies behind the last layer that the weights hold.
-    #[error("cannot tap {tap} of '{architecture}': its weights end at {deepest}")]
+    #[error(
+        "cannot tap {tap} of '{architecture}': its weights end at {deepest}; tap an earlier layer, or give weights \
+         that reach further"
+    )]
     TapBeyondWeights {
         /// The architecture's name.
         architecture: String,
@@ -48,7 +54,7 @@ pub enum BackboneError {
         deepest: Layer,
     },
     /// A pooling window of no pixels.
-    #[error("the pooling window must be at least 1 pixel wide, got 0")]
+    #[error("the pooling window must be at least 1 cell wide, got 0: take 1 to pool nothing")]
     ZeroPool,
     /// The feature map is smaller than the pooling window.
     #[error(

@@ -15,6 +15,9 @@ use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
 use crate::values::Size;
 use crate::weights::Cache;
 
+/// The network whose weights are inside the program.
+const DEFAULT_BACKBONE: &str = "resnet50_1by2";
+
 /// The device, with the threads that compute set up.
 pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> {
     if let Some(threads) = flags.threads {
@@ -52,14 +55,22 @@ pub(crate) fn extractor(
 
 /// The weights that the flags describe.
 fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
-    let name = flags.backbone.as_str();
-    let architecture = Architecture::known(name).with_context(|| {
-        format!("--backbone {name}: expected one of {}", Architecture::names().join(", "))
-    })?;
-    let embedded = name == "resnet50_1by2";
+    let known = |name: &str| {
+        Architecture::known(name).with_context(|| {
+            format!(
+                "--backbone {name}: expected one of {}; leave it out for weights of our own format, which name their \
+                 network",
+                Architecture::names().join(", ")
+            )
+        })
+    };
+    let architecture = flags.backbone.as_deref().map(known).transpose()?;
+    let name = flags.backbone.as_deref().unwrap_or(DEFAULT_BACKBONE);
+    let embedded = name == DEFAULT_BACKBONE;
     let asked = flags.weights.as_deref().unwrap_or(if embedded { "embedded" } else { name });
     match asked {
         "random" => {
+            let architecture = architecture.map_or_else(|| known(DEFAULT_BACKBONE), Ok)?;
             let input = InputContract::usual_for(&architecture);
             Ok(BackboneWeights::random(architecture, flags.layer, input, flags.seed)?)
         }
@@ -69,11 +80,7 @@ fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
              file or random"
         ),
         asked => {
-            let options = ImportOptions {
-                architecture: Some(architecture),
-                deepest: flags.layer,
-                ..ImportOptions::default()
-            };
+            let options = ImportOptions { architecture, deepest: flags.layer, ..ImportOptions::default() };
             file_weights(asked, options)
         }
     }
@@ -112,6 +119,8 @@ fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<Backb
     options.input = options.input.or(Some(entry.input));
     options.license.get_or_insert_with(|| entry.license.to_owned());
     options.source.get_or_insert_with(|| format!("{}{}", entry.endpoint, entry.file_name));
+    // Others can write to the cache too.
+    options.checksum = Some(entry.checksum);
     import_weights(&path, &options).with_context(|| path.display().to_string())
 }
 

@@ -1,6 +1,6 @@
 //! The one way in which this program writes files: whole, or not at all.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -22,16 +22,27 @@ pub(crate) fn write<T>(
             folder.display()
         );
     }
-    let mut builder = tempfile::Builder::new();
-    // As any file that a program creates: what the umask leaves.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".dfm-").tempfile_in(folder).with_context(failed)?;
+    let mut file = temporary(folder).with_context(failed)?;
     let mut writer = BufWriter::new(&mut file);
     let result = content(&mut writer).with_context(failed)?;
     writer.flush().with_context(failed)?;
     drop(writer);
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
+    keep(file, path).with_context(failed)?;
     Ok(result)
+}
+
+/// A file in `folder` that is gone when it is dropped.
+pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // As any file that a program creates: what the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".dfm-").tempfile_in(folder)
+}
+
+/// Renames a [`temporary`] file of the same folder to `path` once it is on the disk.
+pub(crate) fn keep(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }

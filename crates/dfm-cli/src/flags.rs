@@ -80,9 +80,9 @@ pub(crate) struct ComputeFlags {
 /// Which network, and where it is tapped.
 #[derive(Debug, Args)]
 pub(crate) struct BackboneFlags {
-    /// The network; see `dfm weights list`
-    #[arg(long, default_value = "resnet50_1by2")]
-    pub(crate) backbone: String,
+    /// The network; what the weights say they are for unless given, else resnet50_1by2
+    #[arg(long)]
+    pub(crate) backbone: Option<String>,
     /// embedded, random, the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
@@ -230,6 +230,8 @@ pub(crate) struct WeightsFlags {
 pub(crate) enum WeightsTask {
     /// List the weights that can be fetched, and how each is checked
     List,
+    /// Print the licences of the weights inside this program
+    Notices,
     /// Fetch weights from their official home
     Pull {
         /// A name that `dfm weights list` shows

@@ -34,7 +34,7 @@ pub enum DeviceError {
         /// How many adapters the backend lists.
         found: usize,
         /// What would help.
-        cure: &'static str,
+        cure: String,
     },
 }
 
@@ -52,7 +52,10 @@ pub struct DeviceDescription {
 /// The device called `name`.
 ///
 /// Known are `cpu` (a processor, by our own kernels), `flex`, `ndarray`, `wgpu`
-/// (the first adapter), `wgpu:N` and `cuda:N` (the `N`-th of [`list`]).
+/// (the first adapter), `wgpu:N` and `cuda:N` (the `N`-th of [`list`], counted from
+/// 0 for each kind). Adapters come in the order in which the graphics interface
+/// (Vulkan, Metal, DirectX 12) or CUDA lists them: another driver, or a GPU that
+/// comes or goes, changes their numbers.
 ///
 /// # Errors
 ///
@@ -137,12 +140,22 @@ fn not_compiled_in(name: &str, feature: &'static str) -> DeviceError {
     DeviceError::NotCompiledIn { name: name.to_owned(), feature }
 }
 
-fn nth(name: &str, adapters: Vec<Device>, index: usize, cure: &'static str) -> Result<Compute, DeviceError> {
+/// The `index`-th of the adapters; `driver` is what would help if there is none.
+fn nth<D: Into<Compute>>(
+    name: &str,
+    adapters: Vec<D>,
+    index: usize,
+    driver: &str,
+) -> Result<Compute, DeviceError> {
     let found = adapters.len();
-    adapters.into_iter().nth(index).map(Compute::from).ok_or_else(|| DeviceError::NoAdapter {
+    adapters.into_iter().nth(index).map(Into::into).ok_or_else(|| DeviceError::NoAdapter {
         name: name.to_owned(),
         found,
-        cure,
+        cure: match (found, name.split(':').next().unwrap_or(name)) {
+            (0, _) => driver.to_owned(),
+            (1, kind) => format!("use {kind}:0, see `dfm devices`"),
+            (_, kind) => format!("use {kind}:0 to {kind}:{}, see `dfm devices`", found - 1),
+        },
     })
 }
 
@@ -203,6 +216,30 @@ mod tests {
             parse("cuda:0").map(drop),
             Err(DeviceError::NotCompiledIn { name: "cuda:0".into(), feature: "cuda" })
         );
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    #[test]
+    fn the_message_says_which_feature_to_build_with() {
+        let error = parse("wgpu:1").expect_err("not compiled in");
+        assert!(error.to_string().contains("`--features wgpu`"), "{error}");
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn a_missing_adapter_is_counted_and_the_cure_fits() {
+        let refused = |found: usize, index: usize| {
+            // Any device will do: they are only counted.
+            let adapters = vec![Device::flex(); found];
+            match nth(&format!("wgpu:{index}"), adapters, index, "install a driver") {
+                Err(DeviceError::NoAdapter { name, found, cure }) => (name, found, cure),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(0, 0), ("wgpu:0".into(), 0, "install a driver".into()));
+        assert_eq!(refused(1, 1), ("wgpu:1".into(), 1, "use wgpu:0, see `dfm devices`".into()));
+        assert_eq!(refused(3, 7), ("wgpu:7".into(), 3, "use wgpu:0 to wgpu:2, see `dfm devices`".into()));
+        assert!(nth("wgpu:1", vec![Device::flex(); 2], 1, "install a driver").is_ok());
     }
 
     #[test]

@@ -12,9 +12,9 @@ const SAME_WEIGHTS: f64 = 1e-4;
 const ROUNDED_WEIGHTS: f64 = 5e-3;
 
 /// Features of a colourful picture of exactly this size, so that nothing is
-/// resized; on the CPU, as larger pictures take minutes on software Vulkan.
-fn features(height: usize, width: usize, change: impl Fn(&mut InputContract)) -> Vec<f32> {
-    let device = dfm_core::device::parse("cpu").expect("flex is compiled in");
+/// resized; on the processor, as larger pictures take minutes on software Vulkan.
+fn features(device: &str, height: usize, width: usize, change: impl Fn(&mut InputContract)) -> Vec<f32> {
+    let device = dfm_core::device::parse(device).expect("flex is compiled in");
     let weights = BackboneWeights::embedded().expect("the embedded weights");
     let mut input = weights.header().input.with_size(height, width);
     change(&mut input);
@@ -28,9 +28,9 @@ fn features(height: usize, width: usize, change: impl Fn(&mut InputContract)) ->
     rows.try_into_vec_as::<f32>().expect("features on the host")
 }
 
-fn distances(height: usize, width: usize, change: impl Fn(&mut InputContract)) -> [f64; 2] {
+fn distances(device: &str, height: usize, width: usize, change: impl Fn(&mut InputContract)) -> [f64; 2] {
     let golden = golden::tensors("backbone/default-weights.safetensors");
-    let got = features(height, width, change);
+    let got = features(device, height, width, change);
     ["f16", "original"].map(|name| {
         let (_, expected) = golden.f32(&format!("{name}.{height}x{width}"));
         relative_l2_f32(&got, &expected)
@@ -38,12 +38,16 @@ fn distances(height: usize, width: usize, change: impl Fn(&mut InputContract)) -
 }
 
 fn agrees(height: usize, width: usize) {
-    let [rounded, original] = distances(height, width, |_| ());
-    println!("embedded, {height}×{width}: relative L2 {rounded:.1e} rounded, {original:.1e} original");
-    assert!(rounded < SAME_WEIGHTS, "{rounded}");
-    assert!(original < ROUNDED_WEIGHTS, "{original}");
-    // Were there no difference, the expectations would be one and the same.
-    assert!(original > rounded);
+    for device in ["cpu", "flex"] {
+        let [rounded, original] = distances(device, height, width, |_| ());
+        println!(
+            "embedded on {device}, {height}×{width}: relative L2 {rounded:.1e} rounded, {original:.1e} original"
+        );
+        assert!(rounded < SAME_WEIGHTS, "{device}: {rounded}");
+        assert!(original < ROUNDED_WEIGHTS, "{device}: {original}");
+        // Were there no difference, the expectations would be one and the same.
+        assert!(original > rounded, "{device}");
+    }
 }
 
 #[test]
@@ -60,8 +64,8 @@ fn the_embedded_weights_agree_with_onnx_runtime_at_an_odd_size() {
 /// mean.
 #[test]
 fn another_input_contract_gives_other_features() {
-    let swapped = distances(256, 256, |input| input.channels = ChannelOrder::Rgb);
-    let shifted = distances(256, 256, |input| input.mean.reverse());
+    let swapped = distances("cpu", 256, 256, |input| input.channels = ChannelOrder::Rgb);
+    let shifted = distances("cpu", 256, 256, |input| input.mean.reverse());
     for distance in swapped.into_iter().chain(shifted) {
         assert!(distance > 10.0 * ROUNDED_WEIGHTS, "{distance}");
     }

@@ -1,11 +1,12 @@
 //! Weights files of every format give the same network.
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, ImportOptions, InputContract, Layer, Precision, WeightsError,
-    WeightsHeader,
+    Architecture, BackboneWeights, ChannelOrder, Checksum, ImportOptions, InputContract, Layer, Precision,
+    WeightsError, WeightsHeader, catalogue,
 };
 use dfm_tests::golden;
 use dfm_tests::tolerance::relative_l2_f32;
+use sha2::{Digest, Sha256};
 
 use crate::support::{fixture, import, import_tiny, numbers, tiny, tiny_caffe};
 
@@ -54,7 +55,8 @@ fn what_was_imported_says_where_from() {
     let WeightsHeader { license, source, input, source_sha256, .. } = weights.header();
     assert_eq!((license.as_str(), source.as_str()), ("CC0-1.0", "make_backbone.py"));
     assert_eq!(*input, InputContract::caffe());
-    assert_eq!(source_sha256.as_ref().map(String::len), Some(64));
+    let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(source_sha256.as_ref(), Some(&expected));
 }
 
 #[test]
@@ -71,7 +73,11 @@ fn an_import_must_know_its_architecture() {
 fn our_own_format_reads_back_as_it_was_written() {
     for precision in [Precision::F32, Precision::F16] {
         let bytes = golden::bytes("backbone/tiny-zip.pth");
-        let options = ImportOptions { architecture: Some(tiny()), precision, ..ImportOptions::default() };
+        let options = ImportOptions {
+            architecture: Some(tiny()),
+            precision: Some(precision),
+            ..ImportOptions::default()
+        };
         let weights = import(&bytes, &options).expect("the fixture");
         let file = weights.to_bytes().expect("bytes");
         assert_eq!(BackboneWeights::from_bytes(&file).expect("what was written"), weights);
@@ -89,7 +95,80 @@ fn our_own_format_is_not_taken_for_another_network() {
     let file = fixture("tiny-zip.pth", tiny()).to_bytes().expect("bytes");
     let options = ImportOptions { architecture: Architecture::known("resnet18"), ..ImportOptions::default() };
     let error = import(&file, &options).expect_err("another architecture");
-    assert!(error.to_string().contains("'tiny'") && error.to_string().contains("'resnet18'"), "{error}");
+    assert!(
+        matches!(&error, WeightsError::OtherArchitecture { expected, got } if expected == "resnet18" && got == "tiny"),
+        "{error}"
+    );
+    // Of the same name, but not the same network.
+    let mut other = tiny();
+    other.stride_placement = tiny_caffe().stride_placement;
+    let options = ImportOptions { architecture: Some(other), ..ImportOptions::default() };
+    let error = import(&file, &options).expect_err("another description");
+    assert!(matches!(error, WeightsError::Header { .. }), "{error}");
+}
+
+#[test]
+fn what_is_asked_of_our_own_format_takes_the_place_of_what_it_says() {
+    let file = fixture("tiny-zip.pth", tiny()).to_bytes().expect("bytes");
+    let options = ImportOptions {
+        deepest: Layer::Layer2,
+        precision: Some(Precision::F16),
+        license: Some("CC0-1.0".to_owned()),
+        source: Some("here".to_owned()),
+        input: Some(InputContract::caffe()),
+        ..ImportOptions::default()
+    };
+    let weights = import(&file, &options).expect("our own file");
+    let header = weights.header();
+    assert_eq!((header.deepest, header.precision), (Layer::Layer2, Precision::F16));
+    assert_eq!((header.license.as_str(), header.source.as_str()), ("CC0-1.0", "here"));
+    assert_eq!(header.input, InputContract::caffe());
+    assert_eq!(header.source_sha256, fixture("tiny-zip.pth", tiny()).header().source_sha256);
+    let rounded = ImportOptions {
+        architecture: Some(tiny()),
+        deepest: Layer::Layer2,
+        precision: Some(Precision::F16),
+        ..ImportOptions::default()
+    };
+    let rounded = import(&golden::bytes("backbone/tiny-zip.pth"), &rounded).expect("the fixture");
+    assert_eq!(weights.convolutions(), rounded.convolutions());
+}
+
+#[test]
+fn a_file_that_must_have_a_checksum_is_read_only_if_it_has() {
+    let bytes = golden::bytes("backbone/tiny-zip.pth");
+    let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let with = |checksum| ImportOptions {
+        architecture: Some(tiny()),
+        checksum: Some(checksum),
+        ..ImportOptions::default()
+    };
+    let whole = expected.leak();
+    import(&bytes, &with(Checksum::Sha256(whole))).expect("the file that was meant");
+    import(&bytes, &with(Checksum::Prefix8(&whole[..8]))).expect("the file that was meant");
+    let error = import(&bytes, &with(Checksum::Prefix8("00000000"))).expect_err("another file");
+    assert!(matches!(&error, WeightsError::Checksum { got, .. } if got == whole), "{error}");
+}
+
+/// By the published recipe of each: torchvision's documentation, and the deploy
+/// description of the Caffe network.
+#[test]
+fn input_contracts_are_the_published_ones() {
+    for name in Architecture::names() {
+        let architecture = Architecture::known(name).expect(name);
+        let usual = InputContract::usual_for(&architecture);
+        assert_eq!((usual.height, usual.width), (256, 256), "{name}");
+        let got = (usual.channels, usual.scale, usual.mean, usual.standard_deviation);
+        let expected = match *name {
+            "resnet50_1by2" => (ChannelOrder::Bgr, 1.0, [104.0, 117.0, 123.0], [1.0; 3]),
+            _ => (ChannelOrder::Rgb, 1.0 / 255.0, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        };
+        assert_eq!(got, expected, "{name}");
+    }
+    for entry in catalogue() {
+        let architecture = Architecture::known(entry.name).expect(entry.name);
+        assert_eq!(entry.input, InputContract::usual_for(&architecture), "{}", entry.name);
+    }
 }
 
 #[test]

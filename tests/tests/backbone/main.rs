@@ -8,4 +8,5 @@ mod default_weights;
 mod generated;
 mod import;
 mod malformed;
+mod onnx;
 mod support;

@@ -41,6 +41,9 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
         &["clap", "clap_complete", "glob", "indicatif", "tempfile", "tracing-subscriber", "ureq"],
         "it opens no path and prints nothing",
     ),
+    ("dfm-core", &["image", "fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
+    // It may write pictures, so it may depend on `image`.
+    ("dfm-cli", &["fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
 ];
 
 /// Where `anyhow` may be: programs, which add the context that libraries lack.
@@ -128,7 +131,13 @@ mod tests {
     #[test]
     fn another_trade_is_found() {
         assert_eq!(libraries_keep_to_their_trade(&members("", &[])), [""; 0]);
-        for (odd, other) in [("dfm-stats", "image"), ("dfm-core", "clap"), ("dfm-backbone", "faer")] {
+        for (odd, other) in [
+            ("dfm-stats", "image"),
+            ("dfm-core", "clap"),
+            ("dfm-core", "image"),
+            ("dfm-cli", "fast_image_resize"),
+            ("dfm-backbone", "faer"),
+        ] {
             assert_eq!(libraries_keep_to_their_trade(&members(odd, &[other])).len(), 1, "{odd} {other}");
         }
     }

@@ -6,9 +6,12 @@ use super::tree::{File, Tree};
 /// Lines of a Rust file, its tests not counted.
 const LONGEST: usize = 400;
 /// Below these folders nothing is printed.
-const LIBRARIES: [&str; 3] = ["crates/dfm-backbone/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/"];
+const LIBRARIES: [&str; 4] =
+    ["crates/dfm-backbone/src/", "crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/"];
 /// Below these folders no path is named.
-const PATHLESS: [&str; 2] = ["crates/dfm-stats/src/", "crates/dfm-core/src/"];
+const PATHLESS: [&str; 3] = ["crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/"];
+/// Where pictures are decoded and resized.
+const PREPROCESSING: &str = "crates/dfm-backbone/src/preprocess/";
 /// The one file that names the linear algebra library.
 const SEAM: &str = "crates/dfm-stats/src/decompose.rs";
 /// Where paths of one person's or one machine's disk begin.
@@ -25,7 +28,23 @@ pub(crate) fn libraries_print_nothing(tree: &Tree) -> Vec<String> {
 
 /// Models pass through `Read` and `Write`.
 pub(crate) fn no_path_is_opened(tree: &Tree) -> Vec<String> {
-    find_in_code(tree, &PATHLESS, &["std::fs", "std::path", "File::open", "File::create"])
+    find_in_code(tree, &PATHLESS, &["fs::", "std::fs", "Path", "PathBuf", "File", "OpenOptions"])
+}
+
+/// Pictures are decoded and resized in the backbone's preprocessing; the program
+/// writes some, and measures with none.
+pub(crate) fn pictures_are_decoded_in_one_place(tree: &Tree) -> Vec<String> {
+    let decoders =
+        ["fast_image_resize", "zune_jpeg", "ImageReader", "load_from_memory", "from_decoder", "image::open"];
+    let outside =
+        tree.rust("crates/").filter(|file| !file.path.starts_with(PREPROCESSING)).flat_map(|file| {
+            findings(file, &code_only(&file.text), |line| decoders.iter().any(|name| has_token(line, name)))
+        });
+    let mut found: Vec<String> = outside.collect();
+    if tree.rust(PREPROCESSING).next().is_none() {
+        found.push(format!("{PREPROCESSING}: no Rust file there"));
+    }
+    found
 }
 
 /// The decomposition happens in one file.
@@ -127,6 +146,8 @@ mod tests {
         let mut files: Vec<(&str, &str)> = vec![
             ("crates/dfm-backbone/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-core/src/lib.rs", "//! Prints: println!"),
+            ("crates/dfm-kernels/src/lib.rs", "//! Opens: File"),
+            ("crates/dfm-backbone/src/preprocess/decode.rs", "use image::ImageReader;"),
             (SEAM, "use faer::Mat;"),
         ];
         files.push((path, text));
@@ -147,10 +168,28 @@ mod tests {
     #[test]
     fn a_path_in_the_core_is_found() {
         assert_eq!(no_path_is_opened(&tree("crates/dfm-cli/src/a.rs", "use std::fs;")), [""; 0]);
-        for line in ["use std::fs;", "fn f(p: &std::path::Path) {}", "File::open(p)"] {
+        for line in [
+            "use std::fs;",
+            "fs::read(p)",
+            "fn f(p: &std::path::Path) {}",
+            "use std::{path::PathBuf, io};",
+            "File::open(p)",
+            "OpenOptions::new()",
+        ] {
             let expected = format!("{CORE}:2: {line}");
             assert_eq!(no_path_is_opened(&tree(CORE, &format!("\n{line}"))), [expected]);
         }
+    }
+
+    #[test]
+    fn a_picture_decoded_elsewhere_is_found() {
+        let draws = tree("crates/dfm-cli/src/a.rs", "use image::RgbImage; // image::open");
+        assert_eq!(pictures_are_decoded_in_one_place(&draws), [""; 0]);
+        for line in ["image::open(p)", "use image::ImageReader;", "use fast_image_resize::Resizer;"] {
+            let found = pictures_are_decoded_in_one_place(&tree("crates/dfm-cli/src/a.rs", line));
+            assert_eq!(found.len(), 1, "{line}");
+        }
+        assert!(!pictures_are_decoded_in_one_place(&Tree::default()).is_empty());
     }
 
     #[test]

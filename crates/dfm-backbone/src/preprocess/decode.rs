@@ -4,9 +4,12 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
+};
 
 use super::error::PreprocessError;
+use super::jpeg;
 
 /// How much a picture may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +18,15 @@ pub struct DecodeLimits {
     pub max_bytes: u64,
     /// Width times height.
     pub max_pixels: u64,
+    /// Bytes of the decoded pixels as the file keeps them, before they become RGB
+    /// of eight bits: up to eight bytes a pixel.
+    pub max_decoded_bytes: u64,
 }
 
 impl Default for DecodeLimits {
-    /// 512 MiB and 256 megapixels.
+    /// 512 MiB of file, 256 megapixels, 1 GiB decoded.
     fn default() -> Self {
-        Self { max_bytes: 512 << 20, max_pixels: 256_000_000 }
+        Self { max_bytes: 512 << 20, max_pixels: 256_000_000, max_decoded_bytes: 1 << 30 }
     }
 }
 
@@ -47,34 +53,73 @@ impl Default for DecodeLimits {
 ///
 /// # Errors
 ///
-/// If the content is no such picture, beyond a limit, damaged or empty.
+/// If the content is no such picture, beyond a limit, damaged, empty, or of a kind
+/// that has no bytes for pixels, such as floating point. A damaged JPEG is refused
+/// even where other programs show some of it.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PreprocessError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PreprocessError::TooManyBytes { limit: limits.max_bytes, got: bytes.len() as u64 });
     }
-    let (format, name) = format_of(bytes)?;
-    if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
-        return Err(PreprocessError::CutShort { format: name, got: bytes.len() as u64 });
+    match format_of(bytes)? {
+        (ImageFormat::Jpeg, _) => jpeg::decode(bytes, limits),
+        (format, name) => decode_lossless(bytes, format, name, limits),
     }
-    let failed = |source: ImageError| PreprocessError::Decode { format: name, source };
+    .map(to_rgb)
+}
+
+/// Every format but JPEG; upright.
+fn decode_lossless(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    limits: &DecodeLimits,
+) -> Result<DynamicImage, PreprocessError> {
+    let failed = |source: ImageError| match source {
+        ImageError::Unsupported(kind) => {
+            PreprocessError::Unsupported { format: name, found: kind.to_string() }
+        }
+        source => PreprocessError::Decode { format: name, source },
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // The pixels are limited below; decoders also keep to this for what they
-    // need beside them. Eight bytes a pixel is 16-bit RGBA.
+    // need beside them.
     let mut allowed = Limits::no_limits();
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+    allowed.max_alloc = Some(limits.max_decoded_bytes.saturating_add(64 << 20));
     reader.limits(allowed);
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return Err(PreprocessError::TooManyPixels { limit: limits.max_pixels, width, height });
-    }
-    if width == 0 || height == 0 {
-        return Err(PreprocessError::Empty { width, height });
+    let colours = decoder.color_type();
+    check_size(width, height, u64::from(colours.bytes_per_pixel()), limits)?;
+    if matches!(colours, ColorType::Rgb32F | ColorType::Rgba32F) {
+        let found = "32-bit floating-point channels".to_owned();
+        return Err(PreprocessError::Unsupported { format: name, found });
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
     picture.apply_orientation(orientation);
-    Ok(to_rgb(picture))
+    Ok(picture)
+}
+
+/// Compares a picture's declared size with the limits.
+pub(super) fn check_size(
+    width: u32,
+    height: u32,
+    bytes_a_pixel: u64,
+    limits: &DecodeLimits,
+) -> Result<(), PreprocessError> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
+        return Err(PreprocessError::TooManyPixels { limit: limits.max_pixels, width, height });
+    }
+    if pixels == 0 {
+        return Err(PreprocessError::Empty { width, height });
+    }
+    let got = pixels.saturating_mul(bytes_a_pixel);
+    if got > limits.max_decoded_bytes {
+        let limit = limits.max_decoded_bytes;
+        return Err(PreprocessError::TooManyDecodedBytes { limit, got, width, height });
+    }
+    Ok(())
 }
 
 /// The format by its first bytes, and its name.
@@ -94,39 +139,6 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PreprocessErro
             Err(PreprocessError::UnknownFormat { found: format!("bytes {start:02x?}") })
         }
     }
-}
-
-/// Whether a JPEG's segments end with an end-of-image marker. Decoders fill what
-/// is missing of a cut file with grey, which must not pass for a good part.
-fn has_end_of_image(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    const END_OF_IMAGE: u8 = 0xD9;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    // Segments name their length; after a scan's header come coded bytes, in
-    // which a marker is the first 0xFF that neither a stuffed zero, a restart
-    // nor another 0xFF follows.
-    while let [0xFF, marker, after @ ..] = rest {
-        rest = match (*marker, after) {
-            (END_OF_IMAGE, _) => return true,
-            (0xFF, _) => &rest[1..],
-            (0x01 | 0xD0..=0xD8, after) => after,
-            (marker, [high, low, ..]) => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                let segment = after.get(length..).unwrap_or_default();
-                match marker {
-                    START_OF_SCAN => {
-                        let mut pairs = segment.windows(2);
-                        let end = pairs
-                            .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7 | 0xFF));
-                        end.map_or(&[][..], |end| &segment[end..])
-                    }
-                    _ => segment,
-                }
-            }
-            _ => &[],
-        };
-    }
-    false
 }
 
 fn to_rgb(picture: DynamicImage) -> RgbImage {

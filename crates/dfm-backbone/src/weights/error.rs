@@ -22,8 +22,19 @@ pub enum WeightsError {
         /// What the first bytes look like.
         found: String,
     },
+    /// Not the file that was meant.
+    #[error(
+        "expected a file whose SHA-256 begins with {expected}, found {got}: altered or damaged; fetch it again with \
+         `dfm weights pull`"
+    )]
+    Checksum {
+        /// The digits that are known.
+        expected: String,
+        /// The hash of the file.
+        got: String,
+    },
     /// The container is damaged or hostile.
-    #[error("cannot read {format} weights: {reason}")]
+    #[error("cannot read {format} weights: {reason}; is the file whole? save or fetch it again")]
     Container {
         /// Name of the format.
         format: &'static str,
@@ -31,7 +42,7 @@ pub enum WeightsError {
         reason: String,
     },
     /// A file or an entry beyond the limit.
-    #[error("{what} holds {got} bytes, the limit is {limit}")]
+    #[error("{what} holds {got} bytes, the limit is {limit}: keep only the network's weights in the file")]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -41,10 +52,18 @@ pub enum WeightsError {
         got: u64,
     },
     /// The header of our own format cannot be used.
-    #[error("not dfm weights: {reason}")]
+    #[error("not dfm weights: {reason}; convert them again with `cargo xtask weights convert`")]
     Header {
         /// What is wrong.
         reason: String,
+    },
+    /// Weights of our own format that are for another network.
+    #[error("these weights are for '{got}', not for '{expected}': ask for '{got}', or give other weights")]
+    OtherArchitecture {
+        /// What was asked for.
+        expected: String,
+        /// What the file is for.
+        got: String,
     },
     /// An import that does not say which network the weights are for.
     #[error("these weights do not name their architecture: give one of {known} (--backbone)")]
@@ -79,7 +98,9 @@ pub enum WeightsError {
         architecture: String,
     },
     /// A tensor of another shape or type.
-    #[error("tensor '{tensor}': expected {expected}, found {got}")]
+    #[error(
+        "tensor '{tensor}': expected {expected}, found {got}; are these weights for another architecture?"
+    )]
     Shape {
         /// Its name.
         tensor: String,
@@ -89,7 +110,10 @@ pub enum WeightsError {
         got: String,
     },
     /// A value that is no number, or no finite one (also after rounding to f16).
-    #[error("tensor '{tensor}' holds {got}: expected finite numbers")]
+    #[error(
+        "tensor '{tensor}' holds {got}: expected finite numbers, and variances of zero or more; fetch or train the \
+         weights again, or keep them in f32"
+    )]
     NotFinite {
         /// Its name.
         tensor: String,
@@ -97,7 +121,10 @@ pub enum WeightsError {
         got: String,
     },
     /// A graph that is not the network it should be.
-    #[error("ONNX graph: {what}: expected {expected}, found {got}")]
+    #[error(
+        "ONNX graph: {what}: expected {expected}, found {got}; is it of another architecture? export the plain \
+         network, with its weights inside the file"
+    )]
     Graph {
         /// Which part.
         what: String,

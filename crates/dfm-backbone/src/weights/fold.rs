@@ -1,6 +1,6 @@
 //! Batch norm folded into the convolution before it.
 
-use super::ConvolutionWeights;
+use super::{ConvolutionWeights, WeightsError};
 
 /// Added to the variance before its root, by every ResNet in use.
 pub(super) const EPSILON: f64 = 1e-5;
@@ -18,7 +18,21 @@ pub(super) struct BatchNorm {
 
 /// The convolution that does what `weight` (`[out, …]`), `bias` and `norm` do one
 /// after the other. Computed in `f64` and rounded once.
-pub(super) fn fold(weight: &[f32], bias: Option<&[f32]>, norm: &BatchNorm) -> ConvolutionWeights {
+///
+/// # Errors
+///
+/// If a variance is no number, infinite or below zero, naming the file's tensor
+/// `variances`: an infinite one would silently switch its channel off.
+pub(super) fn fold(
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    norm: &BatchNorm,
+    variances: &str,
+) -> Result<ConvolutionWeights, WeightsError> {
+    if let Some(value) = norm.variance.iter().find(|value| !value.is_finite() || **value < 0.0) {
+        let (tensor, got) = (variances.to_owned(), format!("the variance {value}"));
+        return Err(WeightsError::NotFinite { tensor, got });
+    }
     let channels = norm.scale.len();
     let per_output = weight.len() / channels.max(1);
     let mut folded = ConvolutionWeights { weight: Vec::with_capacity(weight.len()), bias: Vec::new() };
@@ -30,7 +44,7 @@ pub(super) fn fold(weight: &[f32], bias: Option<&[f32]>, norm: &BatchNorm) -> Co
         let shifted = (before - f64::from(norm.mean[channel])) * factor + f64::from(norm.shift[channel]);
         folded.bias.push(shifted as f32);
     }
-    folded
+    Ok(folded)
 }
 
 #[cfg(test)]
@@ -46,7 +60,8 @@ mod tests {
             variance: vec![0.0, 9.0],
             epsilon: EPSILON,
         };
-        let folded = fold(&[1.0, -2.0, 0.5, 4.0], Some(&[0.75, 1.0]), &norm);
+        let folded =
+            fold(&[1.0, -2.0, 0.5, 4.0], Some(&[0.75, 1.0]), &norm, "variances").expect("sound variances");
         let input = [3.0_f64, -1.0];
         for channel in 0..2 {
             let weight = [[1.0, -2.0], [0.5, 4.0]][channel];

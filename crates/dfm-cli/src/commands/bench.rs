@@ -63,7 +63,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
 fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
     let params = DfmParams { layer: flags.layer, pool: 1, batch: flags.batch, ..DfmParams::default() };
     let backbone = BackboneFlags {
-        backbone: flags.arch.clone(),
+        backbone: Some(flags.arch.clone()),
         weights: Some(flags.weights.clone()),
         layer: flags.layer,
         pool: 1,

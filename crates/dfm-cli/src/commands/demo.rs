@@ -61,7 +61,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 /// What `dfm fit` takes unless told otherwise.
 fn default_backbone(params: &DfmParams) -> BackboneFlags {
     BackboneFlags {
-        backbone: "resnet50_1by2".to_owned(),
+        backbone: None,
         weights: None,
         layer: params.layer,
         pool: params.pool,

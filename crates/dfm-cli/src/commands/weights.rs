@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+#[cfg(feature = "embedded-weights")]
+use dfm_backbone::BackboneWeights;
 use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
 
 use crate::Outcome;
@@ -10,25 +12,30 @@ use crate::flags::{WeightsFlags, WeightsTask};
 use crate::messages::Messages;
 use crate::report::json::WeightsLine;
 use crate::report::table::{Align, Table, bytes};
-use crate::weights::{Cache, pull};
+use crate::weights::{Cache, PullOptions, pull};
 
 /// Runs the command.
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     match &flags.task {
         WeightsTask::List => list(),
+        WeightsTask::Notices => notices(),
         WeightsTask::Pull { name, endpoint } => {
             let entry = catalogue().iter().find(|entry| entry.name == name).with_context(|| {
                 let names: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
                 format!("no weights are called '{name}': expected one of {}", names.join(", "))
             })?;
-            let endpoint = endpoint.clone().or_else(|| std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
+            let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
             let cache = Cache::open()?;
             if let Some(path) = cache.find(entry) {
-                writeln!(std::io::stdout(), "{}: already here", path.display())?;
-                return Ok(Outcome::Success);
+                if cache.is_sound(entry).with_context(|| path.display().to_string())? {
+                    writeln!(std::io::stdout(), "{}: already here, checked", path.display())?;
+                    return Ok(Outcome::Success);
+                }
+                messages.note(format_args!("{}: altered or damaged, fetched anew", path.display()));
             }
             let mut said = 0;
-            let path = pull(entry, endpoint.as_deref(), &cache, |got, of| {
+            let options = PullOptions { endpoint: endpoint.as_deref(), ..PullOptions::default() };
+            let path = pull(entry, options, &cache, |got, of| {
                 // Every 32 MiB is often enough to see that it moves.
                 if got >> 25 > said {
                     said = got >> 25;
@@ -41,8 +48,31 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
     }
 }
 
+/// The mirror to ask: what was given, else what the environment names. A variable
+/// that is set to nothing is as good as not set.
+fn mirror(given: Option<String>, variable: Option<String>) -> Option<String> {
+    given.or(variable).filter(|endpoint| !endpoint.is_empty())
+}
+
+/// The texts that must travel with the weights inside.
+fn notices() -> anyhow::Result<Outcome> {
+    #[cfg(feature = "embedded-weights")]
+    let notices = BackboneWeights::embedded_notices();
+    #[cfg(not(feature = "embedded-weights"))]
+    let notices: [(&str, &str); 0] = [];
+    if notices.is_empty() {
+        bail!("this program was built without embedded weights: no notices travel with it");
+    }
+    let mut out = std::io::stdout().lock();
+    for (whose, text) in notices {
+        writeln!(out, "{whose}\n\n{}\n", text.trim_end())?;
+    }
+    Ok(Outcome::Success)
+}
+
 fn list() -> anyhow::Result<Outcome> {
-    let cache = Cache::open()?;
+    // Without a cache folder nothing was pulled; the list is of use all the same.
+    let cache = Cache::open().ok();
     let mut table = Table::new(&[
         ("name", Align::Left),
         ("here", Align::Left),
@@ -54,7 +84,7 @@ fn list() -> anyhow::Result<Outcome> {
         let row = ["resnet50_1by2", "inside", "this program", "BSD-2-Clause and MIT", "-"];
         table.push(row.map(str::to_owned));
     }
-    for line in catalogue().iter().map(|entry| describe(entry, &cache)) {
+    for line in catalogue().iter().map(|entry| describe(entry, cache.as_ref())) {
         let here = if line.pulled { "yes" } else { "no" };
         table.push([line.name, here.to_owned(), line.checked_by, line.license, line.url]);
     }
@@ -62,7 +92,7 @@ fn list() -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-fn describe(entry: &CatalogueEntry, cache: &Cache) -> WeightsLine {
+fn describe(entry: &CatalogueEntry, cache: Option<&Cache>) -> WeightsLine {
     WeightsLine {
         name: entry.name.to_owned(),
         checked_by: match entry.checksum {
@@ -70,7 +100,21 @@ fn describe(entry: &CatalogueEntry, cache: &Cache) -> WeightsLine {
             Checksum::Prefix8(digits) => format!("SHA-256 begins {digits}"),
         },
         license: entry.license.to_owned(),
-        pulled: cache.find(entry).is_some(),
+        pulled: cache.is_some_and(|cache| cache.find(entry).is_some()),
         url: format!("{}{}", entry.endpoint, entry.file_name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_names_no_mirror() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(mirror(None, some("")), None);
+        assert_eq!(mirror(None, None), None);
+        assert_eq!(mirror(None, some("http://b")), some("http://b"));
+        assert_eq!(mirror(some("http://a"), some("http://b")), some("http://a"));
     }
 }

@@ -1,12 +1,15 @@
 //! The folder of pulled weights.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dfm_backbone::CatalogueEntry;
+use sha2::{Digest, Sha256};
 
-/// The folder that pulled weights lie in. A file is there only if it passed its
-/// check.
+/// The folder that pulled weights lie in. Only files that passed their check are
+/// put there, but others can write to it too: whoever reads one checks it again.
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
@@ -38,14 +41,36 @@ impl Cache {
         self.folder.join(entry.file_name)
     }
 
-    /// The file of `entry`, if it was pulled.
+    /// Whether the file of `entry` is there and is the one that was meant.
+    ///
+    /// # Errors
+    ///
+    /// If it is there and cannot be read.
+    pub fn is_sound(&self, entry: &CatalogueEntry) -> io::Result<bool> {
+        let Some(path) = self.find(entry) else { return Ok(false) };
+        let mut file = File::open(path)?;
+        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(entry.checksum.matches(&hex(&hasher.finalize()))),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    }
+
+    /// The file of `entry`, if there is one; not checked.
     pub fn find(&self, entry: &CatalogueEntry) -> Option<PathBuf> {
         Some(self.path(entry)).filter(|path| path.is_file())
     }
 
     /// Creates the folder.
-    pub(super) fn create(&self) -> std::io::Result<&Path> {
+    pub(super) fn create(&self) -> io::Result<&Path> {
         std::fs::create_dir_all(&self.folder)?;
         Ok(&self.folder)
     }
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

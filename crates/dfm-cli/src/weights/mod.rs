@@ -4,4 +4,4 @@ mod cache;
 mod download;
 
 pub use cache::Cache;
-pub use download::{DownloadError, pull};
+pub use download::{DownloadError, PullOptions, pull};

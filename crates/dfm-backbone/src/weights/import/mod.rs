@@ -8,6 +8,7 @@
 mod names;
 mod onnx;
 mod onnx_graph;
+mod onnx_scan;
 mod pytorch;
 mod safetensors;
 
@@ -17,7 +18,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{BackboneWeights, Precision, WeightsError, WeightsHeader, format, hex};
+use super::{BackboneWeights, Checksum, Precision, WeightsError, WeightsHeader, format, hex};
 use crate::architecture::Architecture;
 use crate::input::InputContract;
 use crate::layer::Layer;
@@ -36,32 +37,36 @@ pub struct ImportOptions {
     /// What the network expects of pictures; without it,
     /// [what is usual](InputContract::usual_for) for the architecture.
     pub input: Option<InputContract>,
-    /// How precisely to keep the weights.
-    pub precision: Precision,
+    /// How precisely to keep the weights; without it, as a file of our own format
+    /// does, and any other in `f32`.
+    pub precision: Option<Precision>,
     /// Their licence.
     pub license: Option<String>,
     /// Where they came from.
     pub source: Option<String>,
+    /// What the file must hash to, checked before anything in it is read.
+    pub checksum: Option<Checksum>,
 }
 
 impl Default for ImportOptions {
-    /// Everything up to `layer4`, in `f32`, nothing else known.
+    /// Everything up to `layer4`, nothing else known.
     fn default() -> Self {
         Self {
             architecture: None,
             deepest: Layer::Layer4,
             input: None,
-            precision: Precision::F32,
+            precision: None,
             license: None,
             source: None,
+            checksum: None,
         }
     }
 }
 
 /// Reads the weights at `path`: our own format, PyTorch's `.pth` (zip or legacy
 /// pickle), safetensors with torchvision's or timm's names, or ONNX, told apart by
-/// content. A file of our own format says all of [`ImportOptions`] itself; only
-/// `deepest` and `input` are heeded, and `architecture` must not contradict it.
+/// content. A file of our own format says all of [`ImportOptions`] itself; what
+/// `options` say takes its place, but `architecture` must not contradict it.
 ///
 /// Takes a path where the rest of this crate takes bytes, because PyTorch's
 /// checkpoints are read tensor by tensor.
@@ -79,6 +84,10 @@ pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWe
     let mut bytes = Vec::new();
     (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed("reading the weights"))?;
 
+    let sha256 = hex(&Sha256::digest(&bytes));
+    if let Some(checksum) = options.checksum.filter(|checksum| !checksum.matches(&sha256)) {
+        return Err(WeightsError::Checksum { expected: checksum.digits().to_owned(), got: sha256 });
+    }
     let kind = Kind::of(&bytes).ok_or_else(|| WeightsError::UnknownFormat { found: start_of(&bytes) })?;
     if kind == Kind::Own {
         return own(&bytes, options);
@@ -100,10 +109,10 @@ pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWe
         input: options.input.unwrap_or_else(|| InputContract::usual_for(&architecture)),
         architecture,
         deepest,
-        precision: options.precision,
+        precision: options.precision.unwrap_or(Precision::F32),
         license: options.license.clone().unwrap_or_else(|| "not stated".to_owned()),
         source: options.source.clone().unwrap_or_else(|| "not stated".to_owned()),
-        source_sha256: Some(hex(&Sha256::digest(&bytes))),
+        source_sha256: Some(sha256),
     };
     BackboneWeights::new(header, convolutions)
 }
@@ -151,14 +160,18 @@ fn own(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, Weights
     let weights = BackboneWeights::from_bytes(bytes)?;
     let got = &weights.header().architecture;
     if let Some(expected) = options.architecture.as_ref().filter(|expected| *expected != got) {
-        return Err(WeightsError::Header {
-            reason: format!("they are for '{}', not for '{}'", got.name, expected.name),
-        });
+        if expected.name == got.name {
+            let reason = format!("they describe '{}' otherwise than this program does", got.name);
+            return Err(WeightsError::Header { reason });
+        }
+        let (expected, got) = (expected.name.clone(), got.name.clone());
+        return Err(WeightsError::OtherArchitecture { expected, got });
     }
     let tap = options.deepest.min(weights.header().deepest);
-    let weights = weights.truncate(tap)?;
-    Ok(match options.input {
-        Some(input) => weights.with_input(input),
-        None => weights,
-    })
+    let BackboneWeights { mut header, convolutions } = weights.truncate(tap)?;
+    header.input = options.input.unwrap_or(header.input);
+    header.precision = options.precision.unwrap_or(header.precision);
+    header.license = options.license.clone().unwrap_or(header.license);
+    header.source = options.source.clone().unwrap_or(header.source);
+    BackboneWeights::new(header, convolutions)
 }

@@ -45,11 +45,9 @@ pub(super) fn assemble(
         }
         used.insert(format!("{prefix}{norm}.num_batches_tracked"));
         let Ok([scale, shift, mean, variance]) = <[Vec<f32>; 4]>::try_from(parts) else { continue };
-        if let Some(value) = variance.iter().find(|value| value.is_nan() || **value < 0.0) {
-            let tensor = format!("{prefix}{norm}.running_var");
-            return Err(WeightsError::NotFinite { tensor, got: format!("the variance {value}") });
-        }
-        convolutions.push(fold(&weight, None, &BatchNorm { scale, shift, mean, variance, epsilon: EPSILON }));
+        let variances = format!("{prefix}{norm}.running_var");
+        let norm = BatchNorm { scale, shift, mean, variance, epsilon: EPSILON };
+        convolutions.push(fold(&weight, None, &norm, &variances)?);
     }
     let skipped = |name: &str| {
         name.strip_prefix(&prefix).is_some_and(|name| {

@@ -4,13 +4,16 @@
 //! that the architecture has there. A graph that wires the same convolutions
 //! differently (norms before them, another pool) is refused, not misread.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::fold::{BatchNorm, EPSILON, fold};
 use super::super::{ConvolutionWeights, WeightsError};
 use super::onnx_graph::{GraphProto, NodeProto};
 use crate::architecture::{Architecture, BlockShape, ConvolutionShape};
 use crate::layer::Layer;
+
+/// From `[N, H, W, C]` to `[N, C, H, W]`.
+const CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
 
 /// The convolutions of `architecture` up to `deepest`, batch norms folded in.
 pub(super) fn convolutions(
@@ -28,6 +31,8 @@ pub(super) fn convolutions(
     }
     let stem = graph.node.iter().find(|node| node.op_type == "Conv");
     let stem = stem.ok_or(WeightsError::Count { expected, got })?;
+    every_constant_is_read(&graph, architecture)?;
+    starts_at_the_input(&graph, stem)?;
     let mut walk = Walk::new(&graph);
     let value = walk.convolution(stem, &architecture.stem())?;
     let value = walk.only(value, "Relu", "the stem")?.output();
@@ -45,6 +50,52 @@ pub(super) fn convolutions(
         value = walk.block(value, &block)?;
     }
     Ok(walk.found)
+}
+
+/// A constant that nothing reads belongs to a network that is wired otherwise.
+fn every_constant_is_read(graph: &GraphProto, architecture: &Architecture) -> Result<(), WeightsError> {
+    let read: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    match graph.initializer.iter().find(|tensor| !read.contains(tensor.name.as_str())) {
+        Some(tensor) => {
+            let (tensor, architecture) = (tensor.name.clone(), architecture.name.clone());
+            Err(WeightsError::Unused { tensor, architecture })
+        }
+        None => Ok(()),
+    }
+}
+
+/// What comes before the stem may turn the axes, and nothing else: pictures are
+/// prepared by the input contract, and a graph that prepares them too would see
+/// them prepared twice, or not as it was trained.
+fn starts_at_the_input(graph: &GraphProto, stem: &NodeProto) -> Result<(), WeightsError> {
+    let mut value = stem.input(0);
+    // Each step goes up one node; a circle is longer than any way.
+    for _ in 0..=graph.node.len() {
+        if graph.is_input(value) {
+            return Ok(());
+        }
+        let before = graph.node.iter().find(|node| node.output.iter().any(|output| output == value));
+        match before {
+            Some(node) if node.op_type == "Identity" => value = node.input(0),
+            Some(node) if node.op_type == "Transpose" => {
+                agrees(node, "perm", &CHANNELS_FIRST, &[])?;
+                value = node.input(0);
+            }
+            _ => {
+                let got = before.map_or_else(|| format!("'{value}'"), |node| node.op_type.clone());
+                return Err(WeightsError::Graph {
+                    what: "what comes before the stem".to_owned(),
+                    expected: "the graph's input, by Transpose or Identity alone".to_owned(),
+                    got,
+                });
+            }
+        }
+    }
+    Err(WeightsError::Graph {
+        what: "what comes before the stem".to_owned(),
+        expected: "the graph's input".to_owned(),
+        got: "a circle".to_owned(),
+    })
 }
 
 /// A walk along the data, collecting convolutions.
@@ -148,7 +199,7 @@ impl<'g> Walk<'g> {
         let epsilon = norm.attribute("epsilon").map_or(EPSILON, |attribute| f64::from(attribute.f));
         let parts =
             BatchNorm { scale: part(1)?, shift: part(2)?, mean: part(3)?, variance: part(4)?, epsilon };
-        self.found.push(fold(&weight, bias.as_deref(), &parts));
+        self.found.push(fold(&weight, bias.as_deref(), &parts, norm.input(4))?);
         Ok(norm.output())
     }
 

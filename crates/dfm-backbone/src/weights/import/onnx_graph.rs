@@ -4,6 +4,7 @@
 use prost::Message;
 
 use super::super::WeightsError;
+use super::onnx_scan;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {
@@ -17,6 +18,14 @@ pub(super) struct GraphProto {
     pub(super) node: Vec<NodeProto>,
     #[prost(message, repeated, tag = "5")]
     pub(super) initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) input: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValueInfoProto {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,11 +77,19 @@ impl GraphProto {
     /// The graph of a model.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, WeightsError> {
         let refused = |reason: String| WeightsError::Container { format: "ONNX", reason };
+        onnx_scan::check(bytes)?;
         let model = ModelProto::decode(bytes).map_err(|error| refused(error.to_string()))?;
         model
             .graph
             .filter(|graph| !graph.node.is_empty())
             .ok_or_else(|| refused("it holds no graph".to_owned()))
+    }
+
+    /// Whether `value` is what the graph is given. Older files list their constants
+    /// among the inputs.
+    pub(super) fn is_input(&self, value: &str) -> bool {
+        self.input.iter().any(|input| input.name == value)
+            && !self.initializer.iter().any(|constant| constant.name == value)
     }
 
     /// Values of the constant `name`, which must have shape `dims`.
