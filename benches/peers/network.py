@@ -105,8 +105,10 @@ def export(path: Path, output: Path, batch: int, side: int) -> None:
     x = node("Relu", [convolution("input", "stem", 2)], "stem.relu")
     before = 1 if header["architecture"]["max_pool_padding"] == "symmetric" else 0
     x = node("MaxPool", [x], "stem.pool", kernel_shape=[3, 3], strides=[2, 2], pads=[before, before, 1, 1])
+    left = side // 4
     for projection, branch in blocks(header, tensors):
         shortcut = convolution(x, *projection) if projection else x
+        left //= max(stride for _, stride in branch)
         for name, stride in branch[:-1]:
             x = node("Relu", [convolution(x, name, stride)], f"{name}.relu")
         name, stride = branch[-1]
@@ -116,7 +118,7 @@ def export(path: Path, output: Path, batch: int, side: int) -> None:
         nodes,
         "network",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, 3, side, side])],
-        [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [batch, len(tensors[f"{name}.bias"]), left, left])],
         [numpy_helper.from_array(tensor, name) for name, tensor in tensors.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -40,7 +40,7 @@ pub(crate) fn python(name: &str, requirements: &[&str]) -> anyhow::Result<PathBu
     let installed = folder.join("installed.txt");
     if std::fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
         let last = requirements.last().context("no requirements")?;
-        run(Command::new(&python).args(["-m", "pip", "install", "-r"]).arg(scripts.join(last)))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(scripts.join(last)))?;
         std::fs::write(&installed, wanted).with_context(|| installed.display().to_string())?;
     }
     Ok(python)
