@@ -218,7 +218,7 @@ def peak(flags: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(flags.threads)
-    side = 2048
+    side = 4096
     left, right = torch.rand(side, side), torch.rand(side, side)
     out = torch.empty(side, side)
 

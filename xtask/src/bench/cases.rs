@@ -33,6 +33,11 @@ impl Case {
         Self { name, pictures, accepted: &[0], peer_of: None, program, arguments }
     }
 
+    /// The same case as the peer of the one at `place`.
+    pub(crate) fn beside(self, place: usize) -> Self {
+        Self { peer_of: Some(place), ..self }
+    }
+
     /// The command, ready to be started.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -43,13 +43,12 @@ impl Network {
         // After a ReLU a border of zeros never wins.
         let before = usize::from(architecture["max_pool_padding"] == "symmetric");
         x = x.pad_with_zeros(2, before, 1)?.pad_with_zeros(3, before, 1)?.max_pool2d_with_stride(3, 2)?;
-        let halves = if architecture["stride_placement"] == "first_convolution"
-            || architecture["block"] == "basic"
-        {
-            1
-        } else {
-            2
-        };
+        let halves =
+            if architecture["stride_placement"] == "first_convolution" || architecture["block"] == "basic" {
+                1
+            } else {
+                2
+            };
         let mut stage = 1;
         while self.tensors.contains_key(&format!("layer{stage}.0.conv1.weight")) {
             let mut index = 0;

@@ -109,7 +109,7 @@ pub(crate) fn hold(
             outcome.times.extend(times.into_iter().map(|time| time / round.batch as f64));
         }
         std::thread::sleep(PAUSE);
-        peak_rate = yardstick.run(10)?.into_iter().fold(peak_rate, f64::max);
+        peak_rate = yardstick.run(3)?.into_iter().fold(peak_rate, f64::max);
     }
     let outcomes = workers.into_iter().map(|(worker, mut outcome, _)| {
         outcome.peak_bytes = worker.peak_bytes();

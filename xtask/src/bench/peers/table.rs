@@ -15,13 +15,13 @@ pub(crate) fn table(contests: &[Contest], operations: f64) -> String {
             let fastest = outcome.times.iter().copied().fold(f64::INFINITY, f64::min);
             let rate = operations / median / 1e6;
             table.push_str(&format!(
-                "| {} | {} | {fastest:.2} | {median:.2} | {:.2} | {rate:.0} | {:.0} % | {} | {:.1e} |\n",
+                "| {} | {} | {fastest:.2} | {median:.2} | {:.2} | {rate:.0} | {:.0} % | {} | {} |\n",
                 contest.batch,
                 outcome.name,
                 ours / median,
                 100.0 * rate / contest.peak_rate,
                 outcome.peak_bytes.map_or_else(|| "–".to_owned(), mebibytes),
-                outcome.difference
+                difference(outcome)
             ));
         }
     }
@@ -45,6 +45,11 @@ fn verdict(contest: &Contest) -> String {
         text.push_str(&format!(" Not run: {name} ({reason})."));
     }
     text + "\n"
+}
+
+/// To ours, whose own is no news.
+fn difference(outcome: &Outcome) -> String {
+    if outcome.difference > 0.0 { format!("{:.1e}", outcome.difference) } else { "–".to_owned() }
 }
 
 /// The median of the times.
