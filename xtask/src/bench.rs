@@ -1,111 +1,49 @@
-//! `cargo xtask bench`: whole runs of the program, timed from start to exit.
-//!
-//! Every case is run once unrecorded, so that the files are in the page cache,
-//! and then as often as asked; cases take turns, so that a slow minute of the
-//! machine is shared by all. With `--peers` the same work by PyTorch and
-//! scikit-learn takes its turns in the same run.
+//! `cargo xtask bench`: whole runs of the program, the network alone beside its
+//! peers, and `fit` beside anomalib's.
 
+mod anomalib;
 mod cases;
 mod decompose;
+mod environment;
 mod machine;
+mod network;
+mod peers;
 mod process;
+mod program;
 mod report;
 
-use std::path::PathBuf;
+use clap::{Args, Subcommand};
 
-use anyhow::{Context, ensure};
-use clap::Args;
-use serde_json::Value;
-
-use crate::workspace;
 pub(crate) use decompose::{DecomposeFlags, run as decompose};
-use process::Measured;
-
-/// The document that `--write` changes, between its markers.
-const DOCUMENT: &str = "docs/benchmarks.md";
+pub(crate) use network::{NetworkFlags, run as network};
 
 /// Flags of `cargo xtask bench`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct BenchFlags {
-    /// A folder with `train/good` and `test` inside, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Recorded runs of each case
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    repeats: u32,
-    /// Threads of every program [default: one for each core]
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Also time PyTorch and scikit-learn at the same work (benches/peers)
-    #[arg(long)]
-    peers: bool,
-    /// The Python that has benches/peers/requirements.txt installed
-    #[arg(long, default_value = "python3")]
-    python: PathBuf,
-    /// Rows and columns of the matrix that is decomposed
-    #[arg(long, default_value = "300x16384", value_parser = decompose::parse_shape)]
-    shape: (usize, usize),
-    /// Put the tables into docs/benchmarks.md
-    #[arg(long)]
-    write: bool,
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    program: program::ProgramFlags,
 }
 
-/// Times every case and prints the tables.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Time the network alone, interleaved with PyTorch, ONNX Runtime, OpenVINO, tract and candle
+    Peers(peers::PeersFlags),
+    /// Time `dfm fit` and anomalib's, whole processes
+    Anomalib(anomalib::AnomalibFlags),
+}
+
+/// Runs what was asked for.
 ///
 /// # Errors
 ///
-/// If the program does not build, a run fails, or a peer gets other results.
+/// If something does not build or run, or a peer gets other results.
 pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
-    let scratch = tempfile::tempdir().context("a scratch folder")?;
-    let threads = flags.threads.unwrap_or_else(machine::cores);
-    let cases = cases::all(flags, &build()?, scratch.path(), threads)?;
-    let mut runs: Vec<Vec<Measured>> = cases.iter().map(|_| Vec::new()).collect();
-    for turn in 0..=flags.repeats {
-        for (case, runs) in cases.iter().zip(&mut runs) {
-            eprintln!("turn {turn} of {}: {}", flags.repeats, case.name);
-            let measured = process::measure(case.command(), case.accepted, scratch.path(), threads)?;
-            if turn > 0 {
-                runs.push(measured);
-            }
-        }
+    match &flags.task {
+        None => program::run(&flags.program),
+        Some(Task::Peers(flags)) => peers::run(flags),
+        Some(Task::Anomalib(flags)) => anomalib::run(flags),
     }
-    cases::agree(&cases, &runs)?;
-
-    let setting = machine::describe(threads, flags.peers.then_some(flags.python.as_path()))?;
-    let whole = report::own_table(&cases, &runs);
-    println!("{setting}\n\n{whole}");
-    let peers = flags.peers.then(|| report::peer_table(&cases, &runs));
-    if let Some(peers) = &peers {
-        println!("\n{peers}");
-    }
-    if flags.write {
-        let path = workspace::root().join(DOCUMENT);
-        let mut text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        text = report::replace(&text, "program", &format!("{setting}\n\n{whole}"))?;
-        if let Some(peers) = peers {
-            text = report::replace(&text, "peers", &format!("{setting}\n\n{peers}"))?;
-        }
-        std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-        println!("\nwritten: {DOCUMENT}");
-    }
-    Ok(())
-}
-
-/// Builds the program as command one does; its path.
-fn build() -> anyhow::Result<PathBuf> {
-    let lines = workspace::output(workspace::cargo().args([
-        "build",
-        "--release",
-        "--bin",
-        "dfm",
-        "--message-format",
-        "json",
-    ]))?;
-    let executable = lines.lines().rev().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        (message["target"]["name"] == "dfm").then(|| message["executable"].as_str().map(PathBuf::from))?
-    });
-    let executable = executable.context("cargo build names no executable called dfm")?;
-    ensure!(executable.is_file(), "{}: not there", executable.display());
-    Ok(executable)
 }

@@ -26,6 +26,9 @@ pub(crate) enum Chore {
     /// The statistics alone, for `bench --peers`
     #[command(hide = true)]
     BenchDecompose(bench::DecomposeFlags),
+    /// The network alone, for `bench peers`
+    #[command(hide = true)]
+    BenchNetwork(bench::NetworkFlags),
     /// Convert backbone weights, or rebuild the default ones
     Weights(weights::WeightsFlags),
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::BenchFlags;
 use super::process::Measured;
+use super::program::ProgramFlags;
 use crate::workspace;
 
 /// One program with its arguments.
@@ -28,9 +28,14 @@ pub(crate) struct Case {
 
 impl Case {
     /// A case of ours whose success is an exit code of 0.
-    fn new(name: &str, pictures: Option<usize>, program: &Path, arguments: Vec<OsString>) -> Self {
+    pub(crate) fn new(name: &str, pictures: Option<usize>, program: &Path, arguments: Vec<OsString>) -> Self {
         let (name, program) = (name.to_owned(), program.to_owned());
         Self { name, pictures, accepted: &[0], peer_of: None, program, arguments }
+    }
+
+    /// The same case as the peer of the one at `place`.
+    pub(crate) fn beside(self, place: usize) -> Self {
+        Self { peer_of: Some(place), ..self }
     }
 
     /// The command, ready to be started.
@@ -43,12 +48,13 @@ impl Case {
 
 /// Every case that `flags` ask for, ours before its peers.
 pub(crate) fn all(
-    flags: &BenchFlags,
+    flags: &ProgramFlags,
+    data: &Path,
     dfm: &Path,
     scratch: &Path,
     threads: usize,
 ) -> anyhow::Result<Vec<Case>> {
-    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
+    let data = data.canonicalize().with_context(|| data.display().to_string())?;
     let (good, test) = (data.join("train/good"), data.join("test"));
     let (good_count, test_count) = (count_files(&good)?, count_files(&test)?);
     let threads = threads.to_string();
@@ -73,7 +79,7 @@ pub(crate) fn all(
 /// The network, by itself and with the statistics behind it.
 fn with_pytorch(
     cases: &mut Vec<Case>,
-    flags: &BenchFlags,
+    flags: &ProgramFlags,
     dfm: &Path,
     (good, count): (&Path, usize),
     scratch: &Path,
@@ -98,7 +104,7 @@ fn with_pytorch(
 }
 
 /// The statistics by themselves.
-fn with_numpy(cases: &mut Vec<Case>, flags: &BenchFlags) -> anyhow::Result<()> {
+fn with_numpy(cases: &mut Vec<Case>, flags: &ProgramFlags) -> anyhow::Result<()> {
     let script = workspace::root().join("benches/peers/decompose.py");
     let shape = format!("{}x{}", flags.shape.0, flags.shape.1);
     let name = format!("principal components and scores of {shape}, in f64");
@@ -137,12 +143,12 @@ fn told(runs: &[Measured]) -> Option<(u64, f64)> {
     Some((result["components"].as_u64()?, result["mean_score"].as_f64()?))
 }
 
-fn words(parts: &[&dyn AsRef<std::ffi::OsStr>]) -> Vec<OsString> {
+pub(crate) fn words(parts: &[&dyn AsRef<std::ffi::OsStr>]) -> Vec<OsString> {
     parts.iter().map(|part| part.as_ref().to_owned()).collect()
 }
 
 /// Files below `folder`, at any depth.
-fn count_files(folder: &Path) -> anyhow::Result<usize> {
+pub(crate) fn count_files(folder: &Path) -> anyhow::Result<usize> {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let entry = entry.with_context(|| folder.display().to_string())?;

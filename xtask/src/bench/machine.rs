@@ -25,11 +25,16 @@ pub(crate) fn describe(threads: usize, python: Option<&Path>) -> anyhow::Result<
         commit()
     );
     if let Some(python) = python {
-        let script = workspace::root().join("benches/peers/versions.py");
-        let versions = workspace::output(Command::new(python).arg(script))?;
-        text.push_str(&format!(" Peers: {}.", versions.trim()));
+        text.push_str(&format!(" Peers: {}.", versions(python, &[])?));
     }
     Ok(text)
+}
+
+/// The versions of `python` and of `packages` in it; of the usual ones if none is named.
+pub(crate) fn versions(python: &Path, packages: &[&str]) -> anyhow::Result<String> {
+    let script = workspace::root().join("benches/peers/versions.py");
+    let versions = workspace::output(Command::new(python).arg(script).args(packages))?;
+    Ok(versions.trim().to_owned())
 }
 
 /// The commit, and whether the work tree differs from it.

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 /// growth in a program's last moments can go unseen.
 const EVERY: Duration = Duration::from_millis(20);
 /// What tells the thread pools of the programs how many threads to use.
-const THREAD_VARIABLES: [&str; 4] =
+pub(crate) const THREAD_VARIABLES: [&str; 4] =
     ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /// What one run took.
@@ -67,11 +67,15 @@ pub(crate) fn measure(
 fn watch(id: u32, ended: &AtomicBool) -> Option<u64> {
     let mut peak = None;
     while !ended.load(Ordering::Relaxed) {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        peak = peak.max(high_water(&status));
+        peak = peak.max(peak_of(id));
         std::thread::sleep(EVERY);
     }
     peak
+}
+
+/// The peak of the process `id` so far, where the system tells (Linux).
+pub(crate) fn peak_of(id: u32) -> Option<u64> {
+    high_water(&std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default())
 }
 
 /// Bytes on the line `VmHWM:   123 kB`.

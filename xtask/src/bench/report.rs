@@ -5,6 +5,10 @@ use serde_json::Value;
 
 use super::cases::Case;
 use super::process::Measured;
+use crate::workspace;
+
+/// The document that `--write` changes, between its markers.
+const DOCUMENT: &str = "docs/benchmarks.md";
 
 /// Our own cases.
 pub(crate) fn own_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
@@ -57,12 +61,28 @@ pub(crate) fn peer_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
     table.trim_end().to_owned()
 }
 
+/// Puts each text between the markers of its name in the document.
+///
+/// # Errors
+///
+/// If the document cannot be read or written, or lacks one of the markers.
+pub(crate) fn write(texts: &[(String, String)]) -> anyhow::Result<()> {
+    let path = workspace::root().join(DOCUMENT);
+    let mut document = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    for (name, text) in texts {
+        document = replace(&document, name, text)?;
+    }
+    std::fs::write(&path, document).with_context(|| path.display().to_string())?;
+    println!("\nwritten: {DOCUMENT}");
+    Ok(())
+}
+
 /// `document` with what stands between the markers of `name` replaced.
 ///
 /// # Errors
 ///
 /// If the markers are not there, once each and in order.
-pub(crate) fn replace(document: &str, name: &str, text: &str) -> anyhow::Result<String> {
+fn replace(document: &str, name: &str, text: &str) -> anyhow::Result<String> {
     let (begin, end) = (format!("<!-- bench:{name}:begin -->"), format!("<!-- bench:{name}:end -->"));
     for marker in [&begin, &end] {
         ensure!(document.matches(marker.as_str()).count() == 1, "expected the marker {marker} once");
@@ -73,29 +93,34 @@ pub(crate) fn replace(document: &str, name: &str, text: &str) -> anyhow::Result<
 }
 
 /// How long each run took, fastest first.
-fn seconds(runs: &[Measured]) -> Vec<f64> {
+pub(crate) fn seconds(runs: &[Measured]) -> Vec<f64> {
     sorted(runs.iter().map(|run| run.wall.as_secs_f64()).collect())
 }
 
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
 }
 
 /// The middle of `sorted` values, or the mean of the two in the middle.
-fn median(sorted: &[f64]) -> f64 {
+pub(crate) fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
 /// The largest peak of the runs.
-fn memory(runs: &[Measured]) -> String {
+pub(crate) fn memory(runs: &[Measured]) -> String {
     let peak = runs.iter().filter_map(|run| run.peak_bytes).max();
-    peak.map_or_else(|| "–".to_owned(), |bytes| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20)))
+    peak.map_or_else(|| "–".to_owned(), mebibytes)
+}
+
+/// `123 MiB`.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// What a peer says of its imports: `import_seconds` of the JSON object it prints.
-fn import_seconds(output: &str) -> Option<f64> {
+pub(crate) fn import_seconds(output: &str) -> Option<f64> {
     serde_json::from_str::<Value>(output).ok()?["import_seconds"].as_f64()
 }
 
