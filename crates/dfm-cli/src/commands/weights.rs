@@ -5,12 +5,11 @@ use std::io::Write;
 use anyhow::Context;
 use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
 
-use crate::Outcome;
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::messages::Messages;
-use crate::report::json::WeightsLine;
 use crate::report::table::{Align, Table, bytes};
 use crate::weights::{Cache, pull};
+use crate::{Outcome, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
@@ -24,7 +23,7 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
             let endpoint = endpoint.clone().or_else(|| std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
             let cache = Cache::open()?;
             if let Some(path) = cache.find(entry) {
-                writeln!(std::io::stdout(), "{}: already here", path.display())?;
+                writeln!(output::stdout(), "{}: already here", path.display())?;
                 return Ok(Outcome::Success);
             }
             let mut said = 0;
@@ -35,7 +34,7 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
                     messages.note(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
                 }
             })?;
-            writeln!(std::io::stdout(), "{}: checked, {}", path.display(), entry.license)?;
+            writeln!(output::stdout(), "{}: checked, {}", path.display(), entry.license)?;
             Ok(Outcome::Success)
         }
     }
@@ -58,8 +57,17 @@ fn list() -> anyhow::Result<Outcome> {
         let here = if line.pulled { "yes" } else { "no" };
         table.push([line.name, here.to_owned(), line.checked_by, line.license, line.url]);
     }
-    table.write(&mut std::io::stdout().lock())?;
+    table.write(&mut output::stdout())?;
     Ok(Outcome::Success)
+}
+
+/// One line of the list.
+struct WeightsLine {
+    name: String,
+    checked_by: String,
+    license: String,
+    pulled: bool,
+    url: String,
 }
 
 fn describe(entry: &CatalogueEntry, cache: &Cache) -> WeightsLine {
