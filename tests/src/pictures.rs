@@ -27,3 +27,25 @@ pub fn defective(seed: u64, width: u32, height: u32) -> RgbImage {
     }
     picture
 }
+
+/// The seed of the generator in `fixtures/backbone/make_backbone.py`.
+const SEED: u64 = 3;
+
+/// A colourful picture that Python can make too: see `picture` in
+/// `fixtures/backbone/make_backbone.py`.
+pub fn generated(height: u32, width: u32) -> RgbImage {
+    let noise = CounterGenerator::for_name(SEED, &format!("picture {height} {width}"));
+    RgbImage::from_fn(width, height, |x, y| {
+        let block = (x / 32 + y / 32) % 3;
+        let levels = [
+            200 + x / 8 - if block == 0 { 60 } else { 0 },
+            90 + y / 4 - if block == 1 { 50 } else { 0 },
+            30 + (x + y) / 6 + if block == 2 { 70 } else { 0 },
+        ];
+        let first = 3 * (u64::from(y) * u64::from(width) + u64::from(x));
+        Rgb(std::array::from_fn(|channel| {
+            let noise = (noise.value(first + channel as u64) >> 59) as i64;
+            (i64::from(levels[channel]) + noise - 16).clamp(0, 255) as u8
+        }))
+    })
+}

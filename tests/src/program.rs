@@ -129,17 +129,26 @@ impl Finished {
         self.out.lines().map(parse).collect()
     }
 
+    /// The `path` of every JSON line, with the separators of Unix.
+    pub fn paths(&self) -> Vec<String> {
+        let lines = self.json();
+        lines.iter().map(|line| line["path"].as_str().expect("a path").replace('\\', "/")).collect()
+    }
+
     /// The `score` of every JSON line.
     pub fn scores(&self) -> Vec<f64> {
         self.json().iter().map(|line| line["score"].as_f64().expect("a score")).collect()
     }
 }
 
-/// Names of all files in `folder` and below, sorted.
+/// Names of all files in `folder` and below that are not hidden, sorted.
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("an entry").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
         if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
     }
     found.sort();

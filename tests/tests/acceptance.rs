@@ -83,41 +83,32 @@ fn a_dozen_magnetic_tiles_score_the_same_on_every_device() {
             std::fs::copy(file, folder.join(part).join(name)).expect("a copy");
         }
     }
-    let model = folder.join("few.dfm");
-    // Small pictures: a software GPU takes minutes for what a real one does at once.
-    dfm(&[
-        "fit",
-        text(&folder.join("train")),
-        "-o",
-        text(&model),
-        "--size",
-        "96",
-        "--pool",
-        "2",
-        "--device",
-        "flex",
-    ]);
-    let scores = |device: &str| -> Vec<f64> {
-        let (_, lines) = dfm(&[
-            "predict",
-            text(&model),
-            text(&folder.join("test")),
-            "--format",
-            "json",
-            "--device",
-            device,
-        ]);
+    let (train, test) = (folder.join("train"), folder.join("test"));
+    let names: Vec<String> = devices::available().into_iter().map(|(name, _)| name).collect();
+    let model = |fitted_on: &str| folder.join(format!("{fitted_on}.dfm"));
+    for name in &names {
+        // Small pictures: a software GPU takes minutes for what a real one does at once.
+        let small = ["--size", "96", "--pool", "2", "--device", name];
+        dfm(&[&["fit", text(&train), "-o", text(&model(name))], &small[..]].concat());
+    }
+    let scores = |fitted_on: &str, device: &str| -> Vec<f64> {
+        let model = model(fitted_on);
+        let arguments = ["predict", text(&model), text(&test), "--format", "json", "--device", device];
+        let (_, lines) = dfm(&arguments);
         let score = |line: &str| {
             serde_json::from_str::<Value>(line).expect("JSON")["score"].as_f64().expect("a score")
         };
         lines.lines().map(score).collect()
     };
-    let expected = scores("flex");
-    assert_eq!(expected.len(), 12);
-    for (name, _) in devices::available() {
-        for (actual, expected) in scores(&name).into_iter().zip(&expected) {
-            // f32 on both sides; they differ by about 1e-6.
-            assert_close(&name, actual, *expected, 1e-4);
+    let expected = scores("flex", "flex");
+    for fitted_on in &names {
+        for device in &names {
+            let scores = scores(fitted_on, device);
+            assert_eq!((scores.len(), expected.len()), (12, 12), "fitted on {fitted_on}, judged on {device}");
+            for (actual, expected) in scores.into_iter().zip(&expected) {
+                // f32 on both sides; they differ by about 1e-6.
+                assert_close(&format!("fitted on {fitted_on}, judged on {device}"), actual, *expected, 1e-4);
+            }
         }
     }
 }

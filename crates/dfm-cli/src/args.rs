@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use dfm_backbone::{
-    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, catalogue, import_weights,
+    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, InstructionSet, catalogue,
+    import_weights,
 };
 use dfm_core::device;
 use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo};
+use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
 use crate::values::Size;
@@ -26,7 +29,13 @@ pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> 
         }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
     }
-    Ok(device::parse(&flags.device)?)
+    let device = device::parse(&flags.device)?;
+    let kernels = match flags.device.as_str() {
+        "cpu" => format!(", our own kernels for {}", InstructionSet::best()),
+        _ => String::new(),
+    };
+    info!("device {}{kernels}, {} threads", flags.device, rayon::current_num_threads());
+    Ok(device)
 }
 
 /// Threads that decode: those asked for, or up to four.
@@ -50,7 +59,19 @@ pub(crate) fn extractor(
         Some(Size { height, width }) => weights.with_input(input.with_size(height, width)),
         None => weights,
     };
-    Ok(params.clone().check()?.extractor(weights, device)?)
+    let extractor = params.clone().check()?.extractor(weights, device)?;
+    let header = extractor.weights().header();
+    let (input, shape) = (header.input, extractor.feature_shape());
+    info!(
+        "network {} to {}, weights from {}, input {}×{}, {} features",
+        header.architecture.name,
+        extractor.layer(),
+        header.source,
+        input.height,
+        input.width,
+        shape.len()
+    );
+    Ok(extractor)
 }
 
 /// The weights that the flags describe.
@@ -126,13 +147,32 @@ fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<Backb
 
 /// The model that the flags describe, self-tested on its device.
 pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
-    let device = device(&flags.compute)?;
-    let weights = match flags.weights.as_deref() {
+    let mut model = open_model(&flags.model, flags.weights.as_deref(), device(&flags.compute)?)?;
+    if let Some(threshold) = flags.threshold {
+        model.set_threshold(threshold)?;
+    }
+    Ok(model)
+}
+
+/// What the model at `path` says of itself.
+pub(crate) fn model_info(path: &Path) -> anyhow::Result<ModelInfo> {
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(named)?;
+    ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).with_context(named)
+}
+
+/// The model at `path` on `device`, with the `weights` that a slim one leaves out.
+pub(crate) fn open_model(
+    path: &Path,
+    weights: Option<&str>,
+    device: dfm_core::Compute,
+) -> anyhow::Result<Dfm> {
+    let weights = match weights {
         // Made again from the seed in the model, which the library does by itself.
         None | Some("random") => None,
         Some("embedded") => Some(embedded_weights()?),
         Some(asked) => {
-            let info = model_info(&flags.model)?;
+            let info = model_info(path)?;
             // A file of other people's format does not say what it is; the model does.
             // Licence and source too, so that the hash does not depend on whether the
             // weights are given as a file or by name.
@@ -147,23 +187,17 @@ pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
             Some(file_weights(asked, options)?)
         }
     };
-    let mut model = read_model(&flags.model, LoadOptions { weights, ..LoadOptions::on(device) })?;
-    if let Some(threshold) = flags.threshold {
-        model.set_threshold(threshold)?;
-    }
+    let begun = Instant::now();
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(named)?;
+    let options = LoadOptions { weights, ..LoadOptions::on(device) };
+    let model = Dfm::read(&mut BufReader::new(file), options).with_context(named)?;
+    info!(
+        "model {}: {} components of {} pictures, read and self-tested in {:.1?}",
+        path.display(),
+        model.component_count(),
+        model.record().picture_count,
+        begun.elapsed()
+    );
     Ok(model)
-}
-
-/// What the model at `path` says of itself.
-pub(crate) fn model_info(path: &Path) -> anyhow::Result<ModelInfo> {
-    let named = || path.display().to_string();
-    let file = File::open(path).with_context(named)?;
-    ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).with_context(named)
-}
-
-/// Reads the model at `path`.
-pub(crate) fn read_model(path: &Path, options: LoadOptions) -> anyhow::Result<Dfm> {
-    let named = || path.display().to_string();
-    let file = File::open(path).with_context(named)?;
-    Dfm::read(&mut BufReader::new(file), options).with_context(named)
 }

@@ -63,6 +63,15 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// How a result that is no table of equal rows is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs: see docs/json-schema.md
+    Json,
+}
+
 /// Where and how fast to compute.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeFlags {
@@ -162,7 +171,7 @@ pub(crate) struct PredictFlags {
     /// How to write the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-    /// Folder for a heat map and an overlay of each picture
+    /// Folder for a heat map and an overlay of each picture; later runs leave them out
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
 }
@@ -175,8 +184,8 @@ pub(crate) struct EvaluateFlags {
     /// A folder with test/good, test/DEFECT and ground_truth/DEFECT, as MVTec AD
     pub(crate) dataset: PathBuf,
     /// How to write the results
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
 }
 
 /// Flags of `dfm features`.
@@ -188,8 +197,8 @@ pub(crate) struct FeaturesFlags {
     /// Where to write the rows, as safetensors
     #[arg(short, long)]
     pub(crate) output: PathBuf,
-    /// Take network, layer, pool and size from this model
-    #[arg(long, conflicts_with_all = ["backbone", "weights", "layer", "pool", "size", "seed"])]
+    /// Take network, layer, pool and size from this model; with --weights if it is slim
+    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "seed"])]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
@@ -206,8 +215,8 @@ pub(crate) struct InfoFlags {
     /// The model
     pub(crate) model: PathBuf,
     /// How to write it
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
 }
 
 /// Flags of `dfm devices`.
@@ -266,8 +275,8 @@ pub(crate) struct BenchFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// How to write the results
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
 }
 
 /// Flags of `dfm demo`.

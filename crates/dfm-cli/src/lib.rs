@@ -12,11 +12,12 @@ mod commands;
 mod flags;
 mod input;
 mod messages;
+mod output;
 mod report;
 mod values;
 pub mod weights;
 
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -44,10 +45,8 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
         Ok(Outcome::Anomalous) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(2),
-        // Whoever reads our output has had enough, as in `dfm predict … | head`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dfm: {}", report::plain(&format!("{error:#}")));
+            messages::say(&format!("dfm: {}", report::plain(&format!("{error:#}"))));
             ExitCode::from(2)
         }
     }
@@ -79,7 +78,8 @@ fn start_logging(flags: &Flags) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Log)
+        .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .finish();
@@ -87,7 +87,15 @@ fn start_logging(flags: &Flags) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    causes.any(|cause| cause.kind() == ErrorKind::BrokenPipe)
+/// Standard error beside the bars.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        report::aside(|| std::io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }

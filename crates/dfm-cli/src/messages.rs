@@ -2,11 +2,12 @@
 //! the run.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Outcome;
-use crate::report::plain;
+use crate::report::{aside, plain};
 
 /// Reports to standard error and keeps count.
 #[derive(Debug)]
@@ -24,13 +25,13 @@ impl Messages {
     /// Reports what is wrong with `path`.
     pub(crate) fn error(&self, path: &Path, error: impl Display) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        eprintln!("dfm: {}", plain(&format!("{}: {error}", path.display())));
+        say(&format!("dfm: {}", plain(&format!("{}: {error}", path.display()))));
     }
 
     /// Says something that is not an error.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            say(&text.to_string());
         }
     }
 
@@ -48,4 +49,12 @@ impl Messages {
     pub(crate) fn outcome(&self, otherwise: Outcome) -> Outcome {
         if self.error_count() > 0 { Outcome::Failed } else { otherwise }
     }
+}
+
+/// One line on standard error, beside the bars. Should that be closed, there is nobody
+/// to tell.
+pub(crate) fn say(line: &str) {
+    aside(|| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    });
 }

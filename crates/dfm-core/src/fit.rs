@@ -34,7 +34,24 @@ impl ValidDfmParams {
         extractor: FeatureExtractor,
         pictures: impl IntoIterator<Item = PreparedPicture>,
     ) -> Result<Dfm, DfmError> {
-        let (samples, content_hashes) = self.collect_features(&extractor, pictures)?;
+        self.fit_each(extractor, pictures, |_, found| found)
+    }
+
+    /// [`fit`](Self::fit), telling `each` picture by its place as soon as it went
+    /// through the network: `Ok`, or that its features are not finite. Such a picture
+    /// is left out if `each` returns `Ok` all the same; an error from `each` ends the
+    /// fit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit), and whatever `each` returns.
+    pub fn fit_each(
+        &self,
+        extractor: FeatureExtractor,
+        pictures: impl IntoIterator<Item = PreparedPicture>,
+        each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+    ) -> Result<Dfm, DfmError> {
+        let (samples, content_hashes) = self.collect_features(&extractor, pictures, each)?;
         let statistic = FitStatistic::of(&samples)?;
         drop(samples);
         if statistic.rank() == 0 {
@@ -78,7 +95,10 @@ impl ValidDfmParams {
         &self,
         extractor: &FeatureExtractor,
         pictures: impl IntoIterator<Item = PreparedPicture>,
+        mut each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
     ) -> Result<(Samples, Vec<[u8; 32]>), DfmError> {
+        let features = extractor.feature_shape().len();
+        let mut place = 0;
         let mut values = Vec::new();
         let mut content_hashes = Vec::new();
         let mut pictures = pictures.into_iter();
@@ -88,13 +108,22 @@ impl ValidDfmParams {
             if batch.is_empty() {
                 break;
             }
-            values.extend(to_host(extractor.extract(&batch)?)?);
-            content_hashes.extend(batch.iter().map(|picture| picture.content_hash));
+            let rows = to_host(extractor.extract(&batch)?)?;
+            for (picture, row) in batch.iter().zip(rows.chunks(features)) {
+                if row.iter().all(|value| value.is_finite()) {
+                    each(place, Ok(()))?;
+                    values.extend(row);
+                    content_hashes.push(picture.content_hash);
+                } else {
+                    each(place, Err(DfmError::NonFiniteFeatures { picture: place }))?;
+                }
+                place += 1;
+            }
         }
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        Ok((Samples::from_f32(&values, extractor.feature_shape().len())?, content_hashes))
+        Ok((Samples::from_f32(&values, features)?, content_hashes))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Features against PyTorch, on every device.
 
-use dfm_backbone::{Architecture, ImportOptions, Layer};
+use dfm_backbone::{Architecture, BackboneWeights, FeatureExtractor, ImportOptions, Layer};
 use dfm_tests::tolerance::relative_l2_f32;
-use dfm_tests::{devices, golden};
+use dfm_tests::{devices, golden, pictures};
 
 use crate::generated::{self, SIZE};
 use crate::support::{self, features, fixture};
@@ -11,20 +11,24 @@ use crate::support::{self, features, fixture};
 /// a wrong stride, pad or norm is far above this.
 const TOLERANCE: f64 = 1e-4;
 
-/// A whole network of torchvision with generated weights, at each of its first
-/// `layers` layers. Not on wgpu, where software Vulkan takes minutes for it: the
-/// small network below runs there.
-fn agrees_with_torchvision(name: &str, layers: usize) {
+/// A network of torchvision with generated weights, to its first `layers` layers.
+fn torchvision(name: &str, layers: usize) -> BackboneWeights {
     let architecture = Architecture::known(name).expect("a known name");
     let deepest = Layer::ALL[layers - 1];
     let state = generated::state_dict(&architecture, deepest);
     let options = ImportOptions { architecture: Some(architecture), deepest, ..ImportOptions::default() };
-    let weights = support::import(&state, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
-    drop(state);
+    support::import(&state, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A whole network of torchvision at each of its first `layers` layers. On wgpu, where
+/// software Vulkan takes minutes for the others, resnet18 and the small network below.
+fn agrees_with_torchvision(name: &str, layers: usize) {
+    let weights = torchvision(name, layers);
     let golden = golden::tensors("backbone/torchvision.safetensors");
     let pixels = generated::input();
     for (device_name, device) in devices::available() {
-        if device_name == "wgpu" {
+        if device_name == "wgpu" && name != "resnet18" {
+            println!("{name} on wgpu: not run: software Vulkan takes minutes for it; resnet18 runs there");
             continue;
         }
         for tap in &Layer::ALL[..layers] {
@@ -41,6 +45,38 @@ fn agrees_with_torchvision(name: &str, layers: usize) {
 #[test]
 fn resnet18_agrees_with_torchvision() {
     agrees_with_torchvision("resnet18", 4);
+}
+
+/// The network on what it is for: pictures in colour, of the usual size and an odd
+/// one. Not on wgpu, where software Vulkan takes minutes for 256 pixels.
+#[test]
+fn resnet18_agrees_with_torchvision_on_pictures() {
+    let weights = torchvision("resnet18", 4);
+    let golden = golden::tensors("backbone/torchvision-pictures.safetensors");
+    let mut compared = 0;
+    for (device_name, device) in devices::available() {
+        if device_name == "wgpu" {
+            println!("resnet18 on pictures on wgpu: not run: software Vulkan takes minutes for 256 pixels");
+            continue;
+        }
+        for (height, width) in [(256, 256), (233, 317)] {
+            let input = weights.header().input.with_size(height, width);
+            for tap in [Layer::Layer2, Layer::Layer3, Layer::Layer4] {
+                let extractor = FeatureExtractor::new(weights.clone().with_input(input), tap, 4, &device);
+                let extractor = extractor.expect("an extractor");
+                let picture = pictures::generated(height as u32, width as u32);
+                let prepared = extractor.preprocessor().prepare(&picture).expect("a prepared picture");
+                let got = extractor.extract(&[prepared]).expect("features");
+                let got = got.try_into_vec_as::<f32>().expect("features on the host");
+                let (_, expected) = golden.f32(&format!("resnet18.{tap}.{height}x{width}"));
+                let distance = relative_l2_f32(&got, &expected);
+                println!("resnet18 {tap}, {height}×{width} on {device_name}: relative L2 {distance:.1e}");
+                assert!(distance < TOLERANCE, "{tap}, {height}×{width} on {device_name}: {distance}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 6, "only {compared} were compared");
 }
 
 #[test]

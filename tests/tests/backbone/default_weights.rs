@@ -1,10 +1,8 @@
 //! The embedded weights against ONNX Runtime running the file they came from.
 
-use dfm_backbone::{BackboneWeights, ChannelOrder, FeatureExtractor, InputContract, Layer, RgbImage};
-use dfm_tests::golden;
+use dfm_backbone::{BackboneWeights, ChannelOrder, FeatureExtractor, InputContract, Layer};
 use dfm_tests::tolerance::relative_l2_f32;
-
-use crate::generated;
+use dfm_tests::{golden, pictures};
 
 /// The same numbers in another implementation: roundings of `f32`.
 const SAME_WEIGHTS: f64 = 1e-4;
@@ -20,8 +18,7 @@ fn features(device: &str, height: usize, width: usize, change: impl Fn(&mut Inpu
     change(&mut input);
     let extractor =
         FeatureExtractor::new(weights.with_input(input), Layer::Layer3, 4, &device).expect("an extractor");
-    let bytes = generated::picture(height as u32, width as u32);
-    let picture = RgbImage::from_raw(width as u32, height as u32, bytes).expect("a whole picture");
+    let picture = pictures::generated(height as u32, width as u32);
     let prepared = extractor.preprocessor().prepare(&picture).expect("a prepared picture");
     let rows = extractor.extract(&[prepared]).expect("features");
     assert_eq!(rows.dims(), [1, extractor.feature_shape().len()]);

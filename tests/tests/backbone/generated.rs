@@ -30,27 +30,6 @@ pub(crate) fn input() -> Vec<f32> {
     units("input", 3 * SIZE[0] * SIZE[1]).collect()
 }
 
-/// A colourful picture, `[height, width, 3]`: see `picture` in the script.
-pub(crate) fn picture(height: u32, width: u32) -> Vec<u8> {
-    let noise = CounterGenerator::for_name(SEED, &format!("picture {height} {width}"));
-    let mut bytes = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let block = (x / 32 + y / 32) % 3;
-            let levels = [
-                200 + x / 8 - if block == 0 { 60 } else { 0 },
-                90 + y / 4 - if block == 1 { 50 } else { 0 },
-                30 + (x + y) / 6 + if block == 2 { 70 } else { 0 },
-            ];
-            for level in levels {
-                let value = i64::from(level) + (noise.value(bytes.len() as u64) >> 59) as i64 - 16;
-                bytes.push(value.clamp(0, 255) as u8);
-            }
-        }
-    }
-    bytes
-}
-
 /// A state dict with torchvision's names, as safetensors.
 pub(crate) fn state_dict(architecture: &Architecture, deepest: Layer) -> Vec<u8> {
     let mut tensors = Vec::new();

@@ -7,10 +7,10 @@ use anyhow::bail;
 use dfm_backbone::CounterGenerator;
 use dfm_core::{Architecture, Compute, DfmParams, FeatureExtractor, PictureSize, PreparedPicture, device};
 
-use crate::flags::{BackboneFlags, BenchFlags, Format};
+use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
 use crate::report::json::BenchLine;
 use crate::report::table::bytes;
-use crate::{Outcome, args};
+use crate::{Outcome, args, output};
 
 /// What two `f32` implementations may differ by: they sum in other orders.
 const TOLERANCE: f64 = 2e-5;
@@ -110,12 +110,11 @@ fn peak_memory() -> Option<u64> {
     Some(1024 * kibibytes)
 }
 
-fn print(line: &BenchLine, format: Format) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+fn print(line: &BenchLine, format: ReportFormat) -> anyhow::Result<()> {
+    let mut out = output::stdout();
     match format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(line)?)?,
-        Format::Csv => bail!("--format csv: a measurement is no table; take json"),
-        Format::Table => {
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(line)?)?,
+        ReportFormat::Table => {
             let [height, width] = line.size;
             writeln!(out, "{} to {}, {height}×{width}, batch {}", line.arch, line.layer, line.batch)?;
             writeln!(out, "  on {} with {} threads", line.device, line.threads)?;

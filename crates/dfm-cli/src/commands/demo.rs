@@ -1,6 +1,5 @@
 //! `dfm demo`: the real thing, on bundled pictures.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, folder};
 use crate::messages::Messages;
 use crate::report::json::PredictionLine;
-use crate::{Outcome, args};
+use crate::{Outcome, args, atomic, output};
 
 /// `(path, bytes)` of every bundled picture, in the layout of MVTec AD.
 static PICTURES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/demo_pictures.rs"));
@@ -29,24 +28,26 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
-    let pictures = folder(&data.join("train/good"))?;
+    let pictures = folder(&data.join("train/good"), messages)?;
     let model = fit_files(&params, extractor, &pictures, jobs, messages)?;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 
-    let dataset = Dataset::read(&data)?;
+    let dataset = Dataset::read(&data, messages)?;
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let maps = Maps::new(&output.join("maps"), &paths)?;
     let mut lines = Lines::new(Format::Table)?;
     let threshold = model.calibration().map(|calibration| calibration.threshold());
-    let evaluation = evaluate(&model, &dataset, jobs, messages, |labelled, judged| {
-        maps.write(&labelled.path, judged, &model)?;
-        let shown = below(&data, &labelled.path).display().to_string();
-        lines.push(PredictionLine::new(shown, &judged.prediction, threshold))
+    let evaluation = evaluate(&model, &dataset, jobs, messages, |judged| {
+        maps.write(&paths, judged, &model, messages);
+        judged.iter().try_for_each(|one| {
+            let shown = below(&data, &paths[one.index]).display().to_string();
+            lines.push(PredictionLine::new(shown, &one.prediction, threshold))
+        })
     })?;
-    writeln!(std::io::stdout())?;
+    let mut out = output::stdout();
+    writeln!(out)?;
     lines.finish()?;
-    let mut out = std::io::stdout().lock();
     writeln!(out)?;
     print(&evaluation, &mut out)?;
     writeln!(out)?;
@@ -70,13 +71,13 @@ fn default_backbone(params: &DfmParams) -> BackboneFlags {
     }
 }
 
-fn unpack(folder: &Path) -> std::io::Result<()> {
+fn unpack(folder: &Path) -> anyhow::Result<()> {
     for (name, bytes) in PICTURES {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            std::fs::create_dir_all(parent)?;
         }
-        fs::write(path, bytes)?;
+        atomic::write(&path, |writer| Ok(writer.write_all(bytes)?))?;
     }
     Ok(())
 }

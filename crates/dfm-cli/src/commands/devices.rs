@@ -4,14 +4,14 @@ use std::io::Write;
 
 use dfm_core::device;
 
-use crate::Outcome;
 use crate::flags::{DevicesFlags, Format};
 use crate::report::table::{Align, Table};
+use crate::{Outcome, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &DevicesFlags) -> anyhow::Result<Outcome> {
     let devices = device::list();
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     match flags.format {
         Format::Json => {
             for device in &devices {

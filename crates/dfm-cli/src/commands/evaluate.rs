@@ -8,50 +8,50 @@ use dfm_core::metrics::{ConfusionMatrix, PixelRanking, auroc, average_precision,
 use dfm_core::{Dfm, PredictOptions};
 
 use super::judge::{Judged, judge};
-use crate::flags::{EvaluateFlags, Format};
+use crate::flags::{EvaluateFlags, ReportFormat};
 use crate::input::{Dataset, GOOD, Labelled, read_mask};
 use crate::messages::Messages;
 use crate::report::json::{ClassEvaluation, Evaluation};
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args};
+use crate::{Outcome, args, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.model.compute)?;
-    let dataset = Dataset::read(&flags.dataset)?;
+    let dataset = Dataset::read(&flags.dataset, messages)?;
     let model = args::model(&flags.model)?;
-    let evaluation = evaluate(&model, &dataset, jobs, messages, |_, _| Ok(()))?;
-    let mut out = std::io::stdout().lock();
+    let evaluation = evaluate(&model, &dataset, jobs, messages, |_| Ok(()))?;
+    let mut out = output::stdout();
     match flags.format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&evaluation)?)?,
-        Format::Csv => anyhow::bail!("--format csv: an evaluation is no table; take json"),
-        Format::Table => print(&evaluation, &mut out)?,
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&evaluation)?)?,
+        ReportFormat::Table => print(&evaluation, &mut out)?,
     }
     Ok(messages.outcome(Outcome::Success))
 }
 
-/// Judges every picture of `dataset` and compares with the truth. `each` sees
-/// every verdict on its way.
+/// Judges every picture of `dataset` and compares with the truth. `each` sees the
+/// verdicts of every batch on their way. Errors reported before count as the data
+/// set's.
 pub(super) fn evaluate(
     model: &Dfm,
     dataset: &Dataset,
     jobs: usize,
     messages: &Messages,
-    mut each: impl FnMut(&Labelled, &Judged) -> anyhow::Result<()>,
+    mut each: impl FnMut(&[Judged]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Evaluation> {
     let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let before = messages.error_count();
     let mut tally = Tally::default();
     judge(model, &paths, jobs, PredictOptions { map: true }, messages, |judged| {
-        let labelled = &dataset.pictures[judged.index];
-        each(labelled, &judged)?;
-        if let Err((path, error)) = tally.push(labelled, &judged) {
-            messages.error(&path, format_args!("{error:#}"));
+        each(&judged)?;
+        for judged in judged {
+            if let Err((path, error)) = tally.push(&dataset.pictures[judged.index], &judged) {
+                messages.error(&path, format_args!("{error:#}"));
+            }
         }
         Ok(())
     })?;
     let threshold = model.calibration().map(|calibration| calibration.threshold());
-    Ok(tally.finish(threshold, messages.error_count() - before))
+    Ok(tally.finish(threshold, messages.error_count()))
 }
 
 /// Verdicts and their truth, as they come.

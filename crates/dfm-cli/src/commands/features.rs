@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use dfm_core::{Dfm, DfmParams, FeatureExtractor, LoadOptions, PreparedPicture};
+use anyhow::bail;
+use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture};
 use safetensors::tensor::{Dtype, View};
 use serde::Serialize;
 
@@ -15,7 +14,7 @@ use super::fit::readable;
 use crate::flags::FeaturesFlags;
 use crate::messages::Messages;
 use crate::report::Progress;
-use crate::{Outcome, args, atomic, input};
+use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
@@ -28,14 +27,13 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
         ..DfmParams::default()
     };
     params.clone().check()?;
-    let paths = input::expand(&flags.paths, messages)?;
+    atomic::check(&flags.output)?;
+    let paths = input::expand(&flags.paths, messages);
     let model: Dfm;
     let owned: FeatureExtractor;
     let extractor = match &flags.model {
         Some(path) => {
-            let file = File::open(path).with_context(|| path.display().to_string())?;
-            model = Dfm::read(&mut BufReader::new(file), LoadOptions::on(device))
-                .with_context(|| path.display().to_string())?;
+            model = args::open_model(path, flags.backbone.weights.as_deref(), device)?;
             model.extractor()
         }
         None => {
@@ -49,7 +47,7 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
         bail!("no picture could be used: nothing is written");
     }
     write(&rows, extractor, &flags.output)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     let (count, columns) = (rows.paths.len(), extractor.feature_shape().len());
     writeln!(out, "{}: {count} rows of {columns} features", flags.output.display())?;
     Ok(messages.outcome(Outcome::Success))
@@ -61,6 +59,8 @@ struct Rows {
     paths: Vec<String>,
 }
 
+/// Runs the network over `paths`. What cannot be read, and what gives no finite
+/// features, is reported and has no row.
 fn extract(
     extractor: &FeatureExtractor,
     paths: &[PathBuf],
@@ -70,19 +70,37 @@ fn extract(
 ) -> anyhow::Result<Rows> {
     let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
     let mut rows = Rows { values: Vec::new(), paths: Vec::new() };
-    let mut pictures = input::load(paths, &extractor.preprocessor(), jobs).filter_map(|loaded| {
-        progress.step();
-        Some((loaded.index, readable(&paths[loaded.index], loaded.picture, messages)?))
-    });
+    let mut loaded = input::load(paths, &extractor.preprocessor(), jobs, batch)
+        .map(|loaded| (loaded.index, readable(&paths[loaded.index], loaded.picture, messages)));
     loop {
-        let (indices, pictures): (Vec<usize>, Vec<PreparedPicture>) = pictures.by_ref().take(batch).unzip();
+        let (mut indices, mut pictures): (Vec<usize>, Vec<PreparedPicture>) = (Vec::new(), Vec::new());
+        while pictures.len() < batch
+            && let Some((index, picture)) = loaded.next()
+        {
+            match picture {
+                Some(picture) => {
+                    indices.push(index);
+                    pictures.push(picture);
+                }
+                None => progress.step(),
+            }
+        }
         if pictures.is_empty() {
             return Ok(rows);
         }
         let features = extractor.extract(&pictures)?;
         let values = features.try_into_vec_as::<f32>();
-        rows.values.extend(values.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?);
-        rows.paths.extend(indices.into_iter().map(|index| paths[index].display().to_string()));
+        let values = values.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?;
+        for (index, row) in indices.into_iter().zip(values.chunks(extractor.feature_shape().len())) {
+            progress.step();
+            let path = &paths[index];
+            if row.iter().all(|value| value.is_finite()) {
+                rows.values.extend(row);
+                rows.paths.push(path.display().to_string());
+            } else {
+                messages.error(path, "its features are not finite: the weights or the picture are unusable");
+            }
+        }
     }
 }
 

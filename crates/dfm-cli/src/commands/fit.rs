@@ -1,15 +1,18 @@
 //! `dfm fit`: from a folder of good pictures to a model.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::Context;
-use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture, SaveOptions};
+use anyhow::{Context, bail};
+use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, PreparedPicture, SaveOptions};
+use tracing::info;
 
 use crate::flags::FitFlags;
 use crate::messages::Messages;
 use crate::report::{Progress, table};
-use crate::{Outcome, args, atomic, input};
+use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
@@ -29,10 +32,14 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         keep_fit_statistic: !flags.no_update,
     };
     params.clone().check()?;
+    if let Some(threshold) = flags.threshold.filter(|threshold| !threshold.is_finite()) {
+        bail!("--threshold {threshold}: expected a finite number");
+    }
+    atomic::check(&flags.output)?;
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
     let folder = training_folder(&flags.folder);
-    let pictures = input::folder(&folder).with_context(|| folder.display().to_string())?;
+    let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
     let extractor = args::extractor(&flags.backbone, &params, &device)?;
 
     let mut model = fit_files(&params, extractor, &pictures, jobs, messages)
@@ -44,7 +51,8 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
 
-/// Fits the pictures at `paths`; those that cannot be read are reported.
+/// Fits the pictures at `paths`; those that cannot be read, and those of which the
+/// network makes no finite features, are reported and left out.
 pub(crate) fn fit_files(
     params: &DfmParams,
     extractor: FeatureExtractor,
@@ -52,19 +60,48 @@ pub(crate) fn fit_files(
     jobs: usize,
     messages: &Messages,
 ) -> anyhow::Result<Dfm> {
-    let mut progress = Progress::new("learning", paths.len(), messages.is_quiet());
-    let prepared = input::load(paths, &extractor.preprocessor(), jobs).filter_map(|loaded| {
-        progress.step();
-        readable(&paths[loaded.index], loaded.picture, messages)
+    let begun = Instant::now();
+    let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
+    // Where the pictures lie in `paths` that the fit was given.
+    let given = RefCell::new(Vec::with_capacity(paths.len()));
+    let prepared = input::load(paths, &extractor.preprocessor(), jobs, params.batch).filter_map(|loaded| {
+        let picture = readable(&paths[loaded.index], loaded.picture, messages);
+        match picture {
+            Some(_) => given.borrow_mut().push(loaded.index),
+            None => progress.borrow_mut().step(),
+        }
+        picture
     });
-    Ok(params.clone().check()?.fit(extractor, prepared)?)
+    // Whoever asks beyond the last picture is about to work out the components.
+    let end = std::iter::from_fn(|| {
+        progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
+        None
+    });
+    let each = |place: usize, found: Result<(), DfmError>| {
+        progress.borrow_mut().step();
+        if found.is_err() {
+            let path = &paths[given.borrow()[place]];
+            messages.error(path, "its features are not finite: the weights or the picture are unusable");
+        }
+        Ok(())
+    };
+    let model = params.clone().check()?.fit_each(extractor, prepared.chain(end), each)?;
+    info!(
+        "{} of {} pictures learnt in {:.1?}: {} components of {} directions",
+        model.record().picture_count,
+        paths.len(),
+        begun.elapsed(),
+        model.component_count(),
+        model.record().rank
+    );
+    Ok(model)
 }
 
 /// Writes `model` to `path` and says what it holds.
 pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
     let sizes = atomic::write(path, |writer| Ok(model.write(writer, &SaveOptions { slim })?))?;
     let record = model.record();
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
     writeln!(
         out,

@@ -4,18 +4,17 @@ use std::io::Write;
 
 use dfm_core::{Keep, ModelInfo, ScoreKind};
 
-use crate::flags::{Format, InfoFlags};
+use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
-use crate::{Outcome, args};
+use crate::{Outcome, args, output};
 
 /// Runs the command. The hash is checked, the self-test is not run.
 pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
     let info = args::model_info(&flags.model)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     match flags.format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&info)?)?,
-        Format::Csv => anyhow::bail!("--format csv: a model is no table; take json"),
-        Format::Table => print(&info, &mut out)?,
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&info)?)?,
+        ReportFormat::Table => print(&info, &mut out)?,
     }
     Ok(Outcome::Success)
 }

@@ -1,8 +1,10 @@
 //! Pictures through a model, in batches, each with its verdict or its error.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use dfm_core::{Dfm, DfmError, PictureSize, PredictOptions, Prediction, PreparedPicture};
+use tracing::{debug, info};
 
 use super::fit::readable;
 use crate::input;
@@ -19,42 +21,51 @@ pub(super) struct Judged {
     pub(super) prediction: Prediction,
 }
 
-/// Judges `paths` in order and hands each verdict to `sink` as soon as its batch
-/// is done. Pictures that cannot be judged are reported.
+/// Judges `paths` in order and hands the verdicts of each batch to `sink` as soon as
+/// it is done. Pictures that cannot be judged are reported.
 pub(super) fn judge(
     model: &Dfm,
     paths: &[PathBuf],
     jobs: usize,
     options: PredictOptions,
     messages: &Messages,
-    mut sink: impl FnMut(Judged) -> anyhow::Result<()>,
+    mut sink: impl FnMut(Vec<Judged>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
-    let mut loaded = input::load(paths, &model.preprocessor(), jobs);
     let batch = model.batch();
+    let mut loaded = input::load(paths, &model.preprocessor(), jobs, batch);
+    let begun = Instant::now();
     loop {
         let (mut indices, mut pictures) = (Vec::new(), Vec::new());
         let mut ended = true;
         for next in loaded.by_ref() {
-            progress.step();
-            if let Some(picture) = readable(&paths[next.index], next.picture, messages) {
-                indices.push(next.index);
-                pictures.push(picture);
+            match readable(&paths[next.index], next.picture, messages) {
+                Some(picture) => {
+                    indices.push(next.index);
+                    pictures.push(picture);
+                }
+                None => progress.step(),
             }
             if pictures.len() == batch {
                 ended = false;
                 break;
             }
         }
+        let batch_begun = Instant::now();
+        let mut judged = Vec::with_capacity(pictures.len());
         for ((index, picture), prediction) in
             indices.into_iter().zip(&pictures).zip(predict_each(model, &pictures, options))
         {
             match prediction {
-                Ok(prediction) => sink(Judged { index, size: picture.original, prediction })?,
+                Ok(prediction) => judged.push(Judged { index, size: picture.original, prediction }),
                 Err(error) => messages.error(&paths[index], error),
             }
+            progress.step();
         }
+        debug!("a batch of {} pictures judged in {:.1?}", pictures.len(), batch_begun.elapsed());
+        sink(judged)?;
         if ended {
+            info!("{} pictures read and judged in {:.1?}", paths.len(), begun.elapsed());
             return Ok(());
         }
     }

@@ -11,14 +11,19 @@ mod judge;
 pub(crate) mod predict;
 pub(crate) mod weights;
 
+use std::io::Write;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::Outcome;
 use crate::flags::Flags;
+use crate::{Outcome, output};
 
 /// `dfm completions`.
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<Outcome> {
-    clap_complete::generate(shell, &mut Flags::command(), "dfm", &mut std::io::stdout());
+    // By way of memory: what fails while it generates, it panics at.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Flags::command(), "dfm", &mut script);
+    output::stdout().write_all(&script)?;
     Ok(Outcome::Success)
 }

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use dfm_core::{Dfm, Label, PredictOptions};
+use dfm_core::{Dfm, Label, PredictOptions, ScoreKind};
 use image::{ImageFormat, RgbImage};
+use rayon::prelude::*;
 
 use super::judge::{Judged, judge};
 use crate::flags::{Format, PredictFlags};
@@ -13,14 +14,17 @@ use crate::messages::Messages;
 use crate::report::heatmap::Heatmap;
 use crate::report::json::PredictionLine;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, atomic, input};
+use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.model.compute)?;
     let model = args::model(&flags.model)?;
-    let paths = input::expand(&flags.paths, messages)?;
+    if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
+        bail!("--maps: this model's score has no map; fit one with --score fre");
+    }
+    let paths = input::expand(&flags.paths, messages);
     let maps = match &flags.maps {
         Some(folder) => Some(Maps::new(folder, &paths)?),
         None => None,
@@ -29,15 +33,14 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let mut anomalous = 0;
     let options = PredictOptions { map: maps.is_some() };
     judge(&model, &paths, jobs, options, messages, |judged| {
-        anomalous += usize::from(judged.prediction.label == Some(Label::Anomalous));
-        let path = &paths[judged.index];
-        if let Some(maps) = &maps
-            && let Err(error) = maps.write(path, &judged, &model)
-        {
-            messages.error(path, format_args!("{error:#}"));
+        if let Some(maps) = &maps {
+            maps.write(&paths, &judged, &model, messages);
         }
         let threshold = model.calibration().map(|calibration| calibration.threshold());
-        lines.push(PredictionLine::new(path.display().to_string(), &judged.prediction, threshold))
+        judged.iter().try_for_each(|Judged { index, prediction, .. }| {
+            anomalous += usize::from(prediction.label == Some(Label::Anomalous));
+            lines.push(PredictionLine::new(paths[*index].display().to_string(), prediction, threshold))
+        })
     })?;
     lines.finish()?;
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
@@ -50,7 +53,7 @@ pub(super) enum Lines {
     /// Printed at once.
     Json,
     /// Printed at once.
-    Csv(Box<csv::Writer<std::io::Stdout>>),
+    Csv(Box<csv::Writer<output::Output>>),
 }
 
 impl Lines {
@@ -63,7 +66,7 @@ impl Lines {
                 ("picture", Align::Left),
             ])),
             Format::Json => Self::Json,
-            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(std::io::stdout()))),
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(output::stdout()))),
         })
     }
 
@@ -79,10 +82,7 @@ impl Lines {
                 },
                 line.path,
             ]),
-            Self::Json => {
-                let mut out = std::io::stdout().lock();
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
-            }
+            Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,
             Self::Csv(writer) => {
                 writer.serialize(line)?;
                 writer.flush()?;
@@ -93,7 +93,7 @@ impl Lines {
 
     pub(super) fn finish(self) -> anyhow::Result<()> {
         if let Self::Table(table) = self {
-            table.write(&mut std::io::stdout().lock())?;
+            table.write(&mut output::stdout())?;
         }
         Ok(())
     }
@@ -106,11 +106,12 @@ pub(super) struct Maps {
 }
 
 impl Maps {
-    /// Creates `folder`. The part of their path that all pictures share is left
-    /// out inside it.
+    /// Creates `folder`, marked so that a later run takes no map for a picture. The
+    /// part of their path that all pictures share is left out inside it.
     pub(super) fn new(folder: &Path, pictures: &[PathBuf]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {} for maps", folder.display()))?;
+        atomic::write(&folder.join(input::MAPS_MARK), |_| Ok(()))?;
         let mut parents = pictures.iter().filter_map(|picture| picture.parent());
         let mut common = parents.next().unwrap_or(Path::new("")).to_owned();
         for parent in parents {
@@ -121,13 +122,25 @@ impl Maps {
         Ok(Self { folder: folder.to_owned(), common })
     }
 
-    /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of one picture, in its own
-    /// size.
-    pub(super) fn write(&self, path: &Path, judged: &Judged, model: &Dfm) -> anyhow::Result<()> {
-        let Some(grid) = &judged.prediction.map else {
-            bail!("this model's score has no map: fit with --score fre");
-        };
+    /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch, in
+    /// its own size. What cannot be written is reported.
+    ///
+    /// Each picture is read once more: keeping a batch of photographs until its
+    /// verdicts are there would take gigabytes. That is little beside compressing two
+    /// pictures of its size, and all processors share it.
+    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], model: &Dfm, messages: &Messages) {
         let threshold = model.calibration().map(|calibration| calibration.threshold());
+        let results: Vec<_> =
+            judged.par_iter().map(|one| self.write_one(&paths[one.index], one, threshold)).collect();
+        for (one, result) in judged.iter().zip(results) {
+            if let Err(error) = result {
+                messages.error(&paths[one.index], format_args!("{error:#}"));
+            }
+        }
+    }
+
+    fn write_one(&self, path: &Path, judged: &Judged, threshold: Option<f64>) -> anyhow::Result<()> {
+        let Some(grid) = &judged.prediction.map else { return Ok(()) };
         let heatmap = Heatmap::new(grid, judged.size, threshold);
         let relative = path.strip_prefix(&self.common).unwrap_or(path);
         let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
@@ -135,12 +148,13 @@ impl Maps {
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         }
-        let named = |kind: &str| {
-            let name = target.file_name().unwrap_or_default().to_string_lossy();
-            target.with_file_name(format!("{name}-{kind}.png"))
+        let named = |ending: &str| {
+            let mut name = target.file_name().unwrap_or_default().to_owned();
+            name.push(ending);
+            target.with_file_name(name)
         };
-        write_png(&named("heatmap"), &heatmap.colours())?;
-        write_png(&named("overlay"), &heatmap.over(&input::decode_file(path)?))
+        write_png(&named(input::HEATMAP), &heatmap.colours())?;
+        write_png(&named(input::OVERLAY), &heatmap.over(&input::decode_file(path)?))
     }
 }
 

@@ -7,12 +7,11 @@ use anyhow::{Context, bail};
 use dfm_backbone::BackboneWeights;
 use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
 
-use crate::Outcome;
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::messages::Messages;
-use crate::report::json::WeightsLine;
 use crate::report::table::{Align, Table, bytes};
 use crate::weights::{Cache, PullOptions, pull};
+use crate::{Outcome, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
@@ -28,7 +27,7 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
             let cache = Cache::open()?;
             if let Some(path) = cache.find(entry) {
                 if cache.is_sound(entry).with_context(|| path.display().to_string())? {
-                    writeln!(std::io::stdout(), "{}: already here, checked", path.display())?;
+                    writeln!(output::stdout(), "{}: already here, checked", path.display())?;
                     return Ok(Outcome::Success);
                 }
                 messages.note(format_args!("{}: altered or damaged, fetched anew", path.display()));
@@ -42,7 +41,7 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
                     messages.note(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
                 }
             })?;
-            writeln!(std::io::stdout(), "{}: checked, {}", path.display(), entry.license)?;
+            writeln!(output::stdout(), "{}: checked, {}", path.display(), entry.license)?;
             Ok(Outcome::Success)
         }
     }
@@ -63,7 +62,7 @@ fn notices() -> anyhow::Result<Outcome> {
     if notices.is_empty() {
         bail!("this program was built without embedded weights: no notices travel with it");
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::stdout();
     for (whose, text) in notices {
         writeln!(out, "{whose}\n\n{}\n", text.trim_end())?;
     }
@@ -88,8 +87,17 @@ fn list() -> anyhow::Result<Outcome> {
         let here = if line.pulled { "yes" } else { "no" };
         table.push([line.name, here.to_owned(), line.checked_by, line.license, line.url]);
     }
-    table.write(&mut std::io::stdout().lock())?;
+    table.write(&mut output::stdout())?;
     Ok(Outcome::Success)
+}
+
+/// One line of the list.
+struct WeightsLine {
+    name: String,
+    checked_by: String,
+    license: String,
+    pulled: bool,
+    url: String,
 }
 
 fn describe(entry: &CatalogueEntry, cache: Option<&Cache>) -> WeightsLine {

@@ -7,6 +7,7 @@ use dfm_core::PictureSize;
 
 use super::paths;
 use super::pictures::decode_file;
+use crate::messages::Messages;
 
 /// The class of pictures without defects.
 pub(crate) const GOOD: &str = "good";
@@ -38,8 +39,13 @@ pub(crate) struct Dataset {
 
 impl Dataset {
     /// Reads the tree at `root`: `test/CLASS/…`, and for defects
-    /// `ground_truth/CLASS/NAME_mask.png` (or `NAME.png`).
-    pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
+    /// `ground_truth/CLASS/…/NAME_mask.png` (or `NAME.png`). Hidden folders are left
+    /// out; a class without pictures is reported.
+    ///
+    /// # Errors
+    ///
+    /// If there is no `test`, or no picture in any class.
+    pub(crate) fn read(root: &Path, messages: &Messages) -> anyhow::Result<Self> {
         let test = root.join("test");
         if !test.is_dir() {
             bail!(
@@ -50,7 +56,7 @@ impl Dataset {
         let mut classes: Vec<PathBuf> = std::fs::read_dir(&test)
             .with_context(|| format!("cannot list {}", test.display()))?
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.is_dir())
+            .filter(|path| path.is_dir() && !paths::is_hidden(path))
             .collect();
         classes.sort();
         let mut pictures = Vec::new();
@@ -58,10 +64,13 @@ impl Dataset {
             let Some(class) = folder.file_name().map(|name| name.to_string_lossy().into_owned()) else {
                 continue;
             };
-            let found = paths::folder(&folder).with_context(|| folder.display().to_string())?;
+            let found = paths::folder(&folder, messages).unwrap_or_else(|error| {
+                messages.error(&folder, format_args!("{error:#}"));
+                Vec::new()
+            });
             let masks = root.join("ground_truth").join(&class);
             pictures.extend(found.into_iter().map(|path| {
-                let mask = if class == GOOD { None } else { mask_of(&masks, &path) };
+                let mask = if class == GOOD { None } else { mask_of(&masks, &folder, &path) };
                 Labelled { path, class: class.clone(), mask }
             }));
         }
@@ -72,7 +81,9 @@ impl Dataset {
     }
 }
 
-fn mask_of(masks: &Path, picture: &Path) -> Option<PathBuf> {
+/// The mask of a picture in `folder` or below lies at the same place in `masks`.
+fn mask_of(masks: &Path, folder: &Path, picture: &Path) -> Option<PathBuf> {
+    let masks = masks.join(picture.strip_prefix(folder).ok()?.parent()?);
     let stem = picture.file_stem()?.to_string_lossy();
     let candidates = [format!("{stem}_mask.png"), format!("{stem}.png")];
     candidates.iter().map(|name| masks.join(name)).find(|path| path.is_file())

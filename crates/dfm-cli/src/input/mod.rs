@@ -5,5 +5,5 @@ mod paths;
 mod pictures;
 
 pub(crate) use dataset::{Dataset, GOOD, Labelled, read_mask};
-pub(crate) use paths::{expand, folder};
+pub(crate) use paths::{HEATMAP, MAPS_MARK, OVERLAY, expand, folder};
 pub(crate) use pictures::{decode_file, load};

@@ -1,44 +1,69 @@
 //! Pictures decoded and prepared ahead of the network, in order.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use dfm_core::{DecodeLimits, PreparedPicture, Preprocessor, RgbImage, decode};
+use tracing::debug;
 
-/// Pictures that each thread may be ahead.
+/// Pictures that each thread may be ahead, if a batch does not ask for more.
 const AHEAD: usize = 4;
 
 /// A picture on its way to the network.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct Loaded<T = PreparedPicture> {
     /// Place in the list of paths.
     pub(crate) index: usize,
     /// What the network sees, or why not.
-    pub(crate) picture: anyhow::Result<PreparedPicture>,
+    pub(crate) picture: anyhow::Result<T>,
 }
 
-/// Decodes and prepares `paths` on `jobs` threads, each a few pictures ahead of
-/// the reader, and returns them in order.
+/// Decodes and prepares `paths` on `jobs` threads, together at least one batch ahead
+/// of the reader, and returns them in order.
 pub(crate) fn load(
     paths: &[PathBuf],
     preprocessor: &Preprocessor,
     jobs: usize,
+    batch: usize,
 ) -> impl Iterator<Item = Loaded> + use<> {
+    let preprocessor = preprocessor.clone();
+    ahead(paths, jobs, batch, move |path| {
+        let begun = Instant::now();
+        let picture = preprocessor.prepare(&decode_file(path)?)?;
+        debug!("{}: decoded in {:.1?}", path.display(), begun.elapsed());
+        Ok(picture)
+    })
+}
+
+/// [`load`] with any way to `prepare` a path. One that panics costs that path alone.
+fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static>(
+    paths: &[PathBuf],
+    jobs: usize,
+    batch: usize,
+    prepare: P,
+) -> impl Iterator<Item = Loaded<T>> + use<T, P> {
     let paths: Arc<[PathBuf]> = paths.into();
+    let prepare = Arc::new(prepare);
     let count = paths.len();
+    let depth = AHEAD.max(batch.div_ceil(jobs));
     // Thread `k` takes every `jobs`-th picture, so that reading the threads in
     // turn gives the order back without sorting.
-    let channels: Vec<Receiver<Loaded>> = (0..jobs.min(count))
+    let channels: Vec<Receiver<Loaded<T>>> = (0..jobs.min(count))
         .map(|first| {
-            let (sender, receiver) = sync_channel(AHEAD);
-            let (paths, preprocessor) = (Arc::clone(&paths), preprocessor.clone());
+            let (sender, receiver) = sync_channel(depth);
+            let (paths, prepare) = (Arc::clone(&paths), Arc::clone(&prepare));
             std::thread::spawn(move || {
                 for index in (first..paths.len()).step_by(jobs) {
-                    let picture = prepare(&paths[index], &preprocessor);
+                    // Nothing that a preparation could leave half done outlives it.
+                    let picture = catch_unwind(AssertUnwindSafe(|| prepare(&paths[index])))
+                        .unwrap_or_else(|panic| Err(anyhow!("the decoder panicked: {}", words(&*panic))));
                     // The reader is gone: nobody needs the rest.
                     if sender.send(Loaded { index, picture }).is_err() {
                         break;
@@ -51,13 +76,14 @@ pub(crate) fn load(
     (0..count).map(move |index| {
         channels[index % channels.len()].recv().unwrap_or_else(|_| Loaded {
             index,
-            picture: Err(anyhow::anyhow!("the thread that decodes this picture has ended")),
+            picture: Err(anyhow!("the thread that decodes this picture has ended")),
         })
     })
 }
 
-fn prepare(path: &Path, preprocessor: &Preprocessor) -> anyhow::Result<PreparedPicture> {
-    Ok(preprocessor.prepare(&decode_file(path)?)?)
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }
 
 /// Reads and decodes one file.
@@ -68,4 +94,54 @@ pub(crate) fn decode_file(path: &Path) -> anyhow::Result<RgbImage> {
     // One byte more than allowed, so that the decoder notices.
     file.take(limits.max_bytes + 1).read_to_end(&mut bytes).context("cannot read the picture")?;
     Ok(decode(&bytes, &limits)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn paths(count: usize) -> Vec<PathBuf> {
+        (0..count).map(|index| PathBuf::from(index.to_string())).collect()
+    }
+
+    #[test]
+    fn a_decoder_that_panics_costs_one_picture() {
+        let loaded: Vec<_> = ahead(&paths(7), 2, 1, |path| {
+            assert!(path != Path::new("2"), "cannot stand twos");
+            Ok(path.to_owned())
+        })
+        .collect();
+        for (index, loaded) in loaded.iter().enumerate() {
+            assert_eq!(loaded.index, index);
+            match &loaded.picture {
+                Ok(path) => assert_eq!(path, &paths(7)[index]),
+                Err(error) => {
+                    assert_eq!(index, 2);
+                    assert!(error.to_string().contains("cannot stand twos"), "{error}");
+                }
+            }
+        }
+        assert_eq!(loaded.iter().filter(|loaded| loaded.picture.is_ok()).count(), 6);
+    }
+
+    #[test]
+    fn a_whole_batch_is_prepared_while_the_network_is_busy() {
+        let done = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&done);
+        let mut loaded = ahead(&paths(64), 2, 32, move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        assert!(loaded.next().is_some());
+        // The reader takes no more, and the threads go on without it.
+        let begun = Instant::now();
+        while done.load(Ordering::SeqCst) < 33 && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ahead = done.load(Ordering::SeqCst) - 1;
+        assert!(ahead >= 32, "{ahead} pictures ahead");
+    }
 }

@@ -1,6 +1,8 @@
-//! What programs read: the one definition of every JSON object (and CSV row) that
-//! is printed. `docs/json-schema.md` describes them; names are never changed, only
-//! added.
+//! What programs read of verdicts, evaluations and measurements: JSON objects and CSV
+//! rows. What `dfm info` and `dfm devices` print is defined where it is known, in
+//! `ModelInfo` and `DeviceDescription` of `dfm-core`; what goes with feature rows, in
+//! `commands/features.rs`. `docs/json-schema.md` describes them all; names are never
+//! changed, only added.
 
 use std::collections::BTreeMap;
 
@@ -96,14 +98,4 @@ pub(crate) struct BenchLine {
     pub(crate) peak_rss_bytes: Option<u64>,
     /// How far the features are from those that Burn's flex computes.
     pub(crate) relative_l2: f64,
-}
-
-/// One line of `dfm weights list`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct WeightsLine {
-    pub(crate) name: String,
-    pub(crate) checked_by: String,
-    pub(crate) license: String,
-    pub(crate) pulled: bool,
-    pub(crate) url: String,
 }

@@ -7,4 +7,4 @@ mod progress;
 pub(crate) mod table;
 
 pub(crate) use plain::plain;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Progress, aside};

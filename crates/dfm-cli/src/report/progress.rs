@@ -2,12 +2,25 @@
 //! somebody looks.
 
 use std::io::IsTerminal;
+use std::sync::LazyLock;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work that takes less is not worth a bar.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two pictures of something that turns.
+const TURN: Duration = Duration::from_millis(120);
+
+/// Every bar on the screen: there is one terminal, and lines must not run into them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Says something with the bars out of the way.
+pub(crate) fn aside<T>(say: impl FnOnce() -> T) -> T {
+    BARS.suspend(say)
+}
 
 /// A bar that appears after a while.
 #[derive(Debug)]
@@ -15,6 +28,7 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     begun: Instant,
     wanted: bool,
+    clock: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
@@ -26,13 +40,33 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what);
-        Self { bar, begun: Instant::now(), wanted: !quiet && std::io::stderr().is_terminal() }
+        Self { bar, begun: Instant::now(), wanted: wanted(quiet), clock: None }
     }
 
-    /// One picture is done.
+    /// For one piece of work whose end cannot be foreseen: something that turns.
+    pub(crate) fn turning(what: &'static str, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        let clock = wanted(quiet).then(|| {
+            let (sender, receiver) = channel();
+            let bar = bar.clone();
+            let show = move || {
+                if receiver.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    BARS.add(bar).enable_steady_tick(TURN);
+                }
+            };
+            (sender, std::thread::spawn(show))
+        });
+        Self { bar, begun: Instant::now(), wanted: false, clock }
+    }
+
+    /// One picture is done, or given up.
     pub(crate) fn step(&mut self) {
         if self.wanted && self.begun.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            BARS.add(self.bar.clone());
             self.wanted = false;
         }
         self.bar.inc(1);
@@ -41,6 +75,16 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        if let Some((sender, clock)) = self.clock.take() {
+            drop(sender);
+            // Or it would show the bar after its end.
+            let _ = clock.join();
+        }
         self.bar.finish_and_clear();
+        BARS.remove(&self.bar);
     }
+}
+
+fn wanted(quiet: bool) -> bool {
+    !quiet && std::io::stderr().is_terminal()
 }

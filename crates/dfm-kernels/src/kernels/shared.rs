@@ -59,7 +59,6 @@ impl<'a, T> Shared<'a, T> {
     /// # Safety
     ///
     /// Nobody else reads or writes them while the slice lives.
-    #[expect(clippy::mut_from_ref, reason = "parts for different threads, as the caller vouches")]
     pub(super) unsafe fn slice_mut(&self, range: Range<usize>) -> &'a mut [T] {
         // SAFETY: inside the values, which live for 'a; the caller vouches for the rest.
         unsafe { std::slice::from_raw_parts_mut(self.at(range.clone()), range.len()) }

@@ -100,6 +100,7 @@ unsafe fn output_column<V: Vector>([a, b, c, d, e, f]: [V; IN]) -> [V; OUT] {
 
 /// See [`InputTiles`].
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "a transpose, both indices of one array")]
 pub(super) unsafe fn input_tiles<V: Vector>(block: InputBlock) {
     let Map { height, width, .. } = block.map;
     let across = width.div_ceil(OUT);
@@ -142,6 +143,7 @@ pub(super) unsafe fn input_tiles<V: Vector>(block: InputBlock) {
 
 /// See [`OutputTiles`].
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "a transpose, both indices of one array")]
 pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
     let Map { height, width, .. } = block.map;
     let across = width.div_ceil(OUT);

@@ -185,6 +185,7 @@ impl Winograd {
 }
 
 /// `G w Gᵀ` of 16 outputs from `first` and every input.
+#[expect(clippy::needless_range_loop, reason = "a transpose, both indices of one array")]
 fn transform_weights(convolution: &Convolution, first: usize, write: &mut dyn FnMut(usize, Lanes)) {
     let inputs = convolution.in_channels_per_group;
     let padded = inputs.next_multiple_of(LANES);

@@ -1,0 +1,65 @@
+//! Scores from end to end, against ONNX Runtime, scikit-learn and SciPy.
+
+use dfm_core::{BackboneWeights, DfmParams, Keep, PredictOptions, RgbImage, ScoreKind};
+use dfm_tests::tolerance::assert_close;
+use dfm_tests::{devices, golden, pictures};
+use image::Rgb;
+use image::imageops::crop_imm;
+
+/// The same as in `fixtures/pipeline/make_pipeline.py`.
+const SIDE: u32 = 96;
+const TRAINING: u32 = 14;
+const NEW: u32 = 6;
+
+/// Features differ by a few 1e-7 of their length between two `f32` implementations,
+/// the residual is a tenth of that length, and a score is a sum of squares: about 1e-5.
+const TOLERANCE: f64 = 1e-4;
+
+/// See `pictures` in the script.
+fn parts() -> (Vec<RgbImage>, Vec<RgbImage>) {
+    let whole = pictures::generated(400, 480);
+    let cut = |index: u32| {
+        let mut window = crop_imm(&whole, 101 * index % 380, 37 * index % 300, SIDE, SIDE).to_image();
+        if index >= TRAINING && index % 2 == 1 {
+            for (x, y) in (36..60).flat_map(|y| (36..60).map(move |x| (x, y))) {
+                window.put_pixel(x, y, Rgb([250, 20, 240]));
+            }
+        }
+        window
+    };
+    ((0..TRAINING).map(cut).collect(), (TRAINING..TRAINING + NEW).map(cut).collect())
+}
+
+#[test]
+fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
+    let golden = golden::tensors("pipeline/pipeline.safetensors");
+    let (good, new) = parts();
+    for (device_name, device) in devices::available() {
+        for (score, name) in [(ScoreKind::Fre, "fre"), (ScoreKind::Nll, "nll")] {
+            let weights = BackboneWeights::embedded().expect("the embedded weights");
+            let input = weights.header().input.with_size(SIDE as usize, SIDE as usize);
+            let params = DfmParams {
+                pool: 2,
+                keep: Keep::Ratio(0.9),
+                score,
+                calibration: None,
+                ..DfmParams::default()
+            };
+            let params = params.check().expect("valid parameters");
+            let extractor = params.extractor(weights.with_input(input), &device).expect("an extractor");
+            let preprocessor = extractor.preprocessor();
+            let prepare = |pictures: &[RgbImage]| -> Vec<_> {
+                pictures.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect()
+            };
+            let model = params.fit(extractor, prepare(&good)).expect("a model");
+            assert_eq!(model.component_count() as i64, golden.i64("components").1[0], "{device_name}");
+            let got = model.predict(&prepare(&new), PredictOptions::default()).expect("verdicts");
+            let (_, expected) = golden.f64(name);
+            assert_eq!((got.len(), expected.len()), (NEW as usize, NEW as usize));
+            for (got, expected) in got.iter().zip(expected) {
+                println!("{name} on {device_name}: {} against {expected}", got.score);
+                assert_close(&format!("{name} on {device_name}"), got.score, expected, TOLERANCE);
+            }
+        }
+    }
+}
