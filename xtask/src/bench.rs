@@ -1,16 +1,18 @@
 //! `cargo xtask bench`: whole runs of the program, the network alone beside its
-//! peers, and `fit` beside anomalib's.
+//! peers, its steps, and `fit` beside anomalib's.
 
 mod anomalib;
 mod cases;
 mod decompose;
 mod environment;
+mod layers;
 mod machine;
 mod network;
 mod peers;
 mod process;
 mod program;
 mod report;
+mod ways;
 
 use clap::{Args, Subcommand};
 
@@ -33,6 +35,10 @@ enum Task {
     Peers(peers::PeersFlags),
     /// Time `dfm fit` and anomalib's, whole processes
     Anomalib(anomalib::AnomalibFlags),
+    /// Time each step of a network, so that a slower one shows where it is
+    Layers(layers::LayersFlags),
+    /// Time taps against transforms, and write the table that chooses between them
+    Ways(ways::WaysFlags),
 }
 
 /// Runs what was asked for.
@@ -45,5 +51,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         None => program::run(&flags.program),
         Some(Task::Peers(flags)) => peers::run(flags),
         Some(Task::Anomalib(flags)) => anomalib::run(flags),
+        Some(Task::Layers(flags)) => layers::run(flags),
+        Some(Task::Ways(flags)) => ways::run(flags),
     }
 }

@@ -1,7 +1,7 @@
 //! Where and how the network's forward pass runs.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dfm_kernels::{Block, Convolution, InstructionSet, MaxPool, Network, Plan};
+use dfm_kernels::{Block, Convolution, InstructionSet, MaxPool, Network, Plan, StepTime};
 
 use crate::architecture::ConvolutionShape;
 use crate::error::BackboneError;
@@ -100,6 +100,20 @@ impl Forward {
                 let rows: [usize; 2] = [pictures.len(), columns];
                 Ok(Tensor::from_data(TensorData::new(plan.run(pictures)?, rows), device))
             }
+        }
+    }
+}
+
+impl Forward {
+    /// See [`FeatureExtractor::time_steps`](crate::FeatureExtractor::time_steps).
+    pub(crate) fn time_steps(
+        &self,
+        picture: &[f32],
+        repeats: usize,
+    ) -> Result<Option<Vec<StepTime>>, BackboneError> {
+        match self {
+            Self::Burn(..) => Ok(None),
+            Self::Kernels(plan) => Ok(Some(plan.time_steps(picture, repeats)?)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures in, feature rows out.
 
 use burn::tensor::{Device, Tensor};
+use dfm_kernels::StepTime;
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
@@ -126,5 +127,19 @@ impl FeatureExtractor {
         }
         let pixels: Vec<&[f32]> = pictures.iter().map(|picture| picture.pixels.as_slice()).collect();
         self.network.run(&pixels, [input.height, input.width], self.compute.device())
+    }
+
+    /// How long each step of the network takes for one picture, the median of `repeats`
+    /// runs; `None` where Burn runs it, which does not tell.
+    ///
+    /// # Errors
+    ///
+    /// If the picture was prepared for another size.
+    pub fn time_steps(
+        &self,
+        picture: &PreparedPicture,
+        repeats: usize,
+    ) -> Result<Option<Vec<StepTime>>, BackboneError> {
+        self.network.time_steps(&picture.pixels, repeats)
     }
 }

@@ -44,7 +44,7 @@ pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
-pub use dfm_kernels::InstructionSet;
+pub use dfm_kernels::{InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};

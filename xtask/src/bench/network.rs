@@ -70,12 +70,12 @@ pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
 /// What `--device cpu` means.
 #[cfg(feature = "flex")]
 #[expect(clippy::unnecessary_wraps, reason = "without the backend there is none")]
-fn compute() -> anyhow::Result<Compute> {
+pub(super) fn compute() -> anyhow::Result<Compute> {
     Ok(Compute::with_kernels(Device::flex()))
 }
 
 #[cfg(not(feature = "flex"))]
-fn compute() -> anyhow::Result<Compute> {
+pub(super) fn compute() -> anyhow::Result<Compute> {
     anyhow::bail!("built without the feature flex")
 }
 

@@ -4,9 +4,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{
-    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
-};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::error::PreprocessError;
 use super::jpeg;
@@ -144,10 +142,13 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PreprocessErro
 fn to_rgb(picture: DynamicImage) -> RgbImage {
     let high = |value: u16| (value >> 8) as u8;
     match picture {
+        // By hand, since the library would convert through a colour space.
+        DynamicImage::ImageLuma8(grey) => {
+            RgbImage::from_fn(grey.width(), grey.height(), |x, y| [grey.get_pixel(x, y).0[0]; 3].into())
+        }
         DynamicImage::ImageLuma16(grey) => {
             let (width, height) = grey.dimensions();
-            let pixels = GrayImage::from_fn(width, height, |x, y| [high(grey.get_pixel(x, y).0[0])].into());
-            DynamicImage::ImageLuma8(pixels).into_rgb8()
+            RgbImage::from_fn(width, height, |x, y| [high(grey.get_pixel(x, y).0[0]); 3].into())
         }
         DynamicImage::ImageLumaA16(grey) => {
             let (width, height) = grey.dimensions();

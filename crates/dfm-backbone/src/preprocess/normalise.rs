@@ -15,7 +15,8 @@ pub(super) fn normalise(rgb: &[u8], contract: &InputContract) -> Vec<f32> {
         let table: [f32; 256] = std::array::from_fn(|value| {
             (value as f32 * contract.scale - contract.mean[channel]) / contract.standard_deviation[channel]
         });
-        planes.extend(rgb.iter().skip(source).step_by(3).map(|value| table[usize::from(*value)]));
+        let (pixels, _) = rgb.as_chunks::<3>();
+        planes.extend(pixels.iter().map(|pixel| table[usize::from(pixel[source])]));
     }
     planes
 }
