@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::choice::Way;
 use crate::instructions::InstructionSet;
-use crate::kernels::{Direct, Kernels, Shared, Step, Winograd, Work, Worker};
+use crate::kernels::{Direct, Ends, Kernels, Shared, Step, Winograd, Work, Worker};
 use crate::layout::{Lanes, Map};
 use crate::network::{Convolution, KernelError};
 
@@ -35,12 +35,18 @@ pub fn time_convolution(
     let map = |channels: usize, [height, width]: [usize; 2]| Map { channels, height, width };
     let input = map(convolution.in_channels_per_group * convolution.groups, size);
     let output = map(convolution.out_channels, size.map(|side| side.div_ceil(convolution.stride)));
-    let (from, to) = (0..input.len(), input.len()..input.len() + output.len());
-    let mut arena = vec![Lanes([0.5; 16]); to.end];
-    let (from, to, kernels) = ((from, input), (to, output), Kernels::of(instructions));
+    let ends = Ends {
+        input: 0..input.len(),
+        input_map: input,
+        output: input.len()..input.len() + output.len(),
+        output_map: output,
+        add: false,
+        relu: true,
+    };
+    let (mut arena, kernels) = (vec![Lanes([0.5; 16]); ends.output.end], Kernels::of(instructions));
     let step = match way {
-        Way::Direct => Step::Direct(Direct::new(convolution, kernels, from, to, false, true)),
-        Way::Winograd => Step::Winograd(Winograd::new(convolution, kernels, from, to, false, true)),
+        Way::Direct => Step::Direct(Direct::new(convolution, kernels, ends)),
+        Way::Winograd => Step::Winograd(Winograd::new(convolution, kernels, ends)),
     };
     let mut worker = Worker { scratch: vec![Lanes::ZERO; step.scratch_len()], kept: None };
     let work =

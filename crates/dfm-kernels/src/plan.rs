@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::buffers::Buffers;
 use crate::choice::{Way, choose};
 use crate::instructions::InstructionSet;
-use crate::kernels::{Average, Direct, Kernels, Shared, Stem, Step, Winograd, Work, Worker};
+use crate::kernels::{Average, Direct, Ends, Kernels, Shared, Stem, Step, Winograd, Work, Worker};
 use crate::layout::{Lanes, Map};
 use crate::network::{Convolution, KernelError, MaxPool, Network};
 use crate::team;
@@ -272,10 +272,17 @@ impl Layout {
         };
         let add = onto.is_some();
         let output = onto.unwrap_or_else(|| Placed { at: self.buffers.take(map.len()), map });
-        let (from, to) = ((input.at.clone(), input.map), (output.at.clone(), map));
+        let ends = Ends {
+            input: input.at.clone(),
+            input_map: input.map,
+            output: output.at.clone(),
+            output_map: map,
+            add,
+            relu,
+        };
         self.steps.push(match choose(convolution, map, self.instructions) {
-            Way::Direct => Step::Direct(Direct::new(convolution, self.kernels, from, to, add, relu)),
-            Way::Winograd => Step::Winograd(Winograd::new(convolution, self.kernels, from, to, add, relu)),
+            Way::Direct => Step::Direct(Direct::new(convolution, self.kernels, ends)),
+            Way::Winograd => Step::Winograd(Winograd::new(convolution, self.kernels, ends)),
         });
         output
     }

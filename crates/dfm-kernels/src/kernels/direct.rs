@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
-use super::{Kernels, Work, Worker};
+use super::{Ends, Kernels, Work, Worker};
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::Convolution;
@@ -18,33 +18,20 @@ const SPAN: usize = 4096;
 pub(crate) struct Direct {
     kernels: Kernels,
     filters: Filters,
-    input: Range<usize>,
-    input_map: Map,
-    output: Range<usize>,
-    output_map: Map,
+    ends: Ends,
     stride: usize,
     kernel: usize,
     padding: usize,
     /// Rows of output for which the input is copied between zeros at once; none for
     /// 1×1, which reads it where it lies.
     band: Option<usize>,
-    add: bool,
-    relu: bool,
     pub(super) multiply_adds: u64,
 }
 
 impl Direct {
-    /// From `input` to `output`, parts of the arena, of which the latter is added to
-    /// if `add` says so.
-    pub(crate) fn new(
-        convolution: &Convolution,
-        kernels: Kernels,
-        (input, input_map): (Range<usize>, Map),
-        (output, output_map): (Range<usize>, Map),
-        add: bool,
-        relu: bool,
-    ) -> Self {
-        assert!(input.len() >= input_map.len() && output.len() >= output_map.len());
+    /// Of `convolution` between `ends`.
+    pub(crate) fn new(convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
+        let (input_map, output_map) = ends.maps();
         let (kernel, stride, padding) = (convolution.kernel[0], convolution.stride, convolution.padding);
         let padded_width = input_map.width + 2 * padding;
         let band = (kernel > 1).then(|| {
@@ -60,22 +47,17 @@ impl Direct {
         Self {
             kernels,
             filters,
-            input,
-            input_map,
-            output,
-            output_map,
+            ends,
             stride,
             kernel,
             padding,
             band,
-            add,
-            relu,
             multiply_adds: convolution.multiply_adds(output_map.pixels()),
         }
     }
 
     pub(crate) fn scratch_len(&self) -> usize {
-        self.band.map_or(0, |band| self.input_map.blocks() * self.band_rows(band) * self.padded_width())
+        self.band.map_or(0, |band| self.ends.input_map.blocks() * self.band_rows(band) * self.padded_width())
     }
 
     pub(crate) fn division(&self, threads: usize) -> Division {
@@ -91,11 +73,11 @@ impl Direct {
 
     /// What is divided among threads: pixels or rows.
     fn units(&self) -> usize {
-        if self.is_flat() { self.output_map.pixels() } else { self.output_map.height }
+        if self.is_flat() { self.ends.output_map.pixels() } else { self.ends.output_map.height }
     }
 
     fn padded_width(&self) -> usize {
-        self.input_map.width + 2 * self.padding
+        self.ends.input_map.width + 2 * self.padding
     }
 
     fn band_rows(&self, rows: usize) -> usize {
@@ -105,27 +87,27 @@ impl Direct {
     pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
         let (units, groups) = self.division(work.threads).item(item, self.units(), self.filters.groups.len());
         // Pixels that go with one unit; of fewer than four tiles the weights cost too much.
-        let per_unit = if self.is_flat() { 1 } else { self.output_map.width };
+        let per_unit = if self.is_flat() { 1 } else { self.ends.output_map.width };
         let fewest = (4 * self.kernels.pixels()).div_ceil(per_unit);
-        let fitting = SPAN / (self.input_map.blocks() * per_unit);
+        let fitting = SPAN / (self.ends.input_map.blocks() * per_unit);
         let span = self.band.unwrap_or(fitting.max(fewest));
         // SAFETY: the output is written by nobody else than this step, whose items
         // differ in pixels or blocks.
-        let output = work.arena.at(self.output.clone());
+        let output = work.arena.at(self.ends.output.clone());
         // SAFETY: no step writes its own input.
-        let input = unsafe { work.arena.slice(self.input.clone()) };
+        let input = unsafe { work.arena.slice(self.ends.input.clone()) };
         for begin in units.clone().step_by(span) {
             let units = begin..(begin + span).min(units.end);
             let mut rows = Rows {
                 count: units.len(),
-                columns: self.output_map.width,
+                columns: self.ends.output_map.width,
                 input: input.as_ptr().cast(),
                 input_pitch: 0,
                 step: if self.stride == 1 { PixelStep::Next } else { PixelStep::Second },
-                output: output.wrapping_add(begin * self.output_map.width),
-                output_block: self.output_map.pixels(),
-                add: self.add,
-                relu: self.relu,
+                output: output.wrapping_add(begin * self.ends.output_map.width),
+                output_block: self.ends.output_map.pixels(),
+                add: self.ends.add,
+                relu: self.ends.relu,
             };
             if self.is_flat() {
                 rows.count = 1;
@@ -133,7 +115,7 @@ impl Direct {
                 rows.input = rows.input.wrapping_add(begin * LANES);
                 rows.output = output.wrapping_add(begin);
             } else if self.band.is_none() {
-                rows.input_pitch = self.stride * self.input_map.width * LANES;
+                rows.input_pitch = self.stride * self.ends.input_map.width * LANES;
                 rows.input = rows.input.wrapping_add(begin * rows.input_pitch);
             } else {
                 self.copy_between_zeros(input, units, &mut worker.scratch);
@@ -154,12 +136,13 @@ impl Direct {
 
     /// Copies the input of some rows of output, with the zeros around it.
     fn copy_between_zeros(&self, input: &[Lanes], rows: Range<usize>, scratch: &mut [Lanes]) {
-        let Map { height, width, .. } = self.input_map;
+        let Map { height, width, .. } = self.ends.input_map;
         let padded = self.padded_width();
         // A block is as long as in the fullest band, for which the taps are packed.
         let block_len = self.band_rows(self.band.unwrap_or(1)) * padded;
-        let blocks = scratch.chunks_exact_mut(block_len).zip(input.chunks_exact(self.input_map.pixels()));
-        for (block, input) in blocks.take(self.input_map.blocks()) {
+        let blocks =
+            scratch.chunks_exact_mut(block_len).zip(input.chunks_exact(self.ends.input_map.pixels()));
+        for (block, input) in blocks.take(self.ends.input_map.blocks()) {
             let copies = block.chunks_exact_mut(padded).take(self.band_rows(rows.len()));
             for (index, copy) in copies.enumerate() {
                 let from = (rows.start * self.stride + index).wrapping_sub(self.padding);
@@ -177,6 +160,10 @@ impl Direct {
 
 impl std::fmt::Display for Direct {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{0}×{0}/{1}, {2} to {3}", self.kernel, self.stride, self.input_map, self.output_map)
+        write!(
+            f,
+            "{0}×{0}/{1}, {2} to {3}",
+            self.kernel, self.stride, self.ends.input_map, self.ends.output_map
+        )
     }
 }

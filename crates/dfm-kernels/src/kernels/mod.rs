@@ -34,8 +34,10 @@ pub(crate) use shared::Shared;
 pub(crate) use stem::Stem;
 pub(crate) use winograd::Winograd;
 
+use std::ops::Range;
+
 use crate::instructions::InstructionSet;
-use crate::layout::Lanes;
+use crate::layout::{Lanes, Map};
 use maximum::MaximumRow;
 use tile::{MicroKernel, PixelStep};
 use transform::{InputTiles, OutputTiles};
@@ -85,6 +87,32 @@ impl std::fmt::Debug for Kernels {
     }
 }
 
+/// What a convolution lies between.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    /// Parts of the arena, as long as their maps.
+    pub(crate) input: Range<usize>,
+    pub(crate) input_map: Map,
+    pub(crate) output: Range<usize>,
+    pub(crate) output_map: Map,
+    /// Whether to add to what the output holds.
+    pub(crate) add: bool,
+    /// Whether negative sums become zero.
+    pub(crate) relu: bool,
+}
+
+impl Ends {
+    /// Both maps, input and output.
+    ///
+    /// # Panics
+    ///
+    /// If one does not fit its part.
+    fn maps(&self) -> (Map, Map) {
+        assert!(self.input.len() >= self.input_map.len() && self.output.len() >= self.output_map.len());
+        (self.input_map, self.output_map)
+    }
+}
+
 /// What a step works on.
 pub(crate) struct Work<'a> {
     /// `[channels, height, width]`.
@@ -104,7 +132,7 @@ pub(crate) struct Worker {
     pub(crate) scratch: Vec<Lanes>,
     /// What the scratch holds from the item before, if a later one can use it:
     /// the round, and the tiles.
-    pub(crate) kept: Option<(usize, std::ops::Range<usize>)>,
+    pub(crate) kept: Option<(usize, Range<usize>)>,
 }
 
 /// One step of a network.

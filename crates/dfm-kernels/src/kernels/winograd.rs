@@ -12,9 +12,9 @@ use std::ops::Range;
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
 use super::transform::{IN, InputBlock, OutputBlock, PRODUCTS, tiles};
-use super::{Kernels, Work, Worker};
+use super::{Ends, Kernels, Work, Worker};
 use crate::filters::{self, Filters, Source};
-use crate::layout::{Division, LANES, Lanes, Map};
+use crate::layout::{Division, LANES, Lanes};
 use crate::network::Convolution;
 
 /// [`Lanes`] of transformed input that a thread holds: about a MiB, half of the
@@ -30,30 +30,17 @@ pub(crate) struct Winograd {
     kernels: Kernels,
     /// Of each group one 1×1 convolution for every product.
     filters: Filters,
-    input: Range<usize>,
-    input_map: Map,
-    output: Range<usize>,
-    output_map: Map,
+    ends: Ends,
     /// Tiles that are transformed at once.
     chunk: usize,
-    add: bool,
-    relu: bool,
     pub(super) multiply_adds: u64,
 }
 
 impl Winograd {
-    /// From `input` to `output`, parts of the arena, of which the latter is added to
-    /// if `add` says so. The kernel must be 3×3, and stride and groups one.
-    pub(crate) fn new(
-        convolution: &Convolution,
-        kernels: Kernels,
-        (input, input_map): (Range<usize>, Map),
-        (output, output_map): (Range<usize>, Map),
-        add: bool,
-        relu: bool,
-    ) -> Self {
+    /// Of `convolution` between `ends`. The kernel must be 3×3, and stride and groups one.
+    pub(crate) fn new(convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
         assert!(convolution.kernel == [3, 3] && convolution.stride == 1 && convolution.groups == 1);
-        assert!(input.len() >= input_map.len() && output.len() >= output_map.len());
+        let (input_map, output_map) = ends.maps();
         let most = (TRANSFORMED / (PRODUCTS * input_map.blocks())).max(16);
         let total = tiles(output_map);
         let chunk = total.div_ceil(total.div_ceil(most));
@@ -67,13 +54,8 @@ impl Winograd {
                 PRODUCTS,
                 |first, write| transform_weights(convolution, first, write),
             ),
-            input,
-            input_map,
-            output,
-            output_map,
+            ends,
             chunk,
-            add,
-            relu,
             multiply_adds: convolution.multiply_adds(output_map.pixels()),
         }
     }
@@ -81,7 +63,7 @@ impl Winograd {
     /// From one product to the next, one more than needed: at a power of two they would
     /// all fall into the same set of the cache.
     fn transformed_pitch(&self) -> usize {
-        self.input_map.blocks() * self.chunk + 1
+        self.ends.input_map.blocks() * self.chunk + 1
     }
 
     fn product_pitch(&self) -> usize {
@@ -93,7 +75,7 @@ impl Winograd {
     }
 
     pub(crate) fn division(&self, threads: usize) -> Division {
-        let (tiles, groups) = (tiles(self.output_map), self.filters.groups.len());
+        let (tiles, groups) = (tiles(self.ends.output_map), self.filters.groups.len());
         let fewest = 2 * self.kernels.pixels();
         match self.filters.bytes() > SHARED_WEIGHTS {
             true => Division::by_groups(threads, tiles, fewest, groups),
@@ -102,7 +84,7 @@ impl Winograd {
     }
 
     pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, round: usize, item: usize) {
-        let total = tiles(self.output_map);
+        let total = tiles(self.ends.output_map);
         let (tiles, groups) = self.division(work.threads).item(item, total, self.filters.groups.len());
         for begin in tiles.clone().step_by(self.chunk) {
             let tiles = begin..(begin + self.chunk).min(tiles.end);
@@ -123,11 +105,11 @@ impl Winograd {
     fn transform(&self, work: &Work<'_>, tiles: Range<usize>, transformed: &mut [Lanes]) {
         let pitch = self.transformed_pitch();
         assert!(tiles.len() <= self.chunk && transformed.len() >= PRODUCTS * pitch);
-        for block in 0..self.input_map.blocks() {
-            let begin = self.input.start + block * self.input_map.pixels();
+        for block in 0..self.ends.input_map.blocks() {
+            let begin = self.ends.input.start + block * self.ends.input_map.pixels();
             let block = InputBlock {
-                input: work.arena.at(begin..begin + self.input_map.pixels()).cast(),
-                map: self.input_map,
+                input: work.arena.at(begin..begin + self.ends.input_map.pixels()).cast(),
+                map: self.ends.input_map,
                 tiles: tiles.clone(),
                 transformed: transformed[block * self.chunk..].as_mut_ptr().cast(),
                 pitch: pitch * LANES,
@@ -166,16 +148,16 @@ impl Winograd {
         assert!(products.len() >= PRODUCTS * pitch && tiles.len() <= self.chunk);
         let first_block = self.filters.groups[group].first_block;
         for (index, bias) in self.filters.bias(group).iter().enumerate() {
-            let begin = self.output.start + (first_block + index) * self.output_map.pixels();
+            let begin = self.ends.output.start + (first_block + index) * self.ends.output_map.pixels();
             let block = OutputBlock {
                 products: products[index * self.chunk..].as_ptr().cast(),
                 pitch: pitch * LANES,
                 tiles: tiles.clone(),
                 bias: bias.0.as_ptr(),
-                output: work.arena.at(begin..begin + self.output_map.pixels()).cast(),
-                map: self.output_map,
-                add: self.add,
-                relu: self.relu,
+                output: work.arena.at(begin..begin + self.ends.output_map.pixels()).cast(),
+                map: self.ends.output_map,
+                add: self.ends.add,
+                relu: self.ends.relu,
             };
             // SAFETY: the last product of the last tile of this block is inside, by the
             // assertion; the pixels of these tiles and blocks are this item's alone.
@@ -229,6 +211,6 @@ fn transform_row([a, b, c]: [[f64; LANES]; 3]) -> [[f64; LANES]; IN] {
 
 impl std::fmt::Display for Winograd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "3×3 by transforms, {} to {}", self.input_map, self.output_map)
+        write!(f, "3×3 by transforms, {} to {}", self.ends.input_map, self.ends.output_map)
     }
 }
