@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dfm-core", &["dfm-backbone", "dfm-stats"]),
     ("dfm-cli", &["dfm-backbone", "dfm-core"]),
     ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-cli"]),
-    ("xtask", &["dfm-backbone", "dfm-stats"]),
+    ("xtask", &["dfm-backbone", "dfm-kernels", "dfm-stats"]),
 ];
 
 /// What a library must do without, and why.
