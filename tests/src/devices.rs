@@ -29,6 +29,12 @@ pub fn available() -> Vec<(String, Compute)> {
     devices
 }
 
+/// Whether every new shape costs the device seconds of compiling and tuning, so that a
+/// suite must give it few.
+pub fn compiles_every_shape(name: &str) -> bool {
+    name == "wgpu"
+}
+
 /// Whether `name` is one of the devices that must be there.
 fn required(name: &str) -> bool {
     std::env::var(REQUIRED).is_ok_and(|names| names.split(',').any(|required| required.trim() == name))
