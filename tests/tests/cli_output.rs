@@ -44,7 +44,9 @@ fn a_reader_that_leaves_early_does_not_change_the_verdict() {
     {
         let output = unread(&dfm, arguments);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(0) && said.is_empty(), "{arguments:?}: {said}");
+        // A graphics driver that looks for a desktop says so on standard error.
+        let ours = said.lines().filter(|line| !line.is_empty() && !line.contains("XDG_RUNTIME_DIR"));
+        assert!(output.status.code() == Some(0) && ours.count() == 0, "{arguments:?}: {said}");
     }
 }
 
