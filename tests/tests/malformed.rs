@@ -153,8 +153,8 @@ fn a_truncated_model() {
 
 #[test]
 fn a_model_of_another_version() {
-    let run = read_changed(|bytes| replace(bytes, b"\\\"version\\\":1", b"\\\"version\\\":9"));
-    run.expect_said(&["version 9", "reads version 1"]);
+    let run = read_changed(|bytes| replace(bytes, b"\\\"version\\\":2", b"\\\"version\\\":9"));
+    run.expect_said(&["version 9", "reads version 2"]);
 }
 
 #[test]

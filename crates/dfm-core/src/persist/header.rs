@@ -8,7 +8,7 @@ use crate::model::FitRecord;
 use crate::params::ScoreKind;
 
 /// The version of the format that this program reads and writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Everything about a model that is not a tensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

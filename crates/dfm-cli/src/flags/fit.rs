@@ -1,0 +1,54 @@
+//! Flags of what makes models.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dfm_core::{Keep, ScoreKind};
+
+use crate::flags::{BackboneFlags, ComputeFlags};
+use crate::values::{parse_keep, parse_score};
+
+/// Flags of `dfm fit`.
+#[derive(Debug, Args)]
+pub(crate) struct FitFlags {
+    /// Folder of good pictures, or one that holds train/good
+    pub(crate) folder: PathBuf,
+    /// Where to write the model
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) backbone: BackboneFlags,
+    /// Share of the variance to keep, up to 1.0, or a whole number of components
+    #[arg(long, default_value = "0.97", value_parser = parse_keep)]
+    pub(crate) pca: Keep,
+    /// fre (with maps) or nll
+    #[arg(long, default_value = "fre", value_parser = parse_score)]
+    pub(crate) score: ScoreKind,
+    /// Raw score from which a picture is anomalous; from held-out good pictures unless given
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) threshold: Option<f64>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+    /// Pictures that run through the network together
+    #[arg(long, default_value_t = 8)]
+    pub(crate) batch: usize,
+    /// Leave the backbone's weights out of the model, keeping their hash
+    #[arg(long)]
+    pub(crate) slim: bool,
+    /// Leave out what merging and updating the model would need
+    #[arg(long)]
+    pub(crate) no_update: bool,
+    /// Do not count unreadable pictures as an error
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+}
+
+/// Flags of `dfm demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    /// Folder for the model and the overlays
+    #[arg(short, long, default_value = "dfm-demo")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}

@@ -1,0 +1,77 @@
+//! The command line, as typed.
+
+mod fit;
+mod model;
+mod network;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use fit::{DemoFlags, FitFlags};
+pub(crate) use model::{EvaluateFlags, InfoFlags, ModelFlags, PredictFlags};
+pub(crate) use network::{
+    BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
+};
+
+/// Visual anomaly detection: learn what good looks like, then judge new pictures.
+#[derive(Debug, Parser)]
+#[command(name = "dfm", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Flags {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say more; twice for more still
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+/// One command each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Learn from a folder of pictures of good parts
+    Fit(FitFlags),
+    /// Judge pictures: exit code 0 all normal, 1 something anomalous, 2 any error
+    Predict(PredictFlags),
+    /// Measure a model on pictures whose truth is known
+    Evaluate(EvaluateFlags),
+    /// Write the feature rows of pictures, before any statistics
+    Features(FeaturesFlags),
+    /// Say what is in a model file
+    Info(InfoFlags),
+    /// List the devices that this program can compute on
+    Devices(DevicesFlags),
+    /// List and fetch backbone weights
+    Weights(WeightsFlags),
+    /// Measure the network on this machine
+    Bench(BenchFlags),
+    /// Watch it work on bundled pictures: no arguments, no network
+    Demo(DemoFlags),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs: see docs/json-schema.md
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// How a result that is no table of equal rows is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs: see docs/json-schema.md
+    Json,
+}

@@ -1,0 +1,61 @@
+//! Flags of what asks models.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::flags::{ComputeFlags, Format, ReportFormat};
+
+/// How a model is opened.
+#[derive(Debug, Args)]
+pub(crate) struct ModelFlags {
+    /// The model, as `dfm fit` wrote it
+    pub(crate) model: PathBuf,
+    /// Weights of a model that was fitted with --slim: a pulled name or a file; embedded and
+    /// random ones are found without
+    #[arg(long)]
+    pub(crate) weights: Option<String>,
+    /// Raw score from which a picture is anomalous; the model's own unless given
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) threshold: Option<f64>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}
+
+/// Flags of `dfm predict`.
+#[derive(Debug, Args)]
+pub(crate) struct PredictFlags {
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
+    /// Pictures, folders or patterns such as 'shots/*.png'
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Folder for a heat map and an overlay of each picture; later runs leave them out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maps: Option<PathBuf>,
+}
+
+/// Flags of `dfm evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateFlags {
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
+    /// A folder with test/good, test/DEFECT and ground_truth/DEFECT, as MVTec AD
+    pub(crate) dataset: PathBuf,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+/// Flags of `dfm info`.
+#[derive(Debug, Args)]
+pub(crate) struct InfoFlags {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}

@@ -1,0 +1,127 @@
+//! Flags of what runs the network: where, which, and how fast.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use dfm_backbone::Layer;
+
+use crate::flags::{Format, ReportFormat};
+use crate::values::{Size, parse_size};
+
+/// Where and how fast to compute.
+#[derive(Debug, Args)]
+pub(crate) struct ComputeFlags {
+    /// Where to compute: cpu, flex, ndarray, wgpu, wgpu:N, cuda:N (see `dfm devices`)
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Threads to compute with; all processors unless given
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Threads that decode pictures ahead of the network
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// Which network, and where it is tapped.
+#[derive(Debug, Args)]
+pub(crate) struct BackboneFlags {
+    /// The network; what the weights say they are for unless given, else resnet50_1by2
+    #[arg(long)]
+    pub(crate) backbone: Option<String>,
+    /// embedded, random, the name of pulled weights, or a file
+    #[arg(long)]
+    pub(crate) weights: Option<String>,
+    /// The layer whose output is modelled
+    #[arg(long, default_value = "layer3")]
+    pub(crate) layer: Layer,
+    /// Side of the average pool over that output, in cells
+    #[arg(long, default_value_t = 4)]
+    pub(crate) pool: usize,
+    /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
+    #[arg(long, value_parser = parse_size)]
+    pub(crate) size: Option<Size>,
+    /// Seed of random weights
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Flags of `dfm features`.
+#[derive(Debug, Args)]
+pub(crate) struct FeaturesFlags {
+    /// Pictures, folders or patterns such as 'shots/*.png'
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where to write the rows, as safetensors
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+    /// Take network, layer, pool and size from this model; with --weights if it is slim
+    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "seed"])]
+    pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) backbone: BackboneFlags,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+    /// Pictures that run through the network together
+    #[arg(long, default_value_t = 8)]
+    pub(crate) batch: usize,
+}
+
+/// Flags of `dfm devices`.
+#[derive(Debug, Args)]
+pub(crate) struct DevicesFlags {
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Flags of `dfm weights`.
+#[derive(Debug, Args)]
+pub(crate) struct WeightsFlags {
+    #[command(subcommand)]
+    pub(crate) task: WeightsTask,
+}
+
+/// What `dfm weights` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WeightsTask {
+    /// List the weights that can be fetched, and how each is checked
+    List,
+    /// Print the licences of the weights inside this program
+    Notices,
+    /// Fetch weights from their official home
+    Pull {
+        /// A name that `dfm weights list` shows
+        name: String,
+        /// A mirror: the folder's URL in place of the official one; also DFM_WEIGHTS_ENDPOINT
+        #[arg(long)]
+        endpoint: Option<String>,
+    },
+}
+
+/// Flags of `dfm bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchFlags {
+    /// The network; see `dfm weights list`
+    #[arg(long, default_value = "resnet50_1by2")]
+    pub(crate) arch: String,
+    /// random, embedded, the name of pulled weights, or a file
+    #[arg(long, default_value = "random")]
+    pub(crate) weights: String,
+    /// The layer to run to
+    #[arg(long, default_value = "layer3")]
+    pub(crate) layer: Layer,
+    /// Size of the pictures, as 256 or HEIGHTxWIDTH
+    #[arg(long, default_value = "256", value_parser = parse_size)]
+    pub(crate) size: Size,
+    /// Pictures that run through the network together
+    #[arg(long, default_value_t = 1)]
+    pub(crate) batch: usize,
+    /// Measured runs, after two that are not
+    #[arg(long, default_value_t = 20)]
+    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
