@@ -340,7 +340,7 @@ fn a_statistic_whose_parts_contradict_each_other_is_refused() {
     let half = 0.5_f64.sqrt();
     let read = |directions: &[f64], values: &[f64], coordinates: &[f64], rows| {
         let parts = (directions.to_vec(), values.to_vec(), coordinates.to_vec());
-        FitStatistic::from_parts(vec![0.0; 2], parts.0, parts.1, parts.2, rows)
+        FitStatistic::from_parts(vec![0.0; 2], parts.0, parts.1, parts.2, rows, None)
     };
     assert!(read(&[1.0, 0.0], &[3.0], &[3.0 * half, -3.0 * half], 2).is_ok());
     assert!(read(&[], &[], &[], 1).is_ok());

@@ -2,7 +2,7 @@
 //! that knows the linear algebra library.
 
 use faer::linalg::matmul::{matmul, triangular};
-use faer::{Accum, Mat, MatRef, Par, Side};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use crate::error::StatsError;
 
@@ -39,6 +39,9 @@ pub(crate) struct Decomposition {
     /// Share of the largest variance up to which directions count as absent;
     /// `None` where none was found.
     pub(crate) rank_cut: Option<f64>,
+    /// Squared singular values beyond the limit: the sum, and the largest.
+    pub(crate) dropped: f64,
+    pub(crate) largest_dropped: f64,
 }
 
 impl Route {
@@ -54,16 +57,23 @@ impl Route {
 
 /// Decomposes centred `rows` `[N, D]` that were divided by `unit` so that the
 /// largest value before centring was between one and two; singular values and
-/// coordinates are multiplied by it again.
+/// coordinates are multiplied by it again. No more than the leading `limit`
+/// directions are kept.
 ///
-/// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant.
-pub(crate) fn decompose(rows: &mut [f64], columns: usize, unit: f64) -> Result<Decomposition, StatsError> {
+/// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
+/// the rows, which are gone before the end, the directions twice.
+pub(crate) fn decompose(
+    mut rows: Vec<f64>,
+    columns: usize,
+    unit: f64,
+    limit: usize,
+) -> Result<Decomposition, StatsError> {
     let count = rows.len() / columns;
     let squared = if count <= columns { Route::Gram } else { Route::Scatter };
     // Centring leaves the rounding of values of about two behind: nothing below
     // can be told from it. Rows may be much smaller than that and are rescaled,
     // so that no square vanishes.
-    let scale = power_of_two(rows);
+    let scale = power_of_two(&rows);
     let noise = 2.0 * f64::EPSILON * (rows.len() as f64).sqrt();
     if scale <= f64::EPSILON {
         return Ok(Decomposition {
@@ -72,26 +82,40 @@ pub(crate) fn decompose(rows: &mut [f64], columns: usize, unit: f64) -> Result<D
             coordinates: Vec::new(),
             route: squared,
             rank_cut: None,
+            dropped: 0.0,
+            largest_dropped: 0.0,
         });
     }
     rows.iter_mut().for_each(|value| *value /= scale);
-    let matrix = MatRef::from_row_major_slice(rows, count, columns);
+    let matrix = MatRef::from_row_major_slice(&rows, count, columns);
     let found = match squared {
-        Route::Gram => gram(matrix, noise / scale),
-        _ => scatter(matrix, noise / scale),
+        Route::Gram => gram(matrix, noise / scale, limit),
+        _ => scatter(matrix, noise / scale, limit),
     };
     let failed = StatsError::NotConverged { rows: count, columns };
     let mut parts = found.ok_or_else(|| failed.clone())?;
     // Centring takes one direction of N away; any other that is missing may be
     // small rather than absent, and only the SVD can tell.
-    if parts.singular_values.len() < (count - 1).min(columns) {
-        parts = thin_svd(matrix, noise / scale).ok_or(failed)?;
+    if parts.singular_values.len() + parts.dropped.len() < (count - 1).min(columns) {
+        parts = thin_svd(matrix, noise / scale, limit).ok_or(failed)?;
     }
+    drop(rows);
     let found = parts.finish(count, columns, scale * unit);
     match found.singular_values.iter().find(|value| !value.is_normal()) {
         Some(_) => Err(StatsError::Range { operation: "decomposition", scale: unit }),
         None => Ok(found),
     }
+}
+
+/// `left` `[N, K]` times `right` `[K, D]`, all row by row.
+pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
+    let count = left.len() / inner.max(1);
+    let mut values = vec![0.0; count * columns];
+    let product = MatMut::from_row_major_slice_mut(&mut values, count, columns);
+    let left = MatRef::from_row_major_slice(left, count, inner);
+    let right = MatRef::from_row_major_slice(right, inner, columns);
+    matmul(product, Accum::Replace, left, right, 1.0, Par::rayon(0));
+    values
 }
 
 /// The power of two at or below the largest absolute value; 0 where all are.
@@ -118,6 +142,8 @@ struct Parts {
     route: Route,
     /// Share of the largest variance.
     cut: f64,
+    /// Squared singular values beyond the limit, falling.
+    dropped: Vec<f64>,
 }
 
 impl Parts {
@@ -143,38 +169,50 @@ impl Parts {
         }
         let singular_values = self.singular_values.iter().map(|value| value * scale).collect();
         let rank_cut = (rank > 0).then_some(self.cut);
-        Decomposition { singular_values, directions, coordinates, route: self.route, rank_cut }
+        let squared = |share: f64| scale * (scale * share);
+        Decomposition {
+            singular_values,
+            directions,
+            coordinates,
+            route: self.route,
+            rank_cut,
+            dropped: squared(self.dropped.iter().sum()),
+            largest_dropped: squared(self.dropped.first().copied().unwrap_or(0.0)),
+        }
     }
 }
 
-fn gram(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
-    let (singular_values, vectors, cut) = eigen(inner_products(rows, rows.transpose()), noise)?;
+fn gram(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
+    let Eigen { singular_values, vectors, cut, dropped } =
+        eigen(inner_products(rows, rows.transpose()), noise, limit)?;
     let rank = singular_values.len();
     // Xᵀ U has the directions as columns, each as long as its singular value.
     let directions = product(rows.transpose(), vectors.as_ref());
     let coordinates =
         Mat::from_fn(rows.nrows(), rank, |row, index| vectors[(row, index)] * singular_values[index]);
-    Some(Parts { singular_values, directions, coordinates, route: Route::Gram, cut })
+    Some(Parts { singular_values, directions, coordinates, route: Route::Gram, cut, dropped })
 }
 
-fn scatter(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
-    let (singular_values, directions, cut) = eigen(inner_products(rows.transpose(), rows), noise)?;
+fn scatter(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
+    let Eigen { singular_values, vectors: directions, cut, dropped } =
+        eigen(inner_products(rows.transpose(), rows), noise, limit)?;
     let coordinates = product(rows, directions.as_ref());
-    Some(Parts { singular_values, directions, coordinates, route: Route::Scatter, cut })
+    Some(Parts { singular_values, directions, coordinates, route: Route::Scatter, cut, dropped })
 }
 
-fn thin_svd(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
+fn thin_svd(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
     let svd = rows.thin_svd().ok()?;
     let values = svd.S().column_vector();
     let cut = (rows.nrows().max(rows.ncols()) as f64 * f64::EPSILON * values[0]).max(noise);
-    let singular_values: Vec<f64> = values.iter().copied().take_while(|value| *value > cut).collect();
+    let mut singular_values: Vec<f64> = values.iter().copied().take_while(|value| *value > cut).collect();
+    let dropped = beyond(&mut singular_values, limit).iter().map(|value| value * value).collect();
     let rank = singular_values.len();
     let cut = (cut / values[0]).powi(2);
     let directions = svd.V().subcols(0, rank).to_owned();
     let left = svd.U();
     let coordinates =
         Mat::from_fn(rows.nrows(), rank, |row, index| left[(row, index)] * singular_values[index]);
-    Some(Parts { singular_values, directions, coordinates, route: Route::ThinSvd, cut })
+    Some(Parts { singular_values, directions, coordinates, route: Route::ThinSvd, cut, dropped })
 }
 
 /// The lower triangle of `left · right`, which is symmetric.
@@ -200,17 +238,34 @@ fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-/// Roots of the eigenvalues above cut and noise, falling, their eigenvectors as
-/// columns, and the cut as a share of the largest.
-fn eigen(matrix: Mat<f64>, noise: f64) -> Option<(Vec<f64>, Mat<f64>, f64)> {
+/// The leading eigenvectors of a matrix of inner products.
+struct Eigen {
+    /// Roots of the eigenvalues above cut and noise, falling, up to the limit.
+    singular_values: Vec<f64>,
+    /// As columns.
+    vectors: Mat<f64>,
+    /// As a share of the largest eigenvalue.
+    cut: f64,
+    /// The eigenvalues above cut and noise beyond the limit.
+    dropped: Vec<f64>,
+}
+
+fn eigen(matrix: Mat<f64>, noise: f64, limit: usize) -> Option<Eigen> {
     let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
-    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
     // They come in rising order.
-    let largest = values.last().copied().unwrap_or(0.0);
-    let cut = (SQUARED_CUT * largest).max(noise * noise);
-    let kept = values.iter().rev().take_while(|value| **value > cut).count();
+    let mut values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
     let size = values.len();
-    let vectors = eigen.U();
-    let chosen = Mat::from_fn(size, kept, |row, index| vectors[(row, size - 1 - index)]);
-    Some((values.iter().rev().take(kept).map(|value| value.sqrt()).collect(), chosen, cut / largest))
+    let largest = values.first().copied().unwrap_or(0.0);
+    let cut = (SQUARED_CUT * largest).max(noise * noise);
+    values.truncate(values.partition_point(|value| *value > cut));
+    let dropped = beyond(&mut values, limit);
+    let all = eigen.U();
+    let vectors = Mat::from_fn(size, values.len(), |row, index| all[(row, size - 1 - index)]);
+    let singular_values = values.iter().map(|value| value.sqrt()).collect();
+    Some(Eigen { singular_values, vectors, cut: cut / largest, dropped })
+}
+
+/// Takes off what `values` hold beyond `limit`.
+fn beyond(values: &mut Vec<f64>, limit: usize) -> Vec<f64> {
+    values.split_off(limit.min(values.len()))
 }

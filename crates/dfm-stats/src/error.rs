@@ -70,6 +70,20 @@ pub enum StatsError {
         /// Columns.
         columns: usize,
     },
+    /// More memory than was allowed.
+    #[error(
+        "fitting rows of {columns} values needs at least {} MiB, but {} MiB are allowed: allow more memory",
+        needed.div_ceil(1 << 20),
+        allowed >> 20
+    )]
+    Memory {
+        /// Values of a row.
+        columns: usize,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that it may take.
+        allowed: u64,
+    },
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
     Device {

@@ -5,6 +5,9 @@
 //!
 //! - [`Samples`]: rows `[N, D]`, checked to be finite.
 //! - [`FitStatistic`]: their mean and every direction in which they vary.
+//! - [`StreamingFit`]: the same of rows that come in batches, within a stated memory;
+//!   [`FitStatistic::merge`] and [`without`](FitStatistic::without) of rows that come or
+//!   go later.
 //! - [`Pca`]: the leading directions, by share of variance or by count.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
 //!
@@ -21,14 +24,18 @@
 //! # Ok::<(), dfm_stats::StatsError>(())
 //! ```
 
+mod compression;
 mod decompose;
 mod error;
 mod gaussian;
+mod merge;
 mod pca;
 mod samples;
 mod score;
 mod statistic;
+mod streaming;
 
+pub use compression::Compression;
 pub use decompose::Route;
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
@@ -36,3 +43,4 @@ pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
 pub use samples::Samples;
 pub use score::{GaussianScorer, PcaScorer};
 pub use statistic::FitStatistic;
+pub use streaming::{StreamingFit, StreamingParams, ValidStreamingParams};

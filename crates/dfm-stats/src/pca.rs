@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use crate::compression::Compression;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 use crate::score::PcaScorer;
@@ -11,7 +12,8 @@ use crate::statistic::{FitStatistic, check_directions, check_falling};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Keep {
     /// The fewest whose share of the variance reaches this, in (0, 1]; 1 keeps
-    /// every direction, however small. scikit-learn's rule, but for a share that
+    /// every direction, however small; all there are where a compressed statistic does
+    /// not hold that share. scikit-learn's rule, but for a share that
     /// is met to the last digit: reaching it is enough here, scikit-learn wants it
     /// exceeded and keeps one more.
     Ratio(f64),
@@ -71,7 +73,9 @@ impl ValidPcaParams {
         };
         // Shares first, so that no square overflows.
         let shares: Vec<f64> = singular_values.iter().map(|value| (value / largest).powi(2)).collect();
-        let all: f64 = shares.iter().sum();
+        // What compression dropped lies in no direction, but it is variance.
+        let dropped = statistic.compression().map_or(0.0, Compression::dropped) / largest / largest;
+        let all = shares.iter().sum::<f64>() + dropped;
         let count = match self.0.keep {
             Keep::Components(asked) if asked > rank => {
                 return Err(StatsError::TooManyComponents { asked, rank, rows });
@@ -94,7 +98,7 @@ impl ValidPcaParams {
         }
         let columns = statistic.mean().len();
         let explained_variance: Vec<f64> = shares[..count].iter().map(|share| share * unit).collect();
-        let discarded: f64 = shares[count..].iter().sum::<f64>() * unit;
+        let discarded = (shares[count..].iter().sum::<f64>() + dropped) * unit;
         let left_out = columns - count;
         Ok(Pca {
             mean: statistic.mean().to_vec(),

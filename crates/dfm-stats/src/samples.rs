@@ -86,6 +86,11 @@ impl Samples {
         &self.values
     }
 
+    /// All values, row by row, without the table.
+    pub(crate) fn into_values(self) -> Vec<f64> {
+        self.values
+    }
+
     /// The rows at `indices`, in that order.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! What a fit knows of its rows: everything that later fits can be made from.
 
-use crate::decompose::{Route, decompose, power_of_two};
+use crate::compression::Compression;
+use crate::decompose::{Decomposition, Route, decompose, power_of_two};
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 
@@ -22,44 +23,71 @@ pub struct FitStatistic {
     sample_count: usize,
     route: Option<Route>,
     rank_cut: Option<f64>,
+    compression: Option<Compression>,
 }
 
 impl FitStatistic {
     /// Of `samples` `[N, D]`. Rows that are all the same have rank 0.
     ///
-    /// Cost: a centred copy of the rows, and `O(N · D · min(N, D))` work.
+    /// Cost: as [`of_owned`](Self::of_owned), and a copy of the rows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`of_owned`](Self::of_owned).
+    pub fn of(samples: &Samples) -> Result<Self, StatsError> {
+        Self::of_owned(samples.clone())
+    }
+
+    /// [`of`](Self::of), using up the rows.
+    ///
+    /// Cost: `O(N · D · min(N, D))` work, and `8 · N · D` bytes beside the rows.
     ///
     /// # Errors
     ///
     /// If the decomposition does not converge, or `f64` cannot hold the singular
     /// values.
-    pub fn of(samples: &Samples) -> Result<Self, StatsError> {
+    pub fn of_owned(samples: Samples) -> Result<Self, StatsError> {
         let (count, columns) = (samples.rows(), samples.columns());
+        let mut centred = samples.into_values();
         // A power of two, so that dividing changes no digit, and sums of huge
         // values stay finite.
-        let scale = power_of_two(samples.as_slice());
+        let scale = power_of_two(&centred);
         let divisor = if scale == 0.0 { 1.0 } else { scale };
-        let mut centred: Vec<f64> = samples.as_slice().iter().map(|value| value / divisor).collect();
+        centred.iter_mut().for_each(|value| *value /= divisor);
         let mut mean = centre(&mut centred, columns);
         // What the first pass lost to rounding: without it, columns that are all
         // the same would seem to vary.
         for (mean, rest) in mean.iter_mut().zip(centre(&mut centred, columns)) {
             *mean = ((*mean + rest) * divisor).clamp(f64::MIN, f64::MAX);
         }
-        let found = decompose(&mut centred, columns, divisor)?;
-        Ok(Self {
+        let mut found = decompose(centred, columns, divisor, usize::MAX)?;
+        let coordinates = std::mem::take(&mut found.coordinates);
+        Ok(Self::assemble(mean, found, coordinates, count, None))
+    }
+
+    /// From a decomposition, with the coordinates of each row in it.
+    pub(crate) fn assemble(
+        mean: Vec<f64>,
+        found: Decomposition,
+        coordinates: Vec<f64>,
+        sample_count: usize,
+        compression: Option<Compression>,
+    ) -> Self {
+        Self {
             mean,
             directions: found.directions,
             singular_values: found.singular_values,
-            coordinates: found.coordinates,
-            sample_count: count,
+            coordinates,
+            sample_count,
             route: Some(found.route),
             rank_cut: found.rank_cut,
-        })
+            compression,
+        }
     }
 
     /// From parts that may come from a file: `mean` `[D]`, `directions` `[R, D]`,
-    /// `singular_values` `[R]`, `coordinates` `[N, R]`.
+    /// `singular_values` `[R]`, `coordinates` `[N, R]`, and what was left out of them
+    /// if they were compressed.
     ///
     /// # Errors
     ///
@@ -73,6 +101,7 @@ impl FitStatistic {
         singular_values: Vec<f64>,
         coordinates: Vec<f64>,
         sample_count: usize,
+        compression: Option<Compression>,
     ) -> Result<Self, StatsError> {
         let (columns, rank) = (mean.len(), singular_values.len());
         check_values("mean", &mean, columns.max(1))?;
@@ -89,7 +118,25 @@ impl FitStatistic {
         }
         check_directions(&directions, columns)?;
         check_coordinates(&coordinates, &singular_values, sample_count)?;
-        Ok(Self { mean, directions, singular_values, coordinates, sample_count, route: None, rank_cut: None })
+        if let Some(compression) = &compression {
+            check_values("remainders", compression.remainders(), sample_count)?;
+        }
+        let (route, rank_cut) = (None, None);
+        Ok(Self {
+            mean,
+            directions,
+            singular_values,
+            coordinates,
+            sample_count,
+            route,
+            rank_cut,
+            compression,
+        })
+    }
+
+    /// The same of another number of rows, which do not vary.
+    pub(crate) fn of_equal_rows(&self, sample_count: usize, compression: Option<Compression>) -> Self {
+        Self { sample_count, compression, ..self.clone() }
     }
 
     /// `N`.
@@ -131,6 +178,11 @@ impl FitStatistic {
     /// `[N, R]`.
     pub fn coordinates(&self) -> &[f64] {
         &self.coordinates
+    }
+
+    /// What was left out, if directions were.
+    pub fn compression(&self) -> Option<&Compression> {
+        self.compression.as_ref()
     }
 }
 

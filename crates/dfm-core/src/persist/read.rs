@@ -222,6 +222,7 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
         shaped("singular_values", file.f64("singular_values")?, &[rank])?,
         widen(&shaped("coordinates", file.f32("coordinates")?, &[hashes.len(), rank])?),
         hashes.len(),
+        None,
     )
     .map_err(content("fit statistic"))?;
     Ok(Some((statistic, hashes.to_vec())))

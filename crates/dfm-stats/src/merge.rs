@@ -1,0 +1,238 @@
+//! Statistics of the union of rows, and of what is left without some.
+
+use crate::compression::Compression;
+use crate::decompose::{Decomposition, decompose, multiply, power_of_two};
+use crate::error::StatsError;
+use crate::samples::Samples;
+use crate::statistic::FitStatistic;
+
+/// Coordinates that are turned together, in rows: enough for the matrix product to run
+/// at its speed, few enough to need no memory worth counting.
+const ROWS_AT_ONCE: usize = 4096;
+
+impl FitStatistic {
+    /// The statistic of the rows of both, those of `self` first.
+    ///
+    /// With `δ` the difference of the means, the rows `S₁V₁`, `S₂V₂` and
+    /// `√(n₁n₂/n) · δ` have the scatter of the union (Chan, Golub and LeVeque 1979), so
+    /// that no row is needed again. Without a `limit` nothing is lost but rounding: the
+    /// result is that of one fit, and it matters neither which comes first nor which are
+    /// merged before others. With one, no more than that many directions are kept, and
+    /// [`Compression`] says what it cost.
+    ///
+    /// Cost: with `R` directions in both together, `O(R² · D + N · R²)`, and
+    /// `24 · R · D` bytes beside both statistics.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have different numbers of columns, the limit is 0, the decomposition
+    /// does not converge, or `f64` cannot hold the result.
+    pub fn merge(&self, other: &Self, limit: Option<usize>) -> Result<Self, StatsError> {
+        let columns = self.mean().len();
+        if other.mean().len() != columns {
+            return Err(StatsError::Shape {
+                what: "rows to merge",
+                expected: format!("{columns} columns"),
+                got: format!("{} columns", other.mean().len()),
+            });
+        }
+        if limit == Some(0) {
+            let (name, expected) = ("limit of directions", "1 or more".to_owned());
+            return Err(StatsError::Parameter { name, expected, got: "0".to_owned() });
+        }
+        let union = Union::of(self, other);
+        let mut found = decompose(union.stacked(), columns, union.unit, limit.unwrap_or(usize::MAX))?;
+        let turned = std::mem::take(&mut found.coordinates);
+        let mut coordinates = Vec::with_capacity(union.count() * found.singular_values.len());
+        union.turn(0, &turned, found.singular_values.len(), &mut coordinates);
+        union.turn(1, &turned, found.singular_values.len(), &mut coordinates);
+        let compression = union.compression(&found, &coordinates, limit)?;
+        Ok(Self::assemble(union.mean(), found, coordinates, union.count(), compression))
+    }
+
+    /// The statistic of all rows but those at the places `left_out`: that of one fit
+    /// without them, to rounding. What a compressed statistic had dropped stays
+    /// dropped; its error bound grows to what holds for any part of its rows,
+    /// `2 · s₁ · √d + d` with `s₁` the largest singular value and `d` the squared length
+    /// of all that was dropped.
+    ///
+    /// Cost: `O(N · R² + R² · D)`, and `16 · R · D` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such row, none would be left, or the decomposition does not
+    /// converge.
+    pub fn without(&self, left_out: &[usize]) -> Result<Self, StatsError> {
+        let (count, rank, columns) = (self.sample_count(), self.rank(), self.mean().len());
+        let refused = |expected: String, got: String| StatsError::Parameter { name: "rows to leave out", expected, got };
+        if let Some(place) = left_out.iter().find(|place| **place >= count) {
+            return Err(refused(format!("places below {count}"), place.to_string()));
+        }
+        let stay: Vec<usize> = (0..count).filter(|place| !left_out.contains(place)).collect();
+        if stay.is_empty() {
+            return Err(refused("at least one row to stay".to_owned(), format!("all {count}")));
+        }
+        let compression = self.compression().map(|compression| self.part_of(compression, &stay)).transpose()?;
+        if rank == 0 {
+            return Ok(self.of_equal_rows(stay.len(), compression));
+        }
+        let coordinates = Samples::from_f64(self.coordinates().to_vec(), rank)?.select(&stay);
+        let part = Self::of_owned(coordinates)?;
+        let shift = multiply(part.mean(), self.directions(), rank, columns);
+        let mean = self.mean().iter().zip(shift).map(|(mean, shift)| mean + shift).collect();
+        let mut directions = multiply(part.directions(), self.directions(), rank, columns);
+        let mut coordinates = part.coordinates().to_vec();
+        point_up(&mut directions, columns, &mut coordinates);
+        let found = Decomposition {
+            singular_values: part.singular_values().to_vec(),
+            directions,
+            coordinates: Vec::new(),
+            // The one that chose the directions: of the coordinates.
+            route: part.route().unwrap_or(crate::Route::Gram),
+            rank_cut: part.rank_cut(),
+            dropped: 0.0,
+            largest_dropped: 0.0,
+        };
+        Ok(Self::assemble(mean, found, coordinates, stay.len(), compression))
+    }
+
+    fn part_of(&self, compression: &Compression, stay: &[usize]) -> Result<Compression, StatsError> {
+        let (largest, dropped) = (self.singular_values().first().copied().unwrap_or(0.0), compression.dropped());
+        let bound = 2.0 * largest * dropped.sqrt() + dropped;
+        let remainders = stay.iter().map(|place| compression.remainders()[*place]).collect();
+        Compression::from_parts(compression.limit(), bound, remainders)
+    }
+}
+
+/// Two statistics on their way to one.
+struct Union<'a> {
+    parts: [&'a FitStatistic; 2],
+    /// Of the second from the first.
+    difference: Vec<f64>,
+    /// `√(n₁n₂/n)`.
+    weight: f64,
+    /// A power of two near the largest value of a row.
+    unit: f64,
+}
+
+impl<'a> Union<'a> {
+    fn of(first: &'a FitStatistic, second: &'a FitStatistic) -> Self {
+        let counts = [first, second].map(|part| part.sample_count() as f64);
+        let spread = |part: &FitStatistic| {
+            part.singular_values().first().map_or(0.0, |value| value / (part.sample_count() as f64).sqrt())
+        };
+        let sizes = [first.mean(), second.mean(), &[spread(first), spread(second)]].map(power_of_two);
+        let unit = sizes.into_iter().fold(0.0, f64::max);
+        Self {
+            parts: [first, second],
+            difference: second.mean().iter().zip(first.mean()).map(|(second, first)| second - first).collect(),
+            weight: (counts[0] * (counts[1] / (counts[0] + counts[1]))).sqrt(),
+            unit: if unit == 0.0 { 1.0 } else { unit },
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.parts.iter().map(|part| part.sample_count()).sum()
+    }
+
+    /// How many times the difference each part's mean is from that of both.
+    fn shift(&self, part: usize) -> f64 {
+        let other = self.parts[1 - part].sample_count() as f64 / self.count() as f64;
+        if part == 0 { -other } else { other }
+    }
+
+    fn mean(&self) -> Vec<f64> {
+        let shift = self.shift(0);
+        self.parts[0].mean().iter().zip(&self.difference).map(|(mean, step)| mean - shift * step).collect()
+    }
+
+    /// Rows whose inner products are those of the union, in its unit.
+    fn stacked(&self) -> Vec<f64> {
+        let columns = self.difference.len();
+        let mut rows = Vec::with_capacity((self.parts[0].rank() + self.parts[1].rank() + 1) * columns);
+        for part in self.parts {
+            for (value, direction) in part.singular_values().iter().zip(part.directions().chunks_exact(columns)) {
+                rows.extend(direction.iter().map(|entry| entry * (value / self.unit)));
+            }
+        }
+        rows.extend(self.difference.iter().map(|step| step / self.unit * self.weight));
+        rows
+    }
+
+    /// Appends the coordinates of a part's rows in the new directions, of which `turned`
+    /// `[R₁ + R₂ + 1, R]` says where the stacked rows lie in them.
+    fn turn(&self, part: usize, turned: &[f64], rank: usize, coordinates: &mut Vec<f64>) {
+        let own = self.parts[part];
+        let before = if part == 0 { 0 } else { self.parts[0].rank() };
+        let mut turn = turned[before * rank..][..own.rank() * rank].to_vec();
+        for (row, value) in turn.chunks_exact_mut(rank.max(1)).zip(own.singular_values()) {
+            row.iter_mut().for_each(|entry| *entry /= value);
+        }
+        let factor = if self.weight == 0.0 { 0.0 } else { self.shift(part) / self.weight };
+        let shift: Vec<f64> = turned[turned.len() - rank..].iter().map(|entry| entry * factor).collect();
+        if own.rank() == 0 {
+            (0..own.sample_count()).for_each(|_| coordinates.extend(&shift));
+            return;
+        }
+        for rows in own.coordinates().chunks(ROWS_AT_ONCE * own.rank()) {
+            let moved = multiply(rows, &turn, own.rank(), rank);
+            coordinates.extend(moved.iter().zip(shift.iter().cycle()).map(|(value, shift)| value + shift));
+        }
+    }
+
+    /// What this merge and those before it left out.
+    fn compression(
+        &self,
+        found: &Decomposition,
+        coordinates: &[f64],
+        limit: Option<usize>,
+    ) -> Result<Option<Compression>, StatsError> {
+        let earlier = self.parts.map(FitStatistic::compression);
+        if found.dropped == 0.0 && earlier == [None, None] {
+            return Ok(None);
+        }
+        let mut remainders = Vec::with_capacity(self.count());
+        let mut rows = coordinates.chunks_exact(found.singular_values.len().max(1));
+        for (index, earlier) in earlier.iter().enumerate() {
+            for (place, length) in self.squared_lengths(index).into_iter().enumerate() {
+                let kept: f64 = rows.next().unwrap_or_default().iter().map(|value| value * value).sum();
+                let now = if found.dropped > 0.0 { (length - kept).max(0.0) } else { 0.0 };
+                remainders.push(earlier.map_or(0.0, |earlier| earlier.remainders()[place]) + now);
+            }
+        }
+        let bounds: f64 = earlier.iter().flatten().map(|earlier| earlier.error_bound()).sum();
+        let limits = earlier.iter().flatten().map(|earlier| earlier.limit());
+        let limit = limits.chain(limit).min().unwrap_or(usize::MAX);
+        Compression::from_parts(limit, bounds + found.largest_dropped, remainders).map(Some)
+    }
+
+    /// The squared distance of each of a part's rows from the mean of both.
+    fn squared_lengths(&self, part: usize) -> Vec<f64> {
+        let own = self.parts[part];
+        let shift = self.shift(part);
+        let square: f64 = self.difference.iter().map(|step| (shift * step).powi(2)).sum();
+        let along = multiply(own.directions(), &self.difference, self.difference.len(), 1);
+        let length = |row: &[f64]| {
+            let terms = row.iter().zip(&along).map(|(value, along)| value * (value + 2.0 * shift * along));
+            terms.sum::<f64>() + square
+        };
+        match own.rank() {
+            0 => vec![square; own.sample_count()],
+            rank => own.coordinates().chunks_exact(rank).map(length).collect(),
+        }
+    }
+}
+
+/// Turns directions so that the largest entry of each is positive, and the
+/// coordinates with them.
+fn point_up(directions: &mut [f64], columns: usize, coordinates: &mut [f64]) {
+    let rank = directions.len() / columns;
+    for (index, direction) in directions.chunks_exact_mut(columns).enumerate() {
+        let largest =
+            direction.iter().fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
+        if largest < 0.0 {
+            direction.iter_mut().for_each(|value| *value = -*value);
+            coordinates.iter_mut().skip(index).step_by(rank).for_each(|value| *value = -*value);
+        }
+    }
+}
