@@ -28,10 +28,12 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         pool: flags.backbone.pool,
         keep: flags.pca,
         score: flags.score,
+        precision: flags.precision,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
     };
     params.clone().check()?;
+    args::check_precision(flags.precision, &flags.compute)?;
     if let Some(threshold) = flags.threshold.filter(|threshold| !threshold.is_finite()) {
         bail!("--threshold {threshold}: expected a finite number");
     }

@@ -45,14 +45,16 @@ impl ActivationRanges {
 
 impl Plan {
     /// How large the values become over all `pictures`, each of which is computed on one
-    /// thread. Pictures for which some are not finite are left out. Of a plan in `f32`;
-    /// one in int8 has no such values to look at.
+    /// thread. Pictures for which some are not finite are left out.
     ///
     /// # Errors
     ///
-    /// If a picture is of another size, or none is left.
+    /// If a picture is of another size, none is left, or this plan is in int8.
     pub fn ranges(&self, pictures: &[&[f32]]) -> Result<ActivationRanges, KernelError> {
         self.fitting(pictures)?;
+        if self.steps.iter().filter(|step| step.output().is_some()).count() + 1 != self.steps.len() {
+            return Err(KernelError::Ranges { expected: "a plan in f32".to_owned(), got: "int8".to_owned() });
+        }
         let each: Vec<Vec<f32>> = pictures.par_iter().map(|picture| self.largest(picture)).collect();
         let finite = each.into_iter().filter(|values| values.iter().all(|value| value.is_finite()));
         let largest =
