@@ -1,9 +1,11 @@
 //! The micro-kernel: a tile of output pixels by one or two blocks of output channels,
 //! summed in registers.
 
+use std::mem::MaybeUninit;
+
 use super::weights::Line;
 use crate::kernels::vector::Vector;
-use crate::layout::LANES;
+use crate::layout::{LANES, Lanes};
 
 /// What lies between the inputs of two neighbouring output pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,33 +172,52 @@ pub(super) unsafe fn tile<S: Sums, const PIXELS: usize, const BLOCKS: usize, con
                 }
             }
         }
+        // Into memory first: the sums stay in registers only as long as every loop over
+        // them is short enough to be unrolled.
+        let mut results = MaybeUninit::<[[Lanes; PIXELS]; BLOCKS]>::uninit();
+        let results = results.as_mut_ptr().cast::<f32>();
         for block in 0..BLOCKS {
             let multiplier = S::Floats::load(tile.multipliers.add(LANES * block));
             let bias = S::Floats::load(tile.bias.add(LANES * block));
             for (pixel, sums) in sums.iter().enumerate() {
-                let at = block * tile.output_block + LANES * pixel;
                 // Each operation is rounded by itself, so that all processors agree.
-                let mut value = S::multiply(sums[block].to_floats(), multiplier).add(bias);
-                match tile.added {
-                    Added::Nothing => {}
-                    Added::Bytes { from, factor } => {
-                        let factor = S::Floats::splat(factor);
-                        value = value.add(S::multiply(S::load_bytes(from.add(at)), factor));
-                    }
-                    Added::Floats { from, factor } => {
-                        let factor = S::Floats::splat(factor);
-                        value = value.add(S::multiply(S::Floats::load(from.add(at)), factor));
-                    }
+                let value = S::multiply(sums[block].to_floats(), multiplier).add(bias);
+                value.store(results.add(LANES * (block * PIXELS + pixel)));
+            }
+        }
+        for block in 0..BLOCKS {
+            let (results, at) = (results.add(LANES * PIXELS * block), block * tile.output_block);
+            finish::<S>(results, PIXELS, tile.added.skip(at), tile.output.skip(at));
+        }
+    }
+}
+
+/// Adds and writes the results of some pixels of one block.
+#[inline(always)]
+unsafe fn finish<S: Sums>(results: *const f32, pixels: usize, added: Added, output: Output) {
+    // SAFETY: the caller vouches for so many pixels of all three.
+    unsafe {
+        for at in (0..pixels).map(|pixel| LANES * pixel) {
+            let mut value = S::Floats::load(results.add(at));
+            match added {
+                Added::Nothing => {}
+                Added::Bytes { from, factor } => {
+                    let factor = S::Floats::splat(factor);
+                    value = value.add(S::multiply(S::load_bytes(from.add(at)), factor));
                 }
-                match tile.output {
-                    Output::Bytes(to) => S::store_bytes(value, to.add(at)),
-                    Output::Floats { to, relu } => {
-                        if relu {
-                            // In this order what is not a number stays so.
-                            value = S::Floats::splat(0.0).max(value);
-                        }
-                        value.store(to.add(at));
+                Added::Floats { from, factor } => {
+                    let factor = S::Floats::splat(factor);
+                    value = value.add(S::multiply(S::Floats::load(from.add(at)), factor));
+                }
+            }
+            match output {
+                Output::Bytes(to) => S::store_bytes(value, to.add(at)),
+                Output::Floats { to, relu } => {
+                    if relu {
+                        // In this order what is not a number stays so.
+                        value = S::Floats::splat(0.0).max(value);
                     }
+                    value.store(to.add(at));
                 }
             }
         }
