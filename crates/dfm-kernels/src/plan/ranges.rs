@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::Plan;
 use crate::kernels::{Shared, Work};
+use crate::layout::{LANES, Lanes};
 use crate::network::{KernelError, Network};
 
 /// How large the values between the layers become, which decides what one step of eight
@@ -69,7 +70,7 @@ impl Plan {
     fn largest(&self, picture: &[f32]) -> Vec<f32> {
         let mut memory = self.memory_for(1);
         let mut features = vec![0.0; self.output.iter().product()];
-        let mut largest = vec![most(picture.iter().map(|value| value.abs()))];
+        let mut largest = vec![picture.iter().fold(0.0, |most: f32, value| most.max(value.abs()))];
         for (index, step) in self.steps.iter().enumerate() {
             {
                 let arena = &Shared::new(&mut memory.arena);
@@ -78,17 +79,22 @@ impl Plan {
                     (0..step.items(1)).for_each(|item| step.run(&work, worker, index + 1, item));
                 }
             }
-            largest.extend(
-                step.output().map(|range| most(memory.arena[range].iter().flat_map(|lanes| lanes.0))),
-            );
+            largest.extend(step.output().map(|range| most(&memory.arena[range])));
         }
         self.give_back(memory);
         largest
     }
 }
 
-/// The largest of `values` and zero; not a number if one is not.
-fn most(values: impl Iterator<Item = f32>) -> f32 {
-    // No comparison with what is not a number is true.
-    values.fold(0.0, |most, value| if most.is_nan() || value <= most { most } else { value })
+/// The largest of all values and zero; not a number unless all are finite.
+fn most(values: &[Lanes]) -> f32 {
+    // Lane by lane, which a compiler can do with vectors.
+    let (mut most, mut finite) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    for Lanes(values) in values {
+        for lane in 0..LANES {
+            most[lane] = if values[lane] > most[lane] { values[lane] } else { most[lane] };
+            finite[lane] += values[lane] * 0.0;
+        }
+    }
+    most.into_iter().fold(0.0, f32::max) + finite.iter().sum::<f32>()
 }
