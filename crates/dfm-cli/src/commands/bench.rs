@@ -19,7 +19,7 @@ use crate::{Outcome, args, output};
 const TOLERANCE: f64 = 2e-5;
 
 /// What eight bits may differ by, over all layers: a wrong step of one is far above.
-const INT8_TOLERANCE: f64 = 0.15;
+const INT8_TOLERANCE: f64 = 0.1;
 
 /// Runs the command: synthetic pictures, two runs to warm up, then the measured
 /// ones. Fails if the features are not those of `flex`.
