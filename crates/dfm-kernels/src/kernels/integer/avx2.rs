@@ -4,13 +4,14 @@ use std::arch::x86_64::*;
 
 use super::IntegerKernels;
 use super::tile::{Sums, Tile};
-use super::weights::Line;
+use super::weights::{Line, Order};
 use crate::kernels::avx2::Pair;
 use crate::kernels::tile::micro_kernels;
 
 pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     // Eight registers of sums, two of weights, a value, ones and two in between.
     tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3 4]),
+    order: Order::ByChannel,
 };
 
 #[target_feature(enable = "avx2,fma")]

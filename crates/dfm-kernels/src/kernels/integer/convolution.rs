@@ -88,9 +88,10 @@ impl IntegerConvolution {
             None => (input_map.height, input_map.width),
         };
         let source = Source { block: rows * width * LANES, row: width * LANES };
-        let weights = Weights::new(convolution, Width::Byte, WEIGHT, ends.steps, |rounded| {
-            filters::pack(rounded, source, kernels.blocks())
-        });
+        let weights =
+            Weights::new(convolution, (Width::Byte, kernels.order), WEIGHT, ends.steps, |rounded| {
+                filters::pack(rounded, source, kernels.blocks())
+            });
         let multiply_adds = convolution.multiply_adds(output_map.pixels());
         Self { kernels, weights, ends, stride, kernel, padding, band, multiply_adds }
     }

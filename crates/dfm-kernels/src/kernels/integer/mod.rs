@@ -27,6 +27,7 @@ pub(crate) use stem::{IntegerStem, PICTURE};
 use crate::instructions::InstructionSet;
 use crate::layout::{LANES, Lanes, Map};
 use tile::{MicroKernel, PixelStep};
+use weights::Order;
 
 /// The largest activation.
 pub(crate) const ACTIVATION: f32 = 255.0;
@@ -61,6 +62,8 @@ impl Values {
 pub(crate) struct IntegerKernels {
     /// By [`PixelStep`], blocks of output channels − 1, and pixels − 1.
     tiles: [&'static [&'static [MicroKernel]]; 3],
+    /// The order of the weights that they read.
+    order: Order,
 }
 
 impl IntegerKernels {

@@ -2,13 +2,13 @@
 
 use super::IntegerKernels;
 use super::tile::{Sums, Tile};
-use super::weights::Line;
+use super::weights::{Line, Order};
 use crate::kernels::portable::Array;
 use crate::kernels::tile::micro_kernels;
 use crate::layout::LANES;
 
 pub(super) const KERNELS: IntegerKernels =
-    IntegerKernels { tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3]) };
+    IntegerKernels { tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2]), order: Order::ByInput };
 
 /// 1.5 · 2²³: adding it rounds a number to a whole one, which is then in the last bits.
 const ROUNDING: f32 = 12_582_912.0;
@@ -50,23 +50,29 @@ impl Sums for Integers {
 
     #[inline(always)]
     unsafe fn dot_bytes(self, value: [u8; 4], weights: Line) -> Self {
-        let value = value.map(i32::from);
-        Self(std::array::from_fn(|lane| {
-            let product = |at: usize| value[at] * i32::from(weights.0[4 * lane + at]);
-            self.0[lane] + (product(0) + product(1)) + (product(2) + product(3))
-        }))
+        let value = value.map(i16::from);
+        let (weights, _) = weights.0.as_chunks::<LANES>();
+        let mut sums = self.0;
+        for lane in 0..LANES {
+            // Within 255 · 64 each, so that two fit 16 bits.
+            let product = |input: usize| value[input] * i16::from(weights[input][lane]);
+            sums[lane] += i32::from(product(0) + product(1)) + i32::from(product(2) + product(3));
+        }
+        Self(sums)
     }
 
     #[inline(always)]
     unsafe fn dot_words(self, [a, b, c, d]: [u8; 4], weights: Line) -> Self {
         let value = [[a, b], [c, d]].map(|bytes| i32::from(i16::from_ne_bytes(bytes)));
-        Self(std::array::from_fn(|lane| {
-            let weight = |at: usize| {
-                let bytes = [0, 1].map(|byte| weights.0[4 * lane + 2 * at + byte] as u8);
-                i32::from(i16::from_ne_bytes(bytes))
+        let (weights, _) = weights.0.as_chunks::<2>();
+        let mut sums = self.0;
+        for lane in 0..LANES {
+            let weight = |input: usize| {
+                i32::from(i16::from_ne_bytes(weights[LANES * input + lane].map(|byte| byte as u8)))
             };
-            self.0[lane] + (value[0] * weight(0) + value[1] * weight(1))
-        }))
+            sums[lane] += value[0] * weight(0) + value[1] * weight(1);
+        }
+        Self(sums)
     }
 
     #[inline(always)]

@@ -71,7 +71,7 @@ impl IntegerStem {
         let largest = WEIGHT.min(i32::MAX as usize / (PICTURE as usize * taps.max(1)));
         let padded_width = padded_width(stem, size);
         let source = Source { block: band_rows(stem.kernel[0]) * padded_width, row: padded_width };
-        let weights = Weights::new(stem, Width::Word, largest as f32, steps, |rounded| {
+        let weights = Weights::new(stem, (Width::Word, kernels.order), largest as f32, steps, |rounded| {
             filters::pack_planar(rounded, source, kernels.blocks())
         });
         Self {

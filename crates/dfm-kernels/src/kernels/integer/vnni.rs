@@ -4,12 +4,13 @@ use std::arch::x86_64::*;
 
 use super::IntegerKernels;
 use super::tile::{Sums, Tile};
-use super::weights::Line;
+use super::weights::{Line, Order};
 use crate::kernels::tile::micro_kernels;
 
 pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     // 28 sums, two weights and a value.
     tiles: micro_kernels!(tile, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
+    order: Order::ByChannel,
 };
 
 /// Whether this processor has what [`KERNELS`] need.

@@ -12,6 +12,16 @@ use crate::network::Convolution;
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [i8; 4 * LANES]);
 
+/// How the weights of a line follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// All that one channel has, then those of the next: for instructions that multiply
+    /// and add neighbours.
+    ByChannel,
+    /// One of every channel, then the next of every channel.
+    ByInput,
+}
+
 /// How many bits a weight has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
@@ -27,6 +37,14 @@ impl Width {
         match self {
             Self::Byte => 4,
             Self::Word => 2,
+        }
+    }
+
+    /// Where a line has the weight of a channel and an input, counted in weights.
+    const fn place(self, order: Order, lane: usize, input: usize) -> usize {
+        match order {
+            Order::ByChannel => self.per_line() * lane + input,
+            Order::ByInput => LANES * input + lane,
         }
     }
 
@@ -80,7 +98,7 @@ impl Weights {
     /// channel's own step, results of `output_step`.
     pub(super) fn new(
         convolution: &Convolution,
-        width: Width,
+        (width, order): (Width, Order),
         largest: f32,
         [input_step, output_step]: [f32; 2],
         pack: impl FnOnce(&Convolution) -> Filters,
@@ -108,7 +126,7 @@ impl Weights {
                 for taps in chunk.chunks(width.per_line() * filter.blocks) {
                     packed.lines.extend((0..filter.blocks).map(|block| {
                         let taps = taps.iter().skip(block).step_by(filter.blocks);
-                        line(width, taps)
+                        line(width, order, taps)
                     }));
                 }
             }
@@ -155,16 +173,17 @@ fn rounded(convolution: &Convolution, largest: f32) -> (Convolution, Vec<f32>) {
     (rounded, steps)
 }
 
-/// Some weights of 16 output channels, input by input, those of a channel together.
-fn line<'a>(width: Width, taps: impl Iterator<Item = &'a Lanes>) -> Line {
+/// Some weights of 16 output channels, given input by input.
+fn line<'a>(width: Width, order: Order, taps: impl Iterator<Item = &'a Lanes>) -> Line {
     let mut line = Line([0; 4 * LANES]);
     for (at, weights) in taps.enumerate() {
         for (lane, weight) in weights.0.iter().enumerate() {
+            let place = width.place(order, lane, at);
             match width {
-                Width::Byte => line.0[4 * lane + at] = *weight as i8,
+                Width::Byte => line.0[place] = *weight as i8,
                 Width::Word => {
                     for (byte, value) in (*weight as i16).to_ne_bytes().into_iter().enumerate() {
-                        line.0[4 * lane + 2 * at + byte] = value as i8;
+                        line.0[2 * place + byte] = value as i8;
                     }
                 }
             }
