@@ -1,4 +1,5 @@
-//! AVX2: sums of two products in 16 bits, which weights within ±64 cannot overflow.
+//! AVX2: sums of two products in 16 bits, which weights within ±64 cannot overflow; or
+//! with VNNI one instruction for 32 products and their sums.
 
 use std::arch::x86_64::*;
 
@@ -14,17 +15,35 @@ pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     order: Order::ByChannel,
 };
 
+/// With AVX-VNNI.
+pub(super) const VNNI: IntegerKernels = IntegerKernels {
+    // 12 registers of sums, two of weights and one of a value.
+    tiles: micro_kernels!(vnni_tile, blocks: [1], pixels: [1 2 3 4 5 6]),
+    order: Order::ByChannel,
+};
+
+/// Whether this processor has what [`VNNI`] needs beside AVX2.
+pub(super) fn has_vnni() -> bool {
+    is_x86_feature_detected!("avxvnni")
+}
+
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
     // SAFETY: the caller vouches for what the tile describes.
-    unsafe { super::tile::tile::<Registers, PIXELS, BLOCKS, STEP>(tile) }
+    unsafe { super::tile::tile::<Registers<false>, PIXELS, BLOCKS, STEP>(tile) }
+}
+
+#[target_feature(enable = "avx2,fma,avxvnni")]
+unsafe fn vnni_tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
+    // SAFETY: the caller vouches for what the tile describes.
+    unsafe { super::tile::tile::<Registers<true>, PIXELS, BLOCKS, STEP>(tile) }
 }
 
 #[derive(Clone, Copy)]
-struct Registers(__m256i, __m256i);
+struct Registers<const VNNI: bool>(__m256i, __m256i);
 
 // SAFETY of all: the caller vouches for the instructions and the pointers.
-impl Sums for Registers {
+impl<const VNNI: bool> Sums for Registers<VNNI> {
     type Floats = Pair;
     type Weights = Self;
     type Value = __m256i;
@@ -48,6 +67,12 @@ impl Sums for Registers {
     #[inline(always)]
     unsafe fn dot_bytes(self, value: __m256i, weights: Self) -> Self {
         unsafe {
+            if VNNI {
+                return Self(
+                    _mm256_dpbusd_avx_epi32(self.0, value, weights.0),
+                    _mm256_dpbusd_avx_epi32(self.1, value, weights.1),
+                );
+            }
             let ones = _mm256_set1_epi16(1);
             let first = _mm256_madd_epi16(_mm256_maddubs_epi16(value, weights.0), ones);
             let second = _mm256_madd_epi16(_mm256_maddubs_epi16(value, weights.1), ones);
@@ -58,6 +83,12 @@ impl Sums for Registers {
     #[inline(always)]
     unsafe fn dot_words(self, value: __m256i, weights: Self) -> Self {
         unsafe {
+            if VNNI {
+                return Self(
+                    _mm256_dpwssd_avx_epi32(self.0, value, weights.0),
+                    _mm256_dpwssd_avx_epi32(self.1, value, weights.1),
+                );
+            }
             Self(
                 _mm256_add_epi32(self.0, _mm256_madd_epi16(value, weights.0)),
                 _mm256_add_epi32(self.1, _mm256_madd_epi16(value, weights.1)),

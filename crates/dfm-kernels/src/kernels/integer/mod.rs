@@ -69,17 +69,26 @@ pub(crate) struct IntegerKernels {
 impl IntegerKernels {
     /// The fastest of `instructions` and less that this processor has.
     pub(crate) fn of(instructions: InstructionSet) -> Self {
+        let fitting = Self::available().into_iter().rfind(|(least, _)| *least <= instructions);
+        fitting.map_or(portable::KERNELS, |(_, kernels)| kernels)
+    }
+
+    /// Those that this processor has, the fastest last, and what each is part of.
+    fn available() -> Vec<(InstructionSet, Self)> {
+        let mut available = vec![(InstructionSet::Portable, portable::KERNELS)];
         #[cfg(target_arch = "x86_64")]
         {
-            if instructions == InstructionSet::Avx512 && vnni::is_available() {
-                return vnni::KERNELS;
+            if InstructionSet::Avx2.is_available() {
+                available.push((InstructionSet::Avx2, avx2::KERNELS));
+                if avx2::has_vnni() {
+                    available.push((InstructionSet::Avx2, avx2::VNNI));
+                }
             }
-            if instructions != InstructionSet::Portable && InstructionSet::Avx2.is_available() {
-                return avx2::KERNELS;
+            if vnni::is_available() {
+                available.push((InstructionSet::Avx512, vnni::KERNELS));
             }
         }
-        let _ = instructions;
-        portable::KERNELS
+        available
     }
 
     /// Blocks of output channels that a tile can have.
@@ -121,5 +130,61 @@ fn words_mut(lanes: &mut [Lanes]) -> &mut [i16] {
     // other way round.
     unsafe {
         std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast(), size_of_val(lanes) / size_of::<i16>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Shared, Step, Work, Worker};
+    use crate::network::Convolution;
+
+    /// What becomes of `input` by a 3×3 convolution of 20 channels to 36.
+    fn convolved(kernels: IntegerKernels, weight: &[f32], input: &[u8]) -> Vec<u8> {
+        let map = |channels| Map { channels, height: 9, width: 11 };
+        let (from, to) = (Values::Bytes.len(map(20)), Values::Bytes.len(map(36)));
+        let convolution = Convolution {
+            out_channels: 36,
+            in_channels_per_group: 20,
+            kernel: [3, 3],
+            stride: 1,
+            padding: 1,
+            groups: 1,
+            weight: weight.to_vec(),
+            bias: vec![3.0; 36],
+        };
+        let ends = IntegerEnds {
+            input: 0..from,
+            input_map: map(20),
+            output: from..from + to,
+            output_map: map(36),
+            values: Values::Bytes,
+            relu: true,
+            residual: None,
+            steps: [1.0, 150.0],
+        };
+        let step = Step::Integer(IntegerConvolution::new(&convolution, kernels, ends));
+        let mut arena = vec![Lanes::ZERO; from + to];
+        pixels_mut(&mut arena[..from]).as_flattened_mut()[..input.len()].copy_from_slice(input);
+        let mut worker = Worker { scratch: vec![Lanes::ZERO; step.scratch_len()], kept: None };
+        let shared = &Shared::new(&mut arena);
+        let work = Work { picture: &[], arena: shared, features: Shared::new(&mut []), threads: 1 };
+        (0..step.items(1)).for_each(|item| step.run(&work, &mut worker, 1, item));
+        pixels(&arena[from..]).as_flattened().to_vec()
+    }
+
+    #[test]
+    fn all_vector_code_of_this_processor_gives_the_same_bytes() {
+        let noise = |index: usize, seed: usize| (index * 2_654_435_761 + seed * 40_503) >> 7 & 255;
+        let weight: Vec<f32> = (0..36 * 20 * 9).map(|index| noise(index, 1) as f32 - 128.0).collect();
+        let input: Vec<u8> = (0..2 * 9 * 11 * LANES).map(|index| noise(index, 2) as u8).collect();
+        // The largest values too, which sums of two must hold.
+        for (weight, input) in [(&weight, &input), (&vec![1.0; weight.len()], &vec![255; input.len()])] {
+            let expected = convolved(portable::KERNELS, weight, input);
+            assert!(expected.iter().any(|value| *value > 0));
+            for (set, kernels) in IntegerKernels::available() {
+                assert!(convolved(kernels, weight, input) == expected, "{set}: {kernels:?}");
+            }
+        }
     }
 }
