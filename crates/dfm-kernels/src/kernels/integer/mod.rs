@@ -4,7 +4,8 @@
 //! A `u8` activation stands for a multiple of its map's step, an `i8` weight for one
 //! of its output channel's. Sums of their products are exact, and what is done to a sum
 //! afterwards are single operations of `f32`, each rounded by itself: features in whole
-//! numbers are the same on every instruction set.
+//! numbers are the same on every instruction set. There are no transforms: their sums would
+//! not fit.
 //!
 //! Weights stay within ±64 so that AVX2's sums of two products fit 16 bits (255 · 64 · 2
 //! is below 2¹⁵). It is the weights that give way, since their error is the same for
