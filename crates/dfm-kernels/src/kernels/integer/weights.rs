@@ -17,6 +17,7 @@ pub(super) struct Line(pub(super) [i8; 4 * LANES]);
 pub(super) enum Order {
     /// All that one channel has, then those of the next: for instructions that multiply
     /// and add neighbours.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such instructions are used"))]
     ByChannel,
     /// One of every channel, then the next of every channel.
     ByInput,
