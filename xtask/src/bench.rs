@@ -9,6 +9,7 @@ mod layers;
 mod machine;
 mod network;
 mod peers;
+mod precision;
 mod process;
 mod program;
 mod report;
@@ -37,6 +38,8 @@ enum Task {
     Anomalib(anomalib::AnomalibFlags),
     /// Time each step of a network, so that a slower one shows where it is
     Layers(layers::LayersFlags),
+    /// Compare int8 with f32: times of the network, and what it costs in AUROC
+    Precision(precision::PrecisionFlags),
     /// Time taps against transforms, and write the table that chooses between them
     Ways(ways::WaysFlags),
 }
@@ -52,6 +55,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Peers(flags)) => peers::run(flags),
         Some(Task::Anomalib(flags)) => anomalib::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
+        Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),
     }
 }

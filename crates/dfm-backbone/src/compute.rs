@@ -1,7 +1,7 @@
 //! Where and how the network's forward pass runs.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dfm_kernels::{Block, Convolution, InstructionSet, MaxPool, Network, Plan, StepTime};
+use dfm_kernels::{ActivationRanges, Block, Convolution, InstructionSet, MaxPool, Network, Plan, StepTime};
 
 use crate::architecture::ConvolutionShape;
 use crate::error::BackboneError;
@@ -67,19 +67,35 @@ pub(crate) enum Forward {
 
 impl Forward {
     /// For pictures of the weights' size, with averages over windows of `pool` × `pool`
-    /// cells, side by side.
+    /// cells, side by side; in int8 if there are `ranges`.
     pub(crate) fn new(
         weights: &BackboneWeights,
         tap: Layer,
         pool: usize,
         compute: &Compute,
+        ranges: Option<&ActivationRanges>,
     ) -> Result<Self, BackboneError> {
         let Some(instructions) = compute.instructions else {
-            return Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?), pool));
+            return match ranges {
+                None => Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?), pool)),
+                Some(_) => Err(BackboneError::Int8Device),
+            };
         };
         let input = weights.header().input;
-        let plan = Plan::new(&network(weights, tap, pool), [input.height, input.width], instructions)?;
+        let (network, size) = (network(weights, tap, pool), [input.height, input.width]);
+        let plan = match ranges {
+            None => Plan::new(&network, size, instructions)?,
+            Some(ranges) => Plan::int8(&network, size, instructions, ranges)?,
+        };
         Ok(Self::Kernels(Box::new(plan)))
+    }
+
+    /// How large activations become in `f32`.
+    pub(crate) fn ranges(&self, pictures: &[&[f32]]) -> Result<ActivationRanges, BackboneError> {
+        match self {
+            Self::Burn(..) => Err(BackboneError::Int8Device),
+            Self::Kernels(plan) => Ok(plan.ranges(pictures)?),
+        }
     }
 
     /// Feature rows `[N, D]` of prepared pictures `[3, H, W]`.

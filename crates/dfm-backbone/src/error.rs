@@ -72,6 +72,9 @@ pub enum BackboneError {
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),
+    /// Eight bits were asked of a device that has none.
+    #[error("int8 is computed by our own kernels alone: take the device cpu, or f32")]
+    Int8Device,
     /// One picture would take more memory than any known network needs.
     #[error(
         "'{architecture}' up to {tap} at {height}×{width} pixels holds {got} bytes of activations at once, the limit \

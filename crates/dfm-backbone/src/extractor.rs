@@ -1,13 +1,14 @@
 //! Pictures in, feature rows out.
 
 use burn::tensor::{Device, Tensor};
-use dfm_kernels::StepTime;
+use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::layer::Layer;
+use crate::precision::NetworkPrecision;
 use crate::preprocess::{PreparedPicture, Preprocessor};
 use crate::weights::BackboneWeights;
 
@@ -23,6 +24,8 @@ pub struct FeatureExtractor {
     preprocessor: Preprocessor,
     compute: Compute,
     largest_batch: usize,
+    /// Of a network in int8.
+    ranges: Option<ActivationRanges>,
 }
 
 impl FeatureExtractor {
@@ -39,6 +42,43 @@ impl FeatureExtractor {
         layer: Layer,
         pool: usize,
         compute: impl Into<Compute>,
+    ) -> Result<Self, BackboneError> {
+        Self::build(weights, layer, pool, compute.into(), None)
+    }
+
+    /// [`new`](Self::new), to compute in int8 whose steps fit `ranges`. Features differ
+    /// from those in `f32` by some per cent; they are the same to the bit on every
+    /// processor.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new); [`BackboneError::Int8Device`] unless `compute` has our
+    /// own kernels; ranges that are not this network's.
+    pub fn int8(
+        weights: BackboneWeights,
+        layer: Layer,
+        pool: usize,
+        compute: impl Into<Compute>,
+        ranges: ActivationRanges,
+    ) -> Result<Self, BackboneError> {
+        Self::build(weights, layer, pool, compute.into(), Some(ranges))
+    }
+
+    /// This network in int8 whose steps fit `ranges`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`int8`](Self::int8).
+    pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
+        Self::build(self.weights, self.layer, self.pool, self.compute, Some(ranges))
+    }
+
+    fn build(
+        weights: BackboneWeights,
+        layer: Layer,
+        pool: usize,
+        compute: Compute,
+        ranges: Option<ActivationRanges>,
     ) -> Result<Self, BackboneError> {
         let weights = weights.truncate(layer)?;
         let header = weights.header();
@@ -57,9 +97,8 @@ impl FeatureExtractor {
             });
         }
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
-        let compute = compute.into();
-        let network = Forward::new(&weights, layer, pool, &compute)?;
-        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute, largest_batch })
+        let network = Forward::new(&weights, layer, pool, &compute, ranges.as_ref())?;
+        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute, largest_batch, ranges })
     }
 
     /// The weights, up to the layer.
@@ -75,6 +114,16 @@ impl FeatureExtractor {
     /// Side of the pooling window, in cells.
     pub fn pool(&self) -> usize {
         self.pool
+    }
+
+    /// What numbers the network computes in.
+    pub fn precision(&self) -> NetworkPrecision {
+        if self.ranges.is_some() { NetworkPrecision::Int8 } else { NetworkPrecision::F32 }
+    }
+
+    /// The ranges that the steps of a network in int8 fit.
+    pub fn ranges(&self) -> Option<&ActivationRanges> {
+        self.ranges.as_ref()
     }
 
     /// Where and how the network runs.
@@ -111,6 +160,28 @@ impl FeatureExtractor {
     /// value that is not finite.
     pub fn extract(&self, pictures: &[PreparedPicture]) -> Result<Tensor<2>, BackboneError> {
         let input = self.weights.header().input;
+        let pixels = self.pixels(pictures)?;
+        self.network.run(&pixels, [input.height, input.width], self.compute.device())
+    }
+
+    /// How large activations become over `pictures` in `f32`, for
+    /// [`into_int8`](Self::into_int8); of a picture's values themselves, how large they
+    /// can become.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extract`](Self::extract); [`BackboneError::Int8Device`] unless our own
+    /// kernels compute; no picture with finite activations, or a network that is in int8
+    /// already.
+    pub fn measure_ranges(&self, pictures: &[PreparedPicture]) -> Result<ActivationRanges, BackboneError> {
+        let mut ranges = self.network.ranges(&self.pixels(pictures)?)?;
+        ranges.input = ranges.input.max(self.weights.header().input.largest());
+        Ok(ranges)
+    }
+
+    /// The values of `pictures`, if they are what the network takes.
+    fn pixels<'p>(&self, pictures: &'p [PreparedPicture]) -> Result<Vec<&'p [f32]>, BackboneError> {
+        let input = self.weights.header().input;
         let expected = 3 * input.height * input.width;
         if pictures.is_empty() {
             return Err(BackboneError::EmptyBatch);
@@ -125,8 +196,7 @@ impl FeatureExtractor {
                 return Err(BackboneError::PictureNotFinite { index, got });
             }
         }
-        let pixels: Vec<&[f32]> = pictures.iter().map(|picture| picture.pixels.as_slice()).collect();
-        self.network.run(&pixels, [input.height, input.width], self.compute.device())
+        Ok(pictures.iter().map(|picture| picture.pixels.as_slice()).collect())
     }
 
     /// How long each step of the network takes for one picture, the median of `repeats`

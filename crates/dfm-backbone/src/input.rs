@@ -98,6 +98,20 @@ impl InputContract {
         self
     }
 
+    /// The largest magnitude of a prepared value.
+    ///
+    /// ```
+    /// assert_eq!(dfm_backbone::InputContract::caffe().largest(), 255.0 - 104.0);
+    /// ```
+    pub fn largest(&self) -> f32 {
+        let ends = |channel: usize| {
+            [0.0, 255.0].map(|value: f32| {
+                ((value * self.scale - self.mean[channel]) / self.standard_deviation[channel]).abs()
+            })
+        };
+        (0..3).flat_map(ends).fold(0.0, f32::max)
+    }
+
     /// Whether every field is usable.
     ///
     /// # Errors

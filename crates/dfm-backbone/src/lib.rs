@@ -38,18 +38,20 @@ mod features;
 mod input;
 mod layer;
 mod operations;
+mod precision;
 pub mod preprocess;
 mod resnet;
 pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
-pub use dfm_kernels::{InstructionSet, StepTime};
+pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};
 pub use input::{ChannelOrder, InputContract};
 pub use layer::Layer;
+pub use precision::NetworkPrecision;
 pub use preprocess::{
     DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,
 };

@@ -11,7 +11,7 @@ use dfm_backbone::{
     import_weights,
 };
 use dfm_core::device;
-use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo};
+use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
 use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
@@ -36,6 +36,14 @@ pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> 
     };
     info!("device {}{kernels}, {} threads", flags.device, rayon::current_num_threads());
     Ok(device)
+}
+
+/// Refuses int8 on a device that does not have it, before anything is read.
+pub(crate) fn check_precision(precision: NetworkPrecision, flags: &ComputeFlags) -> anyhow::Result<()> {
+    if precision == NetworkPrecision::Int8 && flags.device != "cpu" {
+        bail!("--precision int8: only --device cpu computes in int8, got --device {}", flags.device);
+    }
+    Ok(())
 }
 
 /// Threads that decode: those asked for, or up to four.

@@ -1,6 +1,6 @@
 //! What single values on the command line mean.
 
-use dfm_core::{Keep, ScoreKind};
+use dfm_core::{Keep, NetworkPrecision, ScoreKind};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,15 @@ pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
         "fre" => Ok(ScoreKind::Fre),
         "nll" => Ok(ScoreKind::Nll),
         _ => Err("expected fre or nll".to_owned()),
+    }
+}
+
+/// `f32` or `int8`.
+pub(crate) fn parse_precision(text: &str) -> Result<NetworkPrecision, String> {
+    match text {
+        "f32" => Ok(NetworkPrecision::F32),
+        "int8" => Ok(NetworkPrecision::Int8),
+        _ => Err("expected f32 or int8".to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::calibrate::{Calibration, held_out_scores};
 use crate::error::DfmError;
 use crate::model::{Dfm, FitRecord, GaussianRecord};
 use crate::params::{ScoreKind, ValidDfmParams};
+use crate::quantise::in_precision;
 use crate::score::{Statistics, to_host};
 use crate::self_test::SelfTest;
 
@@ -15,7 +16,8 @@ impl ValidDfmParams {
     /// [`Preprocessor`](dfm_backbone::Preprocessor).
     ///
     /// Neither the order of the pictures nor the batch changes the model beyond
-    /// rounding.
+    /// rounding; but in int8 the first 64 decide the steps of its numbers, and are held
+    /// in memory until then.
     ///
     /// Memory, beside the network: the features take 4 bytes a value until all
     /// pictures are through, then 8 and, while they are decomposed, 8 more for a
@@ -51,6 +53,9 @@ impl ValidDfmParams {
         pictures: impl IntoIterator<Item = PreparedPicture>,
         each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
+        let mut pictures = pictures.into_iter();
+        let (extractor, first) = in_precision(self.params().precision, extractor, &mut pictures)?;
+        let pictures = first.into_iter().chain(pictures);
         let (samples, content_hashes) = self.collect_features(&extractor, pictures, each)?;
         let statistic = FitStatistic::of(&samples)?;
         drop(samples);

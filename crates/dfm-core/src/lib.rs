@@ -51,13 +51,14 @@ pub mod metrics;
 mod model;
 mod params;
 mod persist;
+mod quantise;
 mod score;
 mod self_test;
 
 pub use calibrate::{Calibration, Label};
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
+    Layer, NetworkPrecision, PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
 };
 pub use dfm_stats::Keep;
 pub use error::{DfmError, ModelFileError};

@@ -1,7 +1,7 @@
 //! What a fit can be told: unchecked parameters, and the checked ones that
 //! alone can fit.
 
-use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer};
+use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision};
 use dfm_stats::{Keep, PcaParams, ValidPcaParams};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,8 @@ pub struct DfmParams {
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
     pub calibration: Option<CalibrationParams>,
+    /// What numbers the network computes in: int8 is faster and differs by some per cent.
+    pub precision: NetworkPrecision,
     /// Pictures that run through the network together. Changes speed and memory,
     /// not scores.
     pub batch: usize,
@@ -83,6 +85,7 @@ impl Default for DfmParams {
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             calibration: Some(CalibrationParams::default()),
+            precision: NetworkPrecision::F32,
             batch: 8,
             keep_fit_statistic: true,
         }

@@ -18,6 +18,14 @@
 //! there are fewer pictures than threads, the steps of each are shared by a team of
 //! threads that stay together for the whole run.
 //!
+//! # In whole numbers
+//!
+//! [`Plan::int8`] computes the same network in eight bits, from the [`ActivationRanges`]
+//! that [`Plan::ranges`] measures: an approximation, but the same to the bit on every
+//! instruction set. `kernels/integer` says how.
+//!
+//! # Order of sums
+//!
 //! Each sum runs over its terms in one fixed order: neither the number of threads nor
 //! the batch changes a bit of the result.
 
@@ -36,4 +44,4 @@ pub use choice::{FEWEST_CHANNELS, SIDES, Way};
 pub use instructions::InstructionSet;
 pub use measure::time_convolution;
 pub use network::{Block, Convolution, KernelError, MaxPool, Network};
-pub use plan::{Plan, StepTime};
+pub use plan::{ActivationRanges, Plan, StepTime};

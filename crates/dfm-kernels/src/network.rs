@@ -102,7 +102,26 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Every convolution by its name, in the order in which they are computed.
+    pub(crate) fn convolutions(&self) -> Vec<(String, &Convolution)> {
+        let mut convolutions = vec![("stem".to_owned(), &self.stem)];
+        for (index, block) in self.blocks.iter().enumerate() {
+            let projection = block.projection.iter();
+            convolutions.extend(projection.map(|it| (format!("blocks[{index}].projection"), it)));
+            let branch = block.branch.iter().enumerate();
+            convolutions.extend(branch.map(|(place, it)| (format!("blocks[{index}].branch[{place}]"), it)));
+        }
+        convolutions
+    }
+}
+
 impl Convolution {
+    /// Products in the sum of one output.
+    pub(crate) fn taps(&self) -> usize {
+        self.weight.len() / self.out_channels
+    }
+
     /// Multiplications for `pixels` of output.
     pub(crate) fn multiply_adds(&self, pixels: usize) -> u64 {
         self.weight.len() as u64 * pixels as u64
@@ -131,7 +150,12 @@ impl Convolution {
     }
 }
 
-fn wrong(convolution: &str, field: &'static str, expected: impl ToString, got: impl ToString) -> KernelError {
+pub(crate) fn wrong(
+    convolution: &str,
+    field: &'static str,
+    expected: impl ToString,
+    got: impl ToString,
+) -> KernelError {
     KernelError::Convolution {
         convolution: convolution.to_owned(),
         field,
@@ -168,6 +192,24 @@ pub enum KernelError {
     Way {
         /// What was asked for.
         way: Way,
+    },
+    /// Ranges that are not those of the network.
+    #[error("ranges of activations: expected {expected}, got {got}; measure them again")]
+    Ranges {
+        /// What they must be.
+        expected: String,
+        /// What they are.
+        got: String,
+    },
+    /// A sum of more products than whole numbers can hold.
+    #[error("{convolution}: each output sums {got} products, in int8 at most {limit}: take f32")]
+    TooManyTaps {
+        /// Which, as in `blocks[2].branch[0]`.
+        convolution: String,
+        /// The most.
+        limit: usize,
+        /// What there are.
+        got: usize,
     },
     /// An input of another size.
     #[error("a picture holds {got} values, expected {expected}")]

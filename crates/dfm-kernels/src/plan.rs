@@ -1,5 +1,10 @@
 //! A network laid out for one input size.
 
+mod integer;
+mod ranges;
+
+pub use ranges::ActivationRanges;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -82,18 +87,27 @@ impl Plan {
             }
             input = value;
         }
-        let average = Average { input: input.at, map: input.map, window: network.average };
+        layout.steps.push(Step::Average(Average {
+            input: input.at,
+            map: input.map,
+            window: network.average,
+        }));
+        Self::assemble(network, size, layout.steps, &layout.buffers).ok_or_else(too_small)
+    }
+
+    /// A plan of `steps`, the last an average; `None` if that leaves nothing.
+    fn assemble(network: &Network, size: [usize; 2], steps: Vec<Step>, buffers: &Buffers) -> Option<Self> {
+        let Some(Step::Average(average)) = steps.last() else { return None };
         let output = average.shape();
         if output.contains(&0) {
-            return Err(too_small());
+            return None;
         }
-        layout.steps.push(Step::Average(average));
-        let scratch = layout.steps.iter().map(Step::scratch_len).max().unwrap_or(0);
-        Ok(Self {
+        let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
+        Some(Self {
             input: [network.stem.in_channels_per_group, size[0], size[1]],
             output,
-            steps: layout.steps,
-            arena: layout.buffers.len(),
+            steps,
+            arena: buffers.len(),
             scratch,
             idle: Mutex::new(Vec::new()),
         })
@@ -122,10 +136,7 @@ impl Plan {
     ///
     /// If a picture is of another size.
     pub fn run(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
-        let expected = self.input.iter().product();
-        if let Some(picture) = pictures.iter().find(|picture| picture.len() != expected) {
-            return Err(KernelError::Input { expected, got: picture.len() });
-        }
+        self.fitting(pictures)?;
         let threads = rayon::current_num_threads();
         let each: usize = self.output.iter().product();
         let mut features = vec![0.0; pictures.len() * each];
@@ -142,6 +153,15 @@ impl Plan {
             self.run_on(threads, picture, features, |_| ());
         }
         Ok(features)
+    }
+
+    /// Whether every picture is of the size that was planned for.
+    fn fitting(&self, pictures: &[&[f32]]) -> Result<(), KernelError> {
+        let expected = self.input.iter().product();
+        match pictures.iter().find(|picture| picture.len() != expected) {
+            Some(picture) => Err(KernelError::Input { expected, got: picture.len() }),
+            None => Ok(()),
+        }
     }
 
     /// Runs one picture on some threads, and calls `note` with the round before each
@@ -161,6 +181,10 @@ impl Plan {
                 },
             );
         }
+        self.give_back(memory);
+    }
+
+    fn give_back(&self, memory: Memory) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 

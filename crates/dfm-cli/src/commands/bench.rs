@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use anyhow::bail;
 use dfm_backbone::CounterGenerator;
-use dfm_core::{Architecture, Compute, DfmParams, FeatureExtractor, PictureSize, PreparedPicture, device};
+use dfm_core::{
+    Architecture, Compute, DfmParams, FeatureExtractor, NetworkPrecision, PictureSize, PreparedPicture,
+    device,
+};
 
 use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
 use crate::report::json::BenchLine;
@@ -15,17 +18,25 @@ use crate::{Outcome, args, output};
 /// What two `f32` implementations may differ by: they sum in other orders.
 const TOLERANCE: f64 = 2e-5;
 
+/// What eight bits may differ by, over all layers: a wrong step of one is far above.
+const INT8_TOLERANCE: f64 = 0.1;
+
 /// Runs the command: synthetic pictures, two runs to warm up, then the measured
 /// ones. Fails if the features are not those of `flex`.
 pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
     if !(1..=10_000).contains(&flags.rounds) {
         bail!("--rounds {}: expected 1 to 10000", flags.rounds);
     }
+    args::check_precision(flags.precision, &flags.compute)?;
     let compute = args::device(&flags.compute)?;
-    let extractor = extractor(flags, &compute)?;
+    let mut extractor = extractor(flags, &compute)?;
     let input = extractor.weights().header().input;
     let pictures: Vec<PreparedPicture> =
         (0..flags.batch).map(|seed| picture(seed as u64, input.height, input.width)).collect();
+    if flags.precision == NetworkPrecision::Int8 {
+        let ranges = extractor.measure_ranges(&pictures)?;
+        extractor = extractor.into_int8(ranges)?;
+    }
 
     let (features, _) = timed(&extractor, &pictures)?;
     timed(&extractor, &pictures)?;
@@ -43,6 +54,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
         arch: flags.arch.clone(),
         layer: flags.layer.to_string(),
         device: flags.compute.device.clone(),
+        precision: flags.precision.to_string(),
         batch: flags.batch,
         size,
         threads: rayon::current_num_threads(),
@@ -54,10 +66,11 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
     };
     print(&line, flags.format)?;
     // Written so that a NaN fails too.
-    if line.relative_l2 <= TOLERANCE {
+    let limit = if flags.precision == NetworkPrecision::F32 { TOLERANCE } else { INT8_TOLERANCE };
+    if line.relative_l2 <= limit {
         return Ok(Outcome::Success);
     }
-    bail!("the features are {:.1e} from those of flex, the limit is {TOLERANCE:.0e}", line.relative_l2)
+    bail!("the features are {:.1e} from those of flex, the limit is {limit:.0e}", line.relative_l2)
 }
 
 fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
@@ -117,7 +130,7 @@ fn print(line: &BenchLine, format: ReportFormat) -> anyhow::Result<()> {
         ReportFormat::Table => {
             let [height, width] = line.size;
             writeln!(out, "{} to {}, {height}×{width}, batch {}", line.arch, line.layer, line.batch)?;
-            writeln!(out, "  on {} with {} threads", line.device, line.threads)?;
+            writeln!(out, "  on {} in {} with {} threads", line.device, line.precision, line.threads)?;
             writeln!(out, "  {:.2} ms a picture in the middle, {:.2} at best", line.median_ms, line.min_ms)?;
             writeln!(out, "  {:.0} GFLOP/s; relative L2 to flex {:.1e}", line.gflops, line.relative_l2)?;
             if let Some(memory) = line.peak_rss_bytes {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, PreparedPicture, SaveOptions};
+use dfm_backbone::InstructionSet;
+use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, NetworkPrecision, PreparedPicture, SaveOptions};
 use tracing::info;
 
 use crate::flags::FitFlags;
@@ -28,10 +29,15 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         pool: flags.backbone.pool,
         keep: flags.pca,
         score: flags.score,
+        precision: flags.precision,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
     };
     params.clone().check()?;
+    args::check_precision(flags.precision, &flags.compute)?;
+    if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
+        messages.note("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
+    }
     if let Some(threshold) = flags.threshold.filter(|threshold| !threshold.is_finite()) {
         bail!("--threshold {threshold}: expected a finite number");
     }

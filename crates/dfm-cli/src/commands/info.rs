@@ -25,6 +25,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {}", plain(&value));
     line("format", format!("version {}, by {}", info.version, info.program))?;
     line("backbone", format!("{} up to {}, pool {}", info.architecture.name, params.layer, params.pool))?;
+    line("precision", params.precision.to_string())?;
     line("input", format!("{}×{} pixels", info.input.height, info.input.width))?;
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dfm_core::{Keep, ScoreKind};
+use dfm_core::{Keep, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
-use crate::values::{parse_keep, parse_score};
+use crate::values::{parse_keep, parse_precision, parse_score};
 
 /// Flags of `dfm fit`.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub(crate) struct FitFlags {
     /// fre (with maps) or nll
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
+    /// Numbers that the network computes in: f32, or on the cpu int8, faster with VNNI
+    #[arg(long, default_value = "f32", value_parser = parse_precision)]
+    pub(crate) precision: NetworkPrecision,
     /// Raw score from which a picture is anomalous; from held-out good pictures unless given
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dfm_backbone::Layer;
+use dfm_backbone::{Layer, NetworkPrecision};
 
 use crate::flags::{Format, ReportFormat};
-use crate::values::{Size, parse_size};
+use crate::values::{Size, parse_precision, parse_size};
 
 /// Where and how fast to compute.
 #[derive(Debug, Args)]
@@ -119,6 +119,9 @@ pub(crate) struct BenchFlags {
     /// Measured runs, after two that are not
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: usize,
+    /// Numbers that the network computes in: f32, or on the cpu int8
+    #[arg(long, default_value = "f32", value_parser = parse_precision)]
+    pub(crate) precision: NetworkPrecision,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// How to write the results

@@ -83,6 +83,8 @@ pub(crate) struct BenchLine {
     pub(crate) arch: String,
     pub(crate) layer: String,
     pub(crate) device: String,
+    /// Numbers that the network computed in: `f32` or `int8`.
+    pub(crate) precision: String,
     pub(crate) batch: usize,
     /// Height and width in pixels.
     pub(crate) size: [usize; 2],

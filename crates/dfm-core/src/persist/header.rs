@@ -1,6 +1,6 @@
 //! The JSON header, defined by one type.
 
-use dfm_backbone::{Architecture, FeatureShape, InputContract};
+use dfm_backbone::{Architecture, FeatureShape, InputContract, NetworkPrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelFileError;
@@ -77,6 +77,7 @@ impl Header {
             ),
             (self.fit_statistic, &["singular_values", "coordinates", "content_hashes"]),
             (self.backbone.included, &["backbone"]),
+            (self.record.params.precision == NetworkPrecision::Int8, &["activation_ranges"]),
         ];
         let always = ["mean", "directions", "explained_variance", "variances"];
         let self_test = ["self_test.probe", "self_test.features", "self_test.score"];

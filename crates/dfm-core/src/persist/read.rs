@@ -2,13 +2,16 @@
 
 use std::io::Read;
 
-use dfm_backbone::{Architecture, BackboneWeights, Compute};
+use dfm_backbone::{
+    ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
+    NetworkPrecision,
+};
 use dfm_stats::{FitStatistic, Pca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::error::{DfmError, ModelFileError};
 use crate::model::{Dfm, Kept};
-use crate::params::ScoreKind;
+use crate::params::{DfmParams, ScoreKind, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::score::Statistics;
@@ -58,7 +61,7 @@ impl Dfm {
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
 
         let weights = backbone_weights(&file, options.weights)?;
-        let extractor = valid.extractor(weights, &options.compute).map_err(content("backbone"))?;
+        let extractor = extractor(&file, &valid, weights, options.compute)?;
         consistent("feature_shape", &extractor.feature_shape(), &header.feature_shape)?;
         consistent(
             "backbone.architecture",
@@ -95,6 +98,28 @@ impl Dfm {
         model.self_test.check(&model.extractor, &model.scorer)?;
         Ok(model)
     }
+}
+
+/// The network in the precision of the fit.
+fn extractor(
+    file: &Container<'_>,
+    params: &ValidDfmParams,
+    weights: BackboneWeights,
+    compute: Compute,
+) -> Result<FeatureExtractor, DfmError> {
+    if params.params().precision == NetworkPrecision::F32 {
+        return Ok(params.extractor(weights, compute).map_err(content("backbone"))?);
+    }
+    const RANGES: &str = "activation_ranges";
+    let (shape, values) = file.f32(RANGES)?;
+    let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
+    let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
+    let &DfmParams { layer, pool, .. } = params.params();
+    FeatureExtractor::int8(weights, layer, pool, compute, ranges).map_err(|error| match error {
+        // Of the device, not of the file.
+        BackboneError::Int8Device => DfmError::Backbone(error),
+        other => content("backbone in int8")(other).into(),
+    })
 }
 
 /// The weights in the file, or those given for a slim one, or those that a slim one

@@ -52,6 +52,10 @@ impl Dfm {
             ("self_test.features", OwnedTensor::f32(&[features], self.self_test.features.iter().copied())),
             ("self_test.score", OwnedTensor::f64(&[1], &[self.self_test.score])),
         ];
+        if let Some(ranges) = self.extractor.ranges() {
+            let ranges = ranges.to_vec();
+            tensors.push(("activation_ranges", OwnedTensor::f32(&[ranges.len()], ranges)));
+        }
         if let Some(gaussian) = self.statistics.gaussian() {
             let rank = gaussian.rank();
             tensors.push(("gaussian.mean", OwnedTensor::f64(&[components], gaussian.mean())));

@@ -1,5 +1,5 @@
-//! Every way to compute against plain code, over shapes and values of the fuzzer's
-//! choice: `cargo +nightly fuzz run paths` in `crates/dfm-kernels`.
+//! Every way to compute against plain code, in f32 and in int8, over shapes and values of
+//! the fuzzer's choice: `cargo +nightly fuzz run paths` in `crates/dfm-kernels`.
 
 #![no_main]
 
@@ -50,5 +50,17 @@ fuzz_target!(|case: Case| {
         assert!(distance <= 4e-6 * norm, "{instructions}: {distance:e} of {norm:e}");
         let shared = pool.install(|| plan.run(&[&picture])).expect("features");
         assert!(shared == actual, "{instructions}: {threads} threads give other bits");
+    }
+
+    let Ok(ranges) = plain.ranges(&[&picture]) else { return };
+    // Another picture, up to twice as large as those that the ranges are of.
+    let picture = noise.take(picture.len(), 2.0 * scale);
+    let int8 = |instructions| Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+    let expected = int8(InstructionSet::Portable).run(&[&picture]).expect("features");
+    for instructions in InstructionSet::available() {
+        let plan = int8(instructions);
+        assert!(plan.run(&[&picture]).expect("features") == expected, "{instructions} in int8: other bits");
+        let shared = pool.install(|| plan.run(&[&picture])).expect("features");
+        assert!(shared == expected, "{instructions} in int8: {threads} threads give other bits");
     }
 });

@@ -41,7 +41,7 @@ unsafe fn maximum_row(windows: Windows) {
 }
 
 #[derive(Clone, Copy)]
-struct Pair(__m256, __m256);
+pub(super) struct Pair(pub(super) __m256, pub(super) __m256);
 
 // SAFETY of all: the caller vouches for the instructions and the pointers.
 impl Vector for Pair {

@@ -56,6 +56,10 @@ impl Direct {
         }
     }
 
+    pub(crate) fn output(&self) -> Range<usize> {
+        self.ends.written()
+    }
+
     pub(crate) fn scratch_len(&self) -> usize {
         self.band.map_or(0, |band| self.ends.input_map.blocks() * self.band_rows(band) * self.padded_width())
     }

@@ -18,6 +18,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod direct;
+mod integer;
 mod maximum;
 mod portable;
 mod shared;
@@ -30,6 +31,9 @@ mod winograd;
 
 pub(crate) use average::Average;
 pub(crate) use direct::Direct;
+pub(crate) use integer::{
+    ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Values,
+};
 pub(crate) use shared::Shared;
 pub(crate) use stem::Stem;
 pub(crate) use winograd::Winograd;
@@ -111,6 +115,11 @@ impl Ends {
         assert!(self.input.len() >= self.input_map.len() && self.output.len() >= self.output_map.len());
         (self.input_map, self.output_map)
     }
+
+    /// The part that the output takes.
+    fn written(&self) -> Range<usize> {
+        self.output.start..self.output.start + self.output_map.len()
+    }
 }
 
 /// What a step works on.
@@ -144,6 +153,10 @@ pub(crate) enum Step {
     Direct(Direct),
     /// A convolution by transforms.
     Winograd(Winograd),
+    /// The first convolution and the maximum in whole numbers.
+    IntegerStem(IntegerStem),
+    /// A convolution in whole numbers.
+    Integer(IntegerConvolution),
     /// The average at the end.
     Average(Average),
 }
@@ -155,6 +168,8 @@ impl Step {
             Self::Stem(step) => step.scratch_len(),
             Self::Direct(step) => step.scratch_len(),
             Self::Winograd(step) => step.scratch_len(),
+            Self::IntegerStem(step) => step.scratch_len(),
+            Self::Integer(step) => step.scratch_len(),
             Self::Average(_) => 0,
         }
     }
@@ -165,6 +180,8 @@ impl Step {
             Self::Stem(step) => step.division(threads).items(),
             Self::Direct(step) => step.division(threads).items(),
             Self::Winograd(step) => step.division(threads).items(),
+            Self::IntegerStem(step) => step.division(threads).items(),
+            Self::Integer(step) => step.division(threads).items(),
             Self::Average(step) => step.items(),
         }
     }
@@ -176,18 +193,32 @@ impl Step {
             Self::Stem(step) => step.run(work, worker, item),
             Self::Direct(step) => step.run(work, worker, item),
             Self::Winograd(step) => step.run(work, worker, round, item),
+            Self::IntegerStem(step) => step.run(work, worker, item),
+            Self::Integer(step) => step.run(work, worker, item),
             Self::Average(step) => step.run(work, item),
         }
     }
 }
 
 impl Step {
+    /// The part of the arena that a convolution in `f32` leaves its results in.
+    pub(crate) fn output(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Stem(step) => Some(step.output()),
+            Self::Direct(step) => Some(step.output()),
+            Self::Winograd(step) => Some(step.output()),
+            Self::IntegerStem(_) | Self::Integer(_) | Self::Average(_) => None,
+        }
+    }
+
     /// Multiplications, each with its addition, of this step computed tap by tap.
     pub(crate) fn multiply_adds(&self) -> u64 {
         match self {
             Self::Stem(step) => step.multiply_adds,
             Self::Direct(step) => step.multiply_adds,
             Self::Winograd(step) => step.multiply_adds,
+            Self::IntegerStem(step) => step.multiply_adds,
+            Self::Integer(step) => step.multiply_adds,
             Self::Average(_) => 0,
         }
     }
@@ -199,6 +230,8 @@ impl std::fmt::Display for Step {
             Self::Stem(step) => step.fmt(f),
             Self::Direct(step) => step.fmt(f),
             Self::Winograd(step) => step.fmt(f),
+            Self::IntegerStem(step) => step.fmt(f),
+            Self::Integer(step) => step.fmt(f),
             Self::Average(step) => step.fmt(f),
         }
     }

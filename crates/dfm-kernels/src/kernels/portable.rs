@@ -35,7 +35,7 @@ unsafe fn maximum_row(windows: Windows) {
 }
 
 #[derive(Clone, Copy)]
-struct Array([f32; LANES]);
+pub(super) struct Array(pub(super) [f32; LANES]);
 
 impl Vector for Array {
     #[inline(always)]

@@ -71,6 +71,10 @@ impl Stem {
         }
     }
 
+    pub(crate) fn output(&self) -> Range<usize> {
+        self.output.start..self.output.start + self.output_map.len()
+    }
+
     /// A copy of the rows that a band sees, then the rows of the convolution that are
     /// kept.
     pub(crate) fn scratch_len(&self) -> usize {

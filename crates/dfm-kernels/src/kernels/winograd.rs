@@ -70,6 +70,10 @@ impl Winograd {
         self.kernels.blocks() * self.chunk + 1
     }
 
+    pub(crate) fn output(&self) -> Range<usize> {
+        self.ends.written()
+    }
+
     pub(crate) fn scratch_len(&self) -> usize {
         PRODUCTS * (self.transformed_pitch() + self.product_pitch())
     }

@@ -1,0 +1,309 @@
+//! The plan in whole numbers against the same written out plainly, to the bit, on every
+//! instruction set and at shapes that no tile divides. Small and without other crates, so
+//! that it also runs under AddressSanitizer and Miri.
+
+mod support;
+
+use dfm_kernels::{ActivationRanges, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+use support::Noise;
+
+/// A feature map `[channels, height, width]` in steps of `step`, or as it is in steps of 1.
+#[derive(Clone)]
+struct Map {
+    values: Vec<f32>,
+    size: [usize; 2],
+    step: f32,
+}
+
+/// What becomes of sums.
+#[derive(Clone, Copy, PartialEq)]
+enum Rounding {
+    /// To 0 to 255 steps.
+    Bytes,
+    /// Not at all.
+    Floats,
+}
+
+impl Map {
+    fn at(&self, channel: usize, y: isize, x: isize) -> i64 {
+        let [height, width] = self.size;
+        match (usize::try_from(y), usize::try_from(x)) {
+            (Ok(y), Ok(x)) if y < height && x < width => {
+                self.values[(channel * height + y) * width + x] as i64
+            }
+            _ => 0,
+        }
+    }
+
+    /// Sums of whole weights within ±`largest`, in steps of what `range` leaves, with
+    /// `shortcut` added.
+    fn convolve(
+        &self,
+        convolution: &Convolution,
+        largest: f32,
+        range: f32,
+        rounding: Rounding,
+        shortcut: Option<&Self>,
+    ) -> Self {
+        let Convolution { kernel, stride, padding, groups, in_channels_per_group, out_channels, .. } =
+            *convolution;
+        let step = if rounding == Rounding::Bytes { (range / 255.0).max(f32::MIN_POSITIVE) } else { 1.0 };
+        let size = [0, 1].map(|side| (self.size[side] + 2 * padding - kernel[side]) / stride + 1);
+        let taps = in_channels_per_group * kernel[0] * kernel[1];
+        let mut values = Vec::new();
+        for output in 0..out_channels {
+            let first = output / (out_channels / groups) * in_channels_per_group;
+            let weights = &convolution.weight[output * taps..][..taps];
+            let most = weights.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
+            let weight_step = (most / largest).max(f32::MIN_POSITIVE);
+            let whole: Vec<i64> =
+                weights.iter().map(|weight| (weight / weight_step).round_ties_even() as i64).collect();
+            let multiplier = (f64::from(self.step) * f64::from(weight_step) / f64::from(step)) as f32;
+            let bias = (f64::from(convolution.bias[output]) / f64::from(step)) as f32;
+            for place in 0..size[0] * size[1] {
+                let (y, x) = (place / size[1], place % size[1]);
+                let mut sum = 0;
+                for (tap, weight) in whole.iter().enumerate() {
+                    let (input, ky, kx) =
+                        (tap / (kernel[0] * kernel[1]), tap / kernel[1] % kernel[0], tap % kernel[1]);
+                    let row = (y * stride + ky) as isize - padding as isize;
+                    let column = (x * stride + kx) as isize - padding as isize;
+                    sum += weight * self.at(first + input, row, column);
+                }
+                let mut value = sum as f32 * multiplier + bias;
+                if let Some(shortcut) = shortcut {
+                    value += shortcut.values[values.len()] * (shortcut.step / step);
+                }
+                values.push(match rounding {
+                    Rounding::Bytes => value.round_ties_even().clamp(0.0, 255.0),
+                    Rounding::Floats => value,
+                });
+            }
+        }
+        Self { values, size, step }
+    }
+
+    fn pool(&self, pool: MaxPool, channels: usize) -> Self {
+        let size = self.size.map(|side| (side + pool.before + pool.after - 3) / 2 + 1);
+        let mut values = Vec::new();
+        for index in 0..channels * size[0] * size[1] {
+            let (channel, place) = (index / (size[0] * size[1]), index % (size[0] * size[1]));
+            let window = (0..9).map(|k| {
+                let row = (2 * (place / size[1]) + k / 3) as isize - pool.before as isize;
+                self.at(channel, row, (2 * (place % size[1]) + k % 3) as isize - pool.before as isize)
+            });
+            values.push(window.max().unwrap_or(0) as f32);
+        }
+        Self { values, size, step: self.step }
+    }
+}
+
+fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &ActivationRanges) -> Vec<f32> {
+    let mut outputs = ranges.outputs.iter().copied();
+    let mut next = || outputs.next().expect("a range");
+    let step = (ranges.input / 4095.0).max(f32::MIN_POSITIVE);
+    let inverse = 1.0 / step;
+    let steps = picture.iter().map(|value| (value * inverse).clamp(-4095.0, 4095.0).round_ties_even());
+    let picture = Map { values: steps.collect(), size, step };
+    let stem = picture.convolve(&network.stem, 2047.0, next(), Rounding::Bytes, None);
+    let mut map = stem.pool(network.pool, network.stem.out_channels);
+    for (index, block) in network.blocks.iter().enumerate() {
+        let last_block = index + 1 == network.blocks.len();
+        let projection = block.projection.as_ref();
+        let shortcut = projection.map(|it| map.convolve(it, 64.0, next(), Rounding::Floats, None));
+        let shortcut = shortcut.unwrap_or_else(|| map.clone());
+        let (last, inner) = block.branch.split_last().expect("a branch");
+        for convolution in inner {
+            map = map.convolve(convolution, 64.0, next(), Rounding::Bytes, None);
+        }
+        let rounding = if last_block { Rounding::Floats } else { Rounding::Bytes };
+        map = map.convolve(last, 64.0, next(), rounding, Some(&shortcut));
+    }
+    map.values.iter().map(|value| value.max(0.0)).collect()
+}
+
+const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
+const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };
+
+fn ranges(network: &Network, size: [usize; 2], pictures: &[&[f32]]) -> ActivationRanges {
+    Plan::new(network, size, InstructionSet::Portable).expect("a plan").ranges(pictures).expect("ranges")
+}
+
+/// Relative L2 distance.
+fn distance(actual: &[f32], expected: &[f32]) -> f64 {
+    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|a| f64::from(a).powi(2)).sum::<f64>();
+    let difference = squares(&mut actual.iter().zip(expected).map(|(a, b)| a - b));
+    (difference / squares(&mut expected.iter().copied())).sqrt()
+}
+
+/// Compares every instruction set with the reference, and that with `f32`.
+fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
+    let mut noise = Noise(width as u64);
+    let network = noise.network(width, groups, pool);
+    let picture = noise.take(3 * size[0] * size[1], scale);
+    let ranges = ranges(&network, size, &[&picture]);
+    let expected = reference(&network, &picture, size, &ranges);
+    for instructions in InstructionSet::available() {
+        let plan = Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+        let actual = plan.run(&[&picture]).expect("features");
+        assert!(actual == expected, "{instructions}, {width} channels, {size:?}: other bits");
+    }
+    let exact = Plan::new(&network, size, InstructionSet::Portable).unwrap().run(&[&picture]).unwrap();
+    // Five layers, each rounded to a step of 1/255 of its largest value, and weights to
+    // 1/64 of theirs: a few per cent. A wrong step of any layer is far above this.
+    let distance = distance(&expected, &exact);
+    assert!(distance < 0.08, "{width} channels, {size:?}, up to {scale}: {distance} from f32");
+}
+
+fn agrees(width: usize, groups: usize, pool: MaxPool, size: [usize; 2]) {
+    agrees_at(2.0, width, groups, pool, size);
+}
+
+#[test]
+fn channels_that_fill_no_block_agree_with_the_reference() {
+    agrees(4, 1, SYMMETRIC, [19, 22]);
+    agrees(21, 1, END_ONLY, [26, 15]);
+}
+
+#[test]
+fn grouped_convolutions_agree_with_the_reference() {
+    agrees(24, 6, END_ONLY, [17, 31]);
+}
+
+#[test]
+fn several_blocks_agree_with_the_reference() {
+    if !cfg!(miri) {
+        agrees(80, 1, SYMMETRIC, [33, 50]);
+    }
+}
+
+#[test]
+fn the_smallest_pictures_agree_with_the_reference() {
+    for size in [[1, 1], [1, 9], [6, 2]] {
+        agrees(16, 1, SYMMETRIC, size);
+    }
+}
+
+#[test]
+fn random_shapes_and_scales_agree_with_the_reference() {
+    let mut noise = Noise(11);
+    let mut below = |end: usize| ((f64::from(noise.next()) + 1.0) / 2.0 * end as f64) as usize;
+    for _ in 0..if cfg!(miri) { 1 } else { 40 } {
+        let groups = [1, 1, 1, 2, 5][below(5)];
+        let width = groups * (1 + below(72 / groups));
+        let pool = [SYMMETRIC, END_ONLY][below(2)];
+        let size = [3 + below(40), 3 + below(40)];
+        let scale = 10.0_f32.powi(below(8) as i32 - 1);
+        agrees_at(scale, width, groups, pool, size);
+    }
+}
+
+#[test]
+fn what_is_beyond_the_ranges_counts_as_their_end() {
+    let mut noise = Noise(4);
+    let network = noise.network(24, 1, SYMMETRIC);
+    let (size, calm) = ([20, 27], noise.take(3 * 20 * 27, 0.5));
+    let ranges = ranges(&network, size, &[&calm]);
+    for scale in [3.0, 1e20, f32::MAX] {
+        let wild = noise.take(3 * 20 * 27, scale);
+        let expected = reference(&network, &wild, size, &ranges);
+        assert!(expected.iter().all(|value| value.is_finite()));
+        for instructions in InstructionSet::available() {
+            let plan = Plan::int8(&network, size, instructions, &ranges).unwrap();
+            assert!(plan.run(&[&wild]).unwrap() == expected, "{instructions}, up to {scale}");
+        }
+    }
+}
+
+#[test]
+fn odd_ranges_give_the_same_everywhere() {
+    let mut noise = Noise(6);
+    let network = noise.network(20, 1, SYMMETRIC);
+    let (size, picture) = ([18, 21], noise.take(3 * 18 * 21, 1.0));
+    let count = ranges(&network, size, &[&picture]).outputs.len();
+    for range in [0.0, 1e-45, 1e-30, 3e38] {
+        let ranges = ActivationRanges { input: range, outputs: vec![range; count] };
+        let on = |instructions| {
+            let plan = Plan::int8(&network, size, instructions, &ranges).unwrap();
+            plan.run(&[&picture]).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+        };
+        let expected = on(InstructionSet::Portable);
+        assert!(InstructionSet::available().into_iter().all(|set| on(set) == expected), "{range}");
+    }
+}
+
+#[test]
+fn threads_and_batches_change_no_bit() {
+    let mut noise = Noise(8);
+    let network = Network { average: 2, ..noise.network(48, 1, SYMMETRIC) };
+    let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
+    let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
+    let ranges = ranges(&network, [40, 33], &pictures);
+    let portable = Plan::int8(&network, [40, 33], InstructionSet::Portable, &ranges).unwrap();
+    let expected: Vec<f32> =
+        pictures.iter().flat_map(|picture| portable.run(&[picture]).expect("features")).collect();
+    for instructions in InstructionSet::available() {
+        let plan = Plan::int8(&network, [40, 33], instructions, &ranges).unwrap();
+        for threads in [1, 2, 3, 7] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let actual = pool.install(|| plan.run(&pictures)).unwrap();
+            assert!(actual == expected, "{instructions}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn ranges_are_the_largest_over_all_pictures() {
+    let mut noise = Noise(9);
+    let (network, size) = (noise.network(16, 1, SYMMETRIC), [24, 24]);
+    let pictures = [0.2, 1.0, 0.5].map(|scale| noise.take(3 * 24 * 24, scale));
+    let each = pictures.each_ref().map(|picture| ranges(&network, size, &[picture]));
+    let together = ranges(&network, size, &pictures.each_ref().map(Vec::as_slice));
+    for (at, range) in together.to_vec().into_iter().enumerate() {
+        let largest = each.iter().map(|ranges| ranges.to_vec()[at]).fold(0.0, f32::max);
+        assert!(range == largest && range > 0.0, "{at}: {range}");
+    }
+    let most = pictures[1].iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    assert_eq!(together.input, most);
+    // A picture that overflows tells nothing of the others.
+    let broken = vec![f32::NAN; 3 * 24 * 24];
+    let plan = Plan::new(&network, size, InstructionSet::best()).unwrap();
+    let without = plan.ranges(&[&pictures[0]]).unwrap();
+    assert_eq!(plan.ranges(&[&broken, &pictures[0]]), Ok(without));
+    assert!(matches!(plan.ranges(&[&broken]), Err(KernelError::Ranges { .. })));
+    assert!(matches!(plan.ranges(&[]), Err(KernelError::Ranges { .. })));
+}
+
+#[test]
+fn ranges_of_another_network_are_refused() {
+    let network = Noise(1).network(16, 1, SYMMETRIC);
+    let refused = |ranges: &ActivationRanges| {
+        let error = Plan::int8(&network, [8, 8], InstructionSet::best(), ranges).expect_err("refused");
+        assert!(matches!(error, KernelError::Ranges { .. }), "{error}");
+    };
+    let good = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
+    assert!(Plan::int8(&network, [8, 8], InstructionSet::best(), &good).is_ok());
+    refused(&ActivationRanges { outputs: vec![1.0; 6], ..good.clone() });
+    refused(&ActivationRanges { input: f32::NAN, ..good.clone() });
+    for bad in [-1.0, f32::INFINITY] {
+        let mut outputs = good.outputs.clone();
+        outputs[3] = bad;
+        refused(&ActivationRanges { outputs, ..good.clone() });
+    }
+}
+
+#[test]
+fn sums_that_could_overflow_are_refused() {
+    // 9 · 9 · 3 products are fine, 41 · 41 · 3 are too many for the stem's 28 bits each.
+    let with_stem = |side: usize| {
+        let mut network = Noise(1).network(16, 1, SYMMETRIC);
+        network.stem.kernel = [side; 2];
+        network.stem.padding = side / 2;
+        network.stem.weight = vec![1.0; 16 * 3 * side * side];
+        let ranges = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
+        Plan::int8(&network, [8, 8], InstructionSet::best(), &ranges).map(drop)
+    };
+    assert_eq!(with_stem(9), Ok(()));
+    let error = with_stem(41).expect_err("too many");
+    assert!(matches!(error, KernelError::TooManyTaps { got: 5043, .. }), "{error}");
+}
