@@ -48,7 +48,7 @@ pub use dfm_kernels::{InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};
-pub use input::{ChannelOrder, InputContract};
+pub use input::{ChannelOrder, InputContract, Resampling};
 pub use layer::Layer;
 pub use preprocess::{
     DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,

@@ -71,6 +71,15 @@ pub enum DfmError {
         /// Position within the pictures given.
         picture: usize,
     },
+    /// A score that is a share of nothing.
+    #[error(
+        "picture {picture} of the batch has features that are all zero, and the relative score is a share of their \
+         squared norm: leave the picture out, or fit with another aggregation"
+    )]
+    NoFeatures {
+        /// Position within the pictures given.
+        picture: usize,
+    },
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
     Device {

@@ -42,10 +42,13 @@
 //! # }
 //! ```
 
+mod aggregate;
 mod calibrate;
+mod compat;
 pub mod device;
 mod error;
 mod fit;
+mod held_out;
 mod map;
 pub mod metrics;
 mod model;
@@ -54,10 +57,12 @@ mod persist;
 mod score;
 mod self_test;
 
+pub use aggregate::Aggregation;
 pub use calibrate::{Calibration, Label};
+pub use compat::Compat;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
+    Layer, PictureSize, PreparedPicture, Preprocessor, Resampling, RgbImage, decode,
 };
 pub use dfm_stats::Keep;
 pub use error::{DfmError, ModelFileError};

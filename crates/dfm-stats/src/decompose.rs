@@ -2,7 +2,7 @@
 //! that knows the linear algebra library.
 
 use faer::linalg::matmul::{matmul, triangular};
-use faer::{Accum, Mat, MatRef, Par, Side};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use crate::error::StatsError;
 
@@ -92,6 +92,17 @@ pub(crate) fn decompose(rows: &mut [f64], columns: usize, unit: f64) -> Result<D
         Some(_) => Err(StatsError::Range { operation: "decomposition", scale: unit }),
         None => Ok(found),
     }
+}
+
+/// `left` `[N, R]` times `right` `[R, D]`, row by row.
+pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
+    let (rows, mut result) = (left.len() / inner.max(1), Vec::new());
+    result.resize(rows * columns, 0.0);
+    let target = MatMut::from_row_major_slice_mut(&mut result, rows, columns);
+    let left = MatRef::from_row_major_slice(left, rows, inner);
+    let right = MatRef::from_row_major_slice(right, inner, columns);
+    matmul(target, Accum::Replace, left, right, 1.0, Par::rayon(0));
+    result
 }
 
 /// The power of two at or below the largest absolute value; 0 where all are.

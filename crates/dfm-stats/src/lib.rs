@@ -7,6 +7,8 @@
 //! - [`FitStatistic`]: their mean and every direction in which they vary.
 //! - [`Pca`]: the leading directions, by share of variance or by count.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
+//! - [`ProbabilisticPca`]: a density of components and one variance for all the rest.
+//! - [`Shrinkage`]: variances drawn towards their mean, so that none is too small.
 //!
 //! ```
 //! use dfm_stats::{Keep, PcaParams, Samples};
@@ -25,14 +27,18 @@ mod decompose;
 mod error;
 mod gaussian;
 mod pca;
+mod probabilistic;
 mod samples;
 mod score;
+mod shrinkage;
 mod statistic;
 
 pub use decompose::Route;
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
 pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
+pub use probabilistic::{ProbabilisticPca, ProbabilisticScorer};
 pub use samples::Samples;
 pub use score::{GaussianScorer, PcaScorer};
+pub use shrinkage::Shrinkage;
 pub use statistic::FitStatistic;

@@ -28,6 +28,8 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         pool: flags.backbone.pool,
         keep: flags.pca,
         score: flags.score,
+        aggregation: flags.aggregate,
+        compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
     };

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use dfm_backbone::{Architecture, BackboneWeights, Compute};
-use dfm_stats::{FitStatistic, Pca, SvdGaussian};
+use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::error::{DfmError, ModelFileError};
@@ -189,8 +189,14 @@ fn statistics(
         record.rank,
     )
     .map_err(content("principal components"))?;
-    if record.params.score == ScoreKind::Fre {
-        return Ok(Statistics::Fre(pca));
+    match record.params.score {
+        ScoreKind::Fre => return Ok(Statistics::Fre(pca)),
+        ScoreKind::Mahalanobis => {
+            let intensity = shaped("shrinkage", file.f64("shrinkage")?, &[1])?[0];
+            let model = ProbabilisticPca::with_intensity(pca, intensity).map_err(content("shrinkage"))?;
+            return Ok(Statistics::Mahalanobis(Box::new(model)));
+        }
+        ScoreKind::Nll => {}
     }
     let deviations = file.f64("gaussian.deviations")?.1;
     let gaussian = SvdGaussian::from_parts(
