@@ -323,7 +323,7 @@ fn scores_and_aggregations_are_recorded_and_what_does_not_go_together_is_refused
     for (flags, shown) in [
         (&["--aggregate", "top:25%"][..], "fre, top:25% of the cells"),
         (&["--score", "mahalanobis"], "mahalanobis"),
-        (&["--compat", "anomalib", "--pca", "0.9"], "fre as anomalib's"),
+        (&["--compat", "anomalib", "--pca", "0.99"], "fre as anomalib's"),
     ] {
         fit(flags).expect_code(0);
         assert!(dfm.run(&["info", "model.dfm"]).expect_code(0).out.contains(shown), "{flags:?}");

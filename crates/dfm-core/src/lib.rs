@@ -46,6 +46,7 @@ mod aggregate;
 mod calibrate;
 mod compat;
 pub mod device;
+mod drift;
 mod error;
 mod fit;
 mod held_out;
@@ -65,6 +66,7 @@ pub use dfm_backbone::{
     Layer, PictureSize, PreparedPicture, Preprocessor, Resampling, RgbImage, decode,
 };
 pub use dfm_stats::Keep;
+pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{DfmError, ModelFileError};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};

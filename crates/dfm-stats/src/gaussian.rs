@@ -126,7 +126,17 @@ impl SvdGaussian {
         self.route
     }
 
-    /// The intensity of the shrinkage; `None` if there was none or it was read.
+    /// The same, known to have been shrunk by `intensity`.
+    ///
+    /// # Errors
+    ///
+    /// If that is no share.
+    pub fn shrunk_by(self, intensity: f64) -> Result<Self, StatsError> {
+        let shrinkage = Shrinkage::new(intensity, 0.0)?;
+        Ok(Self { intensity: Some(shrinkage.intensity()), ..self })
+    }
+
+    /// The intensity of the shrinkage; `None` if there was none.
     pub fn shrinkage_intensity(&self) -> Option<f64> {
         self.intensity
     }

@@ -8,6 +8,7 @@
 //! - [`Pca`]: the leading directions, by share of variance or by count.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
 //! - [`ProbabilisticPca`]: a density of components and one variance for all the rest.
+//! - [`score_drift`], [`subspace_drift`]: whether new rows are still of the same kind.
 //! - [`Shrinkage`]: variances drawn towards their mean, so that none is too small.
 //!
 //! ```
@@ -24,6 +25,7 @@
 //! ```
 
 mod decompose;
+mod drift;
 mod error;
 mod gaussian;
 mod pca;
@@ -34,6 +36,7 @@ mod shrinkage;
 mod statistic;
 
 pub use decompose::Route;
+pub use drift::{ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
 pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};

@@ -205,6 +205,8 @@ fn statistics(
         deviations,
     )
     .map_err(content("gaussian"))?;
+    let intensity = record.gaussian.as_ref().map_or(0.0, |gaussian| gaussian.shrinkage);
+    let gaussian = gaussian.shrunk_by(intensity).map_err(content("gaussian"))?;
     consistent(
         "record.gaussian.rank",
         &Some(gaussian.rank()),
