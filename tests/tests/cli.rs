@@ -313,3 +313,25 @@ fn devices_that_cannot_be_used_are_refused_with_what_to_do() {
         predict("wgpu:999").expect_code(2).expect_said(&["'wgpu:999' has no adapter"]);
     }
 }
+
+#[test]
+fn scores_and_aggregations_are_recorded_and_what_does_not_go_together_is_refused() {
+    let dfm = program();
+    dfm.save_good();
+    let fit =
+        |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "model.dfm"], SMALL.as_slice(), more].concat());
+    for (flags, shown) in [
+        (&["--aggregate", "top:25%"][..], "fre, top:25% of the cells"),
+        (&["--score", "mahalanobis"], "mahalanobis"),
+        (&["--compat", "anomalib", "--pca", "0.99"], "fre as anomalib's"),
+    ] {
+        fit(flags).expect_code(0);
+        assert!(dfm.run(&["info", "model.dfm"]).expect_code(0).out.contains(shown), "{flags:?}");
+        let maps = ["predict", "model.dfm", "good", "--maps", "maps", "--format", "json"];
+        let run = dfm.run(&maps);
+        assert!(run.code < 2 && run.scores().len() == 12, "{run:?}");
+    }
+    fit(&["--score", "nll", "--aggregate", "max"]).expect_code(2).expect_said(&["aggregation", "fre"]);
+    fit(&["--score", "nll", "--compat", "anomalib"]).expect_code(2).expect_said(&["score", "TypeError"]);
+    fit(&["--aggregate", "top:0%"]).expect_code(2).expect_said(&["top:P%"]);
+}

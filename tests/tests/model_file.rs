@@ -232,7 +232,7 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
     let lean = DfmParams { keep_fit_statistic: false, ..DfmParams::default() };
     let raw = DfmParams { calibration: None, ..lean.clone() };
     for params in [whole, lean, raw] {
-        for score in [ScoreKind::Fre, ScoreKind::Nll] {
+        for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
             let model = fitted(DfmParams { score, ..params.clone() });
             let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
             let new = new.map(|picture| model.preprocessor().prepare(&picture).unwrap());

@@ -87,7 +87,7 @@ fn a_model_tells_defective_parts_from_good_ones_on_every_device() {
 #[test]
 fn a_model_fitted_on_one_device_scores_the_same_on_every_other() {
     let devices = devices::available();
-    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+    for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
         for (fitted_on, device) in &devices {
             let model = fit(DfmParams { score, ..small_params() }, &GOOD, device).expect(fitted_on);
             let file = written(&model, false);
@@ -155,50 +155,9 @@ fn a_score_does_not_depend_on_the_pictures_beside_it() {
     assert!(relative_l2(&alone, &together) < REORDERED);
 }
 
-/// The fast way, in coordinates of the whole fit, against the plain one: fit
-/// again without each part, with as many components as the whole fit, and predict it.
-#[test]
-fn the_threshold_is_that_of_models_fitted_without_each_part() {
-    let calibration = CalibrationParams { quantile: 0.9, folds: 3 };
-    for score in [ScoreKind::Fre, ScoreKind::Nll] {
-        // Six components, where the parts would keep three, four and five by this ratio.
-        let keep = Keep::Ratio(0.97);
-        let params = DfmParams { score, keep, calibration: Some(calibration), ..small_params() };
-        let model = fit(params.clone(), &GOOD, &flex()).unwrap();
-
-        let mut by_hash = prepare(&model.preprocessor(), &GOOD);
-        by_hash.sort_by_key(|picture| picture.content_hash);
-        let mut held_out = Vec::new();
-        for fold in 0..calibration.folds {
-            let part = |inside: bool| {
-                let rows = by_hash.iter().enumerate();
-                rows.filter(|(row, _)| (row % calibration.folds == fold) == inside)
-                    .map(|(_, picture)| picture.clone())
-                    .collect::<Vec<_>>()
-            };
-            let keep = Keep::Components(model.component_count());
-            let valid = DfmParams { calibration: None, keep, ..params.clone() }.check().unwrap();
-            let extractor = valid.extractor(small_weights(0), flex()).unwrap();
-            let without = valid.fit(extractor, part(false)).unwrap();
-            let predictions = without.predict(&part(true), PredictOptions::default()).unwrap();
-            held_out.extend(predictions.into_iter().map(|prediction| prediction.score));
-        }
-        held_out.sort_by(f64::total_cmp);
-        // Linear between order statistics: 0.9 × 11 = 9.9.
-        let expected = 0.1 * held_out[9] + 0.9 * held_out[10];
-        // The refits score in f32 on the device, the threshold comes from f64.
-        assert_close(
-            &format!("{score:?}"),
-            model.calibration().unwrap().threshold(),
-            expected,
-            ACROSS_DEVICES,
-        );
-    }
-}
-
 #[test]
 fn a_model_reads_back_as_it_was_written() {
-    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+    for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
         let model = fit(DfmParams { score, ..small_params() }, &GOOD, &flex()).unwrap();
         let file = written(&model, false);
         let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).unwrap();

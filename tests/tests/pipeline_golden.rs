@@ -1,6 +1,6 @@
-//! Scores from end to end, against ONNX Runtime, scikit-learn and SciPy.
+//! Scores and aggregations from end to end, against ONNX Runtime, scikit-learn and SciPy.
 
-use dfm_core::{BackboneWeights, DfmParams, Keep, PredictOptions, RgbImage, ScoreKind};
+use dfm_core::{Aggregation, BackboneWeights, DfmParams, Keep, PredictOptions, RgbImage, ScoreKind};
 use dfm_tests::tolerance::assert_close;
 use dfm_tests::{devices, golden, pictures};
 use image::Rgb;
@@ -35,13 +35,21 @@ fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
     let golden = golden::tensors("pipeline/pipeline.safetensors");
     let (good, new) = parts();
     for (device_name, device) in devices::available() {
-        for (score, name) in [(ScoreKind::Fre, "fre"), (ScoreKind::Nll, "nll")] {
+        for (score, aggregation, name) in [
+            (ScoreKind::Fre, Aggregation::Sum, "fre"),
+            (ScoreKind::Fre, Aggregation::Relative, "relative"),
+            (ScoreKind::Fre, Aggregation::Max, "max"),
+            (ScoreKind::Fre, Aggregation::Top { percent: 25.0 }, "top:25%"),
+            (ScoreKind::Nll, Aggregation::Sum, "nll"),
+            (ScoreKind::Mahalanobis, Aggregation::Sum, "mahalanobis"),
+        ] {
             let weights = BackboneWeights::embedded().expect("the embedded weights");
             let input = weights.header().input.with_size(SIDE as usize, SIDE as usize);
             let params = DfmParams {
                 pool: 2,
                 keep: Keep::Ratio(0.9),
                 score,
+                aggregation,
                 calibration: None,
                 ..DfmParams::default()
             };

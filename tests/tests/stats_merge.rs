@@ -173,7 +173,8 @@ fn parts_of_other_features_do_not_merge() {
 
 /// Batches of seven, with room for some 20 directions of 40 values.
 fn streamed(samples: &Samples, max_bytes: u64) -> FitStatistic {
-    let mut fit = StreamingParams { max_bytes, exact: false }.check().unwrap().start(samples.columns()).unwrap();
+    let mut fit =
+        StreamingParams { max_bytes, exact: false }.check().unwrap().start(samples.columns()).unwrap();
     let places: Vec<usize> = (0..samples.rows()).collect();
     for batch in places.chunks(7) {
         fit.push(samples.select(batch)).unwrap();
@@ -273,7 +274,10 @@ fn a_statistic_and_its_compression_are_read_back() {
     let short = Compression::from_parts(26, 1.0, vec![0.0; 99]).unwrap();
     assert!(matches!(again(Some(short)), Err(StatsError::Shape { what: "remainders", .. })));
     for (limit, bound, remainder) in [(0, 1.0, 0.0), (3, f64::NAN, 0.0), (3, -1.0, 0.0), (3, 1.0, -1.0)] {
-        assert!(Compression::from_parts(limit, bound, vec![remainder]).is_err(), "{limit} {bound} {remainder}");
+        assert!(
+            Compression::from_parts(limit, bound, vec![remainder]).is_err(),
+            "{limit} {bound} {remainder}"
+        );
     }
 }
 

@@ -151,7 +151,7 @@ fn a_picture_prepared_by_hand_that_holds_no_numbers_is_refused() {
 
 #[test]
 fn features_beyond_f32_are_named_with_their_place_among_all_pictures() {
-    for score in [ScoreKind::Fre, ScoreKind::Nll] {
+    for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
         let model = fitted(score);
         let mut pictures = prepared(model.extractor(), 100..106);
         // Finite, but not after a convolution; in the third batch of two.

@@ -13,6 +13,7 @@ mod precision;
 mod process;
 mod program;
 mod report;
+mod scores;
 mod ways;
 
 use clap::{Args, Subcommand};
@@ -36,6 +37,8 @@ enum Task {
     Peers(peers::PeersFlags),
     /// Time `dfm fit` and anomalib's, whole processes
     Anomalib(anomalib::AnomalibFlags),
+    /// Measure how well each score and aggregation tells defects
+    Scores(scores::ScoresFlags),
     /// Time each step of a network, so that a slower one shows where it is
     Layers(layers::LayersFlags),
     /// Compare int8 with f32: times of the network, and what it costs in AUROC
@@ -54,6 +57,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         None => program::run(&flags.program),
         Some(Task::Peers(flags)) => peers::run(flags),
         Some(Task::Anomalib(flags)) => anomalib::run(flags),
+        Some(Task::Scores(flags)) => scores::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),

@@ -97,6 +97,7 @@ impl Contract {
             scale: self.scale.unwrap_or(usual.scale),
             mean: self.mean.unwrap_or(usual.mean),
             standard_deviation: self.std.unwrap_or(usual.standard_deviation),
+            resampling: usual.resampling,
         };
         contract.check()?;
         Ok(contract)

@@ -18,6 +18,26 @@ pub enum ChannelOrder {
     Bgr,
 }
 
+/// The numbers in which a picture is resized.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resampling {
+    /// Fixed point, the result rounded to bytes: as PIL does, and torchvision with
+    /// pictures of PIL.
+    #[default]
+    Bytes,
+    /// Floating point, the result as it comes: as torchvision does with tensors of
+    /// floating-point numbers.
+    Floats,
+}
+
+impl Resampling {
+    /// What is not written, so that the hashes of weights that were made before stay.
+    fn is_usual(&self) -> bool {
+        *self == Self::Bytes
+    }
+}
+
 /// What weights were trained on, and so what they must be fed: part of every
 /// weights file. A channel value `v` in 0–255 becomes
 /// `(v · scale − mean) / standard_deviation`.
@@ -45,6 +65,9 @@ pub struct InputContract {
     pub mean: [f32; 3],
     /// Divides last, in the order of `channels`.
     pub standard_deviation: [f32; 3],
+    /// The numbers in which pictures are resized.
+    #[serde(default, skip_serializing_if = "Resampling::is_usual")]
+    pub resampling: Resampling,
 }
 
 impl InputContract {
@@ -58,6 +81,7 @@ impl InputContract {
             scale: 1.0 / 255.0,
             mean: [0.485, 0.456, 0.406],
             standard_deviation: [0.229, 0.224, 0.225],
+            resampling: Resampling::Bytes,
         }
     }
 
@@ -71,6 +95,7 @@ impl InputContract {
             scale: 1.0,
             mean: [104.0, 117.0, 123.0],
             standard_deviation: [1.0; 3],
+            resampling: Resampling::Bytes,
         }
     }
 

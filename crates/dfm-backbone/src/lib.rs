@@ -49,7 +49,7 @@ pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};
-pub use input::{ChannelOrder, InputContract};
+pub use input::{ChannelOrder, InputContract, Resampling};
 pub use layer::Layer;
 pub use precision::NetworkPrecision;
 pub use preprocess::{

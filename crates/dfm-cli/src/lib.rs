@@ -31,7 +31,7 @@ use messages::Messages;
 enum Outcome {
     /// Exit code 0.
     Success,
-    /// Exit code 1: something anomalous was found.
+    /// Exit code 1: something anomalous was found, or drift.
     Anomalous,
     /// Exit code 2: something went wrong, and has been reported.
     Failed,
@@ -58,6 +58,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &messages),
+        Command::Drift(flags) => commands::drift::run(&flags, &messages),
         Command::Features(flags) => commands::features::run(&flags, &messages),
         Command::Info(flags) => commands::info::run(&flags),
         Command::Devices(flags) => commands::devices::run(&flags),

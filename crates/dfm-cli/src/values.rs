@@ -1,6 +1,6 @@
 //! What single values on the command line mean.
 
-use dfm_core::{Keep, NetworkPrecision, ScoreKind};
+use dfm_core::{Compat, Keep, NetworkPrecision, ScoreKind};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,18 @@ pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
         .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
 }
 
-/// `fre` or `nll`.
+/// `fre`, `nll` or `mahalanobis`.
 pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
+    let kinds = [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis];
+    let found = kinds.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "expected fre, nll or mahalanobis".to_owned())
+}
+
+/// `anomalib`.
+pub(crate) fn parse_compat(text: &str) -> Result<Compat, String> {
     match text {
-        "fre" => Ok(ScoreKind::Fre),
-        "nll" => Ok(ScoreKind::Nll),
-        _ => Err("expected fre or nll".to_owned()),
+        "anomalib" => Ok(Compat::Anomalib),
+        _ => Err("expected anomalib".to_owned()),
     }
 }
 

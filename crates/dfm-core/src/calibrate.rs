@@ -1,11 +1,12 @@
 //! From good pictures alone to a threshold, and from a raw score to a
 //! normalised one. The threshold rule stands here and nowhere else.
 
-use dfm_stats::{FitStatistic, Keep, PcaParams, Samples, SvdGaussian};
+use dfm_stats::{FitStatistic, Samples};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DfmError;
-use crate::params::{CalibrationParams, ScoreKind};
+use crate::held_out::{HeldOut, HeldOutScorer};
+use crate::params::CalibrationParams;
 
 /// The verdict on a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +151,7 @@ pub(crate) fn held_out_scores(
     statistic: &FitStatistic,
     content_hashes: &[[u8; 32]],
     components: usize,
-    score: ScoreKind,
+    scorer: &HeldOutScorer<'_>,
     params: CalibrationParams,
 ) -> Result<Vec<f64>, DfmError> {
     let mut distinct = content_hashes.to_vec();
@@ -164,57 +165,48 @@ pub(crate) fn held_out_scores(
         content_hashes.iter().map(|hash| distinct.partition_point(|other| other < hash) % folds).collect();
 
     let coordinates = Samples::from_f64(statistic.coordinates().to_vec(), statistic.rank())?;
-    let mut scores = vec![0.0; content_hashes.len()];
+    let mut pictures = Vec::with_capacity(content_hashes.len());
     for fold in 0..folds {
         let (held_out, training): (Vec<usize>, Vec<usize>) =
-            (0..scores.len()).partition(|&row| fold_of[row] == fold);
-        let (held_out_rows, training_rows) = (coordinates.select(&held_out), coordinates.select(&training));
-        let part = FitStatistic::of(&training_rows)?;
-        let values = match score {
-            ScoreKind::Fre => reconstruction_errors(&part, &held_out_rows, components)?,
-            ScoreKind::Nll if part.rank() < components => {
-                return Err(DfmError::TooFewToCalibrate {
-                    components,
-                    rank: part.rank(),
-                    got: distinct.len(),
-                    needed: enough_for(components, params.folds).max(distinct.len() + 1),
-                });
-            }
-            ScoreKind::Nll => likelihoods(&part, &training_rows, &held_out_rows, components)?,
-        };
-        held_out.iter().zip(values).for_each(|(row, value)| scores[*row] = value);
+            (0..content_hashes.len()).partition(|&row| fold_of[row] == fold);
+        let part = FitStatistic::of(&coordinates.select(&training))?;
+        if part.rank() < components && scorer.needs_every_component() {
+            return Err(DfmError::TooFewToCalibrate {
+                components,
+                rank: part.rank(),
+                got: distinct.len(),
+                needed: enough_for(components, params.folds).max(distinct.len() + 1),
+            });
+        }
+        let columns = statistic.mean().len();
+        pictures.extend(
+            held_out.iter().map(|row| without(&part, coordinates.row(*row), *row, components, columns)),
+        );
+    }
+    let mut scores = vec![0.0; content_hashes.len()];
+    for (picture, score) in pictures.iter().zip(scorer.scores(&pictures)?) {
+        scores[picture.picture] = score;
     }
     Ok(scores)
 }
 
-/// FRE of `rows` under a model of a part, in `f64` on the host.
-fn reconstruction_errors(
-    part: &FitStatistic,
-    rows: &Samples,
-    components: usize,
-) -> Result<Vec<f64>, DfmError> {
-    let keep = match components.min(part.rank()) {
-        // One picture, or several that are alike: the model is their mean.
-        0 => {
-            let square = |(value, mean): (&f64, &f64)| (value - mean).powi(2);
-            return Ok(rows.iter().map(|row| row.iter().zip(part.mean()).map(square).sum()).collect());
-        }
-        count => Keep::Components(count),
-    };
-    Ok(PcaParams { keep }.check()?.truncate(part)?.feature_reconstruction_error(rows)?)
-}
-
-/// NLL of `rows` under a model of the `training` rows, of which `part` is the
-/// statistic, in `f64` on the host.
-fn likelihoods(
-    part: &FitStatistic,
-    training: &Samples,
-    rows: &Samples,
-    components: usize,
-) -> Result<Vec<f64>, DfmError> {
-    let pca = PcaParams { keep: Keep::Components(components) }.check()?.truncate(part)?;
-    let gaussian = SvdGaussian::fit(&pca.transform(training)?)?;
-    Ok(gaussian.negative_log_likelihood(&pca.transform(rows)?)?)
+/// What a model of a part says of a picture at `row`, of features of `columns` values.
+fn without(part: &FitStatistic, row: &[f64], picture: usize, components: usize, columns: usize) -> HeldOut {
+    let kept = components.min(part.rank());
+    let mut residual: Vec<f64> = row.iter().zip(part.mean()).map(|(value, mean)| value - mean).collect();
+    let mut squares = Vec::with_capacity(kept);
+    for direction in part.directions().chunks_exact(row.len()).take(kept) {
+        let along: f64 = direction.iter().zip(&residual).map(|(a, b)| a * b).sum();
+        residual.iter_mut().zip(direction).for_each(|(value, part)| *value -= along * part);
+        squares.push(along * along);
+    }
+    let pictures = part.sample_count();
+    let variance = |value: &f64| value * (value / (pictures - 1) as f64);
+    let mut variances: Vec<f64> = part.singular_values().iter().map(variance).collect();
+    let left_out: f64 = variances[kept..].iter().sum();
+    variances.truncate(kept);
+    let residual_variance = left_out / (columns - kept).max(1) as f64;
+    HeldOut { picture, squares, variances, residual_variance, residual, pictures }
 }
 
 /// The fewest pictures of which every part leaves `components + 1`, which is what
@@ -235,7 +227,13 @@ fn quantile_of(values: &[f64], quantile: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use dfm_backbone::FeatureShape;
+    use dfm_stats::{Keep, PcaParams, SvdGaussian};
+
     use super::*;
+    use crate::aggregate::Aggregation;
+    use crate::params::ScoreKind;
+    use crate::score::Statistics;
 
     #[test]
     fn normalised_score_is_a_half_at_the_threshold_and_strictly_increases() {
@@ -305,11 +303,29 @@ mod tests {
         (FitStatistic::of(&rows).unwrap(), (0..count).map(|index| [index as u8; 32]).collect())
     }
 
+    /// [`held_out_scores`] of pictures of one cell.
+    fn scores(
+        (statistic, hashes): &(FitStatistic, Vec<[u8; 32]>),
+        components: usize,
+        score: ScoreKind,
+        params: CalibrationParams,
+    ) -> Result<Vec<f64>, DfmError> {
+        let keep = PcaParams { keep: Keep::Components(components) }.check().unwrap();
+        let pca = keep.truncate(statistic).unwrap();
+        let rows = statistic.coordinates().chunks(statistic.rank()).flat_map(|row| &row[..components]);
+        let rows = Samples::from_f64(rows.copied().collect(), components).unwrap();
+        let statistics = match score {
+            ScoreKind::Nll => Statistics::Nll(pca, SvdGaussian::fit_shrunk(&rows).unwrap()),
+            _ => Statistics::Fre(pca),
+        };
+        let shape = FeatureShape { channels: 2, height: 1, width: 1 };
+        let scorer = HeldOutScorer::new(statistic, &statistics, Aggregation::Sum, shape).unwrap();
+        held_out_scores(statistic, hashes, components, &scorer, params)
+    }
+
     #[test]
     fn a_part_of_one_picture_is_modelled_by_its_mean() {
-        let (statistic, hashes) = line(2);
-        let params = CalibrationParams::default();
-        let scores = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        let scores = scores(&line(2), 1, ScoreKind::Fre, CalibrationParams::default()).unwrap();
         // The squared distance of the two.
         scores.iter().for_each(|score| assert!((score - 1.01).abs() < 1e-12, "{scores:?}"));
     }
@@ -317,27 +333,28 @@ mod tests {
     #[test]
     fn a_likelihood_of_more_components_than_a_part_has_says_how_many_pictures_it_takes() {
         let params = CalibrationParams::default();
-        let refused = |count: usize, components: usize| {
-            let (statistic, hashes) = line(count);
-            match held_out_scores(&statistic, &hashes, components, ScoreKind::Nll, params) {
-                Err(DfmError::TooFewToCalibrate { rank, needed, got, .. }) => (rank, needed, got),
-                other => panic!("{other:?}"),
-            }
+        let refused = |count: usize, components: usize| match scores(
+            &line(count),
+            components,
+            ScoreKind::Nll,
+            params,
+        ) {
+            Err(DfmError::TooFewToCalibrate { rank, needed, got, .. }) => (rank, needed, got),
+            other => panic!("{other:?}"),
         };
         assert_eq!(refused(2, 1), (0, 3, 2));
         assert_eq!(refused(3, 2), (1, 4, 3));
-        let (statistic, hashes) = line(4);
-        assert!(held_out_scores(&statistic, &hashes, 2, ScoreKind::Nll, params).is_ok());
+        assert!(scores(&line(4), 2, ScoreKind::Nll, params).is_ok());
     }
 
     #[test]
     fn copies_share_a_part_so_that_none_is_scored_by_a_model_of_itself() {
-        let (statistic, mut hashes) = line(6);
+        let mut line = line(6);
         let params = CalibrationParams { quantile: 0.9, folds: 6 };
-        let apart = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        let apart = scores(&line, 1, ScoreKind::Fre, params).unwrap();
         // The last two are one picture: without both, the line is another.
-        hashes[5] = hashes[4];
-        let together = held_out_scores(&statistic, &hashes, 1, ScoreKind::Fre, params).unwrap();
+        line.1[5] = line.1[4];
+        let together = scores(&line, 1, ScoreKind::Fre, params).unwrap();
         assert_eq!(apart[..4], together[..4]);
         assert!(apart[4] != together[4] && apart[5] != together[5]);
     }

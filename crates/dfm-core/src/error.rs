@@ -71,6 +71,26 @@ pub enum DfmError {
         /// Position within the pictures given.
         picture: usize,
     },
+    /// A model without what it would take.
+    #[error(
+        "{operation} needs the statistic of the model's pictures, which it was saved without: fit without --no-update"
+    )]
+    NoFitStatistic {
+        /// What was to be done.
+        operation: &'static str,
+    },
+    /// No picture of today.
+    #[error("looking for drift needs at least one picture or score of today, got none")]
+    NothingToCompare,
+    /// A score that is a share of nothing.
+    #[error(
+        "picture {picture} of the batch has features that are all zero, and the relative score is a share of their \
+         squared norm: leave the picture out, or fit with another aggregation"
+    )]
+    NoFeatures {
+        /// Position within the pictures given.
+        picture: usize,
+    },
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
     Device {

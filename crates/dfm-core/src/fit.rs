@@ -1,10 +1,11 @@
 //! From pictures of good parts to a fitted model.
 
 use dfm_backbone::{FeatureExtractor, PreparedPicture};
-use dfm_stats::{FitStatistic, Pca, Route, Samples, SvdGaussian};
+use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Samples, SvdGaussian};
 
 use crate::calibrate::{Calibration, held_out_scores};
 use crate::error::DfmError;
+use crate::held_out::HeldOutScorer;
 use crate::model::{Dfm, FitRecord, GaussianRecord};
 use crate::params::{ScoreKind, ValidDfmParams};
 use crate::quantise::in_precision;
@@ -62,19 +63,23 @@ impl ValidDfmParams {
         if statistic.rank() == 0 {
             return Err(DfmError::NoVariation { pictures: content_hashes.len() });
         }
-        let pca = self.pca().truncate(&statistic)?;
+        let pca = self.truncate(&statistic)?;
         let statistics = match self.params().score {
             ScoreKind::Fre => Statistics::Fre(pca),
             ScoreKind::Nll => {
-                let gaussian = SvdGaussian::fit(&reduced_rows(&statistic, &pca)?)?;
+                let gaussian = SvdGaussian::fit_shrunk(&reduced_rows(&statistic, &pca)?)?;
                 Statistics::Nll(pca, gaussian)
+            }
+            ScoreKind::Mahalanobis => {
+                Statistics::Mahalanobis(Box::new(ProbabilisticPca::of(&statistic, pca)?))
             }
         };
         let calibration = match self.params().calibration {
             Some(calibration) => {
-                let (params, components) = (self.params(), statistics.pca().component_count());
-                let scores =
-                    held_out_scores(&statistic, &content_hashes, components, params.score, calibration)?;
+                let (aggregation, shape) = (self.params().aggregation, extractor.feature_shape());
+                let scorer = HeldOutScorer::new(&statistic, &statistics, aggregation, shape)?;
+                let components = statistics.pca().component_count();
+                let scores = held_out_scores(&statistic, &content_hashes, components, &scorer, calibration)?;
                 Some(Calibration::from_held_out(&scores, calibration.quantile)?)
             }
             None => None,
@@ -88,9 +93,11 @@ impl ValidDfmParams {
             gaussian: statistics.gaussian().map(|gaussian| GaussianRecord {
                 rank: gaussian.rank(),
                 route: gaussian.route().map_or("read", Route::name).to_owned(),
+                shrinkage: gaussian.shrinkage_intensity().unwrap_or(0.0),
             }),
         };
-        let self_test = SelfTest::record(&extractor, &statistics.scorer(extractor.device()))?;
+        let scorer = statistics.scorer(self.params().aggregation, extractor.device());
+        let self_test = SelfTest::record(&extractor, &scorer)?;
         let kept = self.params().keep_fit_statistic.then_some((statistic, content_hashes));
         Ok(Dfm::assemble(extractor, statistics, calibration, record, self_test, kept))
     }

@@ -42,10 +42,14 @@
 //! # }
 //! ```
 
+mod aggregate;
 mod calibrate;
+mod compat;
 pub mod device;
+mod drift;
 mod error;
 mod fit;
+mod held_out;
 mod map;
 pub mod metrics;
 mod model;
@@ -55,12 +59,15 @@ mod quantise;
 mod score;
 mod self_test;
 
+pub use aggregate::Aggregation;
 pub use calibrate::{Calibration, Label};
+pub use compat::Compat;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, PreparedPicture, Preprocessor, RgbImage, decode,
+    Layer, NetworkPrecision, PictureSize, PreparedPicture, Preprocessor, Resampling, RgbImage, decode,
 };
 pub use dfm_stats::Keep;
+pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{DfmError, ModelFileError};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};

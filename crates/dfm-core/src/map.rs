@@ -10,7 +10,8 @@ pub struct AnomalyGrid {
     pub height: usize,
     /// Cells in a row.
     pub width: usize,
-    /// `[height, width]`, row by row; their sum is the score.
+    /// `[height, width]`, row by row; the score is made of them, see
+    /// [`Aggregation`](crate::Aggregation).
     pub values: Vec<f32>,
 }
 

@@ -30,13 +30,15 @@ pub struct FitRecord {
 }
 
 /// How the Gaussian of a likelihood came to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianRecord {
     /// Directions in which the reduced rows vary.
     pub rank: usize,
     /// How those were found: `gram`, `scatter` or `thin SVD`.
     pub route: String,
+    /// Intensity of the shrinkage of its variances.
+    pub shrinkage: f64,
 }
 
 /// What to compute beside the score.
@@ -49,13 +51,15 @@ pub struct PredictOptions {
 /// What a model says of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The raw score: FRE or NLL, without upper limit; larger is more abnormal.
+    /// The raw score, as [`DfmParams::score`] and [`DfmParams::aggregation`] say,
+    /// without upper limit; larger is more abnormal.
     pub score: f64,
     /// The score in (0, 1), ½ at the threshold; `None` without a threshold.
     pub normalized_score: Option<f64>,
     /// The verdict; `None` without a threshold.
     pub label: Option<Label>,
-    /// Where the score comes from, cell by cell; see
+    /// Where the score comes from, cell by cell: [`Aggregation::of`](crate::Aggregation::of)
+    /// gives the score again (for a Mahalanobis distance, its residual part); see
     /// [`AnomalyGrid::upsample`] for a map of the picture's size.
     pub map: Option<AnomalyGrid>,
 }
@@ -85,7 +89,7 @@ impl Dfm {
         self_test: SelfTest,
         kept: Option<Kept>,
     ) -> Self {
-        let scorer = statistics.scorer(extractor.device());
+        let scorer = statistics.scorer(record.params.aggregation, extractor.device());
         Self { extractor, statistics, scorer, calibration, record, self_test, kept }
     }
 
@@ -94,8 +98,8 @@ impl Dfm {
     ///
     /// # Errors
     ///
-    /// If a picture was prepared for another input size, its features are not
-    /// finite, a map was asked for that `f32` cannot hold, or the device fails.
+    /// If a picture was prepared for another input size, its features are not finite,
+    /// or all zero where the score is relative to them, a map was asked for that `f32` cannot hold, or the device fails.
     pub fn predict(
         &self,
         pictures: &[PreparedPicture],
@@ -110,6 +114,7 @@ impl Dfm {
                     DfmError::NonFiniteFeatures { picture } => {
                         DfmError::NonFiniteFeatures { picture: offset + picture }
                     }
+                    DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
                     other => other,
                 })?;
             let mut maps = scores.maps.into_iter();

@@ -2,9 +2,11 @@
 //! alone can fit.
 
 use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision};
-use dfm_stats::{Keep, PcaParams, ValidPcaParams};
+use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, ValidPcaParams};
 use serde::{Deserialize, Serialize};
 
+use crate::aggregate::Aggregation;
+use crate::compat::Compat;
 use crate::error::DfmError;
 
 /// The most pictures that may run through the network together.
@@ -17,9 +19,26 @@ pub enum ScoreKind {
     /// Feature reconstruction error: the squared norm of what the principal
     /// components cannot reconstruct. Has an anomaly map.
     Fre,
-    /// Negative log-likelihood of the reduced features under a Gaussian. Has no
-    /// map: it belongs to the picture as a whole.
+    /// Negative log-likelihood of the reduced features under a Gaussian whose variances
+    /// are shrunk ([`Shrinkage`](dfm_stats::Shrinkage)). Has no map: it belongs to the
+    /// picture as a whole.
     Nll,
+    /// Squared Mahalanobis distance under probabilistic PCA: the distance within the
+    /// components, and the reconstruction error over the variance of what they leave
+    /// out, both shrunk ([`ProbabilisticPca`](dfm_stats::ProbabilisticPca)). Its map is
+    /// that of the second part alone.
+    Mahalanobis,
+}
+
+impl ScoreKind {
+    /// `fre`, `nll` or `mahalanobis`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fre => "fre",
+            Self::Nll => "nll",
+            Self::Mahalanobis => "mahalanobis",
+        }
+    }
 }
 
 /// How the threshold is found with no defects at hand.
@@ -63,6 +82,10 @@ pub struct DfmParams {
     pub keep: Keep,
     /// Which score the model gives.
     pub score: ScoreKind,
+    /// How FRE is made of the cells of its map.
+    pub aggregation: Aggregation,
+    /// Another program whose numbers are wanted, where they differ from ours.
+    pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
     pub calibration: Option<CalibrationParams>,
@@ -84,6 +107,8 @@ impl Default for DfmParams {
             pool: 4,
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
+            aggregation: Aggregation::Sum,
+            compat: None,
             calibration: Some(CalibrationParams::default()),
             precision: NetworkPrecision::F32,
             batch: 8,
@@ -114,6 +139,16 @@ impl DfmParams {
                 return Err(out_of_range("folds", "2 or more", folds.to_string()));
             }
         }
+        if !self.aggregation.is_valid() {
+            return Err(out_of_range("aggregation", Aggregation::EXPECTED, self.aggregation.to_string()));
+        }
+        if self.score != ScoreKind::Fre && self.aggregation != Aggregation::Sum {
+            let expected = "sum, unless the score is fre: no other is made of cells alone";
+            return Err(out_of_range("aggregation", expected, self.aggregation.to_string()));
+        }
+        if let Some(compat) = self.compat {
+            compat.check(&self)?;
+        }
         let pca = PcaParams { keep: self.keep }.check()?;
         Ok(ValidDfmParams { params: self, pca })
     }
@@ -137,18 +172,27 @@ impl ValidDfmParams {
     ///
     /// # Errors
     ///
-    /// If the weights do not reach the layer, or the pool is larger than the
-    /// layer's output.
+    /// If the weights do not reach the layer, the pool is larger than the layer's
+    /// output, or the other program of [`DfmParams::compat`] could not use the weights.
     pub fn extractor(
         &self,
         weights: BackboneWeights,
         compute: impl Into<Compute>,
     ) -> Result<FeatureExtractor, DfmError> {
+        let weights = match self.params.compat {
+            Some(compat) => compat.weights(weights)?,
+            None => weights,
+        };
         Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?)
     }
 
-    pub(crate) fn pca(&self) -> &ValidPcaParams {
-        &self.pca
+    /// The components of `statistic` that these parameters ask for.
+    pub(crate) fn truncate(&self, statistic: &FitStatistic) -> Result<Pca, DfmError> {
+        let pca = self.pca.truncate(statistic)?;
+        match self.params.compat {
+            Some(compat) => compat.truncate(self.params.keep, statistic, pca),
+            None => Ok(pca),
+        }
     }
 }
 
@@ -184,6 +228,22 @@ mod tests {
         }
         let calibration = Some(CalibrationParams { quantile: 0.99, folds: 1 });
         assert_eq!(refused(DfmParams { calibration, ..good.clone() }), "folds");
+        for score in [ScoreKind::Nll, ScoreKind::Mahalanobis] {
+            let asked = DfmParams { score, ..good.clone() };
+            assert!(asked.clone().check().is_ok());
+            assert_eq!(refused(DfmParams { aggregation: Aggregation::Max, ..asked.clone() }), "aggregation");
+            assert_eq!(refused(DfmParams { compat: Some(Compat::Anomalib), ..asked }), "score");
+        }
+        for percent in [0.0, -1.0, 100.1, f64::NAN] {
+            let aggregation = Aggregation::Top { percent };
+            assert_eq!(refused(DfmParams { aggregation, ..good.clone() }), "aggregation");
+        }
+        let compat = DfmParams { compat: Some(Compat::Anomalib), ..good.clone() };
+        assert!(compat.clone().check().is_ok());
+        assert_eq!(refused(DfmParams { aggregation: Aggregation::Max, ..compat.clone() }), "aggregation");
+        for keep in [Keep::Ratio(1.0), Keep::Components(1)] {
+            assert_eq!(refused(DfmParams { keep, ..compat.clone() }), "principal components");
+        }
         for keep in [Keep::Ratio(0.0), Keep::Ratio(1.5), Keep::Ratio(f64::NAN), Keep::Components(0)] {
             assert!(DfmParams { keep, ..good.clone() }.check().is_err(), "{keep:?}");
         }

@@ -1,11 +1,13 @@
-//! Scoring on a device: rows of features in, one score a row out, and for FRE
-//! the residual that the anomaly map is made of.
+//! Scoring on a device: rows of features in, one score a row out, and where there is
+//! one the residual that the anomaly map is made of.
 
 use burn::tensor::{Device, Tensor};
 use dfm_backbone::FeatureShape;
-use dfm_stats::{GaussianScorer, Pca, PcaScorer, SvdGaussian};
+use dfm_stats::{GaussianScorer, Pca, PcaScorer, ProbabilisticPca, ProbabilisticScorer, SvdGaussian};
 
+use crate::aggregate::Aggregation;
 use crate::error::DfmError;
+use crate::held_out::relative;
 use crate::map::AnomalyGrid;
 
 /// The statistics that a score is computed from.
@@ -15,26 +17,38 @@ pub(crate) enum Statistics {
     Fre(Pca),
     /// For the negative log-likelihood of the reduced features.
     Nll(Pca, SvdGaussian),
+    /// For the Mahalanobis distance under probabilistic PCA.
+    Mahalanobis(Box<ProbabilisticPca>),
 }
 
 impl Statistics {
     pub(crate) fn pca(&self) -> &Pca {
         match self {
             Self::Fre(pca) | Self::Nll(pca, _) => pca,
+            Self::Mahalanobis(model) => model.pca(),
         }
     }
 
     pub(crate) fn gaussian(&self) -> Option<&SvdGaussian> {
         match self {
-            Self::Fre(_) => None,
+            Self::Fre(_) | Self::Mahalanobis(_) => None,
             Self::Nll(_, gaussian) => Some(gaussian),
         }
     }
 
-    /// Puts them on `device`.
-    pub(crate) fn scorer(&self, device: &Device) -> Scorer {
+    /// The intensity of the shrinkage of a Mahalanobis distance.
+    pub(crate) fn shrinkage(&self) -> Option<f64> {
         match self {
-            Self::Fre(pca) => Scorer::Fre(pca.on_device(device)),
+            Self::Fre(_) | Self::Nll(..) => None,
+            Self::Mahalanobis(model) => Some(model.shrinkage().intensity()),
+        }
+    }
+
+    /// Puts them on `device`, the cells of a grid to be put together by `aggregation`.
+    pub(crate) fn scorer(&self, aggregation: Aggregation, device: &Device) -> Scorer {
+        match self {
+            Self::Fre(pca) => Scorer::Fre(pca.on_device(device), aggregation),
+            Self::Mahalanobis(model) => Scorer::Mahalanobis(Box::new(model.on_device(device))),
             Self::Nll(pca, gaussian) => {
                 Scorer::Nll(pca.on_device(device), Box::new(gaussian.on_device(device)))
             }
@@ -45,15 +59,16 @@ impl Statistics {
 /// [`Statistics`] on a device.
 #[derive(Debug, Clone)]
 pub(crate) enum Scorer {
-    Fre(PcaScorer),
+    Fre(PcaScorer, Aggregation),
     Nll(PcaScorer, Box<GaussianScorer>),
+    Mahalanobis(Box<ProbabilisticScorer>),
 }
 
 /// The scores of a batch, with the maps where the score has them.
 pub(crate) struct Scores {
     /// One a row.
     pub(crate) values: Vec<f64>,
-    /// One a row for FRE, none for NLL.
+    /// One a row, none for NLL.
     pub(crate) maps: Vec<AnomalyGrid>,
 }
 
@@ -61,7 +76,7 @@ impl Scorer {
     /// The part of the score that is the same for every row.
     pub(crate) fn constant(&self) -> f64 {
         match self {
-            Self::Fre(_) => 0.0,
+            Self::Fre(..) | Self::Mahalanobis(_) => 0.0,
             Self::Nll(_, gaussian) => gaussian.log_determinant(),
         }
     }
@@ -70,10 +85,12 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// If the device fails, or a row is not finite.
+    /// If the device fails, a row is not finite, or it is zero and the score is a share
+    /// of it.
     pub(crate) fn score(&self, rows: Tensor<2>, shape: FeatureShape) -> Result<Scores, DfmError> {
         let (values, maps) = match self {
-            Self::Fre(pca) => reconstruction_errors(pca, rows, shape)?,
+            Self::Fre(pca, aggregation) => reconstruction_errors(pca, *aggregation, rows, shape)?,
+            Self::Mahalanobis(model) => distances(model, rows, shape)?,
             Self::Nll(pca, gaussian) => (gaussian.negative_log_likelihood(pca.transform(rows))?, Vec::new()),
         };
         match values.iter().position(|value| !value.is_finite()) {
@@ -83,26 +100,71 @@ impl Scorer {
     }
 }
 
-/// FRE maps and their sums. The score is the sum of the squared residual over
-/// the whole row, the map its sum over the channels of each cell: the score is
-/// summed from the map, so that the two agree to the last digit (unless a cell
-/// is beyond `f32`, which only the map is held in).
+/// FRE maps and their scores. The score is made of the cells of the map, so that the
+/// two agree to the last digit (unless a cell is beyond `f32`, which only the map is
+/// held in).
 fn reconstruction_errors(
     pca: &PcaScorer,
+    aggregation: Aggregation,
     rows: Tensor<2>,
     shape: FeatureShape,
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
+    let norms = match aggregation {
+        Aggregation::Relative => Some(squared_norms(rows.clone())?),
+        Aggregation::Sum | Aggregation::Max | Aggregation::Top { .. } => None,
+    };
+    let mut scores = (Vec::new(), Vec::new());
+    for (picture, mut cells) in residual_cells(pca, rows, shape)?.into_iter().enumerate() {
+        // A row that is not finite is found by whoever called.
+        if let Some(norm) = norms.as_ref().map(|norms| norms[picture]).filter(|norm| norm.is_finite()) {
+            for cell in &mut cells {
+                *cell = relative(*cell, norm, picture)?;
+            }
+        }
+        scores.0.push(aggregation.of_cells(&cells));
+        scores.1.push(grid(&cells, shape));
+    }
+    Ok(scores)
+}
+
+/// Mahalanobis distances, with the maps of their residual part: the part inside the
+/// components belongs to the picture as a whole.
+fn distances(
+    model: &ProbabilisticScorer,
+    rows: Tensor<2>,
+    shape: FeatureShape,
+) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
+    let inside = model.distance_inside(rows.clone())?;
+    let outside = residual_cells(model.pca(), rows, shape)?.into_iter();
+    let score = |(inside, mut cells): (f64, Vec<f64>)| {
+        cells.iter_mut().for_each(|cell| *cell *= model.residual_weight());
+        (inside + cells.iter().sum::<f64>(), grid(&cells, shape))
+    };
+    Ok(inside.into_iter().zip(outside).map(score).unzip())
+}
+
+/// The squared residual of each row, summed over the channels of each cell.
+fn residual_cells(pca: &PcaScorer, rows: Tensor<2>, shape: FeatureShape) -> Result<Vec<Vec<f64>>, DfmError> {
     let FeatureShape { channels, height, width } = shape;
     let count = rows.dims()[0];
     let squared = pca.squared_residual(rows).reshape([count, channels, height * width]);
     let cells = to_host(squared.sum_dim(1).reshape([count, height * width]))?;
     let unit = pca.square_unit();
-    let grid = |cells: &[f32]| {
-        let cells: Vec<f64> = cells.iter().map(|cell| f64::from(*cell) * unit).collect();
-        let values = cells.iter().map(|cell| *cell as f32).collect();
-        (cells.iter().sum::<f64>(), AnomalyGrid { height, width, values })
-    };
-    Ok(cells.chunks(height * width).map(grid).unzip())
+    let of_row = |cells: &[f32]| cells.iter().map(|cell| f64::from(*cell) * unit).collect();
+    Ok(cells.chunks(height * width).map(of_row).collect())
+}
+
+fn grid(cells: &[f64], shape: FeatureShape) -> AnomalyGrid {
+    let values = cells.iter().map(|cell| *cell as f32).collect();
+    AnomalyGrid { height: shape.height, width: shape.width, values }
+}
+
+/// `‖x‖²` of each row, on the host: `f32` need not hold it.
+fn squared_norms(rows: Tensor<2>) -> Result<Vec<f64>, DfmError> {
+    let columns = rows.dims()[1];
+    let values = to_host(rows)?;
+    let norm = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum();
+    Ok(values.chunks(columns).map(norm).collect())
 }
 
 /// The values of a tensor, row by row, on the host.

@@ -102,6 +102,7 @@ mod tests {
     use dfm_stats::{Keep, PcaParams, Samples};
 
     use super::*;
+    use crate::aggregate::Aggregation;
     use crate::score::Statistics;
 
     fn extractor(seed: u64) -> FeatureExtractor {
@@ -117,7 +118,7 @@ mod tests {
         let rows = (0..6 * columns as u64).map(|index| f64::from(noise.unit_f32(index))).collect();
         let params = PcaParams { keep: Keep::Components(2) }.check().unwrap();
         let pca = params.fit(&Samples::from_f64(rows, columns).unwrap()).unwrap();
-        Statistics::Fre(pca).scorer(extractor.device())
+        Statistics::Fre(pca).scorer(Aggregation::Sum, extractor.device())
     }
 
     #[test]

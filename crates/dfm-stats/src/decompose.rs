@@ -107,6 +107,16 @@ pub(crate) fn decompose(
     }
 }
 
+/// Eigenvalues, falling, and eigenvectors of a symmetric matrix of `size` rows, of which
+/// the lower triangle is read; `None` if it does not converge.
+pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+    let eigen = MatRef::from_row_major_slice(matrix, size, size).self_adjoint_eigen(Side::Lower).ok()?;
+    let values = eigen.S().column_vector().iter().rev().copied().collect();
+    let vectors = eigen.U();
+    let vector = |column: usize| (0..size).map(|row| vectors[(row, size - 1 - column)]).collect();
+    Some((values, (0..size).map(vector).collect()))
+}
+
 /// `left` `[N, K]` times `right` `[K, D]`, all row by row.
 pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
     let count = left.len() / inner.max(1);

@@ -54,6 +54,17 @@ pub enum StatsError {
         /// Rows given.
         rows: usize,
     },
+    /// Components that leave nothing over to measure a residual in.
+    #[error(
+        "{components} components explain all the variance of {rows} rows, so that nothing is left to measure a \
+         residual in: keep fewer components, or give more rows"
+    )]
+    NoResidual {
+        /// Components kept.
+        components: usize,
+        /// Rows given.
+        rows: usize,
+    },
     /// Variances that `f64` cannot hold.
     #[error("{operation}: values of about {scale:e} have variances beyond f64; rescale them")]
     Range {

@@ -6,6 +6,7 @@ use crate::decompose::Route;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 use crate::score::GaussianScorer;
+use crate::shrinkage::{Shrinkage, ledoit_wolf};
 use crate::statistic::{FitStatistic, check_directions, check_falling};
 
 /// A Gaussian with covariance `C = U S² Uᵀ`, where `U` and `S` come from the SVD
@@ -21,6 +22,7 @@ pub struct SvdGaussian {
     basis: Vec<f64>,
     deviations: Vec<f64>,
     route: Option<Route>,
+    intensity: Option<f64>,
 }
 
 impl SvdGaussian {
@@ -30,17 +32,57 @@ impl SvdGaussian {
     ///
     /// If the rows do not vary, or the decomposition does not converge.
     pub fn fit(samples: &Samples) -> Result<Self, StatsError> {
-        let statistic = FitStatistic::of(samples)?;
+        Self::of(&FitStatistic::of(samples)?)
+    }
+
+    fn of(statistic: &FitStatistic) -> Result<Self, StatsError> {
+        let rows = statistic.sample_count();
         if statistic.rank() == 0 {
-            return Err(StatsError::NoVariation { operation: "a Gaussian", rows: samples.rows() });
+            return Err(StatsError::NoVariation { operation: "a Gaussian", rows });
         }
-        let root = (samples.rows() as f64).sqrt();
+        let root = (rows as f64).sqrt();
         Ok(Self {
             mean: statistic.mean().to_vec(),
             basis: statistic.directions().to_vec(),
             deviations: statistic.singular_values().iter().map(|value| value / root).collect(),
             route: statistic.route(),
+            intensity: None,
         })
+    }
+
+    /// [`fit`](Self::fit), with the variances shrunk by what the rows ask for
+    /// ([`Shrinkage`]), towards the mean variance of all `K` columns. No whitened
+    /// coordinate of a new row is then larger than its distance from the mean over the
+    /// root of intensity times that mean, however few rows there were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`fit`](Self::fit).
+    pub fn fit_shrunk(samples: &Samples) -> Result<Self, StatsError> {
+        let statistic = FitStatistic::of(samples)?;
+        let fitted = Self::of(&statistic)?;
+        let intensity = ledoit_wolf(&statistic, statistic.rank(), samples.columns());
+        fitted.shrink(intensity)
+    }
+
+    /// The same with shrunk variances.
+    fn shrink(self, intensity: f64) -> Result<Self, StatsError> {
+        // In units of the largest, so that no square overflows.
+        let largest = self.deviations.first().copied().unwrap_or(1.0);
+        let share = |deviation: &f64| (deviation / largest).powi(2);
+        let mean = self.deviations.iter().map(share).sum::<f64>() / self.mean.len() as f64;
+        let shrinkage = Shrinkage::new(intensity, mean)?;
+        let shrunk = |deviation: &f64| largest * shrinkage.apply(share(deviation)).sqrt();
+        let deviations = self.deviations.iter().map(shrunk).collect();
+        Ok(Self { deviations, intensity: Some(intensity), ..self })
+    }
+
+    /// Around nothing, with these `deviations` `[K]` along the axes.
+    pub(crate) fn along_axes(deviations: Vec<f64>) -> Result<Self, StatsError> {
+        let count = deviations.len();
+        let mut basis = vec![0.0; count * count];
+        basis.iter_mut().step_by(count + 1).for_each(|value| *value = 1.0);
+        Self::from_parts(vec![0.0; count], basis, deviations)
     }
 
     /// From parts that may come from a file: `mean` `[K]`, `basis` `[R, K]`,
@@ -56,7 +98,7 @@ impl SvdGaussian {
         check_values("Gaussian basis", &basis, rank.max(1).saturating_mul(columns))?;
         check_falling("Gaussian deviations", &deviations)?;
         check_directions(&basis, columns)?;
-        Ok(Self { mean, basis, deviations, route: None })
+        Ok(Self { mean, basis, deviations, route: None, intensity: None })
     }
 
     /// `[K]`.
@@ -84,6 +126,21 @@ impl SvdGaussian {
         self.route
     }
 
+    /// The same, known to have been shrunk by `intensity`.
+    ///
+    /// # Errors
+    ///
+    /// If that is no share.
+    pub fn shrunk_by(self, intensity: f64) -> Result<Self, StatsError> {
+        let shrinkage = Shrinkage::new(intensity, 0.0)?;
+        Ok(Self { intensity: Some(shrinkage.intensity()), ..self })
+    }
+
+    /// The intensity of the shrinkage; `None` if there was none.
+    pub fn shrinkage_intensity(&self) -> Option<f64> {
+        self.intensity
+    }
+
     /// `Σ z² + 2 Σ log σ` of each row, with `z` its whitened coordinates: twice the
     /// negative log-likelihood, less the constant `R · log 2π`.
     ///
@@ -91,18 +148,27 @@ impl SvdGaussian {
     ///
     /// If the rows have another number of columns.
     pub fn negative_log_likelihood(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
-        samples.check_columns(self.mean.len())?;
         let constant = self.log_determinant();
-        let score = |row: &[f64]| {
+        Ok(self.squared_distance(samples)?.into_iter().map(|distance| distance + constant).collect())
+    }
+
+    /// `Σ z²` of each row, with `z` its whitened coordinates.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn squared_distance(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
+        samples.check_columns(self.mean.len())?;
+        let distance = |row: &[f64]| {
             let axes = self.basis.chunks_exact(self.mean.len()).zip(&self.deviations);
             let squares = axes.map(|(axis, deviation)| {
                 let along: f64 =
                     axis.iter().zip(row).zip(&self.mean).map(|((a, x), mean)| a * (x - mean)).sum();
                 (along / deviation).powi(2)
             });
-            squares.sum::<f64>() + constant
+            squares.sum()
         };
-        Ok(samples.iter().map(score).collect())
+        Ok(samples.iter().map(distance).collect())
     }
 
     /// The same, ready to score on a device.

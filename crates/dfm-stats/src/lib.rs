@@ -10,6 +10,9 @@
 //!   go later.
 //! - [`Pca`]: the leading directions, by share of variance or by count.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
+//! - [`ProbabilisticPca`]: a density of components and one variance for all the rest.
+//! - [`score_drift`], [`subspace_drift`]: whether new rows are still of the same kind.
+//! - [`Shrinkage`]: variances drawn towards their mean, so that none is too small.
 //!
 //! ```
 //! use dfm_stats::{Keep, PcaParams, Samples};
@@ -26,21 +29,27 @@
 
 mod compression;
 mod decompose;
+mod drift;
 mod error;
 mod gaussian;
 mod merge;
 mod pca;
+mod probabilistic;
 mod samples;
 mod score;
+mod shrinkage;
 mod statistic;
 mod streaming;
 
 pub use compression::Compression;
 pub use decompose::Route;
+pub use drift::{ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
 pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
+pub use probabilistic::{ProbabilisticPca, ProbabilisticScorer};
 pub use samples::Samples;
 pub use score::{GaussianScorer, PcaScorer};
+pub use shrinkage::Shrinkage;
 pub use statistic::FitStatistic;
 pub use streaming::{StreamingFit, StreamingParams, ValidStreamingParams};

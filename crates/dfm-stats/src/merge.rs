@@ -64,7 +64,11 @@ impl FitStatistic {
     /// converge.
     pub fn without(&self, left_out: &[usize]) -> Result<Self, StatsError> {
         let (count, rank, columns) = (self.sample_count(), self.rank(), self.mean().len());
-        let refused = |expected: String, got: String| StatsError::Parameter { name: "rows to leave out", expected, got };
+        let refused = |expected: String, got: String| StatsError::Parameter {
+            name: "rows to leave out",
+            expected,
+            got,
+        };
         if let Some(place) = left_out.iter().find(|place| **place >= count) {
             return Err(refused(format!("places below {count}"), place.to_string()));
         }
@@ -72,7 +76,8 @@ impl FitStatistic {
         if stay.is_empty() {
             return Err(refused("at least one row to stay".to_owned(), format!("all {count}")));
         }
-        let compression = self.compression().map(|compression| self.part_of(compression, &stay)).transpose()?;
+        let compression =
+            self.compression().map(|compression| self.part_of(compression, &stay)).transpose()?;
         if rank == 0 {
             return Ok(self.of_equal_rows(stay.len(), compression));
         }
@@ -97,7 +102,8 @@ impl FitStatistic {
     }
 
     fn part_of(&self, compression: &Compression, stay: &[usize]) -> Result<Compression, StatsError> {
-        let (largest, dropped) = (self.singular_values().first().copied().unwrap_or(0.0), compression.dropped());
+        let (largest, dropped) =
+            (self.singular_values().first().copied().unwrap_or(0.0), compression.dropped());
         let bound = 2.0 * largest * dropped.sqrt() + dropped;
         let remainders = stay.iter().map(|place| compression.remainders()[*place]).collect();
         Compression::from_parts(compression.limit(), bound, remainders)
@@ -125,7 +131,12 @@ impl<'a> Union<'a> {
         let unit = sizes.into_iter().fold(0.0, f64::max);
         Self {
             parts: [first, second],
-            difference: second.mean().iter().zip(first.mean()).map(|(second, first)| second - first).collect(),
+            difference: second
+                .mean()
+                .iter()
+                .zip(first.mean())
+                .map(|(second, first)| second - first)
+                .collect(),
             weight: (counts[0] * (counts[1] / (counts[0] + counts[1]))).sqrt(),
             unit: if unit == 0.0 { 1.0 } else { unit },
         }
@@ -151,7 +162,9 @@ impl<'a> Union<'a> {
         let columns = self.difference.len();
         let mut rows = Vec::with_capacity((self.parts[0].rank() + self.parts[1].rank() + 1) * columns);
         for part in self.parts {
-            for (value, direction) in part.singular_values().iter().zip(part.directions().chunks_exact(columns)) {
+            for (value, direction) in
+                part.singular_values().iter().zip(part.directions().chunks_exact(columns))
+            {
                 rows.extend(direction.iter().map(|entry| entry * (value / self.unit)));
             }
         }
@@ -228,8 +241,9 @@ impl<'a> Union<'a> {
 fn point_up(directions: &mut [f64], columns: usize, coordinates: &mut [f64]) {
     let rank = directions.len() / columns;
     for (index, direction) in directions.chunks_exact_mut(columns).enumerate() {
-        let largest =
-            direction.iter().fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
+        let largest = direction
+            .iter()
+            .fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
         if largest < 0.0 {
             direction.iter_mut().for_each(|value| *value = -*value);
             coordinates.iter_mut().skip(index).step_by(rank).for_each(|value| *value = -*value);

@@ -122,10 +122,19 @@ impl GaussianScorer {
     ///
     /// If the device fails.
     pub fn negative_log_likelihood(&self, rows: Tensor<2>) -> Result<Vec<f64>, StatsError> {
+        let distances = self.squared_distance(rows)?;
+        Ok(distances.into_iter().map(|distance| distance + self.log_determinant).collect())
+    }
+
+    /// `Σ z²` of each row `[N, K]`, read back.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    pub fn squared_distance(&self, rows: Tensor<2>) -> Result<Vec<f64>, StatsError> {
         let centred = self.unit.divide(self.mean.remove(rows));
         let whitened = centred.matmul(self.whitening.clone().transpose());
-        let distances = read(whitened.square().sum_dim(1))?;
-        Ok(distances.into_iter().map(|distance| f64::from(distance) + self.log_determinant).collect())
+        Ok(read(whitened.square().sum_dim(1))?.into_iter().map(f64::from).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a fit knows of its rows: everything that later fits can be made from.
 
 use crate::compression::Compression;
-use crate::decompose::{Decomposition, Route, decompose, power_of_two};
+use crate::decompose::{Decomposition, Route, decompose, multiply, power_of_two};
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 
@@ -173,6 +173,18 @@ impl FitStatistic {
     /// `[R]`: of the centred rows.
     pub fn singular_values(&self) -> &[f64] {
         &self.singular_values
+    }
+
+    /// Deviations from the mean `[n, D]`, from coordinates `[n, R]` in the directions.
+    ///
+    /// Cost: `O(n · R · D)`.
+    ///
+    /// # Errors
+    ///
+    /// If the coordinates have another number of columns.
+    pub fn deviations_of(&self, coordinates: &Samples) -> Result<Vec<f64>, StatsError> {
+        coordinates.check_columns(self.rank())?;
+        Ok(multiply(coordinates.as_slice(), &self.directions, self.rank(), self.mean.len()))
     }
 
     /// `[N, R]`.

@@ -67,13 +67,23 @@ pub(crate) fn peer_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
 ///
 /// If the document cannot be read or written, or lacks one of the markers.
 pub(crate) fn write(texts: &[(String, String)]) -> anyhow::Result<()> {
-    let path = workspace::root().join(DOCUMENT);
+    write_to(DOCUMENT, texts)
+}
+
+/// [`write`], to another document.
+///
+/// # Errors
+///
+/// As for [`write`].
+pub(crate) fn write_to(document: &str, texts: &[(String, String)]) -> anyhow::Result<()> {
+    let name = document;
+    let path = workspace::root().join(name);
     let mut document = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     for (name, text) in texts {
         document = replace(&document, name, text)?;
     }
     std::fs::write(&path, document).with_context(|| path.display().to_string())?;
-    println!("\nwritten: {DOCUMENT}");
+    println!("\nwritten: {name}");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub use error::PreprocessError;
 pub use image::RgbImage;
 
 use crate::error::BackboneError;
-use crate::input::InputContract;
+use crate::input::{InputContract, Resampling};
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,9 +73,17 @@ impl Preprocessor {
         if width == 0 || height == 0 {
             return Err(PreprocessError::Empty { width, height });
         }
-        let resized = resize::resize(picture, self.contract.width, self.contract.height)?;
+        let InputContract { width: to_width, height: to_height, .. } = self.contract;
+        let pixels = match self.contract.resampling {
+            Resampling::Bytes => {
+                normalise::bytes(&resize::bytes(picture, to_width, to_height)?, &self.contract)
+            }
+            Resampling::Floats => {
+                normalise::floats(&resize::floats(picture, to_width, to_height)?, &self.contract)
+            }
+        };
         Ok(PreparedPicture {
-            pixels: normalise::normalise(&resized, &self.contract),
+            pixels,
             original: PictureSize { width, height },
             content_hash: content_hash(picture),
         })

@@ -1,22 +1,37 @@
-//! From RGB bytes to the numbers that the weights were trained on.
+//! From RGB values to the numbers that the weights were trained on.
 
 use crate::input::{ChannelOrder, InputContract};
 
 /// `rgb` (`[H, W, 3]` bytes) as `[3, H, W]` in the contract's channel order, each
 /// value `(v · scale − mean) / standard deviation`.
-pub(super) fn normalise(rgb: &[u8], contract: &InputContract) -> Vec<f32> {
-    let sources = match contract.channels {
-        ChannelOrder::Rgb => [0, 1, 2],
-        ChannelOrder::Bgr => [2, 1, 0],
-    };
+pub(super) fn bytes(rgb: &[u8], contract: &InputContract) -> Vec<f32> {
     let mut planes = Vec::with_capacity(rgb.len());
-    for (channel, source) in sources.into_iter().enumerate() {
+    for (channel, source) in sources(contract).into_iter().enumerate() {
         // A byte has 256 values: look them up.
-        let table: [f32; 256] = std::array::from_fn(|value| {
-            (value as f32 * contract.scale - contract.mean[channel]) / contract.standard_deviation[channel]
-        });
+        let table: [f32; 256] = std::array::from_fn(|value| normalised(value as f32, channel, contract));
         let (pixels, _) = rgb.as_chunks::<3>();
         planes.extend(pixels.iter().map(|pixel| table[usize::from(pixel[source])]));
     }
     planes
+}
+
+/// [`bytes`], of values between bytes.
+pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
+    let mut planes = Vec::with_capacity(3 * rgb.len());
+    for (channel, source) in sources(contract).into_iter().enumerate() {
+        planes.extend(rgb.iter().map(|pixel| normalised(pixel[source], channel, contract)));
+    }
+    planes
+}
+
+/// Where each channel of the network lies in a pixel.
+fn sources(contract: &InputContract) -> [usize; 3] {
+    match contract.channels {
+        ChannelOrder::Rgb => [0, 1, 2],
+        ChannelOrder::Bgr => [2, 1, 0],
+    }
+}
+
+fn normalised(value: f32, channel: usize, contract: &InputContract) -> f32 {
+    (value * contract.scale - contract.mean[channel]) / contract.standard_deviation[channel]
 }

@@ -1,29 +1,56 @@
 //! Bilinear with antialias: a triangle filter as wide as the scale, in the
-//! fixed-point arithmetic that PIL uses too.
+//! fixed-point arithmetic that PIL uses too, or in the floating point of torchvision's
+//! tensors.
 
-use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::images::{Image, ImageRef, TypedImage};
+use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 use super::error::PreprocessError;
 
-/// `picture` at `width` × `height` pixels.
-pub(super) fn resize(picture: &RgbImage, width: usize, height: usize) -> Result<Vec<u8>, PreprocessError> {
-    let failed = |reason: String| PreprocessError::Resize {
-        width: picture.width(),
-        height: picture.height(),
-        to_width: width,
-        to_height: height,
-        reason,
-    };
-    if picture.width() as usize == width && picture.height() as usize == height {
+/// `picture` at `width` × `height` pixels, rounded to bytes.
+pub(super) fn bytes(picture: &RgbImage, width: usize, height: usize) -> Result<Vec<u8>, PreprocessError> {
+    let failed = |reason: String| failed(picture, [width, height], reason);
+    if has_size(picture, width, height) {
         return Ok(picture.as_raw().clone());
     }
     let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
         .map_err(|error| failed(error.to_string()))?;
     // The input contract bounds both sides far below `u32`.
     let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
+    Resizer::new().resize(&source, &mut target, &options()).map_err(|error| failed(error.to_string()))?;
     Ok(target.into_vec())
+}
+
+/// `picture` at `width` × `height` pixels, in 0 to 255 but not rounded.
+pub(super) fn floats(
+    picture: &RgbImage,
+    width: usize,
+    height: usize,
+) -> Result<Vec<[f32; 3]>, PreprocessError> {
+    let failed = |reason: String| failed(picture, [width, height], reason);
+    let pixels = picture.pixels().map(|pixel| pixel.0.map(f32::from));
+    if has_size(picture, width, height) {
+        return Ok(pixels.collect());
+    }
+    let source = TypedImage::from_pixels(picture.width(), picture.height(), pixels.map(F32x3::new).collect())
+        .map_err(|error| failed(error.to_string()))?;
+    let mut target = TypedImage::new(width as u32, height as u32);
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options())
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(target.pixels().iter().map(|pixel| pixel.0).collect())
+}
+
+fn options() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+}
+
+fn has_size(picture: &RgbImage, width: usize, height: usize) -> bool {
+    picture.width() as usize == width && picture.height() as usize == height
+}
+
+fn failed(picture: &RgbImage, [to_width, to_height]: [usize; 2], reason: String) -> PreprocessError {
+    PreprocessError::Resize { width: picture.width(), height: picture.height(), to_width, to_height, reason }
 }

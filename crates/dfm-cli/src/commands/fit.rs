@@ -30,6 +30,8 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         keep: flags.pca,
         score: flags.score,
         precision: flags.precision,
+        aggregation: flags.aggregate,
+        compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
     };

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::{Keep, ModelInfo, ScoreKind};
+use dfm_core::{Compat, Keep, ModelInfo, ScoreKind};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -49,9 +49,16 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     )?;
     let gaussian = info.record.gaussian.as_ref();
     let gaussian = gaussian.map_or_else(String::new, |gaussian| {
-        format!(", a Gaussian of {} directions ({})", gaussian.rank, gaussian.route)
+        format!(
+            ", a Gaussian of {} directions ({}), variances shrunk by {:.3}",
+            gaussian.rank, gaussian.route, gaussian.shrinkage
+        )
     });
-    let score = if params.score == ScoreKind::Fre { "fre" } else { "nll" };
+    let score = match (params.score, params.compat) {
+        (ScoreKind::Fre, Some(Compat::Anomalib)) => "fre as anomalib's".to_owned(),
+        (ScoreKind::Fre, None) => format!("fre, {} of the cells", params.aggregation),
+        (score, _) => score.name().to_owned(),
+    };
     line("score", format!("{score}{gaussian}"))?;
     line("threshold", info.threshold.map_or_else(|| "none".to_owned(), table::score))?;
     line("updatable", if info.updatable { "yes".to_owned() } else { "no".to_owned() })?;

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod devices;
+pub(crate) mod drift;
 pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod fit;

@@ -22,7 +22,7 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let jobs = args::jobs(&flags.model.compute)?;
     let model = args::model(&flags.model)?;
     if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
-        bail!("--maps: this model's score has no map; fit one with --score fre");
+        bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
     let paths = input::expand(&flags.paths, messages);
     let maps = match &flags.maps {
@@ -129,9 +129,8 @@ impl Maps {
     /// verdicts are there would take gigabytes. That is little beside compressing two
     /// pictures of its size, and all processors share it.
     pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], model: &Dfm, messages: &Messages) {
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
         let results: Vec<_> =
-            judged.par_iter().map(|one| self.write_one(&paths[one.index], one, threshold)).collect();
+            judged.par_iter().map(|one| self.write_one(&paths[one.index], one, model)).collect();
         for (one, result) in judged.iter().zip(results) {
             if let Err(error) = result {
                 messages.error(&paths[one.index], format_args!("{error:#}"));
@@ -139,9 +138,10 @@ impl Maps {
         }
     }
 
-    fn write_one(&self, path: &Path, judged: &Judged, threshold: Option<f64>) -> anyhow::Result<()> {
+    fn write_one(&self, path: &Path, judged: &Judged, model: &Dfm) -> anyhow::Result<()> {
         let Some(grid) = &judged.prediction.map else { return Ok(()) };
-        let heatmap = Heatmap::new(grid, judged.size, threshold);
+        let threshold = model.calibration().map(|calibration| calibration.threshold());
+        let heatmap = Heatmap::new(grid, judged.size, threshold, model.record().params.aggregation);
         let relative = path.strip_prefix(&self.common).unwrap_or(path);
         let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
         let target = self.folder.join(plain.collect::<PathBuf>());

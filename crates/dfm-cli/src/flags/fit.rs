@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dfm_core::{Keep, NetworkPrecision, ScoreKind};
+use dfm_core::{Aggregation, Compat, Keep, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
-use crate::values::{parse_keep, parse_precision, parse_score};
+use crate::values::{parse_compat, parse_keep, parse_precision, parse_score};
 
 /// Flags of `dfm fit`.
 #[derive(Debug, Args)]
@@ -21,9 +21,15 @@ pub(crate) struct FitFlags {
     /// Share of the variance to keep, up to 1.0, or a whole number of components
     #[arg(long, default_value = "0.97", value_parser = parse_keep)]
     pub(crate) pca: Keep,
-    /// fre (with maps) or nll
+    /// fre (with maps), nll or mahalanobis (maps of what lies outside the components)
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
+    /// How fre is made of the cells of its map: sum, relative, max or top:1%
+    #[arg(long, default_value = "sum", value_name = "HOW")]
+    pub(crate) aggregate: Aggregation,
+    /// Reproduce another program's numbers: anomalib (2.7.0, its fre)
+    #[arg(long, value_parser = parse_compat, value_name = "PROGRAM")]
+    pub(crate) compat: Option<Compat>,
     /// Numbers that the network computes in: f32, or on the cpu int8, faster with VNNI
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub(crate) precision: NetworkPrecision,

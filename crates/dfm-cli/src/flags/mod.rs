@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod drift;
 mod fit;
 mod model;
 mod network;
@@ -7,6 +8,7 @@ mod network;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use drift::DriftFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
 pub(crate) use model::{EvaluateFlags, InfoFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
@@ -37,6 +39,9 @@ pub(crate) enum Command {
     Predict(PredictFlags),
     /// Measure a model on pictures whose truth is known
     Evaluate(EvaluateFlags),
+    /// Ask whether today's pictures are still of the kind that a model was fitted on: exit
+    /// code 0 no drift, 1 drift, 2 any error
+    Drift(DriftFlags),
     /// Write the feature rows of pictures, before any statistics
     Features(FeaturesFlags),
     /// Say what is in a model file

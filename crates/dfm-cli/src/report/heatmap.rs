@@ -1,6 +1,6 @@
 //! An anomaly map as a picture.
 
-use dfm_core::{AnomalyGrid, PictureSize};
+use dfm_core::{Aggregation, AnomalyGrid, PictureSize};
 use image::{Rgb, RgbImage};
 
 /// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
@@ -19,7 +19,7 @@ const INFERNO: [[f32; 3]; 9] = [
 
 /// The share of the cell of a picture exactly at the threshold, times this, is the
 /// middle of the colours: defects gather in few cells.
-const MIDDLE: f32 = 4.0;
+const MIDDLE: f64 = 4.0;
 
 /// How strongly the brightest colour covers the picture in an overlay.
 const STRONGEST: f32 = 0.8;
@@ -29,7 +29,8 @@ const STRONGEST: f32 = 0.8;
 /// The scale belongs to the model, not to the picture, so that maps of different
 /// pictures can be compared: with `v` the value of a pixel and `t` the part of a
 /// cell in the score of a picture at the threshold, the level is `v / (v + 4 t)`.
-/// Without a threshold the mean of the map itself serves as `t`.
+/// Where the largest cells make the score, the level is ½ where they reach the
+/// threshold. Without a threshold the mean of the map itself serves as `t`.
 #[derive(Debug)]
 pub(crate) struct Heatmap {
     width: u32,
@@ -39,11 +40,19 @@ pub(crate) struct Heatmap {
 
 impl Heatmap {
     /// Of a grid, for a picture of `size`.
-    pub(crate) fn new(grid: &AnomalyGrid, size: PictureSize, threshold: Option<f64>) -> Self {
+    pub(crate) fn new(
+        grid: &AnomalyGrid,
+        size: PictureSize,
+        threshold: Option<f64>,
+        aggregation: Aggregation,
+    ) -> Self {
         let cells = grid.values.len() as f64;
-        let sum: f64 = grid.values.iter().copied().map(f64::from).sum();
-        let whole = threshold.filter(|threshold| *threshold > 0.0).unwrap_or(sum);
-        let middle = (MIDDLE * (whole / cells) as f32).max(f32::MIN_POSITIVE);
+        let middle = match (threshold.filter(|threshold| *threshold > 0.0), aggregation) {
+            (Some(threshold), Aggregation::Max | Aggregation::Top { .. }) => threshold,
+            (Some(threshold), Aggregation::Sum | Aggregation::Relative) => MIDDLE * threshold / cells,
+            (None, _) => MIDDLE * Aggregation::Sum.of(grid) / cells,
+        };
+        let middle = (middle as f32).max(f32::MIN_POSITIVE);
         let map = grid.upsample(size);
         let levels = map.values.iter().map(|value| value / (value + middle)).collect();
         Self { width: size.width, height: size.height, levels }
@@ -92,12 +101,21 @@ mod tests {
     fn the_scale_belongs_to_the_model_and_brighter_is_more() {
         let size = PictureSize { width: 2, height: 1 };
         let grid = |values: [f32; 2]| AnomalyGrid { height: 1, width: 2, values: values.to_vec() };
-        let weak = Heatmap::new(&grid([1.0, 2.0]), size, Some(2.0));
-        let strong = Heatmap::new(&grid([1.0, 20.0]), size, Some(2.0));
+        let weak = Heatmap::new(&grid([1.0, 2.0]), size, Some(2.0), Aggregation::Sum);
+        let strong = Heatmap::new(&grid([1.0, 20.0]), size, Some(2.0), Aggregation::Sum);
         assert_eq!(weak.levels[0], strong.levels[0]);
         assert!(strong.levels[1] > weak.levels[1]);
         // The cell of a picture at the threshold, four times over.
-        assert_eq!(Heatmap::new(&grid([4.0, 4.0]), size, Some(2.0)).levels, [0.5, 0.5]);
+        assert_eq!(Heatmap::new(&grid([4.0, 4.0]), size, Some(2.0), Aggregation::Sum).levels, [0.5, 0.5]);
+    }
+
+    #[test]
+    fn where_the_largest_cell_is_the_score_its_threshold_is_the_middle() {
+        let size = PictureSize { width: 2, height: 1 };
+        let grid = AnomalyGrid { height: 1, width: 2, values: vec![3.0, 3.0] };
+        for aggregation in [Aggregation::Max, Aggregation::Top { percent: 1.0 }] {
+            assert_eq!(Heatmap::new(&grid, size, Some(3.0), aggregation).levels, [0.5, 0.5]);
+        }
     }
 
     #[test]
@@ -105,7 +123,7 @@ mod tests {
         let size = PictureSize { width: 1, height: 1 };
         let grid = AnomalyGrid { height: 1, width: 1, values: vec![0.0] };
         let picture = RgbImage::from_pixel(1, 1, Rgb([10, 200, 30]));
-        assert_eq!(Heatmap::new(&grid, size, Some(1.0)).over(&picture), picture);
-        assert_eq!(Heatmap::new(&grid, size, None).colours().dimensions(), (1, 1));
+        assert_eq!(Heatmap::new(&grid, size, Some(1.0), Aggregation::Sum).over(&picture), picture);
+        assert_eq!(Heatmap::new(&grid, size, None, Aggregation::Sum).colours().dimensions(), (1, 1));
     }
 }

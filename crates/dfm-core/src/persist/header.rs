@@ -75,6 +75,7 @@ impl Header {
                 self.record.params.score == ScoreKind::Nll,
                 &["gaussian.mean", "gaussian.basis", "gaussian.deviations"],
             ),
+            (self.record.params.score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates", "content_hashes"]),
             (self.backbone.included, &["backbone"]),
             (self.record.params.precision == NetworkPrecision::Int8, &["activation_ranges"]),

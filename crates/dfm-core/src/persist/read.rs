@@ -6,7 +6,7 @@ use dfm_backbone::{
     ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
     NetworkPrecision,
 };
-use dfm_stats::{FitStatistic, Pca, SvdGaussian};
+use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::error::{DfmError, ModelFileError};
@@ -214,8 +214,14 @@ fn statistics(
         record.rank,
     )
     .map_err(content("principal components"))?;
-    if record.params.score == ScoreKind::Fre {
-        return Ok(Statistics::Fre(pca));
+    match record.params.score {
+        ScoreKind::Fre => return Ok(Statistics::Fre(pca)),
+        ScoreKind::Mahalanobis => {
+            let intensity = shaped("shrinkage", file.f64("shrinkage")?, &[1])?[0];
+            let model = ProbabilisticPca::with_intensity(pca, intensity).map_err(content("shrinkage"))?;
+            return Ok(Statistics::Mahalanobis(Box::new(model)));
+        }
+        ScoreKind::Nll => {}
     }
     let deviations = file.f64("gaussian.deviations")?.1;
     let gaussian = SvdGaussian::from_parts(
@@ -224,6 +230,8 @@ fn statistics(
         deviations,
     )
     .map_err(content("gaussian"))?;
+    let intensity = record.gaussian.as_ref().map_or(0.0, |gaussian| gaussian.shrinkage);
+    let gaussian = gaussian.shrunk_by(intensity).map_err(content("gaussian"))?;
     consistent(
         "record.gaussian.rank",
         &Some(gaussian.rank()),

@@ -62,6 +62,9 @@ impl Dfm {
             tensors.push(("gaussian.basis", OwnedTensor::f64(&[rank, components], gaussian.basis())));
             tensors.push(("gaussian.deviations", OwnedTensor::f64(&[rank], gaussian.deviations())));
         }
+        if let Some(intensity) = self.statistics.shrinkage() {
+            tensors.push(("shrinkage", OwnedTensor::f64(&[1], &[intensity])));
+        }
         if let Some(calibration) = self.calibration {
             let values = [calibration.threshold(), calibration.spread()];
             tensors.push(("calibration", OwnedTensor::f64(&[2], &values)));

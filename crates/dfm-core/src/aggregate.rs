@@ -1,0 +1,147 @@
+//! From the cells of an anomaly grid to one score.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::map::AnomalyGrid;
+
+/// How the score of a picture is made of the cells of its grid, each of which holds
+/// the squared residual of its features.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Aggregation {
+    /// Their sum: the feature reconstruction error, the method's own.
+    #[default]
+    Sum,
+    /// Their sum as a share of the squared norm of the picture's feature row (not
+    /// centred). The grid is divided likewise, so that the score is its sum. A
+    /// brighter or busier picture has larger features throughout; this takes that out.
+    Relative,
+    /// The largest of them: a small defect is not drowned by the rest.
+    Max,
+    /// The mean of the largest `percent` of them, rounded up to whole cells.
+    Top {
+        /// Per cent of the cells, in (0, 100].
+        percent: f64,
+    },
+}
+
+impl Aggregation {
+    /// What [`FromStr`] takes.
+    pub const EXPECTED: &str = "sum, relative, max, or top:P% with P in (0, 100]";
+
+    /// Whether `percent` is in its range.
+    pub(crate) fn is_valid(self) -> bool {
+        match self {
+            Self::Top { percent } => percent > 0.0 && percent <= 100.0,
+            Self::Sum | Self::Relative | Self::Max => true,
+        }
+    }
+
+    /// The score of a grid of these `cells`, which [`Relative`](Self::Relative) has
+    /// divided already; 0 of none.
+    pub(crate) fn of_cells(self, cells: &[f64]) -> f64 {
+        match self {
+            Self::Sum | Self::Relative => cells.iter().sum(),
+            Self::Max => cells.iter().copied().reduce(f64::max).unwrap_or(0.0),
+            Self::Top { percent } => {
+                let count =
+                    ((percent / 100.0 * cells.len() as f64).ceil() as usize).clamp(1, cells.len().max(1));
+                let mut sorted = cells.to_vec();
+                sorted.sort_by(|a, b| b.total_cmp(a));
+                sorted[..count.min(cells.len())].iter().sum::<f64>() / count as f64
+            }
+        }
+    }
+
+    /// The score of a grid that [`Dfm::predict`](crate::Dfm::predict) returned, but for
+    /// the rounding of its cells to `f32`.
+    ///
+    /// ```
+    /// use dfm_core::{Aggregation, AnomalyGrid};
+    ///
+    /// let grid = AnomalyGrid { height: 2, width: 2, values: vec![1.0, 4.0, 2.0, 0.0] };
+    /// assert_eq!(Aggregation::Sum.of(&grid), 7.0);
+    /// assert_eq!(Aggregation::Max.of(&grid), 4.0);
+    /// assert_eq!("top:50%".parse::<Aggregation>()?.of(&grid), 3.0);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn of(self, grid: &AnomalyGrid) -> f64 {
+        let cells: Vec<f64> = grid.values.iter().copied().map(f64::from).collect();
+        self.of_cells(&cells)
+    }
+}
+
+impl fmt::Display for Aggregation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sum => formatter.write_str("sum"),
+            Self::Relative => formatter.write_str("relative"),
+            Self::Max => formatter.write_str("max"),
+            Self::Top { percent } => write!(formatter, "top:{percent}%"),
+        }
+    }
+}
+
+impl FromStr for Aggregation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let top = |text: &str| {
+            let percent = text.strip_prefix("top:")?.strip_suffix('%')?.parse().ok()?;
+            Some(Self::Top { percent }).filter(|top| top.is_valid())
+        };
+        match text {
+            "sum" => Ok(Self::Sum),
+            "relative" => Ok(Self::Relative),
+            "max" => Ok(Self::Max),
+            _ => top(text).ok_or_else(|| format!("expected {}, got {text}", Self::EXPECTED)),
+        }
+    }
+}
+
+impl TryFrom<String> for Aggregation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Aggregation> for String {
+    fn from(aggregation: Aggregation) -> Self {
+        aggregation.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOP: fn(f64) -> Aggregation = |percent| Aggregation::Top { percent };
+
+    #[test]
+    fn each_aggregation_is_what_its_name_says() {
+        let cells = [3.0, 0.0, 10.0, 1.0, 2.0];
+        assert_eq!(Aggregation::Sum.of_cells(&cells), 16.0);
+        assert_eq!(Aggregation::Max.of_cells(&cells), 10.0);
+        assert_eq!(TOP(40.0).of_cells(&cells), 6.5);
+        // Rounded up: never less than one cell.
+        assert_eq!(TOP(1.0).of_cells(&cells), 10.0);
+        assert_eq!(TOP(41.0).of_cells(&cells), 5.0);
+        assert_eq!(TOP(100.0).of_cells(&cells), 3.2);
+        assert_eq!(TOP(1.0).of_cells(&[]), 0.0);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for aggregation in [Aggregation::Sum, Aggregation::Relative, Aggregation::Max, TOP(1.0), TOP(0.25)] {
+            assert_eq!(aggregation.to_string().parse(), Ok(aggregation));
+        }
+        for text in ["", "mean", "top", "top:1", "top:0%", "top:-1%", "top:101%", "top:NaN%", "top:inf%"] {
+            assert!(text.parse::<Aggregation>().is_err(), "{text}");
+        }
+    }
+}

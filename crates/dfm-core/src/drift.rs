@@ -1,0 +1,208 @@
+//! Is today's stream still what a model was fitted on?
+
+use dfm_backbone::PreparedPicture;
+use dfm_stats::{FitStatistic, Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
+use serde::Serialize;
+
+use crate::calibrate::held_out_scores;
+use crate::error::DfmError;
+use crate::held_out::HeldOutScorer;
+use crate::model::Dfm;
+use crate::params::CalibrationParams;
+use crate::score::to_host;
+
+/// The most parts that the pictures of the fit are divided into for reference scores,
+/// each scored by a model of all the others.
+const FOLDS: usize = 50;
+
+/// How drift is looked for, unchecked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DriftParams {
+    /// The share of streams without drift that may be called drift, in [0.001, 0.5].
+    pub false_alarm: f64,
+    /// Of the permutations.
+    pub seed: u64,
+}
+
+impl Default for DriftParams {
+    /// One stream in a hundred.
+    fn default() -> Self {
+        Self { false_alarm: 0.01, seed: 0 }
+    }
+}
+
+impl DriftParams {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the rate is out of its range.
+    pub fn check(self) -> Result<ValidDriftParams, DfmError> {
+        if (0.001..=0.5).contains(&self.false_alarm) {
+            return Ok(ValidDriftParams(self));
+        }
+        let (name, expected) = ("false alarm rate", "a share in [0.001, 0.5]");
+        Err(DfmError::Parameter { name, expected, got: self.false_alarm.to_string() })
+    }
+}
+
+/// Checked [`DriftParams`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValidDriftParams(DriftParams);
+
+/// What was compared, and the verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DriftReport {
+    /// Whether any p-value is at or below `level`.
+    pub drift: bool,
+    /// The share of streams without drift that are called drift at most.
+    pub false_alarm: f64,
+    /// `false_alarm` divided by the number of tests (Bonferroni).
+    pub level: f64,
+    /// Pictures of today.
+    pub pictures: usize,
+    /// Pictures that the model was fitted on.
+    pub reference: usize,
+    /// Largest distance between the distribution functions of today's scores and of the
+    /// held-out scores of the fit's pictures (Kolmogorov–Smirnov).
+    pub score_distance: f64,
+    /// Its exact p-value.
+    pub score_p_value: f64,
+    /// Of the feature rows; `None` where scores alone are known.
+    pub features: Option<FeatureDrift>,
+}
+
+/// The part of a [`DriftReport`] that takes pictures rather than scores.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeatureDrift {
+    /// Distance of the mean feature rows, in standard deviations.
+    pub mean_shift: f64,
+    /// The share of permutations whose means are as far apart.
+    pub mean_p_value: f64,
+    /// Largest principal angle between the leading subspaces, in degrees.
+    pub largest_angle: f64,
+    /// The share of permutations whose subspaces are as far apart.
+    pub angle_p_value: f64,
+    /// Dimensions of those subspaces.
+    pub subspace: usize,
+}
+
+/// Today's pictures on their way to a [`DriftReport`].
+#[derive(Debug)]
+pub struct DriftWatch<'m> {
+    model: &'m Dfm,
+    params: ValidDriftParams,
+    scores: Vec<f64>,
+    rows: Vec<f32>,
+}
+
+impl Dfm {
+    /// Compares today's `scores`, as [`predict`](Self::predict) gave them, with those that
+    /// the pictures of the fit get from models fitted without them.
+    ///
+    /// The false-alarm rate holds for independent pictures, whatever their distribution.
+    /// Cost: a decomposition for each of up to 50 parts of the fit's pictures.
+    ///
+    /// # Errors
+    ///
+    /// If there is no score, one is not finite, or the model keeps no fit statistic.
+    pub fn drift_of_scores(&self, scores: &[f64], params: ValidDriftParams) -> Result<DriftReport, DfmError> {
+        let score = self.score_drift(scores)?;
+        Ok(report(params, score, None, scores.len(), self.record.picture_count))
+    }
+
+    /// Starts to compare today's pictures with those of the fit: their scores, and the
+    /// means and leading subspaces of their features.
+    pub fn watch(&self, params: ValidDriftParams) -> DriftWatch<'_> {
+        DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new() }
+    }
+
+    fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
+        let (statistic, hashes) = self.kept_statistic()?;
+        let params = CalibrationParams { folds: FOLDS, ..CalibrationParams::default() };
+        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
+        let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape)?;
+        let reference = held_out_scores(statistic, hashes, self.component_count(), &scorer, params)?;
+        if scores.is_empty() {
+            return Err(DfmError::NothingToCompare);
+        }
+        Ok(score_drift(&reference, scores)?)
+    }
+
+    fn kept_statistic(&self) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
+        self.fit_statistic().ok_or(DfmError::NoFitStatistic { operation: "looking for drift" })
+    }
+}
+
+impl DriftWatch<'_> {
+    /// Takes a few pictures that the model's [`preprocessor`](Dfm::preprocessor) prepared.
+    ///
+    /// Memory: 4 bytes a feature, kept until [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Dfm::predict`], pictures counted within their batch; then none of them is
+    /// taken.
+    pub fn push(&mut self, pictures: &[PreparedPicture]) -> Result<(), DfmError> {
+        let Dfm { extractor, scorer, .. } = self.model;
+        let (mut rows, mut scores) = (Vec::new(), Vec::new());
+        for batch in pictures.chunks(self.model.batch()) {
+            let features = extractor.extract(batch)?;
+            rows.extend(to_host(features.clone())?);
+            scores.extend(scorer.score(features, extractor.feature_shape())?.values);
+        }
+        self.scores.extend(scores);
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    /// The verdict.
+    ///
+    /// Memory: about `32 · (N + m) · D` bytes for `m` pictures of `D` features beside the
+    /// `N` of the fit. Cost: as for [`Dfm::drift_of_scores`], a decomposition of all of
+    /// them, and some thousand permutations.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Dfm::drift_of_scores`].
+    pub fn finish(self) -> Result<DriftReport, DfmError> {
+        let score = self.model.score_drift(&self.scores)?;
+        let (statistic, _) = self.model.kept_statistic()?;
+        let rows = Samples::from_f32(&self.rows, self.model.extractor.feature_shape().len())?;
+        let DriftParams { false_alarm, seed } = self.params.0;
+        // Ten times as many as it takes to tell the smallest p-value that matters.
+        let permutations = (30.0 / false_alarm).ceil() as usize - 1;
+        let features = subspace_drift(statistic, &rows, permutations, seed)?;
+        let (pictures, reference) = (self.scores.len(), statistic.sample_count());
+        Ok(report(self.params, score, Some(features), pictures, reference))
+    }
+}
+
+fn report(
+    params: ValidDriftParams,
+    score: ScoreDrift,
+    features: Option<SubspaceDrift>,
+    pictures: usize,
+    reference: usize,
+) -> DriftReport {
+    let false_alarm = params.0.false_alarm;
+    let mut p_values = vec![score.p_value];
+    p_values.extend(features.iter().flat_map(|found| [found.mean_p_value, found.angle_p_value]));
+    let level = false_alarm / p_values.len() as f64;
+    DriftReport {
+        drift: p_values.iter().any(|p_value| *p_value <= level),
+        false_alarm,
+        level,
+        pictures,
+        reference,
+        score_distance: score.distance,
+        score_p_value: score.p_value,
+        features: features.map(|found| FeatureDrift {
+            mean_shift: found.mean_shift,
+            mean_p_value: found.mean_p_value,
+            largest_angle: found.largest_angle,
+            angle_p_value: found.angle_p_value,
+            subspace: found.subspace,
+        }),
+    }
+}

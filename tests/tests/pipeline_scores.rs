@@ -1,0 +1,213 @@
+//! Scores of held-out pictures and of grids: the same from every side.
+
+use std::sync::LazyLock;
+
+use dfm_core::{
+    Aggregation, Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams,
+    InputContract, Keep, Layer, LoadOptions, ModelFileError, PredictOptions, PreparedPicture, RgbImage,
+    SaveOptions, ScoreKind,
+};
+use dfm_stats::{FitStatistic, PcaParams, ProbabilisticPca, Samples, Shrinkage};
+use dfm_tests::model_file::ModelFile;
+use dfm_tests::pictures;
+use dfm_tests::tolerance::assert_close;
+use safetensors::Dtype;
+
+/// The host in `f64` against a device in `f32`, which differ by about 1e-6.
+const ACROSS_DEVICES: f64 = 1e-4;
+
+/// A dozen different good parts.
+static GOOD: LazyLock<Vec<RgbImage>> =
+    LazyLock::new(|| (0..12).map(|seed| pictures::good(seed, 72, 56)).collect());
+
+fn flex() -> Compute {
+    dfm_core::device::parse("flex").expect("flex is compiled in")
+}
+
+fn weights() -> BackboneWeights {
+    let architecture = Architecture::known("resnet18").expect("a known architecture");
+    let input = InputContract::imagenet().with_size(64, 64);
+    BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights")
+}
+
+fn prepare(model: &Dfm, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
+    pictures.iter().map(|picture| model.preprocessor().prepare(picture).expect("prepared")).collect()
+}
+
+fn fit(params: DfmParams, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
+    let params = params.check()?;
+    let extractor = params.extractor(weights(), flex())?;
+    let preprocessor = extractor.preprocessor();
+    let prepared: Vec<_> =
+        pictures.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect();
+    params.fit(extractor, prepared)
+}
+
+/// Six components, where the parts would keep three, four and five by this ratio.
+fn params(score: ScoreKind) -> DfmParams {
+    let calibration = Some(CalibrationParams { quantile: 0.9, folds: 3 });
+    DfmParams { layer: Layer::Layer1, score, keep: Keep::Ratio(0.97), calibration, ..DfmParams::default() }
+}
+
+/// The fast way, in coordinates of the whole fit, against the plain one: fit
+/// again without each part, with as many components as the whole fit, and predict it.
+#[test]
+fn the_threshold_is_that_of_models_fitted_without_each_part() {
+    for aggregation in
+        [Aggregation::Sum, Aggregation::Relative, Aggregation::Max, Aggregation::Top { percent: 30.0 }]
+    {
+        let params = DfmParams { aggregation, ..params(ScoreKind::Fre) };
+        let model = fit(params.clone(), &GOOD).unwrap();
+        let expected = held_out_quantile(&model, |training, held_out| {
+            let keep = Keep::Components(model.component_count());
+            let valid = DfmParams { calibration: None, keep, ..params.clone() }.check().unwrap();
+            let extractor = valid.extractor(weights(), flex()).unwrap();
+            let without = valid.fit(extractor, training.to_vec()).unwrap();
+            let predictions = without.predict(held_out, PredictOptions::default()).unwrap();
+            predictions.into_iter().map(|prediction| prediction.score).collect()
+        });
+        // The refits score in f32 on the device, the threshold comes from f64.
+        let threshold = model.calibration().unwrap().threshold();
+        assert_close(&aggregation.to_string(), threshold, expected, ACROSS_DEVICES);
+    }
+}
+
+/// The same for scores of shrunk variances, which keep the shrinkage of the whole fit.
+#[test]
+fn the_threshold_of_shrunk_scores_is_that_of_models_fitted_without_each_part() {
+    for score in [ScoreKind::Nll, ScoreKind::Mahalanobis] {
+        let model = fit(params(score), &GOOD).unwrap();
+        let rows = |pictures: &[PreparedPicture]| {
+            Samples::from_tensor(model.extractor().extract(pictures).unwrap()).unwrap()
+        };
+        let components = |statistic: &FitStatistic| {
+            let keep = Keep::Components(model.component_count());
+            PcaParams { keep }.check().unwrap().truncate(statistic).unwrap()
+        };
+        let whole = FitStatistic::of(&rows(&prepare(&model, &GOOD))).unwrap();
+        let pca = components(&whole);
+        let share = 11.0 / 12.0;
+        let mean = share * pca.explained_variance().iter().sum::<f64>() / pca.component_count() as f64;
+        let shrinkage = match score {
+            ScoreKind::Nll => {
+                Shrinkage::new(model.record().gaussian.as_ref().unwrap().shrinkage, mean).unwrap()
+            }
+            _ => ProbabilisticPca::of(&whole, pca).unwrap().shrinkage(),
+        };
+        let expected = held_out_quantile(&model, |training, held_out| {
+            let pca = components(&FitStatistic::of(&rows(training)).unwrap());
+            let held_out = rows(held_out);
+            let (inside, outside) =
+                (pca.transform(&held_out).unwrap(), pca.feature_reconstruction_error(&held_out).unwrap());
+            let count = training.len() as f64;
+            let score = |(row, outside): (&[f64], f64)| {
+                let axes = row.iter().zip(pca.explained_variance());
+                if score == ScoreKind::Nll {
+                    let terms = axes.map(|(value, variance)| {
+                        let variance = shrinkage.apply(variance * (count - 1.0) / count);
+                        value * value / variance + variance.ln()
+                    });
+                    return terms.sum();
+                }
+                let inside: f64 =
+                    axes.map(|(value, variance)| value * value / shrinkage.apply(*variance)).sum();
+                inside + outside / shrinkage.apply(pca.residual_variance())
+            };
+            inside.iter().zip(outside).map(score).collect()
+        });
+        // Both in f64, from the same f32 features.
+        assert_close(&format!("{score:?}"), model.calibration().unwrap().threshold(), expected, 1e-6);
+    }
+}
+
+/// The 90 % quantile of what `scores` gives to each third of [`GOOD`] without it.
+fn held_out_quantile(
+    model: &Dfm,
+    scores: impl Fn(&[PreparedPicture], &[PreparedPicture]) -> Vec<f64>,
+) -> f64 {
+    let mut by_hash = prepare(model, &GOOD);
+    by_hash.sort_by_key(|picture| picture.content_hash);
+    let mut held_out = Vec::new();
+    for fold in 0..3 {
+        let part = |inside: bool| {
+            let rows = by_hash.iter().enumerate();
+            rows.filter(|(row, _)| (row % 3 == fold) == inside)
+                .map(|(_, picture)| picture.clone())
+                .collect::<Vec<_>>()
+        };
+        held_out.extend(scores(&part(false), &part(true)));
+    }
+    held_out.sort_by(f64::total_cmp);
+    // Linear between order statistics: 0.9 × 11 = 9.9.
+    0.1 * held_out[9] + 0.9 * held_out[10]
+}
+
+#[test]
+fn a_score_is_made_of_its_grid() {
+    for (score, aggregation) in [
+        (ScoreKind::Fre, Aggregation::Sum),
+        (ScoreKind::Fre, Aggregation::Relative),
+        (ScoreKind::Fre, Aggregation::Max),
+        (ScoreKind::Fre, Aggregation::Top { percent: 30.0 }),
+        (ScoreKind::Mahalanobis, Aggregation::Sum),
+    ] {
+        let model = fit(DfmParams { aggregation, ..params(score) }, &GOOD).unwrap();
+        let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
+        for prediction in model.predict(&prepare(&model, &new), PredictOptions { map: true }).unwrap() {
+            let of_grid = aggregation.of(prediction.map.as_ref().expect("a map"));
+            match score {
+                // The part inside the components belongs to no cell.
+                ScoreKind::Mahalanobis => assert!(of_grid > 0.0 && of_grid < prediction.score),
+                // Cells are rounded to f32.
+                _ => assert_close(&aggregation.to_string(), of_grid, prediction.score, 1e-6),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_relative_score_is_the_share_of_the_row_and_a_row_of_zeros_has_none() {
+    let relative = DfmParams { aggregation: Aggregation::Relative, ..params(ScoreKind::Fre) };
+    let (share, sum) = (fit(relative, &GOOD).unwrap(), fit(params(ScoreKind::Fre), &GOOD).unwrap());
+    let new = prepare(&share, &[pictures::good(100, 72, 56), pictures::defective(200, 72, 56)]);
+    let rows = Samples::from_tensor(share.extractor().extract(&new).unwrap()).unwrap();
+    let scores = |model: &Dfm| model.predict(&new, PredictOptions::default()).unwrap();
+    for ((share, sum), row) in scores(&share).iter().zip(scores(&sum)).zip(rows.iter()) {
+        let norm: f64 = row.iter().map(|value| value * value).sum();
+        assert_close("share", share.score, sum.score / norm, 1e-6);
+    }
+    // Biases of random weights are zero, so a picture of zeros has features of zeros.
+    let mut dark = new;
+    dark[1].pixels.fill(0.0);
+    let refused = share.predict(&dark, PredictOptions::default());
+    assert!(matches!(refused, Err(DfmError::NoFeatures { picture: 1 })), "{refused:?}");
+    assert!(sum.predict(&dark, PredictOptions::default()).is_ok());
+}
+
+#[test]
+fn a_distance_of_everything_that_varies_is_refused() {
+    let refused = fit(DfmParams { calibration: None, ..params(ScoreKind::Mahalanobis) }, &GOOD[..2]);
+    assert!(refused.is_err_and(|error| error.to_string().contains("residual")));
+}
+
+#[test]
+fn a_shrinkage_that_no_fit_gives_is_refused_by_the_file() {
+    let model = fit(params(ScoreKind::Mahalanobis), &GOOD).unwrap();
+    let mut bytes = Vec::new();
+    model.write(&mut bytes, &SaveOptions::default()).unwrap();
+    let file = ModelFile::open(&bytes);
+    for (intensity, part) in [(1.5_f64, "shrinkage"), (f64::NAN, "shrinkage")] {
+        let changed = file.clone().with("shrinkage", Dtype::F64, &[1], intensity.to_le_bytes().to_vec());
+        let read = Dfm::read(&mut changed.close().as_slice(), LoadOptions::on(flex()));
+        let Err(DfmError::Model(ModelFileError::Content { part: refused, .. })) = read else {
+            panic!("{intensity}: {read:?}")
+        };
+        assert_eq!(refused, part);
+    }
+    let changed = file.with("shrinkage", Dtype::F64, &[2], vec![0; 16]);
+    let read = Dfm::read(&mut changed.close().as_slice(), LoadOptions::on(flex()));
+    assert!(
+        matches!(read, Err(DfmError::Model(ModelFileError::Tensor { tensor: "shrinkage", .. }))),
+        "{read:?}"
+    );
+}

@@ -1,0 +1,127 @@
+//! `cargo xtask bench scores`: how well each score and aggregation tells defects, by the
+//! program itself.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::Value;
+
+use super::cases::{Case, count_files, words};
+use super::{process, program, report};
+use crate::workspace;
+
+/// The document that `--write` changes.
+const DOCUMENT: &str = "docs/accuracy.md";
+
+/// Every score, and every aggregation of the one that has cells.
+const SETTINGS: &[(&str, &str)] = &[
+    ("fre", "sum"),
+    ("fre", "relative"),
+    ("fre", "max"),
+    ("fre", "top:1%"),
+    ("fre", "top:10%"),
+    ("nll", "sum"),
+    ("mahalanobis", "sum"),
+];
+
+/// Flags of `cargo xtask bench scores`.
+#[derive(Debug, Args)]
+pub(crate) struct ScoresFlags {
+    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Sides of the average pool, in cells
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [4, 2])]
+    pool: Vec<usize>,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Put the tables into docs/accuracy.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// Fits and evaluates every setting on `data` and on the bundled pictures.
+///
+/// # Errors
+///
+/// If something does not build or run.
+pub(crate) fn run(flags: &ScoresFlags) -> anyhow::Result<()> {
+    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
+    let dfm = program::build()?;
+    let scratch = tempfile::tempdir().context("a scratch folder")?;
+    let demo = workspace::root().join("assets/demo");
+    let mut texts = Vec::new();
+    for (name, folder) in [("data", &data), ("demo", &demo)] {
+        let table = table(flags, &dfm, folder, scratch.path())?;
+        let counts = [count_files(&folder.join("train/good"))?, count_files(&folder.join("test"))?];
+        let text = format!("{} pictures to learn, {} to judge.\n\n{table}", counts[0], counts[1]);
+        println!("{name}: {text}\n");
+        texts.push((format!("scores-{name}"), text));
+    }
+    if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+}
+
+/// One row a setting.
+fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
+    let (mut head, mut rule) = ("| Score | Aggregation |".to_owned(), "|---|---|".to_owned());
+    for pool in &flags.pool {
+        head += &format!(" Image AUROC, pool {pool} | Pixel AUROC, pool {pool} |");
+        rule += "--:|--:|";
+    }
+    let mut rows = vec![head, rule];
+    for (score, aggregation) in SETTINGS {
+        let of_cells = if *score == "fre" { aggregation } else { "–" };
+        let mut row = format!("| `{score}` | {of_cells} |");
+        for pool in &flags.pool {
+            eprintln!("{}: {score}, {aggregation}, pool {pool}", data.display());
+            let [image, pixel] = evaluate(flags, dfm, data, scratch, (*score, *aggregation, *pool))?;
+            row += &format!(" {} | {} |", figure(image), figure(pixel));
+        }
+        rows.push(row);
+    }
+    Ok(rows.join("\n"))
+}
+
+/// Image and pixel AUROC of one setting.
+fn evaluate(
+    flags: &ScoresFlags,
+    dfm: &Path,
+    data: &Path,
+    scratch: &Path,
+    (score, aggregation, pool): (&str, &str, usize),
+) -> anyhow::Result<[Option<f64>; 2]> {
+    let (model, threads, pool) = (scratch.join("scores.dfm"), flags.threads.to_string(), pool.to_string());
+    let fit = words(&[
+        &"fit",
+        &data,
+        &"-o",
+        &model,
+        &"--no-update",
+        &"--threads",
+        &threads,
+        &"--pool",
+        &pool,
+        &"--score",
+        &score,
+        &"--aggregate",
+        &aggregation,
+        // None of the figures depends on it, and no score needs to be held out.
+        &"--threshold",
+        &"1",
+    ]);
+    let judge = words(&[&"evaluate", &model, &data, &"--format", &"json", &"--threads", &threads]);
+    let run = |name: &str, arguments| {
+        let case = Case::new(name, None, dfm, arguments);
+        process::measure(case.command(), case.accepted, scratch, flags.threads)
+    };
+    run("fit", fit)?;
+    let output = run("evaluate", judge)?.output;
+    let found: Value = serde_json::from_str(&output).with_context(|| output.clone())?;
+    Ok([found["image_auroc"].as_f64(), found["pixel_auroc"].as_f64()])
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+}
