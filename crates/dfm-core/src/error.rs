@@ -91,6 +91,33 @@ pub enum DfmError {
         /// Position within the pictures given.
         picture: usize,
     },
+    /// Models that cannot become one.
+    #[error(
+        "the models differ in their {what}: expected {expected}, got {got}; only models that look at pictures in the \
+         same way can be merged"
+    )]
+    DifferentModels {
+        /// What differs.
+        what: &'static str,
+        /// Of the first model.
+        expected: String,
+        /// Of the other.
+        got: String,
+    },
+    /// A model without what merging and updating need.
+    #[error(
+        "the model keeps nothing to merge, update or forget with: it was fitted with --no-update; fit it again \
+         without"
+    )]
+    NotUpdatable,
+    /// A picture that a model was not fitted on.
+    #[error("no picture of content {content_hash} is among the {pictures} that the model was fitted on")]
+    UnknownPicture {
+        /// In hexadecimal.
+        content_hash: String,
+        /// Of the model.
+        pictures: usize,
+    },
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
     Device {

@@ -45,6 +45,7 @@
 mod aggregate;
 mod calibrate;
 mod compat;
+mod derive;
 pub mod device;
 mod drift;
 mod error;
@@ -58,6 +59,7 @@ mod persist;
 mod quantise;
 mod score;
 mod self_test;
+mod union;
 
 pub use aggregate::Aggregation;
 pub use calibrate::{Calibration, Label};

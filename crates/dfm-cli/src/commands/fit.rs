@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
-use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, NetworkPrecision, PreparedPicture, SaveOptions};
+use dfm_core::{
+    Dfm, DfmError, DfmParams, FeatureExtractor, NetworkPrecision, PreparedPicture, Preprocessor, SaveOptions,
+};
 use tracing::info;
 
 use crate::flags::FitFlags;
@@ -68,11 +70,30 @@ pub(crate) fn fit_files(
     jobs: usize,
     messages: &Messages,
 ) -> anyhow::Result<Dfm> {
+    let preprocessor = extractor.preprocessor();
+    learn_files(paths, &preprocessor, jobs, params.batch, messages, |pictures, each| {
+        Ok(params.clone().check()?.fit_each(extractor, pictures, each)?)
+    })
+}
+
+/// What is told of every picture: its place, and whether its features are finite.
+type Each<'a> = &'a mut dyn FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>;
+
+/// Lets `learn` make a model of the pictures at `paths`; those that it cannot use are
+/// reported.
+pub(crate) fn learn_files(
+    paths: &[PathBuf],
+    preprocessor: &Preprocessor,
+    jobs: usize,
+    batch: usize,
+    messages: &Messages,
+    learn: impl FnOnce(&mut dyn Iterator<Item = PreparedPicture>, Each<'_>) -> anyhow::Result<Dfm>,
+) -> anyhow::Result<Dfm> {
     let begun = Instant::now();
     let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
     // Where the pictures lie in `paths` that the fit was given.
     let given = RefCell::new(Vec::with_capacity(paths.len()));
-    let prepared = input::load(paths, &extractor.preprocessor(), jobs, params.batch).filter_map(|loaded| {
+    let prepared = input::load(paths, preprocessor, jobs, batch).filter_map(|loaded| {
         let picture = readable(&paths[loaded.index], loaded.picture, messages);
         match picture {
             Some(_) => given.borrow_mut().push(loaded.index),
@@ -85,7 +106,7 @@ pub(crate) fn fit_files(
         progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
         None
     });
-    let each = |place: usize, found: Result<(), DfmError>| {
+    let mut each = |place: usize, found: Result<(), DfmError>| {
         progress.borrow_mut().step();
         if found.is_err() {
             let path = &paths[given.borrow()[place]];
@@ -93,12 +114,13 @@ pub(crate) fn fit_files(
         }
         Ok(())
     };
-    let model = params.clone().check()?.fit_each(extractor, prepared.chain(end), each)?;
+    let model = learn(&mut prepared.chain(end), &mut each)?;
     info!(
-        "{} of {} pictures learnt in {:.1?}: {} components of {} directions",
-        model.record().picture_count,
+        "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
+        given.borrow().len(),
         paths.len(),
         begun.elapsed(),
+        model.record().picture_count,
         model.component_count(),
         model.record().rank
     );
@@ -142,7 +164,7 @@ pub(crate) fn readable(
 }
 
 /// `folder`, or `train/good` inside it if it is a data set.
-fn training_folder(folder: &Path) -> PathBuf {
+pub(crate) fn training_folder(folder: &Path) -> PathBuf {
     let inside = folder.join("train/good");
     if inside.is_dir() { inside } else { folder.to_owned() }
 }

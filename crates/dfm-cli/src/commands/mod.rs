@@ -10,6 +10,7 @@ pub(crate) mod fit;
 pub(crate) mod info;
 mod judge;
 pub(crate) mod predict;
+pub(crate) mod union;
 pub(crate) mod weights;
 
 use std::io::Write;

@@ -4,6 +4,7 @@ mod drift;
 mod fit;
 mod model;
 mod network;
+mod union;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -14,6 +15,7 @@ pub(crate) use model::{EvaluateFlags, InfoFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
+pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 
 /// Visual anomaly detection: learn what good looks like, then judge new pictures.
 #[derive(Debug, Parser)]
@@ -39,6 +41,12 @@ pub(crate) enum Command {
     Predict(PredictFlags),
     /// Measure a model on pictures whose truth is known
     Evaluate(EvaluateFlags),
+    /// Make one model of several: that of all their pictures
+    Merge(MergeFlags),
+    /// Add good pictures to a model
+    Update(UpdateFlags),
+    /// Take pictures out of a model
+    Forget(ForgetFlags),
     /// Ask whether today's pictures are still of the kind that a model was fitted on: exit
     /// code 0 no drift, 1 drift, 2 any error
     Drift(DriftFlags),

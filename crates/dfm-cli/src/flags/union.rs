@@ -1,0 +1,65 @@
+//! Flags of what makes models of models.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::flags::ComputeFlags;
+
+/// Flags of `dfm merge`.
+#[derive(Debug, Args)]
+pub(crate) struct MergeFlags {
+    /// Models of the same network and settings, two or more
+    #[arg(required = true, num_args = 2.., value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    /// Where to write the model of all their pictures
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) output: PathBuf,
+    /// Weights of models that were fitted with --slim: a pulled name or a file
+    #[arg(long)]
+    pub(crate) weights: Option<String>,
+    /// Leave the backbone's weights out of the model, keeping their hash
+    #[arg(long)]
+    pub(crate) slim: bool,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}
+
+/// Which model is changed, and where the result goes.
+#[derive(Debug, Args)]
+pub(crate) struct RevisionFlags {
+    /// The model
+    pub(crate) model: PathBuf,
+    /// Where to write the result; in the model's place unless given
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) output: Option<PathBuf>,
+    /// Weights of a model that was fitted with --slim: a pulled name or a file
+    #[arg(long)]
+    pub(crate) weights: Option<String>,
+}
+
+/// Flags of `dfm update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateFlags {
+    #[command(flatten)]
+    pub(crate) revision: RevisionFlags,
+    /// Folder of more good pictures, or one that holds train/good; known ones count once
+    pub(crate) folder: PathBuf,
+    /// Do not count unreadable pictures as an error
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}
+
+/// Flags of `dfm forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetFlags {
+    #[command(flatten)]
+    pub(crate) revision: RevisionFlags,
+    /// Pictures that should not have been there: files, or content hashes of 64 hexadecimal digits
+    #[arg(required = true, value_name = "PICTURE")]
+    pub(crate) pictures: Vec<String>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}

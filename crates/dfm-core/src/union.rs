@@ -1,0 +1,120 @@
+//! Models of more pictures or fewer, without a picture of the fit.
+
+use std::collections::HashSet;
+
+use dfm_backbone::PreparedPicture;
+use dfm_stats::{FitStatistic, Samples};
+
+use crate::error::DfmError;
+use crate::fit::collect_features;
+use crate::model::Dfm;
+use crate::params::DfmParams;
+
+impl Dfm {
+    /// The model of the pictures of both: that of one fit to all of them, but for the
+    /// rounding of what the files hold (`f32`). A picture that both were fitted on counts
+    /// once. Which comes first changes nothing beyond rounding.
+    ///
+    /// Cost: one decomposition of as many directions as both have together, and the
+    /// threshold anew; no picture is needed.
+    ///
+    /// # Errors
+    ///
+    /// If either keeps no fit statistic, they look at pictures with different networks or
+    /// in different ways, or were fitted with different parameters; and those of a fit.
+    pub fn merge(self, other: &Self) -> Result<Self, DfmError> {
+        let (ours, theirs) = (&self.extractor, &other.extractor);
+        agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
+        agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
+        agree("feature shape", &ours.feature_shape(), &theirs.feature_shape())?;
+        // The batch and what is kept change no number.
+        let comparable =
+            |params: &DfmParams| DfmParams { batch: 1, keep_fit_statistic: true, ..params.clone() };
+        agree("parameters", &comparable(&self.record.params), &comparable(&other.record.params))?;
+        agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
+        let (statistic, hashes) = other.updatable()?;
+        self.join(statistic, hashes)
+    }
+
+    /// The model of its own pictures and of more, prepared by its
+    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once, so that
+    /// a folder can be given again. `each` is told of every picture, as in
+    /// [`fit_each`](crate::ValidDfmParams::fit_each).
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic, and those of a fit.
+    pub fn update_each(
+        self,
+        pictures: impl IntoIterator<Item = PreparedPicture>,
+        each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+    ) -> Result<Self, DfmError> {
+        self.updatable()?;
+        let (values, hashes) = collect_features(&self.extractor, self.record.params.batch, pictures, each)?;
+        if hashes.is_empty() {
+            return Err(DfmError::TooFewPictures { expected: 1, got: 0 });
+        }
+        let samples = Samples::from_f32(&values, self.extractor.feature_shape().len())?;
+        drop(values);
+        self.join(&FitStatistic::of_owned(samples)?, &hashes)
+    }
+
+    /// The model without the pictures of these content hashes: that of a fit to the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic or was not fitted on one of them, and those of
+    /// a fit to what is left.
+    pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
+        let (statistic, hashes) = self.updatable()?;
+        if let Some(unknown) = content_hashes.iter().find(|hash| !hashes.contains(hash)) {
+            let content_hash = unknown.iter().map(|byte| format!("{byte:02x}")).collect();
+            return Err(DfmError::UnknownPicture { content_hash, pictures: hashes.len() });
+        }
+        let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
+        let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
+        let left: Vec<[u8; 32]> = hashes.iter().filter(|hash| !gone.contains(hash)).copied().collect();
+        if left.len() < 2 {
+            return Err(DfmError::TooFewPictures { expected: 2, got: left.len() });
+        }
+        let statistic = statistic.without(&places)?;
+        self.rederive(statistic, left)
+    }
+
+    /// With the pictures of another statistic that this model does not know yet.
+    fn join(self, statistic: &FitStatistic, hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
+        let (own, known) = self.updatable()?;
+        let known_set: HashSet<&[u8; 32]> = known.iter().collect();
+        let (old, new): (Vec<usize>, Vec<usize>) =
+            (0..hashes.len()).partition(|place| known_set.contains(&hashes[*place]));
+        if new.is_empty() {
+            return Ok(self);
+        }
+        let all = known.iter().copied().chain(new.iter().map(|place| hashes[*place])).collect();
+        let union = match old.is_empty() {
+            true => own.merge(statistic, None)?,
+            false => own.merge(&statistic.without(&old)?, None)?,
+        };
+        self.rederive(union, all)
+    }
+
+    fn updatable(&self) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
+        self.fit_statistic().ok_or(DfmError::NotUpdatable)
+    }
+
+    fn rederive(self, statistic: FitStatistic, content_hashes: Vec<[u8; 32]>) -> Result<Self, DfmError> {
+        let params = self.record.params.clone().check()?;
+        let mut model = params.derive(self.extractor, statistic, content_hashes)?;
+        // A threshold that was given is no finding of the pictures, and stays.
+        model.calibration = model.calibration.or(self.calibration);
+        Ok(model)
+    }
+}
+
+fn agree<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Result<(), DfmError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(DfmError::DifferentModels { what, expected: format!("{expected:?}"), got: format!("{got:?}") })
+}
