@@ -55,6 +55,17 @@ pub(crate) fn jobs(flags: &ComputeFlags) -> anyhow::Result<usize> {
     }
 }
 
+/// Memory for features and statistics unless told otherwise: a quarter of the machine's,
+/// 4 GiB where that is not known.
+pub(crate) fn memory() -> u64 {
+    let total = || -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    total().map_or(4 << 30, |total| total / 4)
+}
+
 /// The extractor that the flags describe.
 pub(crate) fn extractor(
     flags: &BackboneFlags,

@@ -30,6 +30,16 @@ pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
         .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
 }
 
+/// A size such as `512MiB` or `4GiB`.
+pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
+    let refused = || "expected a size such as 512MiB or 4GiB".to_owned();
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let found = units.into_iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, bits)));
+    let (number, bits) = found.ok_or_else(refused)?;
+    let number: u64 = number.trim_end().parse().map_err(|_| refused())?;
+    number.checked_mul(1 << bits).filter(|bytes| *bytes > 0).ok_or_else(refused)
+}
+
 /// `fre`, `nll` or `mahalanobis`.
 pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
     let kinds = [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis];
@@ -64,6 +74,15 @@ mod tests {
         assert_eq!(parse_size("48x64"), Ok(Size { height: 48, width: 64 }));
         for text in ["", "x", "12x", "-1", "1x2x3", "many"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_has_a_unit() {
+        assert_eq!(parse_memory("3MiB"), Ok(3 << 20));
+        assert_eq!(parse_memory("4 GiB"), Ok(4 << 30));
+        for text in ["", "4", "MiB", "-1MiB", "0GiB", "1.5GiB", "4GB", "99999999999TiB"] {
+            assert!(parse_memory(text).is_err(), "{text}");
         }
     }
 

@@ -178,9 +178,8 @@ pub(crate) fn held_out_scores(
                 needed: enough_for(components, params.folds).max(distinct.len() + 1),
             });
         }
-        let columns = statistic.mean().len();
         pictures.extend(
-            held_out.iter().map(|row| without(&part, coordinates.row(*row), *row, components, columns)),
+            held_out.iter().map(|row| without(&part, coordinates.row(*row), *row, components, statistic)),
         );
     }
     let mut scores = vec![0.0; content_hashes.len()];
@@ -190,8 +189,14 @@ pub(crate) fn held_out_scores(
     Ok(scores)
 }
 
-/// What a model of a part says of a picture at `row`, of features of `columns` values.
-fn without(part: &FitStatistic, row: &[f64], picture: usize, components: usize, columns: usize) -> HeldOut {
+/// What a model of a part of the `whole` says of a picture at `row`.
+fn without(
+    part: &FitStatistic,
+    row: &[f64],
+    picture: usize,
+    components: usize,
+    whole: &FitStatistic,
+) -> HeldOut {
     let kept = components.min(part.rank());
     let mut residual: Vec<f64> = row.iter().zip(part.mean()).map(|(value, mean)| value - mean).collect();
     let mut squares = Vec::with_capacity(kept);
@@ -203,10 +208,16 @@ fn without(part: &FitStatistic, row: &[f64], picture: usize, components: usize, 
     let pictures = part.sample_count();
     let variance = |value: &f64| value * (value / (pictures - 1) as f64);
     let mut variances: Vec<f64> = part.singular_values().iter().map(variance).collect();
-    let left_out: f64 = variances[kept..].iter().sum();
+    let mut left_out: f64 = variances[kept..].iter().sum();
     variances.truncate(kept);
-    let residual_variance = left_out / (columns - kept).max(1) as f64;
-    HeldOut { picture, squares, variances, residual_variance, residual, pictures }
+    let mut remainder = 0.0;
+    if let Some(compression) = whole.compression() {
+        // What was dropped varies in no direction of the part, but as in the whole.
+        left_out += compression.dropped() / (whole.sample_count() - 1) as f64;
+        remainder = compression.remainders()[picture];
+    }
+    let residual_variance = left_out / (whole.mean().len() - kept).max(1) as f64;
+    HeldOut { picture, squares, variances, residual_variance, residual, remainder, pictures }
 }
 
 /// The fewest pictures of which every part leaves `components + 1`, which is what

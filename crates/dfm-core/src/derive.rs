@@ -7,7 +7,7 @@ use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Samples, SvdGaussian
 use crate::calibrate::{Calibration, held_out_scores};
 use crate::error::DfmError;
 use crate::held_out::HeldOutScorer;
-use crate::model::{Dfm, FitRecord, GaussianRecord};
+use crate::model::{CompressionRecord, Dfm, FitRecord, GaussianRecord};
 use crate::params::{ScoreKind, ValidDfmParams};
 use crate::score::Statistics;
 use crate::self_test::SelfTest;
@@ -60,6 +60,14 @@ impl ValidDfmParams {
                 rank: gaussian.rank(),
                 route: gaussian.route().map_or("read", Route::name).to_owned(),
                 shrinkage: gaussian.shrinkage_intensity().unwrap_or(0.0),
+            }),
+            compression: statistic.compression().map(|compression| CompressionRecord {
+                limit: compression.limit(),
+                error_bound: compression.error_bound(),
+                dropped_share: {
+                    let total = statistics.pca().total_variance() * (content_hashes.len() - 1) as f64;
+                    compression.dropped() / total
+                },
             }),
         };
         let scorer = statistics.scorer(self.params().aggregation, extractor.device());

@@ -1,7 +1,7 @@
 //! Is today's stream still what a model was fitted on?
 
 use dfm_backbone::PreparedPicture;
-use dfm_stats::{FitStatistic, Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
+use dfm_stats::{Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 use serde::Serialize;
 
 use crate::calibrate::held_out_scores;
@@ -118,7 +118,7 @@ impl Dfm {
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
-        let (statistic, hashes) = self.kept_statistic()?;
+        let (statistic, hashes) = self.kept_statistic("looking for drift")?;
         let params = CalibrationParams { folds: FOLDS, ..CalibrationParams::default() };
         let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
         let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape)?;
@@ -127,10 +127,6 @@ impl Dfm {
             return Err(DfmError::NothingToCompare);
         }
         Ok(score_drift(&reference, scores)?)
-    }
-
-    fn kept_statistic(&self) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
-        self.fit_statistic().ok_or(DfmError::NoFitStatistic { operation: "looking for drift" })
     }
 }
 
@@ -167,7 +163,7 @@ impl DriftWatch<'_> {
     /// As for [`Dfm::drift_of_scores`].
     pub fn finish(self) -> Result<DriftReport, DfmError> {
         let score = self.model.score_drift(&self.scores)?;
-        let (statistic, _) = self.model.kept_statistic()?;
+        let (statistic, _) = self.model.kept_statistic("looking for drift")?;
         let rows = Samples::from_f32(&self.rows, self.model.extractor.feature_shape().len())?;
         let DriftParams { false_alarm, seed } = self.params.0;
         // Ten times as many as it takes to tell the smallest p-value that matters.

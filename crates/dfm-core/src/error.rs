@@ -104,12 +104,12 @@ pub enum DfmError {
         /// Of the other.
         got: String,
     },
-    /// A model without what merging and updating need.
+    /// A threshold that takes what compression dropped.
     #[error(
-        "the model keeps nothing to merge, update or forget with: it was fitted with --no-update; fit it again \
-         without"
+        "the threshold of max and top:P% takes every direction of the features, but memory made the fit drop some: \
+         allow more memory, take sum or relative, or give the threshold"
     )]
-    NotUpdatable,
+    CompressedCells,
     /// A picture that a model was not fitted on.
     #[error("no picture of content {content_hash} is among the {pictures} that the model was fitted on")]
     UnknownPicture {

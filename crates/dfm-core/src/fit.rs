@@ -1,7 +1,7 @@
 //! From pictures of good parts to a fitted model.
 
 use dfm_backbone::{FeatureExtractor, PreparedPicture};
-use dfm_stats::{FitStatistic, Samples};
+use dfm_stats::{Samples, StreamingFit};
 
 use crate::error::DfmError;
 use crate::model::Dfm;
@@ -17,10 +17,9 @@ impl ValidDfmParams {
     /// rounding; but in int8 the first 64 decide the steps of its numbers, and are held
     /// in memory until then.
     ///
-    /// Memory, beside the network: the features take 4 bytes a value until all
-    /// pictures are through, then 8, and 8 more for the directions while they are
-    /// decomposed; with `N` pictures of `D` features, up to `16 · N · D` bytes at once,
-    /// and `8 · N²` for their inner products.
+    /// Memory, beside the network: what [`DfmParams::memory`](crate::DfmParams::memory)
+    /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
+    /// at its peak, its calibration and its writing included.
     ///
     /// # Errors
     ///
@@ -54,46 +53,46 @@ impl ValidDfmParams {
         let mut pictures = pictures.into_iter();
         let (extractor, first) = in_precision(self.params().precision, extractor, &mut pictures)?;
         let pictures = first.into_iter().chain(pictures);
-        let (values, content_hashes) = collect_features(&extractor, self.params().batch, pictures, each)?;
+        let (features, content_hashes) = self.collect_features(&extractor, pictures, each)?;
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        let samples = Samples::from_f32(&values, extractor.feature_shape().len())?;
-        drop(values);
-        let statistic = FitStatistic::of_owned(samples)?;
-        self.derive(extractor, statistic, content_hashes)
+        self.derive(extractor, features.finish()?, content_hashes)
     }
-}
 
-/// Runs every picture through the network, `batch` of them at a time: finite rows
-/// `[N, D]`, and the content hash of each.
-pub(crate) fn collect_features(
-    extractor: &FeatureExtractor,
-    batch: usize,
-    pictures: impl IntoIterator<Item = PreparedPicture>,
-    mut each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
-) -> Result<(Vec<f32>, Vec<[u8; 32]>), DfmError> {
-    let features = extractor.feature_shape().len();
-    let mut place = 0;
-    let mut values = Vec::new();
-    let mut content_hashes = Vec::new();
-    let mut pictures = pictures.into_iter();
-    let size = batch.min(extractor.largest_batch());
-    loop {
-        let batch: Vec<PreparedPicture> = pictures.by_ref().take(size).collect();
-        if batch.is_empty() {
-            return Ok((values, content_hashes));
-        }
-        let rows = to_host(extractor.extract(&batch)?)?;
-        for (picture, row) in batch.iter().zip(rows.chunks(features)) {
-            if row.iter().all(|value| value.is_finite()) {
-                each(place, Ok(()))?;
-                values.extend(row);
-                content_hashes.push(picture.content_hash);
-            } else {
-                each(place, Err(DfmError::NonFiniteFeatures { picture: place }))?;
+    /// Runs every picture through the network, a batch at a time: finite rows on their way
+    /// to a statistic, and the content hash of each.
+    pub(crate) fn collect_features(
+        &self,
+        extractor: &FeatureExtractor,
+        pictures: impl IntoIterator<Item = PreparedPicture>,
+        mut each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+    ) -> Result<(StreamingFit, Vec<[u8; 32]>), DfmError> {
+        let columns = extractor.feature_shape().len();
+        let mut features = self.memory().start(columns)?;
+        let mut content_hashes = Vec::new();
+        let mut pictures = pictures.into_iter();
+        let (mut place, size) = (0, self.params().batch.min(extractor.largest_batch()));
+        loop {
+            let batch: Vec<PreparedPicture> = pictures.by_ref().take(size).collect();
+            if batch.is_empty() {
+                return Ok((features, content_hashes));
             }
-            place += 1;
+            let rows = to_host(extractor.extract(&batch)?)?;
+            let mut finite = Vec::with_capacity(rows.len());
+            for (picture, row) in batch.iter().zip(rows.chunks(columns)) {
+                if row.iter().all(|value| value.is_finite()) {
+                    each(place, Ok(()))?;
+                    finite.extend(row);
+                    content_hashes.push(picture.content_hash);
+                } else {
+                    each(place, Err(DfmError::NonFiniteFeatures { picture: place }))?;
+                }
+                place += 1;
+            }
+            if !finite.is_empty() {
+                features.push(Samples::from_f32(&finite, columns)?)?;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Scores of pictures that a model was fitted without, on the host in `f64`.
 
 use dfm_backbone::FeatureShape;
-use dfm_stats::{FitStatistic, Samples, Shrinkage};
+use dfm_stats::{Compression, FitStatistic, Samples, Shrinkage};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
@@ -26,6 +26,8 @@ pub(crate) struct HeldOut {
     pub(crate) residual_variance: f64,
     /// `[R]`: what that model cannot reconstruct.
     pub(crate) residual: Vec<f64>,
+    /// The squared length of what compression dropped of the picture.
+    pub(crate) remainder: f64,
     /// Pictures of that model.
     pub(crate) pictures: usize,
 }
@@ -118,6 +120,9 @@ impl<'a> HeldOutScorer<'a> {
                     .collect()
             }
             Aggregation::Max | Aggregation::Top { .. } => {
+                if self.statistic.compression().is_some() {
+                    return Err(DfmError::CompressedCells);
+                }
                 let mut scores = Vec::with_capacity(pictures.len());
                 for batch in pictures.chunks(BATCH) {
                     let residuals =
@@ -155,7 +160,7 @@ pub(crate) fn relative(error: f64, row_norm: f64, picture: usize) -> Result<f64,
 }
 
 fn norm(picture: &HeldOut) -> f64 {
-    picture.residual.iter().map(|value| value * value).sum()
+    picture.residual.iter().map(|value| value * value).sum::<f64>() + picture.remainder
 }
 
 /// `‖mean + coordinates · directions‖²` of every row, from the coordinates alone.
@@ -173,5 +178,11 @@ fn squared_row_norms(statistic: &FitStatistic) -> Result<Vec<f64>, DfmError> {
         let length: f64 = coordinates.iter().map(|value| value * value).sum();
         if norm > ROUNDING * (mean_norm + length) { norm } else { 0.0 }
     };
-    Ok(statistic.coordinates().chunks_exact(rank).map(norm).collect())
+    let mut norms: Vec<f64> = statistic.coordinates().chunks_exact(rank).map(norm).collect();
+    for (norm, dropped) in
+        norms.iter_mut().zip(statistic.compression().into_iter().flat_map(Compression::remainders))
+    {
+        *norm += dropped;
+    }
+    Ok(norms)
 }

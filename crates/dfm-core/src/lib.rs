@@ -68,11 +68,11 @@ pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, PreparedPicture, Preprocessor, Resampling, RgbImage, decode,
 };
-pub use dfm_stats::Keep;
+pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{DfmError, ModelFileError};
 pub use map::{AnomalyGrid, AnomalyMap};
-pub use model::{Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
+pub use model::{CompressionRecord, Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
 

@@ -27,6 +27,21 @@ pub struct FitRecord {
     pub rank_cut: f64,
     /// Of the Gaussian, for a likelihood.
     pub gaussian: Option<GaussianRecord>,
+    /// What was left out for want of memory; `None` of an exact fit.
+    pub compression: Option<CompressionRecord>,
+}
+
+/// What a fit left out so that it stayed within its memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompressionRecord {
+    /// The most directions that were kept.
+    pub limit: usize,
+    /// How far sums of squares can be off, in the spectral norm: no variance is off by
+    /// more than this over `N − 1`.
+    pub error_bound: f64,
+    /// The share of the variance that lies in no direction that was kept.
+    pub dropped_share: f64,
 }
 
 /// How the Gaussian of a likelihood came to be.

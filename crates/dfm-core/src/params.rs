@@ -2,7 +2,7 @@
 //! alone can fit.
 
 use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision};
-use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, ValidPcaParams};
+use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, StreamingParams, ValidPcaParams, ValidStreamingParams};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregation;
@@ -97,6 +97,15 @@ pub struct DfmParams {
     /// Whether the model keeps what it needs to be merged and updated later:
     /// every direction and each picture's coordinates.
     pub keep_fit_statistic: bool,
+    /// How much memory features and statistics may take, and whether the fit must be
+    /// exact. Not part of the model, which says what it cost.
+    #[serde(skip, default = "default_memory")]
+    pub memory: StreamingParams,
+}
+
+/// 4 GiB: exact for some five thousand pictures of default features.
+fn default_memory() -> StreamingParams {
+    StreamingParams { max_bytes: 4 << 30, exact: false }
 }
 
 impl Default for DfmParams {
@@ -113,6 +122,7 @@ impl Default for DfmParams {
             precision: NetworkPrecision::F32,
             batch: 8,
             keep_fit_statistic: true,
+            memory: default_memory(),
         }
     }
 }
@@ -150,7 +160,8 @@ impl DfmParams {
             compat.check(&self)?;
         }
         let pca = PcaParams { keep: self.keep }.check()?;
-        Ok(ValidDfmParams { params: self, pca })
+        let memory = self.memory.check()?;
+        Ok(ValidDfmParams { params: self, pca, memory })
     }
 }
 
@@ -159,6 +170,7 @@ impl DfmParams {
 pub struct ValidDfmParams {
     params: DfmParams,
     pca: ValidPcaParams,
+    memory: ValidStreamingParams,
 }
 
 impl ValidDfmParams {
@@ -184,6 +196,11 @@ impl ValidDfmParams {
             None => weights,
         };
         Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?)
+    }
+
+    /// The fit of features within the memory that these parameters allow.
+    pub(crate) fn memory(&self) -> ValidStreamingParams {
+        self.memory
     }
 
     /// The components of `statistic` that these parameters ask for.

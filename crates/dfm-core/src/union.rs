@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use dfm_backbone::PreparedPicture;
-use dfm_stats::{FitStatistic, Samples};
+use dfm_stats::{Compression, FitStatistic};
 
 use crate::error::DfmError;
-use crate::fit::collect_features;
 use crate::model::Dfm;
 use crate::params::DfmParams;
 
@@ -27,12 +26,14 @@ impl Dfm {
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         agree("feature shape", &ours.feature_shape(), &theirs.feature_shape())?;
-        // The batch and what is kept change no number.
-        let comparable =
-            |params: &DfmParams| DfmParams { batch: 1, keep_fit_statistic: true, ..params.clone() };
+        // The batch, what is kept and the memory change no number.
+        let comparable = |params: &DfmParams| {
+            let DfmParams { batch, keep_fit_statistic, memory, .. } = DfmParams::default();
+            DfmParams { batch, keep_fit_statistic, memory, ..params.clone() }
+        };
         agree("parameters", &comparable(&self.record.params), &comparable(&other.record.params))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
-        let (statistic, hashes) = other.updatable()?;
+        let (statistic, hashes) = other.kept_statistic("merging")?;
         self.join(statistic, hashes)
     }
 
@@ -49,14 +50,13 @@ impl Dfm {
         pictures: impl IntoIterator<Item = PreparedPicture>,
         each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        self.updatable()?;
-        let (values, hashes) = collect_features(&self.extractor, self.record.params.batch, pictures, each)?;
+        self.kept_statistic("updating")?;
+        let params = self.record.params.clone().check()?;
+        let (features, hashes) = params.collect_features(&self.extractor, pictures, each)?;
         if hashes.is_empty() {
             return Err(DfmError::TooFewPictures { expected: 1, got: 0 });
         }
-        let samples = Samples::from_f32(&values, self.extractor.feature_shape().len())?;
-        drop(values);
-        self.join(&FitStatistic::of_owned(samples)?, &hashes)
+        self.join(&features.finish()?, &hashes)
     }
 
     /// The model without the pictures of these content hashes: that of a fit to the
@@ -67,7 +67,7 @@ impl Dfm {
     /// If the model keeps no fit statistic or was not fitted on one of them, and those of
     /// a fit to what is left.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
-        let (statistic, hashes) = self.updatable()?;
+        let (statistic, hashes) = self.kept_statistic("forgetting")?;
         if let Some(unknown) = content_hashes.iter().find(|hash| !hashes.contains(hash)) {
             let content_hash = unknown.iter().map(|byte| format!("{byte:02x}")).collect();
             return Err(DfmError::UnknownPicture { content_hash, pictures: hashes.len() });
@@ -84,7 +84,7 @@ impl Dfm {
 
     /// With the pictures of another statistic that this model does not know yet.
     fn join(self, statistic: &FitStatistic, hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
-        let (own, known) = self.updatable()?;
+        let (own, known) = self.kept_statistic("merging")?;
         let known_set: HashSet<&[u8; 32]> = known.iter().collect();
         let (old, new): (Vec<usize>, Vec<usize>) =
             (0..hashes.len()).partition(|place| known_set.contains(&hashes[*place]));
@@ -92,15 +92,22 @@ impl Dfm {
             return Ok(self);
         }
         let all = known.iter().copied().chain(new.iter().map(|place| hashes[*place])).collect();
+        // Compressed models stay as small as they are.
+        let limits = [own, statistic].map(FitStatistic::compression).into_iter().flatten();
+        let limit = limits.map(Compression::limit).min();
         let union = match old.is_empty() {
-            true => own.merge(statistic, None)?,
-            false => own.merge(&statistic.without(&old)?, None)?,
+            true => own.merge(statistic, limit)?,
+            false => own.merge(&statistic.without(&old)?, limit)?,
         };
         self.rederive(union, all)
     }
 
-    fn updatable(&self) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
-        self.fit_statistic().ok_or(DfmError::NotUpdatable)
+    /// What the model keeps, for an `operation` that needs it.
+    pub(crate) fn kept_statistic(
+        &self,
+        operation: &'static str,
+    ) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
+        self.fit_statistic().ok_or(DfmError::NoFitStatistic { operation })
     }
 
     fn rederive(self, statistic: FitStatistic, content_hashes: Vec<[u8; 32]>) -> Result<Self, DfmError> {

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
 use dfm_core::{
     Dfm, DfmError, DfmParams, FeatureExtractor, NetworkPrecision, PreparedPicture, Preprocessor, SaveOptions,
+    StreamingParams,
 };
 use tracing::info;
 
@@ -36,6 +37,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
+        memory: StreamingParams {
+            max_bytes: flags.max_memory.unwrap_or_else(args::memory),
+            exact: flags.exact,
+        },
     };
     params.clone().check()?;
     args::check_precision(flags.precision, &flags.compute)?;
@@ -141,6 +146,14 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
         record.rank,
         100.0 * model.explained_ratio()
     )?;
+    if let Some(compression) = &record.compression {
+        writeln!(
+            out,
+            "  no more than {} directions fitted into memory: {:.2} % of the variance lies in none of them",
+            compression.limit,
+            100.0 * compression.dropped_share
+        )?;
+    }
     if let Some(calibration) = model.calibration() {
         writeln!(out, "  threshold {}", table::score(calibration.threshold()))?;
     }

@@ -38,6 +38,18 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             info.record.picture_count, info.record.rank, info.record.route, info.record.rank_cut
         ),
     )?;
+    if let Some(compression) = &info.record.compression {
+        let bound = compression.error_bound / info.record.picture_count.saturating_sub(1).max(1) as f64;
+        let share = 100.0 * compression.dropped_share;
+        line(
+            "compressed",
+            format!(
+                "to {} directions: {share:.2} % of the variance dropped, no variance off by more than {}",
+                compression.limit,
+                table::score(bound)
+            ),
+        )?;
+    }
     let asked = match params.keep {
         Keep::Ratio(ratio) => format!("asked for {:.2} %", 100.0 * ratio),
         Keep::Components(count) => format!("asked for {count}"),

@@ -6,7 +6,7 @@ use clap::Args;
 use dfm_core::{Aggregation, Compat, Keep, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
-use crate::values::{parse_compat, parse_keep, parse_precision, parse_score};
+use crate::values::{parse_compat, parse_keep, parse_memory, parse_precision, parse_score};
 
 /// Flags of `dfm fit`.
 #[derive(Debug, Args)]
@@ -47,6 +47,13 @@ pub(crate) struct FitFlags {
     /// Leave out what merging and updating the model would need
     #[arg(long)]
     pub(crate) no_update: bool,
+    /// Memory for features and statistics, as 512MiB or 4GiB; a quarter of the machine's unless
+    /// given. Beyond it, or two minutes of work, the least directions are dropped
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub(crate) max_memory: Option<u64>,
+    /// Drop nothing, however long it takes; an error where memory does not suffice
+    #[arg(long)]
+    pub(crate) exact: bool,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,

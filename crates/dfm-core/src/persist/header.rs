@@ -77,6 +77,7 @@ impl Header {
             ),
             (self.record.params.score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates", "content_hashes"]),
+            (self.fit_statistic && self.record.compression.is_some(), &["remainders"]),
             (self.backbone.included, &["backbone"]),
             (self.record.params.precision == NetworkPrecision::Int8, &["activation_ranges"]),
         ];

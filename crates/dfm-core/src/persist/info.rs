@@ -69,7 +69,7 @@ impl ModelInfo {
         let component_bytes =
             (header.components as u64).saturating_mul(header.feature_shape.len() as u64).saturating_mul(4);
         let fit_statistic_bytes = match header.fit_statistic {
-            true => ["directions", "coordinates", "singular_values", "content_hashes"]
+            true => ["directions", "coordinates", "singular_values", "content_hashes", "remainders"]
                 .iter()
                 .map(|name| file.byte_len(name))
                 .sum::<u64>()

@@ -6,11 +6,11 @@ use dfm_backbone::{
     ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
     NetworkPrecision,
 };
-use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
+use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::error::{DfmError, ModelFileError};
-use crate::model::{Dfm, Kept};
+use crate::model::{CompressionRecord, Dfm, Kept};
 use crate::params::{DfmParams, ScoreKind, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
@@ -249,13 +249,21 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
     if shape != [file.header.record.picture_count, 32] {
         return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")).into());
     }
+    let compression = match &file.header.record.compression {
+        Some(CompressionRecord { limit, error_bound, .. }) => {
+            let remainders = shaped("remainders", file.f64("remainders")?, &[hashes.len()])?;
+            let compression = Compression::from_parts(*limit, *error_bound, remainders);
+            Some(compression.map_err(content("compression"))?)
+        }
+        None => None,
+    };
     let statistic = FitStatistic::from_parts(
         shaped("mean", file.f64("mean")?, &[file.header.feature_shape.len()])?,
         directions.to_vec(),
         shaped("singular_values", file.f64("singular_values")?, &[rank])?,
         widen(&shaped("coordinates", file.f32("coordinates")?, &[hashes.len(), rank])?),
         hashes.len(),
-        None,
+        compression,
     )
     .map_err(content("fit statistic"))?;
     Ok(Some((statistic, hashes.to_vec())))

@@ -90,6 +90,10 @@ impl Dfm {
                 ));
                 fit_statistic =
                     ((rank - components) * features + pictures * rank) * 4 + rank * 8 + pictures * 32;
+                if let Some(compression) = statistic.compression() {
+                    tensors.push(("remainders", OwnedTensor::f64(&[pictures], compression.remainders())));
+                    fit_statistic += pictures * 8;
+                }
             }
             None => {
                 tensors.push((

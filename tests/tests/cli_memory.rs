@@ -1,0 +1,101 @@
+//! `dfm fit` within a stated memory: exact while it fits, compressed and said so beyond.
+
+use dfm_tests::model_file::ModelFile;
+use dfm_tests::pictures;
+use dfm_tests::program::{Finished, Program, SMALL};
+use serde_json::Value;
+
+/// Rows of 1024 values: 1 MiB holds some 35 of them exactly, and some 17 directions of
+/// more.
+const TIGHT: [&str; 2] = ["--max-memory", "1MiB"];
+
+fn program(count: u64) -> Program {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    for seed in 0..count {
+        dfm.save(&format!("good/{seed:03}.png"), &pictures::good(seed, 72, 56));
+    }
+    dfm.save("new/good.png", &pictures::good(777, 72, 56));
+    dfm.save("new/bad.png", &pictures::defective(778, 72, 56));
+    dfm
+}
+
+fn fit(dfm: &Program, model: &str, more: &[&str]) -> Finished {
+    dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], more].concat())
+}
+
+fn info(dfm: &Program, model: &str) -> Value {
+    dfm.run(&["info", model, "--format", "json"]).expect_code(0).json().remove(0)
+}
+
+fn scores(dfm: &Program, model: &str) -> Vec<f64> {
+    dfm.run(&["predict", model, "new", "--format", "json"]).scores()
+}
+
+#[test]
+fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
+    let dfm = program(60);
+    let run = fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
+    assert!(run.out.contains("directions fitted into memory"), "{}", run.out);
+    fit(&dfm, "exact.dfm", &[]).expect_code(0);
+    let (small, exact) = (info(&dfm, "small.dfm"), info(&dfm, "exact.dfm"));
+    assert!(exact["record"]["compression"].is_null());
+    let compression = &small["record"]["compression"];
+    assert_eq!(small["record"]["rank"], compression["limit"]);
+    let dropped = compression["dropped_share"].as_f64().unwrap();
+    assert!(dropped > 0.0 && dropped < 0.2, "{dropped}");
+    let table = dfm.run(&["info", "small.dfm"]).expect_code(0);
+    assert!(table.out.contains("compressed"), "{}", table.out);
+    // Eight of the leading components are as good as right; what is dropped still counts
+    // as residual, in the scores and in the threshold.
+    for (small, exact) in scores(&dfm, "small.dfm").iter().zip(scores(&dfm, "exact.dfm")) {
+        assert!((small / exact - 1.0).abs() < 0.1, "{small} against {exact}");
+    }
+    let threshold = |info: &Value| info["threshold"].as_f64().unwrap();
+    assert!((threshold(&small) / threshold(&exact) - 1.0).abs() < 0.1);
+    // Twice the same bytes.
+    fit(&dfm, "again.dfm", &TIGHT).expect_code(0);
+    let bytes = |model: &str| std::fs::read(dfm.path(model)).unwrap();
+    assert_eq!(bytes("again.dfm"), bytes("small.dfm"));
+}
+
+#[test]
+fn a_compressed_model_is_updated_merged_and_made_to_forget() {
+    let dfm = program(60);
+    fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
+    let limit = info(&dfm, "small.dfm")["record"]["compression"]["limit"].clone();
+    dfm.run(&["update", "small.dfm", "new"]).expect_code(0);
+    dfm.run(&["forget", "small.dfm", "good/007.png"]).expect_code(0);
+    let record = info(&dfm, "small.dfm")["record"].clone();
+    assert_eq!((record["picture_count"].clone(), record["rank"].clone()), (61.into(), limit));
+    fit(&dfm, "exact.dfm", &[]).expect_code(0);
+    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
+    assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 62);
+}
+
+#[test]
+fn too_little_memory_is_an_error_with_what_it_takes() {
+    let dfm = program(40);
+    fit(&dfm, "none.dfm", &["--max-memory", "512KiB"])
+        .expect_code(2)
+        .expect_said(&["needs at least 1 MiB", "allow more memory"]);
+    fit(&dfm, "none.dfm", &[&TIGHT[..], &["--exact"]].concat())
+        .expect_code(2)
+        .expect_said(&["1024 values", "1 MiB are allowed"]);
+    fit(&dfm, "none.dfm", &["--max-memory", "plenty"]).expect_code(2).expect_said(&["512MiB"]);
+    fit(&dfm, "none.dfm", &[&TIGHT[..], &["--aggregate", "max"]].concat())
+        .expect_code(2)
+        .expect_said(&["max and top:P%", "allow more memory"]);
+    assert!(!dfm.path("none.dfm").exists());
+    fit(&dfm, "max.dfm", &[&TIGHT[..], &["--aggregate", "max", "--threshold", "9"]].concat()).expect_code(0);
+}
+
+#[test]
+fn a_compressed_model_whose_books_do_not_fit_is_refused() {
+    let dfm = program(60);
+    fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
+    let bytes = std::fs::read(dfm.path("small.dfm")).unwrap();
+    let limit = &info(&dfm, "small.dfm")["record"]["compression"]["limit"];
+    let bad = ModelFile::open(&bytes).replace(&format!("\"limit\":{limit}"), "\"limit\":0");
+    std::fs::write(dfm.path("bad.dfm"), bad.close()).unwrap();
+    dfm.run(&["predict", "bad.dfm", "new"]).expect_code(2).expect_said(&["bad.dfm", "compression"]);
+}
