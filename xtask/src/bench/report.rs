@@ -70,11 +70,11 @@ pub(crate) fn write(texts: &[(String, String)]) -> anyhow::Result<()> {
     write_to(DOCUMENT, texts)
 }
 
-/// [`write`], to another document.
+/// [`write()`], to another document.
 ///
 /// # Errors
 ///
-/// As for [`write`].
+/// As for [`write()`].
 pub(crate) fn write_to(document: &str, texts: &[(String, String)]) -> anyhow::Result<()> {
     let name = document;
     let path = workspace::root().join(name);
