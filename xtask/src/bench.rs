@@ -7,6 +7,7 @@ mod decompose;
 mod environment;
 mod layers;
 mod machine;
+mod memory;
 mod network;
 mod peers;
 mod precision;
@@ -19,6 +20,7 @@ mod ways;
 use clap::{Args, Subcommand};
 
 pub(crate) use decompose::{DecomposeFlags, run as decompose};
+pub(crate) use memory::{StreamFlags, stream};
 pub(crate) use network::{NetworkFlags, run as network};
 
 /// Flags of `cargo xtask bench`.
@@ -37,6 +39,8 @@ enum Task {
     Peers(peers::PeersFlags),
     /// Time `dfm fit` and anomalib's, whole processes
     Anomalib(anomalib::AnomalibFlags),
+    /// Time fits of many rows, and what memory they take
+    Memory(memory::MemoryFlags),
     /// Measure how well each score and aggregation tells defects
     Scores(scores::ScoresFlags),
     /// Time each step of a network, so that a slower one shows where it is
@@ -57,6 +61,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         None => program::run(&flags.program),
         Some(Task::Peers(flags)) => peers::run(flags),
         Some(Task::Anomalib(flags)) => anomalib::run(flags),
+        Some(Task::Memory(flags)) => memory::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),

@@ -26,6 +26,9 @@ pub(crate) enum Chore {
     /// The statistics alone, for `bench --peers`
     #[command(hide = true)]
     BenchDecompose(bench::DecomposeFlags),
+    /// A fit of many rows alone, for `bench memory`
+    #[command(hide = true)]
+    BenchStream(bench::StreamFlags),
     /// The network alone, for `bench peers`
     #[command(hide = true)]
     BenchNetwork(bench::NetworkFlags),

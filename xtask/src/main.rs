@@ -34,6 +34,7 @@ fn run(flags: Flags) -> anyhow::Result<()> {
         Chore::Sanitize => sanitize::run(),
         Chore::Bench(flags) => bench::run(&flags),
         Chore::BenchDecompose(flags) => bench::decompose(&flags),
+        Chore::BenchStream(flags) => bench::stream(&flags),
         Chore::BenchNetwork(flags) => bench::network(&flags),
         Chore::Weights(flags) => weights::run(flags),
     }
