@@ -8,6 +8,7 @@
 pub mod devices;
 pub mod golden;
 pub mod model_file;
+pub mod models;
 pub mod pictures;
 pub mod program;
 pub mod tolerance;

@@ -3,10 +3,11 @@
 
 use dfm_backbone::{ActivationRanges, BackboneError, InstructionSet};
 use dfm_core::{
-    Architecture, BackboneWeights, Compute, Dfm, DfmError, DfmParams, FeatureExtractor, InputContract, Layer,
-    LoadOptions, ModelFileError, NetworkPrecision, PredictOptions, PreparedPicture, SaveOptions,
+    Compute, Dfm, DfmError, DfmParams, FeatureExtractor, Layer, LoadOptions, ModelFileError,
+    NetworkPrecision, PredictOptions, PreparedPicture, SaveOptions,
 };
 use dfm_tests::model_file::ModelFile;
+use dfm_tests::models::{flex, kernels, weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::relative_l2_f32;
@@ -15,20 +16,6 @@ use safetensors::Dtype;
 /// Up to fifty layers, each rounded to 1/255 of its largest value and weights to 1/64 of
 /// theirs: about 0.02 is seen. A wrong step of one layer is far above.
 const NEAR: f64 = 0.1;
-
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
-}
-
-fn kernels(instructions: InstructionSet) -> Compute {
-    Compute::with_instructions(flex().device().clone(), instructions)
-}
-
-fn weights(name: &str, tap: Layer, [height, width]: [usize; 2]) -> BackboneWeights {
-    let architecture = Architecture::known(name).expect(name);
-    let input = InputContract::imagenet().with_size(height, width);
-    BackboneWeights::random(architecture, tap, input, 3).expect(name)
-}
 
 fn prepared(extractor: &FeatureExtractor, count: u64) -> Vec<PreparedPicture> {
     let preprocessor = extractor.preprocessor();

@@ -2,28 +2,15 @@
 //! processor has.
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract,
-    InstructionSet, Layer, PictureSize, PreparedPicture,
+    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InstructionSet, Layer,
+    PictureSize, PreparedPicture,
 };
+use dfm_tests::models::{flex, kernels, weights};
 use dfm_tests::tolerance::relative_l2_f32;
 
 /// Both sum in `f32`, in other orders: about 5e-7 is seen, and a wrong tap or
 /// edge is far above this.
 const AGREEMENT: f64 = 2e-5;
-
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
-}
-
-fn kernels(instructions: InstructionSet) -> Compute {
-    Compute::with_instructions(flex().device().clone(), instructions)
-}
-
-fn weights(name: &str, tap: Layer, [height, width]: [usize; 2]) -> BackboneWeights {
-    let architecture = Architecture::known(name).expect(name);
-    let input = InputContract::imagenet().with_size(height, width);
-    BackboneWeights::random(architecture, tap, input, 3).expect(name)
-}
 
 fn pictures(seed: u64, count: usize, [height, width]: [usize; 2], scale: f32) -> Vec<PreparedPicture> {
     let length = 3 * height * width;

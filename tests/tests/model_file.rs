@@ -3,27 +3,18 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Architecture, BackboneWeights, Compute, Dfm, DfmError, DfmParams, InputContract, Keep, Layer,
-    LoadOptions, ModelFileError, ModelInfo, PredictOptions, SaveOptions, ScoreKind,
+    Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError, ModelInfo, PredictOptions,
+    SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
+use dfm_tests::models::{flex, small_weights};
 use dfm_tests::{devices, pictures};
 use safetensors::Dtype;
-
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
-}
-
-fn weights() -> BackboneWeights {
-    let architecture = Architecture::known("resnet18").expect("a known architecture");
-    let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights")
-}
 
 fn fitted(params: DfmParams) -> Dfm {
     let params =
         DfmParams { layer: Layer::Layer1, keep: Keep::Components(5), ..params }.check().expect("valid");
-    let extractor = params.extractor(weights(), flex()).expect("an extractor");
+    let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let preprocessor = extractor.preprocessor();
     let prepared = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared"));
     params.fit(extractor, prepared.collect::<Vec<_>>()).expect("a fit")

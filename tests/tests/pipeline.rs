@@ -9,6 +9,7 @@ use dfm_core::{
     Label, Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction,
     PreparedPicture, Preprocessor, RgbImage, SaveOptions, ScoreKind,
 };
+use dfm_tests::models::flex;
 use dfm_tests::tolerance::{assert_close, relative_l2};
 use dfm_tests::{devices, pictures};
 
@@ -42,10 +43,6 @@ fn fit(params: DfmParams, pictures: &[RgbImage], device: &Compute) -> Result<Dfm
     let extractor = params.extractor(small_weights(0), device)?;
     let prepared = prepare(&extractor.preprocessor(), pictures);
     params.fit(extractor, prepared)
-}
-
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
 }
 
 /// Good parts that the fit has not seen, and defective ones.

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams,
-    InputContract, Keep, Layer, LoadOptions, ModelFileError, PredictOptions, PreparedPicture, RgbImage,
-    SaveOptions, ScoreKind,
+    Aggregation, CalibrationParams, Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError,
+    PredictOptions, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_stats::{FitStatistic, PcaParams, ProbabilisticPca, Samples, Shrinkage};
 use dfm_tests::model_file::ModelFile;
+use dfm_tests::models::{flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::assert_close;
 use safetensors::Dtype;
@@ -20,23 +20,13 @@ const ACROSS_DEVICES: f64 = 1e-4;
 static GOOD: LazyLock<Vec<RgbImage>> =
     LazyLock::new(|| (0..12).map(|seed| pictures::good(seed, 72, 56)).collect());
 
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
-}
-
-fn weights() -> BackboneWeights {
-    let architecture = Architecture::known("resnet18").expect("a known architecture");
-    let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights")
-}
-
 fn prepare(model: &Dfm, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
     pictures.iter().map(|picture| model.preprocessor().prepare(picture).expect("prepared")).collect()
 }
 
 fn fit(params: DfmParams, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
     let params = params.check()?;
-    let extractor = params.extractor(weights(), flex())?;
+    let extractor = params.extractor(small_weights(), flex())?;
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =
         pictures.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect();
@@ -61,7 +51,7 @@ fn the_threshold_is_that_of_models_fitted_without_each_part() {
         let expected = held_out_quantile(&model, |training, held_out| {
             let keep = Keep::Components(model.component_count());
             let valid = DfmParams { calibration: None, keep, ..params.clone() }.check().unwrap();
-            let extractor = valid.extractor(weights(), flex()).unwrap();
+            let extractor = valid.extractor(small_weights(), flex()).unwrap();
             let without = valid.fit(extractor, training.to_vec()).unwrap();
             let predictions = without.predict(held_out, PredictOptions::default()).unwrap();
             predictions.into_iter().map(|prediction| prediction.score).collect()

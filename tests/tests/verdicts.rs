@@ -5,27 +5,18 @@ use std::sync::LazyLock;
 
 use dfm_backbone::BackboneError;
 use dfm_core::{
-    AnomalyGrid, Architecture, BackboneWeights, Compute, Dfm, DfmError, DfmParams, FeatureExtractor,
-    InputContract, Keep, Layer, PictureSize, PredictOptions, PreparedPicture, SaveOptions, ScoreKind,
+    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, DfmParams, FeatureExtractor, InputContract,
+    Keep, Layer, PictureSize, PredictOptions, PreparedPicture, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
+use dfm_tests::models::{flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::{assert_close, relative_l2};
-
-fn flex() -> Compute {
-    dfm_core::device::parse("flex").expect("flex is compiled in")
-}
-
-fn weights() -> BackboneWeights {
-    let architecture = Architecture::known("resnet18").expect("a known architecture");
-    let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights")
-}
 
 fn fitted(score: ScoreKind) -> Dfm {
     let params = DfmParams { layer: Layer::Layer1, keep: Keep::Ratio(0.9), score, ..DfmParams::default() };
     let params = DfmParams { batch: 2, ..params }.check().expect("valid");
-    let extractor = params.extractor(weights(), flex()).expect("an extractor");
+    let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let good = prepared(&extractor, 0..12);
     params.fit(extractor, good).expect("a fit")
 }
