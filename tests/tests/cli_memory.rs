@@ -5,9 +5,9 @@ use dfm_tests::pictures;
 use dfm_tests::program::{Finished, Program, SMALL};
 use serde_json::Value;
 
-/// Rows of 1024 values: 1 MiB holds some 35 of them exactly, and some 17 directions of
+/// Rows of 1024 values: 2 MiB hold some 65 of them exactly, and some 26 directions of
 /// more.
-const TIGHT: [&str; 2] = ["--max-memory", "1MiB"];
+const TIGHT: [&str; 2] = ["--max-memory", "2MiB"];
 
 fn program(count: u64) -> Program {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
@@ -33,7 +33,7 @@ fn scores(dfm: &Program, model: &str) -> Vec<f64> {
 
 #[test]
 fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
-    let dfm = program(60);
+    let dfm = program(80);
     let run = fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
     assert!(run.out.contains("directions fitted into memory"), "{}", run.out);
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
@@ -60,27 +60,27 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
 
 #[test]
 fn a_compressed_model_is_updated_merged_and_made_to_forget() {
-    let dfm = program(60);
+    let dfm = program(80);
     fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
     let limit = info(&dfm, "small.dfm")["record"]["compression"]["limit"].clone();
     dfm.run(&["update", "small.dfm", "new"]).expect_code(0);
     dfm.run(&["forget", "small.dfm", "good/007.png"]).expect_code(0);
     let record = info(&dfm, "small.dfm")["record"].clone();
-    assert_eq!((record["picture_count"].clone(), record["rank"].clone()), (61.into(), limit));
+    assert_eq!((record["picture_count"].clone(), record["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
     dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
-    assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 62);
+    assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 82);
 }
 
 #[test]
 fn too_little_memory_is_an_error_with_what_it_takes() {
-    let dfm = program(40);
+    let dfm = program(80);
     fit(&dfm, "none.dfm", &["--max-memory", "512KiB"])
         .expect_code(2)
-        .expect_said(&["needs at least 1 MiB", "allow more memory"]);
+        .expect_said(&["needs at least 2 MiB", "allow more memory"]);
     fit(&dfm, "none.dfm", &[&TIGHT[..], &["--exact"]].concat())
         .expect_code(2)
-        .expect_said(&["1024 values", "1 MiB are allowed"]);
+        .expect_said(&["1024 values", "2 MiB are allowed"]);
     fit(&dfm, "none.dfm", &["--max-memory", "plenty"]).expect_code(2).expect_said(&["512MiB"]);
     fit(&dfm, "none.dfm", &[&TIGHT[..], &["--aggregate", "max"]].concat())
         .expect_code(2)
@@ -91,7 +91,7 @@ fn too_little_memory_is_an_error_with_what_it_takes() {
 
 #[test]
 fn a_compressed_model_whose_books_do_not_fit_is_refused() {
-    let dfm = program(60);
+    let dfm = program(80);
     fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
     let bytes = std::fs::read(dfm.path("small.dfm")).unwrap();
     let limit = &info(&dfm, "small.dfm")["record"]["compression"]["limit"];

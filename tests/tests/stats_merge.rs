@@ -192,7 +192,7 @@ fn what_fits_into_memory_is_fitted_exactly() {
 fn a_compressed_fit_keeps_its_bound() {
     for count in [200, 280] {
         let all = rows(1, count, 40);
-        let (exact, small) = (fit(&all), streamed(&all, 160_000));
+        let (exact, small) = (fit(&all), streamed(&all, 200_000));
         let compression = small.compression().expect("forty directions do not fit");
         assert!(small.rank() <= compression.limit() && compression.limit() < 40, "{}", compression.limit());
         assert!(relative_l2(small.mean(), exact.mean()) < 1e-14);
@@ -220,7 +220,7 @@ fn a_compressed_fit_keeps_its_bound() {
 #[test]
 fn remainders_are_what_is_missing_of_each_row() {
     let all = rows(1, 150, 40);
-    let small = streamed(&all, 160_000);
+    let small = streamed(&all, 200_000);
     let remainders = small.compression().unwrap().remainders();
     let rebuilt = rebuilt(&small);
     let missing: Vec<f64> = all
@@ -229,26 +229,26 @@ fn remainders_are_what_is_missing_of_each_row() {
         .map(|(row, near)| row.iter().zip(near).map(|(a, b)| (a - b).powi(2)).sum())
         .collect();
     // Each row's loss is counted when it happens, and the mean still moves a little after
-    // that: by some hundredths of what a row lost, where blocks are as few as here.
-    assert!(relative_l2(remainders, &missing) < 0.1, "{}", relative_l2(remainders, &missing));
+    // that: by a tenth of what a row lost or so, where directions are as few as here.
+    assert!(relative_l2(remainders, &missing) < 0.2, "{}", relative_l2(remainders, &missing));
 }
 
 #[test]
 fn the_order_of_rows_changes_a_compressed_fit_within_its_bound() {
     let all = rows(1, 200, 40);
     let turned: Vec<usize> = (0..200).rev().collect();
-    let (a, b) = (streamed(&all, 160_000), streamed(&all.select(&turned), 160_000));
+    let (a, b) = (streamed(&all, 200_000), streamed(&all.select(&turned), 200_000));
     let bound = a.compression().unwrap().error_bound().max(b.compression().unwrap().error_bound());
     for (a, b) in a.singular_values().iter().zip(b.singular_values()) {
         assert!((a * a - b * b).abs() <= bound, "{a} and {b}");
     }
-    assert_eq!(streamed(&all, 160_000), a, "twice the same");
+    assert_eq!(streamed(&all, 200_000), a, "twice the same");
 }
 
 #[test]
 fn a_compressed_fit_forgets_and_merges() {
     let all = rows(1, 160, 40);
-    let small = streamed(&all, 160_000);
+    let small = streamed(&all, 200_000);
     let gone: Vec<usize> = (0..160).step_by(5).collect();
     let stay: Vec<usize> = (0..160).filter(|place| place % 5 != 0).collect();
     let (without, exact) = (small.without(&gone).unwrap(), fit(&all.select(&stay)));
@@ -265,14 +265,14 @@ fn a_compressed_fit_forgets_and_merges() {
 
 #[test]
 fn a_statistic_and_its_compression_are_read_back() {
-    let small = streamed(&rows(1, 100, 40), 160_000);
+    let small = streamed(&rows(1, 150, 40), 200_000);
     let again = |compression: Option<Compression>| {
         let parts = (small.mean().to_vec(), small.directions().to_vec(), small.singular_values().to_vec());
-        FitStatistic::from_parts(parts.0, parts.1, parts.2, small.coordinates().to_vec(), 100, compression)
+        FitStatistic::from_parts(parts.0, parts.1, parts.2, small.coordinates().to_vec(), 150, compression)
     };
     let read = again(small.compression().cloned()).unwrap();
     assert_eq!(read.compression(), small.compression());
-    let short = Compression::from_parts(26, 1.0, vec![0.0; 99]).unwrap();
+    let short = Compression::from_parts(26, 1.0, vec![0.0; 149]).unwrap();
     assert!(matches!(again(Some(short)), Err(StatsError::Shape { what: "remainders", .. })));
     for (limit, bound, remainder) in [(0, 1.0, 0.0), (3, f64::NAN, 0.0), (3, -1.0, 0.0), (3, 1.0, -1.0)] {
         assert!(
@@ -290,8 +290,8 @@ fn start(max_bytes: u64, exact: bool) -> Result<StreamingFit, StatsError> {
 fn too_little_memory_is_said_with_what_it_takes() {
     assert!(matches!(start(0, false), Err(StatsError::Parameter { .. })));
     let error = start(1000, false).unwrap_err();
-    assert!(matches!(error, StatsError::Memory { needed: 35_840, allowed: 1000, .. }), "{error}");
-    let mut exact = start(60_000, true).unwrap();
+    assert!(matches!(error, StatsError::Memory { needed: 78_848, allowed: 1000, .. }), "{error}");
+    let mut exact = start(100_000, true).unwrap();
     exact.push(rows(1, 20, 40)).unwrap();
     let error = exact.push(rows(1, 100, 40)).unwrap_err();
     assert!(matches!(error, StatsError::Memory { .. }), "{error}");

@@ -96,7 +96,8 @@ pub(crate) fn decompose(
     let mut parts = found.ok_or_else(|| failed.clone())?;
     // Centring takes one direction of N away; any other that is missing may be
     // small rather than absent, and only the SVD can tell.
-    if parts.singular_values.len() + parts.dropped.len() < (count - 1).min(columns) {
+    // Below a limit that was reached nobody asks.
+    if parts.singular_values.len() < (count - 1).min(columns).min(limit) {
         parts = thin_svd(matrix, noise / scale, limit).ok_or(failed)?;
     }
     drop(rows);

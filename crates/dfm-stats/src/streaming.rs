@@ -19,9 +19,11 @@ const EXACT_BYTES: u64 = 28;
 /// Bytes for each value of the inner products: the matrix, its eigenvectors, and the
 /// space to find them in.
 const SQUARE_BYTES: u64 = 32;
-/// Bytes for each value of the directions at the peak of a merge: both statistics, the
-/// stacked rows, the result twice.
-const MERGE_BYTES: u64 = 56;
+/// Bytes for each value of the directions at the peak of a merge: rows that wait, both
+/// statistics, the stacked rows, the result twice.
+const MERGE_BYTES: u64 = 72;
+/// Inner products for each two directions at the peak of a merge: it stacks twice as many.
+const STACKED: u64 = 4;
 /// Bytes for each coordinate: before and after a merge, and their narrow copy.
 const COORDINATE_BYTES: u64 = 24;
 
@@ -174,10 +176,12 @@ impl StreamingFit {
     /// Directions that memory holds when `count` rows have coordinates in them.
     fn limit(&self, count: usize) -> Result<usize, StatsError> {
         let direction = MERGE_BYTES * self.columns as u64 + COORDINATE_BYTES * count as u64;
-        match (self.params.max_bytes / direction).min(MOST_DIRECTIONS) {
-            FEWEST_DIRECTIONS.. if self.params.exact => Ok(usize::MAX / self.columns),
-            limit @ FEWEST_DIRECTIONS.. => Ok(limit as usize),
-            _ => Err(self.too_little(FEWEST_DIRECTIONS * direction)),
+        let bytes = |limit: u64| limit * (direction + STACKED * SQUARE_BYTES * limit);
+        match (FEWEST_DIRECTIONS..=MOST_DIRECTIONS).rev().find(|limit| bytes(*limit) <= self.params.max_bytes)
+        {
+            Some(_) if self.params.exact => Ok(usize::MAX / self.columns),
+            Some(limit) => Ok(limit as usize),
+            None => Err(self.too_little(bytes(FEWEST_DIRECTIONS))),
         }
     }
 
