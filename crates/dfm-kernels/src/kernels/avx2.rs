@@ -10,7 +10,7 @@ use super::vector::Vector;
 
 pub(super) const KERNELS: Kernels = Kernels {
     // 12 registers of sums, two of weights and one of a value.
-    tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3 4 5 6]),
+    tiles: micro_kernels!(tile, step: values, blocks: [1], pixels: [1 2 3 4 5 6]),
     input_tiles,
     output_tiles,
     maximum_row,

@@ -10,7 +10,7 @@ use super::vector::Vector;
 
 pub(super) const KERNELS: Kernels = Kernels {
     // 28 sums, two weights and a value.
-    tiles: micro_kernels!(tile, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
+    tiles: micro_kernels!(tile, step: values, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
     input_tiles,
     output_tiles,
     maximum_row,

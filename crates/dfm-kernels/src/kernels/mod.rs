@@ -22,6 +22,7 @@ mod integer;
 mod maximum;
 mod portable;
 mod shared;
+mod sliding;
 mod stem;
 mod sweep;
 mod tile;

@@ -8,7 +8,7 @@ use super::vector::Vector;
 use crate::layout::LANES;
 
 pub(super) const KERNELS: Kernels = Kernels {
-    tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3]),
+    tiles: micro_kernels!(tile, step: values, blocks: [1], pixels: [1 2 3]),
     input_tiles,
     output_tiles,
     maximum_row,

@@ -13,14 +13,14 @@ use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::{Convolution, MaxPool};
 
 /// Rows of maxima for which the picture is copied between zeros at once.
-const BAND: usize = 16;
+pub(super) const BAND: usize = 16;
 
 /// Rows of the convolution that are kept: those under one window.
-const KEPT: usize = 3;
+pub(super) const KEPT: usize = 3;
 
-/// Rows of the picture that a band of maxima sees.
-fn band_rows(stem: &Convolution) -> usize {
-    2 * (2 * BAND) + stem.kernel[0]
+/// Rows of the picture that a band of maxima can see.
+pub(super) fn band_rows(kernel: usize) -> usize {
+    2 * (2 * BAND) + kernel
 }
 
 /// The stem, and where its output lies.
@@ -55,14 +55,14 @@ impl Stem {
     ) -> Self {
         assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= output_map.len());
         let padded_width = size[1] + 2 * stem.padding;
-        let source = Source { block: band_rows(stem) * padded_width, row: padded_width };
+        let source = Source { block: band_rows(stem.kernel[0]) * padded_width, row: padded_width };
         Self {
             kernels,
             filters: filters::pack_planar(stem, source, kernels.blocks()),
             picture: [stem.in_channels_per_group, size[0], size[1]],
             kernel: stem.kernel[0],
             padding: stem.padding,
-            band_rows: band_rows(stem),
+            band_rows: band_rows(stem.kernel[0]),
             convolved,
             pool,
             output,

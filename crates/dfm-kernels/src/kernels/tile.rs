@@ -7,7 +7,7 @@ use crate::layout::LANES;
 /// What lies between the inputs of two neighbouring output pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PixelStep {
-    /// Two values: every second pixel of one channel of a picture.
+    /// Two values of a picture: every second pixel of one channel.
     Picture,
     /// One pixel of 16 channels.
     Next,
@@ -22,6 +22,14 @@ impl PixelStep {
             Self::Picture => 2,
             Self::Next => LANES,
             Self::Second => 2 * LANES,
+        }
+    }
+
+    /// In bytes, where values are one byte and those of a picture two.
+    pub(super) const fn bytes(self) -> usize {
+        match self {
+            Self::Picture => 4,
+            Self::Next | Self::Second => self.values(),
         }
     }
 }
@@ -116,13 +124,13 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
     }
 }
 
-/// The micro-kernels of `$run` by [`PixelStep`], blocks and pixels.
+/// The micro-kernels of `$run` by [`PixelStep`] (in `$unit`), blocks and pixels.
 macro_rules! micro_kernels {
-    ($run:ident, blocks: $blocks:tt, pixels: $pixels:tt) => {
+    ($run:ident, step: $unit:ident, blocks: $blocks:tt, pixels: $pixels:tt) => {
         [
-            micro_kernels!(@step $run, { super::tile::PixelStep::Picture.values() }, $blocks, $pixels),
-            micro_kernels!(@step $run, { super::tile::PixelStep::Next.values() }, $blocks, $pixels),
-            micro_kernels!(@step $run, { super::tile::PixelStep::Second.values() }, $blocks, $pixels),
+            micro_kernels!(@step $run, { $crate::kernels::tile::PixelStep::Picture.$unit() }, $blocks, $pixels),
+            micro_kernels!(@step $run, { $crate::kernels::tile::PixelStep::Next.$unit() }, $blocks, $pixels),
+            micro_kernels!(@step $run, { $crate::kernels::tile::PixelStep::Second.$unit() }, $blocks, $pixels),
         ]
     };
     (@step $run:ident, $step:block, [$($blocks:literal)*], $pixels:tt) => {

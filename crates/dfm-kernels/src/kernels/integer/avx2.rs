@@ -11,14 +11,14 @@ use crate::kernels::tile::micro_kernels;
 
 pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     // Eight registers of sums, two of weights, a value, ones and two in between.
-    tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2 3 4]),
+    tiles: micro_kernels!(tile, step: bytes, blocks: [1], pixels: [1 2 3 4]),
     order: Order::ByChannel,
 };
 
 /// With AVX-VNNI.
 pub(super) const VNNI: IntegerKernels = IntegerKernels {
     // 12 registers of sums, two of weights and one of a value.
-    tiles: micro_kernels!(vnni_tile, blocks: [1], pixels: [1 2 3 4 5 6]),
+    tiles: micro_kernels!(vnni_tile, step: bytes, blocks: [1], pixels: [1 2 3 4 5 6]),
     order: Order::ByChannel,
 };
 

@@ -26,8 +26,9 @@ pub(crate) use convolution::{IntegerConvolution, IntegerEnds, Residual};
 pub(crate) use stem::{IntegerStem, PICTURE};
 
 use crate::instructions::InstructionSet;
+use crate::kernels::tile::PixelStep;
 use crate::layout::{LANES, Lanes, Map};
-use tile::{MicroKernel, PixelStep};
+use tile::MicroKernel;
 use weights::Order;
 
 /// The largest activation.

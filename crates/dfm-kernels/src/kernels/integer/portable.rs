@@ -7,8 +7,10 @@ use crate::kernels::portable::Array;
 use crate::kernels::tile::micro_kernels;
 use crate::layout::LANES;
 
-pub(super) const KERNELS: IntegerKernels =
-    IntegerKernels { tiles: micro_kernels!(tile, blocks: [1], pixels: [1 2]), order: Order::ByInput };
+pub(super) const KERNELS: IntegerKernels = IntegerKernels {
+    tiles: micro_kernels!(tile, step: bytes, blocks: [1], pixels: [1 2]),
+    order: Order::ByInput,
+};
 
 /// 1.5 · 2²³: adding it rounds a number to a whole one, which is then in the last bits.
 const ROUNDING: f32 = 12_582_912.0;

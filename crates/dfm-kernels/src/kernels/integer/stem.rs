@@ -6,20 +6,16 @@ use std::ops::Range;
 
 use super::portable::round;
 use super::sweep::{Rows, sweep};
-use super::tile::{Added, Output, PixelStep};
+use super::tile::{Added, Output};
 use super::weights::{Weights, Width};
 use super::{IntegerKernels, PIXELS, Pixel, Values, pixels_mut, words_mut};
 use crate::filters::{self, Source};
 use crate::kernels::maximum::window;
+use crate::kernels::stem::{BAND, KEPT, band_rows};
+use crate::kernels::tile::PixelStep;
 use crate::kernels::{Work, Worker};
 use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::{Convolution, MaxPool};
-
-/// Rows of maxima for which the picture is copied between zeros at once.
-const BAND: usize = 16;
-
-/// Rows of the convolution that are kept: those under one window.
-const KEPT: usize = 3;
 
 /// The largest value of the picture, in steps.
 pub(crate) const PICTURE: f32 = 4095.0;
@@ -232,11 +228,6 @@ fn larger(a: Pixel, b: Pixel) -> Pixel {
 #[cfg(not(target_arch = "x86_64"))]
 fn larger(a: Pixel, b: Pixel) -> Pixel {
     std::array::from_fn(|lane| a[lane].max(b[lane]))
-}
-
-/// Rows of the picture that a band of maxima can see.
-fn band_rows(kernel: usize) -> usize {
-    2 * (2 * BAND) + kernel
 }
 
 /// See [`IntegerStem::padded_width`].

@@ -1,8 +1,9 @@
 //! Micro-kernels over rows of pixels.
 
 use super::IntegerKernels;
-use super::tile::{Added, Output, PixelStep, Tile};
+use super::tile::{Added, Output, Tile};
 use super::weights::Filter;
+use crate::kernels::tile::PixelStep;
 use crate::layout::{LANES, part};
 
 /// Rows of pixels, each as long as the others, and where their inputs and outputs lie.
@@ -41,7 +42,7 @@ pub(super) unsafe fn sweep(kernels: &IntegerKernels, filter: Filter<'_>, rows: R
             let columns = part(tile, tiles, rows.columns);
             let run = kernels.tile(rows.step, filter.blocks, columns.len());
             let pixel = filter.first_block * rows.output_block + row * rows.columns + columns.start;
-            let input = row * rows.input_pitch + columns.start * rows.step.values();
+            let input = row * rows.input_pitch + columns.start * rows.step.bytes();
             let tile = Tile {
                 input: rows.input.wrapping_add(input),
                 offsets: filter.offsets,

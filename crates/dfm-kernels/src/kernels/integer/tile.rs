@@ -4,30 +4,9 @@
 use std::mem::MaybeUninit;
 
 use super::weights::Line;
+use crate::kernels::tile::PixelStep;
 use crate::kernels::vector::Vector;
 use crate::layout::{LANES, Lanes};
-
-/// What lies between the inputs of two neighbouring output pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PixelStep {
-    /// Two words: every second pixel of one channel of a picture.
-    Picture,
-    /// One pixel of 16 channels.
-    Next,
-    /// Two pixels of 16 channels.
-    Second,
-}
-
-impl PixelStep {
-    /// In bytes.
-    pub(super) const fn values(self) -> usize {
-        match self {
-            Self::Picture => 4,
-            Self::Next => LANES,
-            Self::Second => 2 * LANES,
-        }
-    }
-}
 
 /// Where results go, from the first pixel of the first block.
 #[derive(Clone, Copy)]
@@ -164,7 +143,7 @@ pub(super) unsafe fn tile<S: Sums, const PIXELS: usize, const BLOCKS: usize, con
                 for (pixel, sums) in sums.iter_mut().enumerate() {
                     let value = S::value(input.add(STEP * pixel + 4 * quad));
                     for (sum, weight) in sums.iter_mut().zip(weight) {
-                        *sum = match STEP == PixelStep::Picture.values() {
+                        *sum = match STEP == PixelStep::Picture.bytes() {
                             true => sum.dot_words(value, weight),
                             false => sum.dot_bytes(value, weight),
                         };

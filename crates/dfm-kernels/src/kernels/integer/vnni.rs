@@ -9,7 +9,7 @@ use crate::kernels::tile::micro_kernels;
 
 pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     // 28 sums, two weights and a value.
-    tiles: micro_kernels!(tile, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
+    tiles: micro_kernels!(tile, step: bytes, blocks: [1 2], pixels: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]),
     order: Order::ByChannel,
 };
 
