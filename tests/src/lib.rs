@@ -11,4 +11,5 @@ pub mod model_file;
 pub mod models;
 pub mod pictures;
 pub mod program;
+pub mod statistics;
 pub mod tolerance;

@@ -1,48 +1,13 @@
 //! Principal components and the Gaussian against scikit-learn, NumPy and SciPy,
 //! and the laws that hold whatever the numbers.
 
-use std::sync::LazyLock;
-
 use dfm_backbone::CounterGenerator;
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, Route, Samples, StatsError, SvdGaussian};
-use dfm_tests::golden::{self, Golden};
+use dfm_tests::statistics::{F64, GOLDEN, cases, expected, noise, table};
 use dfm_tests::tolerance::{assert_close, relative_l2};
-
-/// Both sides compute in `f64`; a Gram matrix loses half of its digits, and serves
-/// only where six are left of every variance.
-const F64: f64 = 1e-6;
-
-static GOLDEN: LazyLock<Golden> = LazyLock::new(|| golden::tensors("statistics/statistics.safetensors"));
-
-fn cases() -> Vec<String> {
-    let names = GOLDEN.names();
-    let cases: Vec<String> =
-        names.iter().filter_map(|name| Some(name.strip_suffix(".rows")?.to_owned())).collect();
-    assert_eq!(cases.len(), 11, "{cases:?}");
-    cases
-}
-
-fn table(case: &str, part: &str) -> Samples {
-    let (shape, values) = GOLDEN.f64(&format!("{case}.{part}"));
-    Samples::from_f64(values, shape[1]).expect("finite rows")
-}
-
-fn expected(case: &str, part: &str) -> Vec<f64> {
-    GOLDEN.f64(&format!("{case}.{part}")).1
-}
 
 fn fit(samples: &Samples, keep: Keep) -> Pca {
     PcaParams { keep }.check().expect("valid").fit(samples).expect("a fit")
-}
-
-/// Seeded rows: uniform, each column with a scale of its own.
-fn noise(seed: u64, rows: usize, columns: usize) -> Samples {
-    let generator = CounterGenerator::new(seed);
-    let value = |index: usize| {
-        let scale = 1.0 / (1 + index % columns) as f64;
-        scale * f64::from(generator.unit_f32(index as u64)) + 0.5
-    };
-    Samples::from_f64((0..rows * columns).map(value).collect(), columns).expect("finite rows")
 }
 
 #[test]

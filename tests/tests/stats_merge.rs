@@ -1,27 +1,14 @@
 //! Statistics that are merged, taken apart and compressed, against fits of all rows.
 
-use dfm_backbone::CounterGenerator;
 use dfm_stats::{
     Compression, FitStatistic, Keep, PcaParams, Samples, StatsError, StreamingFit, StreamingParams,
 };
+use dfm_tests::statistics::{F64, noise};
 use dfm_tests::tolerance::{assert_close, relative_l2};
 
-/// Both sides compute in `f64` through matrices of inner products, which lose half of
-/// its digits and keep six of each variance.
-const F64: f64 = 1e-6;
 /// Numbers of rows of two parts, and columns: fewer rows than columns, more, one of each.
 const SHAPES: [(usize, usize, usize); 6] =
     [(7, 5, 40), (40, 30, 12), (1, 9, 20), (1, 1, 6), (13, 1, 5), (20, 20, 21)];
-
-/// Seeded rows whose columns have scales of their own, so that the spectrum falls.
-fn rows(seed: u64, count: usize, columns: usize) -> Samples {
-    let generator = CounterGenerator::new(seed);
-    let value = |index: usize| {
-        let scale = 1.0 / (1 + index % columns) as f64;
-        scale * f64::from(generator.unit_f32(index as u64)) + 0.5
-    };
-    Samples::from_f64((0..count * columns).map(value).collect(), columns).expect("finite rows")
-}
 
 fn both(first: &Samples, second: &Samples) -> Samples {
     let values = [first.as_slice(), second.as_slice()].concat();
@@ -48,7 +35,7 @@ fn assert_same(what: &str, actual: &FitStatistic, expected: &FitStatistic, rows:
     // Directions of equal variance may be any of a plane; what they say of rows may not.
     assert!(relative_l2(&rebuilt(actual), rows.as_slice()) < 1e-9, "{what}: rows");
     if expected.rank() > 1 {
-        let probe = self::rows(99, 5, rows.columns());
+        let probe = noise(99, 5, rows.columns());
         let errors = |statistic: &FitStatistic| {
             let pca = PcaParams { keep: Keep::Components(expected.rank() / 2) }.check().expect("valid");
             let pca = pca.truncate(statistic).expect("components");
@@ -75,7 +62,7 @@ fn rebuilt(statistic: &FitStatistic) -> Vec<f64> {
 #[test]
 fn a_merge_is_the_fit_of_the_union() {
     for (first, second, columns) in SHAPES {
-        let (a, b) = (rows(1, first, columns), rows(2, second, columns));
+        let (a, b) = (noise(1, first, columns), noise(2, second, columns));
         let union = both(&a, &b);
         let merged = merge(&fit(&a), &fit(&b));
         assert_same(&format!("{first} and {second} of {columns}"), &merged, &fit(&union), &union);
@@ -87,17 +74,17 @@ fn a_merge_is_the_fit_of_the_union() {
 fn parts_that_do_not_vary_or_lie_in_the_same_plane_merge() {
     let constant = |value: f64, count: usize| Samples::from_f64(vec![value; 6 * count], 6).unwrap();
     let plane = |seed: u64, count: usize| {
-        let inside = rows(seed, count, 2);
+        let inside = noise(seed, count, 2);
         let row = |row: &[f64]| [row[0], row[1], row[0] + row[1], 0.0, 1.0, -row[0]];
         Samples::from_f64(inside.iter().flat_map(row).collect(), 6).unwrap()
     };
     for (name, a, b) in [
         ("the same point", constant(2.0, 3), constant(2.0, 2)),
         ("two points", constant(2.0, 3), constant(-1.0, 2)),
-        ("a point and rows", constant(2.0, 3), rows(3, 9, 6)),
+        ("a point and rows", constant(2.0, 3), noise(3, 9, 6)),
         ("zeros", constant(0.0, 1), constant(0.0, 1)),
         ("one plane", plane(4, 8), plane(5, 5)),
-        ("a part and itself", rows(6, 5, 6), rows(6, 5, 6)),
+        ("a part and itself", noise(6, 5, 6), noise(6, 5, 6)),
     ] {
         let union = both(&a, &b);
         let (merged, whole) = (merge(&fit(&a), &fit(&b)), fit(&union));
@@ -107,7 +94,7 @@ fn parts_that_do_not_vary_or_lie_in_the_same_plane_merge() {
 
 #[test]
 fn the_order_of_merges_changes_nothing() {
-    let parts = [rows(1, 6, 30), rows(2, 11, 30), rows(3, 4, 30)];
+    let parts = [noise(1, 6, 30), noise(2, 11, 30), noise(3, 4, 30)];
     let [a, b, c] = parts.each_ref().map(fit);
     let [left, right] = [merge(&merge(&a, &b), &c), merge(&a, &merge(&b, &c))];
     let union = both(&both(&parts[0], &parts[1]), &parts[2]);
@@ -124,7 +111,7 @@ fn scale_and_offset_do_not_hurt_a_merge() {
             let values = samples.as_slice().iter().map(|value| value * scale + offset).collect();
             Samples::from_f64(values, samples.columns()).unwrap()
         };
-        let (a, b) = (moved(rows(1, 8, 25)), moved(rows(2, 9, 25)));
+        let (a, b) = (moved(noise(1, 8, 25)), moved(noise(2, 9, 25)));
         let (merged, whole) = (merge(&fit(&a), &fit(&b)), fit(&both(&a, &b)));
         assert_eq!(merged.rank(), whole.rank());
         // Where the offset is a million times the spread, the mean takes six digits.
@@ -138,7 +125,7 @@ fn scale_and_offset_do_not_hurt_a_merge() {
 #[test]
 fn what_is_left_without_some_rows_is_their_fit() {
     for (count, columns) in [(9, 40), (50, 12), (5, 5), (2, 7)] {
-        let all = rows(1, count, columns);
+        let all = noise(1, count, columns);
         let gone: Vec<usize> = (0..count).filter(|place| place % 3 == 1).collect();
         let stay: Vec<usize> = (0..count).filter(|place| place % 3 != 1).collect();
         let left = all.select(&stay);
@@ -153,7 +140,7 @@ fn what_is_left_without_some_rows_is_their_fit() {
 
 #[test]
 fn rows_that_are_not_there_and_all_rows_cannot_go() {
-    let statistic = fit(&rows(1, 4, 6));
+    let statistic = fit(&noise(1, 4, 6));
     for gone in [vec![4], vec![0, 1, 2, 3]] {
         let error = statistic.without(&gone).unwrap_err();
         assert!(matches!(error, StatsError::Parameter { name: "rows to leave out", .. }), "{error}");
@@ -165,9 +152,9 @@ fn rows_that_are_not_there_and_all_rows_cannot_go() {
 
 #[test]
 fn parts_of_other_features_do_not_merge() {
-    let error = fit(&rows(1, 4, 6)).merge(&fit(&rows(1, 4, 7)), None).unwrap_err();
+    let error = fit(&noise(1, 4, 6)).merge(&fit(&noise(1, 4, 7)), None).unwrap_err();
     assert_eq!(error.to_string(), "rows to merge: expected 6 columns, got 7 columns");
-    let error = fit(&rows(1, 4, 6)).merge(&fit(&rows(1, 4, 6)), Some(0)).unwrap_err();
+    let error = fit(&noise(1, 4, 6)).merge(&fit(&noise(1, 4, 6)), Some(0)).unwrap_err();
     assert!(matches!(error, StatsError::Parameter { .. }), "{error}");
 }
 
@@ -184,14 +171,14 @@ fn streamed(samples: &Samples, max_bytes: u64) -> FitStatistic {
 
 #[test]
 fn what_fits_into_memory_is_fitted_exactly() {
-    let all = rows(1, 60, 40);
+    let all = noise(1, 60, 40);
     assert_eq!(streamed(&all, 1 << 30), fit(&all));
 }
 
 #[test]
 fn a_compressed_fit_keeps_its_bound() {
     for count in [200, 280] {
-        let all = rows(1, count, 40);
+        let all = noise(1, count, 40);
         let (exact, small) = (fit(&all), streamed(&all, 200_000));
         let compression = small.compression().expect("forty directions do not fit");
         assert!(small.rank() <= compression.limit() && compression.limit() < 40, "{}", compression.limit());
@@ -219,7 +206,7 @@ fn a_compressed_fit_keeps_its_bound() {
 
 #[test]
 fn remainders_are_what_is_missing_of_each_row() {
-    let all = rows(1, 150, 40);
+    let all = noise(1, 150, 40);
     let small = streamed(&all, 200_000);
     let remainders = small.compression().unwrap().remainders();
     let rebuilt = rebuilt(&small);
@@ -235,7 +222,7 @@ fn remainders_are_what_is_missing_of_each_row() {
 
 #[test]
 fn the_order_of_rows_changes_a_compressed_fit_within_its_bound() {
-    let all = rows(1, 200, 40);
+    let all = noise(1, 200, 40);
     let turned: Vec<usize> = (0..200).rev().collect();
     let (a, b) = (streamed(&all, 200_000), streamed(&all.select(&turned), 200_000));
     let bound = a.compression().unwrap().error_bound().max(b.compression().unwrap().error_bound());
@@ -247,7 +234,7 @@ fn the_order_of_rows_changes_a_compressed_fit_within_its_bound() {
 
 #[test]
 fn a_compressed_fit_forgets_and_merges() {
-    let all = rows(1, 160, 40);
+    let all = noise(1, 160, 40);
     let small = streamed(&all, 200_000);
     let gone: Vec<usize> = (0..160).step_by(5).collect();
     let stay: Vec<usize> = (0..160).filter(|place| place % 5 != 0).collect();
@@ -257,7 +244,7 @@ fn a_compressed_fit_forgets_and_merges() {
     for (without, exact) in without.singular_values().iter().zip(exact.singular_values()) {
         assert!((without * without - exact * exact).abs() <= bound);
     }
-    let merged = without.merge(&fit(&rows(2, 3, 40)), Some(20)).unwrap();
+    let merged = without.merge(&fit(&noise(2, 3, 40)), Some(20)).unwrap();
     assert_eq!((merged.rank(), merged.sample_count()), (20, stay.len() + 3));
     assert!(merged.compression().unwrap().error_bound() > bound);
     assert_eq!(merged.compression().unwrap().remainders().len(), stay.len() + 3);
@@ -265,7 +252,7 @@ fn a_compressed_fit_forgets_and_merges() {
 
 #[test]
 fn a_statistic_and_its_compression_are_read_back() {
-    let small = streamed(&rows(1, 150, 40), 200_000);
+    let small = streamed(&noise(1, 150, 40), 200_000);
     let again = |compression: Option<Compression>| {
         let parts = (small.mean().to_vec(), small.directions().to_vec(), small.singular_values().to_vec());
         FitStatistic::from_parts(parts.0, parts.1, parts.2, small.coordinates().to_vec(), 150, compression)
@@ -292,18 +279,18 @@ fn too_little_memory_is_said_with_what_it_takes() {
     let error = start(1000, false).unwrap_err();
     assert!(matches!(error, StatsError::Memory { needed: 78_848, allowed: 1000, .. }), "{error}");
     let mut exact = start(100_000, true).unwrap();
-    exact.push(rows(1, 20, 40)).unwrap();
-    let error = exact.push(rows(1, 100, 40)).unwrap_err();
+    exact.push(noise(1, 20, 40)).unwrap();
+    let error = exact.push(noise(1, 100, 40)).unwrap_err();
     assert!(matches!(error, StatsError::Memory { .. }), "{error}");
     // What came before is still there.
-    assert_eq!(exact.finish().unwrap(), fit(&rows(1, 20, 40)));
+    assert_eq!(exact.finish().unwrap(), fit(&noise(1, 20, 40)));
 }
 
 #[test]
 fn rows_of_another_length_are_refused_and_lose_nothing() {
     let mut fit = start(1 << 20, false).unwrap();
-    fit.push(rows(1, 3, 40)).unwrap();
-    let error = fit.push(rows(1, 3, 41)).unwrap_err();
+    fit.push(noise(1, 3, 40)).unwrap();
+    let error = fit.push(noise(1, 3, 41)).unwrap_err();
     assert_eq!(error.to_string(), "rows: expected 40 columns, got 41 columns");
     assert_eq!(fit.count(), 3);
     assert!(start(1 << 20, false).unwrap().finish().is_err(), "no rows at all");

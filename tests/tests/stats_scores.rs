@@ -1,52 +1,18 @@
 //! Shrinkage, the likelihood that rests on it and the Mahalanobis distance, against
 //! scikit-learn and covariance matrices inverted by NumPy, and the laws that hold.
 
-use std::sync::LazyLock;
-
-use dfm_backbone::CounterGenerator;
 use dfm_core::Compute;
 use dfm_stats::{
     FitStatistic, Keep, Pca, PcaParams, ProbabilisticPca, Samples, Shrinkage, StatsError, SvdGaussian,
 };
-use dfm_tests::golden::{self, Golden};
+use dfm_tests::statistics::{F64, GOLDEN, cases, expected, noise, table};
 use dfm_tests::tolerance::{assert_close, relative_l2};
 use dfm_tests::{devices, tolerance};
-
-/// Both sides compute in `f64`; a Gram matrix loses half of its digits, and serves
-/// only where six are left of every variance.
-const F64: f64 = 1e-6;
-
-static GOLDEN: LazyLock<Golden> = LazyLock::new(|| golden::tensors("statistics/statistics.safetensors"));
-
-fn cases() -> Vec<String> {
-    let names = GOLDEN.names();
-    let cases: Vec<String> =
-        names.iter().filter_map(|name| Some(name.strip_suffix(".rows")?.to_owned())).collect();
-    assert_eq!(cases.len(), 11, "{cases:?}");
-    cases
-}
-
-fn table(case: &str, part: &str) -> Samples {
-    let (shape, values) = GOLDEN.f64(&format!("{case}.{part}"));
-    Samples::from_f64(values, shape[1]).expect("finite rows")
-}
-
-fn expected(case: &str, part: &str) -> Vec<f64> {
-    GOLDEN.f64(&format!("{case}.{part}")).1
-}
 
 fn fit(samples: &Samples, keep: Keep) -> (FitStatistic, Pca) {
     let statistic = FitStatistic::of(samples).expect("a statistic");
     let pca = PcaParams { keep }.check().expect("valid").truncate(&statistic).expect("components");
     (statistic, pca)
-}
-
-/// Seeded rows: uniform, each column with a scale of its own.
-fn noise(seed: u64, rows: usize, columns: usize) -> Samples {
-    let generator = CounterGenerator::new(seed);
-    let value =
-        |index: usize| f64::from(generator.unit_f32(index as u64)) / (1 + index % columns) as f64 + 0.5;
-    Samples::from_f64((0..rows * columns).map(value).collect(), columns).expect("finite rows")
 }
 
 #[test]

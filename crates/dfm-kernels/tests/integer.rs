@@ -2,9 +2,12 @@
 //! instruction set and at shapes that no tile divides. Small and without other crates, so
 //! that it also runs under AddressSanitizer and Miri.
 
+#[path = "support/shapes.rs"]
+mod shapes;
 mod support;
 
 use dfm_kernels::{ActivationRanges, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+use shapes::{END_ONLY, SYMMETRIC};
 use support::Noise;
 
 /// A feature map `[channels, height, width]` in steps of `step`, or as it is in steps of 1.
@@ -122,9 +125,6 @@ fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &Acti
     map.values.iter().map(|value| value.max(0.0)).collect()
 }
 
-const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
-const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };
-
 fn ranges(network: &Network, size: [usize; 2], pictures: &[&[f32]]) -> ActivationRanges {
     Plan::new(network, size, InstructionSet::Portable).expect("a plan").ranges(pictures).expect("ranges")
 }
@@ -186,16 +186,7 @@ fn the_smallest_pictures_agree_with_the_reference() {
 
 #[test]
 fn random_shapes_and_scales_agree_with_the_reference() {
-    let mut noise = Noise(11);
-    let mut below = |end: usize| ((f64::from(noise.next()) + 1.0) / 2.0 * end as f64) as usize;
-    for _ in 0..if cfg!(miri) { 1 } else { 40 } {
-        let groups = [1, 1, 1, 2, 5][below(5)];
-        let width = groups * (1 + below(72 / groups));
-        let pool = [SYMMETRIC, END_ONLY][below(2)];
-        let size = [3 + below(40), 3 + below(40)];
-        let scale = 10.0_f32.powi(below(8) as i32 - 1);
-        agrees_at(scale, width, groups, pool, size);
-    }
+    shapes::drawn(-1..7, agrees_at);
 }
 
 #[test]

@@ -2,9 +2,12 @@
 //! and at shapes that no tile divides. Small and without other crates, so that it
 //! also runs under AddressSanitizer and Miri.
 
+#[path = "support/shapes.rs"]
+mod shapes;
 mod support;
 
 use dfm_kernels::{Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+use shapes::{END_ONLY, SYMMETRIC};
 use support::Noise;
 
 /// A feature map `[channels, height, width]`.
@@ -94,9 +97,6 @@ fn reference(network: &Network, picture: &[f32], size: [usize; 2]) -> Vec<f64> {
     map.values
 }
 
-const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
-const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };
-
 /// Relative L2 distance.
 fn distance(actual: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(actual.len(), expected.len());
@@ -151,16 +151,7 @@ fn the_smallest_pictures_agree_with_the_reference() {
 
 #[test]
 fn random_shapes_and_scales_agree_with_the_reference() {
-    let mut noise = Noise(11);
-    let mut below = |end: usize| ((f64::from(noise.next()) + 1.0) / 2.0 * end as f64) as usize;
-    for _ in 0..if cfg!(miri) { 1 } else { 40 } {
-        let groups = [1, 1, 1, 2, 5][below(5)];
-        let width = groups * (1 + below(72 / groups));
-        let pool = [SYMMETRIC, END_ONLY][below(2)];
-        let size = [3 + below(40), 3 + below(40)];
-        let scale = 10.0_f32.powi(below(40) as i32 - 25);
-        agrees_at(scale, width, groups, pool, size);
-    }
+    shapes::drawn(-25..15, agrees_at);
 }
 
 #[test]
