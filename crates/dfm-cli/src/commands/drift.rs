@@ -5,13 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use dfm_core::{Dfm, DriftParams, DriftReport, PreparedPicture, ValidDriftParams};
+use dfm_core::{Dfm, DriftParams, DriftReport, ValidDriftParams};
 use serde::Deserialize;
 
-use super::fit::readable;
+use super::judge::in_batches;
 use crate::flags::{DriftFlags, ReportFormat};
 use crate::messages::Messages;
-use crate::report::Progress;
 use crate::report::table::{Align, Table};
 use crate::{Outcome, args, input, output};
 
@@ -76,32 +75,18 @@ fn watch(
     messages: &Messages,
 ) -> anyhow::Result<DriftReport> {
     let paths = input::folder(folder, messages)?;
-    let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
     let mut watch = model.watch(params);
-    let mut waiting: Vec<(usize, PreparedPicture)> = Vec::new();
-    let mut push = |waiting: &mut Vec<(usize, PreparedPicture)>| {
-        let (indices, pictures): (Vec<usize>, Vec<PreparedPicture>) = waiting.drain(..).unzip();
-        if watch.push(&pictures).is_ok() {
-            return;
-        }
-        // One by one, so that a single picture does not take the others with it.
-        for (index, picture) in indices.into_iter().zip(&pictures) {
-            if let Err(error) = watch.push(std::slice::from_ref(picture)) {
-                messages.error(&paths[index], error);
+    in_batches(model, &paths, jobs, messages, |indices, pictures| {
+        if watch.push(pictures).is_err() {
+            // One by one, so that a single picture does not take the others with it.
+            for (index, picture) in indices.iter().zip(pictures) {
+                if let Err(error) = watch.push(std::slice::from_ref(picture)) {
+                    messages.error(&paths[*index], error);
+                }
             }
         }
-    };
-    for loaded in input::load(&paths, &model.preprocessor(), jobs, model.batch()) {
-        waiting.extend(
-            readable(&paths[loaded.index], loaded.picture, messages).map(|found| (loaded.index, found)),
-        );
-        if waiting.len() == model.batch() {
-            push(&mut waiting);
-        }
-        progress.step();
-    }
-    push(&mut waiting);
-    drop(progress);
+        Ok(())
+    })?;
     Ok(watch.finish()?)
 }
 

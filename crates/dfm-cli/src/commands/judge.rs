@@ -31,10 +31,37 @@ pub(super) fn judge(
     messages: &Messages,
     mut sink: impl FnMut(Vec<Judged>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    in_batches(model, paths, jobs, messages, |indices, pictures| {
+        let begun = Instant::now();
+        let mut judged = Vec::with_capacity(pictures.len());
+        for ((index, picture), prediction) in
+            indices.iter().zip(pictures).zip(predict_each(model, pictures, options))
+        {
+            match prediction {
+                Ok(prediction) => judged.push(Judged { index: *index, size: picture.original, prediction }),
+                Err(error) => messages.error(&paths[*index], error),
+            }
+        }
+        debug!("a batch of {} pictures judged in {:.1?}", pictures.len(), begun.elapsed());
+        sink(judged)
+    })?;
+    info!("{} pictures read and judged in {:.1?}", paths.len(), begun.elapsed());
+    Ok(())
+}
+
+/// Prepares `paths` for `model` and hands each batch to `sink`, with the places of its
+/// pictures in the list. Pictures that cannot be read are reported.
+pub(super) fn in_batches(
+    model: &Dfm,
+    paths: &[PathBuf],
+    jobs: usize,
+    messages: &Messages,
+    mut sink: impl FnMut(&[usize], &[PreparedPicture]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
     let batch = model.batch();
     let mut loaded = input::load(paths, &model.preprocessor(), jobs, batch);
-    let begun = Instant::now();
     loop {
         let (mut indices, mut pictures) = (Vec::new(), Vec::new());
         let mut ended = true;
@@ -51,21 +78,9 @@ pub(super) fn judge(
                 break;
             }
         }
-        let batch_begun = Instant::now();
-        let mut judged = Vec::with_capacity(pictures.len());
-        for ((index, picture), prediction) in
-            indices.into_iter().zip(&pictures).zip(predict_each(model, &pictures, options))
-        {
-            match prediction {
-                Ok(prediction) => judged.push(Judged { index, size: picture.original, prediction }),
-                Err(error) => messages.error(&paths[index], error),
-            }
-            progress.step();
-        }
-        debug!("a batch of {} pictures judged in {:.1?}", pictures.len(), batch_begun.elapsed());
-        sink(judged)?;
+        sink(&indices, &pictures)?;
+        pictures.iter().for_each(|_| progress.step());
         if ended {
-            info!("{} pictures read and judged in {:.1?}", paths.len(), begun.elapsed());
             return Ok(());
         }
     }
