@@ -118,6 +118,12 @@ pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, 
     Some((values, (0..size).map(vector).collect()))
 }
 
+/// What turns a direction so that its largest entry is positive.
+pub(crate) fn sign_of(direction: &[f64]) -> f64 {
+    let larger = |best: f64, value: &f64| if value.abs() > best.abs() { *value } else { best };
+    1.0_f64.copysign(direction.iter().fold(0.0, larger))
+}
+
 /// `left` `[N, K]` times `right` `[K, D]`, all row by row.
 pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
     let count = left.len() / inner.max(1);
@@ -166,11 +172,8 @@ impl Parts {
         for index in 0..rank {
             let column = self.directions.col(index);
             let entries = column.try_as_col_major().map_or(&[][..], |column| column.as_slice());
-            let largest = entries
-                .iter()
-                .fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
             let norm = entries.iter().map(|value| value * value).sum::<f64>().sqrt();
-            let sign = 1.0_f64.copysign(largest);
+            let sign = sign_of(entries);
             directions.extend(entries.iter().map(|value| value * sign / norm));
             signs.push(sign);
         }

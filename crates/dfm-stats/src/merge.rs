@@ -1,7 +1,7 @@
 //! Statistics of the union of rows, and of what is left without some.
 
 use crate::compression::Compression;
-use crate::decompose::{Decomposition, decompose, multiply, power_of_two};
+use crate::decompose::{Decomposition, decompose, multiply, power_of_two, sign_of};
 use crate::error::StatsError;
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;
@@ -88,17 +88,7 @@ impl FitStatistic {
         let mut directions = multiply(part.directions(), self.directions(), rank, columns);
         let mut coordinates = part.coordinates().to_vec();
         point_up(&mut directions, columns, &mut coordinates);
-        let found = Decomposition {
-            singular_values: part.singular_values().to_vec(),
-            directions,
-            coordinates: Vec::new(),
-            // The one that chose the directions: of the coordinates.
-            route: part.route().unwrap_or(crate::Route::Gram),
-            rank_cut: part.rank_cut(),
-            dropped: 0.0,
-            largest_dropped: 0.0,
-        };
-        Ok(Self::assemble(mean, found, coordinates, stay.len(), compression))
+        Ok(part.in_columns(mean, directions, coordinates, compression))
     }
 
     fn part_of(&self, compression: &Compression, stay: &[usize]) -> Result<Compression, StatsError> {
@@ -241,10 +231,7 @@ impl<'a> Union<'a> {
 fn point_up(directions: &mut [f64], columns: usize, coordinates: &mut [f64]) {
     let rank = directions.len() / columns;
     for (index, direction) in directions.chunks_exact_mut(columns).enumerate() {
-        let largest = direction
-            .iter()
-            .fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
-        if largest < 0.0 {
+        if sign_of(direction) < 0.0 {
             direction.iter_mut().for_each(|value| *value = -*value);
             coordinates.iter_mut().skip(index).step_by(rank).for_each(|value| *value = -*value);
         }

@@ -134,6 +134,18 @@ impl FitStatistic {
         })
     }
 
+    /// The statistic of other columns whose rows have these coordinates in directions of
+    /// the same singular values.
+    pub(crate) fn in_columns(
+        self,
+        mean: Vec<f64>,
+        directions: Vec<f64>,
+        coordinates: Vec<f64>,
+        compression: Option<Compression>,
+    ) -> Self {
+        Self { mean, directions, coordinates, compression, ..self }
+    }
+
     /// The same of another number of rows, which do not vary.
     pub(crate) fn of_equal_rows(&self, sample_count: usize, compression: Option<Compression>) -> Self {
         Self { sample_count, compression, ..self.clone() }

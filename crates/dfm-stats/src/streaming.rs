@@ -113,8 +113,11 @@ impl StreamingFit {
             return Err(self.too_little(self.exact_bytes(count)));
         }
         self.gathered.extend(rows.into_values());
+        if !merging {
+            return Ok(());
+        }
         let block = self.limit(0)? * self.columns;
-        if merging && self.gathered.len() >= block {
+        if self.gathered.len() >= block {
             let gathered = std::mem::take(&mut self.gathered);
             let whole = gathered.len() / block * block;
             for rows in gathered[..whole].chunks(block) {
@@ -179,7 +182,6 @@ impl StreamingFit {
         let bytes = |limit: u64| limit * (direction + STACKED * SQUARE_BYTES * limit);
         match (FEWEST_DIRECTIONS..=MOST_DIRECTIONS).rev().find(|limit| bytes(*limit) <= self.params.max_bytes)
         {
-            Some(_) if self.params.exact => Ok(usize::MAX / self.columns),
             Some(limit) => Ok(limit as usize),
             None => Err(self.too_little(bytes(FEWEST_DIRECTIONS))),
         }
