@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::cases::words;
 use super::{machine, network, process, program, report};
+use crate::workspace;
 
 const LAYER: Layer = Layer::Layer3;
 const SIDE: usize = 256;
@@ -69,13 +70,12 @@ pub(crate) fn run(flags: &PrecisionFlags) -> anyhow::Result<()> {
         }
     }
     let scratch = tempfile::tempdir().context("a scratch folder")?;
-    let demo = scratch.path().join("demo");
-    run_program(&dfm, &[&"demo", &"-q", &"-o", &demo], &[0], scratch.path())?;
+    let demo = workspace::root().join("assets/demo");
     let name = data.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut quality =
         "| Data | | Fit | Predict | Image AUROC | Pixel AUROC |\n|---|---|--:|--:|--:|--:|\n".to_owned();
     let mut most = f64::NEG_INFINITY;
-    for (name, data) in [(name.as_str(), data), ("demo", demo.join("pictures"))] {
+    for (name, data) in [(name.as_str(), data), ("demo", demo)] {
         eprintln!("{name}");
         let [f32, int8] = outcomes(&dfm, &data, scratch.path(), flags.repeats)?;
         for (precision, outcome) in PRECISIONS.iter().zip([&f32, &int8]) {
