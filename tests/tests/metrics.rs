@@ -116,7 +116,7 @@ fn maps_agree_with_pytorch() {
         let size = GOLDEN.i64(&format!("map{index}.size")).1;
         let step = GOLDEN.i64(&format!("map{index}.step")).1[0] as usize;
         let (shape, expected) = GOLDEN.f64(&format!("map{index}.expected"));
-        let grid = AnomalyGrid { height: cells[0], width: cells[1], values: grid };
+        let grid = AnomalyGrid::new(cells[0], cells[1], grid);
         let map = grid.upsample(PictureSize { width: size[1] as u32, height: size[0] as u32 });
         assert_eq!([map.height as i64, map.width as i64], size[..]);
         for y in 0..shape[0] {
@@ -131,7 +131,7 @@ fn maps_agree_with_pytorch() {
 
 #[test]
 fn a_constant_grid_gives_a_constant_map() {
-    let grid = AnomalyGrid { height: 3, width: 5, values: vec![2.5; 15] };
+    let grid = AnomalyGrid::new(3, 5, vec![2.5; 15]);
     let map = grid.upsample(PictureSize { width: 31, height: 17 });
     assert!(map.values.iter().all(|value| (value - 2.5).abs() < 1e-6));
 }

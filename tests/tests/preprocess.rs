@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use dfm_backbone::preprocess::PreprocessError;
-use dfm_backbone::{ChannelOrder, DecodeLimits, InputContract, Preprocessor, Resampling, decode};
+use dfm_backbone::{ChannelOrder, DecodeLimits, InputContract, Preprocessor, Resampling, Resize, decode};
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::pictures;
 use image::{ImageFormat, RgbImage};
@@ -24,6 +24,7 @@ fn raw_contract(width: usize, height: usize) -> InputContract {
         mean: [0.0; 3],
         standard_deviation: [1.0; 3],
         resampling: Resampling::Bytes,
+        resize: Resize::Stretch,
     }
 }
 

@@ -155,7 +155,7 @@ fn features_beyond_f32_are_named_with_their_place_among_all_pictures() {
 #[test]
 #[should_panic(expected = "a value for each of its cells")]
 fn a_grid_without_its_values_has_no_map() {
-    let grid = AnomalyGrid { height: 2, width: 2, values: vec![0.0; 3] };
+    let grid = AnomalyGrid::new(2, 2, vec![0.0; 3]);
     let _ = grid.upsample(PictureSize { width: 4, height: 4 });
 }
 

@@ -98,6 +98,7 @@ impl Contract {
             mean: self.mean.unwrap_or(usual.mean),
             standard_deviation: self.std.unwrap_or(usual.standard_deviation),
             resampling: usual.resampling,
+            resize: usual.resize,
         };
         contract.check()?;
         Ok(contract)

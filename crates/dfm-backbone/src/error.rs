@@ -15,6 +15,12 @@ pub enum BackboneError {
         /// The name as given.
         got: String,
     },
+    /// A name of no [`Resize`](crate::Resize).
+    #[error("unknown way to resize '{got}': expected stretch, mirror, letterbox or crop")]
+    UnknownResize {
+        /// The name as given.
+        got: String,
+    },
     /// A field of an [`Architecture`](crate::Architecture) is out of bounds.
     #[error(
         "architecture '{architecture}': {field} must be {expected}, got {got}; correct the description, or take a \

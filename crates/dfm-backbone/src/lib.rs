@@ -38,6 +38,7 @@ mod features;
 mod input;
 mod layer;
 mod operations;
+mod placement;
 mod precision;
 pub mod preprocess;
 mod resnet;
@@ -51,6 +52,7 @@ pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};
 pub use input::{ChannelOrder, InputContract, Resampling};
 pub use layer::Layer;
+pub use placement::{Placement, Resize, Span};
 pub use precision::NetworkPrecision;
 pub use preprocess::{
     DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,

@@ -73,21 +73,23 @@ pub(crate) fn extractor(
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
     let weights = backbone_weights(flags)?;
-    let input = weights.header().input;
-    let weights = match flags.size {
-        Some(Size { height, width }) => weights.with_input(input.with_size(height, width)),
-        None => weights,
-    };
+    let mut input = weights.header().input;
+    if let Some(Size { height, width }) = flags.size {
+        input = input.with_size(height, width);
+    }
+    input.resize = flags.resize.unwrap_or(input.resize);
+    let weights = weights.with_input(input);
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
     let (input, shape) = (header.input, extractor.feature_shape());
     info!(
-        "network {} to {}, weights from {}, input {}×{}, {} features",
+        "network {} to {}, weights from {}, input {}×{}, {}, {} features",
         header.architecture.name,
         extractor.layer(),
         header.source,
         input.height,
         input.width,
+        input.resize,
         shape.len()
     );
     Ok(extractor)

@@ -62,7 +62,7 @@ impl Aggregation {
     /// ```
     /// use dfm_core::{Aggregation, AnomalyGrid};
     ///
-    /// let grid = AnomalyGrid { height: 2, width: 2, values: vec![1.0, 4.0, 2.0, 0.0] };
+    /// let grid = AnomalyGrid::new(2, 2, vec![1.0, 4.0, 2.0, 0.0]);
     /// assert_eq!(Aggregation::Sum.of(&grid), 7.0);
     /// assert_eq!(Aggregation::Max.of(&grid), 4.0);
     /// assert_eq!("top:50%".parse::<Aggregation>()?.of(&grid), 3.0);

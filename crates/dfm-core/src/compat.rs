@@ -1,6 +1,6 @@
 //! Doing as another program does, where that differs from what is right.
 
-use dfm_backbone::{BackboneWeights, InputContract, Resampling};
+use dfm_backbone::{BackboneWeights, InputContract, Resampling, Resize};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,10 @@ impl Compat {
     /// `weights` with pictures prepared as anomalib does.
     pub(crate) fn weights(self, weights: BackboneWeights) -> Result<BackboneWeights, DfmError> {
         let input = weights.header().input;
+        if input.resize != Resize::Stretch {
+            let expected = "stretch with --compat anomalib, which has no other";
+            return Err(DfmError::Parameter { name: "resize", expected, got: input.resize.to_string() });
+        }
         let wanted = InputContract { resampling: Resampling::Floats, ..InputContract::imagenet() };
         let wanted = wanted.with_size(input.height, input.width);
         if (InputContract { resampling: Resampling::Floats, ..input }) == wanted {

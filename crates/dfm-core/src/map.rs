@@ -1,7 +1,7 @@
 //! Where a score comes from: a grid of cells, and the map of the picture's size
 //! that is made of it.
 
-use dfm_backbone::PictureSize;
+use dfm_backbone::{PictureSize, Placement, Span};
 
 /// The part of the score that each cell of the feature map holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub struct AnomalyGrid {
     /// `[height, width]`, row by row; the score is made of them, see
     /// [`Aggregation`](crate::Aggregation).
     pub values: Vec<f32>,
+    /// Where the picture lies under the grid.
+    pub placement: Placement,
 }
 
 /// An anomaly map: one value for each pixel of the original picture.
@@ -27,9 +29,15 @@ pub struct AnomalyMap {
 }
 
 impl AnomalyGrid {
+    /// A grid that covers the picture and nothing else.
+    pub fn new(height: usize, width: usize, values: Vec<f32>) -> Self {
+        Self { height, width, values, placement: Placement::WHOLE }
+    }
+
     /// The map of a picture of `size`: bilinear between the centres of the cells,
     /// constant beyond the outermost (PyTorch's `interpolate` with
-    /// `align_corners=False`).
+    /// `align_corners=False`). Cells that lie beside the picture have no pixels, and
+    /// pixels beside the grid, which nothing judged, are 0: the least that a cell can be.
     ///
     /// Cost: a few operations a pixel.
     ///
@@ -42,7 +50,7 @@ impl AnomalyGrid {
     /// ```
     /// use dfm_core::{AnomalyGrid, PictureSize};
     ///
-    /// let grid = AnomalyGrid { height: 1, width: 2, values: vec![0.0, 1.0] };
+    /// let grid = AnomalyGrid::new(1, 2, vec![0.0, 1.0]);
     /// let map = grid.upsample(PictureSize { width: 4, height: 1 });
     /// assert_eq!(map.values, [0.0, 0.25, 0.75, 1.0]);
     /// ```
@@ -50,13 +58,19 @@ impl AnomalyGrid {
         let cells = self.height * self.width;
         assert!(cells > 0 && self.values.len() == cells, "a grid has a value for each of its cells");
         let (width, height) = (size.width as usize, size.height as usize);
-        let columns: Vec<Between> = (0..width).map(|x| Between::new(x, width, self.width)).collect();
+        let Placement { across, down } = self.placement;
+        let columns: Vec<Option<Between>> =
+            (0..width).map(|x| Between::new(across, x, width, self.width)).collect();
         let mut values = Vec::with_capacity(width * height);
         for y in 0..height {
-            let rows = Between::new(y, height, self.height);
+            let Some(rows) = Between::new(down, y, height, self.height) else {
+                values.resize(values.len() + width, 0.0);
+                continue;
+            };
             let row = |index: usize| &self.values[index * self.width..][..self.width];
             let (above, below) = (row(rows.first), row(rows.second));
             values.extend(columns.iter().map(|columns| {
+                let Some(columns) = columns else { return 0.0 };
                 let upper = columns.mix(above[columns.first], above[columns.second]);
                 let lower = columns.mix(below[columns.first], below[columns.second]);
                 rows.mix(upper, lower)
@@ -74,12 +88,16 @@ struct Between {
 }
 
 impl Between {
-    /// For pixel `index` of `pixels` along a side of `cells`.
-    fn new(index: usize, pixels: usize, cells: usize) -> Self {
-        let position = (index as f64 + 0.5) * cells as f64 / pixels as f64 - 0.5;
-        let position = position.max(0.0);
+    /// For pixel `index` of `pixels`, which lie at `span` along a side of `cells`; none
+    /// if its centre is beside them.
+    fn new(span: Span, index: usize, pixels: usize, cells: usize) -> Option<Self> {
+        let centre = span.centre(index, pixels);
+        if !(0.0..=1.0).contains(&centre) {
+            return None;
+        }
+        let position = (centre * cells as f64 - 0.5).max(0.0);
         let first = (position as usize).min(cells - 1);
-        Self { first, second: (first + 1).min(cells - 1), share: (position - first as f64) as f32 }
+        Some(Self { first, second: (first + 1).min(cells - 1), share: (position - first as f64) as f32 })
     }
 
     fn mix(&self, first: f32, second: f32) -> f32 {

@@ -132,9 +132,11 @@ impl Dfm {
                     DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
                     other => other,
                 })?;
+            let input = self.extractor.weights().header().input;
             let mut maps = scores.maps.into_iter();
-            for score in scores.values {
+            for (score, picture) in scores.values.into_iter().zip(batch) {
                 let map = maps.next().filter(|_| options.map);
+                let map = map.map(|map| AnomalyGrid { placement: input.placement(picture.original), ..map });
                 if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
                     return Err(DfmError::MapRange { picture: predictions.len(), score });
                 }

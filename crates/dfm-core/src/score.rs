@@ -68,7 +68,7 @@ pub(crate) enum Scorer {
 pub(crate) struct Scores {
     /// One a row.
     pub(crate) values: Vec<f64>,
-    /// One a row, none for NLL.
+    /// One a row, placed as if each were the picture; none for NLL.
     pub(crate) maps: Vec<AnomalyGrid>,
 }
 
@@ -156,7 +156,7 @@ fn residual_cells(pca: &PcaScorer, rows: Tensor<2>, shape: FeatureShape) -> Resu
 
 fn grid(cells: &[f64], shape: FeatureShape) -> AnomalyGrid {
     let values = cells.iter().map(|cell| *cell as f32).collect();
-    AnomalyGrid { height: shape.height, width: shape.width, values }
+    AnomalyGrid::new(shape.height, shape.width, values)
 }
 
 /// `‖x‖²` of each row, on the host: `f32` need not hold it.

@@ -7,6 +7,7 @@ mod jpeg;
 mod jpeg_layout;
 mod normalise;
 mod resize;
+mod surround;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ pub use image::RgbImage;
 
 use crate::error::BackboneError;
 use crate::input::{InputContract, Resampling};
+use crate::placement::Layout;
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,7 +65,8 @@ impl Preprocessor {
     }
 
     /// Resizes (bilinear with antialias, as PIL and torchvision do) and
-    /// normalises an upright picture. The aspect ratio is not kept.
+    /// normalises an upright picture, its aspect treated as the contract's
+    /// [`Resize`](crate::Resize) says.
     ///
     /// # Errors
     ///
@@ -73,18 +76,20 @@ impl Preprocessor {
         if width == 0 || height == 0 {
             return Err(PreprocessError::Empty { width, height });
         }
-        let InputContract { width: to_width, height: to_height, .. } = self.contract;
+        let original = PictureSize { width, height };
+        let Layout { source, target } = self.contract.layout(original);
+        let [_, _, to_width, to_height] = target;
         let pixels = match self.contract.resampling {
             Resampling::Bytes => {
-                normalise::bytes(&resize::bytes(picture, to_width, to_height)?, &self.contract)
+                normalise::bytes(&resize::bytes(picture, source, to_width, to_height)?, &self.contract)
             }
             Resampling::Floats => {
-                normalise::floats(&resize::floats(picture, to_width, to_height)?, &self.contract)
+                normalise::floats(&resize::floats(picture, source, to_width, to_height)?, &self.contract)
             }
         };
         Ok(PreparedPicture {
-            pixels,
-            original: PictureSize { width, height },
+            pixels: surround::surround(pixels, target, &self.contract),
+            original,
             content_hash: content_hash(picture),
         })
     }

@@ -9,46 +9,58 @@ use image::RgbImage;
 
 use super::error::PreprocessError;
 
-/// `picture` at `width` × `height` pixels, rounded to bytes.
-pub(super) fn bytes(picture: &RgbImage, width: usize, height: usize) -> Result<Vec<u8>, PreprocessError> {
+/// The part `source` (left, top, width, height) of `picture` at `width` × `height` pixels,
+/// rounded to bytes. As with PIL's `box`, the filter sees what lies just beyond the part.
+pub(super) fn bytes(
+    picture: &RgbImage,
+    source: [f64; 4],
+    width: usize,
+    height: usize,
+) -> Result<Vec<u8>, PreprocessError> {
     let failed = |reason: String| failed(picture, [width, height], reason);
-    if has_size(picture, width, height) {
+    if is_there(picture, source, width, height) {
         return Ok(picture.as_raw().clone());
     }
-    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
+    let whole = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
         .map_err(|error| failed(error.to_string()))?;
     // The input contract bounds both sides far below `u32`.
     let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut target, &options()).map_err(|error| failed(error.to_string()))?;
+    Resizer::new()
+        .resize(&whole, &mut target, &options(source))
+        .map_err(|error| failed(error.to_string()))?;
     Ok(target.into_vec())
 }
 
-/// `picture` at `width` × `height` pixels, in 0 to 255 but not rounded.
+/// [`bytes`], in 0 to 255 but not rounded.
 pub(super) fn floats(
     picture: &RgbImage,
+    source: [f64; 4],
     width: usize,
     height: usize,
 ) -> Result<Vec<[f32; 3]>, PreprocessError> {
     let failed = |reason: String| failed(picture, [width, height], reason);
     let pixels = picture.pixels().map(|pixel| pixel.0.map(f32::from));
-    if has_size(picture, width, height) {
+    if is_there(picture, source, width, height) {
         return Ok(pixels.collect());
     }
-    let source = TypedImage::from_pixels(picture.width(), picture.height(), pixels.map(F32x3::new).collect())
+    let whole = TypedImage::from_pixels(picture.width(), picture.height(), pixels.map(F32x3::new).collect())
         .map_err(|error| failed(error.to_string()))?;
     let mut target = TypedImage::new(width as u32, height as u32);
     Resizer::new()
-        .resize_typed(&source, &mut target, &options())
+        .resize_typed(&whole, &mut target, &options(source))
         .map_err(|error| failed(error.to_string()))?;
     Ok(target.pixels().iter().map(|pixel| pixel.0).collect())
 }
 
-fn options() -> ResizeOptions {
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+fn options([left, top, width, height]: [f64; 4]) -> ResizeOptions {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    options.crop(left, top, width, height)
 }
 
-fn has_size(picture: &RgbImage, width: usize, height: usize) -> bool {
-    picture.width() as usize == width && picture.height() as usize == height
+/// Whether nothing is left to do.
+fn is_there(picture: &RgbImage, source: [f64; 4], width: usize, height: usize) -> bool {
+    let whole = [0.0, 0.0, f64::from(picture.width()), f64::from(picture.height())];
+    source == whole && picture.width() as usize == width && picture.height() as usize == height
 }
 
 fn failed(picture: &RgbImage, [to_width, to_height]: [usize; 2], reason: String) -> PreprocessError {

@@ -67,6 +67,7 @@ fn default_backbone(params: &DfmParams) -> BackboneFlags {
         layer: params.layer,
         pool: params.pool,
         size: None,
+        resize: None,
         seed: 0,
     }
 }

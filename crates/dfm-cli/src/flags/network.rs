@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dfm_backbone::{Layer, NetworkPrecision};
+use dfm_backbone::{Layer, NetworkPrecision, Resize};
 
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, parse_precision, parse_size};
@@ -40,6 +40,11 @@ pub(crate) struct BackboneFlags {
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<Size>,
+    /// How pictures of another aspect come to that size: stretch, or their aspect kept, mirror
+    /// (borders reflected), letterbox (filled with the mean) or crop (the middle alone); the
+    /// weights' own, usually stretch, unless given
+    #[arg(long, value_name = "HOW")]
+    pub(crate) resize: Option<Resize>,
     /// Seed of random weights
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -55,7 +60,7 @@ pub(crate) struct FeaturesFlags {
     #[arg(short, long)]
     pub(crate) output: PathBuf,
     /// Take network, layer, pool and size from this model; with --weights if it is slim
-    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "seed"])]
+    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "seed"])]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_scale_belongs_to_the_model_and_brighter_is_more() {
         let size = PictureSize { width: 2, height: 1 };
-        let grid = |values: [f32; 2]| AnomalyGrid { height: 1, width: 2, values: values.to_vec() };
+        let grid = |values: [f32; 2]| AnomalyGrid::new(1, 2, values.to_vec());
         let weak = Heatmap::new(&grid([1.0, 2.0]), size, Some(2.0), Aggregation::Sum);
         let strong = Heatmap::new(&grid([1.0, 20.0]), size, Some(2.0), Aggregation::Sum);
         assert_eq!(weak.levels[0], strong.levels[0]);
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn where_the_largest_cell_is_the_score_its_threshold_is_the_middle() {
         let size = PictureSize { width: 2, height: 1 };
-        let grid = AnomalyGrid { height: 1, width: 2, values: vec![3.0, 3.0] };
+        let grid = AnomalyGrid::new(1, 2, vec![3.0, 3.0]);
         for aggregation in [Aggregation::Max, Aggregation::Top { percent: 1.0 }] {
             assert_eq!(Heatmap::new(&grid, size, Some(3.0), aggregation).levels, [0.5, 0.5]);
         }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn an_overlay_leaves_quiet_pixels_as_they_are() {
         let size = PictureSize { width: 1, height: 1 };
-        let grid = AnomalyGrid { height: 1, width: 1, values: vec![0.0] };
+        let grid = AnomalyGrid::new(1, 1, vec![0.0]);
         let picture = RgbImage::from_pixel(1, 1, Rgb([10, 200, 30]));
         assert_eq!(Heatmap::new(&grid, size, Some(1.0), Aggregation::Sum).over(&picture), picture);
         assert_eq!(Heatmap::new(&grid, size, None, Aggregation::Sum).colours().dimensions(), (1, 1));

@@ -1,0 +1,148 @@
+//! Where a picture lies in what the network sees of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackboneError;
+use crate::preprocess::PictureSize;
+
+/// How a picture comes to the size of the network's input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Each side by itself: the aspect is lost, nothing else.
+    #[default]
+    Stretch,
+    /// The aspect kept, whole, in the middle; what is left on two sides is filled with the
+    /// picture's mirror image, the pixels at its border repeated (NumPy's `symmetric`).
+    Mirror,
+    /// The aspect kept, whole, in the middle; what is left on two sides is filled with the
+    /// weights' mean. That is zero once normalised, which is what convolutions take for
+    /// granted beyond their input, so that the filling shows no pattern of its own.
+    Letterbox,
+    /// The aspect kept, the middle of the picture alone, as large as fills the input. What
+    /// lies outside is not seen.
+    Crop,
+}
+
+impl Resize {
+    /// Every way, in order.
+    pub const ALL: [Self; 4] = [Self::Stretch, Self::Mirror, Self::Letterbox, Self::Crop];
+
+    /// `stretch`, `mirror`, `letterbox` or `crop`.
+    pub fn name(self) -> &'static str {
+        ["stretch", "mirror", "letterbox", "crop"][self as usize]
+    }
+
+    /// What is not written, so that the hashes of weights that were made before stay.
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::Stretch
+    }
+}
+
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Resize {
+    type Err = BackboneError;
+
+    fn from_str(name: &str) -> Result<Self, BackboneError> {
+        let found = Self::ALL.into_iter().find(|resize| resize.name() == name);
+        found.ok_or_else(|| BackboneError::UnknownResize { got: name.to_owned() })
+    }
+}
+
+/// Where one side of a picture lies along that side of the network's input, in sides of
+/// the input: 0 and 1 are the input's ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// Where the picture begins; negative where its beginning is not seen.
+    pub start: f64,
+    /// How long the picture is.
+    pub length: f64,
+}
+
+impl Span {
+    /// Where the centre of pixel `index` of `pixels` lies.
+    pub fn centre(&self, index: usize, pixels: usize) -> f64 {
+        (self.start * pixels as f64 + (index as f64 + 0.5) * self.length) / pixels as f64
+    }
+}
+
+/// Where a picture lies in the network's input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// From left to right.
+    pub across: Span,
+    /// From top to bottom.
+    pub down: Span,
+}
+
+impl Placement {
+    /// The picture is the input.
+    pub const WHOLE: Self =
+        Self { across: Span { start: 0.0, length: 1.0 }, down: Span { start: 0.0, length: 1.0 } };
+}
+
+/// Which part of a picture becomes which part of the network's input, in pixels of each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Layout {
+    /// Left, top, width and height in the picture; within it.
+    pub(crate) source: [f64; 4],
+    /// Left, top, width and height in the input; within it, and not empty.
+    pub(crate) target: [usize; 4],
+}
+
+impl Layout {
+    /// Of a picture of `size`, which has pixels, in an input of `[height, width]`.
+    pub(crate) fn new(resize: Resize, size: PictureSize, [height, width]: [usize; 2]) -> Self {
+        // A side of a picture is 32 bits and one of the input 13: products are exact.
+        let (across, down) = (u64::from(size.width), u64::from(size.height));
+        let (to_across, to_down) = (width as u64, height as u64);
+        let wider = across * to_down > down * to_across;
+        let whole = Self {
+            source: [0.0, 0.0, f64::from(size.width), f64::from(size.height)],
+            target: [0, 0, width, height],
+        };
+        match resize {
+            Resize::Stretch => whole,
+            Resize::Mirror | Resize::Letterbox => {
+                // To the nearest whole pixel.
+                let scaled = |side, to, from| ((2 * side * to + from) / (2 * from)).max(1) as usize;
+                let (across, down) = match wider {
+                    true => (width, scaled(down, to_across, across)),
+                    false => (scaled(across, to_down, down), height),
+                };
+                Self { target: [(width - across) / 2, (height - down) / 2, across, down], ..whole }
+            }
+            Resize::Crop => {
+                let (seen_across, seen_down) = match wider {
+                    true => ((down * to_across) as f64 / to_down as f64, down as f64),
+                    false => (across as f64, (across * to_down) as f64 / to_across as f64),
+                };
+                let beside = |side: u64, seen: f64| (side as f64 - seen) / 2.0;
+                let source = [beside(across, seen_across), beside(down, seen_down), seen_across, seen_down];
+                Self { source, ..whole }
+            }
+        }
+    }
+
+    /// Where the whole picture lies, beyond the input where it is not seen.
+    pub(crate) fn placement(&self, size: PictureSize, [height, width]: [usize; 2]) -> Placement {
+        let along = |axis: usize, pixels: u32, input: usize| {
+            let (from, seen) = (self.source[axis], self.source[2 + axis]);
+            let (to, shown) = (self.target[axis] as f64, self.target[2 + axis] as f64);
+            let input = input as f64;
+            Span {
+                start: (to - from * shown / seen) / input,
+                length: f64::from(pixels) / seen * shown / input,
+            }
+        };
+        Placement { across: along(0, size.width, width), down: along(1, size.height, height) }
+    }
+}
