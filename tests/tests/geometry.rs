@@ -74,7 +74,7 @@ fn maps_lie_where_scipy_lays_them() {
         let (shape, expected) = GOLDEN.f32(&format!("{case}.map"));
         let size = PictureSize { width: picture.width(), height: picture.height() };
         let grid = AnomalyGrid {
-            placement: contract.placement(size),
+            placement: Preprocessor::new(contract).unwrap().placement(size),
             ..AnomalyGrid::new(cells[0], cells[1], values)
         };
         let map = grid.upsample(size);
@@ -93,8 +93,8 @@ fn a_picture_of_the_networks_aspect_is_the_same_in_every_way() {
         let size = PictureSize { width, height };
         let prepared = |resize| {
             let contract = contract(24, 40, resize);
-            let picture = Preprocessor::new(contract).unwrap().prepare(&picture).unwrap();
-            (picture.pixels, contract.placement(size))
+            let preprocessor = Preprocessor::new(contract).unwrap();
+            (preprocessor.prepare(&picture).unwrap().pixels, preprocessor.placement(size))
         };
         for resize in Resize::ALL {
             assert!(prepared(resize) == prepared(Resize::Stretch), "{width}×{height} {resize}");

@@ -75,6 +75,9 @@ pub enum BackboneError {
         /// Width of the map.
         width: usize,
     },
+    /// A region that cannot be.
+    #[error(transparent)]
+    Region(#[from] crate::region::RegionError),
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),

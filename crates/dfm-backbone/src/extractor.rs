@@ -1,6 +1,6 @@
 //! Pictures in, feature rows out.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
@@ -10,6 +10,7 @@ use crate::features::FeatureShape;
 use crate::layer::Layer;
 use crate::precision::NetworkPrecision;
 use crate::preprocess::{PreparedPicture, Preprocessor};
+use crate::region::Region;
 use crate::weights::BackboneWeights;
 
 /// A network up to one layer, with the pooling behind it and the preparation
@@ -26,6 +27,8 @@ pub struct FeatureExtractor {
     largest_batch: usize,
     /// Of a network in int8.
     ranges: Option<ActivationRanges>,
+    /// Of a region by a mask: `[1, D]`, one where the column's cell counts, else zero.
+    counted: Option<Tensor<2>>,
 }
 
 impl FeatureExtractor {
@@ -70,7 +73,35 @@ impl FeatureExtractor {
     ///
     /// Those of [`int8`](Self::int8).
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
-        Self::build(self.weights, self.layer, self.pool, self.compute, Some(ranges))
+        let region = self.region().cloned();
+        let mut int8 = Self::build(self.weights, self.layer, self.pool, self.compute, Some(ranges))?;
+        int8.set_region(region)?;
+        Ok(int8)
+    }
+
+    /// Looks at a part of every picture, or at all of it. Of a mask, the features of cells
+    /// that hold none of its pixels are zero, in every picture alike.
+    ///
+    /// # Errors
+    ///
+    /// If no cell would have features; then nothing changes.
+    pub fn set_region(&mut self, region: Option<Region>) -> Result<(), BackboneError> {
+        let preprocessor = self.preprocessor.clone().with_region(region);
+        self.counted = match preprocessor.counted_cells([self.shape.height, self.shape.width])? {
+            Some(cells) => {
+                let row = cells.iter().map(|counts| f32::from(u8::from(*counts)));
+                let values: Vec<f32> = row.cycle().take(self.shape.len()).collect();
+                Some(Tensor::from_data(TensorData::new(values, [1, self.shape.len()]), self.device()))
+            }
+            None => None,
+        };
+        self.preprocessor = preprocessor;
+        Ok(())
+    }
+
+    /// The part of every picture that counts, if it is not all of it.
+    pub fn region(&self) -> Option<&Region> {
+        self.preprocessor.region()
     }
 
     fn build(
@@ -98,7 +129,19 @@ impl FeatureExtractor {
         }
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
         let network = Forward::new(&weights, layer, pool, &compute, ranges.as_ref())?;
-        Ok(Self { weights, network, layer, pool, shape, preprocessor, compute, largest_batch, ranges })
+        let counted = None;
+        Ok(Self {
+            weights,
+            network,
+            layer,
+            pool,
+            shape,
+            preprocessor,
+            compute,
+            largest_batch,
+            ranges,
+            counted,
+        })
     }
 
     /// The weights, up to the layer.
@@ -161,7 +204,11 @@ impl FeatureExtractor {
     pub fn extract(&self, pictures: &[PreparedPicture]) -> Result<Tensor<2>, BackboneError> {
         let input = self.weights.header().input;
         let pixels = self.pixels(pictures)?;
-        self.network.run(&pixels, [input.height, input.width], self.compute.device())
+        let rows = self.network.run(&pixels, [input.height, input.width], self.compute.device())?;
+        Ok(match &self.counted {
+            Some(counted) => rows * counted.clone(),
+            None => rows,
+        })
     }
 
     /// How large activations become over `pictures` in `f32`, for

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::error::BackboneError;
-use crate::placement::{Layout, Placement, Resize};
-use crate::preprocess::PictureSize;
+use crate::placement::Resize;
 
 /// The longest side, in pixels, that pictures may be resized to.
 const LARGEST_SIDE: usize = 4096;
@@ -128,29 +127,6 @@ impl InputContract {
         self.height = height;
         self.width = width;
         self
-    }
-
-    /// Where a picture of `size` lies in the network's input; as if it were the input, if
-    /// it has no pixels.
-    ///
-    /// ```
-    /// use dfm_backbone::{InputContract, PictureSize, Resize};
-    ///
-    /// let input = InputContract { resize: Resize::Mirror, ..InputContract::imagenet() };
-    /// let placement = input.placement(PictureSize { width: 512, height: 128 });
-    /// assert_eq!((placement.across.start, placement.across.length), (0.0, 1.0));
-    /// assert_eq!((placement.down.start, placement.down.length), (0.375, 0.25));
-    /// ```
-    pub fn placement(&self, size: PictureSize) -> Placement {
-        match size.width > 0 && size.height > 0 {
-            true => self.layout(size).placement(size, [self.height, self.width]),
-            false => Placement::WHOLE,
-        }
-    }
-
-    /// Which part of a picture of `size`, which has pixels, becomes which part of the input.
-    pub(crate) fn layout(&self, size: PictureSize) -> Layout {
-        Layout::new(self.resize, size, [self.height, self.width])
     }
 
     /// The largest magnitude of a prepared value.

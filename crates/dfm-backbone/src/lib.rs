@@ -41,6 +41,7 @@ mod operations;
 mod placement;
 mod precision;
 pub mod preprocess;
+mod region;
 mod resnet;
 pub mod weights;
 
@@ -57,6 +58,7 @@ pub use precision::NetworkPrecision;
 pub use preprocess::{
     DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,
 };
+pub use region::{Region, RegionError};
 pub use resnet::ResNet;
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,

@@ -1,12 +1,15 @@
 //! Where a picture lies in what the network sees of it.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::BackboneError;
 use crate::preprocess::PictureSize;
+use crate::region::Region;
 
 /// How a picture comes to the size of the network's input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,25 +71,68 @@ pub struct Span {
 }
 
 impl Span {
-    /// Where the centre of pixel `index` of `pixels` lies.
-    pub fn centre(&self, index: usize, pixels: usize) -> f64 {
-        (self.start * pixels as f64 + (index as f64 + 0.5) * self.length) / pixels as f64
+    /// Where the point that is `position` of `pixels` along the picture lies; the centre of
+    /// its first pixel is at a half.
+    pub fn at(&self, position: f64, pixels: usize) -> f64 {
+        self.start + position / pixels as f64 * self.length
+    }
+
+    /// Which of `count` cells along the input hold a part of the pixels in `range` of `pixels`.
+    fn cells(&self, range: Range<usize>, pixels: usize, count: usize) -> Range<usize> {
+        // Less than any part of a pixel: rounding must not reach into the next cell.
+        const ROUNDING: f64 = 1e-9;
+        let cell = |position: usize| self.at(position as f64, pixels) * count as f64;
+        let first = (cell(range.start) + ROUNDING).floor().max(0.0) as usize;
+        let last = (cell(range.end) - ROUNDING).ceil().max(0.0) as usize;
+        first.min(count)..last.clamp(first.min(count), count)
     }
 }
 
-/// Where a picture lies in the network's input.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Where a picture lies in the network's input, and what of it counts.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Placement {
     /// From left to right.
     pub across: Span,
     /// From top to bottom.
     pub down: Span,
+    /// The pixels that count, if not all do.
+    pub region: Option<Arc<Region>>,
 }
 
 impl Placement {
     /// The picture is the input.
-    pub const WHOLE: Self =
-        Self { across: Span { start: 0.0, length: 1.0 }, down: Span { start: 0.0, length: 1.0 } };
+    pub const WHOLE: Self = Self {
+        across: Span { start: 0.0, length: 1.0 },
+        down: Span { start: 0.0, length: 1.0 },
+        region: None,
+    };
+
+    /// The pixels of a picture of `size` that count, as `[row, first column, column behind
+    /// the last]`, row by row.
+    pub fn pieces(&self, size: PictureSize) -> Vec<[usize; 3]> {
+        let PictureSize { width, height } = size;
+        match &self.region {
+            Some(region) => {
+                let within = region.pieces().filter(|[y, from, _]| *y < height && *from < width);
+                within.map(|[y, from, to]| [y, from, to.min(width)].map(|place| place as usize)).collect()
+            }
+            None => (0..height as usize).map(|y| [y, 0, width as usize]).collect(),
+        }
+    }
+
+    /// Which cells of a grid of `[height, width]` over the input hold a part of a pixel that
+    /// counts, row by row; `size` is the picture's.
+    pub fn cells(&self, size: PictureSize, [height, width]: [usize; 2]) -> Vec<bool> {
+        let mut cells = vec![false; height * width];
+        let (across, down) = (size.width as usize, size.height as usize);
+        for [y, from, to] in self.pieces(size) {
+            let columns = self.across.cells(from..to, across, width);
+            for row in self.down.cells(y..y + 1, down, height) {
+                cells[row * width..][columns.clone()].fill(true);
+            }
+        }
+        cells
+    }
 }
 
 /// Which part of a picture becomes which part of the network's input, in pixels of each.
@@ -113,7 +159,8 @@ impl Layout {
             Resize::Stretch => whole,
             Resize::Mirror | Resize::Letterbox => {
                 // To the nearest whole pixel.
-                let scaled = |side, to, from| ((2 * side * to + from) / (2 * from)).max(1) as usize;
+                let scaled =
+                    |side: u64, to: u64, from: u64| ((2 * side * to + from) / (2 * from)).max(1) as usize;
                 let (across, down) = match wider {
                     true => (width, scaled(down, to_across, across)),
                     false => (scaled(across, to_down, down), height),
@@ -132,10 +179,16 @@ impl Layout {
         }
     }
 
-    /// Where the whole picture lies, beyond the input where it is not seen.
-    pub(crate) fn placement(&self, size: PictureSize, [height, width]: [usize; 2]) -> Placement {
+    /// Where a picture of `whole` size lies, beyond the input where it is not seen, if this is
+    /// the layout of a part of it whose upper left corner is `corner`.
+    pub(crate) fn placement(
+        &self,
+        corner: [u32; 2],
+        whole: PictureSize,
+        [height, width]: [usize; 2],
+    ) -> Placement {
         let along = |axis: usize, pixels: u32, input: usize| {
-            let (from, seen) = (self.source[axis], self.source[2 + axis]);
+            let (from, seen) = (f64::from(corner[axis]) + self.source[axis], self.source[2 + axis]);
             let (to, shown) = (self.target[axis] as f64, self.target[2 + axis] as f64);
             let input = input as f64;
             Span {
@@ -143,6 +196,6 @@ impl Layout {
                 length: f64::from(pixels) / seen * shown / input,
             }
         };
-        Placement { across: along(0, size.width, width), down: along(1, size.height, height) }
+        Placement { across: along(0, whole.width, width), down: along(1, whole.height, height), region: None }
     }
 }

@@ -15,6 +15,7 @@ use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
 use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
+use crate::input;
 use crate::values::Size;
 use crate::weights::Cache;
 
@@ -171,6 +172,9 @@ pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
     let mut model = open_model(&flags.model, flags.weights.as_deref(), device(&flags.compute)?)?;
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
+    }
+    if let Some(roi) = &flags.roi {
+        model.set_region(Some(input::region(roi)?)).with_context(|| format!("--roi {roi}"))?;
     }
     Ok(model)
 }

@@ -54,6 +54,17 @@ pub enum DfmError {
         /// The raw score.
         score: f64,
     },
+    /// A region that a fitted model cannot be given.
+    #[error(
+        "the model was fitted to the cells of region {expected}, and region {got} has others: give a rectangle to a \
+         model without a mask, or fit one with this mask"
+    )]
+    OtherCells {
+        /// The model's region.
+        expected: String,
+        /// The region given.
+        got: String,
+    },
     /// The pictures do not differ in what the network sees.
     #[error(
         "all {pictures} pictures have the same features: a model of normal needs pictures that vary; check that the \

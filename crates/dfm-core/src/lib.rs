@@ -66,8 +66,8 @@ pub use calibrate::{Calibration, Label};
 pub use compat::Compat;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Resampling, Resize,
-    RgbImage, Span, decode,
+    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
+    Resampling, Resize, RgbImage, Span, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};

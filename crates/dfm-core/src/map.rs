@@ -13,7 +13,7 @@ pub struct AnomalyGrid {
     /// `[height, width]`, row by row; the score is made of them, see
     /// [`Aggregation`](crate::Aggregation).
     pub values: Vec<f32>,
-    /// Where the picture lies under the grid.
+    /// Where the picture lies under the grid, and what of it counts.
     pub placement: Placement,
 }
 
@@ -36,8 +36,9 @@ impl AnomalyGrid {
 
     /// The map of a picture of `size`: bilinear between the centres of the cells,
     /// constant beyond the outermost (PyTorch's `interpolate` with
-    /// `align_corners=False`). Cells that lie beside the picture have no pixels, and
-    /// pixels beside the grid, which nothing judged, are 0: the least that a cell can be.
+    /// `align_corners=False`). Cells that lie beside the picture have no pixels. Pixels beside
+    /// the grid, which nothing judged, and those that do not count are 0: the least that a cell
+    /// can be.
     ///
     /// Cost: a few operations a pixel.
     ///
@@ -58,23 +59,20 @@ impl AnomalyGrid {
         let cells = self.height * self.width;
         assert!(cells > 0 && self.values.len() == cells, "a grid has a value for each of its cells");
         let (width, height) = (size.width as usize, size.height as usize);
-        let Placement { across, down } = self.placement;
+        let Placement { across, down, .. } = self.placement;
         let columns: Vec<Option<Between>> =
             (0..width).map(|x| Between::new(across, x, width, self.width)).collect();
-        let mut values = Vec::with_capacity(width * height);
-        for y in 0..height {
-            let Some(rows) = Between::new(down, y, height, self.height) else {
-                values.resize(values.len() + width, 0.0);
-                continue;
-            };
+        let mut values = vec![0.0; width * height];
+        for [y, from, to] in self.placement.pieces(size) {
+            let Some(rows) = Between::new(down, y, height, self.height) else { continue };
             let row = |index: usize| &self.values[index * self.width..][..self.width];
             let (above, below) = (row(rows.first), row(rows.second));
-            values.extend(columns.iter().map(|columns| {
-                let Some(columns) = columns else { return 0.0 };
+            for (value, columns) in values[y * width..][from..to].iter_mut().zip(&columns[from..to]) {
+                let Some(columns) = columns else { continue };
                 let upper = columns.mix(above[columns.first], above[columns.second]);
                 let lower = columns.mix(below[columns.first], below[columns.second]);
-                rows.mix(upper, lower)
-            }));
+                *value = rows.mix(upper, lower);
+            }
         }
         AnomalyMap { width, height, values }
     }
@@ -91,7 +89,7 @@ impl Between {
     /// For pixel `index` of `pixels`, which lie at `span` along a side of `cells`; none
     /// if its centre is beside them.
     fn new(span: Span, index: usize, pixels: usize, cells: usize) -> Option<Self> {
-        let centre = span.centre(index, pixels);
+        let centre = span.at(index as f64 + 0.5, pixels);
         if !(0.0..=1.0).contains(&centre) {
             return None;
         }

@@ -1,6 +1,6 @@
 //! A fitted model and what it says of a picture.
 
-use dfm_backbone::{FeatureExtractor, PreparedPicture, Preprocessor};
+use dfm_backbone::{BackboneError, FeatureExtractor, PreparedPicture, Preprocessor, Region};
 use dfm_stats::FitStatistic;
 use serde::{Deserialize, Serialize};
 
@@ -132,11 +132,12 @@ impl Dfm {
                     DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
                     other => other,
                 })?;
-            let input = self.extractor.weights().header().input;
+            let preprocessor = self.preprocessor();
             let mut maps = scores.maps.into_iter();
             for (score, picture) in scores.values.into_iter().zip(batch) {
                 let map = maps.next().filter(|_| options.map);
-                let map = map.map(|map| AnomalyGrid { placement: input.placement(picture.original), ..map });
+                let map =
+                    map.map(|map| AnomalyGrid { placement: preprocessor.placement(picture.original), ..map });
                 if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
                     return Err(DfmError::MapRange { picture: predictions.len(), score });
                 }
@@ -155,6 +156,28 @@ impl Dfm {
     /// their activations may all be held at once.
     pub fn batch(&self) -> usize {
         self.record.params.batch.min(self.extractor.largest_batch())
+    }
+
+    /// Looks at another part of every picture, or at all of it. A rectangle can move, as
+    /// parts do under a camera; a mask is part of the fit.
+    ///
+    /// # Errors
+    ///
+    /// If scores would then be made of other cells than those that the model was fitted to;
+    /// then nothing changes.
+    pub fn set_region(&mut self, region: Option<Region>) -> Result<(), DfmError> {
+        let shape = self.extractor.feature_shape();
+        let grid = [shape.height, shape.width];
+        let fitted = self.preprocessor().counted_cells(grid).map_err(BackboneError::from)?;
+        let asked = self.preprocessor().with_region(region.clone());
+        if asked.counted_cells(grid).map_err(BackboneError::from)? != fitted {
+            let named = |region: Option<&Region>| region.map_or("none".to_owned(), Region::to_string);
+            let (expected, got) = (named(self.extractor.region()), named(region.as_ref()));
+            return Err(DfmError::OtherCells { expected, got });
+        }
+        self.extractor.set_region(region.clone())?;
+        self.record.params.region = region;
+        Ok(())
     }
 
     /// Prepares pictures as this model expects them.

@@ -1,7 +1,7 @@
 //! What a fit can be told: unchecked parameters, and the checked ones that
 //! alone can fit.
 
-use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision};
+use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision, Region};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, StreamingParams, ValidPcaParams, ValidStreamingParams};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,9 @@ pub struct DfmParams {
     pub score: ScoreKind,
     /// How FRE is made of the cells of its map.
     pub aggregation: Aggregation,
+    /// The part of every picture that counts; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// Another program whose numbers are wanted, where they differ from ours.
     pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
@@ -117,6 +120,7 @@ impl Default for DfmParams {
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
+            region: None,
             compat: None,
             calibration: Some(CalibrationParams::default()),
             precision: NetworkPrecision::F32,
@@ -195,7 +199,9 @@ impl ValidDfmParams {
             Some(compat) => compat.weights(weights)?,
             None => weights,
         };
-        Ok(FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?)
+        let mut extractor = FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?;
+        extractor.set_region(self.params.region.clone())?;
+        Ok(extractor)
     }
 
     /// The fit of features within the memory that these parameters allow.

@@ -80,7 +80,9 @@ fn run(probe: &[u8], extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(V
             expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
             got: format!("{} bytes", probe.len()),
         })?;
-    let rows = extractor.extract(&[extractor.preprocessor().prepare(&picture)?])?;
+    // The probe is no picture that a region could be of.
+    let preprocessor = extractor.preprocessor().with_region(None);
+    let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
     let scores = scorer.score(rows, extractor.feature_shape())?;
     Ok((features, scores.values[0]))

@@ -76,6 +76,19 @@ pub enum PreprocessError {
         /// What the decoder found.
         source: image::ImageError,
     },
+    /// The region of interest lies elsewhere.
+    #[error(
+        "the region {region} is of no picture of {width}×{height} pixels: leave the picture out, or give another \
+         region"
+    )]
+    Region {
+        /// The region.
+        region: String,
+        /// Width of the picture.
+        width: u32,
+        /// Height of the picture.
+        height: u32,
+    },
     /// The picture could not be resized.
     #[error(
         "resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}; scale the picture down, or choose \

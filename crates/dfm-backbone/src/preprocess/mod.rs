@@ -1,6 +1,7 @@
 //! From the bytes of a picture to what the network sees: decode, resize,
 //! normalise.
 
+mod cut;
 mod decode;
 mod error;
 mod jpeg;
@@ -8,6 +9,8 @@ mod jpeg_layout;
 mod normalise;
 mod resize;
 mod surround;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,7 +21,8 @@ pub use image::RgbImage;
 
 use crate::error::BackboneError;
 use crate::input::{InputContract, Resampling};
-use crate::placement::Layout;
+use crate::placement::{Layout, Placement};
+use crate::region::{Region, RegionError};
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +50,7 @@ pub struct PreparedPicture {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessor {
     contract: InputContract,
+    region: Option<Arc<Region>>,
 }
 
 impl Preprocessor {
@@ -56,7 +61,14 @@ impl Preprocessor {
     /// If a field of it is out of bounds.
     pub fn new(contract: InputContract) -> Result<Self, BackboneError> {
         contract.check()?;
-        Ok(Self { contract })
+        Ok(Self { contract, region: None })
+    }
+
+    /// Of every picture the part that counts, all of it without a region.
+    #[must_use]
+    pub fn with_region(mut self, region: Option<Region>) -> Self {
+        self.region = region.map(Arc::new);
+        self
     }
 
     /// What pictures are prepared for.
@@ -64,32 +76,76 @@ impl Preprocessor {
         &self.contract
     }
 
-    /// Resizes (bilinear with antialias, as PIL and torchvision do) and
+    /// The part of every picture that counts, if it is not all of it.
+    pub fn region(&self) -> Option<&Region> {
+        self.region.as_deref()
+    }
+
+    /// Where a picture of `size` lies in what the network sees of it; as if it were that, if
+    /// it has no pixels.
+    ///
+    /// ```
+    /// use dfm_backbone::{InputContract, PictureSize, Preprocessor, Resize};
+    ///
+    /// let input = InputContract { resize: Resize::Mirror, ..InputContract::imagenet() };
+    /// let placement = Preprocessor::new(input)?.placement(PictureSize { width: 512, height: 128 });
+    /// assert_eq!((placement.across.start, placement.across.length), (0.0, 1.0));
+    /// assert_eq!((placement.down.start, placement.down.length), (0.375, 0.25));
+    /// # Ok::<(), dfm_backbone::BackboneError>(())
+    /// ```
+    pub fn placement(&self, size: PictureSize) -> Placement {
+        let InputContract { height, width, resize, .. } = self.contract;
+        let (corner, part) = match &self.region {
+            Some(region) => (region.corner(), region.size()),
+            None => ([0; 2], size),
+        };
+        let placement = match part.width > 0 && part.height > 0 {
+            true => Layout::new(resize, part, [height, width]).placement(corner, size, [height, width]),
+            false => Placement::WHOLE,
+        };
+        Placement { region: self.region.clone(), ..placement }
+    }
+
+    /// Which cells of a grid of `[height, width]` over the input hold a part of what counts,
+    /// row by row; `None` if all do, as of a rectangle.
+    ///
+    /// # Errors
+    ///
+    /// If none does.
+    pub fn counted_cells(&self, grid: [usize; 2]) -> Result<Option<Vec<bool>>, RegionError> {
+        let Some(size) = self.region().and_then(Region::picture_size) else { return Ok(None) };
+        let cells = self.placement(size).cells(size, grid);
+        if cells.contains(&true) { Ok(Some(cells)) } else { Err(RegionError::Unseen) }
+    }
+
+    /// Cuts out what counts, resizes (bilinear with antialias, as PIL and torchvision do) and
     /// normalises an upright picture, its aspect treated as the contract's
     /// [`Resize`](crate::Resize) says.
     ///
     /// # Errors
     ///
-    /// If the picture has no pixels.
+    /// If the picture has no pixels, or the region is not one of it.
     pub fn prepare(&self, picture: &RgbImage) -> Result<PreparedPicture, PreprocessError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(PreprocessError::Empty { width, height });
         }
-        let original = PictureSize { width, height };
-        let Layout { source, target } = self.contract.layout(original);
+        let part = cut::cut(picture, self.region(), &self.contract)?;
+        let size = PictureSize { width: part.width(), height: part.height() };
+        let InputContract { height: to_height, width: to_width, resize, .. } = self.contract;
+        let Layout { source, target } = Layout::new(resize, size, [to_height, to_width]);
         let [_, _, to_width, to_height] = target;
         let pixels = match self.contract.resampling {
             Resampling::Bytes => {
-                normalise::bytes(&resize::bytes(picture, source, to_width, to_height)?, &self.contract)
+                normalise::bytes(&resize::bytes(&part, source, to_width, to_height)?, &self.contract)
             }
             Resampling::Floats => {
-                normalise::floats(&resize::floats(picture, source, to_width, to_height)?, &self.contract)
+                normalise::floats(&resize::floats(&part, source, to_width, to_height)?, &self.contract)
             }
         };
         Ok(PreparedPicture {
             pixels: surround::surround(pixels, target, &self.contract),
-            original,
+            original: PictureSize { width, height },
             content_hash: content_hash(picture),
         })
     }

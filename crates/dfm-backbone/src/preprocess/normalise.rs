@@ -24,6 +24,15 @@ pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
     planes
 }
 
+/// The RGB bytes that come nearest to zero once normalised.
+pub(super) fn mean_colour(contract: &InputContract) -> [u8; 3] {
+    let mut colour = [0; 3];
+    for (channel, source) in sources(contract).into_iter().enumerate() {
+        colour[source] = (contract.mean[channel] / contract.scale).round() as u8;
+    }
+    colour
+}
+
 /// Where each channel of the network lies in a pixel.
 fn sources(contract: &InputContract) -> [usize; 3] {
     match contract.channels {

@@ -81,6 +81,7 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         layer: flags.layer,
         pool: 1,
         size: Some(flags.size),
+        resize: None,
         seed: 0,
     };
     args::extractor(&backbone, &params, compute)

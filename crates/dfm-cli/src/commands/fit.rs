@@ -34,6 +34,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         score: flags.score,
         precision: flags.precision,
         aggregation: flags.aggregate,
+        region: flags.roi.as_deref().map(input::region).transpose()?,
         compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,

@@ -27,6 +27,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line("backbone", format!("{} up to {}, pool {}", info.architecture.name, params.layer, params.pool))?;
     line("precision", params.precision.to_string())?;
     line("input", format!("{}×{} pixels, {}", info.input.height, info.input.width, info.input.resize))?;
+    if let Some(region) = &params.region {
+        line("region", region.to_string())?;
+    }
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
     let shape = info.feature_shape;

@@ -27,6 +27,10 @@ pub(crate) struct FitFlags {
     /// How fre is made of the cells of its map: sum, relative, max or top:1%
     #[arg(long, default_value = "sum", value_name = "HOW")]
     pub(crate) aggregate: Aggregation,
+    /// The part of every picture that counts: X,Y,W,H in pixels, or a mask picture of the
+    /// pictures' size, white inside; the model keeps it
+    #[arg(long, value_name = "X,Y,W,H|MASK.png")]
+    pub(crate) roi: Option<String>,
     /// Reproduce another program's numbers: anomalib (2.7.0, its fre)
     #[arg(long, value_parser = parse_compat, value_name = "PROGRAM")]
     pub(crate) compat: Option<Compat>,

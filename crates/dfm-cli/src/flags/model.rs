@@ -18,6 +18,10 @@ pub(crate) struct ModelFlags {
     /// Raw score from which a picture is anomalous; the model's own unless given
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
+    /// The part of every picture that counts, as X,Y,W,H in pixels, in place of the model's own;
+    /// a mask only if the model was fitted with one of the same cells
+    #[arg(long, value_name = "X,Y,W,H|MASK.png")]
+    pub(crate) roi: Option<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
 }

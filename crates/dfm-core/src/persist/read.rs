@@ -115,11 +115,14 @@ fn extractor(
     let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
     let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
     let &DfmParams { layer, pool, .. } = params.params();
-    FeatureExtractor::int8(weights, layer, pool, compute, ranges).map_err(|error| match error {
-        // Of the device, not of the file.
-        BackboneError::Int8Device => DfmError::Backbone(error),
-        other => content("backbone in int8")(other).into(),
-    })
+    let mut extractor =
+        FeatureExtractor::int8(weights, layer, pool, compute, ranges).map_err(|error| match error {
+            // Of the device, not of the file.
+            BackboneError::Int8Device => DfmError::Backbone(error),
+            other => content("backbone in int8")(other).into(),
+        })?;
+    extractor.set_region(params.params().region.clone()).map_err(content("region"))?;
+    Ok(extractor)
 }
 
 /// The weights in the file, or those given for a slim one, or those that a slim one

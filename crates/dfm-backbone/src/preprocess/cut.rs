@@ -1,0 +1,45 @@
+//! The part of a picture that counts, by itself.
+
+use std::borrow::Cow;
+
+use image::{Rgb, RgbImage};
+
+use super::PictureSize;
+use super::error::PreprocessError;
+use super::normalise;
+use crate::input::InputContract;
+use crate::region::Region;
+
+/// The bounding rectangle of `region`, the mean that the weights expect in place of what
+/// lies outside; nothing outside is looked at.
+pub(super) fn cut<'p>(
+    picture: &'p RgbImage,
+    region: Option<&Region>,
+    contract: &InputContract,
+) -> Result<Cow<'p, RgbImage>, PreprocessError> {
+    let Some(region) = region else { return Ok(Cow::Borrowed(picture)) };
+    let ([left, top], PictureSize { width, height }) = (region.corner(), region.size());
+    let size = PictureSize { width: picture.width(), height: picture.height() };
+    let fits = match region.picture_size() {
+        Some(expected) => size == expected,
+        None => left + width <= size.width && top + height <= size.height,
+    };
+    if !fits {
+        let PictureSize { width, height } = size;
+        return Err(PreprocessError::Region { region: region.to_string(), width, height });
+    }
+    let mut part = RgbImage::from_pixel(width, height, Rgb(normalise::mean_colour(contract)));
+    let pixels: &mut [u8] = &mut part;
+    for [y, from, to] in region.pieces() {
+        let source = row(picture.width(), y, from, to);
+        let target = row(width, y - top, from - left, to - left);
+        pixels[target].copy_from_slice(&picture.as_raw()[source]);
+    }
+    Ok(Cow::Owned(part))
+}
+
+/// Where the bytes of columns `from` up to `to` of row `y` lie.
+fn row(width: u32, y: u32, from: u32, to: u32) -> std::ops::Range<usize> {
+    let byte = |x: u32| 3 * (y as usize * width as usize + x as usize);
+    byte(from)..byte(to)
+}
