@@ -52,16 +52,21 @@ fn what_the_network_sees_is_what_pil_and_numpy_make_of_it() {
     for (case, picture, contract) in cases() {
         let (shape, expected) = GOLDEN.u8(&format!("{case}.prepared"));
         assert_eq!(shape, [contract.height, contract.width, 3], "{case}");
-        for resampling in [Resampling::Bytes, Resampling::Floats] {
+        // Fixed point rounds after either side, so that PIL's is up to a step from what is exact,
+        // and two of its kind are up to two from each other; but hardly ever.
+        for (resampling, most) in [(Resampling::Bytes, 2.0), (Resampling::Floats, 1.01)] {
             let contract = InputContract { resampling, ..contract };
             let prepared = Preprocessor::new(contract).unwrap().prepare(&picture).unwrap();
             assert_eq!(prepared.pixels.len(), expected.len(), "{case}");
-            for (index, expected) in expected.iter().enumerate() {
+            let difference = |(index, expected): (usize, &u8)| {
                 let (place, channel) = (index / 3, index % 3);
                 let got = prepared.pixels[channel * contract.height * contract.width + place] + MEAN[channel];
-                // Two resizers in fixed point round a half either way.
-                assert!((got - f32::from(*expected)).abs() <= 1.0, "{case} {place}: {got} {expected}");
-            }
+                (got - f32::from(*expected)).abs()
+            };
+            let differences: Vec<f32> = expected.iter().enumerate().map(difference).collect();
+            let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+            let largest = differences.into_iter().fold(0.0, f32::max);
+            assert!(mean <= 0.4 && largest <= most, "{case} {resampling:?}: mean {mean}, largest {largest}");
         }
     }
 }
