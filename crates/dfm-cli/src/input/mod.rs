@@ -4,6 +4,6 @@ mod dataset;
 mod paths;
 mod pictures;
 
-pub(crate) use dataset::{Dataset, GOOD, Labelled, read_mask};
+pub(crate) use dataset::{Dataset, GOOD, Labelled, read_masks};
 pub(crate) use paths::{HEATMAP, MAPS_MARK, OVERLAY, expand, folder};
 pub(crate) use pictures::{decode_file, load};
