@@ -1,6 +1,6 @@
 //! `dfm demo`: that it finds its defects, and that it would not by chance.
 
-use dfm_core::metrics::{PixelRanking, auroc};
+use dfm_core::metrics::{MapCounts, PixelTally, auroc};
 use dfm_core::{AnomalyGrid, Dfm, LoadOptions, PictureSize, PredictOptions};
 use dfm_tests::program::{Program, files_below};
 
@@ -40,11 +40,13 @@ struct Truth {
 fn figures(judged: &[Judged], truths: &[Truth], size: PictureSize, order: &[usize]) -> [f64; 2] {
     let scores: Vec<f64> = order.iter().map(|picture| judged[*picture].score).collect();
     let labels: Vec<bool> = truths.iter().map(|truth| truth.anomalous).collect();
-    let mut pixels = PixelRanking::default();
+    let mut pixels = PixelTally::new(1);
     for (truth, picture) in truths.iter().zip(order) {
-        pixels.push(&judged[*picture].map.upsample(size).values, &truth.mask);
+        let map = judged[*picture].map.upsample(size);
+        pixels.push(truth.anomalous.then_some(0), &MapCounts::new(&map, Some(&truth.mask)));
     }
-    [auroc(&scores, &labels).expect("both classes"), pixels.auroc().expect("both kinds of pixels")]
+    let pixel = pixels.finish(None).figures.auroc.expect("both kinds of pixels");
+    [auroc(&scores, &labels).expect("both classes"), pixel.value]
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use dfm_backbone::CounterGenerator;
-use dfm_core::metrics::{ConfusionMatrix, PixelRanking, auroc, average_precision, best_f1};
+use dfm_core::metrics::{ConfusionMatrix, auroc, average_precision, best_f1};
 use dfm_core::{AnomalyGrid, PictureSize};
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::tolerance::assert_close;
@@ -68,45 +67,6 @@ fn without_one_of_the_classes_there_is_no_figure() {
         assert_eq!(best_f1(&scores, &labels), None);
     }
     assert_eq!(auroc(&[], &[]), None);
-    assert_eq!(PixelRanking::default().auroc(), None);
-}
-
-#[test]
-fn pixels_in_any_order_rank_as_one_list() {
-    let noise = CounterGenerator::new(1);
-    // Coarse, so that there are ties, and of both signs.
-    let values: Vec<f32> = (0..30_000).map(|index| (noise.unit_f32(index) * 50.0).round() / 8.0).collect();
-    let mask: Vec<bool> = (0..30_000).map(|index| noise.unit_f32(index + 99_000) < -0.6).collect();
-    let expected =
-        auroc(&values.iter().copied().map(f64::from).collect::<Vec<_>>(), &mask).expect("both classes");
-    for pieces in [1, 7, 100] {
-        let mut ranking = PixelRanking::default();
-        let size = values.len().div_ceil(pieces);
-        for (values, mask) in values.chunks(size).zip(mask.chunks(size)).rev() {
-            ranking.push(values, mask);
-        }
-        assert_close("pooled", ranking.auroc().unwrap(), expected, F64);
-    }
-    // Two rankings beside each other are one of both.
-    let (mut first, mut second) = (PixelRanking::default(), PixelRanking::default());
-    first.push(&values[..10_000], &mask[..10_000]);
-    second.push(&values[10_000..], &mask[10_000..]);
-    assert_close("beside", first.auroc_beside(&mut second).unwrap(), expected, F64);
-    first.absorb(second);
-    assert_close("absorbed", first.auroc().unwrap(), expected, F64);
-}
-
-#[test]
-fn more_pixels_than_the_buffer_holds_rank_as_one_list() {
-    // A rising and a falling ramp, so that merging meets both ends: of all pairs
-    // of an anomalous and a normal pixel half are in order.
-    let count = 3 << 21;
-    let rising: Vec<f32> = (0..count).map(|index| index as f32).collect();
-    let falling: Vec<f32> = rising.iter().rev().copied().collect();
-    let mut ranking = PixelRanking::default();
-    ranking.push(&rising, &vec![true; rising.len()]);
-    ranking.push(&falling, &vec![false; falling.len()]);
-    assert_close("ramps", ranking.auroc().unwrap(), 0.5, F64);
 }
 
 #[test]

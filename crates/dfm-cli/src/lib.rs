@@ -9,6 +9,7 @@
 mod args;
 mod atomic;
 mod commands;
+mod evaluation;
 mod flags;
 mod input;
 mod messages;

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use dfm_core::DfmParams;
+use dfm_core::metrics::BootstrapParams;
 
-use super::evaluate::{below, evaluate, print};
+use super::evaluate::{below, evaluate, settings};
 use super::fit::{fit_files, save};
 use super::predict::{Lines, Maps};
+use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, folder};
 use crate::messages::Messages;
@@ -38,7 +40,8 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let maps = Maps::new(&output.join("maps"), &paths)?;
     let mut lines = Lines::new(Format::Table)?;
     let threshold = model.calibration().map(|calibration| calibration.threshold());
-    let evaluation = evaluate(&model, &dataset, jobs, messages, |judged| {
+    let bootstrap = Some(BootstrapParams::default());
+    let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
         maps.write(&paths, judged, &model, messages);
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();
@@ -49,7 +52,8 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     writeln!(out)?;
     lines.finish()?;
     writeln!(out)?;
-    print(&evaluation, &mut out)?;
+    let settings = settings(&path, &flags.compute.device, &data)?;
+    print(&Evaluation::new(&evaluated, settings), &mut out)?;
     writeln!(out)?;
     writeln!(out, "Overlays are in {}.", output.join("maps").display())?;
     writeln!(

@@ -12,13 +12,13 @@ use crate::messages::Messages;
 use crate::report::Progress;
 
 /// A picture that was judged.
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// Place in the list of paths.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// Size of the original picture.
-    pub(super) size: PictureSize,
+    pub(crate) size: PictureSize,
     /// The verdict.
-    pub(super) prediction: Prediction,
+    pub(crate) prediction: Prediction,
 }
 
 /// Judges `paths` in order and hands the verdicts of each batch to `sink` as soon as

@@ -21,6 +21,8 @@ use clap_complete::Shell;
 use crate::flags::Flags;
 use crate::{Outcome, output};
 
+pub(crate) use judge::Judged;
+
 /// `dfm completions`.
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<Outcome> {
     // By way of memory: what fails while it generates, it panics at.

@@ -49,6 +49,12 @@ pub(crate) struct EvaluateFlags {
     pub(crate) model: ModelFlags,
     /// A folder with test/good, test/DEFECT and ground_truth/DEFECT, as MVTec AD
     pub(crate) dataset: PathBuf,
+    /// Folder for metrics.json and predictions.jsonl, what `dfm compare` reads
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Draws of pictures that intervals are made of, 100 to 100000; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) bootstrap: usize,
     /// How to write the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,

@@ -19,8 +19,8 @@ pub(crate) struct Labelled {
     pub(crate) path: PathBuf,
     /// Its class: [`GOOD`] or a defect.
     pub(crate) class: String,
-    /// Where its defect is marked, if it is.
-    pub(crate) mask: Option<PathBuf>,
+    /// Where its defect is marked, if it is; of several, any marks it.
+    pub(crate) masks: Vec<PathBuf>,
 }
 
 impl Labelled {
@@ -71,7 +71,7 @@ impl Dataset {
             let masks = root.join("ground_truth").join(&class);
             pictures.extend(found.into_iter().map(|path| {
                 let mask = if class == GOOD { None } else { mask_of(&masks, &folder, &path) };
-                Labelled { path, class: class.clone(), mask }
+                Labelled { path, class: class.clone(), masks: mask.into_iter().collect() }
             }));
         }
         if pictures.is_empty() {
@@ -89,9 +89,23 @@ fn mask_of(masks: &Path, folder: &Path, picture: &Path) -> Option<PathBuf> {
     candidates.iter().map(|name| masks.join(name)).find(|path| path.is_file())
 }
 
-/// The pixels that the mask at `path` marks (grey above 127), for a picture of
-/// `size`.
-pub(crate) fn read_mask(path: &Path, size: PictureSize) -> anyhow::Result<Vec<bool>> {
+/// The pixels that any of `masks` marks, for a picture of `size`; otherwise the mask that
+/// cannot be used, and why.
+pub(crate) fn read_masks(
+    masks: &[PathBuf],
+    size: PictureSize,
+) -> Result<Vec<bool>, (PathBuf, anyhow::Error)> {
+    let mut marked = vec![false; size.width as usize * size.height as usize];
+    for path in masks {
+        let mask = read_mask(path, size).map_err(|error| (path.clone(), error))?;
+        marked.iter_mut().zip(mask).for_each(|(marked, own)| *marked |= own);
+    }
+    Ok(marked)
+}
+
+/// The pixels that the mask at `path` marks: grey above 127 or, in a mask that holds
+/// nothing above 127, above 0.
+fn read_mask(path: &Path, size: PictureSize) -> anyhow::Result<Vec<bool>> {
     let mask = decode_file(path)?;
     let (width, height) = mask.dimensions();
     if (width, height) != (size.width, size.height) {
@@ -101,5 +115,8 @@ pub(crate) fn read_mask(path: &Path, size: PictureSize) -> anyhow::Result<Vec<bo
             size.height
         );
     }
-    Ok(mask.pixels().map(|pixel| pixel.0[0] > 127).collect())
+    let brightest = mask.pixels().map(|pixel| pixel.0[0]).max().unwrap_or(0);
+    // Some data sets number their defects, from 1.
+    let level = if brightest > 127 { 127 } else { 0 };
+    Ok(mask.pixels().map(|pixel| pixel.0[0] > level).collect())
 }

@@ -19,7 +19,7 @@ pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
     let mut below = 0.0;
     let mut normal_before = 0.0;
     let (mut anomalous, mut normal) = (0.0, 0.0);
-    for [positives, negatives] in tied_groups(scores, labels) {
+    for (_, [positives, negatives]) in tied_groups(scores, labels) {
         // Every anomalous score of the group beats the normal ones before it,
         // and half of those it is tied with.
         below += positives * (normal_before + 0.5 * negatives);
@@ -42,7 +42,7 @@ pub fn average_precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
         return None;
     }
     let (mut found, mut taken, mut sum) = (0.0, 0.0, 0.0);
-    for [positives, negatives] in tied_groups(scores, labels).into_iter().rev() {
+    for (_, [positives, negatives]) in tied_groups(scores, labels).into_iter().rev() {
         found += positives;
         taken += positives + negatives;
         sum += positives / total * (found / taken);
@@ -75,12 +75,9 @@ pub fn best_f1(scores: &[f64], labels: &[bool]) -> Option<BestF1> {
     if total == 0.0 || total == labels.len() as f64 {
         return None;
     }
-    let mut thresholds = scores.to_vec();
-    thresholds.sort_by(|a, b| b.total_cmp(a));
-    thresholds.dedup();
     let (mut found, mut taken) = (0.0, 0.0);
     let mut best: Option<BestF1> = None;
-    for ([positives, negatives], threshold) in tied_groups(scores, labels).into_iter().rev().zip(thresholds) {
+    for (threshold, [positives, negatives]) in tied_groups(scores, labels).into_iter().rev() {
         found += positives;
         taken += positives + negatives;
         let f1 = 2.0 * found / (taken + total);
@@ -118,16 +115,23 @@ impl ConfusionMatrix {
             false_negatives: count(true, false),
         }
     }
+
+    /// The harmonic mean of precision and recall; `None` without anything anomalous.
+    pub fn f1(&self) -> Option<f64> {
+        let found = self.true_positives as f64;
+        let wrong = (self.false_positives + self.false_negatives) as f64;
+        (self.true_positives + self.false_negatives > 0).then(|| 2.0 * found / (2.0 * found + wrong))
+    }
 }
 
-/// For each different score, rising, how many `[anomalous, normal]` have it.
-fn tied_groups(scores: &[f64], labels: &[bool]) -> Vec<[f64; 2]> {
+/// Each different score, rising, and how many `[anomalous, normal]` have it.
+pub(super) fn tied_groups(scores: &[f64], labels: &[bool]) -> Vec<(f64, [f64; 2])> {
     assert_eq!(scores.len(), labels.len(), "one label a score");
     let mut pairs: Vec<(f64, bool)> = scores.iter().copied().zip(labels.iter().copied()).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let count = |pairs: &[(f64, bool)]| {
         let anomalous = pairs.iter().filter(|(_, label)| *label).count();
-        [anomalous as f64, (pairs.len() - anomalous) as f64]
+        (pairs[0].0, [anomalous as f64, (pairs.len() - anomalous) as f64])
     };
     pairs.chunk_by(|a, b| a.0 == b.0).map(count).collect()
 }

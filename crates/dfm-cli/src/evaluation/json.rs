@@ -1,0 +1,233 @@
+//! What programs read of an evaluation. `docs/json-schema.md` describes it; names are never
+//! changed, only added.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dfm_core::Label;
+use dfm_core::metrics::{
+    BestF1, BootstrapParams, ConfusionMatrix, ImageFigures, PicturePixels, PixelFigures,
+    PrecisionRecallPoint, RocPoint,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Evaluated, EvaluatedPicture};
+use crate::input::GOOD;
+
+/// What `dfm evaluate --format json` prints, and `metrics.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Evaluation {
+    /// AUROC of the pictures' scores; null where a class is missing.
+    pub(crate) image_auroc: Option<f64>,
+    /// AUROC over the pixels of all pictures together; null without masks or maps.
+    pub(crate) pixel_auroc: Option<f64>,
+    /// Average precision of the pictures' scores.
+    pub(crate) average_precision: Option<f64>,
+    /// The best F1 that a threshold chosen with the truth in hand could reach.
+    pub(crate) best_f1: Option<BestF1>,
+    /// The model's threshold.
+    pub(crate) threshold: Option<f64>,
+    /// What that threshold makes of each class.
+    pub(crate) confusion: Option<ConfusionMatrix>,
+    /// Pictures that were judged.
+    pub(crate) pictures: usize,
+    /// Pictures that could not be.
+    pub(crate) errors: usize,
+    /// Pictures with a defect but without a mask: left out of `pixel_auroc`.
+    pub(crate) without_mask: usize,
+    /// By class, as the folders are called.
+    pub(crate) classes: BTreeMap<String, ClassEvaluation>,
+    /// Every figure over pictures, with intervals.
+    pub(crate) image: ImageFigures,
+    /// Every figure over pixels, with intervals and bounds.
+    pub(crate) pixel: PixelFigures,
+    /// The threshold on pixels with the best F1, chosen with the truth in hand.
+    pub(crate) pixel_best_f1: Option<BestF1>,
+    /// How intervals were made.
+    pub(crate) bootstrap: Option<Bootstrap>,
+    /// What was evaluated, on what.
+    pub(crate) settings: Settings,
+    /// What figures are drawn from; in files alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) curves: Option<Curves>,
+}
+
+/// One class of an [`Evaluation`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ClassEvaluation {
+    /// Pictures of this class that were judged.
+    pub(crate) pictures: usize,
+    /// Of them, called anomalous; null without a threshold.
+    pub(crate) called_anomalous: Option<usize>,
+    /// Mean raw score.
+    pub(crate) mean_score: f64,
+    /// AUROC of this defect against all good pictures; null for `good`.
+    pub(crate) image_auroc: Option<f64>,
+    /// Pixel AUROC of this defect and all good pictures; null for `good`.
+    pub(crate) pixel_auroc: Option<f64>,
+    /// Every figure of this defect against all good pictures; null for `good`.
+    pub(crate) image: Option<ImageFigures>,
+    /// Every pixel figure of both.
+    pub(crate) pixel: Option<PixelFigures>,
+}
+
+/// How intervals were made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Bootstrap {
+    pub(crate) replicates: usize,
+    pub(crate) seed: u64,
+    /// Of the intervals.
+    pub(crate) level: f64,
+}
+
+/// What was evaluated, on what: enough to do it again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Settings {
+    /// This program and its version.
+    pub(crate) program: String,
+    /// The model, as it was named.
+    pub(crate) model: String,
+    /// SHA-256 of its header and tensors.
+    pub(crate) model_digest: String,
+    /// The program that fitted it.
+    pub(crate) model_program: String,
+    /// The parameters of the fit, as `dfm info --format json` shows them.
+    pub(crate) params: serde_json::Value,
+    /// The network's name.
+    pub(crate) architecture: String,
+    /// Height and width of what it sees.
+    pub(crate) input: [usize; 2],
+    /// SHA-256 of its weights.
+    pub(crate) weights_sha256: String,
+    /// Good pictures that were learnt.
+    pub(crate) fitted_on: usize,
+    /// Where the network computed.
+    pub(crate) device: String,
+    /// The data set, as it was named.
+    pub(crate) dataset: String,
+    /// How it was read.
+    pub(crate) layout: String,
+}
+
+/// Points of the curves that figures are areas under.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Curves {
+    /// One point for each different score of a picture.
+    pub(crate) image_roc: Vec<RocPoint>,
+    /// The same.
+    pub(crate) image_precision_recall: Vec<PrecisionRecallPoint>,
+    /// `[false, true]` positive rates of pixels, some hundred points.
+    pub(crate) pixel_roc: Vec<[f64; 2]>,
+    /// `[false positive rate, mean overlap of regions]`.
+    pub(crate) pixel_pro: Vec<[f64; 2]>,
+}
+
+/// One line of `predictions.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PictureLine {
+    /// Below the data set, with the separators of Unix.
+    pub(crate) path: String,
+    /// `good` or a defect.
+    pub(crate) class: String,
+    /// The truth.
+    pub(crate) anomalous: bool,
+    /// Raw score.
+    pub(crate) score: f64,
+    /// In (0, 1), ½ at the threshold.
+    pub(crate) normalized_score: Option<f64>,
+    /// The verdict.
+    pub(crate) label: Option<Label>,
+    /// The raw score from which a picture is anomalous.
+    pub(crate) threshold: Option<f64>,
+    /// Where the defect is marked, below the data set.
+    pub(crate) masks: Vec<String>,
+    /// Figures of the picture's own pixels; null where none is marked.
+    pub(crate) pixels: Option<PicturePixels>,
+}
+
+impl Evaluation {
+    /// Of `evaluated`, without curves.
+    pub(crate) fn new(evaluated: &Evaluated, settings: Settings) -> Self {
+        let value = |figure: Option<dfm_core::metrics::Figure>| figure.map(|figure| figure.value);
+        let mut classes = BTreeMap::new();
+        for picture in &evaluated.pictures {
+            classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
+        }
+        let (image, pixel) = (evaluated.image.figures, evaluated.pixel.figures);
+        Self {
+            image_auroc: value(image.auroc),
+            pixel_auroc: value(pixel.auroc),
+            average_precision: value(image.average_precision),
+            best_f1: evaluated.best_f1,
+            threshold: evaluated.threshold,
+            confusion: evaluated.confusion,
+            pictures: evaluated.pictures.len(),
+            errors: evaluated.errors,
+            without_mask: evaluated.without_mask,
+            classes,
+            image,
+            pixel,
+            pixel_best_f1: evaluated.pixel.best_f1,
+            bootstrap: evaluated.bootstrap.map(|BootstrapParams { replicates, seed }| Bootstrap {
+                replicates,
+                seed,
+                level: 0.95,
+            }),
+            settings,
+            curves: None,
+        }
+    }
+
+    /// The same with what figures are drawn from.
+    pub(crate) fn with_curves(self, evaluated: &Evaluated) -> Self {
+        let curves = Curves {
+            image_roc: evaluated.roc.clone(),
+            image_precision_recall: evaluated.precision_recall.clone(),
+            pixel_roc: evaluated.pixel.roc.clone(),
+            pixel_pro: evaluated.pixel.pro.clone(),
+        };
+        Self { curves: Some(curves), ..self }
+    }
+}
+
+fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
+    let own: Vec<&EvaluatedPicture> =
+        evaluated.pictures.iter().filter(|picture| picture.class == name).collect();
+    let defect = if name == GOOD { None } else { evaluated.defects.iter().position(|other| other == name) };
+    let image = defect.map(|defect| evaluated.image.defects[defect]);
+    let pixel = defect.map(|defect| evaluated.pixel.defects[defect]);
+    ClassEvaluation {
+        pictures: own.len(),
+        called_anomalous: evaluated
+            .threshold
+            .map(|threshold| own.iter().filter(|picture| picture.score >= threshold).count()),
+        mean_score: own.iter().map(|picture| picture.score).sum::<f64>() / own.len() as f64,
+        image_auroc: image.and_then(|figures| figures.auroc).map(|figure| figure.value),
+        pixel_auroc: pixel.and_then(|figures| figures.auroc).map(|figure| figure.value),
+        image,
+        pixel,
+    }
+}
+
+impl PictureLine {
+    /// Of one picture of the data set at `root`.
+    pub(crate) fn new(picture: &EvaluatedPicture, root: &Path, threshold: Option<f64>) -> Self {
+        Self {
+            path: below(root, &picture.path),
+            class: picture.class.clone(),
+            anomalous: picture.defect.is_some(),
+            score: picture.score,
+            normalized_score: picture.normalized_score,
+            label: picture.label,
+            threshold,
+            masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),
+            pixels: picture.pixels,
+        }
+    }
+}
+
+/// `path` without `root`, the same on every system, so that runs can be compared.
+fn below(root: &Path, path: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    path.display().to_string().replace(std::path::MAIN_SEPARATOR, "/")
+}

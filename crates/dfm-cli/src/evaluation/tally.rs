@@ -1,0 +1,126 @@
+//! From verdicts, batch by batch, to an evaluation.
+
+use std::path::PathBuf;
+
+use dfm_core::Dfm;
+use dfm_core::metrics::{
+    BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
+    precision_recall_curve, roc_curve,
+};
+use rayon::prelude::*;
+
+use super::{Evaluated, EvaluatedPicture};
+use crate::commands::Judged;
+use crate::input::{Dataset, Labelled, read_masks};
+use crate::messages::Messages;
+
+/// Verdicts and their truth, as they come.
+pub(crate) struct Tally<'a> {
+    dataset: &'a Dataset,
+    defects: Vec<String>,
+    pictures: Vec<EvaluatedPicture>,
+    pixels: PixelTally,
+    /// Which of `pictures` each map in `pixels` belongs to.
+    mapped: Vec<usize>,
+    without_mask: usize,
+}
+
+impl<'a> Tally<'a> {
+    /// Of nothing yet.
+    pub(crate) fn new(dataset: &'a Dataset) -> Self {
+        let anomalous = dataset.pictures.iter().filter(|picture| picture.is_anomalous());
+        let mut defects: Vec<String> = anomalous.map(|picture| picture.class.clone()).collect();
+        defects.sort();
+        defects.dedup();
+        let pixels = PixelTally::new(defects.len());
+        Self { dataset, defects, pictures: Vec::new(), pixels, mapped: Vec::new(), without_mask: 0 }
+    }
+
+    /// Adds a batch. Maps are made and masks read on all processors; a mask that cannot be
+    /// used is reported, and its picture counts without pixels.
+    pub(crate) fn push(&mut self, batch: &[Judged], messages: &Messages) {
+        let counts: Vec<_> =
+            batch.par_iter().map(|judged| counts(&self.dataset.pictures[judged.index], judged)).collect();
+        for (judged, counts) in batch.iter().zip(counts) {
+            let labelled = &self.dataset.pictures[judged.index];
+            let defect = match labelled.is_anomalous() {
+                true => self.defects.binary_search(&labelled.class).ok(),
+                false => None,
+            };
+            match counts {
+                Ok(Some(counts)) => {
+                    if defect.is_some() && counts.anomalous_pixels() == 0 {
+                        messages.note(format_args!(
+                            "{}: its mask marks nothing, though it is of class {}",
+                            labelled.path.display(),
+                            labelled.class
+                        ));
+                    }
+                    self.mapped.push(self.pictures.len());
+                    self.pixels.push(defect, &counts);
+                }
+                Ok(None) => self.without_mask += usize::from(judged.prediction.map.is_some()),
+                Err((path, error)) => messages.error(&path, format_args!("{error:#}")),
+            }
+            self.pictures.push(EvaluatedPicture {
+                path: labelled.path.clone(),
+                class: labelled.class.clone(),
+                defect,
+                masks: labelled.masks.clone(),
+                score: judged.prediction.score,
+                normalized_score: judged.prediction.normalized_score,
+                label: judged.prediction.label,
+                pixels: None,
+            });
+        }
+    }
+
+    /// The evaluation of everything pushed.
+    ///
+    /// # Errors
+    ///
+    /// If the parameters of the bootstrap are out of their range.
+    pub(crate) fn finish(
+        mut self,
+        model: &Dfm,
+        bootstrap: Option<BootstrapParams>,
+        errors: usize,
+    ) -> anyhow::Result<Evaluated> {
+        let params = bootstrap.map(BootstrapParams::check).transpose()?;
+        let threshold = model.calibration().map(|calibration| calibration.threshold());
+        let scores: Vec<f64> = self.pictures.iter().map(|picture| picture.score).collect();
+        let kinds: Vec<Option<usize>> = self.pictures.iter().map(|picture| picture.defect).collect();
+        let labels: Vec<bool> = kinds.iter().map(Option::is_some).collect();
+        let pixel = self.pixels.finish(params.as_ref());
+        for (place, pixels) in self.mapped.iter().zip(&pixel.pictures) {
+            self.pictures[*place].pixels = *pixels;
+        }
+        Ok(Evaluated {
+            image: evaluate_images(&scores, &kinds, self.defects.len(), threshold, params.as_ref()),
+            roc: roc_curve(&scores, &labels),
+            precision_recall: precision_recall_curve(&scores, &labels),
+            confusion: threshold.map(|threshold| ConfusionMatrix::at(&scores, &labels, threshold)),
+            best_f1: best_f1(&scores, &labels),
+            pictures: self.pictures,
+            defects: self.defects,
+            threshold,
+            pixel,
+            bootstrap,
+            errors,
+            without_mask: self.without_mask,
+        })
+    }
+}
+
+/// The pixels of a picture by score and truth; nothing without a map or a mask.
+fn counts(labelled: &Labelled, judged: &Judged) -> Result<Option<MapCounts>, (PathBuf, anyhow::Error)> {
+    let Some(grid) = &judged.prediction.map else { return Ok(None) };
+    if !labelled.is_anomalous() {
+        return Ok(Some(MapCounts::new(&grid.upsample(judged.size), None)));
+    }
+    if labelled.masks.is_empty() {
+        return Ok(None);
+    }
+    let mask = read_masks(&labelled.masks, judged.size)?;
+    Ok(Some(MapCounts::new(&grid.upsample(judged.size), Some(&mask))))
+}

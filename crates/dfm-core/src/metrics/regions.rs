@@ -1,0 +1,95 @@
+//! The connected regions of a mask.
+
+/// Which region each pixel belongs to, and how large it is.
+pub(super) struct Regions {
+    /// By pixel: the place in `areas`, plus one; 0 where nothing is marked.
+    pub(super) of: Vec<u32>,
+    /// Pixels of each region.
+    pub(super) areas: Vec<u32>,
+}
+
+/// The regions of `mask`, in rows of `width` pixels; pixels that touch at a corner belong
+/// together, as in OpenCV and in MVTec's own evaluation.
+///
+/// Cost: two passes, and four bytes a pixel.
+pub(super) fn regions(mask: &[bool], width: usize) -> Regions {
+    let mut of = vec![0_u32; mask.len()];
+    // The first of a tree is its own parent; place 0 stands for no region.
+    let mut parents = vec![0_u32];
+    for at in 0..mask.len() {
+        if !mask[at] {
+            continue;
+        }
+        let column = at % width;
+        let (left, right) = (column > 0, column + 1 < width);
+        let neighbours = [
+            (left, 1),
+            (at >= width && left, width + 1),
+            (at >= width, width),
+            (at >= width && right, width.saturating_sub(1)),
+        ];
+        for (there, back) in neighbours {
+            let neighbour = if there { of[at - back] } else { 0 };
+            match (of[at], neighbour) {
+                (_, 0) => {}
+                (0, neighbour) => of[at] = neighbour,
+                (own, neighbour) => join(&mut parents, own, neighbour),
+            }
+        }
+        if of[at] == 0 {
+            of[at] = parents.len() as u32;
+            parents.push(of[at]);
+        }
+    }
+    let mut numbers = vec![0_u32; parents.len()];
+    let mut areas = Vec::new();
+    for region in &mut of {
+        if *region == 0 {
+            continue;
+        }
+        let root = root(&mut parents, *region) as usize;
+        if numbers[root] == 0 {
+            areas.push(0);
+            numbers[root] = areas.len() as u32;
+        }
+        *region = numbers[root];
+        areas[*region as usize - 1] += 1;
+    }
+    Regions { of, areas }
+}
+
+fn join(parents: &mut [u32], one: u32, other: u32) {
+    let (one, other) = (root(parents, one), root(parents, other));
+    // The earlier one stays the root.
+    parents[one.max(other) as usize] = one.min(other);
+}
+
+fn root(parents: &mut [u32], mut region: u32) -> u32 {
+    while parents[region as usize] != region {
+        let grandparent = parents[parents[region as usize] as usize];
+        parents[region as usize] = grandparent;
+        region = grandparent;
+    }
+    region
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(rows: &[&str]) -> Regions {
+        let mask: Vec<bool> = rows.iter().flat_map(|row| row.bytes().map(|byte| byte == b'#')).collect();
+        regions(&mask, rows[0].len())
+    }
+
+    #[test]
+    fn corners_join_and_late_bridges_merge() {
+        let found = drawn(&["#.#..#", "#.#.#.", "###...", ".....#"]);
+        assert_eq!(found.areas, [7, 2, 1]);
+        assert_eq!(found.of[..6], [1, 0, 1, 0, 0, 2]);
+        // The ends of rows are no neighbours.
+        assert_eq!(drawn(&["..#", "#.."]).areas, [1, 1]);
+        assert_eq!(drawn(&["#", "#", ".", "#"]).areas, [2, 1]);
+        assert!(drawn(&["..."]).areas.is_empty());
+    }
+}
