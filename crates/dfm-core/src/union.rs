@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::PreparedPicture;
 use dfm_stats::{Compression, FitStatistic};
 
 use crate::error::DfmError;
+use crate::fit::{FitPicture, Learnt};
 use crate::model::Dfm;
 use crate::params::DfmParams;
 
@@ -38,25 +38,35 @@ impl Dfm {
     }
 
     /// The model of its own pictures and of more, prepared by its
-    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once, so that
-    /// a folder can be given again. `each` is told of every picture, as in
-    /// [`fit_each`](crate::ValidDfmParams::fit_each).
+    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once and do
+    /// not go through the network, so that a folder can be given again. `each` is told of
+    /// every picture, as in [`fit_each`](crate::ValidDfmParams::fit_each).
     ///
     /// # Errors
     ///
     /// If the model keeps no fit statistic, and those of a fit.
     pub fn update_each(
         self,
-        pictures: impl IntoIterator<Item = PreparedPicture>,
-        each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+        pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
+        mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        self.kept_statistic("updating")?;
+        let known = self.kept_statistic("updating")?.1.iter().copied().collect();
         let params = self.record.params.clone().check()?;
-        let (features, hashes) = params.collect_features(&self.extractor, pictures, each)?;
-        if hashes.is_empty() {
-            return Err(DfmError::TooFewPictures { expected: 1, got: 0 });
+        let mut again = false;
+        let (features, hashes) = params.collect_features(
+            &self.extractor,
+            &known,
+            pictures.into_iter().map(Into::into),
+            |place, learnt| {
+                again |= learnt == Learnt::Known;
+                each(place, learnt)
+            },
+        )?;
+        match hashes.is_empty() {
+            true if again => Ok(self),
+            true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
+            false => self.join(&features.finish()?, &hashes),
         }
-        self.join(&features.finish()?, &hashes)
     }
 
     /// The model without the pictures of these content hashes: that of a fit to the

@@ -7,7 +7,8 @@ use anyhow::Context;
 use dfm_core::DfmParams;
 
 use super::evaluate::{below, evaluate, print};
-use super::fit::{fit_files, save};
+use super::fit::save;
+use super::learn::Learning;
 use super::predict::{Lines, Maps};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, folder};
@@ -29,7 +30,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let jobs = args::jobs(&flags.compute)?;
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
     let pictures = folder(&data.join("train/good"), messages)?;
-    let model = fit_files(&params, extractor, &pictures, jobs, messages)?;
+    let model = Learning { paths: &pictures, jobs, messages }.fit(&params, extractor, None)?;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 

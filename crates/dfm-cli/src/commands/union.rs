@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 use dfm_core::Dfm;
 
-use super::fit::{learn_files, save, training_folder};
+use super::fit::{save, training_folder};
+use super::learn::Learning;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 use crate::messages::Messages;
 use crate::{Outcome, args, atomic, input};
@@ -34,10 +35,10 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
     revise(&flags.revision, args::device(&flags.compute)?, |model| {
         let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
-        learn_files(&pictures, &preprocessor, jobs, batch, messages, |pictures, each| {
-            Ok(model.update_each(pictures, each)?)
-        })
-        .with_context(|| folder.display().to_string())
+        let learning = Learning { paths: &pictures, jobs, messages };
+        learning
+            .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
+            .with_context(|| folder.display().to_string())
     })?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
