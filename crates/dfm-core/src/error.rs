@@ -122,8 +122,10 @@ pub enum DfmError {
     )]
     CompressedCells,
     /// A picture that a model was not fitted on.
-    #[error("no picture of content {content_hash} is among the {pictures} that the model was fitted on")]
+    #[error("the model was not fitted on it: none of its {pictures} pictures has the content {content_hash}")]
     UnknownPicture {
+        /// Position within the hashes given.
+        place: usize,
         /// In hexadecimal.
         content_hash: String,
         /// Of the model.

@@ -79,6 +79,7 @@ pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{CompressionRecord, Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
+pub use union::ModelUnion;
 
 /// The README's example runs as a test.
 #[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]

@@ -17,9 +17,9 @@ use crate::{Outcome, args, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.model.compute)?;
+    let jobs = args::jobs(&flags.judge.model.compute)?;
     let dataset = Dataset::read(&flags.dataset, messages)?;
-    let model = args::model(&flags.model)?;
+    let model = args::judge(&flags.judge)?;
     let evaluation = evaluate(&model, &dataset, jobs, messages, |_| Ok(()))?;
     let mut out = output::stdout();
     match flags.format {
