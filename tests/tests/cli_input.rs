@@ -4,7 +4,7 @@
 use std::fs;
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
-use dfm_core::{Dfm, DfmError, DfmParams};
+use dfm_core::{Dfm, DfmError, DfmParams, Learnt};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL, files_below};
 
@@ -143,8 +143,8 @@ fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
     // As large as a pixel can be: sums of them are not finite.
     with_bad[4].pixels.fill(f32::MAX);
     let mut refused = Vec::new();
-    let model = params.fit_each(extractor(), with_bad.clone(), |place, found| {
-        refused.extend(found.is_err().then_some(place));
+    let model = params.fit_each(extractor(), with_bad.clone(), |place, learnt| {
+        refused.extend(matches!(learnt, Learnt::NotFinite(_)).then_some(place));
         Ok(())
     });
     assert_eq!(refused, [4]);

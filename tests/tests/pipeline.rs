@@ -4,10 +4,12 @@
 use std::sync::LazyLock;
 
 use dfm_backbone::WeightsHeader;
+use dfm_core::device;
 use dfm_core::{
-    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, InputContract, Keep,
-    Label, Layer, LoadOptions, ModelFileError, ModelInfo, PictureSize, PredictOptions, Prediction,
-    PreparedPicture, Preprocessor, RgbImage, SaveOptions, ScoreKind,
+    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, FeatureRow,
+    FitPicture, InputContract, Keep, Label, Layer, Learnt, LoadOptions, ModelFileError, ModelInfo,
+    ModelUnion, NetworkPrecision, PictureSize, PredictOptions, Prediction, PreparedPicture, Preprocessor,
+    RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_tests::models::flex;
 use dfm_tests::tolerance::{assert_close, relative_l2};
@@ -270,4 +272,82 @@ fn held_out_likelihoods_are_those_of_good_pictures_that_the_model_never_saw() {
     // the sum by 2 log σ itself, which is about −5.
     let distance = (model.calibration().unwrap().threshold() - median).abs();
     assert!(distance < 0.22 * model.component_count() as f64, "{distance}");
+}
+
+#[test]
+fn features_computed_before_take_the_place_of_pictures() {
+    let params = small_params().check().expect("params");
+    let extractor =
+        || params.extractor(small_weights(0), device::parse("cpu").expect("cpu")).expect("an extractor");
+    let prepared = prepare(&extractor().preprocessor(), &GOOD);
+    let mut rows = Vec::new();
+    let learn = |pictures: Vec<FitPicture>, rows: &mut Vec<FeatureRow>| {
+        let model = params.fit_each(extractor(), pictures, |place, learnt| {
+            let Learnt::Features(row) = learnt else { panic!("{place}: {learnt:?}") };
+            rows.push(row.clone());
+            Ok(())
+        });
+        let mut bytes = Vec::new();
+        model.map(|model| model.write(&mut bytes, &SaveOptions::default()).map(|_| bytes)).flatten()
+    };
+    let pictures: Vec<FitPicture> = prepared.iter().cloned().map(Into::into).collect();
+    let whole = learn(pictures.clone(), &mut rows).expect("a model");
+    for computed in [0..12, 0..5, 6..7, 5..12] {
+        let mut mixed = pictures.clone();
+        for place in computed.clone() {
+            mixed[place] = FitPicture::Computed(rows[place].clone());
+        }
+        let mut again = Vec::new();
+        assert!(learn(mixed, &mut again).expect("a model") == whole, "{computed:?}");
+        assert_eq!(again, rows);
+    }
+    // Those of another extractor.
+    let mut short = pictures.clone();
+    short[3] = FitPicture::Computed(FeatureRow { values: vec![0.0; 7], ..rows[3].clone() });
+    let error = learn(short, &mut Vec::new()).expect_err("seven features");
+    assert!(matches!(error, DfmError::ComputedFeatures { picture: 3, got: 7, .. }), "{error}");
+    // In int8 the first decide the steps, and features say nothing of those.
+    let int8 = DfmParams { precision: NetworkPrecision::Int8, ..small_params() }.check().expect("params");
+    let computed = rows.iter().cloned().map(FitPicture::Computed);
+    let error = int8.fit_each(extractor(), computed, |_, _| Ok(())).expect_err("features");
+    assert!(matches!(error, DfmError::Parameter { name: "pictures", .. }), "{error}");
+}
+
+#[test]
+fn an_update_looks_at_no_picture_that_the_model_knows() {
+    let model = fit(small_params(), &GOOD[..8], &flex()).expect("a model");
+    let prepared = prepare(&model.preprocessor(), &GOOD[6..10]);
+    // Nothing could be made of these, if anybody looked.
+    let known = prepared[..2].iter().map(|picture| {
+        FitPicture::Computed(FeatureRow { content_hash: picture.content_hash, values: Vec::new() })
+    });
+    let mut told = Vec::new();
+    let pictures = known.chain(prepared[2..].iter().cloned().map(Into::into));
+    let model = model.update_each(pictures, |place, learnt| {
+        told.push((place, learnt == Learnt::Known));
+        Ok(())
+    });
+    assert_eq!(told, [(0, true), (1, true), (2, false), (3, false)]);
+    assert_eq!(model.expect("a model").record().picture_count, 10);
+}
+
+#[test]
+fn a_union_of_several_is_the_fit_of_all_in_any_order() {
+    let part = |range: std::ops::Range<usize>| fit(small_params(), &GOOD[range], &flex()).expect("a model");
+    let expected = scores(&fit(small_params(), &GOOD, &flex()).expect("a model"), &unseen());
+    let parts = || [part(0..4), part(3..8), part(8..12)];
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+        let mut parts = parts().map(Some);
+        let mut next = order.into_iter().map(|place| parts[place].take().expect("a part"));
+        let mut union = ModelUnion::of(next.next().expect("a first"));
+        next.for_each(|other| union.add(&other).expect("a part of the same kind"));
+        let model = union.finish().expect("a model");
+        assert_eq!(model.record().picture_count, 12);
+        for (actual, expected) in scores(&model, &unseen()).iter().zip(&expected) {
+            assert_close("score", *actual, *expected, REORDERED);
+        }
+    }
+    let refused = ModelUnion::of(part(0..4))
+        .add(&fit(DfmParams { pool: 2, ..small_params() }, &GOOD, &flex()).expect("a model"));
+    assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shape", .. })));
 }

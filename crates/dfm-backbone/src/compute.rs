@@ -35,6 +35,11 @@ impl Compute {
     pub fn device(&self) -> &Device {
         &self.device
     }
+
+    /// The instructions of our own kernels; `None` where Burn computes.
+    pub fn instructions(&self) -> Option<InstructionSet> {
+        self.instructions
+    }
 }
 
 impl From<Device> for Compute {

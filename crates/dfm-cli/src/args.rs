@@ -14,7 +14,7 @@ use dfm_core::device;
 use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
 use tracing::info;
 
-use crate::flags::{BackboneFlags, ComputeFlags, ModelFlags};
+use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
 use crate::input;
 use crate::values::Size;
 use crate::weights::Cache;
@@ -169,7 +169,12 @@ fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<Backb
 
 /// The model that the flags describe, self-tested on its device.
 pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
-    let mut model = open_model(&flags.model, flags.weights.as_deref(), device(&flags.compute)?)?;
+    open_model(&flags.path, flags.weights.as_deref(), device(&flags.compute)?)
+}
+
+/// [`model`], judging by what the flags say.
+pub(crate) fn judge(flags: &JudgeFlags) -> anyhow::Result<Dfm> {
+    let mut model = model(&flags.model)?;
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
     }

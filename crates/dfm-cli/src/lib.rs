@@ -8,6 +8,7 @@
 
 mod args;
 mod atomic;
+mod checkpoint;
 mod commands;
 mod evaluation;
 mod flags;

@@ -136,6 +136,15 @@ pub fn list() -> Vec<DeviceDescription> {
     lines
 }
 
+/// What computes there, as far as features may differ by it in their last digits.
+pub fn describe(compute: &Compute) -> String {
+    match compute.instructions() {
+        Some(instructions) => format!("own kernels, {instructions}"),
+        // Burn's kernels choose their instructions too.
+        None => format!("{}, {}", adapter_name(compute.device()), InstructionSet::best()),
+    }
+}
+
 fn not_compiled_in(name: &str, feature: &'static str) -> DeviceError {
     DeviceError::NotCompiledIn { name: name.to_owned(), feature }
 }

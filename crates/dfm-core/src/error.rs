@@ -122,12 +122,27 @@ pub enum DfmError {
     )]
     CompressedCells,
     /// A picture that a model was not fitted on.
-    #[error("no picture of content {content_hash} is among the {pictures} that the model was fitted on")]
+    #[error("the model was not fitted on it: none of its {pictures} pictures has the content {content_hash}")]
     UnknownPicture {
+        /// Position within the hashes given.
+        place: usize,
         /// In hexadecimal.
         content_hash: String,
         /// Of the model.
         pictures: usize,
+    },
+    /// Features of another shape in place of a picture.
+    #[error(
+        "picture {picture} of the batch comes as {got} features computed before, expected {expected}: they are of \
+         another extractor"
+    )]
+    ComputedFeatures {
+        /// Position within the batch.
+        picture: usize,
+        /// Columns of the extractor.
+        expected: usize,
+        /// Values given.
+        got: usize,
     },
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
@@ -155,6 +170,61 @@ pub enum DfmError {
     /// From a model file.
     #[error(transparent)]
     Model(#[from] ModelFileError),
+}
+
+/// Why the checkpoint of a fit was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Reading failed.
+    #[error("reading the checkpoint: {0}")]
+    Io(#[from] std::io::Error),
+    /// Something else.
+    #[error("not a checkpoint: expected what an interrupted `dfm fit` leaves; move the file elsewhere")]
+    NotOne,
+    /// Written by another version of the format.
+    #[error(
+        "checkpoint version {got}: this program reads version {expected}; go on with the program that wrote it, or \
+         delete it to start over"
+    )]
+    Version {
+        /// What this program reads.
+        expected: u32,
+        /// What the file says.
+        got: u32,
+    },
+    /// Shorter than its header.
+    #[error(
+        "the checkpoint is cut short: expected {expected} bytes before the first picture, found {got}; delete it to \
+         start over"
+    )]
+    Truncated {
+        /// Bytes that should be there.
+        expected: usize,
+        /// Bytes there are.
+        got: usize,
+    },
+    /// The header does not have its hash, or says nothing that can be understood.
+    #[error("the checkpoint's header is damaged: delete it to start over")]
+    DamagedHeader,
+    /// A record does not have its hash, and one behind it does.
+    #[error("the checkpoint is damaged in its record {record}: copy it again, or delete it to start over")]
+    Damaged {
+        /// Counted from 0.
+        record: usize,
+    },
+    /// Of features that would differ.
+    #[error(
+        "the checkpoint is of another fit: expected {what} {expected}, found {got}; go on as that fit began, or \
+         delete the checkpoint to start over"
+    )]
+    OtherFeatures {
+        /// What decides features and differs.
+        what: String,
+        /// Of this fit.
+        expected: String,
+        /// Of the checkpoint.
+        got: String,
+    },
 }
 
 /// Why a model file was refused or could not be written.

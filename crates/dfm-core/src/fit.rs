@@ -1,13 +1,58 @@
 //! From pictures of good parts to a fitted model.
 
+use std::collections::HashSet;
+
 use dfm_backbone::{FeatureExtractor, PreparedPicture};
 use dfm_stats::{Samples, StreamingFit};
 
 use crate::error::DfmError;
 use crate::model::Dfm;
 use crate::params::ValidDfmParams;
-use crate::quantise::in_precision;
 use crate::score::to_host;
+
+/// The features of one picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureRow {
+    /// Of the picture: [`PreparedPicture::content_hash`].
+    pub content_hash: [u8; 32],
+    /// One for each column of the extractor's feature shape.
+    pub values: Vec<f32>,
+}
+
+/// A picture on its way into a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FitPicture {
+    /// For the network.
+    Prepared(PreparedPicture),
+    /// It went through the same extractor before.
+    Computed(FeatureRow),
+}
+
+/// What became of a picture on its way into a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Learnt<'r> {
+    /// It has these features.
+    Features(&'r FeatureRow),
+    /// Some of its features are not finite: it is left out.
+    NotFinite(&'r FeatureRow),
+    /// The model knows it already.
+    Known,
+}
+
+impl From<PreparedPicture> for FitPicture {
+    fn from(picture: PreparedPicture) -> Self {
+        Self::Prepared(picture)
+    }
+}
+
+impl FitPicture {
+    fn content_hash(&self) -> &[u8; 32] {
+        match self {
+            Self::Prepared(picture) => &picture.content_hash,
+            Self::Computed(row) => &row.content_hash,
+        }
+    }
+}
 
 impl ValidDfmParams {
     /// Fits a model to pictures of good parts, prepared by the extractor's
@@ -33,66 +78,116 @@ impl ValidDfmParams {
         extractor: FeatureExtractor,
         pictures: impl IntoIterator<Item = PreparedPicture>,
     ) -> Result<Dfm, DfmError> {
-        self.fit_each(extractor, pictures, |_, found| found)
+        self.fit_each(extractor, pictures, |picture, learnt| match learnt {
+            Learnt::NotFinite(_) => Err(DfmError::NonFiniteFeatures { picture }),
+            Learnt::Features(_) | Learnt::Known => Ok(()),
+        })
     }
 
-    /// [`fit`](Self::fit), telling `each` picture by its place as soon as it went
-    /// through the network: `Ok`, or that its features are not finite. Such a picture
-    /// is left out if `each` returns `Ok` all the same; an error from `each` ends the
-    /// fit.
+    /// [`fit`](Self::fit), telling `each` picture by its place as soon as its features are
+    /// there; an error from `each` ends the fit. Features that were
+    /// [computed](FitPicture::Computed) before, by an extractor that differs in nothing,
+    /// take the place of the picture; in int8 that is one from
+    /// [`in_precision`](Self::in_precision).
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit), and whatever `each` returns.
+    /// Those of [`fit`](Self::fit) but for features that are not finite, and whatever
+    /// `each` returns.
     pub fn fit_each(
         &self,
         extractor: FeatureExtractor,
-        pictures: impl IntoIterator<Item = PreparedPicture>,
-        each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+        pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
+        each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
-        let mut pictures = pictures.into_iter();
-        let (extractor, first) = in_precision(self.params().precision, extractor, &mut pictures)?;
-        let pictures = first.into_iter().chain(pictures);
-        let (features, content_hashes) = self.collect_features(&extractor, pictures, each)?;
+        let mut pictures = pictures.into_iter().map(Into::into);
+        let (extractor, first) = self.in_precision(extractor, &mut pictures)?;
+        let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);
+        let (features, content_hashes) =
+            self.collect_features(&extractor, &HashSet::new(), pictures, each)?;
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
         self.derive(extractor, features.finish()?, content_hashes)
     }
 
-    /// Runs every picture through the network, a batch at a time: finite rows on their way
-    /// to a statistic, and the content hash of each.
+    /// Takes every picture but the `known` to its features, a batch at a time: finite rows
+    /// on their way to a statistic, and the content hash of each.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,
-        pictures: impl IntoIterator<Item = PreparedPicture>,
-        mut each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+        known: &HashSet<[u8; 32]>,
+        pictures: impl Iterator<Item = FitPicture>,
+        mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<(StreamingFit, Vec<[u8; 32]>), DfmError> {
         let columns = extractor.feature_shape().len();
         let mut features = self.memory().start(columns)?;
         let mut content_hashes = Vec::new();
-        let mut pictures = pictures.into_iter();
-        let (mut place, size) = (0, self.params().batch.min(extractor.largest_batch()));
+        let size = self.params().batch.min(extractor.largest_batch());
+        let mut pictures = pictures.enumerate();
         loop {
-            let batch: Vec<PreparedPicture> = pictures.by_ref().take(size).collect();
+            let (mut places, mut batch) = (Vec::new(), Vec::new());
+            while batch.len() < size
+                && let Some((place, picture)) = pictures.next()
+            {
+                if known.contains(picture.content_hash()) {
+                    each(place, Learnt::Known)?;
+                } else {
+                    places.push(place);
+                    batch.push(picture);
+                }
+            }
             if batch.is_empty() {
                 return Ok((features, content_hashes));
             }
-            let rows = to_host(extractor.extract(&batch)?)?;
-            let mut finite = Vec::with_capacity(rows.len());
-            for (picture, row) in batch.iter().zip(rows.chunks(columns)) {
-                if row.iter().all(|value| value.is_finite()) {
-                    each(place, Ok(()))?;
-                    finite.extend(row);
-                    content_hashes.push(picture.content_hash);
+            let mut finite = Vec::with_capacity(batch.len() * columns);
+            for (place, row) in places.into_iter().zip(rows(extractor, batch)?) {
+                if row.values.iter().all(|value| value.is_finite()) {
+                    each(place, Learnt::Features(&row))?;
+                    finite.extend(row.values);
+                    content_hashes.push(row.content_hash);
                 } else {
-                    each(place, Err(DfmError::NonFiniteFeatures { picture: place }))?;
+                    each(place, Learnt::NotFinite(&row))?;
                 }
-                place += 1;
             }
             if !finite.is_empty() {
                 features.push(Samples::from_f32(&finite, columns)?)?;
             }
         }
     }
+}
+
+/// The features of a batch, in its order; those that are missing go through the network
+/// together.
+fn rows(extractor: &FeatureExtractor, batch: Vec<FitPicture>) -> Result<Vec<FeatureRow>, DfmError> {
+    let columns = extractor.feature_shape().len();
+    let (mut prepared, mut rows) = (Vec::new(), Vec::with_capacity(batch.len()));
+    for (place, picture) in batch.into_iter().enumerate() {
+        match picture {
+            FitPicture::Prepared(picture) => {
+                rows.push((picture.content_hash, None));
+                prepared.push(picture);
+            }
+            FitPicture::Computed(FeatureRow { values, .. }) if values.len() != columns => {
+                return Err(DfmError::ComputedFeatures {
+                    picture: place,
+                    expected: columns,
+                    got: values.len(),
+                });
+            }
+            FitPicture::Computed(FeatureRow { content_hash, values }) => {
+                rows.push((content_hash, Some(values)));
+            }
+        }
+    }
+    let extracted = match prepared.is_empty() {
+        true => Vec::new(),
+        false => to_host(extractor.extract(&prepared)?)?,
+    };
+    let mut extracted = extracted.chunks(columns);
+    let row = |(content_hash, values): (_, Option<_>)| FeatureRow {
+        content_hash,
+        values: values.or_else(|| extracted.next().map(<[f32]>::to_vec)).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(row).collect())
 }

@@ -44,6 +44,7 @@
 
 mod aggregate;
 mod calibrate;
+mod checkpoint;
 mod compat;
 mod derive;
 pub mod device;
@@ -63,6 +64,7 @@ mod union;
 
 pub use aggregate::Aggregation;
 pub use calibrate::{Calibration, Label};
+pub use checkpoint::{CheckpointContent, CheckpointLayout};
 pub use compat::Compat;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
@@ -71,11 +73,13 @@ pub use dfm_backbone::{
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
-pub use error::{DfmError, ModelFileError};
+pub use error::{CheckpointError, DfmError, ModelFileError};
+pub use fit::{FeatureRow, FitPicture, Learnt};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{CompressionRecord, Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
+pub use union::ModelUnion;
 
 /// The README's example runs as a test.
 #[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]

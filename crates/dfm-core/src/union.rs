@@ -2,27 +2,41 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::PreparedPicture;
 use dfm_stats::{Compression, FitStatistic};
 
 use crate::error::DfmError;
-use crate::model::Dfm;
+use crate::fit::{FitPicture, Learnt};
+use crate::model::{Dfm, Kept};
 use crate::params::DfmParams;
 
-impl Dfm {
-    /// The model of the pictures of both: that of one fit to all of them, but for the
-    /// rounding of what the files hold (`f32`). A picture that both were fitted on counts
-    /// once. Which comes first changes nothing beyond rounding.
+/// Models on their way to one of all their pictures.
+///
+/// That is the model of one fit to all of them, but for the rounding of what files hold
+/// (`f32`). A picture that several were fitted on counts once. The order of the models changes
+/// nothing beyond rounding. No picture is needed.
+#[derive(Debug)]
+pub struct ModelUnion {
+    first: Dfm,
+    /// Of all pictures, once there are more than those of the first.
+    joined: Option<Kept>,
+}
+
+impl ModelUnion {
+    /// Of the pictures of `first` so far.
+    pub fn of(first: Dfm) -> Self {
+        Self { first, joined: None }
+    }
+
+    /// Adds the pictures of another model.
     ///
-    /// Cost: one decomposition of as many directions as both have together, and the
-    /// threshold anew; no picture is needed.
+    /// Cost: one decomposition of as many directions as both sides have together.
     ///
     /// # Errors
     ///
     /// If either keeps no fit statistic, they look at pictures with different networks or
-    /// in different ways, or were fitted with different parameters; and those of a fit.
-    pub fn merge(self, other: &Self) -> Result<Self, DfmError> {
-        let (ours, theirs) = (&self.extractor, &other.extractor);
+    /// in different ways, or were fitted with different parameters. Then nothing changes.
+    pub fn add(&mut self, other: &Dfm) -> Result<(), DfmError> {
+        let (ours, theirs) = (&self.first.extractor, &other.extractor);
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         agree("feature shape", &ours.feature_shape(), &theirs.feature_shape())?;
@@ -31,32 +45,95 @@ impl Dfm {
             let DfmParams { batch, keep_fit_statistic, memory, .. } = DfmParams::default();
             DfmParams { batch, keep_fit_statistic, memory, ..params.clone() }
         };
-        agree("parameters", &comparable(&self.record.params), &comparable(&other.record.params))?;
+        agree("parameters", &comparable(&self.first.record.params), &comparable(&other.record.params))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         let (statistic, hashes) = other.kept_statistic("merging")?;
         self.join(statistic, hashes)
     }
 
+    /// The model of all pictures, its threshold found anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of a fit.
+    pub fn finish(self) -> Result<Dfm, DfmError> {
+        match self.joined {
+            Some((statistic, hashes)) => self.first.rederive(statistic, hashes),
+            None => Ok(self.first),
+        }
+    }
+
+    /// Adds the pictures of another statistic that are not known yet.
+    fn join(&mut self, statistic: &FitStatistic, hashes: &[[u8; 32]]) -> Result<(), DfmError> {
+        let (own, known) = match &self.joined {
+            Some((statistic, hashes)) => (statistic, hashes.as_slice()),
+            None => self.first.kept_statistic("merging")?,
+        };
+        let known_set: HashSet<&[u8; 32]> = known.iter().collect();
+        let (old, new): (Vec<usize>, Vec<usize>) =
+            (0..hashes.len()).partition(|place| known_set.contains(&hashes[*place]));
+        if new.is_empty() {
+            return Ok(());
+        }
+        let all = known.iter().copied().chain(new.iter().map(|place| hashes[*place])).collect();
+        // Compressed models stay as small as they are.
+        let limits = [own, statistic].map(FitStatistic::compression).into_iter().flatten();
+        let limit = limits.map(Compression::limit).min();
+        let union = match old.is_empty() {
+            true => own.merge(statistic, limit)?,
+            false => own.merge(&statistic.without(&old)?, limit)?,
+        };
+        self.joined = Some((union, all));
+        Ok(())
+    }
+}
+
+impl Dfm {
+    /// The model of the pictures of both: a [`ModelUnion`] of two.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelUnion::add`] and [`ModelUnion::finish`].
+    pub fn merge(self, other: &Self) -> Result<Self, DfmError> {
+        let mut union = ModelUnion::of(self);
+        union.add(other)?;
+        union.finish()
+    }
+
     /// The model of its own pictures and of more, prepared by its
-    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once, so that
-    /// a folder can be given again. `each` is told of every picture, as in
-    /// [`fit_each`](crate::ValidDfmParams::fit_each).
+    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once and do
+    /// not go through the network, so that a folder can be given again. `each` is told of
+    /// every picture, as in [`fit_each`](crate::ValidDfmParams::fit_each).
     ///
     /// # Errors
     ///
     /// If the model keeps no fit statistic, and those of a fit.
     pub fn update_each(
         self,
-        pictures: impl IntoIterator<Item = PreparedPicture>,
-        each: impl FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>,
+        pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
+        mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        self.kept_statistic("updating")?;
+        let known = self.kept_statistic("updating")?.1.iter().copied().collect();
         let params = self.record.params.clone().check()?;
-        let (features, hashes) = params.collect_features(&self.extractor, pictures, each)?;
-        if hashes.is_empty() {
-            return Err(DfmError::TooFewPictures { expected: 1, got: 0 });
+        let mut again = false;
+        let (features, hashes) = params.collect_features(
+            &self.extractor,
+            &known,
+            pictures.into_iter().map(Into::into),
+            |place, learnt| {
+                again |= learnt == Learnt::Known;
+                each(place, learnt)
+            },
+        )?;
+        match hashes.is_empty() {
+            true if again => Ok(self),
+            true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
+            false => {
+                let mut union = ModelUnion::of(self);
+                union.join(&features.finish()?, &hashes)?;
+                union.finish()
+            }
         }
-        self.join(&features.finish()?, &hashes)
     }
 
     /// The model without the pictures of these content hashes: that of a fit to the
@@ -68,9 +145,9 @@ impl Dfm {
     /// a fit to what is left.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let (statistic, hashes) = self.kept_statistic("forgetting")?;
-        if let Some(unknown) = content_hashes.iter().find(|hash| !hashes.contains(hash)) {
-            let content_hash = unknown.iter().map(|byte| format!("{byte:02x}")).collect();
-            return Err(DfmError::UnknownPicture { content_hash, pictures: hashes.len() });
+        if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
+            let content_hash = content_hashes[place].iter().map(|byte| format!("{byte:02x}")).collect();
+            return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
         let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
@@ -80,26 +157,6 @@ impl Dfm {
         }
         let statistic = statistic.without(&places)?;
         self.rederive(statistic, left)
-    }
-
-    /// With the pictures of another statistic that this model does not know yet.
-    fn join(self, statistic: &FitStatistic, hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
-        let (own, known) = self.kept_statistic("merging")?;
-        let known_set: HashSet<&[u8; 32]> = known.iter().collect();
-        let (old, new): (Vec<usize>, Vec<usize>) =
-            (0..hashes.len()).partition(|place| known_set.contains(&hashes[*place]));
-        if new.is_empty() {
-            return Ok(self);
-        }
-        let all = known.iter().copied().chain(new.iter().map(|place| hashes[*place])).collect();
-        // Compressed models stay as small as they are.
-        let limits = [own, statistic].map(FitStatistic::compression).into_iter().flatten();
-        let limit = limits.map(Compression::limit).min();
-        let union = match old.is_empty() {
-            true => own.merge(statistic, limit)?,
-            false => own.merge(&statistic.without(&old)?, limit)?,
-        };
-        self.rederive(union, all)
     }
 
     /// What the model keeps, for an `operation` that needs it.

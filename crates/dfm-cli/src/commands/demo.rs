@@ -8,7 +8,8 @@ use dfm_core::DfmParams;
 use dfm_core::metrics::BootstrapParams;
 
 use super::evaluate::{below, evaluate, settings};
-use super::fit::{fit_files, save};
+use super::fit::save;
+use super::learn::Learning;
 use super::predict::{Lines, Maps};
 use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
@@ -31,7 +32,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let jobs = args::jobs(&flags.compute)?;
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
     let pictures = folder(&data.join("train/good"), messages)?;
-    let model = fit_files(&params, extractor, &pictures, jobs, messages)?;
+    let model = Learning { paths: &pictures, jobs, messages }.fit(&params, extractor, None)?;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 

@@ -16,7 +16,7 @@ use crate::{Outcome, args, atomic, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.model.compute)?;
+    let jobs = args::jobs(&flags.judge.model.compute)?;
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     bootstrap.map(BootstrapParams::check).transpose().context("--bootstrap")?;
@@ -26,9 +26,9 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
         atomic::check(&folder.join(evaluation::METRICS))?;
     }
     let dataset = Dataset::read(&flags.dataset, messages)?;
-    let model = args::model(&flags.model)?;
+    let model = args::judge(&flags.judge)?;
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |_| Ok(()))?;
-    let settings = settings(&flags.model.model, &flags.model.compute.device, &flags.dataset)?;
+    let settings = settings(&flags.judge.model.model, &flags.judge.model.compute.device, &flags.dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
     if let Some(folder) = &flags.output {
         evaluation::write(folder, &flags.dataset, &evaluated, &evaluation)?;

@@ -1,21 +1,18 @@
 //! `dfm fit`: from a folder of good pictures to a model.
 
-use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
-use dfm_core::{
-    Dfm, DfmError, DfmParams, FeatureExtractor, NetworkPrecision, PreparedPicture, Preprocessor, SaveOptions,
-    StreamingParams,
-};
-use tracing::info;
+use dfm_core::{Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams};
 
+use super::learn::Learning;
+use crate::checkpoint::Checkpoint;
 use crate::flags::FitFlags;
 use crate::messages::Messages;
-use crate::report::{Progress, table};
+use crate::report::table;
 use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
@@ -52,85 +49,26 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         bail!("--threshold {threshold}: expected a finite number");
     }
     atomic::check(&flags.output)?;
+    let checkpoint = Arc::new(Checkpoint::beside(&flags.output, flags.resume, messages)?);
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
     let folder = training_folder(&flags.folder);
     let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
     let extractor = args::extractor(&flags.backbone, &params, &device)?;
 
-    let mut model = fit_files(&params, extractor, &pictures, jobs, messages)
-        .with_context(|| folder.display().to_string())?;
-    if let Some(threshold) = flags.threshold {
-        model.set_threshold(threshold)?;
-    }
-    save(&model, &flags.output, flags.slim)?;
-    Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
-}
-
-/// Fits the pictures at `paths`; those that cannot be read, and those of which the
-/// network makes no finite features, are reported and left out.
-pub(crate) fn fit_files(
-    params: &DfmParams,
-    extractor: FeatureExtractor,
-    paths: &[PathBuf],
-    jobs: usize,
-    messages: &Messages,
-) -> anyhow::Result<Dfm> {
-    let preprocessor = extractor.preprocessor();
-    learn_files(paths, &preprocessor, jobs, params.batch, messages, |pictures, each| {
-        Ok(params.clone().check()?.fit_each(extractor, pictures, each)?)
-    })
-}
-
-/// What is told of every picture: its place, and whether its features are finite.
-type Each<'a> = &'a mut dyn FnMut(usize, Result<(), DfmError>) -> Result<(), DfmError>;
-
-/// Lets `learn` make a model of the pictures at `paths`; those that it cannot use are
-/// reported.
-pub(crate) fn learn_files(
-    paths: &[PathBuf],
-    preprocessor: &Preprocessor,
-    jobs: usize,
-    batch: usize,
-    messages: &Messages,
-    learn: impl FnOnce(&mut dyn Iterator<Item = PreparedPicture>, Each<'_>) -> anyhow::Result<Dfm>,
-) -> anyhow::Result<Dfm> {
-    let begun = Instant::now();
-    let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
-    // Where the pictures lie in `paths` that the fit was given.
-    let given = RefCell::new(Vec::with_capacity(paths.len()));
-    let prepared = input::load(paths, preprocessor, jobs, batch).filter_map(|loaded| {
-        let picture = readable(&paths[loaded.index], loaded.picture, messages);
-        match picture {
-            Some(_) => given.borrow_mut().push(loaded.index),
-            None => progress.borrow_mut().step(),
+    let fit = || {
+        let learning = Learning { paths: &pictures, jobs, messages };
+        let mut model = learning
+            .fit(&params, extractor, Some(&checkpoint))
+            .with_context(|| folder.display().to_string())?;
+        if let Some(threshold) = flags.threshold {
+            model.set_threshold(threshold)?;
         }
-        picture
-    });
-    // Whoever asks beyond the last picture is about to work out the components.
-    let end = std::iter::from_fn(|| {
-        progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
-        None
-    });
-    let mut each = |place: usize, found: Result<(), DfmError>| {
-        progress.borrow_mut().step();
-        if found.is_err() {
-            let path = &paths[given.borrow()[place]];
-            messages.error(path, "its features are not finite: the weights or the picture are unusable");
-        }
-        Ok(())
+        save(&model, &flags.output, flags.slim)
     };
-    let model = learn(&mut prepared.chain(end), &mut each)?;
-    info!(
-        "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
-        given.borrow().len(),
-        paths.len(),
-        begun.elapsed(),
-        model.record().picture_count,
-        model.component_count(),
-        model.record().rank
-    );
-    Ok(model)
+    fit().inspect_err(|_| checkpoint.leave(messages))?;
+    checkpoint.remove(messages);
+    Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
 
 /// Writes `model` to `path` and says what it holds.
@@ -169,11 +107,7 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
 }
 
 /// The picture, or nothing and a report.
-pub(crate) fn readable(
-    path: &Path,
-    picture: anyhow::Result<PreparedPicture>,
-    messages: &Messages,
-) -> Option<PreparedPicture> {
+pub(crate) fn readable<T>(path: &Path, picture: anyhow::Result<T>, messages: &Messages) -> Option<T> {
     picture.map_err(|error| messages.error(path, format_args!("{error:#}"))).ok()
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod features;
 pub(crate) mod fit;
 pub(crate) mod info;
 mod judge;
+mod learn;
 pub(crate) mod predict;
 pub(crate) mod union;
 pub(crate) mod weights;

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Context;
-use dfm_core::Dfm;
+use dfm_core::{Dfm, DfmError, ModelUnion};
 
-use super::fit::{learn_files, save, training_folder};
+use super::fit::{save, training_folder};
+use super::learn::Learning;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 use crate::messages::Messages;
 use crate::{Outcome, args, atomic, input};
@@ -15,36 +16,34 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
     atomic::check(&flags.output)?;
     let device = args::device(&flags.compute)?;
     let open = |path: &Path| args::open_model(path, flags.weights.as_deref(), device.clone());
-    let mut models = flags.models.iter();
-    let first = models.next().context("expected two models or more")?;
-    let mut merged = open(first)?;
-    for path in models {
-        let other = open(path)?;
-        merged =
-            merged.merge(&other).with_context(|| format!("{} and {}", first.display(), path.display()))?;
+    let (first, others) = flags.models.split_first().context("expected two models or more")?;
+    let mut union = ModelUnion::of(open(first)?);
+    for path in others {
+        union.add(&open(path)?).with_context(|| format!("{} and {}", first.display(), path.display()))?;
     }
+    let merged = union.finish()?;
     save(&merged, &flags.output, flags.slim)?;
     Ok(messages.outcome(Outcome::Success))
 }
 
 /// Adds the good pictures of a folder to a model.
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.compute)?;
+    let jobs = args::jobs(&flags.revision.model.compute)?;
     let folder = training_folder(&flags.folder);
-    revise(&flags.revision, args::device(&flags.compute)?, |model| {
+    revise(&flags.revision, |model| {
         let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
-        learn_files(&pictures, &preprocessor, jobs, batch, messages, |pictures, each| {
-            Ok(model.update_each(pictures, each)?)
-        })
-        .with_context(|| folder.display().to_string())
+        let learning = Learning { paths: &pictures, jobs, messages };
+        learning
+            .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
+            .with_context(|| folder.display().to_string())
     })?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
 
 /// Takes pictures out of a model: all that were named, or none.
 pub(crate) fn forget(flags: &ForgetFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    revise(&flags.revision, args::device(&flags.compute)?, |model| {
+    revise(&flags.revision, |model| {
         let preprocessor = model.preprocessor();
         let hash = |picture: &String| {
             let path = Path::new(picture);
@@ -58,29 +57,24 @@ pub(crate) fn forget(flags: &ForgetFlags, messages: &Messages) -> anyhow::Result
             }
         };
         let hashes = flags.pictures.iter().map(hash).collect::<anyhow::Result<Vec<_>>>()?;
-        let known = model.fit_statistic().map(|(_, known)| known.to_vec()).unwrap_or_default();
-        for (picture, hash) in flags.pictures.iter().zip(&hashes) {
-            if !known.is_empty() && !known.contains(hash) {
-                anyhow::bail!("{picture}: the model was not fitted on it");
+        model.forget(&hashes).map_err(|error| match error {
+            DfmError::UnknownPicture { place, .. } => {
+                anyhow::Error::from(error).context(flags.pictures[place].clone())
             }
-        }
-        Ok(model.forget(&hashes)?)
+            other => other.into(),
+        })
     })?;
     Ok(messages.outcome(Outcome::Success))
 }
 
 /// Opens a model and writes what `change` makes of it, in its place unless told otherwise.
 /// Whether the file holds its weights stays as it is.
-fn revise(
-    flags: &RevisionFlags,
-    device: dfm_core::Compute,
-    change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>,
-) -> anyhow::Result<()> {
-    let output = flags.output.as_ref().unwrap_or(&flags.model);
+fn revise(flags: &RevisionFlags, change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>) -> anyhow::Result<()> {
+    let path = &flags.model.path;
+    let output = flags.output.as_ref().unwrap_or(path);
     atomic::check(output)?;
-    let slim = !args::model_info(&flags.model)?.weights_included;
-    let model = args::open_model(&flags.model, flags.weights.as_deref(), device)?;
-    let changed = change(model).with_context(|| flags.model.display().to_string())?;
+    let slim = !args::model_info(path)?.weights_included;
+    let changed = change(args::model(&flags.model)?).with_context(|| path.display().to_string())?;
     save(&changed, output, slim)
 }
 

@@ -58,6 +58,9 @@ pub(crate) struct FitFlags {
     /// Drop nothing, however long it takes; an error where memory does not suffice
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Go on with a fit to this output that was interrupted: MODEL.partial holds what it learnt
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 pub(crate) use drift::DriftFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
-pub(crate) use model::{EvaluateFlags, InfoFlags, ModelFlags, PredictFlags};
+pub(crate) use model::{EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };

@@ -6,15 +6,25 @@ use clap::Args;
 
 use crate::flags::{ComputeFlags, Format, ReportFormat};
 
-/// How a model is opened.
+/// Which model, and how it is opened.
 #[derive(Debug, Args)]
 pub(crate) struct ModelFlags {
     /// The model, as `dfm fit` wrote it
-    pub(crate) model: PathBuf,
+    #[arg(value_name = "MODEL")]
+    pub(crate) path: PathBuf,
     /// Weights of a model that was fitted with --slim: a pulled name or a file; embedded and
     /// random ones are found without
     #[arg(long)]
     pub(crate) weights: Option<String>,
+    #[command(flatten)]
+    pub(crate) compute: ComputeFlags,
+}
+
+/// What a model judges by.
+#[derive(Debug, Args)]
+pub(crate) struct JudgeFlags {
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
     /// Raw score from which a picture is anomalous; the model's own unless given
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
@@ -22,15 +32,13 @@ pub(crate) struct ModelFlags {
     /// a mask only if the model was fitted with one of the same cells
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
-    #[command(flatten)]
-    pub(crate) compute: ComputeFlags,
 }
 
 /// Flags of `dfm predict`.
 #[derive(Debug, Args)]
 pub(crate) struct PredictFlags {
     #[command(flatten)]
-    pub(crate) model: ModelFlags,
+    pub(crate) judge: JudgeFlags,
     /// Pictures, folders or patterns such as 'shots/*.png'
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
@@ -46,7 +54,7 @@ pub(crate) struct PredictFlags {
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateFlags {
     #[command(flatten)]
-    pub(crate) model: ModelFlags,
+    pub(crate) judge: JudgeFlags,
     /// A folder with test/good, test/DEFECT and ground_truth/DEFECT, as MVTec AD
     pub(crate) dataset: PathBuf,
     /// Folder for metrics.json and predictions.jsonl, what `dfm compare` reads

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::flags::ComputeFlags;
+use crate::flags::{ComputeFlags, ModelFlags};
 
 /// Flags of `dfm merge`.
 #[derive(Debug, Args)]
@@ -28,14 +28,11 @@ pub(crate) struct MergeFlags {
 /// Which model is changed, and where the result goes.
 #[derive(Debug, Args)]
 pub(crate) struct RevisionFlags {
-    /// The model
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
     /// Where to write the result; in the model's place unless given
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: Option<PathBuf>,
-    /// Weights of a model that was fitted with --slim: a pulled name or a file
-    #[arg(long)]
-    pub(crate) weights: Option<String>,
 }
 
 /// Flags of `dfm update`.
@@ -48,8 +45,6 @@ pub(crate) struct UpdateFlags {
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,
-    #[command(flatten)]
-    pub(crate) compute: ComputeFlags,
 }
 
 /// Flags of `dfm forget`.
@@ -60,6 +55,4 @@ pub(crate) struct ForgetFlags {
     /// Pictures that should not have been there: files, or content hashes of 64 hexadecimal digits
     #[arg(required = true, value_name = "PICTURE")]
     pub(crate) pictures: Vec<String>,
-    #[command(flatten)]
-    pub(crate) compute: ComputeFlags,
 }

@@ -43,7 +43,7 @@ pub(crate) fn load(
 }
 
 /// [`load`] with any way to `prepare` a path. One that panics costs that path alone.
-fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static>(
+pub(crate) fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static>(
     paths: &[PathBuf],
     jobs: usize,
     batch: usize,
@@ -88,12 +88,22 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 
 /// Reads and decodes one file.
 pub(crate) fn decode_file(path: &Path) -> anyhow::Result<RgbImage> {
-    let limits = DecodeLimits::default();
+    decode_bytes(&read_file(path)?)
+}
+
+/// The bytes of one file, or of a larger one as many as the decoder will refuse.
+pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = File::open(path).context("cannot open the picture")?;
     let mut bytes = Vec::new();
     // One byte more than allowed, so that the decoder notices.
-    file.take(limits.max_bytes + 1).read_to_end(&mut bytes).context("cannot read the picture")?;
-    Ok(decode(&bytes, &limits)?)
+    let most = DecodeLimits::default().max_bytes + 1;
+    file.take(most).read_to_end(&mut bytes).context("cannot read the picture")?;
+    Ok(bytes)
+}
+
+/// The picture that a file holds.
+pub(crate) fn decode_bytes(bytes: &[u8]) -> anyhow::Result<RgbImage> {
+    Ok(decode(bytes, &DecodeLimits::default())?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,139 @@
+//! Pictures into a fit, ahead of the network and told of one by one.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, FitPicture, Learnt, Preprocessor};
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+use super::fit::readable;
+use crate::checkpoint::Checkpoint;
+use crate::input;
+use crate::messages::Messages;
+use crate::report::Progress;
+
+/// Where pictures come from and who hears of them.
+#[derive(Clone, Copy)]
+pub(super) struct Learning<'l> {
+    /// The pictures, in the order in which they are learnt.
+    pub(super) paths: &'l [PathBuf],
+    /// Threads that decode.
+    pub(super) jobs: usize,
+    /// Reports go there.
+    pub(super) messages: &'l Messages,
+}
+
+/// What is told of every picture: its place, and what became of it.
+pub(super) type Each<'a> = &'a mut dyn FnMut(usize, Learnt<'_>) -> Result<(), DfmError>;
+
+impl Learning<'_> {
+    /// Fits the pictures; those that cannot be read, and those of which the network makes
+    /// no finite features, are reported and left out. What is learnt is kept in the
+    /// `checkpoint`, and what that holds need not be learnt again.
+    pub(super) fn fit(
+        self,
+        params: &DfmParams,
+        extractor: FeatureExtractor,
+        checkpoint: Option<&Arc<Checkpoint>>,
+    ) -> anyhow::Result<Dfm> {
+        let preprocessor = extractor.preprocessor();
+        let batch = params.batch.min(extractor.largest_batch());
+        let params = params.clone().check()?;
+        self.learn(&preprocessor, batch, checkpoint, |mut pictures, each| {
+            let (extractor, first) = params.in_precision(extractor, &mut pictures)?;
+            if let Some(checkpoint) = checkpoint {
+                checkpoint.open(&extractor, batch, self.messages)?;
+            }
+            let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);
+            Ok(params.fit_each(extractor, pictures, each)?)
+        })
+    }
+
+    /// Lets `learn` make a model of the pictures; those that it cannot use are reported.
+    pub(super) fn learn(
+        self,
+        preprocessor: &Preprocessor,
+        batch: usize,
+        checkpoint: Option<&Arc<Checkpoint>>,
+        learn: impl FnOnce(&mut dyn Iterator<Item = FitPicture>, Each<'_>) -> anyhow::Result<Dfm>,
+    ) -> anyhow::Result<Dfm> {
+        let Self { paths, jobs, messages } = self;
+        let begun = Instant::now();
+        let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
+        // The pictures that the fit was given: places in `paths`, and hashes of files.
+        let given = RefCell::new(Vec::with_capacity(paths.len()));
+        let ready = ahead(paths, preprocessor, jobs, batch, checkpoint);
+        let ready = ready.filter_map(|input::Loaded { index, picture }| {
+            match readable(&paths[index], picture, messages) {
+                Some((file, picture)) => {
+                    given.borrow_mut().push((index, file));
+                    Some(picture)
+                }
+                None => {
+                    progress.borrow_mut().step();
+                    None
+                }
+            }
+        });
+        // Whoever asks beyond the last picture is about to work out the components.
+        let end = std::iter::from_fn(|| {
+            progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
+            None
+        });
+        let mut each = |place: usize, learnt: Learnt<'_>| {
+            progress.borrow_mut().step();
+            let (index, file) = given.borrow()[place];
+            if let Learnt::NotFinite(_) = learnt {
+                let what = "its features are not finite: the weights or the picture are unusable";
+                messages.error(&paths[index], what);
+            }
+            if let (Learnt::Features(row) | Learnt::NotFinite(row), Some(file), Some(checkpoint)) =
+                (learnt, file, checkpoint)
+            {
+                checkpoint.keep(&file, row, messages);
+            }
+            Ok(())
+        };
+        let model = learn(&mut ready.chain(end), &mut each)?;
+        info!(
+            "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
+            given.borrow().len(),
+            paths.len(),
+            begun.elapsed(),
+            model.record().picture_count,
+            model.component_count(),
+            model.record().rank
+        );
+        Ok(model)
+    }
+}
+
+/// With a checkpoint, the SHA-256 of its file; and the picture, or what is known of it.
+type Ready = (Option<[u8; 32]>, FitPicture);
+
+/// The pictures of `paths`, decoded and prepared ahead of the reader unless the checkpoint
+/// has their features. Begins when it is first asked, so that the checkpoint can be opened.
+fn ahead(
+    paths: &[PathBuf],
+    preprocessor: &Preprocessor,
+    jobs: usize,
+    batch: usize,
+    checkpoint: Option<&Arc<Checkpoint>>,
+) -> impl Iterator<Item = input::Loaded<Ready>> {
+    let (preprocessor, checkpoint) = (preprocessor.clone(), checkpoint.cloned());
+    let ready = move |path: &Path| -> anyhow::Result<Ready> {
+        let bytes = input::read_file(path)?;
+        let file = checkpoint.as_ref().map(|_| Sha256::digest(&bytes).into());
+        if let (Some(checkpoint), Some(file)) = (&checkpoint, &file)
+            && let Some(row) = checkpoint.row(file)
+        {
+            return Ok((Some(*file), FitPicture::Computed(row)));
+        }
+        let picture = preprocessor.prepare(&input::decode_bytes(&bytes)?)?;
+        Ok((file, FitPicture::Prepared(picture)))
+    };
+    std::iter::once_with(move || input::ahead(paths, jobs, batch, ready)).flatten()
+}
