@@ -15,6 +15,7 @@ mod process;
 mod program;
 mod report;
 mod scores;
+mod statistics;
 mod ways;
 
 use clap::{Args, Subcommand};
@@ -22,6 +23,7 @@ use clap::{Args, Subcommand};
 pub(crate) use decompose::{DecomposeFlags, run as decompose};
 pub(crate) use memory::{StreamFlags, stream};
 pub(crate) use network::{NetworkFlags, run as network};
+pub(crate) use statistics::{PartFlags, run_part as statistics};
 
 /// Flags of `cargo xtask bench`.
 #[derive(Debug, Args)]
@@ -41,6 +43,8 @@ enum Task {
     Anomalib(anomalib::AnomalibFlags),
     /// Time fits of many rows, and what memory they take
     Memory(memory::MemoryFlags),
+    /// Time fits of real features, beside PyTorch's and scikit-learn's
+    Statistics(statistics::StatisticsFlags),
     /// Measure how well each score and aggregation tells defects
     Scores(scores::ScoresFlags),
     /// Time each step of a network, so that a slower one shows where it is
@@ -62,6 +66,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Peers(flags)) => peers::run(flags),
         Some(Task::Anomalib(flags)) => anomalib::run(flags),
         Some(Task::Memory(flags)) => memory::run(flags),
+        Some(Task::Statistics(flags)) => statistics::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),

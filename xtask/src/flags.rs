@@ -29,6 +29,9 @@ pub(crate) enum Chore {
     /// A fit of many rows alone, for `bench memory`
     #[command(hide = true)]
     BenchStream(bench::StreamFlags),
+    /// The features of pictures, or a fit of them, for `bench statistics`
+    #[command(hide = true)]
+    BenchStatistics(bench::PartFlags),
     /// The network alone, for `bench peers`
     #[command(hide = true)]
     BenchNetwork(bench::NetworkFlags),

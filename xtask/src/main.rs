@@ -35,6 +35,7 @@ fn run(flags: Flags) -> anyhow::Result<()> {
         Chore::Bench(flags) => bench::run(&flags),
         Chore::BenchDecompose(flags) => bench::decompose(&flags),
         Chore::BenchStream(flags) => bench::stream(&flags),
+        Chore::BenchStatistics(flags) => bench::statistics(&flags),
         Chore::BenchNetwork(flags) => bench::network(&flags),
         Chore::Weights(flags) => weights::run(flags),
     }

@@ -2,6 +2,7 @@
 //! that knows the linear algebra library.
 
 use faer::linalg::matmul::{matmul, triangular};
+use faer::reborrow::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use crate::error::StatsError;
@@ -11,6 +12,10 @@ use crate::error::StatsError;
 /// (1.7e-15 was measured at 400 × 4096 with half of the variances small), so at
 /// this share 1e-6 relative is kept with a margin of a few.
 const SQUARED_CUT: f64 = 1e-8;
+
+/// Columns that are projected together: a product packs its left side, as many rows at a
+/// time, and memory would feel all of them.
+const COLUMNS_AT_ONCE: usize = 1024;
 
 /// How directions were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +62,19 @@ impl Route {
 
 /// Decomposes centred `rows` `[N, D]` that were divided by `unit` so that the
 /// largest value before centring was between one and two; singular values and
-/// coordinates are multiplied by it again. No more than the leading `limit`
-/// directions are kept.
+/// coordinates are multiplied by it again. With a `limit` no more than that many leading
+/// directions are kept, and those whose variance is below the squared routes' precision
+/// count as dropped; without one an SVD finds them.
 ///
 /// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
-/// the rows, which are gone before the end, the directions twice.
+/// the rows, which are gone before the end, the directions, and five matrices of the
+/// size of the inner products. Where an SVD must run, the directions twice and some
+/// ten such matrices.
 pub(crate) fn decompose(
     mut rows: Vec<f64>,
     columns: usize,
     unit: f64,
-    limit: usize,
+    limit: Option<usize>,
 ) -> Result<Decomposition, StatsError> {
     let count = rows.len() / columns;
     let squared = if count <= columns { Route::Gram } else { Route::Scatter };
@@ -88,20 +96,21 @@ pub(crate) fn decompose(
     }
     rows.iter_mut().for_each(|value| *value /= scale);
     let matrix = MatRef::from_row_major_slice(&rows, count, columns);
+    // Centring takes one direction of N away.
+    let most = (count - 1).min(columns);
     let found = match squared {
-        Route::Gram => gram(matrix, noise / scale, limit),
-        _ => scatter(matrix, noise / scale, limit),
+        Route::Gram => gram(matrix, noise / scale, most, limit),
+        _ => scatter(matrix, noise / scale, most, limit),
     };
     let failed = StatsError::NotConverged { rows: count, columns };
     let mut parts = found.ok_or_else(|| failed.clone())?;
-    // Centring takes one direction of N away; any other that is missing may be
-    // small rather than absent, and only the SVD can tell.
-    // Below a limit that was reached nobody asks.
-    if parts.singular_values.len() < (count - 1).min(columns).min(limit) {
-        parts = thin_svd(matrix, noise / scale, limit).ok_or(failed)?;
+    // Any other that is missing may be small rather than absent, and only the SVD can tell.
+    if limit.is_none() && parts.singular_values.len() < most {
+        drop(parts);
+        parts = thin_svd(matrix, noise / scale).ok_or(failed)?;
     }
     drop(rows);
-    let found = parts.finish(count, columns, scale * unit);
+    let found = parts.finish(columns, scale * unit);
     match found.singular_values.iter().find(|value| !value.is_normal()) {
         Some(_) => Err(StatsError::Range { operation: "decomposition", scale: unit }),
         None => Ok(found),
@@ -149,84 +158,101 @@ pub(crate) fn power_of_two(values: &[f64]) -> f64 {
     }
 }
 
-/// A decomposition in the library's matrices.
+/// A decomposition before its signs and its scale.
 struct Parts {
     singular_values: Vec<f64>,
-    /// `[D, R]`.
-    directions: Mat<f64>,
+    /// `[R, D]`, each as long as it came.
+    directions: Vec<f64>,
     /// `[N, R]`.
-    coordinates: Mat<f64>,
+    coordinates: Vec<f64>,
     route: Route,
     /// Share of the largest variance.
     cut: f64,
-    /// Squared singular values beyond the limit, falling.
-    dropped: Vec<f64>,
+    dropped: Dropped,
 }
 
 impl Parts {
-    /// Fixes the signs, undoes the scaling, and lays values out by rows.
-    fn finish(self, count: usize, columns: usize, scale: f64) -> Decomposition {
-        let rank = self.singular_values.len();
-        let mut directions = Vec::with_capacity(rank * columns);
-        let mut signs = Vec::with_capacity(rank);
-        for index in 0..rank {
-            let column = self.directions.col(index);
-            let entries = column.try_as_col_major().map_or(&[][..], |column| column.as_slice());
-            let norm = entries.iter().map(|value| value * value).sum::<f64>().sqrt();
-            let sign = sign_of(entries);
-            directions.extend(entries.iter().map(|value| value * sign / norm));
-            signs.push(sign);
+    /// Fixes lengths and signs, and undoes the scaling.
+    fn finish(self, columns: usize, scale: f64) -> Decomposition {
+        let Self { mut singular_values, mut directions, mut coordinates, route, cut, dropped } = self;
+        let rank = singular_values.len();
+        let mut factors = Vec::with_capacity(rank);
+        for direction in directions.chunks_exact_mut(columns) {
+            let norm = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let sign = sign_of(direction);
+            direction.iter_mut().for_each(|value| *value *= sign / norm);
+            factors.push(sign * scale);
         }
-        let mut coordinates = Vec::with_capacity(count * rank);
-        for row in 0..count {
-            coordinates.extend((0..rank).map(|index| self.coordinates[(row, index)] * signs[index] * scale));
+        for row in coordinates.chunks_exact_mut(rank.max(1)) {
+            row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
         }
-        let singular_values = self.singular_values.iter().map(|value| value * scale).collect();
-        let rank_cut = (rank > 0).then_some(self.cut);
+        singular_values.iter_mut().for_each(|value| *value *= scale);
         let squared = |share: f64| scale * (scale * share);
         Decomposition {
             singular_values,
             directions,
             coordinates,
-            route: self.route,
-            rank_cut,
-            dropped: squared(self.dropped.iter().sum()),
-            largest_dropped: squared(self.dropped.first().copied().unwrap_or(0.0)),
+            route,
+            rank_cut: (rank > 0).then_some(cut),
+            dropped: squared(dropped.sum),
+            largest_dropped: squared(dropped.largest),
         }
     }
 }
 
-fn gram(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
+/// Squared singular values that were left out though they are not absent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Dropped {
+    sum: f64,
+    largest: f64,
+}
+
+fn gram(rows: MatRef<'_, f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Parts> {
     let Eigen { singular_values, vectors, cut, dropped } =
-        eigen(inner_products(rows, rows.transpose()), noise, limit)?;
-    let rank = singular_values.len();
+        eigen(inner_products(rows, rows.transpose()), noise, most, limit)?;
+    let (columns, rank) = (rows.ncols(), singular_values.len());
     // Xᵀ U has the directions as columns, each as long as its singular value.
-    let directions = product(rows.transpose(), vectors.as_ref());
-    let coordinates =
-        Mat::from_fn(rows.nrows(), rank, |row, index| vectors[(row, index)] * singular_values[index]);
+    let mut directions = vec![0.0; rank * columns];
+    let mut product = MatMut::from_column_major_slice_mut(&mut directions, columns, rank);
+    for first in (0..columns).step_by(COLUMNS_AT_ONCE) {
+        let some = COLUMNS_AT_ONCE.min(columns - first);
+        let (left, part) = (rows.subcols(first, some), product.rb_mut().subrows_mut(first, some));
+        matmul(part, Accum::Replace, left.transpose(), vectors.as_ref(), 1.0, Par::rayon(0));
+    }
+    let coordinates = by_rows(vectors.as_ref(), |index| singular_values[index]);
     Some(Parts { singular_values, directions, coordinates, route: Route::Gram, cut, dropped })
 }
 
-fn scatter(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
-    let Eigen { singular_values, vectors: directions, cut, dropped } =
-        eigen(inner_products(rows.transpose(), rows), noise, limit)?;
-    let coordinates = product(rows, directions.as_ref());
+fn scatter(rows: MatRef<'_, f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Parts> {
+    let Eigen { singular_values, vectors, cut, dropped } =
+        eigen(inner_products(rows.transpose(), rows), noise, most, limit)?;
+    let (count, rank) = (rows.nrows(), singular_values.len());
+    let mut coordinates = vec![0.0; count * rank];
+    let product = MatMut::from_row_major_slice_mut(&mut coordinates, count, rank);
+    matmul(product, Accum::Replace, rows, vectors.as_ref(), 1.0, Par::rayon(0));
+    let directions = by_rows(vectors.transpose(), |_| 1.0);
     Some(Parts { singular_values, directions, coordinates, route: Route::Scatter, cut, dropped })
 }
 
-fn thin_svd(rows: MatRef<'_, f64>, noise: f64, limit: usize) -> Option<Parts> {
+fn thin_svd(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
     let svd = rows.thin_svd().ok()?;
     let values = svd.S().column_vector();
     let cut = (rows.nrows().max(rows.ncols()) as f64 * f64::EPSILON * values[0]).max(noise);
-    let mut singular_values: Vec<f64> = values.iter().copied().take_while(|value| *value > cut).collect();
-    let dropped = beyond(&mut singular_values, limit).iter().map(|value| value * value).collect();
+    let singular_values: Vec<f64> = values.iter().copied().take_while(|value| *value > cut).collect();
     let rank = singular_values.len();
-    let cut = (cut / values[0]).powi(2);
-    let directions = svd.V().subcols(0, rank).to_owned();
-    let left = svd.U();
-    let coordinates =
-        Mat::from_fn(rows.nrows(), rank, |row, index| left[(row, index)] * singular_values[index]);
+    let directions = by_rows(svd.V().subcols(0, rank).transpose(), |_| 1.0);
+    let coordinates = by_rows(svd.U().subcols(0, rank), |index| singular_values[index]);
+    let (cut, dropped) = ((cut / values[0]).powi(2), Dropped::default());
     Some(Parts { singular_values, directions, coordinates, route: Route::ThinSvd, cut, dropped })
+}
+
+/// A matrix row by row, each column times its factor.
+fn by_rows(matrix: MatRef<'_, f64>, factor: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut values = Vec::with_capacity(matrix.nrows() * matrix.ncols());
+    for row in 0..matrix.nrows() {
+        values.extend((0..matrix.ncols()).map(|column| matrix[(row, column)] * factor(column)));
+    }
+    values
 }
 
 /// The lower triangle of `left · right`, which is symmetric.
@@ -246,12 +272,6 @@ fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut result = Mat::zeros(left.nrows(), right.ncols());
-    matmul(result.as_mut(), Accum::Replace, left, right, 1.0, Par::rayon(0));
-    result
-}
-
 /// The leading eigenvectors of a matrix of inner products.
 struct Eigen {
     /// Roots of the eigenvalues above cut and noise, falling, up to the limit.
@@ -260,26 +280,28 @@ struct Eigen {
     vectors: Mat<f64>,
     /// As a share of the largest eigenvalue.
     cut: f64,
-    /// The eigenvalues above cut and noise beyond the limit.
-    dropped: Vec<f64>,
+    dropped: Dropped,
 }
 
-fn eigen(matrix: Mat<f64>, noise: f64, limit: usize) -> Option<Eigen> {
+/// Of `matrix`, which has at most `most` eigenvalues that are not zero.
+fn eigen(matrix: Mat<f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Eigen> {
     let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+    drop(matrix);
     // They come in rising order.
-    let mut values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
+    let values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
     let size = values.len();
     let largest = values.first().copied().unwrap_or(0.0);
     let cut = (SQUARED_CUT * largest).max(noise * noise);
-    values.truncate(values.partition_point(|value| *value > cut));
-    let dropped = beyond(&mut values, limit);
+    let above = values.partition_point(|value| *value > cut);
+    let rank = above.min(limit.unwrap_or(usize::MAX));
+    let left_out = &values[rank..most.max(rank)];
+    let dropped = Dropped {
+        sum: left_out.iter().map(|value| value.max(0.0)).sum(),
+        // Below the cut they are not known, but that they are below it.
+        largest: left_out.first().map_or(0.0, |value| value.max(cut)),
+    };
     let all = eigen.U();
-    let vectors = Mat::from_fn(size, values.len(), |row, index| all[(row, size - 1 - index)]);
-    let singular_values = values.iter().map(|value| value.sqrt()).collect();
+    let vectors = Mat::from_fn(size, rank, |row, index| all[(row, size - 1 - index)]);
+    let singular_values = values[..rank].iter().map(|value| value.sqrt()).collect();
     Some(Eigen { singular_values, vectors, cut: cut / largest, dropped })
-}
-
-/// Takes off what `values` hold beyond `limit`.
-fn beyond(values: &mut Vec<f64>, limit: usize) -> Vec<f64> {
-    values.split_off(limit.min(values.len()))
 }

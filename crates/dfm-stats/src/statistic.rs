@@ -47,6 +47,12 @@ impl FitStatistic {
     /// If the decomposition does not converge, or `f64` cannot hold the singular
     /// values.
     pub fn of_owned(samples: Samples) -> Result<Self, StatsError> {
+        Self::of_leading(samples, None)
+    }
+
+    /// [`of_owned`](Self::of_owned), with no more than `limit` directions and without an SVD
+    /// if there is one; [`Compression`] says what that left out.
+    pub(crate) fn of_leading(samples: Samples, limit: Option<usize>) -> Result<Self, StatsError> {
         let (count, columns) = (samples.rows(), samples.columns());
         let mut centred = samples.into_values();
         // A power of two, so that dividing changes no digit, and sums of huge
@@ -60,9 +66,21 @@ impl FitStatistic {
         for (mean, rest) in mean.iter_mut().zip(centre(&mut centred, columns)) {
             *mean = ((*mean + rest) * divisor).clamp(f64::MIN, f64::MAX);
         }
-        let mut found = decompose(centred, columns, divisor, usize::MAX)?;
+        let length = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>() * divisor * divisor;
+        let lengths: Vec<f64> =
+            limit.map_or_else(Vec::new, |_| centred.chunks_exact(columns).map(length).collect());
+        let mut found = decompose(centred, columns, divisor, limit)?;
         let coordinates = std::mem::take(&mut found.coordinates);
-        Ok(Self::assemble(mean, found, coordinates, count, None))
+        let compression = match limit {
+            Some(limit) if found.dropped > 0.0 => {
+                let rows = coordinates.chunks_exact(found.singular_values.len());
+                let kept = rows.map(|row| row.iter().map(|value| value * value).sum::<f64>());
+                let remainders = lengths.iter().zip(kept).map(|(all, kept)| (all - kept).max(0.0)).collect();
+                Some(Compression::from_parts(limit, found.largest_dropped, remainders)?)
+            }
+            _ => None,
+        };
+        Ok(Self::assemble(mean, found, coordinates, count, compression))
     }
 
     /// From a decomposition, with the coordinates of each row in it.
@@ -144,6 +162,11 @@ impl FitStatistic {
         compression: Option<Compression>,
     ) -> Self {
         Self { mean, directions, coordinates, compression, ..self }
+    }
+
+    /// The directions, leaving none.
+    pub(crate) fn take_directions(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.directions)
     }
 
     /// The same of another number of rows, which do not vary.

@@ -12,20 +12,23 @@ const MOST_OPERATIONS: f64 = 6e12;
 const MOST_DIRECTIONS: u64 = 1024;
 /// With fewer there is no point in a model.
 const FEWEST_DIRECTIONS: u64 = 16;
-/// Bytes for each value of the rows at the peak of an exact fit: the rows or the
-/// directions in another layout, the directions, their narrow copies for scoring and
-/// writing.
-const EXACT_BYTES: u64 = 28;
-/// Bytes for each value of the inner products: the matrix, its eigenvectors, and the
-/// space to find them in.
-const SQUARE_BYTES: u64 = 32;
-/// Bytes for each value of the directions at the peak of a merge: rows that wait, both
-/// statistics, the stacked rows, the result twice.
-const MERGE_BYTES: u64 = 72;
-/// Inner products for each two directions at the peak of a merge: it stacks twice as many.
-const STACKED: u64 = 4;
-/// Bytes for each coordinate: before and after a merge, and their narrow copy.
-const COORDINATE_BYTES: u64 = 24;
+/// Bytes for each value of the rows or directions that are there at the end: 24 while they
+/// are found (the rows or what is stacked of them, then the directions), and as many as
+/// this when a model is made and written (the directions, the components among them, their
+/// narrow copies for scoring and writing).
+const VALUE_BYTES: u64 = 28;
+/// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times
+/// as much to find them in.
+const SQUARE_BYTES: u64 = 40;
+/// The same where an SVD must run, its vectors on both sides included.
+const SVD_SQUARE_BYTES: u64 = 80;
+/// Matrix products copy what they multiply next to each other, this many values of each row
+/// at a time: in each thread that works on the inner products, of which some four matter.
+const PACKED_VALUES: u64 = 512;
+const PACKED_BYTES: u64 = 32;
+/// Bytes for each coordinate: before and after a merge, and then those of the parts that a
+/// threshold is found with and what is held out of them.
+const COORDINATE_BYTES: u64 = 48;
 
 /// How a [`StreamingFit`] may use the machine, unchecked.
 ///
@@ -58,7 +61,7 @@ impl StreamingParams {
     /// If no bytes are allowed.
     pub fn check(self) -> Result<ValidStreamingParams, StatsError> {
         if self.max_bytes > 0 {
-            return Ok(ValidStreamingParams(self));
+            return Ok(ValidStreamingParams { params: self, taken: 0 });
         }
         let (name, expected) = ("memory of the fit", "1 byte or more".to_owned());
         Err(StatsError::Parameter { name, expected, got: "0".to_owned() })
@@ -67,16 +70,25 @@ impl StreamingParams {
 
 /// Checked [`StreamingParams`]: the only ones that can fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValidStreamingParams(StreamingParams);
+pub struct ValidStreamingParams {
+    params: StreamingParams,
+    /// Bytes that are taken already.
+    taken: u64,
+}
 
 impl ValidStreamingParams {
+    /// The same, of which `bytes` are taken by what is there beside the rows and the statistic.
+    pub fn beside(self, bytes: u64) -> Self {
+        Self { taken: self.taken.saturating_add(bytes), ..self }
+    }
+
     /// A fit of rows with `columns` values.
     ///
     /// # Errors
     ///
     /// If the memory does not hold 16 directions of such rows.
     pub fn start(self, columns: usize) -> Result<StreamingFit, StatsError> {
-        let fit = StreamingFit { params: self.0, columns, gathered: Vec::new(), merged: None };
+        let fit = StreamingFit { params: self, columns, gathered: Vec::new(), merged: None };
         fit.limit(0)?;
         Ok(fit)
     }
@@ -92,7 +104,7 @@ impl ValidStreamingParams {
 /// the same bytes.
 #[derive(Debug)]
 pub struct StreamingFit {
-    params: StreamingParams,
+    params: ValidStreamingParams,
     columns: usize,
     gathered: Vec<f64>,
     merged: Option<FitStatistic>,
@@ -103,34 +115,49 @@ impl StreamingFit {
     ///
     /// # Errors
     ///
-    /// If the rows have another number of columns, memory does not suffice, or a merge
-    /// fails. The rows before stay fitted.
+    /// If the rows have another number of columns, or memory does not suffice: the rows
+    /// before stay fitted. If a merge fails, none of them does.
     pub fn push(&mut self, rows: Samples) -> Result<(), StatsError> {
         rows.check_columns(self.columns)?;
         let count = self.count() + rows.rows();
-        let merging = self.merged.is_some() || !self.is_exact_for(count);
-        if merging && self.params.exact {
-            return Err(self.too_little(self.exact_bytes(count)));
-        }
-        self.gathered.extend(rows.into_values());
-        if !merging {
+        if self.merged.is_none() && self.is_exact_for(count) {
+            self.gathered.extend(rows.into_values());
             return Ok(());
         }
-        let block = self.limit(0)? * self.columns;
-        if self.gathered.len() >= block {
-            let gathered = std::mem::take(&mut self.gathered);
-            let whole = gathered.len() / block * block;
-            for rows in gathered[..whole].chunks(block) {
-                self.merge(rows.to_vec())?;
-            }
-            self.gathered = gathered[whole..].to_vec();
+        if self.params.params.exact {
+            return Err(self.too_little(self.exact_bytes(count)));
         }
-        Ok(())
+        let mut values = rows.into_values();
+        if self.merged.is_none() {
+            // As many as fit, so that it does not matter in what batches they come.
+            let fitting = (self.count() + 1..=count).take_while(|count| self.is_exact_for(*count)).count();
+            let rest = values.split_off(fitting * self.columns);
+            self.gathered.append(&mut values);
+            values = rest;
+            // They wait while the first blocks are merged, if memory has room for both;
+            // otherwise they are the first block as a whole.
+            let waiting = 8 * self.gathered.len() as u64;
+            if !self.has_room(self.merge_bytes(self.limit(0)?, 0) + waiting) {
+                let gathered = std::mem::take(&mut self.gathered);
+                self.merge(gathered)?;
+            }
+        }
+        self.gathered.append(&mut values);
+        loop {
+            let block = self.limit(self.merged_count())? as usize * self.columns;
+            if self.gathered.len() < block {
+                return Ok(());
+            }
+            let rest = self.gathered.split_off(block);
+            let mut rows = std::mem::replace(&mut self.gathered, rest);
+            rows.shrink_to_fit();
+            self.merge(rows)?;
+        }
     }
 
     /// Rows so far.
     pub fn count(&self) -> usize {
-        self.merged.as_ref().map_or(0, FitStatistic::sample_count) + self.gathered.len() / self.columns
+        self.merged_count() + self.gathered.len() / self.columns
     }
 
     /// The statistic of all rows.
@@ -141,21 +168,30 @@ impl StreamingFit {
     pub fn finish(mut self) -> Result<FitStatistic, StatsError> {
         let rows = std::mem::take(&mut self.gathered);
         if self.merged.is_none() {
-            return FitStatistic::of_owned(Samples::from_f64(rows, self.columns)?);
+            // Rows of lower rank than their number take an SVD, and that more memory.
+            let svd = self.has_room(self.svd_bytes(rows.len() / self.columns));
+            let limit = (!svd).then_some(rows.len() / self.columns);
+            return FitStatistic::of_leading(Samples::from_f64(rows, self.columns)?, limit);
         }
-        if !rows.is_empty() {
-            self.merge(rows)?;
-        }
+        self.merge(rows)?;
         self.merged.ok_or(StatsError::NoVariation { operation: "a fit", rows: 0 })
     }
 
+    fn merged_count(&self) -> usize {
+        self.merged.as_ref().map_or(0, FitStatistic::sample_count)
+    }
+
     fn merge(&mut self, rows: Vec<f64>) -> Result<(), StatsError> {
-        let block = FitStatistic::of_owned(Samples::from_f64(rows, self.columns)?)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = Samples::from_f64(rows, self.columns)?;
+        let limit = self.limit(self.merged_count() + rows.rows())? as usize;
         self.merged = Some(match self.merged.take() {
-            None => block,
+            None => FitStatistic::of_leading(rows, Some(limit))?,
             Some(merged) => {
-                let limit = self.limit(merged.sample_count() + block.sample_count())?;
-                merged.merge(&block, Some(limit))?
+                let all = limit.max(rows.rows());
+                merged.merge_owned(FitStatistic::of_leading(rows, Some(all))?, Some(limit))?
             }
         });
         Ok(())
@@ -165,29 +201,61 @@ impl StreamingFit {
         let (rows, columns) = (count as f64, self.columns as f64);
         let less = rows.min(columns);
         let operations = 3.0 * rows * columns * less + 10.0 * less.powi(3);
-        self.exact_bytes(count) <= self.params.max_bytes
-            && (self.params.exact || operations <= MOST_OPERATIONS)
+        self.has_room(self.exact_bytes(count)) && (self.params.params.exact || operations <= MOST_OPERATIONS)
     }
 
+    /// What an exact fit of `count` rows takes; all that it might, if it must be exact.
     fn exact_bytes(&self, count: usize) -> u64 {
-        let (rows, columns) = (count as u64, self.columns as u64);
-        let less = rows.min(columns);
-        let rows = rows.saturating_mul(columns).saturating_mul(EXACT_BYTES);
-        rows.saturating_add(less.saturating_mul(less).saturating_mul(SQUARE_BYTES))
-    }
-
-    /// Directions that memory holds when `count` rows have coordinates in them.
-    fn limit(&self, count: usize) -> Result<usize, StatsError> {
-        let direction = MERGE_BYTES * self.columns as u64 + COORDINATE_BYTES * count as u64;
-        let bytes = |limit: u64| limit * (direction + STACKED * SQUARE_BYTES * limit);
-        match (FEWEST_DIRECTIONS..=MOST_DIRECTIONS).rev().find(|limit| bytes(*limit) <= self.params.max_bytes)
-        {
-            Some(limit) => Ok(limit as usize),
-            None => Err(self.too_little(bytes(FEWEST_DIRECTIONS))),
+        if self.params.params.exact {
+            self.svd_bytes(count)
+        } else {
+            self.decomposition_bytes(count, SQUARE_BYTES)
         }
     }
 
-    fn too_little(&self, needed: u64) -> StatsError {
-        StatsError::Memory { columns: self.columns, needed, allowed: self.params.max_bytes }
+    fn svd_bytes(&self, count: usize) -> u64 {
+        self.decomposition_bytes(count, SVD_SQUARE_BYTES)
     }
+
+    fn decomposition_bytes(&self, count: usize, square_bytes: u64) -> u64 {
+        let (rows, columns) = (count as u64, self.columns as u64);
+        let less = rows.min(columns);
+        let values = rows.saturating_mul(columns).saturating_mul(VALUE_BYTES);
+        values.saturating_add(inner_bytes(less, square_bytes))
+    }
+
+    /// What a statistic of `limit` directions of `count` rows takes when another such block
+    /// is merged into it: both and their difference are stacked.
+    fn merge_bytes(&self, limit: u64, count: usize) -> u64 {
+        let stacked = 2 * limit + 1;
+        let least = stacked.min(self.columns as u64);
+        limit * (VALUE_BYTES * self.columns as u64 + COORDINATE_BYTES * count as u64)
+            + inner_bytes(least, SQUARE_BYTES)
+    }
+
+    /// Directions that memory holds when `count` rows have coordinates in them.
+    fn limit(&self, count: usize) -> Result<u64, StatsError> {
+        let fits = |limit: &u64| self.has_room(self.merge_bytes(*limit, count));
+        match (FEWEST_DIRECTIONS..=MOST_DIRECTIONS).rev().find(fits) {
+            Some(limit) => Ok(limit),
+            None => Err(self.too_little(self.merge_bytes(FEWEST_DIRECTIONS, count))),
+        }
+    }
+
+    /// Whether rows and statistic may take `bytes`.
+    fn has_room(&self, bytes: u64) -> bool {
+        self.params.taken.saturating_add(bytes) <= self.params.params.max_bytes
+    }
+
+    fn too_little(&self, bytes: u64) -> StatsError {
+        let ValidStreamingParams { params, taken } = self.params;
+        let needed = taken.saturating_add(bytes);
+        StatsError::Memory { columns: self.columns, needed, allowed: params.max_bytes }
+    }
+}
+
+/// What `size` × `size` inner products take.
+fn inner_bytes(size: u64, square_bytes: u64) -> u64 {
+    let packed = PACKED_BYTES.saturating_mul(size.min(PACKED_VALUES));
+    size.saturating_mul(size.saturating_mul(square_bytes).saturating_add(packed))
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,11 +32,26 @@ pub(crate) struct Measured {
 ///
 /// If it cannot be started, or exits with a code that is not among `accepted`.
 pub(crate) fn measure(
-    mut command: Command,
+    command: Command,
     accepted: &[i32],
     scratch: &Path,
     threads: usize,
 ) -> anyhow::Result<Measured> {
+    Ok(measure_within(command, accepted, scratch, threads, None)?.0)
+}
+
+/// [`measure`], and whether it ended within the `limit`, at which it is ended.
+///
+/// # Errors
+///
+/// As for [`measure`].
+pub(crate) fn measure_within(
+    mut command: Command,
+    accepted: &[i32],
+    scratch: &Path,
+    threads: usize,
+    limit: Option<Duration>,
+) -> anyhow::Result<(Measured, bool)> {
     let name = format!("{command:?}");
     let (output, errors) = (scratch.join("stdout"), scratch.join("stderr"));
     for variable in THREAD_VARIABLES {
@@ -48,19 +63,39 @@ pub(crate) fn measure(
     let (id, ended) = (child.id(), AtomicBool::new(false));
     let (status, wall, peak_bytes) = std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch(id, &ended));
-        let status = child.wait();
+        let status = match limit {
+            None => child.wait().map(Some),
+            Some(limit) => wait_until(&mut child, start + limit),
+        };
         let wall = start.elapsed();
         ended.store(true, Ordering::Relaxed);
         (status, wall, watch.join().unwrap_or(None))
     });
-    let status = status.with_context(|| name.clone())?;
+    let Some(status) = status.with_context(|| name.clone())? else {
+        return Ok((Measured { wall, peak_bytes, output: String::new() }, false));
+    };
     ensure!(
         status.code().is_some_and(|code| accepted.contains(&code)),
         "{name}: {status}\n{}",
         std::fs::read_to_string(&errors).unwrap_or_default()
     );
     let output = std::fs::read_to_string(&output).with_context(|| output.display().to_string())?;
-    Ok(Measured { wall, peak_bytes, output })
+    Ok((Measured { wall, peak_bytes, output }, true))
+}
+
+/// How `child` exits, or nothing if it had to be ended at `deadline`.
+fn wait_until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(EVERY);
+    }
 }
 
 /// The peak of the process `id` until it has `ended`.
@@ -95,6 +130,22 @@ mod tests {
             Some(1234 * 1024)
         );
         assert_eq!(high_water("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_run_beyond_its_limit_is_ended() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO"));
+        command.arg("--version");
+        let limit = Some(Duration::from_secs(600));
+        let (measured, ended) = measure_within(command, &[0], scratch.path(), 1, limit).unwrap();
+        assert!(ended && measured.output.starts_with("cargo "), "{measured:?}");
+        let mut command = Command::new(env!("CARGO"));
+        command.arg("--version");
+        let (measured, ended) =
+            measure_within(command, &[0], scratch.path(), 1, Some(Duration::ZERO)).unwrap();
+        // It may have been quicker than the first look at it.
+        assert!(ended == measured.output.starts_with("cargo "), "{measured:?}");
     }
 
     #[test]
