@@ -5,6 +5,7 @@
 //! the same folder, from an independent implementation; nothing there was made
 //! by the code under test.
 
+pub mod browser;
 pub mod devices;
 pub mod golden;
 pub mod model_file;

@@ -288,7 +288,7 @@ fn features_computed_before_take_the_place_of_pictures() {
             Ok(())
         });
         let mut bytes = Vec::new();
-        model.map(|model| model.write(&mut bytes, &SaveOptions::default()).map(|_| bytes)).flatten()
+        model.and_then(|model| model.write(&mut bytes, &SaveOptions::default()).map(|_| bytes))
     };
     let pictures: Vec<FitPicture> = prepared.iter().cloned().map(Into::into).collect();
     let whole = learn(pictures.clone(), &mut rows).expect("a model");

@@ -8,8 +8,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dfm-backbone", &["dfm-kernels"]),
     ("dfm-stats", &[]),
     ("dfm-core", &["dfm-backbone", "dfm-stats"]),
-    ("dfm-cli", &["dfm-backbone", "dfm-core"]),
-    ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-cli"]),
+    ("dfm-report", &[]),
+    ("dfm-cli", &["dfm-backbone", "dfm-core", "dfm-report"]),
+    ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-report", "dfm-cli"]),
     ("xtask", &["dfm-backbone", "dfm-kernels", "dfm-stats"]),
 ];
 
@@ -42,6 +43,11 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
         "it opens no path and prints nothing",
     ),
     ("dfm-core", &["image", "fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
+    (
+        "dfm-report",
+        &["burn", "clap", "glob", "image", "serde", "serde_json", "tempfile", "ureq"],
+        "it knows pages alone",
+    ),
     // It may write pictures, so it may depend on `image`.
     ("dfm-cli", &["fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
 ];
@@ -137,6 +143,7 @@ mod tests {
             ("dfm-core", "image"),
             ("dfm-cli", "fast_image_resize"),
             ("dfm-backbone", "faer"),
+            ("dfm-report", "image"),
         ] {
             assert_eq!(libraries_keep_to_their_trade(&members(odd, &[other])).len(), 1, "{odd} {other}");
         }

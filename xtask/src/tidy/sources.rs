@@ -6,10 +6,16 @@ use super::tree::{File, Tree};
 /// Lines of a Rust file, its tests not counted.
 const LONGEST: usize = 400;
 /// Below these folders nothing is printed.
-const LIBRARIES: [&str; 4] =
-    ["crates/dfm-backbone/src/", "crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/"];
+const LIBRARIES: [&str; 5] = [
+    "crates/dfm-backbone/src/",
+    "crates/dfm-kernels/src/",
+    "crates/dfm-stats/src/",
+    "crates/dfm-core/src/",
+    "crates/dfm-report/src/",
+];
 /// Below these folders no path is named.
-const PATHLESS: [&str; 3] = ["crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/"];
+const PATHLESS: [&str; 4] =
+    ["crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/", "crates/dfm-report/src/"];
 /// Where pictures are decoded and resized.
 const PREPROCESSING: &str = "crates/dfm-backbone/src/preprocess/";
 /// The one file that names the linear algebra library.
@@ -147,6 +153,7 @@ mod tests {
             ("crates/dfm-backbone/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-core/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-kernels/src/lib.rs", "//! Opens: File"),
+            ("crates/dfm-report/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-backbone/src/preprocess/decode.rs", "use image::ImageReader;"),
             (SEAM, "use faer::Mat;"),
         ];

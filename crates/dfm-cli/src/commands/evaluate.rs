@@ -28,7 +28,7 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
     let dataset = Dataset::read(&flags.dataset, messages)?;
     let model = args::judge(&flags.judge)?;
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |_| Ok(()))?;
-    let settings = settings(&flags.judge.model.model, &flags.judge.model.compute.device, &flags.dataset)?;
+    let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &flags.dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
     if let Some(folder) = &flags.output {
         evaluation::write(folder, &flags.dataset, &evaluated, &evaluation)?;

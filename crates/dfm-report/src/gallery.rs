@@ -1,0 +1,103 @@
+//! The pictures, sorted by score, each beside its map and its mask.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use crate::confusion::Verdict;
+use crate::report::{Image, Images, Picture, Report, Truth};
+use crate::template::{fill, unknown};
+use crate::text::Text;
+use crate::{base64, number};
+
+const GALLERY: &str = include_str!("../assets/gallery.html");
+const ENTRY: &str = include_str!("../assets/entry.html");
+
+/// Writes every picture of `report`, with what `images` has of it.
+pub(crate) fn write<W: Write>(
+    out: &mut W,
+    report: &Report,
+    images: &mut impl FnMut(usize) -> io::Result<Images>,
+) -> io::Result<()> {
+    if report.pictures.is_empty() {
+        return write!(out, "<p>No picture was judged.</p>");
+    }
+    let mut order: Vec<usize> = (0..report.pictures.len()).collect();
+    order.sort_by(|a, b| report.pictures[*b].score.total_cmp(&report.pictures[*a].score));
+    fill(out, GALLERY, |out, name| match name {
+        "count" => write!(out, "{}", report.pictures.len()),
+        "threshold" => match report.threshold {
+            Some(threshold) => write!(out, "{}", number::score(threshold)),
+            None => write!(out, "none"),
+        },
+        "classes" => {
+            let names: BTreeSet<&str> =
+                report.pictures.iter().map(|picture| picture.class.as_str()).collect();
+            names.iter().try_for_each(|name| write!(out, "<option value=\"{0}\">{0}</option>", Text(name)))
+        }
+        "entries" => order
+            .iter()
+            .try_for_each(|index| entry(out, &report.pictures[*index], report.threshold, &images(*index)?)),
+        other => unknown(other),
+    })
+}
+
+fn entry<W: Write>(
+    out: &mut W,
+    picture: &Picture,
+    threshold: Option<f64>,
+    images: &Images,
+) -> io::Result<()> {
+    let (truth, kind) = match picture.truth {
+        Truth::Good => ("good", "good"),
+        Truth::Defect => ("defect", "with a defect"),
+    };
+    fill(out, ENTRY, |out, name| match name {
+        "exact score" => write!(out, "{}", picture.score),
+        "score" => write!(out, "{}", number::score(picture.score)),
+        "truth" => write!(out, "{truth}"),
+        "kind" if picture.class == kind => Ok(()),
+        "kind" => write!(out, ", {kind}"),
+        "class" => write!(out, "{}", Text(&picture.class)),
+        "verdict" => write!(out, "{}", Verdict::on(picture, threshold).name()),
+        "path" => write!(out, "{}", Text(&picture.path)),
+        "p-value" => match picture.p_value {
+            Some(value) => write!(out, ", p = {}", number::probability(value)),
+            None => Ok(()),
+        },
+        "panels" => {
+            let no_mask = match picture.truth {
+                Truth::Good => "nothing to mark",
+                Truth::Defect => "no mask",
+            };
+            panel(out, "picture", &images.picture, picture, "no picture")?;
+            panel(out, "map", &images.map, picture, "no map")?;
+            panel(out, "mask", &images.mask, picture, no_mask)
+        }
+        other => unknown(other),
+    })
+}
+
+fn panel(
+    out: &mut impl Write,
+    name: &str,
+    image: &Option<Image>,
+    picture: &Picture,
+    without: &str,
+) -> io::Result<()> {
+    let Some(image) = image else {
+        return write!(
+            out,
+            "<figure class=\"without\"><div>{without}</div><figcaption>{name}</figcaption></figure>"
+        );
+    };
+    write!(
+        out,
+        "<figure><img loading=\"lazy\" decoding=\"async\" width=\"{}\" height=\"{}\" alt=\"{name} of {}\" src=\"data:{};base64,",
+        image.width,
+        image.height,
+        Text(&picture.path),
+        image.format.media_type()
+    )?;
+    base64::write(out, &image.bytes)?;
+    write!(out, "\"><figcaption>{name}</figcaption></figure>")
+}

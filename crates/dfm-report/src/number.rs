@@ -1,0 +1,39 @@
+//! Numbers for people. The page's script writes the ones that change by the same rules.
+
+/// A raw score: one place from a thousand on, else four, and none lost to the point of a
+/// very small one.
+pub(crate) fn score(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1e6 || (size > 0.0 && size < 1e-3) => format!("{value:.4e}"),
+        size if size >= 1e3 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// A figure in [0, 1].
+pub(crate) fn figure(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+/// A share of pictures: as many digits as pictures can give.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1}\u{a0}%", 100.0 * share)
+}
+
+/// A probability; a very small one is not rounded to none.
+pub(crate) fn probability(value: f64) -> String {
+    if value > 0.0 && value < 1e-3 { format!("{value:.1e}") } else { format!("{value:.3}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits_at_any_size() {
+        assert_eq!([1234.56, 12.0, -0.5].map(score), ["1234.6", "12.0000", "-0.5000"]);
+        assert_eq!([0.0, 1.5e-7, 2e12].map(score), ["0.0000", "1.5000e-7", "2.0000e12"]);
+        assert_eq!([0.0, 0.000_04, 0.05].map(probability), ["0.000", "4.0e-5", "0.050"]);
+        assert_eq!(percent(0.125), "12.5\u{a0}%");
+    }
+}

@@ -1,0 +1,142 @@
+//! The scores of good pictures and of defects, back to back, with the threshold.
+
+use super::axis::Axis;
+use super::{Area, label, line};
+use crate::number;
+use crate::report::{Report, Truth};
+use crate::text::Text;
+
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 370.0;
+const AREA: Area = Area { left: 48.0, right: 944.0, top: 46.0, bottom: 302.0 };
+/// The line from which defects rise and good pictures hang.
+const MIDDLE: f64 = (AREA.top + AREA.bottom) / 2.0;
+/// What the highest bar takes of its half.
+const HIGHEST: f64 = 0.92;
+const FEWEST_BARS: usize = 12;
+const MOST_BARS: usize = 64;
+
+/// Bars of both truths, each by its own scale, since there are rarely as many of one as of
+/// the other; what the threshold makes a mistake of is inked, the rest is pale.
+pub(crate) fn histogram(report: &Report) -> String {
+    let scores: Vec<f64> = report.pictures.iter().map(|picture| picture.score).collect();
+    let Some(axis) = Axis::new(&scores, report.threshold) else {
+        let text = "no picture was judged";
+        return format!(
+            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} 60\" role=\"img\" aria-label=\"{text}\">{}</svg>",
+            label("middle", [WIDTH / 2.0, 34.0], text)
+        );
+    };
+    let mut body = String::new();
+    for (tick, name) in axis.ticks() {
+        let x = AREA.x(axis.share(tick));
+        body += &line("grid", [x, AREA.top], [x, AREA.bottom]);
+        body += &label("middle", [x, AREA.bottom + 36.0], name);
+    }
+    body += &half(report, &axis, Truth::Defect);
+    body += &half(report, &axis, Truth::Good);
+    body += &line("axis", [AREA.left, MIDDLE], [AREA.right, MIDDLE]);
+    let scale = if axis.logarithmic { "raw score, logarithmic scale" } else { "raw score" };
+    body += &label("middle name", [AREA.x(0.5), HEIGHT - 6.0], scale);
+    body += &threshold(report.threshold, &axis);
+    let said = format!(
+        "Histogram of raw scores from {} to {}: {} defects above the line, {} good pictures below it",
+        number::score(axis.low),
+        number::score(axis.high),
+        report.count(Truth::Defect),
+        report.count(Truth::Good)
+    );
+    let Area { left, right, top, bottom } = AREA;
+    format!(
+        "<svg class=\"plot\" id=\"histogram\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\" \
+         data-low=\"{}\" data-high=\"{}\" data-logarithmic=\"{}\"{} data-area=\"{left} {right} {top} {bottom}\">\
+         {body}</svg>",
+        Text(&said),
+        axis.low,
+        axis.high,
+        axis.logarithmic,
+        report.threshold.map_or_else(String::new, |threshold| format!(" data-threshold=\"{threshold}\""))
+    )
+}
+
+/// The bars of one truth, pale, and once more inked where the threshold is wrong.
+fn half(report: &Report, axis: &Axis, truth: Truth) -> String {
+    let (class, name, outwards, none) = match truth {
+        Truth::Defect => ("defect", "defects", -1.0, "no picture with a defect"),
+        Truth::Good => ("good", "good pictures", 1.0, "no good picture"),
+    };
+    let count = report.count(truth);
+    let outer = MIDDLE + outwards * (MIDDLE - AREA.top);
+    let name_at = [AREA.left, if outwards < 0.0 { outer - 8.0 } else { outer + 16.0 }];
+    if count == 0 {
+        return label("middle", [AREA.x(0.5), (MIDDLE + outer) / 2.0 + 4.0], none);
+    }
+    let bars = (2.0 * (report.pictures.len() as f64).sqrt()) as usize;
+    let mut counts = vec![0_u32; bars.clamp(FEWEST_BARS, MOST_BARS)];
+    let last = counts.len() - 1;
+    for picture in report.pictures.iter().filter(|picture| picture.truth == truth) {
+        let bar = (axis.share(picture.score) * counts.len() as f64) as usize;
+        counts[bar.min(last)] += 1;
+    }
+    let most = counts.iter().copied().max().unwrap_or(1).max(1);
+    let height = |count: u32| outwards * HIGHEST * (MIDDLE - AREA.top) * f64::from(count) / f64::from(most);
+    let mut data = format!("M{:.1} {MIDDLE:.1}", AREA.left);
+    for (index, count) in counts.iter().enumerate() {
+        let end = AREA.x((index + 1) as f64 / counts.len() as f64);
+        data += &format!("V{:.1}H{end:.1}", MIDDLE + height(*count));
+    }
+    data += &format!("V{MIDDLE:.1}Z");
+    let top = MIDDLE + height(most);
+    let mut body = line("tick", [AREA.left - 5.0, top], [AREA.left, top]);
+    body += &label("end", [AREA.left - 8.0, top + 4.0], most);
+    body += &format!("<path class=\"bars {class}\" d=\"{data}\"/>");
+    body += &format!("<path class=\"bars {class} wrong\" clip-path=\"url(#wrong)\" d=\"{data}\"/>");
+    body + &label(&format!("start {class}"), name_at, format_args!("{name}, {count}"))
+}
+
+/// The line of the threshold, and the places where it is wrong: defects left of it, good
+/// pictures right of it. The page's script moves both.
+fn threshold(threshold: Option<f64>, axis: &Axis) -> String {
+    let x = AREA.x(threshold.map_or(0.0, |threshold| axis.share(threshold)));
+    let shown = if threshold.is_some() { "visible" } else { "hidden" };
+    let Area { left, right, top, bottom } = AREA;
+    let (half, missed_width, alarms_width) = (MIDDLE - top, x - left, right - x);
+    let text =
+        threshold.map_or_else(String::new, |threshold| format!("threshold {}", number::score(threshold)));
+    let anchor = if x > AREA.x(0.8) { "end" } else { "start" };
+    let beside = if anchor == "end" { -6.0 } else { 6.0 };
+    format!(
+        "<clipPath id=\"wrong\"><rect id=\"missed\" x=\"{left}\" y=\"{top}\" width=\"{missed_width:.1}\" \
+         height=\"{half}\" visibility=\"{shown}\"/><rect id=\"alarmed\" x=\"{x:.1}\" y=\"{MIDDLE}\" width=\"{alarms_width:.1}\" \
+         height=\"{half}\" visibility=\"{shown}\"/></clipPath><g id=\"line\" class=\"threshold\" visibility=\"{shown}\" \
+         transform=\"translate({x:.1} 0)\">{}{}</g>",
+        line("", [0.0, top - 40.0], [0.0, bottom]),
+        label(anchor, [beside, top - 30.0], text)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::of;
+    use super::*;
+
+    #[test]
+    fn every_picture_is_in_a_bar_and_the_threshold_divides_them() {
+        let plot = histogram(&of(&[1.0, 2.0, 2.0, 2.0], &[3.0, 4.0], Some(2.5)));
+        assert!(plot.contains("good pictures, 4") && plot.contains("defects, 2"), "{plot}");
+        assert!(plot.contains("threshold 2.5000"));
+        // Half way along the axis from 1 to 4.
+        assert!(plot.contains("transform=\"translate(496.0 0)\""), "{plot}");
+        assert!(plot.contains("id=\"missed\" x=\"48\" y=\"46\" width=\"448.0\""), "{plot}");
+        // The highest good bar holds the three equal scores, and fills its half.
+        assert!(plot.contains(&format!("V{:.1}H", MIDDLE + HIGHEST * (MIDDLE - AREA.top))), "{plot}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        assert!(histogram(&of(&[], &[], Some(1.0))).contains("no picture was judged"));
+        assert!(histogram(&of(&[1.0], &[], Some(1.0))).contains("no picture with a defect"));
+        assert!(histogram(&of(&[], &[1.0], Some(1.0))).contains("no good picture<"));
+        assert!(histogram(&of(&[1.0], &[1.0], None)).contains("class=\"threshold\" visibility=\"hidden\""));
+    }
+}

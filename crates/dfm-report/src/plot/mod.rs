@@ -1,0 +1,110 @@
+//! Plots as SVG: the same text stands in the page and, with its style inside, in a file.
+
+mod axis;
+mod histogram;
+mod unit_square;
+
+use std::fmt::Display;
+
+pub(crate) use histogram::histogram;
+pub(crate) use unit_square::{precision_recall, roc};
+
+use crate::report::Report;
+use crate::text::Text;
+
+pub(crate) const STYLE: &str = include_str!("../../assets/plot.css");
+
+impl Report {
+    /// The plots as files of their own: a name and the SVG document that belongs there.
+    ///
+    /// # Errors
+    ///
+    /// If a number cannot be drawn.
+    pub fn plots(&self) -> Result<[(&'static str, String); 3], crate::ReportError> {
+        self.check()?;
+        let file = |plot: String| {
+            plot.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1).replacen(
+                '>',
+                &format!("><style>{STYLE}</style>"),
+                1,
+            )
+        };
+        Ok([
+            ("roc.svg", file(roc(self))),
+            ("precision-recall.svg", file(precision_recall(self))),
+            ("histogram.svg", file(histogram(self))),
+        ])
+    }
+}
+
+/// The part of a plot that data are drawn in, in its own units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Area {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl Area {
+    /// Where a share of the way from left to right lies.
+    fn x(&self, share: f64) -> f64 {
+        self.left + share * (self.right - self.left)
+    }
+
+    /// Where a share of the way from bottom to top lies.
+    fn y(&self, share: f64) -> f64 {
+        self.bottom - share * (self.bottom - self.top)
+    }
+}
+
+fn line(class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> String {
+    format!("<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>")
+}
+
+/// Text at a point; `class` says how it is anchored.
+fn label(class: &str, [x, y]: [f64; 2], text: impl Display) -> String {
+    format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", Text(&text.to_string()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::report::{Curve, Picture, Truth};
+
+    /// A report of `scores`, those in `defects` with a defect.
+    pub(crate) fn of(good: &[f64], defects: &[f64], threshold: Option<f64>) -> Report {
+        let picture = |truth| {
+            move |score: &f64| Picture {
+                path: format!("{score}.png"),
+                class: "class".to_owned(),
+                truth,
+                score: *score,
+                p_value: None,
+            }
+        };
+        let good = good.iter().map(picture(Truth::Good));
+        let pictures = good.chain(defects.iter().map(picture(Truth::Defect))).collect();
+        Report { threshold, pictures, ..Report::default() }
+    }
+
+    #[test]
+    fn files_are_documents_with_their_style() {
+        let mut report = of(&[1.0, 2.0], &[3.0], Some(2.5));
+        report.roc.push(Curve {
+            name: "<b>&".to_owned(),
+            of_pictures: true,
+            points: Ok(vec![[0.0, 0.0], [1.0, 1.0]]),
+            area: Some(0.5),
+        });
+        for (name, plot) in report.plots().unwrap() {
+            assert!(plot.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" "), "{name}: {plot}");
+            assert_eq!(plot.matches("<style>").count(), 1, "{name}");
+            assert!(plot.ends_with("</svg>"), "{name}");
+            assert!(
+                !plot.contains("<b>") && !plot.contains("NaN") && !plot.contains("inf"),
+                "{name}: {plot}"
+            );
+        }
+    }
+}
