@@ -207,9 +207,9 @@ fn what_is_made_of_the_features_can_change() {
         resume(&dfm, &checkpoint, more).expect_code(0);
         assert_whole(&dfm, "model.dfm", more);
     }
-    // The batch comes to the same on the cpu.
+    // So can the batch, on the cpu.
     resume(&dfm, &checkpoint, &["--batch", "3"]).expect_code(0);
-    assert_whole(&dfm, "model.dfm", &[]);
+    assert_whole(&dfm, "model.dfm", &["--batch", "3"]);
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn other_pictures_among_the_first_are_refused_in_int8_whose_steps_they_decide() 
 
 #[test]
 fn without_resume_nothing_is_lost_and_with_it_nothing_is_needed() {
-    let dfm = program(12);
+    let dfm = program(20);
     fit(&dfm, "model.dfm", &["--resume"]).expect_code(0).expect_said(&["model.dfm.partial: not there"]);
     let model = bytes(&dfm, "model.dfm");
     let checkpoint = complete(&dfm);

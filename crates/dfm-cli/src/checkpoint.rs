@@ -141,10 +141,10 @@ impl Checkpoint {
     /// moment and goes.
     pub(crate) fn leave(&self, messages: &Messages) {
         let Some(log) = self.log.get() else { return };
-        if log.records.is_empty() && log.opened.elapsed() < MOMENT {
+        let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
+        if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
             return self.remove(messages);
         }
-        let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
         messages.note(format_args!(
             "{}: holds the features of {pictures} pictures for --resume, also with other settings of what is made \
              of them",
