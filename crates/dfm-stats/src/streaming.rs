@@ -134,10 +134,11 @@ impl StreamingFit {
             let rest = values.split_off(fitting * self.columns);
             self.gathered.append(&mut values);
             values = rest;
-            // They wait while the first blocks are merged, if memory has room for both;
-            // otherwise they are the first block as a whole.
-            let waiting = 8 * self.gathered.len() as u64;
-            if !self.has_room(self.merge_bytes(self.limit(0)?, 0) + waiting) {
+            // More than a block of them waits while the first blocks are merged, if memory has
+            // room for both; otherwise they are the first block as a whole.
+            let (block, waiting) = (self.limit(0)?, self.gathered.len() as u64);
+            let needed = self.merge_bytes(block, 0) + 8 * waiting;
+            if waiting > block * self.columns as u64 && !self.has_room(needed) {
                 let gathered = std::mem::take(&mut self.gathered);
                 self.merge(gathered)?;
             }

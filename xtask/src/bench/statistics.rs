@@ -44,7 +44,7 @@ pub(crate) struct StatisticsFlags {
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Seconds after which a contestant with a limit is ended
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     limit: u64,
     /// Put the tables into docs/benchmarks.md
     #[arg(long)]
@@ -57,7 +57,7 @@ struct Contestant {
     name: &'static str,
     /// As benches/peers/statistics.py calls it; none for ours.
     method: Option<&'static str>,
-    /// Whether it is ended when it takes too long, and then tried no more.
+    /// Whether it is ended when it takes too long, and may fail; it is then tried no more.
     limited: bool,
 }
 
@@ -84,8 +84,16 @@ struct Outcome {
     variances: Vec<f64>,
     /// Seconds of scoring a batch, if it scores.
     scoring: Vec<f64>,
-    /// Whether it did not end within the limit.
-    over: bool,
+    /// Why it is tried no more.
+    given_up: Option<GivenUp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    /// It did not end within the limit.
+    TooLong,
+    /// It crashed.
+    Failed,
 }
 
 /// What all contestants are given.
@@ -149,7 +157,7 @@ fn hold(round: &Round<'_>, turns: u32) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = CONTESTANTS.iter().map(|_| Outcome::default()).collect();
     for turn in 1..=turns {
         for (place, contestant) in CONTESTANTS.iter().enumerate() {
-            if outcomes[place].over {
+            if outcomes[place].given_up.is_some() {
                 continue;
             }
             eprintln!("{} rows, turn {turn} of {turns}: {}", round.rows, contestant.name);
@@ -188,9 +196,17 @@ fn take_turn(
         }
     };
     let limit = contestant.limited.then_some(round.limit);
-    let (measured, ended) = process::measure_within(command, &[0], round.scratch, round.threads, limit)?;
+    let (measured, ended) = match process::measure_within(command, &[0], round.scratch, round.threads, limit)
+    {
+        Err(error) if contestant.limited => {
+            eprintln!("{error:#}");
+            outcome.given_up = Some(GivenUp::Failed);
+            return Ok(());
+        }
+        measured => measured?,
+    };
     outcome.peak_bytes = outcome.peak_bytes.max(measured.peak_bytes);
-    outcome.over = !ended;
+    outcome.given_up = (!ended).then_some(GivenUp::TooLong);
     if ended {
         outcome.times.push(figure(&measured, "seconds")?);
         outcome.scoring.extend(figure(&measured, "scoring_seconds").ok());
@@ -241,9 +257,9 @@ fn largest_error(variances: &[f64], yardstick: &[f64]) -> f64 {
 
 /// One row for each, ours first, and what it comes to.
 fn table(outcomes: &[Outcome], limit: Duration) -> anyhow::Result<String> {
-    let time = |outcome: &Outcome| match outcome.over {
-        true => limit.as_secs_f64(),
-        false => report::median(&report::sorted(outcome.times.clone())),
+    let time = |outcome: &Outcome| match outcome.given_up {
+        Some(_) => limit.as_secs_f64(),
+        None => report::median(&report::sorted(outcome.times.clone())),
     };
     let (ours, yardstick) = (&outcomes[OURS], &outcomes[YARDSTICK].variances);
     let mut table = "| | Median | It / DFM | Peak memory | It / DFM | Largest error of a variance |\n\
@@ -252,12 +268,17 @@ fn table(outcomes: &[Outcome], limit: Duration) -> anyhow::Result<String> {
     let mut best: Option<(&str, f64)> = None;
     for place in std::iter::once(OURS).chain((0..outcomes.len()).filter(|place| *place != OURS)) {
         let (outcome, name) = (&outcomes[place], CONTESTANTS[place].name);
+        if outcome.given_up == Some(GivenUp::Failed) {
+            table.push_str(&format!("| {name} | crashed | – | – | – | – |\n"));
+            continue;
+        }
         let (seconds, ratio) = (time(outcome), time(outcome) / time(ours));
-        let than = if outcome.over { "> " } else { "" };
+        let than = if outcome.given_up.is_some() { "> " } else { "" };
         let error = largest_error(&outcome.variances, yardstick);
         let peak = |outcome: &Outcome| outcome.peak_bytes.map_or(f64::NAN, |bytes| bytes as f64);
-        let shown = match (outcome.over, place) {
-            (true, _) | (_, YARDSTICK) => "–".to_owned(),
+        let shown = match place {
+            YARDSTICK => "–".to_owned(),
+            _ if outcome.given_up.is_some() => "–".to_owned(),
             _ => format!("{error:.0e}"),
         };
         table.push_str(&format!(
@@ -265,7 +286,7 @@ fn table(outcomes: &[Outcome], limit: Duration) -> anyhow::Result<String> {
             report::mebibytes(outcome.peak_bytes.context("peak memory is read on Linux alone")?),
             peak(outcome) / peak(ours),
         ));
-        let rival = place != OURS && !outcome.over && error <= EQUAL;
+        let rival = place != OURS && outcome.given_up.is_none() && error <= EQUAL;
         if rival && best.is_none_or(|(_, least)| ratio < least) {
             best = Some((name, ratio));
         }
@@ -323,7 +344,8 @@ mod tests {
             (0..CONTESTANTS.len()).map(|_| outcome(4.0, vec![2.0, 1.0])).collect();
         outcomes[OURS] = outcome(2.0, vec![2.0, 1.0]);
         outcomes[4] = outcome(1.0, vec![2.0, 0.9]);
-        outcomes[5].over = true;
+        outcomes[5].given_up = Some(GivenUp::TooLong);
+        outcomes[6].given_up = Some(GivenUp::Failed);
         let table = table(&outcomes, Duration::from_secs(9)).unwrap();
         let rows: Vec<&str> = table.lines().collect();
         assert!(rows[2].starts_with("| DFM | 2.00 s | 1.00 |"), "{table}");
@@ -332,6 +354,7 @@ mod tests {
             "{table}"
         );
         assert!(table.contains("| scikit-learn, covariance_eigh | > 9.00 s | > 4.50 |"), "{table}");
+        assert!(table.contains("| scikit-learn, IncrementalPCA | crashed |"), "{table}");
         assert!(table.contains("the best that is equally accurate **2.00** times"), "{table}");
     }
 }
