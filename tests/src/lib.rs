@@ -6,6 +6,7 @@
 //! by the code under test.
 
 pub mod browser;
+pub mod datasets;
 pub mod devices;
 pub mod golden;
 pub mod model_file;

@@ -13,7 +13,7 @@ use super::learn::Learning;
 use super::predict::{Lines, Maps};
 use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
-use crate::input::{Dataset, folder};
+use crate::input::{Dataset, Layout};
 use crate::messages::Messages;
 use crate::report::json::PredictionLine;
 use crate::{Outcome, args, atomic, output};
@@ -31,12 +31,11 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
-    let pictures = folder(&data.join("train/good"), messages)?;
-    let model = Learning { paths: &pictures, jobs, messages }.fit(&params, extractor, None)?;
+    let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
+    let model = Learning { paths: &dataset.train, jobs, messages }.fit(&params, extractor, None)?;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 
-    let dataset = Dataset::read(&data, messages)?;
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let maps = Maps::new(&output.join("maps"), &paths)?;
     let mut lines = Lines::new(Format::Table)?;
@@ -53,7 +52,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     writeln!(out)?;
     lines.finish()?;
     writeln!(out)?;
-    let settings = settings(&path, &flags.compute.device, &data)?;
+    let settings = settings(&path, &flags.compute.device, &dataset)?;
     print(&Evaluation::new(&evaluated, settings), &mut out)?;
     writeln!(out)?;
     writeln!(out, "Overlays are in {}.", output.join("maps").display())?;

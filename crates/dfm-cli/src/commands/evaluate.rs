@@ -25,13 +25,13 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
             .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         atomic::check(&folder.join(evaluation::METRICS))?;
     }
-    let dataset = Dataset::read(&flags.dataset, messages)?;
+    let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
     let model = args::judge(&flags.judge)?;
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |_| Ok(()))?;
-    let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &flags.dataset)?;
+    let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
     if let Some(folder) = &flags.output {
-        evaluation::write(folder, &flags.dataset, &evaluated, &evaluation)?;
+        evaluation::write(folder, dataset.folder(), &evaluated, &evaluation)?;
     }
     let mut out = output::stdout();
     match flags.format {
@@ -74,7 +74,7 @@ pub(super) fn evaluate(
 }
 
 /// What is recorded of a run, so that it can be done again.
-pub(super) fn settings(model: &Path, device: &str, dataset: &Path) -> anyhow::Result<Settings> {
+pub(super) fn settings(model: &Path, device: &str, dataset: &Dataset) -> anyhow::Result<Settings> {
     let info = args::model_info(model)?;
     Ok(Settings {
         program: concat!("dfm ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -83,12 +83,12 @@ pub(super) fn settings(model: &Path, device: &str, dataset: &Path) -> anyhow::Re
         model_program: info.program,
         params: serde_json::to_value(&info.record.params)?,
         architecture: info.architecture.name,
-        input: [info.input.height, info.input.width],
+        input: serde_json::to_value(info.input)?,
         weights_sha256: info.weights_sha256,
         fitted_on: info.record.picture_count,
         device: device.to_owned(),
-        dataset: dataset.display().to_string(),
-        layout: "mvtec".to_owned(),
+        dataset: dataset.root.display().to_string(),
+        layout: dataset.layout.name(),
     })
 }
 

@@ -52,8 +52,9 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let checkpoint = Arc::new(Checkpoint::beside(&flags.output, flags.resume, messages)?);
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
-    let folder = training_folder(&flags.folder);
-    let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
+    let folder = &flags.folder;
+    let pictures =
+        input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
     let extractor = args::extractor(&flags.backbone, &params, &device)?;
 
     let fit = || {
@@ -109,10 +110,4 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
 /// The picture, or nothing and a report.
 pub(crate) fn readable<T>(path: &Path, picture: anyhow::Result<T>, messages: &Messages) -> Option<T> {
     picture.map_err(|error| messages.error(path, format_args!("{error:#}"))).ok()
-}
-
-/// `folder`, or `train/good` inside it if it is a data set.
-pub(crate) fn training_folder(folder: &Path) -> PathBuf {
-    let inside = folder.join("train/good");
-    if inside.is_dir() { inside } else { folder.to_owned() }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use dfm_core::{Dfm, DfmError, ModelUnion};
 
-use super::fit::{save, training_folder};
+use super::fit::save;
 use super::learn::Learning;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 use crate::messages::Messages;
@@ -29,9 +29,10 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 /// Adds the good pictures of a folder to a model.
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.revision.model.compute)?;
-    let folder = training_folder(&flags.folder);
+    let folder = &flags.folder;
     revise(&flags.revision, |model| {
-        let pictures = input::folder(&folder, messages).with_context(|| folder.display().to_string())?;
+        let pictures =
+            input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
         let learning = Learning { paths: &pictures, jobs, messages };
         learning

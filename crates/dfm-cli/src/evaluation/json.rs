@@ -95,8 +95,8 @@ pub(crate) struct Settings {
     pub(crate) params: serde_json::Value,
     /// The network's name.
     pub(crate) architecture: String,
-    /// Height and width of what it sees.
-    pub(crate) input: [usize; 2],
+    /// What it expects of a picture, as `dfm info --format json` shows it.
+    pub(crate) input: serde_json::Value,
     /// SHA-256 of its weights.
     pub(crate) weights_sha256: String,
     /// Good pictures that were learnt.

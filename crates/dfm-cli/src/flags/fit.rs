@@ -6,13 +6,17 @@ use clap::Args;
 use dfm_core::{Aggregation, Compat, Keep, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
+use crate::input::Layout;
 use crate::values::{parse_compat, parse_keep, parse_memory, parse_precision, parse_score};
 
 /// Flags of `dfm fit`.
 #[derive(Debug, Args)]
 pub(crate) struct FitFlags {
-    /// Folder of good pictures, or one that holds train/good
+    /// Folder of good pictures, or a data set, of which good training pictures are learnt
     pub(crate) folder: PathBuf,
+    /// How the data set lies on disk; recognised unless given
+    #[arg(long, value_enum)]
+    pub(crate) layout: Option<Layout>,
     /// Where to write the model
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,

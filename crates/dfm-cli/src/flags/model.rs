@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::{ComputeFlags, Format, ReportFormat};
+use crate::input::Layout;
 
 /// Which model, and how it is opened.
 #[derive(Debug, Args)]
@@ -55,8 +56,11 @@ pub(crate) struct PredictFlags {
 pub(crate) struct EvaluateFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// A folder with test/good, test/DEFECT and ground_truth/DEFECT, as MVTec AD
+    /// A data set: a folder as MVTec AD and others have it, or a list of pictures
     pub(crate) dataset: PathBuf,
+    /// How it lies on disk; recognised unless given
+    #[arg(long, value_enum)]
+    pub(crate) layout: Option<Layout>,
     /// Folder for metrics.json and predictions.jsonl, what `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::{ComputeFlags, ModelFlags};
+use crate::input::Layout;
 
 /// Flags of `dfm merge`.
 #[derive(Debug, Args)]
@@ -40,8 +41,11 @@ pub(crate) struct RevisionFlags {
 pub(crate) struct UpdateFlags {
     #[command(flatten)]
     pub(crate) revision: RevisionFlags,
-    /// Folder of more good pictures, or one that holds train/good; known ones count once
+    /// Folder of more good pictures, or a data set; known ones count once
     pub(crate) folder: PathBuf,
+    /// How the data set lies on disk; recognised unless given
+    #[arg(long, value_enum)]
+    pub(crate) layout: Option<Layout>,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,

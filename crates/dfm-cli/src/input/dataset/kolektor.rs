@@ -1,0 +1,76 @@
+//! KolektorSDD2: every picture has a mask beside it, and an empty one makes it good.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use rayon::prelude::*;
+
+use super::masks::marks_anything;
+use super::{DEFECT, Dataset, Labelled, files_in};
+use crate::messages::Messages;
+
+/// How the names of masks end, before the extension.
+const MASK: &str = "_GT";
+
+/// Whether `root` has masks beside its pictures.
+pub(super) fn is_one(root: &Path) -> bool {
+    ["train", "test"]
+        .iter()
+        .any(|split| files_in(&root.join(split)).is_ok_and(|files| files.iter().any(|file| is_mask(file))))
+}
+
+impl Dataset {
+    /// Reads `train` and `test`, and every mask once, because masks are the labels.
+    pub(super) fn read_kolektor(&mut self, messages: &Messages) -> anyhow::Result<()> {
+        if !is_one(&self.root) {
+            bail!(
+                "{}: expected train/ and test/ with NAME.png and NAME_GT.png, found none",
+                self.root.display()
+            );
+        }
+        let mut defects_to_learn = 0;
+        for split in ["train", "test"] {
+            let folder = self.root.join(split);
+            if !folder.is_dir() {
+                continue;
+            }
+            let pictures: Vec<PathBuf> =
+                files_in(&folder)?.into_iter().filter(|path| !is_mask(path)).collect();
+            let masks: Vec<(PathBuf, anyhow::Result<bool>)> = pictures
+                .par_iter()
+                .map(|path| mask_of(path))
+                .map(|mask| {
+                    let marks = marks_anything(&mask);
+                    (mask, marks)
+                })
+                .collect();
+            for (path, (mask, marks)) in pictures.into_iter().zip(masks) {
+                match (marks, split) {
+                    (Err(error), _) => {
+                        messages.error(&mask, format_args!("no label for {}: {error:#}", path.display()));
+                    }
+                    (Ok(false), "train") => self.train.push(path),
+                    (Ok(true), "train") => defects_to_learn += 1,
+                    (Ok(false), _) => self.pictures.push(Labelled::good(path)),
+                    (Ok(true), _) => {
+                        self.pictures.push(Labelled { path, class: DEFECT.to_owned(), masks: vec![mask] });
+                    }
+                }
+            }
+        }
+        if defects_to_learn > 0 {
+            self.remarks.push(format!("{defects_to_learn} pictures in train show defects: left out"));
+        }
+        Ok(())
+    }
+}
+
+fn is_mask(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(MASK))
+}
+
+fn mask_of(picture: &Path) -> PathBuf {
+    let stem = picture.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = picture.extension().unwrap_or_default().to_string_lossy();
+    picture.with_file_name(format!("{stem}{MASK}.{extension}"))
+}
