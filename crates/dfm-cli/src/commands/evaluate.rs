@@ -12,6 +12,8 @@ use crate::evaluation::{self, Evaluated, Evaluation, Settings, Tally};
 use crate::flags::{EvaluateFlags, ReportFormat};
 use crate::input::Dataset;
 use crate::messages::Messages;
+use crate::report::gallery::Gallery;
+use crate::report::html;
 use crate::{Outcome, args, atomic, output};
 
 /// Runs the command.
@@ -20,18 +22,25 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     bootstrap.map(BootstrapParams::check).transpose().context("--bootstrap")?;
-    if let Some(folder) = &flags.output {
+    for folder in flags.output.iter().chain(&flags.report) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         atomic::check(&folder.join(evaluation::METRICS))?;
     }
+    let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
     let model = args::judge(&flags.judge)?;
-    let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |_| Ok(()))?;
+    let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
+        Some(gallery) => gallery.push(&dataset, judged, &model, messages),
+        None => Ok(()),
+    })?;
     let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
-    if let Some(folder) = &flags.output {
+    for folder in flags.output.iter().chain(&flags.report) {
         evaluation::write(folder, dataset.folder(), &evaluated, &evaluation)?;
+    }
+    if let (Some(folder), Some(gallery)) = (&flags.report, &mut gallery) {
+        html::write(folder, dataset.folder(), &evaluated, &evaluation, gallery)?;
     }
     let mut out = output::stdout();
     match flags.format {
@@ -46,6 +55,9 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
                     evaluation::PREDICTIONS,
                     folder.display()
                 )?;
+            }
+            if let Some(folder) = &flags.report {
+                writeln!(out, "The report is {}.", folder.join(html::PAGE).display())?;
             }
         }
     }

@@ -227,7 +227,7 @@ impl PictureLine {
 }
 
 /// `path` without `root`, the same on every system, so that runs can be compared.
-fn below(root: &Path, path: &Path) -> String {
+pub(crate) fn below(root: &Path, path: &Path) -> String {
     let path = path.strip_prefix(root).unwrap_or(path);
     path.display().to_string().replace(std::path::MAIN_SEPARATOR, "/")
 }

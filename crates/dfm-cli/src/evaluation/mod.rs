@@ -15,8 +15,8 @@ use dfm_core::metrics::{
 };
 
 pub(crate) use files::{METRICS, PREDICTIONS, write};
-pub(crate) use json::{Evaluation, PictureLine, Settings};
-pub(crate) use print::print;
+pub(crate) use json::{Evaluation, PictureLine, Settings, below};
+pub(crate) use print::{notes, print};
 pub(crate) use tally::Tally;
 
 /// Everything that is known once all pictures are judged.

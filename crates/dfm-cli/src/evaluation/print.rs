@@ -102,7 +102,7 @@ fn interval(figure: Figure) -> String {
 }
 
 /// What is not there, and why.
-fn notes(evaluation: &Evaluation) -> Vec<String> {
+pub(crate) fn notes(evaluation: &Evaluation) -> Vec<String> {
     let good = evaluation.classes.get(crate::input::GOOD).map_or(0, |class| class.pictures);
     let bad = evaluation.pictures - good;
     let mut notes = Vec::new();

@@ -64,6 +64,10 @@ pub(crate) struct EvaluateFlags {
     /// Folder for metrics.json and predictions.jsonl, what `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// Folder for index.html, a page that shows every figure and picture and needs no network,
+    /// its plots as SVG, and what --output leaves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Draws of pictures that intervals are made of, 100 to 100000; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) bootstrap: usize,

@@ -1,6 +1,8 @@
 //! Results in words, numbers and pictures.
 
+pub(crate) mod gallery;
 pub(crate) mod heatmap;
+pub(crate) mod html;
 pub(crate) mod json;
 mod plain;
 mod progress;

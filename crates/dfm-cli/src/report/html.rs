@@ -1,0 +1,203 @@
+//! What an evaluation tells its page.
+
+use std::io::Write;
+use std::path::Path;
+
+use dfm_core::metrics::{Figure, ImageFigures, PixelFigures};
+use dfm_report::{Class, Curve, Group, Measured, Picture, Report, Truth};
+use serde_json::Value;
+
+use super::gallery::Gallery;
+use crate::atomic;
+use crate::evaluation::{Evaluated, Evaluation, Settings, below, notes};
+use crate::input::GOOD;
+
+/// The page.
+pub(crate) const PAGE: &str = "index.html";
+
+/// Writes [`PAGE`] and its plots into `folder`, which exists. Paths are shown as they lie below
+/// `root`; `gallery` holds the pictures of `evaluated`, in the same order.
+pub(crate) fn write(
+    folder: &Path,
+    root: &Path,
+    evaluated: &Evaluated,
+    evaluation: &Evaluation,
+    gallery: &mut Gallery,
+) -> anyhow::Result<()> {
+    let report = report(root, evaluated, evaluation);
+    for (name, plot) in report.plots()? {
+        atomic::write(&folder.join(name), |writer| Ok(writer.write_all(plot.as_bytes())?))?;
+    }
+    atomic::write(&folder.join(PAGE), |writer| Ok(report.write(writer, |index| gallery.images(index))?))
+}
+
+fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
+    let settings = &evaluation.settings;
+    let reasons = Reasons::new(evaluated);
+    let ranked = |points: Vec<[f64; 2]>, figure: Option<Figure>| Curve {
+        name: "pictures".to_owned(),
+        of_pictures: true,
+        points: drawn(points, reasons.image),
+        area: figure.map(|figure| share(figure.value)),
+    };
+    let roc = evaluated.roc.iter().map(|point| [point.false_positive_rate, point.true_positive_rate]);
+    let precision = evaluated.precision_recall.iter().map(|point| [point.recall, point.precision]);
+    let pixels = Curve {
+        name: "pixels".to_owned(),
+        of_pictures: false,
+        points: drawn(evaluated.pixel.roc.clone(), reasons.pixel),
+        area: evaluation.pixel.auroc.map(|figure| share(figure.value)),
+    };
+    let mut headline = image_figures(&evaluation.image, &reasons);
+    headline.extend(pixel_figures(&evaluation.pixel, &reasons));
+    let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+    Report {
+        title: name(&settings.dataset).unwrap_or_else(|| settings.dataset.clone()),
+        facts: rows([
+            ("Model", name(&settings.model).unwrap_or_else(|| settings.model.clone())),
+            ("Program", settings.program.clone()),
+        ]),
+        notes: notes(evaluation),
+        figures: headline,
+        roc: vec![ranked(roc.collect(), evaluation.image.auroc), pixels],
+        precision_recall: vec![ranked(precision.collect(), evaluation.image.average_precision)],
+        classes: classes(evaluation, &reasons),
+        threshold: evaluated.threshold,
+        pictures: evaluated
+            .pictures
+            .iter()
+            .map(|picture| Picture {
+                path: below(root, &picture.path),
+                class: picture.class.clone(),
+                truth: if picture.defect.is_some() { Truth::Defect } else { Truth::Good },
+                score: picture.score,
+                p_value: None,
+            })
+            .collect(),
+        settings: groups(settings, evaluation),
+    }
+}
+
+/// Why a figure is not there, if it is not.
+struct Reasons {
+    image: &'static str,
+    pixel: &'static str,
+    aupimo: &'static str,
+    at_threshold: &'static str,
+}
+
+impl Reasons {
+    fn new(evaluated: &Evaluated) -> Self {
+        let defects = evaluated.pictures.iter().filter(|picture| picture.defect.is_some()).count();
+        let image = match (defects, evaluated.pictures.len() - defects) {
+            (0, 0) => "no picture was judged",
+            (0, _) => "no picture with a defect",
+            (_, 0) => "no good picture",
+            _ => "nothing to rank",
+        };
+        let masked = evaluated.pictures.iter().any(|picture| picture.pixels.is_some());
+        let pixel = if defects > 0 && !masked { "no map, or no mask that marks a defect" } else { image };
+        Self {
+            image,
+            pixel,
+            aupimo: if evaluated.pixel.figures.auroc.is_some() { "too few good pixels" } else { pixel },
+            at_threshold: if evaluated.threshold.is_none() { "no threshold" } else { image },
+        }
+    }
+}
+
+fn image_figures(figures: &ImageFigures, reasons: &Reasons) -> Vec<dfm_report::Figure> {
+    vec![
+        figure("image AUROC", figures.auroc, reasons.image),
+        figure("image average precision", figures.average_precision, reasons.image),
+        figure("image F1, best", figures.best_f1, reasons.image),
+        figure("image F1 at the threshold", figures.f1, reasons.at_threshold),
+    ]
+}
+
+fn pixel_figures(figures: &PixelFigures, reasons: &Reasons) -> Vec<dfm_report::Figure> {
+    vec![
+        figure("pixel AUROC", figures.auroc, reasons.pixel),
+        figure("pixel average precision", figures.average_precision, reasons.pixel),
+        figure("pixel F1, best", figures.best_f1, reasons.pixel),
+        figure("AUPRO to 30 %", figures.aupro_30, reasons.pixel),
+        figure("AUPRO to 5 %", figures.aupro_5, reasons.pixel),
+        figure("AUPIMO", figures.aupimo, reasons.aupimo),
+    ]
+}
+
+fn figure(name: &str, figure: Option<Figure>, without: &str) -> dfm_report::Figure {
+    let value = figure.map(|figure| Measured {
+        value: share(figure.value),
+        interval: figure.low.zip(figure.high).map(|(low, high)| [share(low), share(high)]),
+    });
+    dfm_report::Figure { name: name.to_owned(), value: value.ok_or_else(|| without.to_owned()) }
+}
+
+/// Sums of many shares may pass 1 by their rounding.
+fn share(value: f64) -> f64 {
+    value.clamp(0.0, 1.0)
+}
+
+fn drawn(points: Vec<[f64; 2]>, without: &str) -> Result<Vec<[f64; 2]>, String> {
+    if points.is_empty() {
+        return Err(without.to_owned());
+    }
+    Ok(points.into_iter().map(|point| point.map(share)).collect())
+}
+
+fn classes(evaluation: &Evaluation, reasons: &Reasons) -> Vec<Class> {
+    let good = Reasons { image: "–", pixel: "–", aupimo: "–", at_threshold: "–" };
+    let classes = evaluation.classes.iter().map(|(name, class)| {
+        let reasons = if name == GOOD { &good } else { reasons };
+        let (image, pixel) = (class.image.unwrap_or_default(), class.pixel.unwrap_or_default());
+        let figures = vec![
+            figure("image AUROC", image.auroc, reasons.image),
+            figure("pixel AUROC", pixel.auroc, reasons.pixel),
+            figure("AUPRO to 30 %", pixel.aupro_30, reasons.pixel),
+        ];
+        Class { name: name.clone(), figures }
+    });
+    classes.collect()
+}
+
+fn groups(settings: &Settings, evaluation: &Evaluation) -> Vec<Group> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let params = settings.params.as_object().into_iter().flatten();
+    let intervals = match &evaluation.bootstrap {
+        Some(bootstrap) => format!("{} draws of pictures, seed {}", bootstrap.replicates, bootstrap.seed),
+        None => "none".to_owned(),
+    };
+    let group = |title: &str, rows| Group { title: title.to_owned(), rows };
+    vec![
+        group("Fit", params.map(|(name, value)| (name.replace('_', " "), text(value))).collect()),
+        group(
+            "Model",
+            rows([
+                ("file", settings.model.clone()),
+                ("SHA-256", settings.model_digest.clone()),
+                ("fitted by", settings.model_program.clone()),
+                ("good pictures learnt", settings.fitted_on.to_string()),
+                ("network", settings.architecture.clone()),
+                ("its input", format!("{} × {} pixels", settings.input[1], settings.input[0])),
+                ("SHA-256 of its weights", settings.weights_sha256.clone()),
+            ]),
+        ),
+        group(
+            "Evaluation",
+            rows([
+                ("data set", settings.dataset.clone()),
+                ("its layout", settings.layout.clone()),
+                ("pictures judged", evaluation.pictures.to_string()),
+                ("not usable", evaluation.errors.to_string()),
+                ("program", settings.program.clone()),
+                ("device", settings.device.clone()),
+                ("intervals", intervals),
+            ]),
+        ),
+    ]
+}
+
+fn rows<const N: usize>(rows: [(&str, String); N]) -> Vec<(String, String)> {
+    rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
