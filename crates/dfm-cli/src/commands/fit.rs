@@ -1,7 +1,7 @@
 //! `dfm fit`: from a folder of good pictures to a model.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
