@@ -187,7 +187,12 @@ fn json_has_the_documented_fields_and_no_others() {
     assert_eq!(keys("best_f1"), set(&["f1", "threshold", "precision", "recall"]));
     let confusion = ["true_positives", "false_positives", "true_negatives", "false_negatives"];
     assert_eq!(keys("confusion"), set(&confusion));
-    assert_documented("## `dfm info --format json`", &first(&["info", "model.dfm"]));
+    let info = first(&["info", "model.dfm"]);
+    assert_documented("## `dfm info --format json`", &info);
+    assert_documented("### `calibration`", &info["calibration"]);
+    let audit = first(&["audit", "model.dfm"]);
+    assert_documented("## `dfm audit --format json`", &audit);
+    assert_documented("### Each of `worst`", &audit["worst"][0]);
     assert_documented("## `dfm devices --format json`", &first(&["devices"]));
     let bench = ["bench", "--arch", "resnet18", "--layer", "layer1", "--size", "32", "--rounds", "1"];
     assert_documented("## `dfm bench --format json`", &first(&bench));

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError, ModelInfo, PredictOptions,
-    SaveOptions, ScoreKind,
+    CalibrationKind, CalibrationParams, Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError,
+    ModelInfo, PredictOptions, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
@@ -186,6 +186,82 @@ fn values_that_no_fit_gives_are_errors_of_the_file() {
     }
 }
 
+fn written(params: DfmParams) -> ModelFile {
+    ModelFile::open(&bytes(&fitted(params), false))
+}
+
+#[test]
+fn scores_that_no_calibration_gives_are_refused() {
+    const SCORES: &str = "calibration.scores";
+    let values = |count: usize| [1.0_f64.to_le_bytes()].repeat(count).concat();
+    let error = refused(&open().with_f64(SCORES, |index, value| if index == 3 { f64::NAN } else { value }));
+    assert!(matches!(error, ModelFileError::Content { part: "held-out scores", .. }), "{error}");
+    for count in [0, 13] {
+        let error = refused(&open().with(SCORES, Dtype::F64, &[count], values(count)));
+        assert!(matches!(error, ModelFileError::Tensor { tensor: SCORES, .. }), "{count}: {error}");
+    }
+    // A picture's score is missing.
+    let error = refused(&open().with(SCORES, Dtype::F64, &[11], values(11)));
+    assert!(matches!(error, ModelFileError::Inconsistent { what: SCORES, .. }), "{error}");
+    let error = refused(&open().replace("\"kind\":\"leave-one-out\"", "\"kind\":\"no way\""));
+    assert!(matches!(error, ModelFileError::Header { .. }), "{error}");
+    let error = refused(&open().replace("\"false_alarm\":null", "\"false_alarm\":0.9"));
+    assert!(matches!(error, ModelFileError::Content { part: "parameters", .. }), "{error}");
+}
+
+#[test]
+fn a_split_that_contradicts_itself_is_refused() {
+    let calibration =
+        Some(CalibrationParams { kind: CalibrationKind::Split, ..CalibrationParams::default() });
+    let split = written(DfmParams { calibration, ..DfmParams::default() });
+    assert!(Dfm::read(&mut split.close().as_slice(), LoadOptions::on(flex())).is_ok());
+    for held_out in ["0", "12", "99"] {
+        let error = refused(&split.clone().replace("\"held_out\":3", &format!("\"held_out\":{held_out}")));
+        let named = match &error {
+            ModelFileError::Inconsistent { what, .. } => *what == "record.held_out",
+            // Of all pictures none would be left that could vary.
+            ModelFileError::Content { part, .. } => *part == "principal components" && held_out == "12",
+            _ => false,
+        };
+        assert!(named, "{held_out}: {error}");
+    }
+    let error = refused(&open().replace("\"held_out\":0", "\"held_out\":3"));
+    assert!(matches!(error, ModelFileError::Inconsistent { what: "record.held_out", .. }), "{error}");
+    let shape = split.shape_of("components").to_vec();
+    let short = split.bytes_of("components")[4 * shape[1]..].to_vec();
+    let error = refused(&split.clone().with("components", Dtype::F32, &[shape[0] - 1, shape[1]], short));
+    assert!(matches!(error, ModelFileError::Tensor { tensor: "components", .. }), "{error}");
+    let error = refused(&split.with_f64("statistic.mean", |_, _| f64::NAN));
+    assert!(matches!(error, ModelFileError::Content { part: "fit statistic", .. }), "{error}");
+}
+
+#[test]
+fn names_that_no_fit_gives_are_refused() {
+    const NAMES: &str = "picture_names";
+    let mut model = fitted(DfmParams::default());
+    let (_, hashes) = model.fit_statistic().unwrap();
+    let first = hashes[0];
+    model.name_pictures([(first, "line/a.png".to_owned())]);
+    let file = ModelFile::open(&bytes(&model, false));
+    let names = file.bytes_of(NAMES).to_vec();
+    assert_eq!(names, [b"line/a.png".as_slice(), &[0; 12]].concat());
+    let read = Dfm::read(&mut file.close().as_slice(), LoadOptions::on(flex())).unwrap();
+    assert_eq!(read.picture_name(&first), Some("line/a.png"));
+    for (what, bytes) in [
+        ("none", Vec::new()),
+        ("one too few", names[..names.len() - 1].to_vec()),
+        ("one too many", [names.as_slice(), &[0]].concat()),
+        ("no end", [&names[..names.len() - 1], b"b"].concat()),
+        ("not Unicode", [&[0xFF][..], &[0; 12]].concat()),
+        ("too long", ["n".repeat(4097).as_bytes(), &[0; 12]].concat()),
+    ] {
+        let error = refused(&file.clone().with(NAMES, Dtype::U8, &[bytes.len()], bytes));
+        assert!(matches!(error, ModelFileError::Tensor { tensor: NAMES, .. }), "{what}: {error}");
+    }
+    let error = refused(&open().with(NAMES, Dtype::U8, &[names.len()], names));
+    assert!(matches!(&error, ModelFileError::Unknown { name, .. } if name == NAMES), "{error}");
+}
+
 /// A byte changed without a new digest, in each part of the file.
 #[test]
 fn a_changed_byte_anywhere_is_noticed() {
@@ -197,7 +273,7 @@ fn a_changed_byte_anywhere_is_noticed() {
         ("a letter in the header", find(b"none needed") + 1),
     ];
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&FILE).unwrap();
-    for name in ["content_hashes", "backbone", "mean", "directions", "calibration"] {
+    for name in ["content_hashes", "backbone", "mean", "directions", "calibration", "calibration.scores"] {
         let (start, end) = metadata.info(name).unwrap().data_offsets;
         places.push((name, data + (start + end) / 2));
     }

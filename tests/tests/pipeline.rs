@@ -253,23 +253,23 @@ fn a_likelihoods_threshold_needs_more_pictures_than_components() {
     assert!(matches!(refused, Err(DfmError::TooFewToCalibrate { needed: 3, got: 2, .. })), "{refused:?}");
 }
 
-/// With fewer components in the parts than in the whole (12 to 13 of 16 by the ratio
-/// here), their likelihoods would be sums over fewer dimensions, and the threshold
-/// far above what the model gives to good pictures.
+/// With fewer components in the models without a picture than in the whole, their likelihoods
+/// would be sums over fewer dimensions, and the threshold far above what the model gives to
+/// good pictures.
 #[test]
 fn held_out_likelihoods_are_those_of_good_pictures_that_the_model_never_saw() {
     let part = |seeds: std::ops::Range<u64>| -> Vec<RgbImage> {
         seeds.map(|seed| pictures::good(seed, 72, 56)).collect()
     };
-    let calibration = Some(CalibrationParams { quantile: 0.5, folds: 5 });
+    let calibration = Some(CalibrationParams { quantile: 0.5, ..CalibrationParams::default() });
     let params = DfmParams { score: ScoreKind::Nll, keep: Keep::Ratio(0.97), calibration, ..small_params() };
     let model = fit(params, &part(0..40), &flex()).unwrap();
     let mut fresh = scores(&model, &part(1000..1040));
     fresh.sort_by(f64::total_cmp);
     let median = f64::midpoint(fresh[19], fresh[20]);
-    // In as many features deviations shrink with the root of the number of pictures,
-    // so 2 log σ of a component by log (40 / 32) = 0.22. Each one left out would move
-    // the sum by 2 log σ itself, which is about −5.
+    // The medians of forty likelihoods each, whose spread is about as large as their number of
+    // terms, differ by a few tenths of it. Each component left out would move the sum by
+    // 2 log σ, which is about −5.
     let distance = (model.calibration().unwrap().threshold() - median).abs();
     assert!(distance < 0.22 * model.component_count() as f64, "{distance}");
 }

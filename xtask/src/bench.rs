@@ -3,6 +3,7 @@
 
 mod anomalib;
 mod cases;
+mod decisions;
 mod decompose;
 mod environment;
 mod layers;
@@ -47,6 +48,8 @@ enum Task {
     Statistics(statistics::StatisticsFlags),
     /// Measure how well each score and aggregation tells defects
     Scores(scores::ScoresFlags),
+    /// Measure how many good pictures are rejected at each stated rate
+    Decisions(decisions::DecisionsFlags),
     /// Time each step of a network, so that a slower one shows where it is
     Layers(layers::LayersFlags),
     /// Compare int8 with f32: times of the network, and what it costs in AUROC
@@ -68,6 +71,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Memory(flags)) => memory::run(flags),
         Some(Task::Statistics(flags)) => statistics::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
+        Some(Task::Decisions(flags)) => decisions::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),

@@ -178,6 +178,9 @@ pub(crate) fn judge(flags: &JudgeFlags) -> anyhow::Result<Dfm> {
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
     }
+    if let Some(false_alarm) = flags.false_alarm {
+        model.set_false_alarm(false_alarm).context("--false-alarm")?;
+    }
     if let Some(roi) = &flags.roi {
         model.set_region(Some(input::region(roi)?)).with_context(|| format!("--roi {roi}"))?;
     }

@@ -33,7 +33,7 @@ use messages::Messages;
 enum Outcome {
     /// Exit code 0.
     Success,
-    /// Exit code 1: something anomalous was found, or drift.
+    /// Exit code 1: something anomalous was found, drift, or what stands out.
     Anomalous,
     /// Exit code 2: something went wrong, and has been reported.
     Failed,
@@ -63,6 +63,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
         Command::Merge(flags) => commands::union::merge(&flags, &messages),
         Command::Update(flags) => commands::union::update(&flags, &messages),
         Command::Forget(flags) => commands::union::forget(&flags, &messages),
+        Command::Audit(flags) => commands::audit::run(&flags, &messages),
         Command::Drift(flags) => commands::drift::run(&flags, &messages),
         Command::Features(flags) => commands::features::run(&flags, &messages),
         Command::Info(flags) => commands::info::run(&flags),

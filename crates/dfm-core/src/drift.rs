@@ -4,16 +4,10 @@ use dfm_backbone::PreparedPicture;
 use dfm_stats::{Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 use serde::Serialize;
 
-use crate::calibrate::held_out_scores;
 use crate::error::DfmError;
-use crate::held_out::HeldOutScorer;
+use crate::held_out::{HeldOutScorer, different};
 use crate::model::Dfm;
-use crate::params::CalibrationParams;
 use crate::score::to_host;
-
-/// The most parts that the pictures of the fit are divided into for reference scores,
-/// each scored by a model of all the others.
-const FOLDS: usize = 50;
 
 /// How drift is looked for, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,11 +95,12 @@ impl Dfm {
     /// the pictures of the fit get from models fitted without them.
     ///
     /// The false-alarm rate holds for independent pictures, whatever their distribution.
-    /// Cost: a decomposition for each of up to 50 parts of the fit's pictures.
+    /// Cost: none where the model was calibrated, which held out every picture already.
     ///
     /// # Errors
     ///
-    /// If there is no score, one is not finite, or the model keeps no fit statistic.
+    /// If there is no score, one is not finite, or the model was neither calibrated nor keeps
+    /// a fit statistic.
     pub fn drift_of_scores(&self, scores: &[f64], params: ValidDriftParams) -> Result<DriftReport, DfmError> {
         let score = self.score_drift(scores)?;
         Ok(report(params, score, None, scores.len(), self.record.picture_count))
@@ -118,11 +113,15 @@ impl Dfm {
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
-        let (statistic, hashes) = self.kept_statistic("looking for drift")?;
-        let params = CalibrationParams { folds: FOLDS, ..CalibrationParams::default() };
-        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
-        let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape)?;
-        let reference = held_out_scores(statistic, hashes, self.component_count(), &scorer, params)?;
+        let reference = match &self.scores {
+            Some(held_out) => held_out.in_order().to_vec(),
+            None => {
+                let (statistic, hashes) = self.kept_statistic("looking for drift")?;
+                let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
+                let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, None)?;
+                scorer.scores(&different(hashes)?)?
+            }
+        };
         if scores.is_empty() {
             return Err(DfmError::NothingToCompare);
         }

@@ -3,6 +3,7 @@
 use dfm_backbone::{BackboneError, PreprocessError, WeightsError};
 use dfm_stats::StatsError;
 
+use crate::conformal::CalibrationKind;
 use crate::device::DeviceError;
 
 /// An error of this crate.
@@ -31,18 +32,53 @@ pub enum DfmError {
     /// Too few pictures for the threshold of a likelihood.
     #[error(
         "a threshold for the likelihood of {components} components needs at least {needed} different pictures, got \
-         {got}: with a part of them held out, the rest vary in {rank} directions; add pictures, keep fewer components, \
+         {got}: without one of them, the rest vary in {rank} directions; add pictures, keep fewer components, \
          or give the threshold"
     )]
     TooFewToCalibrate {
         /// Components of the model.
         components: usize,
-        /// Directions in which the pictures vary without the part.
+        /// Directions in which the pictures vary without one of them.
         rank: usize,
         /// Different pictures there are.
         got: usize,
         /// Different pictures it takes.
         needed: usize,
+    },
+    /// A smaller rate of false alarms than the pictures can support.
+    #[error(
+        "a false-alarm rate of {false_alarm} takes {calibrating} good pictures to calibrate with or more, got {got}: \
+         with {kind} calibration that is {needed} different pictures; add some, or allow a rate of {:.4}",
+        (1e4 / (*got as f64 + 1.0)).ceil() / 1e4
+    )]
+    TooFewForFalseAlarm {
+        /// The rate asked for.
+        false_alarm: f64,
+        /// How pictures are held out.
+        kind: CalibrationKind,
+        /// Different pictures it takes in all.
+        needed: usize,
+        /// Of them, such that calibrate.
+        calibrating: usize,
+        /// Pictures that calibrate.
+        got: usize,
+    },
+    /// No p-value without held-out scores.
+    #[error(
+        "a false-alarm rate takes held-out scores of good pictures, and the model was fitted with a threshold given: \
+         fit without --threshold, or give a threshold"
+    )]
+    NotCalibrated,
+    /// More pictures than a jackknife+ asks of each new one.
+    #[error(
+        "jackknife+ asks each of the pictures of the fit of every new one, which is meant for {limit} different \
+         pictures at most, got {got}: with so many, split calibration gives a stronger guarantee at no cost"
+    )]
+    TooManyForJackknife {
+        /// The most.
+        limit: usize,
+        /// Different pictures there are.
+        got: usize,
     },
     /// A map that its type cannot hold.
     #[error(

@@ -43,9 +43,11 @@
 //! ```
 
 mod aggregate;
+mod audit;
 mod calibrate;
 mod checkpoint;
 mod compat;
+mod conformal;
 mod derive;
 pub mod device;
 mod drift;
@@ -60,12 +62,15 @@ mod persist;
 mod quantise;
 mod score;
 mod self_test;
+mod split;
 mod union;
 
 pub use aggregate::Aggregation;
+pub use audit::{Audit, AuditedPicture};
 pub use calibrate::{Calibration, Label};
 pub use checkpoint::{CheckpointContent, CheckpointLayout};
 pub use compat::Compat;
+pub use conformal::CalibrationKind;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
@@ -78,7 +83,7 @@ pub use fit::{FeatureRow, FitPicture, Learnt};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{CompressionRecord, Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
-pub use persist::{LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
+pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
 pub use union::ModelUnion;
 
 /// The README's example runs as a test.

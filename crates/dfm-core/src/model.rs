@@ -1,11 +1,16 @@
 //! A fitted model and what it says of a picture.
 
+use std::collections::{HashMap, HashSet};
+
+use burn::tensor::Tensor;
 use dfm_backbone::{BackboneError, FeatureExtractor, PreparedPicture, Preprocessor, Region};
-use dfm_stats::FitStatistic;
+use dfm_stats::{FitStatistic, Samples};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{Calibration, Label};
+use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::DfmError;
+use crate::held_out::{HeldOutScorer, different};
 use crate::map::AnomalyGrid;
 use crate::params::DfmParams;
 use crate::score::{Scorer, Statistics};
@@ -17,8 +22,11 @@ use crate::self_test::SelfTest;
 pub struct FitRecord {
     /// The parameters of the fit.
     pub params: DfmParams,
-    /// Pictures it was fitted to.
+    /// Pictures that it was given.
     pub picture_count: usize,
+    /// Of them, such that calibrate and were not fitted on; 0 unless
+    /// [`Split`](crate::CalibrationKind::Split).
+    pub held_out: usize,
     /// Directions in which they differ at all.
     pub rank: usize,
     /// How those were found: `gram`, `scatter` or `thin SVD`.
@@ -71,8 +79,14 @@ pub struct Prediction {
     pub score: f64,
     /// The score in (0, 1), ½ at the threshold; `None` without a threshold.
     pub normalized_score: Option<f64>,
-    /// The verdict; `None` without a threshold.
+    /// The verdict; `None` without a threshold. Whether the score reaches the threshold, but
+    /// for a jackknife+ with a stated rate of false alarms: then whether `p_value` is at most
+    /// that.
     pub label: Option<Label>,
+    /// The share of good pictures that look as abnormal or more, never below `1 / (N + 1)`
+    /// for `N` that calibrate; `None` of a model that was fitted with a threshold given. What
+    /// is proved of it says [`CalibrationKind::guarantee`].
+    pub p_value: Option<f64>,
     /// Where the score comes from, cell by cell: [`Aggregation::of`](crate::Aggregation::of)
     /// gives the score again (for a Mahalanobis distance, its residual part); see
     /// [`AnomalyGrid::upsample`] for a map of the picture's size.
@@ -90,9 +104,14 @@ pub struct Dfm {
     pub(crate) statistics: Statistics,
     pub(crate) scorer: Scorer,
     pub(crate) calibration: Option<Calibration>,
+    pub(crate) scores: Option<HeldOutScores>,
+    /// The rate of false alarms that p-values are compared with, where scores are not.
+    decisive_rate: Option<f64>,
     pub(crate) record: FitRecord,
     pub(crate) self_test: SelfTest,
     pub(crate) kept: Option<Kept>,
+    /// By content hash, of pictures that are kept.
+    pub(crate) names: HashMap<[u8; 32], String>,
 }
 
 impl Dfm {
@@ -100,12 +119,27 @@ impl Dfm {
         extractor: FeatureExtractor,
         statistics: Statistics,
         calibration: Option<Calibration>,
+        scores: Option<HeldOutScores>,
         record: FitRecord,
         self_test: SelfTest,
         kept: Option<Kept>,
     ) -> Self {
         let scorer = statistics.scorer(record.params.aggregation, extractor.device());
-        Self { extractor, statistics, scorer, calibration, record, self_test, kept }
+        let asked = record.params.calibration.filter(|asked| asked.kind == CalibrationKind::JackknifePlus);
+        let decisive_rate = asked.and_then(|asked| asked.false_alarm);
+        let names = HashMap::new();
+        Self {
+            extractor,
+            statistics,
+            scorer,
+            calibration,
+            scores,
+            decisive_rate,
+            record,
+            self_test,
+            kept,
+            names,
+        }
     }
 
     /// Scores pictures that this model's [`preprocessor`](Self::preprocessor)
@@ -124,6 +158,7 @@ impl Dfm {
         for batch in pictures.chunks(self.batch()) {
             let offset = predictions.len();
             let rows = self.extractor.extract(batch)?;
+            let features = rows.clone();
             let scores =
                 self.scorer.score(rows, self.extractor.feature_shape()).map_err(|error| match error {
                     DfmError::NonFiniteFeatures { picture } => {
@@ -132,9 +167,10 @@ impl Dfm {
                     DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
                     other => other,
                 })?;
+            let p_values = self.p_values(&scores.values, features)?;
             let preprocessor = self.preprocessor();
             let mut maps = scores.maps.into_iter();
-            for (score, picture) in scores.values.into_iter().zip(batch) {
+            for (index, (score, picture)) in scores.values.into_iter().zip(batch).enumerate() {
                 let map = maps.next().filter(|_| options.map);
                 let map =
                     map.map(|map| AnomalyGrid { placement: preprocessor.placement(picture.original), ..map });
@@ -144,12 +180,46 @@ impl Dfm {
                 predictions.push(Prediction {
                     score,
                     normalized_score: self.calibration.map(|calibration| calibration.normalize(score)),
-                    label: self.calibration.map(|calibration| calibration.label(score)),
+                    label: self.label(score, p_values.get(index).copied()),
+                    p_value: p_values.get(index).copied(),
                     map,
                 });
             }
         }
         Ok(predictions)
+    }
+
+    fn label(&self, score: f64, p_value: Option<f64>) -> Option<Label> {
+        match (self.decisive_rate, p_value) {
+            (Some(rate), Some(p_value)) if p_value <= rate => Some(Label::Anomalous),
+            (Some(_), Some(_)) => Some(Label::Normal),
+            _ => self.calibration.map(|calibration| calibration.label(score)),
+        }
+    }
+
+    /// One a score, none without held-out scores.
+    fn p_values(&self, scores: &[f64], features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
+        match &self.scores {
+            None => Ok(Vec::new()),
+            Some(held_out) if held_out.kind() == CalibrationKind::JackknifePlus => {
+                self.jackknife_plus(held_out, features)
+            }
+            Some(held_out) => Ok(scores.iter().map(|score| held_out.p_value(*score)).collect()),
+        }
+    }
+
+    /// By the models without each of the pictures of the fit.
+    fn jackknife_plus(&self, held_out: &HeldOutScores, features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
+        let (statistic, hashes) = self.kept_statistic("jackknife+")?;
+        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
+        let ratio = self.record.params.own_ratio();
+        let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, ratio)?;
+        let rows = Samples::from_tensor(features)?;
+        let mut as_high = vec![0; rows.rows()];
+        for (own, scores) in held_out.in_order().iter().zip(scorer.scores_of(&rows, &different(hashes)?)?) {
+            as_high.iter_mut().zip(scores).for_each(|(count, new)| *count += usize::from(*own >= new));
+        }
+        Ok(as_high.into_iter().map(|as_high| held_out.p_value_of(as_high)).collect())
     }
 
     /// Pictures that run through the network together: as many as at the fit, if
@@ -226,6 +296,55 @@ impl Dfm {
             Some(calibration) => calibration.with_threshold(threshold)?,
             None => Calibration::at(threshold)?,
         });
+        self.decisive_rate = None;
         Ok(())
     }
+
+    /// Replaces the threshold by that of a rate of false alarms: what has a p-value of it or
+    /// less is anomalous.
+    ///
+    /// # Errors
+    ///
+    /// If it is no share, smaller than the pictures that calibrate can support, or the model
+    /// was fitted with a threshold given.
+    pub fn set_false_alarm(&mut self, false_alarm: f64) -> Result<(), DfmError> {
+        let scores = self.scores.as_ref().ok_or(DfmError::NotCalibrated)?;
+        let (threshold, kind) = (scores.threshold_at(false_alarm)?, scores.kind());
+        self.set_threshold(threshold)?;
+        self.decisive_rate = (kind == CalibrationKind::JackknifePlus).then_some(false_alarm);
+        Ok(())
+    }
+
+    /// How good pictures were held out; `None` of a model that was fitted with a threshold
+    /// given.
+    pub fn calibration_kind(&self) -> Option<CalibrationKind> {
+        self.scores.as_ref().map(HeldOutScores::kind)
+    }
+
+    /// Names pictures of the fit by their content hash, so that [`audit`](Self::audit) can.
+    /// What has a name keeps it; names of other pictures, and such that are empty, longer
+    /// than 4096 bytes or hold a zero byte, are not taken. A model that keeps no fit
+    /// statistic has no names.
+    pub fn name_pictures(&mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) {
+        let Some((_, hashes)) = &self.kept else { return };
+        let known: HashSet<&[u8; 32]> = hashes.iter().collect();
+        for (hash, name) in names {
+            if known.contains(&hash) && is_name(&name) {
+                self.names.entry(hash).or_insert(name);
+            }
+        }
+    }
+
+    /// The name of a picture of the fit.
+    pub fn picture_name(&self, content_hash: &[u8; 32]) -> Option<&str> {
+        self.names.get(content_hash).map(String::as_str)
+    }
+}
+
+/// The most bytes of a picture's name: the longest path that systems take.
+pub(crate) const MAX_NAME_BYTES: usize = 4096;
+
+/// Whether a model can hold `name`.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains('\0')
 }

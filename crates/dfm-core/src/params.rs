@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregation;
 use crate::compat::Compat;
+use crate::conformal::{CalibrationKind, check_false_alarm};
 use crate::error::DfmError;
 
 /// The most pictures that may run through the network together.
@@ -45,17 +46,55 @@ impl ScoreKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationParams {
-    /// The share of held-out good pictures that should stay below the threshold,
-    /// in (0, 1].
+    /// Where no rate is stated, the share of held-out good pictures that should stay below
+    /// the threshold, in (0, 1]: an estimate.
     pub quantile: f64,
-    /// Into how many parts the good pictures are divided, each scored by a model
-    /// of the others; at least 2.
-    pub folds: usize,
+    /// How good pictures come to be held out.
+    pub kind: CalibrationKind,
+    /// The share of good pictures that may be called anomalous, in (0, 0.5]: what has such a
+    /// p-value is.
+    pub false_alarm: Option<f64>,
 }
 
 impl Default for CalibrationParams {
     fn default() -> Self {
-        Self { quantile: 0.99, folds: 5 }
+        Self { quantile: 0.99, kind: CalibrationKind::LeaveOneOut, false_alarm: None }
+    }
+}
+
+impl CalibrationParams {
+    /// Whether good pictures of a fit with `params` can be held out so.
+    fn check(self, params: &DfmParams) -> Result<(), DfmError> {
+        let refused = |name, expected, got: String| Err(DfmError::Parameter { name, expected, got });
+        if !(self.quantile > 0.0 && self.quantile <= 1.0) {
+            return refused("threshold quantile", "a share in (0, 1]", self.quantile.to_string());
+        }
+        if let Some(false_alarm) = self.false_alarm {
+            check_false_alarm(false_alarm)?;
+        }
+        if self.kind != CalibrationKind::JackknifePlus {
+            return Ok(());
+        }
+        if !params.keep_fit_statistic {
+            let expected = "leave-one-out or split for a model that keeps no fit statistic: jackknife+ asks all its \
+                            pictures of each new one";
+            return refused("calibration", expected, self.kind.to_string());
+        }
+        if let Some(Compat::Anomalib) = params.compat {
+            return refused(
+                "compat",
+                "none with jackknife+, whose models count their components",
+                "anomalib".to_owned(),
+            );
+        }
+        match (params.score, params.aggregation) {
+            (ScoreKind::Fre, Aggregation::Sum | Aggregation::Relative) => Ok(()),
+            (score, aggregation) => {
+                let expected = "fre, sum or relative, with jackknife+: models without each picture share the \
+                                shrinkage of other scores, and cells would take each model's own map";
+                refused("score", expected, format!("{}, {aggregation}", score.name()))
+            }
+        }
     }
 }
 
@@ -132,6 +171,17 @@ impl Default for DfmParams {
 }
 
 impl DfmParams {
+    /// The share of its own variance that a model without a picture keeps components for,
+    /// rather than as many as that of all: what a jackknife+ proves is proved of models that
+    /// know nothing of the picture that they are without.
+    pub(crate) fn own_ratio(&self) -> Option<f64> {
+        match (self.calibration?.kind, self.keep) {
+            // All directions are all of any model's.
+            (CalibrationKind::JackknifePlus, Keep::Ratio(ratio)) if ratio < 1.0 => Some(ratio),
+            _ => None,
+        }
+    }
+
     /// Checks every parameter.
     ///
     /// # Errors
@@ -145,13 +195,8 @@ impl DfmParams {
         if self.batch == 0 || self.batch > MAX_BATCH {
             return Err(out_of_range("batch", "1 to 1024 pictures", self.batch.to_string()));
         }
-        if let Some(CalibrationParams { quantile, folds }) = self.calibration {
-            if !(quantile > 0.0 && quantile <= 1.0) {
-                return Err(out_of_range("threshold quantile", "a share in (0, 1]", quantile.to_string()));
-            }
-            if folds < 2 {
-                return Err(out_of_range("folds", "2 or more", folds.to_string()));
-            }
+        if let Some(calibration) = self.calibration {
+            calibration.check(&self)?;
         }
         if !self.aggregation.is_valid() {
             return Err(out_of_range("aggregation", Aggregation::EXPECTED, self.aggregation.to_string()));
@@ -246,11 +291,21 @@ mod tests {
         assert_eq!(refused(DfmParams { batch: 0, ..good.clone() }), "batch");
         assert_eq!(refused(DfmParams { batch: MAX_BATCH + 1, ..good.clone() }), "batch");
         for quantile in [0.0, -0.1, 1.1, f64::NAN] {
-            let calibration = Some(CalibrationParams { quantile, folds: 5 });
+            let calibration = Some(CalibrationParams { quantile, ..CalibrationParams::default() });
             assert_eq!(refused(DfmParams { calibration, ..good.clone() }), "threshold quantile");
         }
-        let calibration = Some(CalibrationParams { quantile: 0.99, folds: 1 });
-        assert_eq!(refused(DfmParams { calibration, ..good.clone() }), "folds");
+        for rate in [0.0, -0.1, 0.6, f64::NAN] {
+            let calibration = CalibrationParams { false_alarm: Some(rate), ..CalibrationParams::default() };
+            let asked = DfmParams { calibration: Some(calibration), ..good.clone() };
+            assert_eq!(refused(asked), "false alarm rate");
+        }
+        let kind = CalibrationKind::JackknifePlus;
+        let calibration = Some(CalibrationParams { kind, ..CalibrationParams::default() });
+        let jackknife = DfmParams { calibration, ..good.clone() };
+        assert!(jackknife.clone().check().is_ok());
+        assert_eq!(refused(DfmParams { keep_fit_statistic: false, ..jackknife.clone() }), "calibration");
+        assert_eq!(refused(DfmParams { aggregation: Aggregation::Max, ..jackknife.clone() }), "score");
+        assert_eq!(refused(DfmParams { score: ScoreKind::Nll, ..jackknife }), "score");
         for score in [ScoreKind::Nll, ScoreKind::Mahalanobis] {
             let asked = DfmParams { score, ..good.clone() };
             assert!(asked.clone().check().is_ok());

@@ -19,12 +19,14 @@ pub struct ModelUnion {
     first: Dfm,
     /// Of all pictures, once there are more than those of the first.
     joined: Option<Kept>,
+    /// Of pictures of the others.
+    names: Vec<([u8; 32], String)>,
 }
 
 impl ModelUnion {
     /// Of the pictures of `first` so far.
     pub fn of(first: Dfm) -> Self {
-        Self { first, joined: None }
+        Self { first, joined: None, names: Vec::new() }
     }
 
     /// Adds the pictures of another model.
@@ -48,7 +50,9 @@ impl ModelUnion {
         agree("parameters", &comparable(&self.first.record.params), &comparable(&other.record.params))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         let (statistic, hashes) = other.kept_statistic("merging")?;
-        self.join(statistic, hashes)
+        self.join(statistic, hashes)?;
+        self.names.extend(other.names.clone());
+        Ok(())
     }
 
     /// The model of all pictures, its threshold found anew.
@@ -57,10 +61,12 @@ impl ModelUnion {
     ///
     /// Those of a fit.
     pub fn finish(self) -> Result<Dfm, DfmError> {
-        match self.joined {
-            Some((statistic, hashes)) => self.first.rederive(statistic, hashes),
-            None => Ok(self.first),
-        }
+        let mut model = match self.joined {
+            Some((statistic, hashes)) => self.first.rederive(statistic, hashes)?,
+            None => self.first,
+        };
+        model.name_pictures(self.names);
+        Ok(model)
     }
 
     /// Adds the pictures of another statistic that are not known yet.
@@ -172,6 +178,7 @@ impl Dfm {
         let mut model = params.derive(self.extractor, statistic, content_hashes)?;
         // A threshold that was given is no finding of the pictures, and stays.
         model.calibration = model.calibration.or(self.calibration);
+        model.name_pictures(self.names);
         Ok(model)
     }
 }

@@ -8,6 +8,7 @@
 //! - [`StreamingFit`]: the same of rows that come in batches, within a stated memory;
 //!   [`FitStatistic::merge`] and [`without`](FitStatistic::without) of rows that come or
 //!   go later.
+//! - [`LeaveOneOut`]: models of all rows but one, without fitting them.
 //! - [`Pca`]: the leading directions, by share of variance or by count.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
 //! - [`ProbabilisticPca`]: a density of components and one variance for all the rest.
@@ -32,11 +33,13 @@ mod decompose;
 mod drift;
 mod error;
 mod gaussian;
+mod leave_one_out;
 mod merge;
 mod pca;
 mod probabilistic;
 mod samples;
 mod score;
+mod secular;
 mod shrinkage;
 mod statistic;
 mod streaming;
@@ -46,6 +49,7 @@ pub use decompose::Route;
 pub use drift::{ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
+pub use leave_one_out::{LeaveOneOut, Row, RowTerms, Variances, WithoutRow};
 pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
 pub use probabilistic::{ProbabilisticPca, ProbabilisticScorer};
 pub use samples::Samples;

@@ -222,6 +222,32 @@ impl FitStatistic {
         Ok(multiply(coordinates.as_slice(), &self.directions, self.rank(), self.mean.len()))
     }
 
+    /// Coordinates `[n, R]` of any rows `[n, D]` in the directions, and the squared length of
+    /// what lies outside of them `[n]`.
+    ///
+    /// Cost: `O(n · R · D)`.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn coordinates_of(&self, rows: &Samples) -> Result<(Vec<f64>, Vec<f64>), StatsError> {
+        let columns = self.mean.len();
+        rows.check_columns(columns)?;
+        let centred =
+            rows.iter().flat_map(|row| row.iter().zip(&self.mean).map(|(value, mean)| value - mean));
+        let mut rest: Vec<f64> = centred.collect();
+        let mut coordinates = Vec::with_capacity(rows.rows() * self.rank());
+        for row in rest.chunks_exact_mut(columns) {
+            for direction in self.directions.chunks_exact(columns) {
+                let along: f64 = direction.iter().zip(&*row).map(|(a, b)| a * b).sum();
+                row.iter_mut().zip(direction).for_each(|(value, part)| *value -= along * part);
+                coordinates.push(along);
+            }
+        }
+        let lengths = rest.chunks_exact(columns).map(|row| row.iter().map(|value| value * value).sum());
+        Ok((coordinates, lengths.collect()))
+    }
+
     /// `[N, R]`.
     pub fn coordinates(&self) -> &[f64] {
         &self.coordinates

@@ -32,20 +32,20 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let jobs = args::jobs(&flags.compute)?;
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
     let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
-    let model = Learning { paths: &dataset.train, jobs, messages }.fit(&params, extractor, None)?;
+    let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };
+    let model = learning.fit(&params, extractor, None)?;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let maps = Maps::new(&output.join("maps"), &paths)?;
     let mut lines = Lines::new(Format::Table)?;
-    let threshold = model.calibration().map(|calibration| calibration.threshold());
     let bootstrap = Some(BootstrapParams::default());
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
         maps.write(&paths, judged, &model, messages);
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();
-            lines.push(PredictionLine::new(shown, &one.prediction, threshold))
+            lines.push(PredictionLine::new(shown, &one.prediction, &model))
         })
     })?;
     let mut out = output::stdout();

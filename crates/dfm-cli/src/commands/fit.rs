@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
-use dfm_core::{Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams};
+use dfm_core::{CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams};
 
 use super::learn::Learning;
 use crate::checkpoint::Checkpoint;
@@ -21,7 +21,11 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     // With a threshold given, there is none to look for in held-out pictures.
     let calibration = match flags.threshold {
         Some(_) => None,
-        None => DfmParams::default().calibration,
+        None => Some(CalibrationParams {
+            kind: flags.calibrate,
+            false_alarm: flags.false_alarm,
+            ..CalibrationParams::default()
+        }),
     };
     let params = DfmParams {
         calibration,
@@ -58,7 +62,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let extractor = args::extractor(&flags.backbone, &params, &device)?;
 
     let fit = || {
-        let learning = Learning { paths: &pictures, jobs, messages };
+        let learning = Learning { folder: &folder, paths: &pictures, jobs, messages };
         let mut model = learning
             .fit(&params, extractor, Some(&checkpoint))
             .with_context(|| folder.display().to_string())?;
@@ -95,7 +99,15 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
         )?;
     }
     if let Some(calibration) = model.calibration() {
-        writeln!(out, "  threshold {}", table::score(calibration.threshold()))?;
+        let threshold = table::score(calibration.threshold());
+        let calibrated = record.params.calibration.zip(model.calibration_kind());
+        match calibrated.map(|(params, kind)| (kind, params.false_alarm)) {
+            Some((kind, Some(rate))) => {
+                writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}")?;
+            }
+            Some((kind, None)) => writeln!(out, "  threshold {threshold}, an estimate ({kind})")?,
+            None => writeln!(out, "  threshold {threshold}")?,
+        }
     }
     writeln!(
         out,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::{Compat, Keep, ModelInfo, ScoreKind};
+use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -75,7 +75,23 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
-    line("threshold", info.threshold.map_or_else(|| "none".to_owned(), table::score))?;
+    let threshold = info.threshold.map_or_else(|| "none".to_owned(), table::score);
+    line(
+        "threshold",
+        match &info.calibration {
+            Some(CalibrationInfo { pictures, false_alarm, .. }) => {
+                let rate = match false_alarm {
+                    Some(rate) => format!("for a false-alarm rate of {rate}"),
+                    None => "an estimate".to_owned(),
+                };
+                format!("{threshold}, {rate} from {pictures} held-out pictures")
+            }
+            None => threshold,
+        },
+    )?;
+    if let Some(CalibrationInfo { kind, guarantee, .. }) = &info.calibration {
+        line("p-values", format!("{kind}; proved: {guarantee}"))?;
+    }
     line("updatable", if info.updatable { "yes".to_owned() } else { "no".to_owned() })?;
     line(
         "size",

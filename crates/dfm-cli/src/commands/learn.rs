@@ -18,6 +18,8 @@ use crate::report::Progress;
 /// Where pictures come from and who hears of them.
 #[derive(Clone, Copy)]
 pub(super) struct Learning<'l> {
+    /// Where they were found: the model knows them by their names below it.
+    pub(super) folder: &'l Path,
     /// The pictures, in the order in which they are learnt.
     pub(super) paths: &'l [PathBuf],
     /// Threads that decode.
@@ -60,7 +62,7 @@ impl Learning<'_> {
         checkpoint: Option<&Arc<Checkpoint>>,
         learn: impl FnOnce(&mut dyn Iterator<Item = FitPicture>, Each<'_>) -> anyhow::Result<Dfm>,
     ) -> anyhow::Result<Dfm> {
-        let Self { paths, jobs, messages } = self;
+        let Self { folder, paths, jobs, messages } = self;
         let begun = Instant::now();
         let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
         // The pictures that the fit was given: places in `paths`, and hashes of files.
@@ -83,9 +85,13 @@ impl Learning<'_> {
             progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
             None
         });
+        let mut names = Vec::with_capacity(paths.len());
         let mut each = |place: usize, learnt: Learnt<'_>| {
             progress.borrow_mut().step();
             let (index, file) = given.borrow()[place];
+            if let Learnt::Features(row) = learnt {
+                names.push((row.content_hash, input::name_below(folder, &paths[index])));
+            }
             if let Learnt::NotFinite(_) = learnt {
                 let what = "its features are not finite: the weights or the picture are unusable";
                 messages.error(&paths[index], what);
@@ -97,7 +103,8 @@ impl Learning<'_> {
             }
             Ok(())
         };
-        let model = learn(&mut ready.chain(end), &mut each)?;
+        let mut model = learn(&mut ready.chain(end), &mut each)?;
+        model.name_pictures(names);
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             given.borrow().len(),

@@ -1,5 +1,6 @@
 //! One module a command, each with a `run`.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod devices;

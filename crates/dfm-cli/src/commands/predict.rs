@@ -36,10 +36,9 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         if let Some(maps) = &maps {
             maps.write(&paths, &judged, &model, messages);
         }
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
         judged.iter().try_for_each(|Judged { index, prediction, .. }| {
             anomalous += usize::from(prediction.label == Some(Label::Anomalous));
-            lines.push(PredictionLine::new(paths[*index].display().to_string(), prediction, threshold))
+            lines.push(PredictionLine::new(paths[*index].display().to_string(), prediction, &model))
         })
     })?;
     lines.finish()?;
@@ -62,6 +61,7 @@ impl Lines {
             Format::Table => Self::Table(Table::new(&[
                 ("score", Align::Right),
                 ("normalized", Align::Right),
+                ("p-value", Align::Right),
                 ("label", Align::Left),
                 ("picture", Align::Left),
             ])),
@@ -75,6 +75,7 @@ impl Lines {
             Self::Table(table) => table.push([
                 table::score(line.score),
                 table::figure(line.normalized_score),
+                table::figure(line.p_value),
                 match line.label {
                     Some(Label::Anomalous) => "anomalous".to_owned(),
                     Some(Label::Normal) => "normal".to_owned(),

@@ -34,7 +34,7 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
         let pictures =
             input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
-        let learning = Learning { paths: &pictures, jobs, messages };
+        let learning = Learning { folder: &folder, paths: &pictures, jobs, messages };
         learning
             .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
             .with_context(|| folder.display().to_string())
@@ -45,19 +45,10 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
 /// Takes pictures out of a model: all that were named, or none.
 pub(crate) fn forget(flags: &ForgetFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     revise(&flags.revision, |model| {
-        let preprocessor = model.preprocessor();
-        let hash = |picture: &String| {
-            let path = Path::new(picture);
-            match content_hash(picture) {
-                Some(hash) if !path.exists() => Ok(hash),
-                _ => {
-                    let prepared =
-                        input::decode_file(path).and_then(|decoded| Ok(preprocessor.prepare(&decoded)?));
-                    Ok(prepared.with_context(|| picture.clone())?.content_hash)
-                }
-            }
-        };
-        let hashes = flags.pictures.iter().map(hash).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut hashes = Vec::with_capacity(flags.pictures.len());
+        for picture in &flags.pictures {
+            hashes.push(content_hash_of(&model, picture).with_context(|| picture.clone())?);
+        }
         model.forget(&hashes).map_err(|error| match error {
             DfmError::UnknownPicture { place, .. } => {
                 anyhow::Error::from(error).context(flags.pictures[place].clone())
@@ -77,6 +68,29 @@ fn revise(flags: &RevisionFlags, change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>
     let slim = !args::model_info(path)?.weights_included;
     let changed = change(args::model(&flags.model)?).with_context(|| path.display().to_string())?;
     save(&changed, output, slim)
+}
+
+/// The content hash of what `picture` names: a file, or else a picture of the model by its
+/// content hash or its name.
+fn content_hash_of(model: &Dfm, picture: &str) -> anyhow::Result<[u8; 32]> {
+    let path = Path::new(picture);
+    if !path.exists() {
+        if let Some(hash) = content_hash(picture) {
+            return Ok(hash);
+        }
+        let (_, known) = model.fit_statistic().unzip();
+        let mut named =
+            known.unwrap_or_default().iter().filter(|hash| model.picture_name(hash) == Some(picture));
+        if let Some(first) = named.next() {
+            anyhow::ensure!(
+                named.all(|other| other == first),
+                "several pictures of the model have this name: give the content hash that `dfm audit --format json` \
+                 lists"
+            );
+            return Ok(*first);
+        }
+    }
+    Ok(model.preprocessor().prepare(&input::decode_file(path)?)?.content_hash)
 }
 
 /// Sixty-four hexadecimal digits.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dfm_core::{Aggregation, Compat, Keep, NetworkPrecision, ScoreKind};
+use dfm_core::{Aggregation, CalibrationKind, Compat, Keep, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
 use crate::input::Layout;
@@ -42,8 +42,16 @@ pub(crate) struct FitFlags {
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub(crate) precision: NetworkPrecision,
     /// Raw score from which a picture is anomalous; from held-out good pictures unless given
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, conflicts_with_all = ["false_alarm", "calibrate"])]
     pub(crate) threshold: Option<f64>,
+    /// Share of good pictures that may be called anomalous, as 0.01; unless given the threshold
+    /// is the 99 % quantile of held-out scores
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) false_alarm: Option<f64>,
+    /// How good pictures are held out: leave-one-out (an estimate), split (a quarter is not
+    /// fitted on: the share is proved) or jackknife+ (twice the share is; slow to predict)
+    #[arg(long, value_name = "HOW", default_value = "leave-one-out")]
+    pub(crate) calibrate: CalibrationKind,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together

@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod audit;
 mod drift;
 mod fit;
 mod model;
@@ -9,6 +10,7 @@ mod union;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
 pub(crate) use model::{EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
@@ -47,6 +49,9 @@ pub(crate) enum Command {
     Update(UpdateFlags),
     /// Take pictures out of a model
     Forget(ForgetFlags),
+    /// List pictures of a model that look unlike its others: exit code 0 none stands out, 1 some
+    /// do, 2 any error
+    Audit(AuditFlags),
     /// Ask whether today's pictures are still of the kind that a model was fitted on: exit
     /// code 0 no drift, 1 drift, 2 any error
     Drift(DriftFlags),

@@ -27,8 +27,11 @@ pub(crate) struct JudgeFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
     /// Raw score from which a picture is anomalous; the model's own unless given
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "false_alarm")]
     pub(crate) threshold: Option<f64>,
+    /// Share of good pictures that may be called anomalous, in place of the threshold
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) false_alarm: Option<f64>,
     /// The part of every picture that counts, as X,Y,W,H in pixels, in place of the model's own;
     /// a mask only if the model was fitted with one of the same cells
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]

@@ -56,7 +56,8 @@ pub(crate) struct UpdateFlags {
 pub(crate) struct ForgetFlags {
     #[command(flatten)]
     pub(crate) revision: RevisionFlags,
-    /// Pictures that should not have been there: files, or content hashes of 64 hexadecimal digits
+    /// Pictures that should not have been there: files, or names or content hashes as `dfm audit`
+    /// lists them
     #[arg(required = true, value_name = "PICTURE")]
     pub(crate) pictures: Vec<String>,
 }

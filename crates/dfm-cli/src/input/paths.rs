@@ -117,6 +117,14 @@ impl Walk<'_> {
     }
 }
 
+/// How a model knows the picture at `path`: relative to the `folder` that it was found in,
+/// with `/` between the parts, so that it says nothing of the machine.
+pub(crate) fn name_below(folder: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(folder).ok().or_else(|| path.file_name().map(Path::new));
+    let parts = relative.into_iter().flat_map(Path::components);
+    parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
 /// Whether the name of `path` begins with a dot.
 pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
@@ -175,6 +183,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), &["z.png", "b/ä.JPG", "b/c/x.tiff", "notes.txt", ".hidden.png", ".git/y.png"]);
         assert_eq!(found(root.path()), ["b/c/x.tiff", "b/ä.JPG", "z.png"]);
+    }
+
+    #[test]
+    fn names_are_relative_whatever_the_folder_was_called() {
+        for (folder, path, name) in [
+            ("good", "good/a.png", "a.png"),
+            ("/data/good/", "/data/good/line/b.png", "line/b.png"),
+            (".", "./c.png", "c.png"),
+            ("elsewhere", "/data/d.png", "d.png"),
+        ] {
+            assert_eq!(name_below(Path::new(folder), Path::new(path)), name);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! `commands/features.rs`; evaluations, in `evaluation/json.rs`. `docs/json-schema.md` describes them all; names are never
 //! changed, only added.
 
-use dfm_core::{Label, Prediction};
+use dfm_core::{CalibrationKind, Dfm, Label, Prediction};
 use serde::Serialize;
 
 /// One line of `dfm predict --format json`, one row of `--format csv`.
@@ -20,16 +20,26 @@ pub(crate) struct PredictionLine {
     pub(crate) label: Option<Label>,
     /// The raw score from which a picture is anomalous, if there is one.
     pub(crate) threshold: Option<f64>,
+    /// The share of good pictures as abnormal or more; null without held-out scores.
+    pub(crate) p_value: Option<f64>,
+    /// How those were held out.
+    pub(crate) calibration: Option<CalibrationKind>,
+    /// What is therefore proved of `p_value`.
+    pub(crate) guarantee: Option<&'static str>,
 }
 
 impl PredictionLine {
-    pub(crate) fn new(path: String, prediction: &Prediction, threshold: Option<f64>) -> Self {
+    pub(crate) fn new(path: String, prediction: &Prediction, model: &Dfm) -> Self {
+        let calibration = model.calibration_kind();
         Self {
             path,
             score: prediction.score,
             normalized_score: prediction.normalized_score,
             label: prediction.label,
-            threshold,
+            threshold: model.calibration().map(|calibration| calibration.threshold()),
+            p_value: prediction.p_value,
+            calibration,
+            guarantee: calibration.map(CalibrationKind::guarantee),
         }
     }
 }

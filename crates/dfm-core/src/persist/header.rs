@@ -3,6 +3,7 @@
 use dfm_backbone::{Architecture, FeatureShape, InputContract, NetworkPrecision};
 use serde::{Deserialize, Serialize};
 
+use crate::conformal::CalibrationKind;
 use crate::error::ModelFileError;
 use crate::model::FitRecord;
 use crate::params::ScoreKind;
@@ -27,12 +28,15 @@ pub(crate) struct Header {
     pub(crate) backbone: BackboneRecord,
     /// Shape of a feature row before flattening.
     pub(crate) feature_shape: FeatureShape,
-    /// Principal components that scoring uses: the first rows of `directions`.
+    /// Principal components that scoring uses: the first rows of `directions`, or
+    /// `components`.
     pub(crate) components: usize,
     /// Whether a threshold was found.
     pub(crate) calibrated: bool,
     /// Whether the fit statistic is kept whole.
     pub(crate) fit_statistic: bool,
+    /// Whether its pictures have names.
+    pub(crate) names: bool,
 }
 
 /// Which network a model was fitted with.
@@ -71,6 +75,7 @@ impl Header {
     pub(crate) fn tensors(&self) -> Vec<&'static str> {
         let optional = [
             (self.calibrated, &["calibration"][..]),
+            (self.record.params.calibration.is_some(), &["calibration.scores"]),
             (
                 self.record.params.score == ScoreKind::Nll,
                 &["gaussian.mean", "gaussian.basis", "gaussian.deviations"],
@@ -78,6 +83,8 @@ impl Header {
             (self.record.params.score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates", "content_hashes"]),
             (self.fit_statistic && self.record.compression.is_some(), &["remainders"]),
+            (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
+            (self.fit_statistic && self.names, &["picture_names"]),
             (self.backbone.included, &["backbone"]),
             (self.record.params.precision == NetworkPrecision::Int8, &["activation_ranges"]),
         ];
@@ -85,6 +92,11 @@ impl Header {
         let self_test = ["self_test.probe", "self_test.features", "self_test.score"];
         let there = optional.into_iter().filter(|(there, _)| *there).flat_map(|(_, names)| names).copied();
         always.into_iter().chain(self_test).chain(there).collect()
+    }
+
+    /// Whether the model is of fewer pictures than its fit statistic.
+    pub(crate) fn is_split(&self) -> bool {
+        self.record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split)
     }
 
     /// The canonical JSON: fields in their order of declaration, no spaces.

@@ -5,9 +5,24 @@ use std::io::Read;
 use dfm_backbone::{Architecture, FeatureShape, InputContract};
 use serde::Serialize;
 
+use crate::conformal::CalibrationKind;
 use crate::error::DfmError;
 use crate::model::FitRecord;
+use crate::params::CalibrationParams;
 use crate::persist::container::{self, Container};
+
+/// The tensors of a model that keeps its fit statistic, of which the components would be
+/// there without it.
+const KEPT: [&str; 8] = [
+    "directions",
+    "components",
+    "coordinates",
+    "singular_values",
+    "content_hashes",
+    "remainders",
+    "statistic.mean",
+    "picture_names",
+];
 
 /// The contents of a model file, hash checked, self-test not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +55,8 @@ pub struct ModelInfo {
     pub explained_ratio: f64,
     /// The threshold, if one was found.
     pub threshold: Option<f64>,
+    /// What the threshold and p-values rest on; `None` of a threshold that was given.
+    pub calibration: Option<CalibrationInfo>,
     /// Whether the model can be merged and updated.
     pub updatable: bool,
     /// Size of the file in bytes.
@@ -48,6 +65,20 @@ pub struct ModelInfo {
     pub backbone_bytes: u64,
     /// Bytes that are there only for merging and updating.
     pub fit_statistic_bytes: u64,
+}
+
+/// What p-values and the threshold of a fit rest on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CalibrationInfo {
+    /// How good pictures were held out.
+    pub kind: CalibrationKind,
+    /// Different pictures that were.
+    pub pictures: usize,
+    /// What is proved of p-values.
+    pub guarantee: &'static str,
+    /// The rate of false alarms that the threshold is for; where none was stated it is the
+    /// quantile of the scores, an estimate.
+    pub false_alarm: Option<f64>,
 }
 
 impl ModelInfo {
@@ -63,17 +94,22 @@ impl ModelInfo {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,
         };
+        let calibration = match file.header.record.params.calibration {
+            Some(CalibrationParams { kind, false_alarm, .. }) => Some(CalibrationInfo {
+                kind,
+                pictures: file.f64("calibration.scores")?.1.len(),
+                guarantee: kind.guarantee(),
+                false_alarm,
+            }),
+            None => None,
+        };
         let total = file.f64("variances")?.1.first().copied().unwrap_or(f64::NAN);
         let explained: f64 = file.f64("explained_variance")?.1.iter().sum();
         let header = &file.header;
         let component_bytes =
             (header.components as u64).saturating_mul(header.feature_shape.len() as u64).saturating_mul(4);
         let fit_statistic_bytes = match header.fit_statistic {
-            true => ["directions", "coordinates", "singular_values", "content_hashes", "remainders"]
-                .iter()
-                .map(|name| file.byte_len(name))
-                .sum::<u64>()
-                .saturating_sub(component_bytes),
+            true => KEPT.iter().map(|name| file.byte_len(name)).sum::<u64>().saturating_sub(component_bytes),
             false => 0,
         };
         Ok(Self {
@@ -91,6 +127,7 @@ impl ModelInfo {
             components: header.components,
             explained_ratio: (explained / total).min(1.0),
             threshold,
+            calibration,
             updatable: header.fit_statistic,
             total_bytes: bytes.len() as u64,
             backbone_bytes: file.byte_len("backbone"),

@@ -11,6 +11,6 @@ mod info;
 mod read;
 mod write;
 
-pub use info::ModelInfo;
+pub use info::{CalibrationInfo, ModelInfo};
 pub use read::LoadOptions;
 pub use write::{SaveOptions, WrittenSizes};

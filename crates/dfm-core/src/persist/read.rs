@@ -1,5 +1,6 @@
 //! From a file to a model that has passed its self-test.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use dfm_backbone::{
@@ -9,9 +10,11 @@ use dfm_backbone::{
 use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::calibrate::Calibration;
+use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::{DfmError, ModelFileError};
-use crate::model::{CompressionRecord, Dfm, Kept};
-use crate::params::{DfmParams, ScoreKind, ValidDfmParams};
+use crate::held_out::different;
+use crate::model::{CompressionRecord, Dfm, FitRecord, Kept, MAX_NAME_BYTES, is_name};
+use crate::params::{CalibrationParams, DfmParams, ScoreKind, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::score::Statistics;
@@ -72,7 +75,15 @@ impl Dfm {
 
         let (directions, rows) = directions(&file)?;
         let kept = fit_statistic(&file, &directions, rows)?;
-        let statistics = statistics(&file, directions, kept.as_ref())?;
+        let components = match header.is_split() && header.fit_statistic {
+            true => widen(&shaped(
+                "components",
+                file.f32("components")?,
+                &[header.components, header.feature_shape.len()],
+            )?),
+            false => directions,
+        };
+        let statistics = statistics(&file, components, kept.as_ref())?;
         let calibration = match header.calibrated {
             true => {
                 let [threshold, spread] = pair(&file, "calibration")?;
@@ -93,8 +104,12 @@ impl Dfm {
             )?,
             score: shaped("self_test.score", file.f64("self_test.score")?, &[1])?[0],
         };
-        let model =
-            Self::assemble(extractor, statistics, calibration, header.record.clone(), self_test, kept);
+        let scores = held_out_scores(&file, kept.as_ref())?;
+        let record = header.record.clone();
+        let mut model = Self::assemble(extractor, statistics, calibration, scores, record, self_test, kept);
+        if header.names {
+            model.names = names(&file, model.kept.as_ref())?;
+        }
         model.self_test.check(&model.extractor, &model.scorer)?;
         Ok(model)
     }
@@ -195,9 +210,12 @@ fn statistics(
     directions.truncate(components * features);
     let [total, residual] = pair(file, "variances")?;
     let explained = shaped("explained_variance", file.f64("explained_variance")?, &[components])?;
-    if let Some((statistic, hashes)) = kept {
-        consistent("record.rank", &statistic.rank(), &record.rank)?;
+    // Of all pictures, of which a split model has fewer.
+    if let Some((_, hashes)) = kept {
         consistent("record.picture_count", &hashes.len(), &record.picture_count)?;
+    }
+    if let Some((statistic, hashes)) = kept.filter(|_| !file.header.is_split()) {
+        consistent("record.rank", &statistic.rank(), &record.rank)?;
         let divisor = (hashes.len() - 1) as f64;
         for (variance, value) in explained.iter().zip(statistic.singular_values()) {
             let expected = value * (value / divisor);
@@ -213,7 +231,7 @@ fn statistics(
         explained,
         residual,
         total,
-        record.picture_count,
+        fitted_count(record)?,
         record.rank,
     )
     .map_err(content("principal components"))?;
@@ -260,8 +278,9 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
         }
         None => None,
     };
+    let mean = if file.header.is_split() { "statistic.mean" } else { "mean" };
     let statistic = FitStatistic::from_parts(
-        shaped("mean", file.f64("mean")?, &[file.header.feature_shape.len()])?,
+        shaped(mean, file.f64(mean)?, &[file.header.feature_shape.len()])?,
         directions.to_vec(),
         shaped("singular_values", file.f64("singular_values")?, &[rank])?,
         widen(&shaped("coordinates", file.f32("coordinates")?, &[hashes.len(), rank])?),
@@ -270,6 +289,62 @@ fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Resul
     )
     .map_err(content("fit statistic"))?;
     Ok(Some((statistic, hashes.to_vec())))
+}
+
+/// How many pictures the model was fitted on.
+fn fitted_count(record: &FitRecord) -> Result<usize, ModelFileError> {
+    let split = record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split);
+    let fitted = record.picture_count.checked_sub(record.held_out);
+    fitted.filter(|_| split == (record.held_out > 0)).ok_or_else(|| {
+        let expected = if split { "1 and fewer than all pictures" } else { "0" };
+        inconsistent("record.held_out", &expected, &record.held_out.to_string().as_str())
+    })
+}
+
+/// The scores that calibrate, if any do.
+fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<HeldOutScores>, DfmError> {
+    const SCORES: &str = "calibration.scores";
+    let Some(CalibrationParams { kind, .. }) = file.header.record.params.calibration else { return Ok(None) };
+    let (shape, values) = file.f64(SCORES)?;
+    let scores = shaped(SCORES, (shape, values.clone()), &[values.len()])?;
+    let most = file.header.record.picture_count;
+    if scores.is_empty() || scores.len() > most {
+        return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
+    }
+    // Where pictures are kept, how many of them are different is known.
+    if let Some((_, hashes)) = kept.filter(|_| kind != CalibrationKind::Split) {
+        let different = different(hashes).map_err(content("content hashes"))?.len();
+        consistent(SCORES, &different, &scores.len())?;
+    }
+    Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
+}
+
+/// The names of the pictures that are kept, by content hash.
+fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], String>, DfmError> {
+    const NAMES: &str = "picture_names";
+    let hashes = kept.map_or(&[][..], |(_, hashes)| hashes);
+    let refused = |got: String| {
+        let expected = format!(
+            "a name of up to {MAX_NAME_BYTES} bytes and a zero for each of {} pictures",
+            hashes.len()
+        );
+        mismatch(NAMES, &expected, got)
+    };
+    let (_, bytes) = file.bytes(NAMES)?;
+    let count = bytes.iter().filter(|byte| **byte == 0).count();
+    if count != hashes.len() || bytes.last() != Some(&0) {
+        return Err(refused(format!("{count} zeros in {} bytes", bytes.len())).into());
+    }
+    let mut names = HashMap::with_capacity(count);
+    for (hash, name) in hashes.iter().zip(bytes.split(|byte| *byte == 0)).filter(|(_, name)| !name.is_empty())
+    {
+        let name = std::str::from_utf8(name).map_err(|error| refused(error.to_string()))?;
+        if !is_name(name) {
+            return Err(refused(format!("one of {} bytes", name.len())).into());
+        }
+        names.insert(*hash, name.to_owned());
+    }
+    Ok(names)
 }
 
 fn pair(file: &Container<'_>, name: &'static str) -> Result<[f64; 2], ModelFileError> {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::DfmError;
 use crate::model::Dfm;
 use crate::persist::container::{self, OwnedTensor};
@@ -69,7 +70,11 @@ impl Dfm {
             let values = [calibration.threshold(), calibration.spread()];
             tensors.push(("calibration", OwnedTensor::f64(&[2], &values)));
         }
-        // The components are the first of the directions, so they are written once.
+        if let Some(scores) = self.scores.as_ref().map(HeldOutScores::in_order) {
+            tensors.push(("calibration.scores", OwnedTensor::f64(&[scores.len()], scores)));
+        }
+        // The components are the first of the directions, so they are written once, unless
+        // they are those of fewer pictures.
         let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
         let mut fit_statistic = 0;
         match &self.kept {
@@ -90,6 +95,17 @@ impl Dfm {
                 ));
                 fit_statistic =
                     ((rank - components) * features + pictures * rank) * 4 + rank * 8 + pictures * 32;
+                if self.is_split() {
+                    let narrow = narrow(pca.components());
+                    tensors.push(("components", OwnedTensor::f32(&[components, features], narrow)));
+                    tensors.push(("statistic.mean", OwnedTensor::f64(&[features], statistic.mean())));
+                    fit_statistic += components * features * 4 + features * 8;
+                }
+                if !self.names.is_empty() {
+                    let names: Vec<u8> = hashes.iter().flat_map(|hash| self.name_bytes(hash)).collect();
+                    fit_statistic += names.len();
+                    tensors.push(("picture_names", OwnedTensor::u8(&[names.len()], names)));
+                }
                 if let Some(compression) = statistic.compression() {
                     tensors.push(("remainders", OwnedTensor::f64(&[pictures], compression.remainders())));
                     fit_statistic += pictures * 8;
@@ -127,8 +143,19 @@ impl Dfm {
             components,
             calibrated: self.calibration.is_some(),
             fit_statistic: self.kept.is_some(),
+            names: self.kept.is_some() && !self.names.is_empty(),
         };
         let total = container::write(writer, header, &tensors)?;
         Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
+    }
+
+    /// Whether the components are those of fewer pictures than are kept.
+    fn is_split(&self) -> bool {
+        self.calibration_kind() == Some(CalibrationKind::Split)
+    }
+
+    /// A picture's name and the zero byte that ends it.
+    fn name_bytes(&self, content_hash: &[u8; 32]) -> impl Iterator<Item = u8> + '_ {
+        self.picture_name(content_hash).unwrap_or_default().bytes().chain([0])
     }
 }

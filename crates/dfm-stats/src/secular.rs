@@ -1,0 +1,283 @@
+//! A diagonal matrix less one row's outer product: a line that divides its eigenvalues, and
+//! sums over those on either side of it as integrals along the line.
+//!
+//! With `A = diag(d) − w · z zᵀ` everything that is asked of `A` follows from its secular
+//! function (Golub 1973)
+//!
+//! ```text
+//! f(λ) = 1 + w · Σ z_j² / (λ − d_j) = Π (λ − λ_j) / Π (λ − d_j)
+//! ```
+//!
+//! whose zeros are the eigenvalues. They interlace with the `d_j`, so a real `c` between the
+//! `k`-th and the next is found by the sign of `f`, and no eigenvalue itself is needed: a sum
+//! over all on one side of `c` is an integral of `f` along `c + it` (Cauchy). In `u = ln t`
+//! such an integrand is analytic in a strip of half-width `π / 2` and falls off
+//! exponentially, and the trapezoidal rule is exact to `4 · exp(−π² / h)` (Trefethen and
+//! Weideman 2014).
+
+use std::f64::consts::PI;
+use std::ops::{Add, Mul, Sub};
+
+/// Distance of two nodes in `ln t`: an error of 6e-13.
+const STEP: f64 = 1.0 / 3.0;
+/// How far, in `ln t`, nodes go beyond the nearest and the farthest eigenvalue. What lies
+/// beyond is the sum of a geometric series but for `exp(−3 · TAIL)`, 2e-12.
+const TAIL: f64 = 9.0;
+/// Halvings of an interval after which an eigenvalue counts as lying at its end.
+const HALVINGS: i32 = 64;
+/// Values that are summed side by side, so that the compiler can use vectors.
+const LANES: usize = 4;
+
+/// `diag(d) − weight · z zᵀ`, with `d` falling and at least 0.
+#[derive(Debug)]
+pub(crate) struct Downdated<'a> {
+    diagonal: &'a [f64],
+    weight: f64,
+    squares: Vec<f64>,
+}
+
+/// A line `c + it` in the complex plane, `c = pole + offset`, with no eigenvalue and no pole
+/// of `f` nearer than `offset`.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pole: f64,
+    offset: f64,
+    /// `c − d_j`, filled up to whole lanes with ones.
+    distances: Vec<f64>,
+}
+
+impl<'a> Downdated<'a> {
+    pub(crate) fn new(diagonal: &'a [f64], row: &[f64], weight: f64) -> Self {
+        Self { diagonal, weight, squares: products(row, row) }
+    }
+
+    pub(crate) fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// `z_j²`, filled up to whole lanes.
+    pub(crate) fn squares(&self) -> &[f64] {
+        &self.squares
+    }
+
+    /// The sum of all eigenvalues.
+    pub(crate) fn trace(&self) -> f64 {
+        self.diagonal.iter().sum::<f64>() - self.weight * self.squares.iter().sum::<f64>()
+    }
+
+    /// `f(0)`, where no `d_j` is 0: 0 if and only if an eigenvalue is, which is to say that
+    /// nothing but the row lies in some direction.
+    pub(crate) fn at_zero(&self) -> f64 {
+        self.at(0.0, 0.0)
+    }
+
+    /// `f(pole + offset)`, exact also where that is near a `d_j`.
+    fn at(&self, pole: f64, offset: f64) -> f64 {
+        let terms = self.diagonal.iter().zip(&self.squares);
+        let term = |(d, square): (&f64, &f64)| match (pole - d) + offset {
+            0.0 if *square == 0.0 => 0.0,
+            distance => square / distance,
+        };
+        1.0 + self.weight * terms.map(term).sum::<f64>()
+    }
+
+    /// A line between the `kept` largest eigenvalues and the others: `kept` from 1 to the
+    /// number of all. Where those at the border are equal, none of them has a part in the
+    /// row, and the line lies beside all of them.
+    pub(crate) fn line(&self, kept: usize) -> Line {
+        let pole = self.diagonal.get(kept).copied().unwrap_or(0.0);
+        // The neighbours that are not the same: the border's eigenvalues lie up to them.
+        let above = self.diagonal.iter().rev().find(|d| **d > pole);
+        let above = above.map_or(pole, |above| above - pole);
+        let below = pole - self.diagonal.iter().find(|d| **d < pole).copied().unwrap_or(0.0);
+        // `f` falls from pole to pole: it is positive above the pole up to the eigenvalue
+        // there, and negative below it down to the next.
+        let free_above = farthest(above, |step| self.at(pole, step) > 0.0);
+        let free_below = farthest(below, |step| self.at(pole, -step) < 0.0);
+        let offset = match free_above >= free_below {
+            true => (0.5 * free_above).max(0.5_f64.powi(HALVINGS)),
+            false => -0.5 * free_below,
+        };
+        let distances = self.diagonal.iter().map(|d| (pole - d) + offset);
+        Line { pole, offset, distances: padded(distances, 1.0) }
+    }
+
+    /// The sum of the `kept` largest eigenvalues.
+    pub(crate) fn largest(&self, kept: usize) -> f64 {
+        let line = self.line(kept);
+        let part = |(t, step): (f64, f64)| {
+            let [own] = line.transforms([&self.squares], t);
+            step * (own * self.weight).ln_1p().re
+        };
+        self.sum_of_largest(&line, kept, line.nodes(1.0).map(part).sum())
+    }
+
+    /// The same, with `∫₀^∞ ln |f(c + it)| dt` along the line below them given.
+    pub(crate) fn sum_of_largest(&self, line: &Line, kept: usize, integral: f64) -> f64 {
+        self.sum_above(line, kept, integral, self.weight * self.squares.iter().sum::<f64>(), |value| value)
+    }
+
+    /// `Σ φ(λ_k)` over the `kept` eigenvalues above the line, from the integral
+    /// `∫₀^∞ Re[φ'(c + it) · ln f(c + it)] dt` and what `φ' · ln f` has at infinity, as the
+    /// coefficient of `1 / λ`.
+    ///
+    /// By parts, as `ln f` goes around each pair of an eigenvalue and a pole once; with as
+    /// many poles as eigenvalues it is one-valued on the line, with one pole more it jumps by
+    /// `2π` where the line crosses the axis.
+    pub(crate) fn sum_above(
+        &self,
+        line: &Line,
+        kept: usize,
+        integral: f64,
+        at_infinity: f64,
+        value: impl Fn(f64) -> f64,
+    ) -> f64 {
+        let poles = line.distances[..self.diagonal.len()].iter().filter(|distance| **distance < 0.0).count();
+        let one_more = self.at(line.pole, line.offset) < 0.0;
+        let mut sum: f64 = self.diagonal[..poles].iter().map(|d| value(*d)).sum();
+        sum += integral / PI - 0.5 * at_infinity;
+        if one_more {
+            sum -= value(line.pole + line.offset);
+        }
+        // Equal ones at the border, that the line does not divide.
+        match kept as f64 - (poles as f64 - f64::from(u8::from(one_more))) {
+            0.0 => sum,
+            missing => sum + missing * value(line.pole),
+        }
+    }
+}
+
+impl Line {
+    /// `c`.
+    pub(crate) fn place(&self) -> f64 {
+        self.pole + self.offset
+    }
+
+    /// `c − d_j`, filled up to whole lanes.
+    pub(crate) fn distances(&self) -> &[f64] {
+        &self.distances
+    }
+
+    /// Nodes `t` and weights of the trapezoidal rule for an integral over `t` from 0 to
+    /// infinity whose integrand has no singularity farther than `farthest` from `c`. The
+    /// first and the last stand for all that would follow: there integrands are constant, or
+    /// fall as `1 / t²`, and what follows is a geometric series.
+    pub(crate) fn nodes(&self, farthest: f64) -> impl Iterator<Item = (f64, f64)> + use<> {
+        let nearest = self.offset.abs();
+        let first = nearest.ln() - TAIL;
+        let count = (((farthest / nearest).ln().max(0.0) + 2.0 * TAIL) / STEP).ceil() as usize;
+        let end = 1.0 / (1.0 - (-STEP).exp());
+        (0..=count).map(move |index| {
+            let t = (first + STEP * index as f64).exp();
+            let share = if index == 0 || index == count { end } else { 1.0 };
+            (t, STEP * t * share)
+        })
+    }
+
+    /// `Σ_j weight_j / (c + it − d_j)` for each of some `weights`, all in whole lanes.
+    pub(crate) fn transforms<const COUNT: usize>(
+        &self,
+        weights: [&[f64]; COUNT],
+        t: f64,
+    ) -> [Complex; COUNT] {
+        let (mut real, mut imaginary) = ([[0.0; LANES]; COUNT], [[0.0; LANES]; COUNT]);
+        let weights = weights.map(|weights| weights.as_chunks::<LANES>().0);
+        for (index, distances) in self.distances.as_chunks::<LANES>().0.iter().enumerate() {
+            let inverse = distances.map(|distance| 1.0 / (distance * distance + t * t));
+            for (which, weights) in weights.iter().enumerate() {
+                let weights = &weights[index];
+                for lane in 0..LANES {
+                    let share = weights[lane] * inverse[lane];
+                    imaginary[which][lane] += share;
+                    real[which][lane] += share * distances[lane];
+                }
+            }
+        }
+        std::array::from_fn(|which| {
+            let sum = |lanes: &[f64; LANES]| lanes.iter().sum::<f64>();
+            Complex { re: sum(&real[which]), im: -t * sum(&imaginary[which]) }
+        })
+    }
+}
+
+/// `left_j · right_j`, filled up to whole lanes with zeros.
+pub(crate) fn products(left: &[f64], right: &[f64]) -> Vec<f64> {
+    padded(left.iter().zip(right).map(|(a, b)| a * b), 0.0)
+}
+
+fn padded(values: impl Iterator<Item = f64>, filling: f64) -> Vec<f64> {
+    let mut padded: Vec<f64> = values.collect();
+    padded.resize(padded.len().next_multiple_of(LANES), filling);
+    padded
+}
+
+/// The largest `width / 2^e`, `e ≥ 1`, at which `holds`, which does up to some point; 0 if
+/// that is nearer than can be told.
+fn farthest(width: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    let step = |halvings: i32| width * 0.5_f64.powi(halvings);
+    let (mut low, mut high) = (1, HALVINGS);
+    while low < high && width > 0.0 {
+        let middle = (low + high) / 2;
+        if holds(step(middle)) { high = middle } else { low = middle + 1 }
+    }
+    if low < HALVINGS && width > 0.0 { step(low) } else { 0.0 }
+}
+
+/// A complex number, as far as it is needed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Complex {
+    pub(crate) re: f64,
+    pub(crate) im: f64,
+}
+
+impl Complex {
+    pub(crate) const ONE: Self = Self { re: 1.0, im: 0.0 };
+
+    pub(crate) fn squared_norm(self) -> f64 {
+        self.re * self.re + self.im * self.im
+    }
+
+    pub(crate) fn inverse(self) -> Self {
+        let norm = self.squared_norm();
+        Self { re: self.re / norm, im: -self.im / norm }
+    }
+
+    /// `ln(1 + self)`, with all its digits where that is small.
+    pub(crate) fn ln_1p(self) -> Self {
+        let re = 0.5 * (2.0 * self.re + self.squared_norm()).ln_1p();
+        Self { re, im: self.im.atan2(1.0 + self.re) }
+    }
+}
+
+impl Add for Complex {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { re: self.re + other.re, im: self.im + other.im }
+    }
+}
+
+impl Sub for Complex {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { re: self.re - other.re, im: self.im - other.im }
+    }
+}
+
+impl Mul for Complex {
+    type Output = Self;
+
+    fn mul(self, other: Self) -> Self {
+        let re = self.re * other.re - self.im * other.im;
+        Self { re, im: self.re * other.im + self.im * other.re }
+    }
+}
+
+impl Mul<f64> for Complex {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self { re: self.re * factor, im: self.im * factor }
+    }
+}

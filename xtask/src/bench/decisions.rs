@@ -1,0 +1,103 @@
+//! `cargo xtask bench decisions`: how many good pictures are called anomalous at each stated
+//! rate, by each way to calibrate, and what that takes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use super::cases::{Case, count_files, words};
+use super::process::Measured;
+use super::{process, program, report};
+use crate::workspace;
+
+/// The document that `--write` changes.
+const DOCUMENT: &str = "docs/decisions.md";
+const KINDS: [&str; 3] = ["leave-one-out", "split", "jackknife+"];
+const RATES: [f64; 4] = [0.01, 0.02, 0.05, 0.1];
+
+/// Flags of `cargo xtask bench decisions`.
+#[derive(Debug, Args)]
+pub(crate) struct DecisionsFlags {
+    /// A folder with `train/good`, `test/good` and defects in `test`, as MVTec AD has them
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Put the tables into docs/decisions.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// Fits and judges `data` and the bundled pictures with every way to calibrate.
+///
+/// # Errors
+///
+/// If something does not build or run.
+pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
+    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
+    let dfm = program::build()?;
+    let scratch = tempfile::tempdir().context("a scratch folder")?;
+    let demo = workspace::root().join("assets/demo");
+    let mut texts = Vec::new();
+    for (name, folder) in [("data", &data), ("demo", &demo)] {
+        let good = folder.join("test/good");
+        let counts = [count_files(&folder.join("train/good"))?, count_files(&good)?];
+        let mut text = format!("{} good pictures to learn, {} to judge.\n\n", counts[0], counts[1]);
+        text += "| `--calibrate` | Calibrating | Fit | A picture judged |";
+        RATES.iter().for_each(|rate| text += &format!(" Rejected at {rate} |"));
+        text += "\n|---|--:|--:|--:|";
+        RATES.iter().for_each(|_| text += "--:|");
+        for kind in KINDS {
+            eprintln!("{}: {kind}", folder.display());
+            text += &format!("\n{}", row(flags, &dfm, folder, scratch.path(), kind)?);
+        }
+        println!("{name}: {text}\n");
+        texts.push((format!("decisions-{name}"), text));
+    }
+    if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+}
+
+/// What one way to calibrate makes of the good pictures.
+fn row(
+    flags: &DecisionsFlags,
+    dfm: &Path,
+    data: &Path,
+    scratch: &Path,
+    kind: &str,
+) -> anyhow::Result<String> {
+    let (model, threads) = (scratch.join("decisions.dfm"), flags.threads.to_string());
+    let run = |arguments| -> anyhow::Result<Measured> {
+        // It exits 1 where it finds anomalies.
+        let case = Case { accepted: &[0, 1], ..Case::new(kind, None, dfm, arguments) };
+        process::measure(case.command(), case.accepted, scratch, flags.threads)
+    };
+    let (train, good) = (data.join("train/good"), data.join("test/good"));
+    let fit = run(words(&[&"fit", &train, &"-o", &model, &"--calibrate", &kind, &"--threads", &threads]))?;
+    let judged = run(words(&[&"predict", &model, &good, &"--format", &"json", &"--threads", &threads]))?;
+    let info = run(words(&[&"info", &model, &"--format", &"json"]))?.output;
+    let info: Value = serde_json::from_str(&info).with_context(|| info.clone())?;
+    let calibrating = info["calibration"]["pictures"].as_u64().context("no calibration")?;
+    let p_values = judged
+        .output
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).ok()?["p_value"].as_f64())
+        .collect::<Option<Vec<f64>>>()
+        .context("verdicts without p-values")?;
+    ensure!(!p_values.is_empty(), "no verdict");
+    let each = judged.wall.as_secs_f64() / p_values.len() as f64;
+    let mut row =
+        format!("| `{kind}` | {calibrating} | {:.2} s | {:.1} ms |", fit.wall.as_secs_f64(), 1e3 * each);
+    for rate in RATES {
+        row += &match 1.0 / (calibrating + 1) as f64 <= rate {
+            true => {
+                let rejected = p_values.iter().filter(|p_value| **p_value <= rate).count();
+                format!(" {rejected} |")
+            }
+            false => " – |".to_owned(),
+        };
+    }
+    Ok(row)
+}
