@@ -189,7 +189,7 @@ fn a_bad_picture_among_the_good_stands_out_and_can_be_forgotten_by_its_name() {
             .as_array()
             .unwrap()
             .len(),
-        17
+        41
     );
     // What audit prints is what forget takes, wherever it runs.
     dfm.run(&["forget", "good.dfm", "line/bad.png"]).expect_code(0);
@@ -201,9 +201,7 @@ fn a_bad_picture_among_the_good_stands_out_and_can_be_forgotten_by_its_name() {
 #[test]
 fn among_good_pictures_none_stands_out() {
     let dfm = many();
-    for flags in
-        [&[][..], &["--score", "nll", "--pca", "3"], &["--calibrate", "split"], &["--threshold", "9"]]
-    {
+    for flags in [&[][..], &["--aggregate", "relative"], &["--calibrate", "split"], &["--threshold", "9"]] {
         fit(&dfm, "good", flags).expect_code(0);
         let found = audit(&dfm, "good.dfm", 0);
         assert_eq!((&found["pictures"], &found["standing_out"]), (&40.into(), &0.into()), "{found}");

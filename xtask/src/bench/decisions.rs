@@ -71,8 +71,8 @@ fn row(
     let (model, threads) = (scratch.join("decisions.dfm"), flags.threads.to_string());
     let run = |arguments| -> anyhow::Result<Measured> {
         // It exits 1 where it finds anomalies.
-        let case = Case { accepted: &[0, 1], ..Case::new(kind, None, dfm, arguments) };
-        process::measure(case.command(), case.accepted, scratch, flags.threads)
+        let case = Case::new(kind, None, dfm, arguments);
+        process::measure(case.command(), &[0, 1], scratch, flags.threads)
     };
     let (train, good) = (data.join("train/good"), data.join("test/good"));
     let fit = run(words(&[&"fit", &train, &"-o", &model, &"--calibrate", &kind, &"--threads", &threads]))?;

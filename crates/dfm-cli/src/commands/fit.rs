@@ -62,7 +62,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let extractor = args::extractor(&flags.backbone, &params, &device)?;
 
     let fit = || {
-        let learning = Learning { folder: &folder, paths: &pictures, jobs, messages };
+        let learning = Learning { folder, paths: &pictures, jobs, messages };
         let mut model = learning
             .fit(&params, extractor, Some(&checkpoint))
             .with_context(|| folder.display().to_string())?;

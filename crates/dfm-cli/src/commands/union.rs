@@ -34,7 +34,7 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
         let pictures =
             input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
-        let learning = Learning { folder: &folder, paths: &pictures, jobs, messages };
+        let learning = Learning { folder, paths: &pictures, jobs, messages };
         learning
             .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
             .with_context(|| folder.display().to_string())
