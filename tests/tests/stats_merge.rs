@@ -289,6 +289,15 @@ fn rows_that_are_there_twice_are_compressed_without_an_svd() {
 }
 
 #[test]
+fn what_rounding_leaves_of_equal_rows_is_neither_kept_nor_dropped() {
+    // A few units in the last place of one are what taking the mean off leaves behind.
+    let rounded = |value: &f64| if *value > 0.0 { 1.0 + 4.0 * f64::EPSILON } else { 1.0 };
+    let values = noise(1, 300, 40).as_slice().iter().map(rounded).collect();
+    let small = streamed(&Samples::from_f64(values, 40).unwrap(), 360_000);
+    assert_eq!((small.rank(), small.sample_count(), small.compression()), (0, 300, None));
+}
+
+#[test]
 fn the_batches_that_rows_come_in_change_no_bit_of_a_compressed_fit() {
     let all = noise(1, 300, 120);
     let places: Vec<usize> = (0..300).collect();

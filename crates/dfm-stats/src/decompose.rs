@@ -294,10 +294,12 @@ fn eigen(matrix: Mat<f64>, noise: f64, most: usize, limit: Option<usize>) -> Opt
     let cut = (SQUARED_CUT * largest).max(noise * noise);
     let above = values.partition_point(|value| *value > cut);
     let rank = above.min(limit.unwrap_or(usize::MAX));
-    let left_out = &values[rank..most.max(rank)];
+    // What lies below the noise is absent; what lies between is there, but nobody knows how
+    // much of it, only that it is below the cut.
+    let there = if cut > noise * noise { most.max(above) } else { above };
+    let left_out = &values[rank..there];
     let dropped = Dropped {
         sum: left_out.iter().map(|value| value.max(0.0)).sum(),
-        // Below the cut they are not known, but that they are below it.
         largest: left_out.first().map_or(0.0, |value| value.max(cut)),
     };
     let all = eigen.U();
