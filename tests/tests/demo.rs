@@ -55,6 +55,8 @@ fn the_demo_finds_its_defects_and_is_at_chance_when_the_labels_are_shuffled() {
     let table = dfm.run(&["demo", "-o", "demo"]).expect_code(0).out;
     assert!(table.contains("Next:"), "{table}");
     assert_eq!(files_below(&dfm.path("demo/maps")).len(), 2 * TEST_PICTURES);
+    let page = std::fs::read_to_string(dfm.path("demo/report/index.html")).expect("a report");
+    assert_eq!(page.matches("<li data-score").count(), TEST_PICTURES);
     let run = dfm.run(&["evaluate", "demo/demo.dfm", "demo/pictures", "--format", "json"]).expect_code(0);
     let report = run.json().remove(0);
     let [image, pixel] = ["image_auroc", "pixel_auroc"].map(|name| report[name].as_f64().expect(name));

@@ -17,10 +17,12 @@
   const low = Number(plot.dataset.low);
   const high = Number(plot.dataset.high);
   const logarithmic = plot.dataset.logarithmic === "true";
-  const clamp = (share) => Math.min(1, Math.max(0, share));
-  const shareOf = (score) =>
-    clamp(logarithmic ? Math.log(Math.max(score, low) / low) / Math.log(high / low) : (score - low) / (high - low));
-  const scoreAt = (share) => (logarithmic ? low * (high / low) ** share : low + share * (high - low));
+  const to = (score) => (logarithmic ? Math.log(Math.max(score, low)) : score);
+  const shareOf = (score) => Math.min(1, Math.max(0, (to(score) - to(low)) / (to(high) - to(low))));
+  const scoreAt = (share) => {
+    const place = to(low) + share * (to(high) - to(low));
+    return logarithmic ? Math.exp(place) : place;
+  };
 
   // As src/number.rs writes them.
   const scoreText = (value) => {
@@ -119,16 +121,16 @@
 
   function show() {
     const wanted = tools.elements.show.value;
-    const only = $("class").value;
+    const only = $("class").selectedIndex > 0 ? $("class").value : null;
     let shown = 0;
     for (const { node, ...entry } of entries) {
-      node.hidden = (wanted !== "all" && node.dataset.verdict !== wanted) || (only !== "" && entry.class !== only);
+      node.hidden = (wanted !== "all" && node.dataset.verdict !== wanted) || (only !== null && entry.class !== only);
       shown += !node.hidden;
     }
     const of = shown < entries.length ? ` of ${entries.length}` : "";
     const kind = { all: "", "false alarm": ": false alarms", missed: ": misses" }[wanted];
     const without = shown === 0 ? "No picture is one of these" : shown + of + (entries.length === 1 ? " picture" : " pictures");
-    $("shown").value = `${without}${kind}${only === "" ? "" : `, class ${only}`}, ${$("order").selectedOptions[0].text}.`;
+    $("shown").value = `${without}${kind}${only === null ? "" : `, class ${only}`}, ${$("order").selectedOptions[0].text}.`;
     if ($("order").value !== order) {
       order = $("order").value;
       $("entries").append(...Array.from($("entries").children).reverse());

@@ -95,7 +95,7 @@ fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
     write!(out, ".")
 }
 
-pub(crate) fn plural(count: usize, noun: &str) -> String {
+fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

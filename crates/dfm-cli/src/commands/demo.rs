@@ -15,13 +15,15 @@ use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, Layout};
 use crate::messages::Messages;
+use crate::report::gallery::Gallery;
+use crate::report::html;
 use crate::report::json::PredictionLine;
 use crate::{Outcome, args, atomic, output};
 
 /// `(path, bytes)` of every bundled picture, in the layout of MVTec AD.
 static PICTURES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/demo_pictures.rs"));
 
-/// Runs the command: fit, judge, measure, overlays.
+/// Runs the command: fit, judge, measure, overlays, report.
 pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let output = &flags.output;
     let data = output.join("pictures");
@@ -39,10 +41,12 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let maps = Maps::new(&output.join("maps"), &paths)?;
+    let mut gallery = Gallery::new()?;
     let mut lines = Lines::new(Format::Table)?;
     let bootstrap = Some(BootstrapParams::default());
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
         maps.write(&paths, judged, &model, messages);
+        gallery.push(&dataset, judged, &model, messages)?;
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();
             lines.push(PredictionLine::new(shown, &one.prediction, &model))
@@ -53,9 +57,15 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     lines.finish()?;
     writeln!(out)?;
     let settings = settings(&path, &flags.compute.device, &dataset)?;
-    print(&Evaluation::new(&evaluated, settings), &mut out)?;
+    let evaluation = Evaluation::new(&evaluated, settings);
+    print(&evaluation, &mut out)?;
+    let report = output.join("report");
+    std::fs::create_dir_all(&report)
+        .with_context(|| format!("cannot create the folder {}", report.display()))?;
+    html::write(&report, dataset.folder(), &evaluated, &evaluation, &mut gallery)?;
     writeln!(out)?;
     writeln!(out, "Overlays are in {}.", output.join("maps").display())?;
+    writeln!(out, "The report is {}.", report.join(html::PAGE).display())?;
     writeln!(
         out,
         "Next: dfm fit YOUR_GOOD_PICTURES -o part.dfm, then dfm predict part.dfm NEW_PICTURES --maps maps"

@@ -89,6 +89,7 @@ impl Gallery {
 
     fn keep(&mut self, image: Option<Image>) -> io::Result<Option<Kept>> {
         let Some(Image { format, width, height, bytes }) = image else { return Ok(None) };
+        self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&bytes)?;
         let kept = Kept { format, width, height, start: self.end, length: bytes.len() };
         self.end += bytes.len() as u64;

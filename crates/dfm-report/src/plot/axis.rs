@@ -39,19 +39,17 @@ impl Axis {
         }
         // One score alone stands in the middle.
         let margin =
-            if high > low { MARGIN * (high - low) } else { 0.05 * low.abs().max(f64::MIN_POSITIVE / 0.05) };
-        let finite = |value: f64| value.clamp(f64::MIN / 4.0, f64::MAX / 4.0);
+            if high > low { MARGIN * (high - low) } else { (0.05 * low.abs()).max(f64::MIN_POSITIVE) };
+        // What the ends are apart is then finite too, and has a logarithm where one is needed.
+        let least = if logarithmic { f64::MIN_POSITIVE } else { f64::MIN / 4.0 };
+        let finite = |value: f64| value.clamp(least, f64::MAX / 4.0);
         Some(Self { low: finite(from(low - margin)), high: finite(from(high + margin)), logarithmic })
     }
 
     /// The share of the way from left to right at which `score` lies, in [0, 1].
     pub(super) fn share(&self, score: f64) -> f64 {
-        let share = if self.logarithmic {
-            (score.max(self.low) / self.low).ln() / (self.high / self.low).ln()
-        } else {
-            (score - self.low) / (self.high - self.low)
-        };
-        if share.is_nan() { 0.5 } else { share.clamp(0.0, 1.0) }
+        let to = |score: f64| if self.logarithmic { score.max(self.low).ln() } else { score };
+        ((to(score) - to(self.low)) / (to(self.high) - to(self.low))).clamp(0.0, 1.0)
     }
 
     /// Round scores inside, with their names.
@@ -113,11 +111,19 @@ mod tests {
 
     #[test]
     fn the_ends_are_inside_whatever_the_scores() {
-        for scores in
-            [&[1.0, 2.0][..], &[7.0], &[0.0], &[-3.0, -3.0], &[1.0, 100.0], &[-1e308, 1e308], &[1e-320]]
-        {
+        for scores in [
+            &[1.0, 2.0][..],
+            &[7.0],
+            &[0.0],
+            &[-3.0, -3.0],
+            &[1.0, 100.0],
+            &[-1e308, 1e308],
+            &[f64::MIN, f64::MAX],
+            &[1e-320],
+            &[1e-320, 1e308],
+        ] {
             let axis = Axis::new(scores, None).unwrap();
-            assert!(axis.low.is_finite() && axis.high.is_finite() && axis.low <= axis.high, "{axis:?}");
+            assert!(axis.low.is_finite() && axis.high.is_finite() && axis.low < axis.high, "{axis:?}");
             for score in scores {
                 let share = axis.share(*score);
                 assert!((0.0..=1.0).contains(&share), "{score} of {axis:?}: {share}");
