@@ -38,8 +38,12 @@ fn a_report_is_a_page_with_everything_inside_and_plots_and_figures_beside_it() {
     let page = page(&dfm);
     assert_eq!(page.matches("src=\"data:image/jpeg;base64,/9j/").count(), 16, "a picture and a map each");
     assert_eq!(page.matches("src=\"data:image/png;base64,iVBOR").count(), 4, "a mask for each defect");
-    for said in ["test/square/3.png", "layer1", figures["settings"]["model_digest"].as_str().expect("a hash")]
-    {
+    for said in [
+        "test/square/3.png",
+        "layer1",
+        "square, with a defect, p = 0.",
+        figures["settings"]["model_digest"].as_str().expect("a hash"),
+    ] {
         assert!(page.contains(said), "{said}");
     }
     let scratch = dfm.path("").display().to_string();

@@ -63,6 +63,8 @@ pub(crate) struct EvaluatedPicture {
     pub(crate) score: f64,
     /// In (0, 1), ½ at the threshold.
     pub(crate) normalized_score: Option<f64>,
+    /// The share of good pictures that look as abnormal, if the model tells.
+    pub(crate) p_value: Option<f64>,
     /// The verdict.
     pub(crate) label: Option<Label>,
     /// Figures of its own pixels, where some are marked.

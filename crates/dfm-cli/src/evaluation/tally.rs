@@ -69,6 +69,7 @@ impl<'a> Tally<'a> {
                 masks: labelled.masks.clone(),
                 score: judged.prediction.score,
                 normalized_score: judged.prediction.normalized_score,
+                p_value: judged.prediction.p_value,
                 label: judged.prediction.label,
                 pixels: None,
             });

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use dfm_core::Label;
 use dfm_core::metrics::{Figure, ImageFigures, PixelFigures};
 use dfm_report::{Class, Curve, Group, Measured, Picture, Report, Truth};
 use serde_json::Value;
@@ -57,7 +58,7 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
             ("Model", name(&settings.model).unwrap_or_else(|| settings.model.clone())),
             ("Program", settings.program.clone()),
         ]),
-        notes: notes(evaluation),
+        notes: notes(evaluation).into_iter().chain(verdicts_apart(evaluated)).collect(),
         figures: headline,
         roc: vec![ranked(roc.collect(), evaluation.image.auroc), pixels],
         precision_recall: vec![ranked(precision.collect(), evaluation.image.average_precision)],
@@ -71,10 +72,25 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
                 class: picture.class.clone(),
                 truth: if picture.defect.is_some() { Truth::Defect } else { Truth::Good },
                 score: picture.score,
-                p_value: None,
+                p_value: picture.p_value,
             })
             .collect(),
         settings: groups(settings, evaluation),
+    }
+}
+
+/// Where verdicts rest on p-values of their own, the threshold need not say the same.
+fn verdicts_apart(evaluated: &Evaluated) -> Option<String> {
+    let threshold = evaluated.threshold?;
+    let apart = evaluated.pictures.iter().filter(|picture| {
+        picture.label.is_some_and(|label| (label == Label::Anomalous) != (picture.score >= threshold))
+    });
+    match apart.count() {
+        0 => None,
+        count => Some(format!(
+            "the model judges by p-values: of {count} pictures it says other than the threshold, which is \
+             what is counted here"
+        )),
     }
 }
 
