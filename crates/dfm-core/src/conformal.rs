@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DfmError;
 
+/// The smallest rate that can be asked for: a smaller one would take more than a million
+/// pictures.
+const SMALLEST_RATE: f64 = 1e-6;
+
 /// How good pictures come to be held out, and what is therefore proved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -167,10 +171,10 @@ impl HeldOutScores {
 
 /// Refuses what is no rate of false alarms.
 pub(crate) fn check_false_alarm(false_alarm: f64) -> Result<(), DfmError> {
-    if false_alarm > 0.0 && false_alarm <= 0.5 {
+    if (SMALLEST_RATE..=0.5).contains(&false_alarm) {
         return Ok(());
     }
-    let (name, expected) = ("false alarm rate", "a share in (0, 0.5]");
+    let (name, expected) = ("false alarm rate", "a share from 0.000001 to 0.5");
     Err(DfmError::Parameter { name, expected, got: false_alarm.to_string() })
 }
 
@@ -217,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_rate_that_the_pictures_cannot_support_says_how_many_can() {
-        for (rate, needed) in [(0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3), (1e-3, 999), (0.02, 49)] {
+        for (rate, needed) in
+            [(0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3), (1e-3, 999), (0.02, 49), (1e-6, 999_999)]
+        {
             for kind in CalibrationKind::ALL {
                 let enough = HeldOutScores::new(kind, vec![1.0; needed]).unwrap();
                 assert!(enough.threshold_at(rate).is_ok(), "{rate}");
@@ -234,7 +240,7 @@ mod tests {
                 assert_eq!(all, if kind == CalibrationKind::Split { 4 * needed - 3 } else { needed });
             }
         }
-        for rate in [0.0, -0.1, 0.6, 1.0, f64::NAN] {
+        for rate in [0.0, -0.1, 1e-300, 1e-7, 0.6, 1.0, f64::NAN] {
             assert!(matches!(held_out(&[1.0]).threshold_at(rate), Err(DfmError::Parameter { .. })), "{rate}");
         }
     }

@@ -51,8 +51,8 @@ pub struct CalibrationParams {
     pub quantile: f64,
     /// How good pictures come to be held out.
     pub kind: CalibrationKind,
-    /// The share of good pictures that may be called anomalous, in (0, 0.5]: what has such a
-    /// p-value is.
+    /// The share of good pictures that may be called anomalous, from 0.000001 to 0.5: what has
+    /// such a p-value is.
     pub false_alarm: Option<f64>,
 }
 
