@@ -60,6 +60,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &messages),
+        Command::Compare(flags) => commands::compare::run(&flags),
         Command::Merge(flags) => commands::union::merge(&flags, &messages),
         Command::Update(flags) => commands::union::update(&flags, &messages),
         Command::Forget(flags) => commands::union::forget(&flags, &messages),

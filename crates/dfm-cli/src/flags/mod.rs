@@ -13,7 +13,7 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
-pub(crate) use model::{EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
+pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Predict(PredictFlags),
     /// Measure a model on pictures whose truth is known
     Evaluate(EvaluateFlags),
+    /// Tell two evaluations of the same pictures apart
+    Compare(CompareFlags),
     /// Make one model of several: that of all their pictures
     Merge(MergeFlags),
     /// Add good pictures to a model

@@ -79,6 +79,21 @@ pub(crate) struct EvaluateFlags {
     pub(crate) format: ReportFormat,
 }
 
+/// Flags of `dfm compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareFlags {
+    /// A folder that `dfm evaluate --output` wrote, or the metrics.json in it
+    pub(crate) first: PathBuf,
+    /// Another, of the same pictures
+    pub(crate) second: PathBuf,
+    /// Draws of pictures that intervals are made of, 100 to 100000
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) bootstrap: usize,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
 /// Flags of `dfm info`.
 #[derive(Debug, Args)]
 pub(crate) struct InfoFlags {

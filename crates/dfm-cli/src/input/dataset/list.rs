@@ -1,8 +1,6 @@
 //! Data sets that are lists: VisA's split, and manifests.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,12 +8,8 @@ use serde::Deserialize;
 
 use super::layout::NAMES_OF_GOOD;
 use super::{DEFECT, Dataset, GOOD, Labelled, name_of};
+use crate::input::lines::{json_lines, open};
 use crate::messages::Messages;
-
-/// A list is no longer: gigabytes of paths are not one.
-const MAX_BYTES: u64 = 1 << 30;
-/// A line of JSON is no longer.
-const MAX_LINE: u64 = 1 << 20;
 
 /// One picture of a list.
 #[derive(Debug, Deserialize)]
@@ -61,8 +55,7 @@ impl Dataset {
         let rows = rows_of_csv(&split)?;
         let inside = format!("{object}/");
         let mut found = false;
-        for (line, row) in rows {
-            let row = row.with_context(|| format!("{}, line {line}", split.display()))?;
+        for row in rows {
             if row.object != object {
                 continue;
             }
@@ -86,14 +79,16 @@ impl Dataset {
         let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         let rows = match extension.as_deref() {
             Some("csv") => rows_of_csv(&file)?,
-            Some("jsonl") => rows_of_jsonl(&file)?,
+            Some("jsonl") => {
+                let rows = json_lines(&file, "an object with path, label, mask and split")?;
+                rows.into_iter().map(|(_, row)| row).collect()
+            }
             _ => bail!(
                 "{}: expected a folder, or a list of pictures that is called .csv or .jsonl",
                 file.display()
             ),
         };
-        for (line, row) in rows {
-            let row = row.with_context(|| format!("{}, line {line}", file.display()))?;
+        for row in rows {
             self.push(&row, |path| folder.join(path), messages);
         }
         Ok(())
@@ -138,20 +133,8 @@ impl Dataset {
     }
 }
 
-/// Rows with their line, or why not.
-type Rows = Vec<(u64, anyhow::Result<Row>)>;
-
-fn open(path: &Path) -> anyhow::Result<impl Read + use<>> {
-    let named = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(named)?;
-    let length = file.metadata().with_context(named)?.len();
-    if length > MAX_BYTES {
-        bail!("{}: expected a list of at most {MAX_BYTES} bytes, found {length}", path.display());
-    }
-    Ok(file.take(MAX_BYTES))
-}
-
-fn rows_of_csv(path: &Path) -> anyhow::Result<Rows> {
+/// Rows of a file with a heading; the error of one that is none names its line.
+fn rows_of_csv(path: &Path) -> anyhow::Result<Vec<Row>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(open(path)?);
     let headers = reader.headers().with_context(|| path.display().to_string())?;
     let has = |name: &str| headers.iter().any(|header| header == name);
@@ -163,42 +146,18 @@ fn rows_of_csv(path: &Path) -> anyhow::Result<Rows> {
         );
     }
     let headers: Vec<String> = headers.iter().map(str::to_owned).collect();
-    let rows = reader.records().map(|record| {
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-        match record {
-            Err(error) => (line(error.position()), Err(error.into())),
-            Ok(record) => {
-                let fields: HashMap<&str, &str> = headers.iter().map(String::as_str).zip(&record).collect();
-                let field = |name: &str| (*fields.get(name).unwrap_or(&"")).to_owned();
-                let path = if fields.contains_key("path") { field("path") } else { field("image") };
-                let masks = field("mask").split(';').map(|mask| mask.trim().to_owned()).collect();
-                let row = Row {
-                    path,
-                    label: field("label"),
-                    mask: Masks::Several(masks),
-                    split: field("split"),
-                    object: field("object"),
-                };
-                (line(record.position()), Ok(row))
-            }
-        }
-    });
-    Ok(rows.collect())
-}
-
-fn rows_of_jsonl(path: &Path) -> anyhow::Result<Rows> {
-    let mut reader = BufReader::new(open(path)?);
     let mut rows = Vec::new();
-    for number in 1.. {
-        let mut line = String::new();
-        let read = reader.by_ref().take(MAX_LINE).read_line(&mut line);
-        if read.with_context(|| format!("{}, line {number}", path.display()))? == 0 {
-            break;
-        }
-        if !line.trim().is_empty() {
-            let expected = "expected an object with path, label, mask and split";
-            rows.push((number, serde_json::from_str(&line).context(expected)));
-        }
+    for record in reader.records() {
+        let record = record.with_context(|| path.display().to_string())?;
+        let fields: HashMap<&str, &str> = headers.iter().map(String::as_str).zip(&record).collect();
+        let field = |name: &str| (*fields.get(name).unwrap_or(&"")).to_owned();
+        rows.push(Row {
+            path: if fields.contains_key("path") { field("path") } else { field("image") },
+            label: field("label"),
+            mask: Masks::Several(field("mask").split(';').map(str::to_owned).collect()),
+            split: field("split"),
+            object: field("object"),
+        });
     }
     Ok(rows)
 }
