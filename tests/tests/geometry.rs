@@ -79,7 +79,7 @@ fn maps_lie_where_scipy_lays_them() {
         let (shape, expected) = GOLDEN.f32(&format!("{case}.map"));
         let size = PictureSize { width: picture.width(), height: picture.height() };
         let grid = AnomalyGrid {
-            placement: Preprocessor::new(contract).unwrap().placement(size),
+            placements: vec![Preprocessor::new(contract).unwrap().placement(size)],
             ..AnomalyGrid::new(cells[0], cells[1], values)
         };
         let map = grid.upsample(size);

@@ -3,7 +3,7 @@
 
 use dfm_backbone::{
     Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InstructionSet, Layer,
-    PictureSize, PreparedPicture,
+    PictureSize, Placement, PreparedPicture,
 };
 use dfm_tests::models::{flex, kernels, weights};
 use dfm_tests::tolerance::relative_l2_f32;
@@ -19,6 +19,7 @@ fn pictures(seed: u64, count: usize, [height, width]: [usize; 2], scale: f32) ->
         PreparedPicture {
             pixels: (0..length as u64).map(|at| scale * noise.unit_f32(at)).collect(),
             original: PictureSize { width: width as u32, height: height as u32 },
+            placement: Placement::WHOLE,
             content_hash: [0; 32],
         }
     };

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use dfm_backbone::BackboneError;
 use dfm_core::{
     AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, DfmParams, FeatureExtractor, InputContract,
-    Keep, Layer, PictureSize, PredictOptions, PreparedPicture, SaveOptions, ScoreKind,
+    Keep, Layer, PictureSize, Placement, PredictOptions, PreparedPicture, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
@@ -117,6 +117,7 @@ fn a_picture_prepared_by_hand_is_scored_like_any_other() {
     let by_hand = PreparedPicture {
         pixels: picture.pixels.clone(),
         original: PictureSize { width: 1, height: 1 },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     };
     let score =

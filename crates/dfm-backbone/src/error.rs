@@ -78,6 +78,9 @@ pub enum BackboneError {
     /// A region that cannot be.
     #[error(transparent)]
     Region(#[from] crate::region::RegionError),
+    /// Tiles that cannot be.
+    #[error(transparent)]
+    Tiling(#[from] crate::tiling::TilingError),
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),

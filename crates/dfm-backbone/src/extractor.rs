@@ -11,6 +11,7 @@ use crate::layer::Layer;
 use crate::precision::NetworkPrecision;
 use crate::preprocess::{PreparedPicture, Preprocessor};
 use crate::region::Region;
+use crate::tiling::Tiling;
 use crate::weights::BackboneWeights;
 
 /// A network up to one layer, with the pooling behind it and the preparation
@@ -73,9 +74,10 @@ impl FeatureExtractor {
     ///
     /// Those of [`int8`](Self::int8).
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
-        let region = self.region().cloned();
+        let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
         let mut int8 = Self::build(self.weights, self.layer, self.pool, self.compute, Some(ranges))?;
         int8.set_region(region)?;
+        int8.set_tiling(tiling);
         Ok(int8)
     }
 
@@ -97,6 +99,11 @@ impl FeatureExtractor {
         };
         self.preprocessor = preprocessor;
         Ok(())
+    }
+
+    /// Cuts pictures, or the part of them that counts, into tiles.
+    pub fn set_tiling(&mut self, tiling: Option<Tiling>) {
+        self.preprocessor = self.preprocessor.clone().with_tiling(tiling);
     }
 
     /// The part of every picture that counts, if it is not all of it.

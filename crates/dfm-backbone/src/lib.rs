@@ -43,6 +43,7 @@ mod precision;
 pub mod preprocess;
 mod region;
 mod resnet;
+mod tiling;
 pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
@@ -60,6 +61,7 @@ pub use preprocess::{
 };
 pub use region::{Region, RegionError};
 pub use resnet::ResNet;
+pub use tiling::{Tiling, TilingError};
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,
     Precision, WeightsError, WeightsHeader, catalogue, import_weights,

@@ -57,7 +57,7 @@ impl Aggregation {
     }
 
     /// The score of a grid that [`Dfm::predict`](crate::Dfm::predict) returned, but for
-    /// the rounding of its cells to `f32`.
+    /// the rounding of its cells to `f32`: of a picture in tiles the largest of any tile.
     ///
     /// ```
     /// use dfm_core::{Aggregation, AnomalyGrid};
@@ -69,8 +69,9 @@ impl Aggregation {
     /// # Ok::<(), String>(())
     /// ```
     pub fn of(self, grid: &AnomalyGrid) -> f64 {
-        let cells: Vec<f64> = grid.values.iter().copied().map(f64::from).collect();
-        self.of_cells(&cells)
+        let of_tile =
+            |cells: &[f32]| self.of_cells(&cells.iter().copied().map(f64::from).collect::<Vec<_>>());
+        grid.tiles().map(|(cells, _)| of_tile(cells)).reduce(f64::max).unwrap_or(0.0)
     }
 }
 

@@ -25,8 +25,8 @@ const MAX_DESCRIPTION: u32 = 4096;
 /// The layout of a checkpoint of features from one extractor.
 ///
 /// Everything that decides their bits is in its header: the program, the device with its
-/// instructions, the weights, the input, the region, the layer, the pool, the precision and the steps
-/// of int8. What is made of the features later is not.
+/// instructions, the weights, the input, the region, the tiles, the layer, the pool, the precision and
+/// the steps of int8. What is made of the features later is not.
 #[derive(Debug, Clone)]
 pub struct CheckpointLayout {
     description: Vec<[String; 2]>,
@@ -37,7 +37,7 @@ pub struct CheckpointLayout {
 /// What a checkpoint holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointContent {
-    /// SHA-256 of the file of each picture, record by record.
+    /// SHA-256 of the file of each picture, or what tells its tiles apart, record by record.
     pub files: Vec<[u8; 32]>,
     /// Bytes behind the last whole record: what was being written when the fit ended.
     pub torn: u64,
@@ -57,6 +57,10 @@ impl CheckpointLayout {
             entry("input size", format!("{}×{}", input.height, input.width)),
             entry("resize", input.resize),
             entry("region", extractor.region().map_or("the whole picture".to_owned(), Region::to_string)),
+            entry(
+                "tiles",
+                extractor.preprocessor().tiling().map_or("none".to_owned(), |tiling| tiling.to_string()),
+            ),
             // Over what else is asked of pictures too.
             entry("backbone weights", weights.sha256()),
             entry("precision", extractor.precision()),

@@ -54,6 +54,10 @@ impl ValidDfmParams {
             Some(calibration) => {
                 let aggregation = self.params().aggregation;
                 let scores = match calibration.kind {
+                    CalibrationKind::Split if self.params().tiling.is_some() => {
+                        let rows = (&*held_out, &*content_hashes);
+                        split::scores_of_tiles(&statistic, rows, &statistics, aggregation, &extractor)?
+                    }
                     CalibrationKind::Split => {
                         split::scores(&statistic, &held_out, &statistics, aggregation, &extractor)?
                     }

@@ -74,7 +74,7 @@ pub use conformal::CalibrationKind;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
-    Resampling, Resize, RgbImage, Span, decode,
+    Resampling, Resize, RgbImage, Span, Tiling, TilingError, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};

@@ -3,18 +3,19 @@
 
 use dfm_backbone::{PictureSize, Placement, Span};
 
-/// The part of the score that each cell of the feature map holds.
+/// The part of the score that each cell of the feature map holds; of a picture in tiles, of
+/// each tile's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyGrid {
     /// Rows of cells.
     pub height: usize,
     /// Cells in a row.
     pub width: usize,
-    /// `[height, width]`, row by row; the score is made of them, see
+    /// `[tiles, height, width]`, row by row; the score is made of them, see
     /// [`Aggregation`](crate::Aggregation).
     pub values: Vec<f32>,
-    /// Where the picture lies under the grid, and what of it counts.
-    pub placement: Placement,
+    /// Where the picture lies under the grid, and what of it counts: one a tile.
+    pub placements: Vec<Placement>,
 }
 
 /// An anomaly map: one value for each pixel of the original picture.
@@ -31,7 +32,18 @@ pub struct AnomalyMap {
 impl AnomalyGrid {
     /// A grid that covers the picture and nothing else.
     pub fn new(height: usize, width: usize, values: Vec<f32>) -> Self {
-        Self { height, width, values, placement: Placement::WHOLE }
+        Self { height, width, values, placements: vec![Placement::WHOLE] }
+    }
+
+    /// The cells of each tile.
+    pub fn tiles(&self) -> impl Iterator<Item = (&[f32], &Placement)> {
+        self.values.chunks_exact((self.height * self.width).max(1)).zip(&self.placements)
+    }
+
+    /// With the tiles of another grid of the same picture.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.values.extend(other.values);
+        self.placements.extend(other.placements);
     }
 
     /// The map of a picture of `size`: bilinear between the centres of the cells,
@@ -40,7 +52,10 @@ impl AnomalyGrid {
     /// the grid, which nothing judged, and those that do not count are 0: the least that a cell
     /// can be.
     ///
-    /// Cost: a few operations a pixel.
+    /// Where tiles overlap, each counts by how far the pixel is from its sides, so that no seam
+    /// shows.
+    ///
+    /// Cost: a few operations a pixel and tile.
     ///
     /// # Panics
     ///
@@ -57,24 +72,59 @@ impl AnomalyGrid {
     /// ```
     pub fn upsample(&self, size: PictureSize) -> AnomalyMap {
         let cells = self.height * self.width;
-        assert!(cells > 0 && self.values.len() == cells, "a grid has a value for each of its cells");
+        let expected = cells * self.placements.len();
+        assert!(expected > 0 && self.values.len() == expected, "a grid has a value for each of its cells");
         let (width, height) = (size.width as usize, size.height as usize);
-        let Placement { across, down, .. } = self.placement;
-        let columns: Vec<Option<Between>> =
-            (0..width).map(|x| Between::new(across, x, width, self.width)).collect();
         let mut values = vec![0.0; width * height];
-        for [y, from, to] in self.placement.pieces(size) {
-            let Some(rows) = Between::new(down, y, height, self.height) else { continue };
-            let row = |index: usize| &self.values[index * self.width..][..self.width];
+        if let [placement] = self.placements.as_slice() {
+            self.lay(&self.values, placement, size, |place, value, _| values[place] = value);
+            return AnomalyMap { width, height, values };
+        }
+        let mut weights = vec![0.0; width * height];
+        for (cells, placement) in self.tiles() {
+            self.lay(cells, placement, size, |place, value, weight| {
+                values[place] += weight * value;
+                weights[place] += weight;
+            });
+        }
+        for (value, weight) in values.iter_mut().zip(weights).filter(|(_, weight)| *weight > 0.0) {
+            *value /= weight;
+        }
+        AnomalyMap { width, height, values }
+    }
+
+    /// Tells `each` pixel of a tile by its place in the picture: its value, and the product of
+    /// how far it is from the nearer side of the tile, across and down.
+    fn lay(
+        &self,
+        cells: &[f32],
+        placement: &Placement,
+        size: PictureSize,
+        mut each: impl FnMut(usize, f32, f32),
+    ) {
+        let (width, height) = (size.width as usize, size.height as usize);
+        let columns: Vec<Option<Between>> =
+            (0..width).map(|x| Between::new(placement.across, x, width, self.width)).collect();
+        let (top, bottom) = match placement.region.as_deref() {
+            Some(region) => {
+                (region.corner()[1] as usize, (region.corner()[1] + region.size().height) as usize)
+            }
+            None => (0, height),
+        };
+        let from_side =
+            |place: usize, from: usize, to: usize| (place - from).min(to - 1 - place) as f32 + 0.5;
+        for [y, from, to] in placement.pieces(size) {
+            let Some(rows) = Between::new(placement.down, y, height, self.height) else { continue };
+            let row = |index: usize| &cells[index * self.width..][..self.width];
             let (above, below) = (row(rows.first), row(rows.second));
-            for (value, columns) in values[y * width..][from..to].iter_mut().zip(&columns[from..to]) {
+            for (x, columns) in (from..to).zip(&columns[from..to]) {
                 let Some(columns) = columns else { continue };
                 let upper = columns.mix(above[columns.first], above[columns.second]);
                 let lower = columns.mix(below[columns.first], below[columns.second]);
-                *value = rows.mix(upper, lower);
+                let weight = from_side(y, top, bottom) * from_side(x, from, to);
+                each(y * width + x, rows.mix(upper, lower), weight);
             }
         }
-        AnomalyMap { width, height, values }
     }
 }
 

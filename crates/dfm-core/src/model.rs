@@ -93,6 +93,21 @@ pub struct Prediction {
     pub map: Option<AnomalyGrid>,
 }
 
+impl Prediction {
+    /// What a model says of a picture in tiles, of what it says of each: the score and the
+    /// verdict of the worst, and the maps of all. `None` of no tile.
+    pub fn of_tiles(tiles: impl IntoIterator<Item = Self>) -> Option<Self> {
+        tiles.into_iter().reduce(|mut whole, mut tile| {
+            let joined = whole.map.take().zip(tile.map.take()).map(|(mut map, other)| {
+                map.join(other);
+                map
+            });
+            let worst = if tile.score > whole.score { tile } else { whole };
+            Self { map: joined, ..worst }
+        })
+    }
+}
+
 /// What makes a model mergeable: the statistic of its pictures and their content
 /// hashes, row by row.
 pub(crate) type Kept = (FitStatistic, Vec<[u8; 32]>);
@@ -168,12 +183,10 @@ impl Dfm {
                     other => other,
                 })?;
             let p_values = self.p_values(&scores.values, features)?;
-            let preprocessor = self.preprocessor();
             let mut maps = scores.maps.into_iter();
             for (index, (score, picture)) in scores.values.into_iter().zip(batch).enumerate() {
                 let map = maps.next().filter(|_| options.map);
-                let map =
-                    map.map(|map| AnomalyGrid { placement: preprocessor.placement(picture.original), ..map });
+                let map = map.map(|map| AnomalyGrid { placements: vec![picture.placement.clone()], ..map });
                 if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
                     return Err(DfmError::MapRange { picture: predictions.len(), score });
                 }
@@ -278,6 +291,14 @@ impl Dfm {
     /// The threshold and normalisation, if the model has them.
     pub fn calibration(&self) -> Option<Calibration> {
         self.calibration
+    }
+
+    /// Refuses an `operation` that takes rows of a fit for pictures.
+    pub(crate) fn in_one_piece(&self, operation: &'static str) -> Result<(), DfmError> {
+        match self.record.params.tiling {
+            Some(_) => Err(DfmError::InTiles { operation }),
+            None => Ok(()),
+        }
     }
 
     /// What the model keeps so that it can be merged and updated: the statistic

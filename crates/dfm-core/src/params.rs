@@ -1,7 +1,10 @@
 //! What a fit can be told: unchecked parameters, and the checked ones that
 //! alone can fit.
 
-use dfm_backbone::{BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision, Region};
+use dfm_backbone::{
+    BackboneError, BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision, Region, Tiling,
+    TilingError,
+};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, StreamingParams, ValidPcaParams, ValidStreamingParams};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +75,10 @@ impl CalibrationParams {
         if let Some(false_alarm) = self.false_alarm {
             check_false_alarm(false_alarm)?;
         }
+        if params.tiling.is_some() && self.kind != CalibrationKind::Split {
+            let expected = "split for pictures in tiles, whose tiles are held out together";
+            return refused("calibration", expected, self.kind.to_string());
+        }
         if self.kind != CalibrationKind::JackknifePlus {
             return Ok(());
         }
@@ -126,6 +133,9 @@ pub struct DfmParams {
     /// The part of every picture that counts; `None` for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
+    /// Every picture in tiles, each a row of its own; `None` for pictures in one piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiling: Option<Tiling>,
     /// Another program whose numbers are wanted, where they differ from ours.
     pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
@@ -160,6 +170,7 @@ impl Default for DfmParams {
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
             region: None,
+            tiling: None,
             compat: None,
             calibration: Some(CalibrationParams::default()),
             precision: NetworkPrecision::F32,
@@ -208,6 +219,12 @@ impl DfmParams {
         if let Some(compat) = self.compat {
             compat.check(&self)?;
         }
+        if let Some(tiling) = self.tiling {
+            tiling.check().map_err(BackboneError::from)?;
+            if self.region.as_ref().is_some_and(|region| region.picture_size().is_some()) {
+                return Err(BackboneError::from(TilingError::Mask).into());
+            }
+        }
         let pca = PcaParams { keep: self.keep }.check()?;
         let memory = self.memory.check()?;
         Ok(ValidDfmParams { params: self, pca, memory })
@@ -246,6 +263,7 @@ impl ValidDfmParams {
         };
         let mut extractor = FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?;
         extractor.set_region(self.params.region.clone())?;
+        extractor.set_tiling(self.params.tiling);
         Ok(extractor)
     }
 

@@ -1,5 +1,7 @@
 //! Good pictures that a model is not fitted on, so that they can calibrate it.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Tensor, TensorData};
 use dfm_backbone::{FeatureExtractor, FeatureShape};
 use dfm_stats::{Compression, FitStatistic, Row, Samples};
@@ -72,6 +74,31 @@ pub(crate) fn scores(
         }
     }
     Ok(scores)
+}
+
+/// [`scores`] of pictures in tiles, of the first rows of the pictures held out and the content
+/// hashes of all rows: of each picture the largest score of its tiles.
+///
+/// # Errors
+///
+/// Those of [`scores`].
+pub(crate) fn scores_of_tiles(
+    whole: &FitStatistic,
+    (held_out, content_hashes): (&[Row], &[[u8; 32]]),
+    statistics: &Statistics,
+    aggregation: Aggregation,
+    extractor: &FeatureExtractor,
+) -> Result<Vec<f64>, DfmError> {
+    let hash_of = |row: &Row| &content_hashes[row.place];
+    let mut largest: BTreeMap<&[u8; 32], f64> =
+        held_out.iter().map(|row| (hash_of(row), f64::NEG_INFINITY)).collect();
+    let rows = (0..content_hashes.len()).map(|place| Row { place, copies: 1 });
+    let tiles: Vec<Row> = rows.filter(|row| largest.contains_key(hash_of(row))).collect();
+    let found = scores(whole, &tiles, statistics, aggregation, extractor)?;
+    for (tile, score) in tiles.iter().zip(found) {
+        largest.entry(hash_of(tile)).and_modify(|largest| *largest = largest.max(score));
+    }
+    Ok(largest.into_values().collect())
 }
 
 fn remainder(compression: &Compression, place: usize) -> f64 {

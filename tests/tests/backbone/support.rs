@@ -2,8 +2,8 @@
 
 use dfm_backbone::{
     Architecture, BackboneWeights, Block, Compute, ConvolutionWeights, FeatureExtractor, FeatureShape,
-    ImportOptions, Layer, MaxPoolPadding, PictureSize, PreparedPicture, StridePlacement, WeightsError,
-    import_weights,
+    ImportOptions, Layer, MaxPoolPadding, PictureSize, Placement, PreparedPicture, StridePlacement,
+    WeightsError, import_weights,
 };
 use dfm_tests::golden;
 
@@ -77,6 +77,7 @@ pub(crate) fn features(
     let picture = PreparedPicture {
         pixels: pixels.to_vec(),
         original: PictureSize { width: width as u32, height: height as u32 },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     };
     let rows = extractor.extract(&[picture]).expect("features");

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use dfm_backbone::{
     Architecture, BackboneWeights, CounterGenerator, FeatureExtractor, InputContract, Layer, PictureSize,
-    PreparedPicture,
+    Placement, PreparedPicture,
 };
 
 use super::network;
@@ -43,6 +43,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
     let picture = PreparedPicture {
         pixels: (0..3 * flags.size.pow(2) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: side, height: side },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     };
     let steps =

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use clap::Args;
 use dfm_backbone::{
     Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract, Layer,
-    PictureSize, PreparedPicture,
+    PictureSize, Placement, PreparedPicture,
 };
 
 /// The layer whose output all compute.
@@ -91,6 +91,7 @@ fn pictures(path: &Path, batch: usize, side: usize) -> anyhow::Result<Vec<Prepar
     let pictures = values.chunks_exact(one).take(batch).map(|pixels| PreparedPicture {
         pixels: pixels.to_vec(),
         original: PictureSize { width: side as u32, height: side as u32 },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     });
     Ok(pictures.collect())

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use dfm_backbone::{
     Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract,
-    InstructionSet, Layer, NetworkPrecision, PictureSize, PreparedPicture,
+    InstructionSet, Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture,
 };
 use serde_json::Value;
 
@@ -115,6 +115,7 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
     let pictures = [PreparedPicture {
         pixels: (0..3 * SIDE.pow(2) as u64).map(|index| input.largest() * noise.unit_f32(index)).collect(),
         original: PictureSize { width: SIDE as u32, height: SIDE as u32 },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     }];
     let int8 = FeatureExtractor::int8(weights, LAYER, 1, compute, exact.measure_ranges(&pictures)?)?;

@@ -89,6 +89,9 @@ pub enum PreprocessError {
         /// Height of the picture.
         height: u32,
     },
+    /// The picture could not be cut into tiles.
+    #[error(transparent)]
+    Tiling(#[from] crate::tiling::TilingError),
     /// The picture could not be resized.
     #[error(
         "resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}; scale the picture down, or choose \

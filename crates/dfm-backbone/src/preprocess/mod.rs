@@ -23,6 +23,7 @@ use crate::error::BackboneError;
 use crate::input::{InputContract, Resampling};
 use crate::placement::{Layout, Placement};
 use crate::region::{Region, RegionError};
+use crate::tiling::Tiling;
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct PreparedPicture {
     pub pixels: Vec<f32>,
     /// The picture's size before it was resized.
     pub original: PictureSize,
+    /// Where the picture lies in what the network sees, which of a tile is a part of it.
+    pub placement: Placement,
     /// SHA-256 over width and height (little-endian `u32`) and the upright RGB
     /// bytes: the same for the same picture in another lossless file.
     pub content_hash: [u8; 32],
@@ -51,6 +54,7 @@ pub struct PreparedPicture {
 pub struct Preprocessor {
     contract: InputContract,
     region: Option<Arc<Region>>,
+    tiling: Option<Tiling>,
 }
 
 impl Preprocessor {
@@ -61,7 +65,7 @@ impl Preprocessor {
     /// If a field of it is out of bounds.
     pub fn new(contract: InputContract) -> Result<Self, BackboneError> {
         contract.check()?;
-        Ok(Self { contract, region: None })
+        Ok(Self { contract, region: None, tiling: None })
     }
 
     /// Of every picture the part that counts, all of it without a region.
@@ -71,9 +75,21 @@ impl Preprocessor {
         self
     }
 
+    /// Pictures, or the part of them that counts, in tiles.
+    #[must_use]
+    pub fn with_tiling(mut self, tiling: Option<Tiling>) -> Self {
+        self.tiling = tiling;
+        self
+    }
+
     /// What pictures are prepared for.
     pub fn contract(&self) -> &InputContract {
         &self.contract
+    }
+
+    /// How pictures are cut into tiles, if they are.
+    pub fn tiling(&self) -> Option<Tiling> {
+        self.tiling
     }
 
     /// The part of every picture that counts, if it is not all of it.
@@ -94,8 +110,12 @@ impl Preprocessor {
     /// # Ok::<(), dfm_backbone::BackboneError>(())
     /// ```
     pub fn placement(&self, size: PictureSize) -> Placement {
+        self.placement_of(self.region.as_ref(), size)
+    }
+
+    fn placement_of(&self, region: Option<&Arc<Region>>, size: PictureSize) -> Placement {
         let InputContract { height, width, resize, .. } = self.contract;
-        let (corner, part) = match &self.region {
+        let (corner, part) = match region {
             Some(region) => (region.corner(), region.size()),
             None => ([0; 2], size),
         };
@@ -103,7 +123,7 @@ impl Preprocessor {
             true => Layout::new(resize, part, [height, width]).placement(corner, size, [height, width]),
             false => Placement::WHOLE,
         };
-        Placement { region: self.region.clone(), ..placement }
+        Placement { region: region.cloned(), ..placement }
     }
 
     /// Which cells of a grid of `[height, width]` over the input hold a part of what counts,
@@ -120,17 +140,53 @@ impl Preprocessor {
 
     /// Cuts out what counts, resizes (bilinear with antialias, as PIL and torchvision do) and
     /// normalises an upright picture, its aspect treated as the contract's
-    /// [`Resize`](crate::Resize) says.
+    /// [`Resize`](crate::Resize) says. In one piece, whatever the tiling.
     ///
     /// # Errors
     ///
     /// If the picture has no pixels, or the region is not one of it.
     pub fn prepare(&self, picture: &RgbImage) -> Result<PreparedPicture, PreprocessError> {
+        self.prepare_part(picture, self.region.as_ref(), content_hash(picture))
+    }
+
+    /// [`prepare`](Self::prepare), every tile as a picture with the content hash of the whole;
+    /// without tiling the whole. Each is prepared when it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`prepare`](Self::prepare) and [`Tiling::tiles`].
+    pub fn prepare_tiles<'a>(
+        &'a self,
+        picture: &'a RgbImage,
+    ) -> Result<
+        impl ExactSizeIterator<Item = Result<PreparedPicture, PreprocessError>> + use<'a>,
+        PreprocessError,
+    > {
+        let size = PictureSize { width: picture.width(), height: picture.height() };
+        let parts = match self.tiling {
+            Some(tiling) => {
+                let tiles = tiling.tiles(self.region(), size)?;
+                tiles.into_iter().map(|tile| Some(Arc::new(tile))).collect()
+            }
+            None => vec![self.region.clone()],
+        };
+        let hash = content_hash(picture);
+        Ok(parts.into_iter().map(move |part| self.prepare_part(picture, part.as_ref(), hash)))
+    }
+
+    fn prepare_part(
+        &self,
+        picture: &RgbImage,
+        region: Option<&Arc<Region>>,
+        content_hash: [u8; 32],
+    ) -> Result<PreparedPicture, PreprocessError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(PreprocessError::Empty { width, height });
         }
-        let part = cut::cut(picture, self.region(), &self.contract)?;
+        let original = PictureSize { width, height };
+        let placement = self.placement_of(region, original);
+        let part = cut::cut(picture, region.map(Arc::as_ref), &self.contract)?;
         let size = PictureSize { width: part.width(), height: part.height() };
         let InputContract { height: to_height, width: to_width, resize, .. } = self.contract;
         let Layout { source, target } = Layout::new(resize, size, [to_height, to_width]);
@@ -145,8 +201,9 @@ impl Preprocessor {
         };
         Ok(PreparedPicture {
             pixels: surround::surround(pixels, target, &self.contract),
-            original: PictureSize { width, height },
-            content_hash: content_hash(picture),
+            original,
+            placement,
+            content_hash,
         })
     }
 }

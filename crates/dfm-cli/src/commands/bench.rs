@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::bail;
 use dfm_backbone::CounterGenerator;
 use dfm_core::{
-    Architecture, Compute, DfmParams, FeatureExtractor, NetworkPrecision, PictureSize, PreparedPicture,
-    device,
+    Architecture, Compute, DfmParams, FeatureExtractor, NetworkPrecision, PictureSize, Placement,
+    PreparedPicture, device,
 };
 
 use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
@@ -97,6 +97,7 @@ fn picture(seed: u64, height: usize, width: usize) -> PreparedPicture {
     PreparedPicture {
         pixels: (0..3 * (height * width) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: width as u32, height: height as u32 },
+        placement: Placement::WHOLE,
         content_hash: [0; 32],
     }
 }

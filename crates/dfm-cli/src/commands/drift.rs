@@ -76,12 +76,12 @@ fn watch(
 ) -> anyhow::Result<DriftReport> {
     let paths = input::folder(folder, messages)?;
     let mut watch = model.watch(params);
-    in_batches(model, &paths, jobs, messages, |indices, pictures| {
+    in_batches(model, &paths, jobs, messages, |places, pictures| {
         if watch.push(pictures).is_err() {
             // One by one, so that a single picture does not take the others with it.
-            for (index, picture) in indices.iter().zip(pictures) {
+            for (place, picture) in places.iter().zip(pictures) {
                 if let Err(error) = watch.push(std::slice::from_ref(picture)) {
-                    messages.error(&paths[*index], error);
+                    messages.error(&paths[place.index], error);
                 }
             }
         }

@@ -71,15 +71,16 @@ fn extract(
     let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
     let mut rows = Rows { values: Vec::new(), paths: Vec::new() };
     let mut loaded = input::load(paths, &extractor.preprocessor(), jobs, batch)
-        .map(|loaded| (loaded.index, readable(&paths[loaded.index], loaded.picture, messages)));
+        .map(|loaded| (loaded.index, loaded.last, readable(&paths[loaded.index], loaded.picture, messages)));
     loop {
-        let (mut indices, mut pictures): (Vec<usize>, Vec<PreparedPicture>) = (Vec::new(), Vec::new());
+        let (mut indices, mut pictures): (Vec<(usize, bool)>, Vec<PreparedPicture>) =
+            (Vec::new(), Vec::new());
         while pictures.len() < batch
-            && let Some((index, picture)) = loaded.next()
+            && let Some((index, last, picture)) = loaded.next()
         {
             match picture {
                 Some(picture) => {
-                    indices.push(index);
+                    indices.push((index, last));
                     pictures.push(picture);
                 }
                 None => progress.step(),
@@ -91,8 +92,10 @@ fn extract(
         let features = extractor.extract(&pictures)?;
         let values = features.try_into_vec_as::<f32>();
         let values = values.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?;
-        for (index, row) in indices.into_iter().zip(values.chunks(extractor.feature_shape().len())) {
-            progress.step();
+        for ((index, last), row) in indices.into_iter().zip(values.chunks(extractor.feature_shape().len())) {
+            if last {
+                progress.step();
+            }
             let path = &paths[index];
             if row.iter().all(|value| value.is_finite()) {
                 rows.values.extend(row);

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
-use dfm_core::{CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams};
+use dfm_core::{
+    CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams,
+    Tiling,
+};
 
 use super::learn::Learning;
 use crate::checkpoint::Checkpoint;
@@ -22,7 +25,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let calibration = match flags.threshold {
         Some(_) => None,
         None => Some(CalibrationParams {
-            kind: flags.calibrate,
+            kind: flags.calibrate.unwrap_or(match flags.tile {
+                Some(_) => CalibrationKind::Split,
+                None => CalibrationKind::default(),
+            }),
             false_alarm: flags.false_alarm,
             ..CalibrationParams::default()
         }),
@@ -36,6 +42,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         precision: flags.precision,
         aggregation: flags.aggregate,
         region: flags.roi.as_deref().map(input::region).transpose()?,
+        tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
         compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
@@ -84,8 +91,9 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
     writeln!(out, "{}", path.display())?;
     writeln!(
         out,
-        "  {} pictures, {} components of {} directions explain {:.2} % of the variance",
+        "  {} {}, {} components of {} directions explain {:.2} % of the variance",
         record.picture_count,
+        if record.params.tiling.is_some() { "tiles" } else { "pictures" },
         model.component_count(),
         record.rank,
         100.0 * model.explained_ratio()

@@ -30,6 +30,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(region) = &params.region {
         line("region", region.to_string())?;
     }
+    if let Some(tiling) = params.tiling {
+        line("tiles", tiling.to_string())?;
+    }
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
     let shape = info.feature_shape;

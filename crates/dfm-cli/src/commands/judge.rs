@@ -32,15 +32,28 @@ pub(super) fn judge(
     mut sink: impl FnMut(Vec<Judged>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
-    in_batches(model, paths, jobs, messages, |indices, pictures| {
+    // Of the picture whose tiles are not all judged.
+    let mut tiles: Result<Vec<Prediction>, DfmError> = Ok(Vec::new());
+    in_batches(model, paths, jobs, messages, |places, pictures| {
         let begun = Instant::now();
         let mut judged = Vec::with_capacity(pictures.len());
-        for ((index, picture), prediction) in
-            indices.iter().zip(pictures).zip(predict_each(model, pictures, options))
+        for ((place, picture), prediction) in
+            places.iter().zip(pictures).zip(predict_each(model, pictures, options))
         {
-            match prediction {
-                Ok(prediction) => judged.push(Judged { index: *index, size: picture.original, prediction }),
-                Err(error) => messages.error(&paths[*index], error),
+            if let Ok(judged_tiles) = &mut tiles {
+                match prediction {
+                    Ok(prediction) => judged_tiles.push(prediction),
+                    Err(error) => tiles = Err(error),
+                }
+            }
+            if !place.last {
+                continue;
+            }
+            let index = place.index;
+            match std::mem::replace(&mut tiles, Ok(Vec::new())).map(Prediction::of_tiles) {
+                Ok(Some(prediction)) => judged.push(Judged { index, size: picture.original, prediction }),
+                Ok(None) => {}
+                Err(error) => messages.error(&paths[index], error),
             }
         }
         debug!("a batch of {} pictures judged in {:.1?}", pictures.len(), begun.elapsed());
@@ -50,6 +63,15 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// Which picture it is that a network is to see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Place in the list of paths.
+    pub(super) index: usize,
+    /// Whether it is the last of its path: of pictures in tiles, there are several.
+    pub(super) last: bool,
+}
+
 /// Prepares `paths` for `model` and hands each batch to `sink`, with the places of its
 /// pictures in the list. Pictures that cannot be read are reported.
 pub(super) fn in_batches(
@@ -57,18 +79,18 @@ pub(super) fn in_batches(
     paths: &[PathBuf],
     jobs: usize,
     messages: &Messages,
-    mut sink: impl FnMut(&[usize], &[PreparedPicture]) -> anyhow::Result<()>,
+    mut sink: impl FnMut(&[Place], &[PreparedPicture]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
     let batch = model.batch();
     let mut loaded = input::load(paths, &model.preprocessor(), jobs, batch);
     loop {
-        let (mut indices, mut pictures) = (Vec::new(), Vec::new());
+        let (mut places, mut pictures) = (Vec::new(), Vec::new());
         let mut ended = true;
         for next in loaded.by_ref() {
             match readable(&paths[next.index], next.picture, messages) {
                 Some(picture) => {
-                    indices.push(next.index);
+                    places.push(Place { index: next.index, last: next.last });
                     pictures.push(picture);
                 }
                 None => progress.step(),
@@ -78,8 +100,8 @@ pub(super) fn in_batches(
                 break;
             }
         }
-        sink(&indices, &pictures)?;
-        pictures.iter().for_each(|_| progress.step());
+        sink(&places, &pictures)?;
+        places.iter().filter(|place| place.last).for_each(|_| progress.step());
         if ended {
             return Ok(());
         }

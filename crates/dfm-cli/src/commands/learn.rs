@@ -65,13 +65,14 @@ impl Learning<'_> {
         let Self { folder, paths, jobs, messages } = self;
         let begun = Instant::now();
         let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
-        // The pictures that the fit was given: places in `paths`, and hashes of files.
+        // The pictures, or tiles, that the fit was given: places in `paths`, whether they are the
+        // last there, and keys of the checkpoint.
         let given = RefCell::new(Vec::with_capacity(paths.len()));
         let ready = ahead(paths, preprocessor, jobs, batch, checkpoint);
-        let ready = ready.filter_map(|input::Loaded { index, picture }| {
+        let ready = ready.filter_map(|input::Loaded { index, last, picture }| {
             match readable(&paths[index], picture, messages) {
-                Some((file, picture)) => {
-                    given.borrow_mut().push((index, file));
+                Some((key, picture)) => {
+                    given.borrow_mut().push((index, last, key));
                     Some(picture)
                 }
                 None => {
@@ -87,8 +88,10 @@ impl Learning<'_> {
         });
         let mut names = Vec::with_capacity(paths.len());
         let mut each = |place: usize, learnt: Learnt<'_>| {
-            progress.borrow_mut().step();
-            let (index, file) = given.borrow()[place];
+            let (index, last, key) = given.borrow()[place];
+            if last {
+                progress.borrow_mut().step();
+            }
             if let Learnt::Features(row) = learnt {
                 names.push((row.content_hash, input::name_below(folder, &paths[index])));
             }
@@ -96,10 +99,10 @@ impl Learning<'_> {
                 let what = "its features are not finite: the weights or the picture are unusable";
                 messages.error(&paths[index], what);
             }
-            if let (Learnt::Features(row) | Learnt::NotFinite(row), Some(file), Some(checkpoint)) =
-                (learnt, file, checkpoint)
+            if let (Learnt::Features(row) | Learnt::NotFinite(row), Some(key), Some(checkpoint)) =
+                (learnt, key, checkpoint)
             {
-                checkpoint.keep(&file, row, messages);
+                checkpoint.keep(&key, row, messages);
             }
             Ok(())
         };
@@ -118,11 +121,12 @@ impl Learning<'_> {
     }
 }
 
-/// With a checkpoint, the SHA-256 of its file; and the picture, or what is known of it.
+/// With a checkpoint, the key of what it may hold; and the picture, or what is known of it.
 type Ready = (Option<[u8; 32]>, FitPicture);
 
-/// The pictures of `paths`, decoded and prepared ahead of the reader unless the checkpoint
-/// has their features. Begins when it is first asked, so that the checkpoint can be opened.
+/// The pictures of `paths`, or their tiles, decoded and prepared ahead of the reader unless
+/// the checkpoint has their features. Begins when it is first asked, so that the checkpoint
+/// can be opened.
 fn ahead(
     paths: &[PathBuf],
     preprocessor: &Preprocessor,
@@ -131,16 +135,37 @@ fn ahead(
     checkpoint: Option<&Arc<Checkpoint>>,
 ) -> impl Iterator<Item = input::Loaded<Ready>> {
     let (preprocessor, checkpoint) = (preprocessor.clone(), checkpoint.cloned());
-    let ready = move |path: &Path| -> anyhow::Result<Ready> {
+    let ready = move |path: &Path, give: input::Give<'_, Ready>| -> anyhow::Result<()> {
         let bytes = input::read_file(path)?;
-        let file = checkpoint.as_ref().map(|_| Sha256::digest(&bytes).into());
-        if let (Some(checkpoint), Some(file)) = (&checkpoint, &file)
-            && let Some(row) = checkpoint.row(file)
+        let file: Option<[u8; 32]> = checkpoint.as_ref().map(|_| Sha256::digest(&bytes).into());
+        let known = |key: &Option<[u8; 32]>| checkpoint.as_ref()?.row(key.as_ref()?);
+        if preprocessor.tiling().is_none()
+            && let Some(row) = known(&file)
         {
-            return Ok((Some(*file), FitPicture::Computed(row)));
+            give((file, FitPicture::Computed(row)), true);
+            return Ok(());
         }
-        let picture = preprocessor.prepare(&input::decode_bytes(&bytes)?)?;
-        Ok((file, FitPicture::Prepared(picture)))
+        let picture = input::decode_bytes(&bytes)?;
+        let mut tiles = preprocessor.prepare_tiles(&picture)?;
+        let mut place: u64 = 0;
+        while let Some(tile) = tiles.next() {
+            let key = match preprocessor.tiling() {
+                Some(_) => file.map(|file| {
+                    Sha256::new().chain_update(file).chain_update(place.to_le_bytes()).finalize().into()
+                }),
+                None => file,
+            };
+            // What is prepared in vain is little beside the network.
+            let tile = match known(&key) {
+                Some(row) => FitPicture::Computed(row),
+                None => FitPicture::Prepared(tile?),
+            };
+            if !give((key, tile), tiles.len() == 0) {
+                break;
+            }
+            place += 1;
+        }
+        Ok(())
     };
     std::iter::once_with(move || input::ahead(paths, jobs, batch, ready)).flatten()
 }

@@ -35,6 +35,13 @@ pub(crate) struct FitFlags {
     /// pictures' size, white inside; the model keeps it
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Cut pictures into tiles of so many pixels a side, each seen as a picture: for small
+    /// defects in large pictures. The largest score of a tile is the picture's
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) tile: Option<u32>,
+    /// The most pixels from one tile to the next; three quarters of a tile unless given
+    #[arg(long, value_name = "PIXELS", requires = "tile")]
+    pub(crate) stride: Option<u32>,
     /// Reproduce another program's numbers: anomalib (2.7.0, its fre)
     #[arg(long, value_parser = parse_compat, value_name = "PROGRAM")]
     pub(crate) compat: Option<Compat>,
@@ -49,9 +56,10 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "SHARE")]
     pub(crate) false_alarm: Option<f64>,
     /// How good pictures are held out: leave-one-out (an estimate), split (a quarter is not
-    /// fitted on: the share is proved) or jackknife+ (twice the share is; slow to predict)
-    #[arg(long, value_name = "HOW", default_value = "leave-one-out")]
-    pub(crate) calibrate: CalibrationKind,
+    /// fitted on: the share is proved) or jackknife+ (twice the share is; slow to predict);
+    /// leave-one-out unless given, split with --tile
+    #[arg(long, value_name = "HOW")]
+    pub(crate) calibrate: Option<CalibrationKind>,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together

@@ -9,5 +9,5 @@ mod region;
 pub(crate) use dataset::{Dataset, GOOD, Labelled, Layout, read_masks, training};
 pub(crate) use lines::json_lines;
 pub(crate) use paths::{HEATMAP, MAPS_MARK, OVERLAY, expand, folder, name_below};
-pub(crate) use pictures::{Loaded, ahead, decode_bytes, decode_file, load, read_file};
+pub(crate) use pictures::{Give, Loaded, ahead, decode_bytes, decode_file, load, read_file};
 pub(crate) use region::region;

@@ -21,12 +21,15 @@ const AHEAD: usize = 4;
 pub(crate) struct Loaded<T = PreparedPicture> {
     /// Place in the list of paths.
     pub(crate) index: usize,
+    /// Whether it is the last of its path: of pictures in tiles, there are several.
+    pub(crate) last: bool,
     /// What the network sees, or why not.
     pub(crate) picture: anyhow::Result<T>,
 }
 
 /// Decodes and prepares `paths` on `jobs` threads, together at least one batch ahead
-/// of the reader, and returns them in order.
+/// of the reader, and returns them in order; of pictures in tiles every tile, none of
+/// which is prepared before there is room for it.
 pub(crate) fn load(
     paths: &[PathBuf],
     preprocessor: &Preprocessor,
@@ -34,16 +37,30 @@ pub(crate) fn load(
     batch: usize,
 ) -> impl Iterator<Item = Loaded> + use<> {
     let preprocessor = preprocessor.clone();
-    ahead(paths, jobs, batch, move |path| {
+    ahead(paths, jobs, batch, move |path, give| {
         let begun = Instant::now();
-        let picture = preprocessor.prepare(&decode_file(path)?)?;
+        let picture = decode_file(path)?;
         debug!("{}: decoded in {:.1?}", path.display(), begun.elapsed());
-        Ok(picture)
+        let mut tiles = preprocessor.prepare_tiles(&picture)?;
+        while let Some(tile) = tiles.next() {
+            if !give(tile?, tiles.len() == 0) {
+                break;
+            }
+        }
+        Ok(())
     })
 }
 
-/// [`load`] with any way to `prepare` a path. One that panics costs that path alone.
-pub(crate) fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static>(
+/// Takes what was prepared, and whether it is the last of its path; whether the reader
+/// wants more.
+pub(crate) type Give<'g, T> = &'g mut dyn FnMut(T, bool) -> bool;
+
+/// [`load`] with any way to `prepare` a path, which gives one thing or more or fails. One
+/// that panics costs that path alone.
+pub(crate) fn ahead<
+    T: Send + 'static,
+    P: Fn(&Path, Give<'_, T>) -> anyhow::Result<()> + Send + Sync + 'static,
+>(
     paths: &[PathBuf],
     jobs: usize,
     batch: usize,
@@ -61,11 +78,19 @@ pub(crate) fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send 
             let (paths, prepare) = (Arc::clone(&paths), Arc::clone(&prepare));
             std::thread::spawn(move || {
                 for index in (first..paths.len()).step_by(jobs) {
+                    let mut wanted = true;
+                    let mut give = |picture, last| {
+                        wanted = sender.send(Loaded { index, last, picture: Ok(picture) }).is_ok();
+                        wanted
+                    };
                     // Nothing that a preparation could leave half done outlives it.
-                    let picture = catch_unwind(AssertUnwindSafe(|| prepare(&paths[index])))
+                    let done = catch_unwind(AssertUnwindSafe(|| prepare(&paths[index], &mut give)))
                         .unwrap_or_else(|panic| Err(anyhow!("the decoder panicked: {}", words(&*panic))));
+                    if let Err(error) = done {
+                        wanted = sender.send(Loaded { index, last: true, picture: Err(error) }).is_ok();
+                    }
                     // The reader is gone: nobody needs the rest.
-                    if sender.send(Loaded { index, picture }).is_err() {
+                    if !wanted {
                         break;
                     }
                 }
@@ -73,11 +98,15 @@ pub(crate) fn ahead<T: Send + 'static, P: Fn(&Path) -> anyhow::Result<T> + Send 
             receiver
         })
         .collect();
-    (0..count).map(move |index| {
-        channels[index % channels.len()].recv().unwrap_or_else(|_| Loaded {
+    let mut index = 0;
+    std::iter::from_fn(move || {
+        let next = channels.get(index % jobs).filter(|_| index < count)?.recv().unwrap_or_else(|_| Loaded {
             index,
+            last: true,
             picture: Err(anyhow!("the thread that decodes this picture has ended")),
-        })
+        });
+        index += usize::from(next.last);
+        Some(next)
     })
 }
 
@@ -119,9 +148,10 @@ mod tests {
 
     #[test]
     fn a_decoder_that_panics_costs_one_picture() {
-        let loaded: Vec<_> = ahead(&paths(7), 2, 1, |path| {
+        let loaded: Vec<_> = ahead(&paths(7), 2, 1, |path, give| {
             assert!(path != Path::new("2"), "cannot stand twos");
-            Ok(path.to_owned())
+            give(path.to_owned(), true);
+            Ok(())
         })
         .collect();
         for (index, loaded) in loaded.iter().enumerate() {
@@ -138,11 +168,38 @@ mod tests {
     }
 
     #[test]
+    fn a_path_gives_what_it_has_and_no_more_than_there_is_room_for() {
+        let given = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&given);
+        let mut loaded = ahead(&paths(3), 2, 1, move |path, give| {
+            for part in 0..100 {
+                counted.fetch_add(1, Ordering::SeqCst);
+                if path == Path::new("1") && part == 3 {
+                    return Err(anyhow!("no fourth"));
+                }
+                if !give(part, part == 99) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        assert!(loaded.next().is_some());
+        std::thread::sleep(Duration::from_millis(50));
+        // Of each thread what its channel holds and what waits; one was taken.
+        assert!(given.load(Ordering::SeqCst) <= 2 * (AHEAD + 1) + 1);
+        let rest: Vec<_> = loaded.map(|loaded| (loaded.index, loaded.last, loaded.picture.ok())).collect();
+        let whole = |index| (0..100).map(move |part| (index, part == 99, Some(part)));
+        let broken = (0..3).map(|part| (1, false, Some(part))).chain([(1, true, None)]);
+        assert_eq!(rest, whole(0).skip(1).chain(broken).chain(whole(2)).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_whole_batch_is_prepared_while_the_network_is_busy() {
         let done = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&done);
-        let mut loaded = ahead(&paths(64), 2, 32, move |_| {
+        let mut loaded = ahead(&paths(64), 2, 32, move |_, give| {
             counted.fetch_add(1, Ordering::SeqCst);
+            give((), true);
             Ok(())
         });
         assert!(loaded.next().is_some());

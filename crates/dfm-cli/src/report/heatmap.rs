@@ -46,7 +46,8 @@ impl Heatmap {
         threshold: Option<f64>,
         aggregation: Aggregation,
     ) -> Self {
-        let cells = grid.values.len() as f64;
+        // Of one tile, where there are several.
+        let cells = (grid.height * grid.width) as f64;
         let middle = match (threshold.filter(|threshold| *threshold > 0.0), aggregation) {
             (Some(threshold), Aggregation::Max | Aggregation::Top { .. }) => threshold,
             (Some(threshold), Aggregation::Sum | Aggregation::Relative) => MIDDLE * threshold / cells,

@@ -137,6 +137,7 @@ fn extractor(
             other => content("backbone in int8")(other).into(),
         })?;
     extractor.set_region(params.params().region.clone()).map_err(content("region"))?;
+    extractor.set_tiling(params.params().tiling);
     Ok(extractor)
 }
 
