@@ -252,7 +252,7 @@ fn largest_error(variances: &[f64], yardstick: &[f64]) -> f64 {
         .zip(yardstick)
         .take(kept)
         .map(error)
-        .fold(0.0, |most, next| if next <= most { most } else { next })
+        .fold(0.0, |most, next| if most.is_nan() || next <= most { most } else { next })
 }
 
 /// One row for each, ours first, and what it comes to.
