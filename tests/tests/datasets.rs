@@ -205,6 +205,7 @@ fn an_evaluation_leaves_figures_curves_and_a_line_a_picture() {
     assert_eq!(lines.len() as u64, GOOD + DEFECTS);
     assert_eq!(lines[0]["path"], "test/good/0.png");
     let last = lines.last().unwrap();
+    assert!(last["p_value"].as_f64().is_some_and(|p_value| p_value <= lines[0]["p_value"].as_f64().unwrap()));
     assert_eq!((&last["class"], &last["anomalous"]), (&"square".into(), &true.into()));
     assert_eq!(last["masks"], serde_json::json!(["ground_truth/square/2_mask.png"]));
     assert_eq!((&last["pixels"]["anomalous_pixels"], &last["pixels"]["regions"]), (&196.into(), &1.into()));

@@ -137,6 +137,8 @@ pub(crate) struct PictureLine {
     pub(crate) normalized_score: Option<f64>,
     /// The verdict.
     pub(crate) label: Option<Label>,
+    /// The share of good pictures that look as abnormal or more, if the model tells.
+    pub(crate) p_value: Option<f64>,
     /// The raw score from which a picture is anomalous.
     pub(crate) threshold: Option<f64>,
     /// Where the defect is marked, below the data set.
@@ -219,6 +221,7 @@ impl PictureLine {
             score: picture.score,
             normalized_score: picture.normalized_score,
             label: picture.label,
+            p_value: picture.p_value,
             threshold,
             masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),
             pixels: picture.pixels,
