@@ -236,9 +236,9 @@ fn the_model_keeps_its_tiles_and_says_what_it_cannot() {
     assert_eq!(read.record().params.tiling, Some(TILING));
     assert!(judged(&read, &large(9)) == judged(&model, &large(9)), "read models judge otherwise");
     let error = read.drift_of_scores(&[1.0], DriftParams::default().check().unwrap()).unwrap_err();
-    assert!(matches!(error, DfmError::InTiles { .. }), "{error}");
+    assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
     let error = read.audit().unwrap_err();
-    assert!(matches!(error, DfmError::InTiles { .. }), "{error}");
+    assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
     let one_by_one = DfmParams { tiling: Some(TILING), ..DfmParams::default() };
     let error = one_by_one.check().unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "calibration", .. }), "{error}");
@@ -280,5 +280,5 @@ fn the_program_judges_pictures_by_their_tiles() {
     fit("no.dfm", &["--tile", "64", "--calibrate", "leave-one-out"]).expect_code(2).expect_said(&["split"]);
     fit("no.dfm", &["--stride", "65"]).expect_code(2).expect_said(&["--tile"]);
     let drift = program.run(&["drift", "tiles.dfm", "good"]);
-    drift.expect_code(2).expect_said(&["without tiles"]);
+    drift.expect_code(2).expect_said(&["without --tile"]);
 }

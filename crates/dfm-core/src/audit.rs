@@ -52,7 +52,7 @@ impl Dfm {
     ///
     /// If the model keeps no fit statistic, and as for the threshold of a fit.
     pub fn audit(&self) -> Result<Audit, DfmError> {
-        self.in_one_piece("auditing")?;
+        self.in_one_piece()?;
         let (statistic, hashes) = self.kept_statistic("auditing")?;
         let rows = different(hashes)?;
         let params = self.record.params.clone().check()?;

@@ -113,7 +113,7 @@ impl Dfm {
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
-        self.in_one_piece("looking for drift")?;
+        self.in_one_piece()?;
         let reference = match &self.scores {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {

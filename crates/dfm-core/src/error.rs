@@ -101,12 +101,6 @@ pub enum DfmError {
         /// The region given.
         got: String,
     },
-    /// Tiles of one picture are not independent of each other, as pictures are.
-    #[error("{operation} takes pictures in one piece: fit a model without tiles for it")]
-    InTiles {
-        /// What was to be done.
-        operation: &'static str,
-    },
     /// The pictures do not differ in what the network sees.
     #[error(
         "all {pictures} pictures have the same features: a model of normal needs pictures that vary; check that the \

@@ -293,10 +293,12 @@ impl Dfm {
         self.calibration
     }
 
-    /// Refuses an `operation` that takes rows of a fit for pictures.
-    pub(crate) fn in_one_piece(&self, operation: &'static str) -> Result<(), DfmError> {
+    /// Refuses what takes rows of the fit for pictures.
+    pub(crate) fn in_one_piece(&self) -> Result<(), DfmError> {
+        let expected =
+            "none for drift and audits: tiles of one picture are not independent; fit without --tile";
         match self.record.params.tiling {
-            Some(_) => Err(DfmError::InTiles { operation }),
+            Some(tiling) => Err(DfmError::Parameter { name: "tiling", expected, got: tiling.to_string() }),
             None => Ok(()),
         }
     }
