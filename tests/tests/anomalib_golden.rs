@@ -42,8 +42,13 @@ fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec
     let input = InputContract::imagenet().with_size(HEIGHT, WIDTH);
     let architecture = Architecture::known("resnet18").expect("a known name");
     let weights = BackboneWeights::random(architecture, Layer::Layer2, input, SEED)?;
-    let params =
-        DfmParams { layer: Layer::Layer2, pool: 2, keep, compat, calibration: None, ..DfmParams::default() };
+    let params = DfmParams {
+        taps: vec![Layer::Layer2.pooled(2)],
+        keep,
+        compat,
+        calibration: None,
+        ..DfmParams::default()
+    };
     let params = params.check()?;
     let extractor = params.extractor(weights, device)?;
     let preprocessor = extractor.preprocessor();

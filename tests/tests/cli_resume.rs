@@ -290,8 +290,8 @@ fn features_that_would_differ_are_refused_and_stay() {
     let dfm = program(20);
     let checkpoint = complete(&dfm);
     for (more, words) in [
-        (&["--pool", "2"][..], "pool 2, found 4"),
-        (&["--layer", "layer2"], "layer layer2, found layer1"),
+        (&["--pool", "2"][..], "pool 2, found layer1, pool 4"),
+        (&["--layer", "layer2"], "layers layer2, pool 4, found layer1, pool 4"),
         (&["--size", "96"], "input size 96×96, found 64×64"),
         (&["--resize", "mirror"], "resize mirror, found stretch"),
         (&["--roi", "3,4,40,40"], "region 3,4,40,40, found the whole picture"),

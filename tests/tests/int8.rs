@@ -32,13 +32,17 @@ fn every_kind_of_network_is_near_f32_and_the_same_on_every_instruction_set() {
     // Two convolutions to a block and three, half width and full, groups.
     for name in ["resnet18", "resnet50_1by2", "resnet50", "resnext50_32x4d"] {
         let weights = weights(name, tap, [64, 80]);
-        let exact = FeatureExtractor::new(weights.clone(), tap, 1, kernels(InstructionSet::best()))
+        let exact = FeatureExtractor::new(weights.clone(), &[tap.pooled(1)], kernels(InstructionSet::best()))
             .expect("an extractor");
         let pictures = prepared(&exact, 2);
         let ranges = exact.measure_ranges(&pictures).expect("ranges");
         let on = |instructions| {
-            let extractor =
-                FeatureExtractor::int8(weights.clone(), tap, 1, kernels(instructions), ranges.clone());
+            let extractor = FeatureExtractor::int8(
+                weights.clone(),
+                &[tap.pooled(1)],
+                kernels(instructions),
+                ranges.clone(),
+            );
             features(&extractor.expect("an extractor"), &pictures)
         };
         let expected = on(InstructionSet::Portable);
@@ -55,8 +59,7 @@ fn every_kind_of_network_is_near_f32_and_the_same_on_every_instruction_set() {
 fn ranges_of_the_input_are_those_of_its_contract() {
     let extractor = FeatureExtractor::new(
         weights("resnet18", Layer::Layer1, [40, 40]),
-        Layer::Layer1,
-        1,
+        &[Layer::Layer1.pooled(1)],
         kernels(InstructionSet::Portable),
     );
     let extractor = extractor.expect("an extractor");
@@ -66,8 +69,11 @@ fn ranges_of_the_input_are_those_of_its_contract() {
 }
 
 fn fitted(compute: Compute) -> Result<Dfm, DfmError> {
-    let params =
-        DfmParams { layer: Layer::Layer1, precision: NetworkPrecision::Int8, ..DfmParams::default() };
+    let params = DfmParams {
+        taps: vec![Layer::Layer1.pooled(4)],
+        precision: NetworkPrecision::Int8,
+        ..DfmParams::default()
+    };
     let params = params.check()?;
     let extractor = params.extractor(weights("resnet18", Layer::Layer1, [64, 64]), compute)?;
     let pictures = prepared(&extractor, 12);
@@ -118,10 +124,12 @@ fn a_fit_in_f32_takes_no_extractor_in_int8() {
     let ranges = model.extractor().ranges().expect("ranges").clone();
     let int8 = || {
         let (weights, compute) = (model.extractor().weights().clone(), model.extractor().compute().clone());
-        FeatureExtractor::int8(weights, Layer::Layer1, 4, compute, ranges.clone()).expect("an extractor")
+        FeatureExtractor::int8(weights, &[Layer::Layer1.pooled(4)], compute, ranges.clone())
+            .expect("an extractor")
     };
     let fit = |precision| {
-        let params = DfmParams { layer: Layer::Layer1, precision, ..DfmParams::default() }.check()?;
+        let params =
+            DfmParams { taps: vec![Layer::Layer1.pooled(4)], precision, ..DfmParams::default() }.check()?;
         let extractor = int8();
         let pictures = prepared(&extractor, 12);
         params.fit(extractor, pictures)

@@ -32,7 +32,7 @@ fn features(
     pictures: &[PreparedPicture],
     compute: &Compute,
 ) -> Vec<f32> {
-    let extractor = FeatureExtractor::new(weights.clone(), tap, 1, compute).expect("an extractor");
+    let extractor = FeatureExtractor::new(weights.clone(), &[tap.pooled(1)], compute).expect("an extractor");
     extractor.extract(pictures).expect("features").try_into_vec_as::<f32>().expect("host values")
 }
 
@@ -122,8 +122,8 @@ fn the_number_of_threads_changes_no_bit() {
 fn a_picture_leaves_nothing_behind_for_the_next() {
     let size = [64, 48];
     let (weights, tap) = (weights("resnext50_32x4d", Layer::Layer3, size), Layer::Layer3);
-    let extractor =
-        FeatureExtractor::new(weights, tap, 1, kernels(InstructionSet::best())).expect("an extractor");
+    let extractor = FeatureExtractor::new(weights, &[tap.pooled(1)], kernels(InstructionSet::best()))
+        .expect("an extractor");
     let run =
         |pictures: &[PreparedPicture]| extractor.extract(pictures).unwrap().try_into_vec_as::<f32>().unwrap();
     let plain = pictures(7, 1, size, 1.0);

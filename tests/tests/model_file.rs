@@ -12,8 +12,9 @@ use dfm_tests::{devices, pictures};
 use safetensors::Dtype;
 
 fn fitted(params: DfmParams) -> Dfm {
-    let params =
-        DfmParams { layer: Layer::Layer1, keep: Keep::Components(5), ..params }.check().expect("valid");
+    let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], keep: Keep::Components(5), ..params }
+        .check()
+        .expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let preprocessor = extractor.preprocessor();
     let prepared = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared"));

@@ -33,7 +33,7 @@ fn small_weights(seed: u64) -> BackboneWeights {
 }
 
 fn small_params() -> DfmParams {
-    DfmParams { layer: Layer::Layer1, keep: Keep::Ratio(0.9), ..DfmParams::default() }
+    DfmParams { taps: vec![Layer::Layer1.pooled(4)], keep: Keep::Ratio(0.9), ..DfmParams::default() }
 }
 
 fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
@@ -347,7 +347,9 @@ fn a_union_of_several_is_the_fit_of_all_in_any_order() {
             assert_close("score", *actual, *expected, REORDERED);
         }
     }
-    let refused = ModelUnion::of(part(0..4))
-        .add(&fit(DfmParams { pool: 2, ..small_params() }, &GOOD, &flex()).expect("a model"));
+    let refused = ModelUnion::of(part(0..4)).add(
+        &fit(DfmParams { taps: vec![Layer::Layer1.pooled(2)], ..small_params() }, &GOOD, &flex())
+            .expect("a model"),
+    );
     assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shape", .. })));
 }

@@ -1,6 +1,6 @@
 //! Scores and aggregations from end to end, against ONNX Runtime, scikit-learn and SciPy.
 
-use dfm_core::{Aggregation, BackboneWeights, DfmParams, Keep, PredictOptions, RgbImage, ScoreKind};
+use dfm_core::{Aggregation, BackboneWeights, DfmParams, Keep, Layer, PredictOptions, RgbImage, ScoreKind};
 use dfm_tests::tolerance::assert_close;
 use dfm_tests::{devices, golden, pictures};
 use image::Rgb;
@@ -46,7 +46,7 @@ fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
             let weights = BackboneWeights::embedded().expect("the embedded weights");
             let input = weights.header().input.with_size(SIDE as usize, SIDE as usize);
             let params = DfmParams {
-                pool: 2,
+                taps: vec![Layer::Layer3.pooled(2)],
                 keep: Keep::Ratio(0.9),
                 score,
                 aggregation,

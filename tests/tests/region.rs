@@ -37,7 +37,7 @@ fn regions() -> [Region; 2] {
 fn fit(region: Option<Region>, resize: Resize) -> Dfm {
     let weights = small_weights();
     let input = InputContract { resize, ..weights.header().input };
-    let params = DfmParams { layer: Layer::Layer1, pool: 2, region, ..DfmParams::default() };
+    let params = DfmParams { taps: vec![Layer::Layer1.pooled(2)], region, ..DfmParams::default() };
     let params = params.check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
@@ -232,7 +232,7 @@ fn what_is_no_region_is_refused() {
     (0..20).for_each(|y| inside[200 * y] = true);
     inside[199] = true;
     let params = DfmParams {
-        layer: Layer::Layer1,
+        taps: vec![Layer::Layer1.pooled(4)],
         region: Some(Region::mask(size(200, 20), &inside).unwrap()),
         ..DfmParams::default()
     };

@@ -14,7 +14,12 @@ use dfm_tests::pictures;
 use dfm_tests::tolerance::{assert_close, relative_l2};
 
 fn fitted(score: ScoreKind) -> Dfm {
-    let params = DfmParams { layer: Layer::Layer1, keep: Keep::Ratio(0.9), score, ..DfmParams::default() };
+    let params = DfmParams {
+        taps: vec![Layer::Layer1.pooled(4)],
+        keep: Keep::Ratio(0.9),
+        score,
+        ..DfmParams::default()
+    };
     let params = DfmParams { batch: 2, ..params }.check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let good = prepared(&extractor, 0..12);
@@ -64,7 +69,7 @@ fn feature_rows(pictures: &[PreparedPicture]) -> Vec<f64> {
 #[test]
 fn every_cell_of_the_map_is_the_squared_residual_over_its_channels_and_their_sum_the_score() {
     let pictures = prepared(MODEL.extractor(), 100..103);
-    let shape = MODEL.extractor().feature_shape();
+    let shape = MODEL.extractor().feature_shapes()[0];
     let (parts, cells) = (parts(), shape.height * shape.width);
     let predictions = MODEL.predict(&pictures, PredictOptions { map: true }).unwrap();
     for (row, prediction) in feature_rows(&pictures).chunks(shape.len()).zip(predictions) {
@@ -89,7 +94,7 @@ fn every_cell_of_the_map_is_the_squared_residual_over_its_channels_and_their_sum
 #[test]
 fn the_statistic_in_the_file_reconstructs_every_training_picture() {
     let pictures = prepared(MODEL.extractor(), 0..12);
-    let features = MODEL.extractor().feature_shape().len();
+    let features = MODEL.extractor().row_len();
     let parts = parts();
     let rank = parts.directions.len() / features;
     let hashes: Vec<u8> = pictures.iter().flat_map(|picture| picture.content_hash).collect();
@@ -170,7 +175,7 @@ fn a_network_that_would_hold_more_than_4_gib_of_activations_is_refused() {
     let wide = |size: usize| {
         let input = InputContract::imagenet().with_size(size, size);
         let weights = BackboneWeights::random(architecture.clone(), Layer::Layer1, input, 0).unwrap();
-        FeatureExtractor::new(weights, Layer::Layer1, 1, flex())
+        FeatureExtractor::new(weights, &[Layer::Layer1.pooled(1)], flex())
     };
     let refused = wide(4096);
     assert!(matches!(refused, Err(BackboneError::TooManyActivations { .. })), "{refused:?}");

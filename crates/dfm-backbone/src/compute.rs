@@ -8,6 +8,7 @@ use crate::error::BackboneError;
 use crate::features::pool_and_flatten;
 use crate::layer::Layer;
 use crate::resnet::ResNet;
+use crate::tap::Tap;
 use crate::weights::{BackboneWeights, ConvolutionWeights};
 
 /// A device, and who computes convolutions there: Burn, or on a processor our
@@ -64,30 +65,32 @@ impl From<&Self> for Compute {
 /// A network ready to run.
 #[derive(Debug)]
 pub(crate) enum Forward {
-    /// On any device, with the side of the pooling windows.
-    Burn(Box<ResNet>, usize),
+    /// On any device, with the side of the pooling windows of each tap.
+    Burn(Box<ResNet>, Vec<usize>),
     /// On a processor.
     Kernels(Box<Plan>),
 }
 
 impl Forward {
-    /// For pictures of the weights' size, with averages over windows of `pool` × `pool`
-    /// cells, side by side; in int8 if there are `ranges`.
+    /// For pictures of the weights' size; in int8 if there are `ranges`.
     pub(crate) fn new(
         weights: &BackboneWeights,
-        tap: Layer,
-        pool: usize,
+        taps: &[Tap],
         compute: &Compute,
         ranges: Option<&ActivationRanges>,
     ) -> Result<Self, BackboneError> {
         let Some(instructions) = compute.instructions else {
             return match ranges {
-                None => Ok(Self::Burn(Box::new(ResNet::new(weights, tap, &compute.device)?), pool)),
+                None => {
+                    let layers: Vec<Layer> = taps.iter().map(|tap| tap.layer).collect();
+                    let network = ResNet::new(weights, &layers, &compute.device)?;
+                    Ok(Self::Burn(Box::new(network), taps.iter().map(|tap| tap.pool).collect()))
+                }
                 Some(_) => Err(BackboneError::Int8Device),
             };
         };
         let input = weights.header().input;
-        let (network, size) = (network(weights, tap, pool), [input.height, input.width]);
+        let (network, size) = (network(weights, taps)?, [input.height, input.width]);
         let plan = match ranges {
             None => Plan::new(&network, size, instructions)?,
             Some(ranges) => Plan::int8(&network, size, instructions, ranges)?,
@@ -111,15 +114,18 @@ impl Forward {
         device: &Device,
     ) -> Result<Tensor<2>, BackboneError> {
         match self {
-            Self::Burn(network, pool) => {
+            Self::Burn(network, pools) => {
                 let values = TensorData::new(pictures.concat(), [pictures.len(), 3, height, width]);
-                let features = network.forward(Tensor::from_data(values, device));
-                pool_and_flatten(features, *pool).map(|(rows, _)| rows)
+                let mut pools = pools.iter();
+                let rows = network.forward(Tensor::from_data(values, device), |features| {
+                    pool_and_flatten(features, pools.next().copied().unwrap_or(0)).map(|(rows, _)| rows)
+                });
+                Ok(Tensor::cat(rows.into_iter().collect::<Result<Vec<_>, _>>()?, 1))
             }
             Self::Kernels(plan) => {
-                let columns = plan.output_shape().iter().product();
-                let rows: [usize; 2] = [pictures.len(), columns];
-                Ok(Tensor::from_data(TensorData::new(plan.run(pictures)?, rows), device))
+                let values = plan.run(pictures)?;
+                let rows = [pictures.len(), values.len() / pictures.len().max(1)];
+                Ok(Tensor::from_data(TensorData::new(values, rows), device))
             }
         }
     }
@@ -140,19 +146,23 @@ impl Forward {
 }
 
 /// The same network in the kernels' terms.
-fn network(weights: &BackboneWeights, tap: Layer, pool: usize) -> Network {
+fn network(weights: &BackboneWeights, taps: &[Tap]) -> Result<Network, BackboneError> {
+    let deepest = Tap::deepest(taps)?;
     let architecture = &weights.header().architecture;
     let mut convolutions = weights.convolutions().iter();
     let mut next = |shape: &ConvolutionShape| convolution(shape, convolutions.next());
     let stem = next(&architecture.stem());
-    let blocks = architecture.blocks(tap);
+    let blocks = architecture.blocks(deepest.layer);
     let blocks = blocks.iter().map(|block| Block {
         projection: block.projection.as_ref().map(&mut next),
         branch: block.branch.iter().map(&mut next).collect(),
     });
     let blocks = blocks.collect();
     let (before, after) = architecture.max_pool_padding.sides();
-    Network { stem, pool: MaxPool { before, after }, blocks, average: pool }
+    let in_blocks =
+        |tap: &Tap| dfm_kernels::Tap { blocks: architecture.blocks(tap.layer).len(), average: tap.pool };
+    let taps = taps.iter().map(in_blocks).collect();
+    Ok(Network { stem, pool: MaxPool { before, after }, blocks, taps })
 }
 
 /// A convolution whose weights are missing is empty, which the kernels refuse.

@@ -46,6 +46,12 @@ pub enum BackboneError {
         /// What it is.
         got: String,
     },
+    /// Taps that are no way through a network.
+    #[error("layers to take features from: expected one or more, each once, from layer1 on; got {got:?}")]
+    Taps {
+        /// Their layers.
+        got: Vec<Layer>,
+    },
     /// The tap lies behind the last layer that the weights hold.
     #[error(
         "cannot tap {tap} of '{architecture}': its weights end at {deepest}; tap an earlier layer, or give weights \

@@ -7,22 +7,21 @@ use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
-use crate::layer::Layer;
 use crate::precision::NetworkPrecision;
 use crate::preprocess::{PreparedPicture, Preprocessor};
 use crate::region::Region;
+use crate::tap::Tap;
 use crate::tiling::Tiling;
 use crate::weights::BackboneWeights;
 
-/// A network up to one layer, with the pooling behind it and the preparation
-/// before it, on one device.
+/// A network up to the last layer that is tapped, with the pooling behind every tap and
+/// the preparation before it, on one device.
 #[derive(Debug)]
 pub struct FeatureExtractor {
     weights: BackboneWeights,
     network: Forward,
-    layer: Layer,
-    pool: usize,
-    shape: FeatureShape,
+    taps: Vec<Tap>,
+    shapes: Vec<FeatureShape>,
     preprocessor: Preprocessor,
     compute: Compute,
     largest_batch: usize,
@@ -33,21 +32,20 @@ pub struct FeatureExtractor {
 }
 
 impl FeatureExtractor {
-    /// Taps `layer` of the network with these weights; those of later layers are
-    /// dropped.
+    /// Taps the network with these weights, which are dropped behind the last of
+    /// `taps`.
     ///
     /// # Errors
     ///
-    /// If the weights end before `layer`, their input contract cannot be used, the
-    /// pool is larger than the layer's map, or one picture would hold more than
-    /// 4 GiB of activations at once.
+    /// If there is no tap, they are not in the order of their layers, the weights end
+    /// before the last, their input contract cannot be used, a pool is larger than its
+    /// layer's map, or one picture would hold more than 4 GiB of activations at once.
     pub fn new(
         weights: BackboneWeights,
-        layer: Layer,
-        pool: usize,
+        taps: &[Tap],
         compute: impl Into<Compute>,
     ) -> Result<Self, BackboneError> {
-        Self::build(weights, layer, pool, compute.into(), None)
+        Self::build(weights, taps, compute.into(), None)
     }
 
     /// [`new`](Self::new), to compute in int8 whose steps fit `ranges`. Features differ
@@ -57,15 +55,14 @@ impl FeatureExtractor {
     /// # Errors
     ///
     /// Those of [`new`](Self::new); [`BackboneError::Int8Device`] unless `compute` has our
-    /// own kernels; ranges that are not this network's.
+    /// own kernels; ranges that are not this network's; more taps than one.
     pub fn int8(
         weights: BackboneWeights,
-        layer: Layer,
-        pool: usize,
+        taps: &[Tap],
         compute: impl Into<Compute>,
         ranges: ActivationRanges,
     ) -> Result<Self, BackboneError> {
-        Self::build(weights, layer, pool, compute.into(), Some(ranges))
+        Self::build(weights, taps, compute.into(), Some(ranges))
     }
 
     /// This network in int8 whose steps fit `ranges`.
@@ -75,7 +72,7 @@ impl FeatureExtractor {
     /// Those of [`int8`](Self::int8).
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
-        let mut int8 = Self::build(self.weights, self.layer, self.pool, self.compute, Some(ranges))?;
+        let mut int8 = Self::build(self.weights, &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
         int8.set_tiling(tiling);
         Ok(int8)
@@ -89,13 +86,16 @@ impl FeatureExtractor {
     /// If no cell would have features; then nothing changes.
     pub fn set_region(&mut self, region: Option<Region>) -> Result<(), BackboneError> {
         let preprocessor = self.preprocessor.clone().with_region(region);
-        self.counted = match preprocessor.counted_cells([self.shape.height, self.shape.width])? {
-            Some(cells) => {
+        let mut counted = Vec::new();
+        for shape in &self.shapes {
+            if let Some(cells) = preprocessor.counted_cells([shape.height, shape.width])? {
                 let row = cells.iter().map(|counts| f32::from(u8::from(*counts)));
-                let values: Vec<f32> = row.cycle().take(self.shape.len()).collect();
-                Some(Tensor::from_data(TensorData::new(values, [1, self.shape.len()]), self.device()))
+                counted.extend(row.cycle().take(shape.len()));
             }
-            None => None,
+        }
+        self.counted = match counted.len() {
+            0 => None,
+            columns => Some(Tensor::from_data(TensorData::new(counted, [1, columns]), self.device())),
         };
         self.preprocessor = preprocessor;
         Ok(())
@@ -113,21 +113,25 @@ impl FeatureExtractor {
 
     fn build(
         weights: BackboneWeights,
-        layer: Layer,
-        pool: usize,
+        taps: &[Tap],
         compute: Compute,
         ranges: Option<ActivationRanges>,
     ) -> Result<Self, BackboneError> {
-        let weights = weights.truncate(layer)?;
+        let deepest = Tap::deepest(taps)?;
+        let weights = weights.truncate(deepest.layer)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;
-        let size = header.architecture.feature_size(layer, [header.input.height, header.input.width]);
-        let shape = FeatureShape::pooled(header.architecture.channels(layer), size, pool)?;
-        let bytes = activation_bytes(&header.architecture, layer, [header.input.height, header.input.width]);
+        let (architecture, input) = (&header.architecture, [header.input.height, header.input.width]);
+        let shape = |tap: &Tap| {
+            let size = architecture.feature_size(tap.layer, input);
+            FeatureShape::pooled(architecture.channels(tap.layer), size, tap.pool)
+        };
+        let shapes = taps.iter().map(shape).collect::<Result<_, _>>()?;
+        let bytes = activation_bytes(architecture, deepest.layer, input);
         if bytes > MAX_ACTIVATION_BYTES {
             return Err(BackboneError::TooManyActivations {
                 architecture: header.architecture.name.clone(),
-                tap: layer,
+                tap: deepest.layer,
                 height: header.input.height,
                 width: header.input.width,
                 limit: MAX_ACTIVATION_BYTES,
@@ -135,35 +139,19 @@ impl FeatureExtractor {
             });
         }
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
-        let network = Forward::new(&weights, layer, pool, &compute, ranges.as_ref())?;
-        let counted = None;
-        Ok(Self {
-            weights,
-            network,
-            layer,
-            pool,
-            shape,
-            preprocessor,
-            compute,
-            largest_batch,
-            ranges,
-            counted,
-        })
+        let network = Forward::new(&weights, taps, &compute, ranges.as_ref())?;
+        let (taps, counted) = (taps.to_vec(), None);
+        Ok(Self { weights, network, taps, shapes, preprocessor, compute, largest_batch, ranges, counted })
     }
 
-    /// The weights, up to the layer.
+    /// The weights, up to the last tap.
     pub fn weights(&self) -> &BackboneWeights {
         &self.weights
     }
 
-    /// The layer whose output is taken.
-    pub fn layer(&self) -> Layer {
-        self.layer
-    }
-
-    /// Side of the pooling window, in cells.
-    pub fn pool(&self) -> usize {
-        self.pool
+    /// Where features are taken, in the order in which they lie in a row.
+    pub fn taps(&self) -> &[Tap] {
+        &self.taps
     }
 
     /// What numbers the network computes in.
@@ -186,9 +174,14 @@ impl FeatureExtractor {
         self.compute.device()
     }
 
-    /// Shape of a row before it was flattened.
-    pub fn feature_shape(&self) -> FeatureShape {
-        self.shape
+    /// What each tap's part of a row was before it was flattened.
+    pub fn feature_shapes(&self) -> &[FeatureShape] {
+        &self.shapes
+    }
+
+    /// `D`: the columns of a row, those of every tap one after the other.
+    pub fn row_len(&self) -> usize {
+        self.shapes.iter().map(FeatureShape::len).sum()
     }
 
     /// The most pictures to extract together: what 4 GiB of activations hold, at
@@ -202,7 +195,8 @@ impl FeatureExtractor {
         self.preprocessor.clone()
     }
 
-    /// Features of a batch, `[N, D]` with `D = feature_shape().len()`.
+    /// Features of a batch, `[N, D]`: of every picture what each tap gives, one after the
+    /// other.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@
 //! let input = InputContract::imagenet().with_size(64, 64);
 //! let weights = BackboneWeights::random(architecture, Layer::Layer2, input, 7)?;
 //! let device = burn::tensor::Device::flex();
-//! let extractor = FeatureExtractor::new(weights, Layer::Layer2, 4, &device)?;
+//! let extractor = FeatureExtractor::new(weights, &[Layer::Layer2.pooled(4)], &device)?;
 //!
 //! let picture = extractor.preprocessor().prepare(&RgbImage::new(100, 80))?;
 //! let features = extractor.extract(&[picture])?;
@@ -43,6 +43,7 @@ mod precision;
 pub mod preprocess;
 mod region;
 mod resnet;
+mod tap;
 mod tiling;
 pub mod weights;
 
@@ -61,6 +62,7 @@ pub use preprocess::{
 };
 pub use region::{Region, RegionError};
 pub use resnet::ResNet;
+pub use tap::Tap;
 pub use tiling::{Tiling, TilingError};
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,

@@ -10,22 +10,26 @@ use crate::error::BackboneError;
 use crate::layer::Layer;
 use crate::weights::BackboneWeights;
 
-/// An inference-only ResNet up to one layer. What comes after the tap is neither
-/// held nor run.
+/// An inference-only ResNet up to the last layer that is tapped. What comes after is
+/// neither held nor run.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     stem: Convolution,
     pool: MaxPoolOptions<2>,
     blocks: Vec<ResidualBlock>,
+    /// Blocks that are run by each tap.
+    taps: Vec<usize>,
 }
 
 impl ResNet {
-    /// Puts the weights up to `tap` on `device`.
+    /// Puts the weights up to the last of `taps`, which must rise, on `device`.
     ///
     /// # Errors
     ///
-    /// If the weights end before `tap`.
-    pub fn new(weights: &BackboneWeights, tap: Layer, device: &Device) -> Result<Self, BackboneError> {
+    /// If there is no tap, they do not rise, or the weights end before the last.
+    pub fn new(weights: &BackboneWeights, taps: &[Layer], device: &Device) -> Result<Self, BackboneError> {
+        let unordered = || BackboneError::Taps { got: taps.to_vec() };
+        let tap = *taps.last().filter(|_| taps.is_sorted_by(|a, b| a < b)).ok_or_else(unordered)?;
         let header = weights.header();
         let architecture = &header.architecture;
         let beyond = || BackboneError::TapBeyondWeights {
@@ -47,20 +51,29 @@ impl ResNet {
         // after the ReLU no value is below zero.
         let mut pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
         pool.padding = [padding; 2];
-        Ok(Self { stem, pool, blocks })
+        let taps = taps.iter().map(|tap| architecture.blocks(*tap).len()).collect();
+        Ok(Self { stem, pool, blocks, taps })
     }
 
-    /// Runs prepared pictures to the tap: the ReLU after the layer's last
-    /// residual addition.
+    /// Runs prepared pictures to every tap, the ReLU after its layer's last residual
+    /// addition, and lets `take` have each tap's map as soon as it is there, so that only
+    /// what it makes of that stays in memory.
     ///
     /// # Shapes
     ///
     /// - pictures: `[N, 3, H, W]`
-    /// - result: `[N, C, h, w]`, see
+    /// - maps: `[N, C, h, w]`, see
     ///   [`Architecture::feature_size`](crate::Architecture::feature_size)
-    pub fn forward(&self, pictures: Tensor<4>) -> Tensor<4> {
+    pub fn forward<T>(&self, pictures: Tensor<4>, mut take: impl FnMut(Tensor<4>) -> T) -> Vec<T> {
         let stem = relu(self.stem.forward(pictures));
-        let pooled = max_pool2d(stem, self.pool.clone());
-        self.blocks.iter().fold(pooled, |value, block| block.forward(value))
+        let mut value = max_pool2d(stem, self.pool.clone());
+        let mut taken = Vec::with_capacity(self.taps.len());
+        for (index, block) in self.blocks.iter().enumerate() {
+            value = block.forward(value);
+            if self.taps.contains(&(index + 1)) {
+                taken.push(take(value.clone()));
+            }
+        }
+        taken
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use dfm_backbone::{
-    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, InstructionSet, catalogue,
-    import_weights,
+    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, InstructionSet, Layer,
+    Tap, catalogue, import_weights,
 };
 use dfm_core::device;
 use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
@@ -67,13 +67,25 @@ pub(crate) fn memory() -> u64 {
     total().map_or(4 << 30, |total| total / 4)
 }
 
+/// Where features are taken, in the order of the layers.
+pub(crate) fn taps(flags: &BackboneFlags) -> anyhow::Result<Vec<Tap>> {
+    let (layers, pools) = (&flags.layer, &flags.pool);
+    if pools.len() != 1 && pools.len() != layers.len() {
+        bail!("--pool: expected one for all layers or one for each of {}, got {}", layers.len(), pools.len());
+    }
+    let pairs = layers.iter().zip(pools.iter().cycle());
+    let mut taps: Vec<Tap> = pairs.map(|(layer, pool)| layer.pooled(*pool)).collect();
+    taps.sort_by_key(|tap| tap.layer);
+    Ok(taps)
+}
+
 /// The extractor that the flags describe.
 pub(crate) fn extractor(
     flags: &BackboneFlags,
     params: &DfmParams,
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
-    let weights = backbone_weights(flags)?;
+    let weights = backbone_weights(flags, Tap::deepest(&params.taps)?.layer)?;
     let mut input = weights.header().input;
     if let Some(Size { height, width }) = flags.size {
         input = input.with_size(height, width);
@@ -82,22 +94,22 @@ pub(crate) fn extractor(
     let weights = weights.with_input(input);
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
-    let (input, shape) = (header.input, extractor.feature_shape());
+    let (input, deepest) = (header.input, Tap::deepest(extractor.taps())?);
     info!(
         "network {} to {}, weights from {}, input {}×{}, {}, {} features",
         header.architecture.name,
-        extractor.layer(),
+        deepest.layer,
         header.source,
         input.height,
         input.width,
         input.resize,
-        shape.len()
+        extractor.row_len()
     );
     Ok(extractor)
 }
 
 /// The weights that the flags describe.
-fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
+fn backbone_weights(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
     let known = |name: &str| {
         Architecture::known(name).with_context(|| {
             format!(
@@ -115,7 +127,7 @@ fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
         "random" => {
             let architecture = architecture.map_or_else(|| known(DEFAULT_BACKBONE), Ok)?;
             let input = InputContract::usual_for(&architecture);
-            Ok(BackboneWeights::random(architecture, flags.layer, input, flags.seed)?)
+            Ok(BackboneWeights::random(architecture, deepest, input, flags.seed)?)
         }
         "embedded" if embedded => embedded_weights(),
         "embedded" => bail!(
@@ -123,7 +135,7 @@ fn backbone_weights(flags: &BackboneFlags) -> anyhow::Result<BackboneWeights> {
              file or random"
         ),
         asked => {
-            let options = ImportOptions { architecture, deepest: flags.layer, ..ImportOptions::default() };
+            let options = ImportOptions { architecture, deepest, ..ImportOptions::default() };
             file_weights(asked, options)
         }
     }
@@ -211,7 +223,7 @@ pub(crate) fn open_model(
             // weights are given as a file or by name.
             let options = ImportOptions {
                 architecture: Some(info.architecture),
-                deepest: info.record.params.layer,
+                deepest: Tap::deepest(&info.record.params.taps)?.layer,
                 input: Some(info.input),
                 license: Some(info.license),
                 source: Some(info.source),

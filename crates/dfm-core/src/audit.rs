@@ -58,7 +58,7 @@ impl Dfm {
         let params = self.record.params.clone().check()?;
         // Of all pictures, which after a split are more than the model was fitted on.
         let statistics = params.statistics(statistic)?;
-        let shape = self.extractor.feature_shape();
+        let shape = self.extractor.feature_shapes()[0];
         let scores = HeldOutScorer::new(statistic, &statistics, params.params().aggregation, shape, None)?
             .scores(&rows)?;
         let fence = fence(&scores);

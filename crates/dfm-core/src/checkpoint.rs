@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{FeatureExtractor, Region};
+use dfm_backbone::{FeatureExtractor, Region, Tap};
 use sha2::{Digest, Sha256};
 
 use crate::device;
@@ -52,8 +52,7 @@ impl CheckpointLayout {
             entry("program", format!("dfm {}", env!("CARGO_PKG_VERSION"))),
             entry("device", device::describe(extractor.compute())),
             entry("network", &weights.header().architecture.name),
-            entry("layer", extractor.layer()),
-            entry("pool", extractor.pool()),
+            entry("layers", extractor.taps().iter().map(Tap::to_string).collect::<Vec<_>>().join(" and ")),
             entry("input size", format!("{}×{}", input.height, input.width)),
             entry("resize", input.resize),
             entry("region", extractor.region().map_or("the whole picture".to_owned(), Region::to_string)),
@@ -69,7 +68,7 @@ impl CheckpointLayout {
             let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
             description.push(entry("steps of int8", hex(&Sha256::digest(bytes))));
         }
-        Self { header: header(&description), description, columns: extractor.feature_shape().len() }
+        Self { header: header(&description), description, columns: extractor.row_len() }
     }
 
     /// The bytes that such a checkpoint begins with.

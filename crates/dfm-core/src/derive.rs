@@ -62,7 +62,7 @@ impl ValidDfmParams {
                         split::scores(&statistic, &held_out, &statistics, aggregation, &extractor)?
                     }
                     CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
-                        let (shape, ratio) = (extractor.feature_shape(), self.params().own_ratio());
+                        let (shape, ratio) = (extractor.feature_shapes()[0], self.params().own_ratio());
                         HeldOutScorer::new(&statistic, &statistics, aggregation, shape, ratio)?
                             .scores(&different)?
                     }

@@ -118,7 +118,7 @@ impl Dfm {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
                 let (statistic, hashes) = self.kept_statistic("looking for drift")?;
-                let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
+                let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
                 let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, None)?;
                 scorer.scores(&different(hashes)?)?
             }
@@ -145,7 +145,7 @@ impl DriftWatch<'_> {
         for batch in pictures.chunks(self.model.batch()) {
             let features = extractor.extract(batch)?;
             rows.extend(to_host(features.clone())?);
-            scores.extend(scorer.score(features, extractor.feature_shape())?.values);
+            scores.extend(scorer.score(features, extractor.feature_shapes()[0])?.values);
         }
         self.scores.extend(scores);
         self.rows.extend(rows);
@@ -164,7 +164,7 @@ impl DriftWatch<'_> {
     pub fn finish(self) -> Result<DriftReport, DfmError> {
         let score = self.model.score_drift(&self.scores)?;
         let (statistic, _) = self.model.kept_statistic("looking for drift")?;
-        let rows = Samples::from_f32(&self.rows, self.model.extractor.feature_shape().len())?;
+        let rows = Samples::from_f32(&self.rows, self.model.extractor.row_len())?;
         let DriftParams { false_alarm, seed } = self.params.0;
         // Ten times as many as it takes to tell the smallest p-value that matters.
         let permutations = (30.0 / false_alarm).ceil() as usize - 1;

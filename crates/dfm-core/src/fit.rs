@@ -120,7 +120,7 @@ impl ValidDfmParams {
         pictures: impl Iterator<Item = FitPicture>,
         mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<(StreamingFit, Vec<[u8; 32]>), DfmError> {
-        let columns = extractor.feature_shape().len();
+        let columns = extractor.row_len();
         let mut features = self.memory().start(columns)?;
         let mut content_hashes = Vec::new();
         let size = self.params().batch.min(extractor.largest_batch());
@@ -160,7 +160,7 @@ impl ValidDfmParams {
 /// The features of a batch, in its order; those that are missing go through the network
 /// together.
 fn rows(extractor: &FeatureExtractor, batch: Vec<FitPicture>) -> Result<Vec<FeatureRow>, DfmError> {
-    let columns = extractor.feature_shape().len();
+    let columns = extractor.row_len();
     let (mut prepared, mut rows) = (Vec::new(), Vec::with_capacity(batch.len()));
     for (place, picture) in batch.into_iter().enumerate() {
         match picture {

@@ -27,7 +27,7 @@
 //! let input = InputContract::imagenet().with_size(64, 64);
 //! let weights = BackboneWeights::random(Architecture::known("resnet18").unwrap(), Layer::Layer1, input, 0)?;
 //!
-//! let params = DfmParams { layer: Layer::Layer1, ..DfmParams::default() }.check()?;
+//! let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }.check()?;
 //! let extractor = params.extractor(weights, &device)?;
 //! let preprocessor = extractor.preprocessor();
 //! let picture = |shade: u8| RgbImage::from_fn(80, 60, |x, y| [shade, x as u8, y as u8].into());
@@ -74,7 +74,7 @@ pub use conformal::CalibrationKind;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
-    Resampling, Resize, RgbImage, Span, Tiling, TilingError, decode,
+    Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};

@@ -175,7 +175,7 @@ impl Dfm {
             let rows = self.extractor.extract(batch)?;
             let features = rows.clone();
             let scores =
-                self.scorer.score(rows, self.extractor.feature_shape()).map_err(|error| match error {
+                self.scorer.score(rows, self.extractor.feature_shapes()[0]).map_err(|error| match error {
                     DfmError::NonFiniteFeatures { picture } => {
                         DfmError::NonFiniteFeatures { picture: offset + picture }
                     }
@@ -224,7 +224,7 @@ impl Dfm {
     /// By the models without each of the pictures of the fit.
     fn jackknife_plus(&self, held_out: &HeldOutScores, features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
         let (statistic, hashes) = self.kept_statistic("jackknife+")?;
-        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shape());
+        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
         let ratio = self.record.params.own_ratio();
         let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, ratio)?;
         let rows = Samples::from_tensor(features)?;
@@ -249,14 +249,16 @@ impl Dfm {
     /// If scores would then be made of other cells than those that the model was fitted to;
     /// then nothing changes.
     pub fn set_region(&mut self, region: Option<Region>) -> Result<(), DfmError> {
-        let shape = self.extractor.feature_shape();
-        let grid = [shape.height, shape.width];
-        let fitted = self.preprocessor().counted_cells(grid).map_err(BackboneError::from)?;
-        let asked = self.preprocessor().with_region(region.clone());
-        if asked.counted_cells(grid).map_err(BackboneError::from)? != fitted {
-            let named = |region: Option<&Region>| region.map_or("none".to_owned(), Region::to_string);
-            let (expected, got) = (named(self.extractor.region()), named(region.as_ref()));
-            return Err(DfmError::OtherCells { expected, got });
+        let (fitted, asked) = (self.preprocessor(), self.preprocessor().with_region(region.clone()));
+        for shape in self.extractor.feature_shapes() {
+            let counted = |preprocessor: &Preprocessor| {
+                preprocessor.counted_cells([shape.height, shape.width]).map_err(BackboneError::from)
+            };
+            if counted(&asked)? != counted(&fitted)? {
+                let named = |region: Option<&Region>| region.map_or("none".to_owned(), Region::to_string);
+                let (expected, got) = (named(self.extractor.region()), named(region.as_ref()));
+                return Err(DfmError::OtherCells { expected, got });
+            }
         }
         self.extractor.set_region(region.clone())?;
         self.record.params.region = region;

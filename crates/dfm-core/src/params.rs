@@ -2,7 +2,7 @@
 //! alone can fit.
 
 use dfm_backbone::{
-    BackboneError, BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision, Region, Tiling,
+    BackboneError, BackboneWeights, Compute, FeatureExtractor, Layer, NetworkPrecision, Region, Tap, Tiling,
     TilingError,
 };
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, StreamingParams, ValidPcaParams, ValidStreamingParams};
@@ -114,15 +114,14 @@ impl CalibrationParams {
 ///
 /// let params = DfmParams { score: ScoreKind::Nll, ..DfmParams::default() };
 /// assert!(params.clone().check().is_ok());
-/// assert!(DfmParams { pool: 0, ..params }.check().is_err());
+/// assert!(DfmParams { batch: 0, ..params }.check().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DfmParams {
-    /// The layer whose output is modelled.
-    pub layer: Layer,
-    /// Side and stride of the average pool over that output, in cells.
-    pub pool: usize,
+    /// The layers whose outputs are modelled, each by itself, and the average pools
+    /// behind them; in the order of the layers.
+    pub taps: Vec<Tap>,
     /// How many principal components are kept.
     #[serde(with = "KeepRecord")]
     pub keep: Keep,
@@ -164,8 +163,7 @@ impl Default for DfmParams {
     /// The method's own settings: `layer3`, pool 4, 97 % of the variance, FRE.
     fn default() -> Self {
         Self {
-            layer: Layer::Layer3,
-            pool: 4,
+            taps: vec![Layer::Layer3.pooled(4)],
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
@@ -200,9 +198,10 @@ impl DfmParams {
     /// The first parameter out of range, with the range.
     pub fn check(self) -> Result<ValidDfmParams, DfmError> {
         let out_of_range = |name, expected, got: String| DfmError::Parameter { name, expected, got };
-        if self.pool == 0 {
+        if self.taps.iter().any(|tap| tap.pool == 0) {
             return Err(out_of_range("pool", "1 cell or more", "0".to_owned()));
         }
+        Tap::deepest(&self.taps)?;
         if self.batch == 0 || self.batch > MAX_BATCH {
             return Err(out_of_range("batch", "1 to 1024 pictures", self.batch.to_string()));
         }
@@ -261,7 +260,7 @@ impl ValidDfmParams {
             Some(compat) => compat.weights(weights)?,
             None => weights,
         };
-        let mut extractor = FeatureExtractor::new(weights, self.params.layer, self.params.pool, compute)?;
+        let mut extractor = FeatureExtractor::new(weights, &self.params.taps, compute)?;
         extractor.set_region(self.params.region.clone())?;
         extractor.set_tiling(self.params.tiling);
         Ok(extractor)
@@ -305,7 +304,8 @@ mod tests {
     fn each_parameter_out_of_range_is_named() {
         let good = DfmParams::default();
         assert!(good.clone().check().is_ok());
-        assert_eq!(refused(DfmParams { pool: 0, ..good.clone() }), "pool");
+        let taps = vec![Layer::Layer3.pooled(0)];
+        assert_eq!(refused(DfmParams { taps, ..good.clone() }), "pool");
         assert_eq!(refused(DfmParams { batch: 0, ..good.clone() }), "batch");
         assert_eq!(refused(DfmParams { batch: MAX_BATCH + 1, ..good.clone() }), "batch");
         for quantile in [0.0, -0.1, 1.1, f64::NAN] {

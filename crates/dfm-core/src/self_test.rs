@@ -84,7 +84,7 @@ fn run(probe: &[u8], extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(V
     let preprocessor = extractor.preprocessor().with_region(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
-    let scores = scorer.score(rows, extractor.feature_shape())?;
+    let scores = scorer.score(rows, extractor.feature_shapes()[0])?;
     Ok((features, scores.values[0]))
 }
 
@@ -111,11 +111,12 @@ mod tests {
         let input = InputContract::imagenet().with_size(64, 64);
         let architecture = Architecture::known("resnet18").unwrap();
         let weights = BackboneWeights::random(architecture, Layer::Layer1, input, seed).unwrap();
-        FeatureExtractor::new(weights, Layer::Layer1, 4, crate::device::parse("flex").unwrap()).unwrap()
+        FeatureExtractor::new(weights, &[Layer::Layer1.pooled(4)], crate::device::parse("flex").unwrap())
+            .unwrap()
     }
 
     fn scorer(extractor: &FeatureExtractor) -> Scorer {
-        let columns = extractor.feature_shape().len();
+        let columns = extractor.row_len();
         let noise = CounterGenerator::new(1);
         let rows = (0..6 * columns as u64).map(|index| f64::from(noise.unit_f32(index))).collect();
         let params = PcaParams { keep: Keep::Components(2) }.check().unwrap();

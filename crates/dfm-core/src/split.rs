@@ -45,7 +45,7 @@ pub(crate) fn scores(
     aggregation: Aggregation,
     extractor: &FeatureExtractor,
 ) -> Result<Vec<f64>, DfmError> {
-    let shape = extractor.feature_shape();
+    let shape = extractor.feature_shapes()[0];
     // A share is of the sum, and what compression dropped belongs to both.
     let (summed, norms) = match aggregation {
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),

@@ -41,7 +41,7 @@ impl ModelUnion {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
-        agree("feature shape", &ours.feature_shape(), &theirs.feature_shape())?;
+        agree("feature shape", &ours.feature_shapes()[0], &theirs.feature_shapes()[0])?;
         // The batch, what is kept and the memory change no number.
         let comparable = |params: &DfmParams| {
             let DfmParams { batch, keep_fit_statistic, memory, .. } = DfmParams::default();

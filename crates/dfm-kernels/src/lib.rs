@@ -43,5 +43,5 @@ mod team;
 pub use choice::{FEWEST_CHANNELS, SIDES, Way};
 pub use instructions::InstructionSet;
 pub use measure::time_convolution;
-pub use network::{Block, Convolution, KernelError, MaxPool, Network};
+pub use network::{Block, Convolution, KernelError, MaxPool, Network, Tap};
 pub use plan::{ActivationRanges, Plan, StepTime};

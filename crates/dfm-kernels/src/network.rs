@@ -42,6 +42,16 @@ pub struct Block {
     pub branch: Vec<Convolution>,
 }
 
+/// Where features are taken out of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tap {
+    /// Residual blocks that were run by then.
+    pub blocks: usize,
+    /// Side of the windows, side by side, whose averages are the features; 1 for the
+    /// feature map itself.
+    pub average: usize,
+}
+
 /// A stem (a convolution, a ReLU and a maximum) and residual blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
@@ -51,9 +61,8 @@ pub struct Network {
     pub pool: MaxPool,
     /// In order.
     pub blocks: Vec<Block>,
-    /// Side of the windows, side by side, whose averages are the result; 1 for the
-    /// feature map itself.
-    pub average: usize,
+    /// Where features are taken: one place or more, in order, the last after all blocks.
+    pub taps: Vec<Tap>,
 }
 
 impl Network {
@@ -65,9 +74,7 @@ impl Network {
     ///
     /// [`KernelError::Convolution`] naming the first field that does not fit.
     pub fn check(&self) -> Result<(), KernelError> {
-        if self.average == 0 {
-            return Err(wrong("average", "window", "1 or more", self.average));
-        }
+        self.check_taps()?;
         self.stem.check("stem", self.stem.in_channels_per_group)?;
         if self.stem.stride != 2 || self.stem.groups != 1 {
             let got = format!("{}, and {}", self.stem.stride, self.stem.groups);
@@ -103,6 +110,19 @@ impl Network {
 }
 
 impl Network {
+    fn check_taps(&self) -> Result<(), KernelError> {
+        if let Some(place) = self.taps.iter().position(|tap| tap.average == 0) {
+            return Err(wrong(&format!("taps[{place}]"), "window", "1 or more", 0));
+        }
+        let blocks: Vec<usize> = self.taps.iter().map(|tap| tap.blocks).collect();
+        let rising = blocks.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || blocks.last() != Some(&self.blocks.len()) {
+            let expected = format!("rising, and the last after all {} blocks", self.blocks.len());
+            return Err(wrong("taps", "blocks", expected, format!("{blocks:?}")));
+        }
+        Ok(())
+    }
+
     /// Every convolution by its name, in the order in which they are computed.
     pub(crate) fn convolutions(&self) -> Vec<(String, &Convolution)> {
         let mut convolutions = vec![("stem".to_owned(), &self.stem)];

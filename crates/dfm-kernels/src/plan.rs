@@ -17,7 +17,7 @@ use crate::choice::{Way, choose};
 use crate::instructions::InstructionSet;
 use crate::kernels::{Average, Direct, Ends, Kernels, Shared, Stem, Step, Winograd, Work, Worker};
 use crate::layout::{Lanes, Map};
-use crate::network::{Convolution, KernelError, MaxPool, Network};
+use crate::network::{Convolution, KernelError, MaxPool, Network, Tap};
 use crate::team;
 
 /// A network ready to run on pictures of one size.
@@ -29,8 +29,8 @@ use crate::team;
 pub struct Plan {
     /// Channels, height and width of a picture.
     input: [usize; 3],
-    /// Channels, height and width of what it becomes.
-    output: [usize; 3],
+    /// Channels, height and width of what every tap takes.
+    outputs: Vec<[usize; 3]>,
     steps: Vec<Step>,
     arena: usize,
     scratch: usize,
@@ -70,7 +70,9 @@ impl Plan {
             steps: Vec::new(),
         };
         let mut input = layout.stem(network, size).ok_or_else(too_small)?;
-        for block in &network.blocks {
+        let mut taps = Taps::of(network);
+        layout.steps.extend(taps.after(0, &input));
+        for (index, block) in network.blocks.iter().enumerate() {
             // The branch is added to the shortcut where that lies.
             let shortcut = match &block.projection {
                 Some(projection) => layout.convolution(projection, &input, None, false),
@@ -86,26 +88,25 @@ impl Plan {
                 value = next;
             }
             input = value;
+            layout.steps.extend(taps.after(index + 1, &input));
         }
-        layout.steps.push(Step::Average(Average {
-            input: input.at,
-            map: input.map,
-            window: network.average,
-        }));
         Self::assemble(network, size, layout.steps, &layout.buffers).ok_or_else(too_small)
     }
 
-    /// A plan of `steps`, the last an average; `None` if that leaves nothing.
+    /// A plan of `steps`, some of them averages; `None` if one leaves nothing.
     fn assemble(network: &Network, size: [usize; 2], steps: Vec<Step>, buffers: &Buffers) -> Option<Self> {
-        let Some(Step::Average(average)) = steps.last() else { return None };
-        let output = average.shape();
-        if output.contains(&0) {
+        let averages = steps.iter().filter_map(|step| match step {
+            Step::Average(average) => Some(average.shape()),
+            _ => None,
+        });
+        let outputs: Vec<[usize; 3]> = averages.collect();
+        if outputs.iter().any(|shape| shape.contains(&0)) {
             return None;
         }
         let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
         Some(Self {
             input: [network.stem.in_channels_per_group, size[0], size[1]],
-            output,
+            outputs,
             steps,
             arena: buffers.len(),
             scratch,
@@ -113,9 +114,14 @@ impl Plan {
         })
     }
 
-    /// Channels, height and width of the output.
-    pub fn output_shape(&self) -> [usize; 3] {
-        self.output
+    /// Channels, height and width of what every tap takes, in their order.
+    pub fn output_shapes(&self) -> &[[usize; 3]] {
+        &self.outputs
+    }
+
+    /// Values that a picture becomes.
+    fn output_len(&self) -> usize {
+        self.outputs.iter().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     /// Bytes that a run on `threads` threads needs beside the packed weights.
@@ -130,7 +136,8 @@ impl Plan {
     /// # Shapes
     ///
     /// - each picture: `[channels, height, width]`
-    /// - result: `[N, C, h, w]`, see [`output_shape`](Self::output_shape)
+    /// - result: of each picture what every tap takes, `[C, h, w]` one after the other;
+    ///   see [`output_shapes`](Self::output_shapes)
     ///
     /// # Errors
     ///
@@ -138,7 +145,7 @@ impl Plan {
     pub fn run(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
         self.fitting(pictures)?;
         let threads = rayon::current_num_threads();
-        let each: usize = self.output.iter().product();
+        let each = self.output_len();
         let mut features = vec![0.0; pictures.len() * each];
         let apart = pictures.len() / threads * threads;
         let (of_apart, of_rest) = features.split_at_mut(apart * each);
@@ -255,6 +262,30 @@ pub struct StepTime {
 struct Placed {
     at: Range<usize>,
     map: Map,
+}
+
+/// The taps of a network that are still to come, and where the features of the next
+/// begin.
+struct Taps<'a> {
+    left: &'a [Tap],
+    begin: usize,
+}
+
+impl<'a> Taps<'a> {
+    fn of(network: &'a Network) -> Self {
+        Self { left: &network.taps, begin: 0 }
+    }
+
+    /// The step that takes features out of `value`, if there is a tap after so many
+    /// `blocks`.
+    fn after(&mut self, blocks: usize, value: &Placed) -> Option<Step> {
+        let (tap, left) = self.left.split_first().filter(|(tap, _)| tap.blocks == blocks)?;
+        let (input, map) = (value.at.clone(), value.map);
+        let average = Average { input, map, window: tap.average, begin: self.begin };
+        self.begin += average.len();
+        self.left = left;
+        Some(Step::Average(average))
+    }
 }
 
 /// A plan in the making.

@@ -6,7 +6,7 @@
 mod shapes;
 mod support;
 
-use dfm_kernels::{ActivationRanges, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+use dfm_kernels::{ActivationRanges, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
 use shapes::{END_ONLY, SYMMETRIC};
 use support::Noise;
 
@@ -226,7 +226,8 @@ fn odd_ranges_give_the_same_everywhere() {
 #[test]
 fn threads_and_batches_change_no_bit() {
     let mut noise = Noise(8);
-    let network = Network { average: 2, ..noise.network(48, 1, SYMMETRIC) };
+    let taps = vec![Tap { blocks: 2, average: 2 }];
+    let network = Network { taps, ..noise.network(48, 1, SYMMETRIC) };
     let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
     let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let ranges = ranges(&network, [40, 33], &pictures);

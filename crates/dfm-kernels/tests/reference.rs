@@ -6,7 +6,7 @@
 mod shapes;
 mod support;
 
-use dfm_kernels::{Convolution, InstructionSet, KernelError, MaxPool, Network, Plan};
+use dfm_kernels::{Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
 use shapes::{END_ONLY, SYMMETRIC};
 use support::Noise;
 
@@ -194,12 +194,12 @@ fn averages_are_those_of_the_feature_map() {
     let mut network = noise.network(20, 1, SYMMETRIC);
     let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
     for instructions in InstructionSet::available() {
-        network.average = 1;
+        network.taps[0].average = 1;
         let plan = Plan::new(&network, size, instructions).unwrap();
-        let ([channels, height, width], map) = (plan.output_shape(), plan.run(&[&picture]).unwrap());
-        network.average = 3;
+        let ([channels, height, width], map) = (plan.output_shapes()[0], plan.run(&[&picture]).unwrap());
+        network.taps[0].average = 3;
         let plan = Plan::new(&network, size, instructions).unwrap();
-        assert_eq!(plan.output_shape(), [channels, height / 3, width / 3]);
+        assert_eq!(plan.output_shapes(), [[channels, height / 3, width / 3]]);
         let averages = plan.run(&[&picture]).unwrap();
         assert!(!averages.is_empty());
         for (index, average) in averages.iter().enumerate() {
@@ -213,9 +213,34 @@ fn averages_are_those_of_the_feature_map() {
 }
 
 #[test]
+fn every_tap_takes_what_it_would_take_alone() {
+    let mut noise = Noise(4);
+    let mut network = noise.network(20, 1, SYMMETRIC);
+    let taps = [(0, 2), (1, 3), (2, 1)].map(|(blocks, average)| Tap { blocks, average });
+    let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
+    for instructions in InstructionSet::available() {
+        network.taps = taps.to_vec();
+        let plan = Plan::new(&network, size, instructions).unwrap();
+        let mut together = plan.run(&[&picture, &picture]).unwrap();
+        let (mut alone, mut shapes) = (Vec::new(), Vec::<[usize; 3]>::new());
+        for tap in taps {
+            let blocks = network.blocks[..tap.blocks].to_vec();
+            let one = Network { blocks, taps: vec![tap], ..network.clone() };
+            let one = Plan::new(&one, size, instructions).unwrap();
+            shapes.extend(one.output_shapes());
+            alone.extend(one.run(&[&picture]).unwrap());
+        }
+        assert_eq!(plan.output_shapes(), shapes);
+        let second = together.split_off(alone.len());
+        assert!(together == alone && second == alone, "{instructions}");
+    }
+}
+
+#[test]
 fn threads_and_batches_change_no_bit() {
     let mut noise = Noise(8);
-    let network = noise.network(48, 1, SYMMETRIC);
+    let mut network = noise.network(48, 1, SYMMETRIC);
+    network.taps.insert(0, Tap { blocks: 1, average: 2 });
     let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
     let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     for instructions in InstructionSet::available() {
@@ -236,7 +261,8 @@ fn a_picture_that_leaves_nothing_is_refused() {
     let network = Noise(1).network(16, 1, END_ONLY);
     let error = Plan::new(&network, [1, 1], InstructionSet::best()).expect_err("nothing is left");
     assert_eq!(error, KernelError::TooSmall { height: 1, width: 1 });
-    let wide = Network { average: 9, ..Noise(1).network(16, 1, SYMMETRIC) };
+    let taps = vec![Tap { blocks: 2, average: 9 }];
+    let wide = Network { taps, ..Noise(1).network(16, 1, SYMMETRIC) };
     assert!(Plan::new(&wide, [16, 16], InstructionSet::best()).is_err());
     assert!(Plan::new(&network, [0, 5], InstructionSet::best()).is_err());
 }
@@ -260,7 +286,10 @@ fn networks_that_contradict_themselves_are_refused() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused(&|network| network.average = 0), "average: window");
+    assert_eq!(refused(&|network| network.taps[0].average = 0), "taps[0]: window");
+    assert_eq!(refused(&|network| network.taps[0].blocks = 1), "taps: blocks");
+    assert_eq!(refused(&|network| network.taps = vec![network.taps[0]; 2]), "taps: blocks");
+    assert_eq!(refused(&|network| network.taps.clear()), "taps: blocks");
     assert_eq!(refused(&|network| network.stem.stride = 1), "stem: stride");
     assert_eq!(refused(&|network| network.stem.weight.truncate(9)), "stem: weights");
     assert_eq!(refused(&|network| network.blocks[0].branch[0].padding = 0), "blocks[0].branch[0]: kernel");

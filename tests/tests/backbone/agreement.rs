@@ -62,7 +62,8 @@ fn resnet18_agrees_with_torchvision_on_pictures() {
         for (height, width) in [(256, 256), (233, 317)] {
             let input = weights.header().input.with_size(height, width);
             for tap in [Layer::Layer2, Layer::Layer3, Layer::Layer4] {
-                let extractor = FeatureExtractor::new(weights.clone().with_input(input), tap, 4, &device);
+                let extractor =
+                    FeatureExtractor::new(weights.clone().with_input(input), &[tap.pooled(4)], &device);
                 let extractor = extractor.expect("an extractor");
                 let picture = pictures::generated(height as u32, width as u32);
                 let prepared = extractor.preprocessor().prepare(&picture).expect("a prepared picture");

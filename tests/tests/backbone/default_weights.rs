@@ -16,12 +16,12 @@ fn features(device: &str, height: usize, width: usize, change: impl Fn(&mut Inpu
     let weights = BackboneWeights::embedded().expect("the embedded weights");
     let mut input = weights.header().input.with_size(height, width);
     change(&mut input);
-    let extractor =
-        FeatureExtractor::new(weights.with_input(input), Layer::Layer3, 4, &device).expect("an extractor");
+    let extractor = FeatureExtractor::new(weights.with_input(input), &[Layer::Layer3.pooled(4)], &device)
+        .expect("an extractor");
     let picture = pictures::generated(height as u32, width as u32);
     let prepared = extractor.preprocessor().prepare(&picture).expect("a prepared picture");
     let rows = extractor.extract(&[prepared]).expect("features");
-    assert_eq!(rows.dims(), [1, extractor.feature_shape().len()]);
+    assert_eq!(rows.dims(), [1, extractor.row_len()]);
     rows.try_into_vec_as::<f32>().expect("features on the host")
 }
 

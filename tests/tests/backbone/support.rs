@@ -67,13 +67,13 @@ pub(crate) fn features(
     compute: &Compute,
 ) -> Vec<f32> {
     let input = weights.header().input.with_size(height, width);
-    let extractor =
-        FeatureExtractor::new(weights.clone().with_input(input), tap, pool, compute).expect("an extractor");
+    let extractor = FeatureExtractor::new(weights.clone().with_input(input), &[tap.pooled(pool)], compute)
+        .expect("an extractor");
     let architecture = &weights.header().architecture;
     let size = architecture.feature_size(tap, [height, width]);
     let shape =
         FeatureShape::pooled(architecture.channels(tap), size, pool).expect("a map larger than the pool");
-    assert_eq!(extractor.feature_shape(), shape);
+    assert_eq!(extractor.feature_shapes(), [shape]);
     let picture = PreparedPicture {
         pixels: pixels.to_vec(),
         original: PictureSize { width: width as u32, height: height as u32 },

@@ -37,7 +37,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
     })?;
     let input = InputContract::usual_for(&architecture).with_size(flags.size, flags.size);
     let weights = BackboneWeights::random(architecture, flags.layer, input, 0)?;
-    let extractor = FeatureExtractor::new(weights, flags.layer, 1, network::compute()?)?;
+    let extractor = FeatureExtractor::new(weights, &[flags.layer.pooled(1)], network::compute()?)?;
     let noise = CounterGenerator::new(0);
     let side = flags.size as u32;
     let picture = PreparedPicture {

@@ -46,7 +46,7 @@ pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
     let weights = BackboneWeights::from_bytes(&bytes)?;
     drop(bytes);
     let input = weights.header().input.with_size(flags.side, flags.side);
-    let extractor = FeatureExtractor::new(weights.with_input(input), LAYER, 1, compute()?)?;
+    let extractor = FeatureExtractor::new(weights.with_input(input), &[LAYER.pooled(1)], compute()?)?;
     let pictures = pictures(&flags.input, flags.batch, flags.side)?;
     let forward = || Ok::<_, anyhow::Error>(extractor.extract(&pictures)?.into_data());
     std::fs::write(&flags.output, forward()?.as_bytes())

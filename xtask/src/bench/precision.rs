@@ -110,7 +110,7 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
     let input = InputContract::usual_for(&architecture).with_size(SIDE, SIDE);
     let weights = BackboneWeights::random(architecture, LAYER, input, 0)?;
     let compute = Compute::with_instructions(network::compute()?.device().clone(), instructions);
-    let exact = FeatureExtractor::new(weights.clone(), LAYER, 1, compute.clone())?;
+    let exact = FeatureExtractor::new(weights.clone(), &[LAYER.pooled(1)], compute.clone())?;
     let noise = CounterGenerator::new(0);
     let pictures = [PreparedPicture {
         pixels: (0..3 * SIDE.pow(2) as u64).map(|index| input.largest() * noise.unit_f32(index)).collect(),
@@ -118,7 +118,8 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
         placement: Placement::WHOLE,
         content_hash: [0; 32],
     }];
-    let int8 = FeatureExtractor::int8(weights, LAYER, 1, compute, exact.measure_ranges(&pictures)?)?;
+    let int8 =
+        FeatureExtractor::int8(weights, &[LAYER.pooled(1)], compute, exact.measure_ranges(&pictures)?)?;
     let mut times = [Vec::new(), Vec::new()];
     let mut features = [Vec::new(), Vec::new()];
     for round in 0..=rounds {

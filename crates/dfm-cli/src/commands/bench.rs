@@ -74,12 +74,12 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
 }
 
 fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
-    let params = DfmParams { layer: flags.layer, pool: 1, batch: flags.batch, ..DfmParams::default() };
+    let params = DfmParams { taps: vec![flags.layer.pooled(1)], batch: flags.batch, ..DfmParams::default() };
     let backbone = BackboneFlags {
         backbone: Some(flags.arch.clone()),
         weights: Some(flags.weights.clone()),
-        layer: flags.layer,
-        pool: 1,
+        layer: vec![flags.layer],
+        pool: vec![1],
         size: Some(flags.size),
         resize: None,
         seed: 0,

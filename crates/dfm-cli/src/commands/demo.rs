@@ -78,8 +78,8 @@ fn default_backbone(params: &DfmParams) -> BackboneFlags {
     BackboneFlags {
         backbone: None,
         weights: None,
-        layer: params.layer,
-        pool: params.pool,
+        layer: params.taps.iter().map(|tap| tap.layer).collect(),
+        pool: params.taps.iter().map(|tap| tap.pool).collect(),
         size: None,
         resize: None,
         seed: 0,

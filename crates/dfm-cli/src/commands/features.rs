@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture};
+use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture, Tap};
 use safetensors::tensor::{Dtype, View};
 use serde::Serialize;
 
@@ -20,12 +20,7 @@ use crate::{Outcome, args, atomic, input, output};
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute)?;
-    let params = DfmParams {
-        layer: flags.backbone.layer,
-        pool: flags.backbone.pool,
-        batch: flags.batch,
-        ..DfmParams::default()
-    };
+    let params = DfmParams { taps: args::taps(&flags.backbone)?, batch: flags.batch, ..DfmParams::default() };
     params.clone().check()?;
     atomic::check(&flags.output)?;
     let paths = input::expand(&flags.paths, messages);
@@ -48,7 +43,7 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
     }
     write(&rows, extractor, &flags.output)?;
     let mut out = output::stdout();
-    let (count, columns) = (rows.paths.len(), extractor.feature_shape().len());
+    let (count, columns) = (rows.paths.len(), extractor.row_len());
     writeln!(out, "{}: {count} rows of {columns} features", flags.output.display())?;
     Ok(messages.outcome(Outcome::Success))
 }
@@ -92,7 +87,7 @@ fn extract(
         let features = extractor.extract(&pictures)?;
         let values = features.try_into_vec_as::<f32>();
         let values = values.map_err(|error| anyhow::anyhow!("reading features back: {error}"))?;
-        for ((index, last), row) in indices.into_iter().zip(values.chunks(extractor.feature_shape().len())) {
+        for ((index, last), row) in indices.into_iter().zip(values.chunks(extractor.row_len())) {
             if last {
                 progress.step();
             }
@@ -113,6 +108,12 @@ struct Description<'a> {
     paths: &'a [String],
     architecture: &'a str,
     weights_sha256: String,
+    taps: Vec<TapDescription>,
+}
+
+/// The columns of one tap, those of the next behind them.
+#[derive(Serialize)]
+struct TapDescription {
     layer: String,
     pool: usize,
     feature_shape: dfm_core::FeatureShape,
@@ -124,14 +125,16 @@ fn write(rows: &Rows, extractor: &FeatureExtractor, output: &std::path::Path) ->
         paths: &rows.paths,
         architecture: &weights.header().architecture.name,
         weights_sha256: weights.sha256(),
-        layer: extractor.layer().to_string(),
-        pool: extractor.pool(),
-        feature_shape: extractor.feature_shape(),
+        taps: extractor.taps().iter().zip(extractor.feature_shapes()).map(describe).collect(),
     };
     let metadata = HashMap::from([("dfm-features".to_owned(), serde_json::to_string(&description)?)]);
-    let tensor = Matrix { values: &rows.values, shape: [rows.paths.len(), extractor.feature_shape().len()] };
+    let tensor = Matrix { values: &rows.values, shape: [rows.paths.len(), extractor.row_len()] };
     let bytes = safetensors::serialize([("features", tensor)], Some(metadata))?;
     atomic::write(output, |writer| Ok(writer.write_all(&bytes)?))
+}
+
+fn describe((tap, shape): (&Tap, &dfm_core::FeatureShape)) -> TapDescription {
+    TapDescription { layer: tap.layer.to_string(), pool: tap.pool, feature_shape: *shape }
 }
 
 /// Rows `[N, D]` on their way to a file.

@@ -35,8 +35,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     };
     let params = DfmParams {
         calibration,
-        layer: flags.backbone.layer,
-        pool: flags.backbone.pool,
+        taps: args::taps(&flags.backbone)?,
         keep: flags.pca,
         score: flags.score,
         precision: flags.precision,

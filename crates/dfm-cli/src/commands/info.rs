@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind};
+use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -24,7 +24,8 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     // Text from a file that anyone may have written, on its way to a terminal.
     let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {}", plain(&value));
     line("format", format!("version {}, by {}", info.version, info.program))?;
-    line("backbone", format!("{} up to {}, pool {}", info.architecture.name, params.layer, params.pool))?;
+    let taps: Vec<String> = params.taps.iter().map(Tap::to_string).collect();
+    line("backbone", format!("{} up to {}", info.architecture.name, taps.join(" and ")))?;
     line("precision", params.precision.to_string())?;
     line("input", format!("{}×{} pixels, {}", info.input.height, info.input.width, info.input.resize))?;
     if let Some(region) = &params.region {

@@ -31,12 +31,12 @@ pub(crate) struct BackboneFlags {
     /// embedded, random, the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
-    /// The layer whose output is modelled
-    #[arg(long, default_value = "layer3")]
-    pub(crate) layer: Layer,
-    /// Side of the average pool over that output, in cells
-    #[arg(long, default_value_t = 4)]
-    pub(crate) pool: usize,
+    /// The layer whose output is modelled, or several as layer2,layer3
+    #[arg(long, default_value = "layer3", value_delimiter = ',')]
+    pub(crate) layer: Vec<Layer>,
+    /// Side of the average pool over that output, in cells; for several layers one or as many
+    #[arg(long, default_value = "4", value_delimiter = ',')]
+    pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<Size>,

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use dfm_backbone::{
     ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
-    NetworkPrecision,
+    NetworkPrecision, Tap,
 };
 use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
@@ -65,7 +65,7 @@ impl Dfm {
 
         let weights = backbone_weights(&file, options.weights)?;
         let extractor = extractor(&file, &valid, weights, options.compute)?;
-        consistent("feature_shape", &extractor.feature_shape(), &header.feature_shape)?;
+        consistent("feature_shape", &extractor.feature_shapes()[0], &header.feature_shape)?;
         consistent(
             "backbone.architecture",
             &extractor.weights().header().architecture,
@@ -129,13 +129,13 @@ fn extractor(
     let (shape, values) = file.f32(RANGES)?;
     let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
     let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
-    let &DfmParams { layer, pool, .. } = params.params();
-    let mut extractor =
-        FeatureExtractor::int8(weights, layer, pool, compute, ranges).map_err(|error| match error {
+    let mut extractor = FeatureExtractor::int8(weights, &params.params().taps, compute, ranges).map_err(
+        |error| match error {
             // Of the device, not of the file.
             BackboneError::Int8Device => DfmError::Backbone(error),
             other => content("backbone in int8")(other).into(),
-        })?;
+        },
+    )?;
     extractor.set_region(params.params().region.clone()).map_err(content("region"))?;
     extractor.set_tiling(params.params().tiling);
     Ok(extractor)
@@ -148,16 +148,17 @@ fn backbone_weights(
     given: Option<BackboneWeights>,
 ) -> Result<BackboneWeights, DfmError> {
     let Header { backbone, record, .. } = &file.header;
+    let deepest = Tap::deepest(&record.params.taps)?.layer;
     if backbone.included {
         let weights = BackboneWeights::from_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
-        let weights = weights.truncate(record.params.layer).map_err(content("backbone"))?;
+        let weights = weights.truncate(deepest).map_err(content("backbone"))?;
         consistent("backbone.license", &weights.header().license, &backbone.license)?;
         consistent("backbone.source", &weights.header().source, &backbone.source)?;
         consistent("backbone.sha256", &weights.sha256(), &backbone.sha256)?;
         return Ok(weights);
     }
     let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
-        Ok(weights.truncate(record.params.layer)?.with_input(backbone.input))
+        Ok(weights.truncate(deepest)?.with_input(backbone.input))
     };
     if let Some(weights) = given {
         let weights = fitted(weights)?;
@@ -177,8 +178,7 @@ fn backbone_weights(
     let architecture = &backbone.architecture;
     if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
         && Architecture::known(&architecture.name).as_ref() == Some(architecture)
-        && let Ok(weights) =
-            BackboneWeights::random(architecture.clone(), record.params.layer, backbone.input, seed)
+        && let Ok(weights) = BackboneWeights::random(architecture.clone(), deepest, backbone.input, seed)
         && weights.sha256() == backbone.sha256
     {
         return Ok(weights);

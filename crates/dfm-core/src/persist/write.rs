@@ -38,7 +38,7 @@ impl Dfm {
     /// Whatever the writer reports.
     pub fn write(&self, writer: &mut impl Write, options: &SaveOptions) -> Result<WrittenSizes, DfmError> {
         let pca = self.statistics.pca();
-        let (features, components) = (self.extractor.feature_shape().len(), pca.component_count());
+        let (features, components) = (self.extractor.row_len(), pca.component_count());
         let mut tensors = vec![
             ("mean", OwnedTensor::f64(&[features], pca.mean())),
             ("variances", OwnedTensor::f64(&[2], &[pca.total_variance(), pca.residual_variance()])),
@@ -139,7 +139,7 @@ impl Dfm {
                 sha256: weights.sha256(),
                 included: !options.slim,
             },
-            feature_shape: self.extractor.feature_shape(),
+            feature_shape: self.extractor.feature_shapes()[0],
             components,
             calibrated: self.calibration.is_some(),
             fit_statistic: self.kept.is_some(),

@@ -31,7 +31,7 @@ fuzz_target!(|case: Case| {
     let channels = groups * (1 + usize::from(case.per_group) % (80 / groups));
     let pool = MaxPool { before: usize::from(case.before), after: 1 };
     let mut network = noise.network(channels, groups, pool);
-    network.average = 1 + usize::from(case.average % 4);
+    network.taps[0].average = 1 + usize::from(case.average % 4);
     let size = [case.height, case.width].map(|side| 1 + usize::from(side % 70));
     let scale = 10.0_f32.powi(i32::from(case.exponent % 16));
     let picture = noise.take(3 * size[0] * size[1], scale);

@@ -5,16 +5,23 @@ use std::ops::Range;
 use super::Work;
 use crate::layout::{LANES, Map};
 
-/// The last step, and where its input lies.
+/// What takes features out of a map, and where that lies.
 #[derive(Debug)]
 pub(crate) struct Average {
     pub(crate) input: Range<usize>,
     pub(crate) map: Map,
     /// Side of a window, in pixels.
     pub(crate) window: usize,
+    /// Where its features begin among those of the picture.
+    pub(crate) begin: usize,
 }
 
 impl Average {
+    /// Features that there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
+
     /// Channels, height and width of what is left.
     pub(crate) fn shape(&self) -> [usize; 3] {
         [self.map.channels, self.map.height / self.window, self.map.width / self.window]
@@ -31,8 +38,9 @@ impl Average {
         let begin = self.input.start + block * self.map.pixels();
         // SAFETY: the input is written by no step that runs now.
         let input = unsafe { work.arena.slice(begin..begin + self.map.pixels()) };
-        // SAFETY: these channels are this item's alone.
-        let output = unsafe { work.features.slice_mut(channels.start * places..channels.end * places) };
+        let features = [channels.start, channels.end].map(|channel| self.begin + channel * places);
+        // SAFETY: these channels are this item's alone, and of no other tap.
+        let output = unsafe { work.features.slice_mut(features[0]..features[1]) };
         if self.window == 1 {
             for (lane, channel) in output.chunks_exact_mut(places).enumerate() {
                 channel.iter_mut().zip(input).for_each(|(to, pixel)| *to = pixel.0[lane]);

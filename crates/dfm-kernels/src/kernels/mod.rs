@@ -129,7 +129,7 @@ pub(crate) struct Work<'a> {
     pub(crate) picture: &'a [f32],
     /// All feature maps.
     pub(crate) arena: &'a Shared<'a, Lanes>,
-    /// `[C, h, w]`, what the network gives.
+    /// `[C, h, w]` of every tap, one after the other.
     pub(crate) features: Shared<'a, f32>,
     /// How many threads share the step.
     pub(crate) threads: usize,
@@ -158,7 +158,7 @@ pub(crate) enum Step {
     IntegerStem(IntegerStem),
     /// A convolution in whole numbers.
     Integer(IntegerConvolution),
-    /// The average at the end.
+    /// The averages of a tap.
     Average(Average),
 }
 

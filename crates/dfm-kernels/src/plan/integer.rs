@@ -1,11 +1,10 @@
 //! A network laid out in whole numbers.
 
-use super::{ActivationRanges, Placed, Plan};
+use super::{ActivationRanges, Placed, Plan, Taps};
 use crate::buffers::Buffers;
 use crate::instructions::InstructionSet;
 use crate::kernels::{
-    ACTIVATION, Average, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual,
-    Step, Values,
+    ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Step, Values,
 };
 use crate::layout::Map;
 use crate::network::{Block, Convolution, KernelError, Network, wrong};
@@ -30,6 +29,9 @@ impl Plan {
         if network.blocks.is_empty() {
             return Err(wrong("blocks", "length", "1 or more in int8", 0));
         }
+        if network.taps.len() > 1 {
+            return Err(wrong("taps", "number", "1 in int8", network.taps.len()));
+        }
         for (index, (name, convolution)) in network.convolutions().into_iter().enumerate() {
             let limit = if index == 0 { IntegerStem::MOST_TAPS } else { IntegerConvolution::MOST_TAPS };
             let got = convolution.taps();
@@ -53,8 +55,7 @@ impl Plan {
             let values = if index + 1 == network.blocks.len() { Values::Floats } else { Values::Bytes };
             input = layout.block(block, input, values);
         }
-        let Placed { at, map } = input.placed;
-        layout.steps.push(Step::Average(Average { input: at, map, window: network.average }));
+        layout.steps.extend(Taps::of(network).after(network.blocks.len(), &input.placed));
         Self::assemble(network, size, layout.steps, &layout.buffers).ok_or_else(too_small)
     }
 }

@@ -53,7 +53,9 @@ impl Plan {
     /// If a picture is of another size, none is left, or this plan is in int8.
     pub fn ranges(&self, pictures: &[&[f32]]) -> Result<ActivationRanges, KernelError> {
         self.fitting(pictures)?;
-        if self.steps.iter().filter(|step| step.output().is_some()).count() + 1 != self.steps.len() {
+        if self.steps.iter().filter(|step| step.output().is_some()).count() + self.outputs.len()
+            != self.steps.len()
+        {
             return Err(KernelError::Ranges { expected: "a plan in f32".to_owned(), got: "int8".to_owned() });
         }
         let each: Vec<Vec<f32>> = pictures.par_iter().map(|picture| self.largest(picture)).collect();
@@ -69,7 +71,7 @@ impl Plan {
     /// The largest magnitude of the picture, and the largest output of every step.
     fn largest(&self, picture: &[f32]) -> Vec<f32> {
         let mut memory = self.memory_for(1);
-        let mut features = vec![0.0; self.output.iter().product()];
+        let mut features = vec![0.0; self.output_len()];
         let mut largest = vec![picture.iter().fold(0.0, |most: f32, value| most.max(value.abs()))];
         for (index, step) in self.steps.iter().enumerate() {
             {

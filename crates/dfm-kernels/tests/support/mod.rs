@@ -1,6 +1,6 @@
 //! Random networks, for the tests and the fuzz target.
 
-use dfm_kernels::{Block, Convolution, MaxPool, Network};
+use dfm_kernels::{Block, Convolution, MaxPool, Network, Tap};
 
 /// A deterministic stream of numbers in [−1, 1).
 pub(crate) struct Noise(pub(crate) u64);
@@ -58,6 +58,6 @@ impl Noise {
                 self.convolution([width, 2 * width], 1, 1, 1),
             ],
         };
-        Network { stem, pool, blocks: vec![first, second], average: 1 }
+        Network { stem, pool, blocks: vec![first, second], taps: vec![Tap { blocks: 2, average: 1 }] }
     }
 }
