@@ -21,7 +21,12 @@ fn cpu() -> Compute {
 
 fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> DfmParams {
     let calibration = Some(CalibrationParams { kind, false_alarm, ..CalibrationParams::default() });
-    DfmParams { taps: vec![Layer::Layer1.pooled(4)], keep: Keep::Ratio(0.8), calibration, ..DfmParams::default() }
+    DfmParams {
+        taps: vec![Layer::Layer1.pooled(4)],
+        keep: Keep::Ratio(0.8),
+        calibration,
+        ..DfmParams::default()
+    }
 }
 
 fn fit(params: DfmParams, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
@@ -38,7 +43,10 @@ fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
         let architecture = Architecture::known("resnet18").expect("a known architecture");
         let input = InputContract::imagenet().with_size(32, 32);
         let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
-        DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }.check().unwrap().extractor(weights, cpu())
+        DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }
+            .check()
+            .unwrap()
+            .extractor(weights, cpu())
     };
     let preprocessor = extractor.unwrap().preprocessor();
     seeds.map(|seed| preprocessor.prepare(&pictures::good(seed, 32, 32)).expect("prepared")).collect()

@@ -36,7 +36,13 @@ fn fit(params: DfmParams, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
 /// Six components, and fewer where a ratio is asked of eleven pictures.
 fn params(score: ScoreKind) -> DfmParams {
     let calibration = Some(CalibrationParams { quantile: 0.9, ..CalibrationParams::default() });
-    DfmParams { taps: vec![Layer::Layer1.pooled(4)], score, keep: Keep::Ratio(0.97), calibration, ..DfmParams::default() }
+    DfmParams {
+        taps: vec![Layer::Layer1.pooled(4)],
+        score,
+        keep: Keep::Ratio(0.97),
+        calibration,
+        ..DfmParams::default()
+    }
 }
 
 /// The fast way, in coordinates of the whole fit, against the plain one: fit

@@ -118,7 +118,8 @@ impl Dfm {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
                 let (statistic, hashes) = self.kept_statistic("looking for drift")?;
-                let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
+                let (aggregation, shape) =
+                    (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
                 let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, None)?;
                 scorer.scores(&different(hashes)?)?
             }
