@@ -225,6 +225,36 @@ fn features_are_rows_with_the_names_of_their_pictures() {
 }
 
 #[test]
+fn features_of_several_layers_are_those_of_each() {
+    let dfm = program();
+    let rows = |layer: &str, pool: &str, file: &str| {
+        let network = ["--backbone", "resnet18", "--weights", "random", "--size", "64"];
+        let tapped = ["features", "good/00.png", "-o", file, "--layer", layer, "--pool", pool];
+        dfm.run(&[&tapped[..], &network].concat()).expect_code(0);
+        let bytes = fs::read(dfm.path(file)).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        tensors.tensor("features").unwrap().data().to_vec()
+    };
+    let together = rows("layer3,layer1", "2,4", "both.safetensors");
+    assert!(
+        together == [rows("layer1", "4", "a.safetensors"), rows("layer3", "2", "b.safetensors")].concat()
+    );
+    let bytes = fs::read(dfm.path("both.safetensors")).unwrap();
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let entry = &metadata.metadata().as_ref().unwrap()["dfm-features"];
+    let description: Value = serde_json::from_str(entry).unwrap();
+    assert_eq!((&description["layer"], &description["pool"]), (&"layer3".into(), &2.into()));
+    let first = serde_json::json!({"channels": 64, "height": 4, "width": 4});
+    assert_eq!(description["taps"][0]["feature_shape"], first);
+    let refused = |more: &[&str], words: &str| {
+        dfm.run(&[more, &SMALL[..4]].concat()).expect_code(2).expect_said(&[words]);
+    };
+    refused(&["features", "good", "-o", "c", "--layer", "layer1,layer1"], "each once");
+    refused(&["features", "good", "-o", "c", "--layer", "layer1,layer2", "--pool", "1,2,3"], "--pool");
+    refused(&["fit", "good", "-o", "c", "--layer", "layer1,layer2"], "layers of a model");
+}
+
+#[test]
 fn devices_are_listed_and_unknown_ones_refused() {
     let dfm = program();
     let devices = dfm.run(&["devices", "--format", "json"]).expect_code(0).json();

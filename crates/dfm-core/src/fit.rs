@@ -100,6 +100,7 @@ impl ValidDfmParams {
         pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
         each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
+        self.check_model()?;
         let mut pictures = pictures.into_iter().map(Into::into);
         let (extractor, first) = self.in_precision(extractor, &mut pictures)?;
         let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);

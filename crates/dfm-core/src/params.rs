@@ -119,8 +119,8 @@ impl CalibrationParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DfmParams {
-    /// The layers whose outputs are modelled, each by itself, and the average pools
-    /// behind them; in the order of the layers.
+    /// Where features are taken, in the order of the layers. A model is of one tap; of
+    /// several there is an [extractor](ValidDfmParams::extractor) alone.
     pub taps: Vec<Tap>,
     /// How many principal components are kept.
     #[serde(with = "KeepRecord")]
@@ -242,6 +242,22 @@ impl ValidDfmParams {
     /// The parameters as given.
     pub fn params(&self) -> &DfmParams {
         &self.params
+    }
+
+    /// Whether a model can be made with these parameters.
+    ///
+    /// # Errors
+    ///
+    /// If features are taken from more layers than one.
+    pub(crate) fn check_model(&self) -> Result<(), DfmError> {
+        match self.params.taps.len() {
+            1 => Ok(()),
+            count => Err(DfmError::Parameter {
+                name: "layers of a model",
+                expected: "one (several serve `dfm features` alone)",
+                got: count.to_string(),
+            }),
+        }
     }
 
     /// The feature extractor that these parameters ask for, on `compute`: a device, or what

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture, Tap};
 use safetensors::tensor::{Dtype, View};
 use serde::Serialize;
@@ -108,11 +108,14 @@ struct Description<'a> {
     paths: &'a [String],
     architecture: &'a str,
     weights_sha256: String,
+    /// The last tap.
+    #[serde(flatten)]
+    last: TapDescription,
     taps: Vec<TapDescription>,
 }
 
 /// The columns of one tap, those of the next behind them.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct TapDescription {
     layer: String,
     pool: usize,
@@ -121,11 +124,15 @@ struct TapDescription {
 
 fn write(rows: &Rows, extractor: &FeatureExtractor, output: &std::path::Path) -> anyhow::Result<()> {
     let weights = extractor.weights();
+    let taps: Vec<TapDescription> =
+        extractor.taps().iter().zip(extractor.feature_shapes()).map(describe).collect();
+    let last = taps.last().cloned().context("no layer is tapped")?;
     let description = Description {
         paths: &rows.paths,
         architecture: &weights.header().architecture.name,
         weights_sha256: weights.sha256(),
-        taps: extractor.taps().iter().zip(extractor.feature_shapes()).map(describe).collect(),
+        last,
+        taps,
     };
     let metadata = HashMap::from([("dfm-features".to_owned(), serde_json::to_string(&description)?)]);
     let tensor = Matrix { values: &rows.values, shape: [rows.paths.len(), extractor.row_len()] };

@@ -14,7 +14,7 @@ use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::{DfmError, ModelFileError};
 use crate::held_out::different;
 use crate::model::{CompressionRecord, Dfm, FitRecord, Kept, MAX_NAME_BYTES, is_name};
-use crate::params::{CalibrationParams, DfmParams, ScoreKind, ValidDfmParams};
+use crate::params::{CalibrationParams, ScoreKind, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::score::Statistics;
@@ -62,6 +62,7 @@ impl Dfm {
         let file = Container::parse(&bytes)?;
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
+        valid.check_model().map_err(content("parameters"))?;
 
         let weights = backbone_weights(&file, options.weights)?;
         let extractor = extractor(&file, &valid, weights, options.compute)?;
