@@ -168,7 +168,7 @@ fn info_tells_what_fit_was_told() {
     let info = dfm.run(&["info", "m.dfm", "--format", "json"]).expect_code(0).json().remove(0);
     assert_eq!(info["components"], 3);
     assert_eq!(info["record"]["params"]["score"], "nll");
-    assert_eq!(info["record"]["params"]["pool"], 2);
+    assert_eq!(info["record"]["params"]["taps"][0]["pool"], 2);
     assert_eq!(info["record"]["picture_count"], 12);
     assert_eq!(info["source"], "random, seed 9");
     assert_eq!(info["total_bytes"], fs::metadata(dfm.path("m.dfm")).unwrap().len());
@@ -227,6 +227,7 @@ fn features_are_rows_with_the_names_of_their_pictures() {
 #[test]
 fn features_of_several_layers_are_those_of_each() {
     let dfm = program();
+    dfm.save_good();
     let rows = |layer: &str, pool: &str, file: &str| {
         let network = ["--backbone", "resnet18", "--weights", "random", "--size", "64"];
         let tapped = ["features", "good/00.png", "-o", file, "--layer", layer, "--pool", pool];
