@@ -140,7 +140,8 @@ fn large(seed: u64) -> RgbImage {
 fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f64) -> Dfm {
     let kind = CalibrationKind::Split;
     let calibration = Some(CalibrationParams { quantile, kind, ..CalibrationParams::default() });
-    let params = DfmParams { layer: Layer::Layer1, pool: 4, tiling, calibration, ..DfmParams::default() };
+    let params =
+        DfmParams { taps: vec![Layer::Layer1.pooled(4)], tiling, calibration, ..DfmParams::default() };
     let params = params.check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
