@@ -17,19 +17,30 @@ use crate::pca::Pca;
 const PLAIN_EXPONENTS: std::ops::RangeInclusive<i32> = -20..=20;
 
 /// A [`Pca`] on a device.
+///
+/// Few rows meet many components, so that both products take as long as it takes to read
+/// the components. Those lie there twice, row by row and column by column: each product
+/// then reads them in the order of memory, and neither turns them first.
 #[derive(Debug, Clone)]
 pub struct PcaScorer {
     mean: Mean,
+    /// `[K, D]`.
     components: Tensor<2>,
+    /// `[D, K]`.
+    columns: Tensor<2>,
     unit: Unit,
 }
 
 impl PcaScorer {
     pub(crate) fn new(pca: &Pca, device: &Device) -> Self {
-        let columns = pca.mean().len();
+        let (count, columns) = (pca.component_count(), pca.mean().len());
         Self {
             mean: Mean::new(pca.mean(), device),
-            components: upload(pca.components(), [pca.component_count(), columns], device),
+            components: upload(pca.components(), [count, columns], device),
+            columns: Tensor::from_data(
+                TensorData::new(turned(pca.components(), columns), [columns, count]),
+                device,
+            ),
             unit: Unit::near(pca.total_variance().sqrt()),
         }
     }
@@ -41,7 +52,7 @@ impl PcaScorer {
     /// - rows: `[N, D]`
     /// - result: `[N, K]`
     pub fn transform(&self, rows: Tensor<2>) -> Tensor<2> {
-        self.mean.remove(rows).matmul(self.components.clone().transpose())
+        self.coordinates(self.mean.remove(rows)).transpose()
     }
 
     /// What the components cannot reconstruct: `x − x̂`.
@@ -52,8 +63,13 @@ impl PcaScorer {
     /// - result: `[N, D]`
     pub fn residual(&self, rows: Tensor<2>) -> Tensor<2> {
         let centred = self.mean.remove(rows);
-        let coordinates = centred.clone().matmul(self.components.clone().transpose());
-        centred - coordinates.matmul(self.components.clone())
+        let coordinates = self.coordinates(centred.clone());
+        centred - self.columns.clone().matmul(coordinates).transpose()
+    }
+
+    /// Of centred rows `[N, D]`, as columns `[K, N]`.
+    fn coordinates(&self, centred: Tensor<2>) -> Tensor<2> {
+        self.components.clone().matmul(centred.transpose())
     }
 
     /// The squares of [`residual`](Self::residual), in units of
@@ -191,6 +207,22 @@ impl Unit {
 fn read(sums: Tensor<2>) -> Result<Vec<f32>, StatsError> {
     sums.try_into_vec_as::<f32>()
         .map_err(|error| StatsError::Device { operation: "reading scores back", reason: error.to_string() })
+}
+
+/// The columns of `values` `[K, D]` row by row: `[D, K]`.
+fn turned(values: &[f64], columns: usize) -> Vec<f32> {
+    /// Rows that are read side by side: what they hold of a column fills a line of cache.
+    const ROWS: usize = 16;
+    let count = values.len() / columns;
+    let mut turned = vec![0.0; values.len()];
+    for (block, rows) in values.chunks(ROWS * columns).enumerate() {
+        for (column, row) in turned.chunks_exact_mut(count).enumerate() {
+            for (to, from) in row[block * ROWS..].iter_mut().zip(rows.chunks_exact(columns)) {
+                *to = from[column] as f32;
+            }
+        }
+    }
+    turned
 }
 
 fn upload(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {
