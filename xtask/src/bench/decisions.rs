@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::cases::{Case, count_files, words};
 use super::{process, program, report};
-use crate::workspace;
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/decisions.md";
@@ -36,12 +35,7 @@ pub(crate) struct DecisionsFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
-    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
-    let dfm = program::build()?;
-    let scratch = tempfile::tempdir().context("a scratch folder")?;
-    let demo = workspace::root().join("assets/demo");
-    let mut texts = Vec::new();
-    for (name, folder) in [("data", &data), ("demo", &demo)] {
+    let texts = program::on_data_and_demo(&flags.data, "decisions", |dfm, folder, scratch| {
         let good = folder.join("test/good");
         let counts = [count_files(&folder.join("train/good"))?, count_files(&good)?];
         let mut text = format!("{} good pictures to learn, {} to judge.\n\n", counts[0], counts[1]);
@@ -51,11 +45,10 @@ pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
         RATES.iter().for_each(|_| text += "--:|");
         for kind in KINDS {
             eprintln!("{}: {kind}", folder.display());
-            text += &format!("\n{}", row(flags, &dfm, folder, scratch.path(), kind)?);
+            text += &format!("\n{}", row(flags, dfm, folder, scratch, kind)?);
         }
-        println!("{name}: {text}\n");
-        texts.push((format!("decisions-{name}"), text));
-    }
+        Ok(text)
+    })?;
     if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 

@@ -5,7 +5,7 @@
 //! machine is shared by all. With `--peers` the same work by PyTorch and
 //! scikit-learn takes its turns in the same run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -76,6 +76,26 @@ pub(crate) fn run(flags: &ProgramFlags) -> anyhow::Result<()> {
         report::write(&tables)?;
     }
     Ok(())
+}
+
+/// What `text` says of the program, a folder of pictures and a scratch folder, for `data` and
+/// for the bundled pictures; each under the name of its place in a document.
+pub(crate) fn on_data_and_demo(
+    data: &Path,
+    table: &str,
+    text: impl Fn(&Path, &Path, &Path) -> anyhow::Result<String>,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let data = data.canonicalize().with_context(|| data.display().to_string())?;
+    let dfm = build()?;
+    let scratch = tempfile::tempdir().context("a scratch folder")?;
+    let demo = workspace::root().join("assets/demo");
+    let mut texts = Vec::new();
+    for (name, folder) in [("data", &data), ("demo", &demo)] {
+        let text = text(&dfm, folder, scratch.path())?;
+        println!("{name}: {text}\n");
+        texts.push((format!("{table}-{name}"), text));
+    }
+    Ok(texts)
 }
 
 /// Builds the program as command one does; its path.

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::cases::{Case, count_files, words};
 use super::{process, program, report};
-use crate::workspace;
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";
@@ -48,18 +47,11 @@ pub(crate) struct ScoresFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &ScoresFlags) -> anyhow::Result<()> {
-    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
-    let dfm = program::build()?;
-    let scratch = tempfile::tempdir().context("a scratch folder")?;
-    let demo = workspace::root().join("assets/demo");
-    let mut texts = Vec::new();
-    for (name, folder) in [("data", &data), ("demo", &demo)] {
-        let table = table(flags, &dfm, folder, scratch.path())?;
+    let texts = program::on_data_and_demo(&flags.data, "scores", |dfm, folder, scratch| {
+        let table = table(flags, dfm, folder, scratch)?;
         let counts = [count_files(&folder.join("train/good"))?, count_files(&folder.join("test"))?];
-        let text = format!("{} pictures to learn, {} to judge.\n\n{table}", counts[0], counts[1]);
-        println!("{name}: {text}\n");
-        texts.push((format!("scores-{name}"), text));
-    }
+        Ok(format!("{} pictures to learn, {} to judge.\n\n{table}", counts[0], counts[1]))
+    })?;
     if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
