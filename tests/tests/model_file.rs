@@ -173,7 +173,7 @@ fn parts_of_the_wrong_shape_are_refused_by_name() {
 fn values_that_no_fit_gives_are_errors_of_the_file() {
     let files = [
         ("parameters", open().replace("\"pool\":4", "\"pool\":0")),
-        ("parameters", open().replace("\"batch\":8", "\"batch\":99999")),
+        ("parameters", open().replace("\"batch\":16", "\"batch\":99999")),
         ("parameters", open().replace("\"quantile\":0.99", "\"quantile\":7.0")),
         ("calibration", open().with_f64("calibration", |_, _| -1.0)),
         ("calibration", open().with_f64("calibration", |_, _| f64::NAN)),

@@ -142,8 +142,8 @@ pub struct DfmParams {
     pub calibration: Option<CalibrationParams>,
     /// What numbers the network computes in: int8 is faster and differs by some per cent.
     pub precision: NetworkPrecision,
-    /// Pictures that run through the network together. Changes speed and memory,
-    /// not scores.
+    /// Pictures that run through the network together, and whose scores are one product.
+    /// Changes speed and memory, not scores.
     pub batch: usize,
     /// Whether the model keeps what it needs to be merged and updated later:
     /// every direction and each picture's coordinates.
@@ -172,7 +172,7 @@ impl Default for DfmParams {
             compat: None,
             calibration: Some(CalibrationParams::default()),
             precision: NetworkPrecision::F32,
-            batch: 8,
+            batch: 16,
             keep_fit_statistic: true,
             memory: default_memory(),
         }

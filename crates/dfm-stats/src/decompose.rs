@@ -2,9 +2,11 @@
 //! that knows the linear algebra library.
 
 use faer::linalg::matmul::{matmul, triangular};
-use faer::reborrow::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
+use rayon::prelude::*;
+
+use crate::blocks::{divide, for_each_block};
 use crate::error::StatsError;
 
 /// The smallest share of the largest variance that a Gram or scatter matrix is
@@ -12,10 +14,6 @@ use crate::error::StatsError;
 /// (1.7e-15 was measured at 400 × 4096 with half of the variances small), so at
 /// this share 1e-6 relative is kept with a margin of a few.
 const SQUARED_CUT: f64 = 1e-8;
-
-/// Columns that are projected together: a product packs its left side, as many rows at a
-/// time, and memory would feel all of them.
-const COLUMNS_AT_ONCE: usize = 1024;
 
 /// How directions were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +65,9 @@ impl Route {
 /// count as dropped; without one an SVD finds them.
 ///
 /// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
-/// the rows, which are gone before the end, the directions, and five matrices of the
-/// size of the inner products. Where an SVD must run, the directions twice and some
-/// ten such matrices.
+/// the rows, whose memory becomes that of the directions, five matrices of the size of
+/// the inner products. Where an SVD must run, the directions twice and some ten such
+/// matrices.
 pub(crate) fn decompose(
     mut rows: Vec<f64>,
     columns: usize,
@@ -94,22 +92,26 @@ pub(crate) fn decompose(
             largest_dropped: 0.0,
         });
     }
-    rows.iter_mut().for_each(|value| *value /= scale);
-    let matrix = MatRef::from_row_major_slice(&rows, count, columns);
+    divide(&mut rows, scale);
     // Centring takes one direction of N away.
     let most = (count - 1).min(columns);
-    let found = match squared {
-        Route::Gram => gram(matrix, noise / scale, most, limit),
-        _ => scatter(matrix, noise / scale, most, limit),
+    let matrix = MatRef::from_row_major_slice(&rows, count, columns);
+    let products = match squared {
+        Route::Gram => inner_products(matrix, matrix.transpose()),
+        _ => inner_products(matrix.transpose(), matrix),
     };
-    let failed = StatsError::NotConverged { rows: count, columns };
-    let mut parts = found.ok_or_else(|| failed.clone())?;
-    // Any other that is missing may be small rather than absent, and only the SVD can tell.
-    if limit.is_none() && parts.singular_values.len() < most {
-        drop(parts);
-        parts = thin_svd(matrix, noise / scale).ok_or(failed)?;
-    }
-    drop(rows);
+    let failed = || StatsError::NotConverged { rows: count, columns };
+    let eigen = eigen(products, noise / scale, most, limit).ok_or_else(failed)?;
+    let parts = match squared {
+        // A direction that is missing may be small rather than absent, and only the SVD can
+        // tell.
+        _ if limit.is_none() && eigen.singular_values.len() < most => {
+            drop(eigen);
+            thin_svd(matrix, noise / scale).ok_or_else(failed)?
+        }
+        Route::Gram => gram(rows, columns, eigen),
+        _ => scatter(matrix, eigen),
+    };
     let found = parts.finish(columns, scale * unit);
     match found.singular_values.iter().find(|value| !value.is_normal()) {
         Some(_) => Err(StatsError::Range { operation: "decomposition", scale: unit }),
@@ -149,7 +151,10 @@ pub(crate) fn power_of_two(values: &[f64]) -> f64 {
     /// The bits of the exponent. Read off, because a logarithm rounds up next to
     /// the largest number.
     const EXPONENT: u64 = 0x7FF0_0000_0000_0000;
-    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    /// Values that one core looks through at a time.
+    const PART: usize = 1 << 16;
+    let largest_of = |some: &[f64]| some.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let largest = values.par_chunks(PART).map(largest_of).reduce(|| 0.0, f64::max);
     match largest.to_bits() {
         0 => 0.0,
         // Below the normal numbers the bits count up in steps of the smallest one.
@@ -176,13 +181,13 @@ impl Parts {
     fn finish(self, columns: usize, scale: f64) -> Decomposition {
         let Self { mut singular_values, mut directions, mut coordinates, route, cut, dropped } = self;
         let rank = singular_values.len();
-        let mut factors = Vec::with_capacity(rank);
-        for direction in directions.chunks_exact_mut(columns) {
+        let turned = directions.par_chunks_exact_mut(columns).map(|direction| {
             let norm = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
             let sign = sign_of(direction);
             direction.iter_mut().for_each(|value| *value *= sign / norm);
-            factors.push(sign * scale);
-        }
+            sign * scale
+        });
+        let factors: Vec<f64> = turned.collect();
         for row in coordinates.chunks_exact_mut(rank.max(1)) {
             row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
         }
@@ -207,31 +212,37 @@ struct Dropped {
     largest: f64,
 }
 
-fn gram(rows: MatRef<'_, f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Parts> {
-    let Eigen { singular_values, vectors, cut, dropped } =
-        eigen(inner_products(rows, rows.transpose()), noise, most, limit)?;
-    let (columns, rank) = (rows.ncols(), singular_values.len());
-    // Xᵀ U has the directions as columns, each as long as its singular value.
-    let mut directions = vec![0.0; rank * columns];
-    let mut product = MatMut::from_column_major_slice_mut(&mut directions, columns, rank);
-    for first in (0..columns).step_by(COLUMNS_AT_ONCE) {
-        let some = COLUMNS_AT_ONCE.min(columns - first);
-        let (left, part) = (rows.subcols(first, some), product.rb_mut().subrows_mut(first, some));
-        matmul(part, Accum::Replace, left.transpose(), vectors.as_ref(), 1.0, Par::rayon(0));
-    }
+/// Directions in the place of the rows.
+fn gram(mut rows: Vec<f64>, columns: usize, eigen: Eigen) -> Parts {
+    let Eigen { singular_values, vectors, cut, dropped } = eigen;
+    let (count, rank) = (vectors.nrows(), vectors.ncols());
+    for_each_block(&mut rows, columns, |block| {
+        let some = block[0].len();
+        let from: Vec<f64> = block.iter().flat_map(|row| row.iter().copied()).collect();
+        let mut to = vec![0.0; rank * some];
+        // Xᵀ U has the directions as columns, each as long as its singular value.
+        let product = MatMut::from_column_major_slice_mut(&mut to, some, rank);
+        let left = MatRef::from_column_major_slice(&from, some, count);
+        matmul(product, Accum::Replace, left, vectors.as_ref(), 1.0, Par::Seq);
+        block
+            .iter_mut()
+            .zip(to.chunks_exact(some))
+            .for_each(|(row, direction)| row.copy_from_slice(direction));
+    });
+    rows.truncate(rank * columns);
+    rows.shrink_to_fit();
     let coordinates = by_rows(vectors.as_ref(), |index| singular_values[index]);
-    Some(Parts { singular_values, directions, coordinates, route: Route::Gram, cut, dropped })
+    Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped }
 }
 
-fn scatter(rows: MatRef<'_, f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Parts> {
-    let Eigen { singular_values, vectors, cut, dropped } =
-        eigen(inner_products(rows.transpose(), rows), noise, most, limit)?;
+fn scatter(rows: MatRef<'_, f64>, eigen: Eigen) -> Parts {
+    let Eigen { singular_values, vectors, cut, dropped } = eigen;
     let (count, rank) = (rows.nrows(), singular_values.len());
     let mut coordinates = vec![0.0; count * rank];
     let product = MatMut::from_row_major_slice_mut(&mut coordinates, count, rank);
     matmul(product, Accum::Replace, rows, vectors.as_ref(), 1.0, Par::rayon(0));
     let directions = by_rows(vectors.transpose(), |_| 1.0);
-    Some(Parts { singular_values, directions, coordinates, route: Route::Scatter, cut, dropped })
+    Parts { singular_values, directions, coordinates, route: Route::Scatter, cut, dropped }
 }
 
 fn thin_svd(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {

@@ -28,6 +28,7 @@
 //! # Ok::<(), dfm_stats::StatsError>(())
 //! ```
 
+mod blocks;
 mod compression;
 mod decompose;
 mod drift;

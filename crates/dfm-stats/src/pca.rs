@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use crate::blocks::copy;
 use crate::compression::Compression;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
@@ -102,7 +103,7 @@ impl ValidPcaParams {
         let left_out = columns - count;
         Ok(Pca {
             mean: statistic.mean().to_vec(),
-            components: statistic.directions()[..count * columns].to_vec(),
+            components: copy(&statistic.directions()[..count * columns]),
             explained_variance,
             residual_variance: if left_out == 0 { 0.0 } else { discarded / left_out as f64 },
             total_variance: all * unit,

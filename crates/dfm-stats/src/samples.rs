@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::blocks::copy;
 use crate::error::StatsError;
 
 /// Rows `[N, D]` of finite numbers, at least one of each; row by row, on the host.
@@ -84,6 +85,11 @@ impl Samples {
     /// All values, row by row.
     pub fn as_slice(&self) -> &[f64] {
         &self.values
+    }
+
+    /// Every row once more, copied by all cores.
+    pub(crate) fn copy(&self) -> Self {
+        Self { values: copy(&self.values), columns: self.columns }
     }
 
     /// All values, row by row, without the table.

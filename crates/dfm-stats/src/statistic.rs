@@ -1,5 +1,6 @@
 //! What a fit knows of its rows: everything that later fits can be made from.
 
+use crate::blocks::centre;
 use crate::compression::Compression;
 use crate::decompose::{Decomposition, Route, decompose, multiply, power_of_two};
 use crate::error::{StatsError, check_values};
@@ -35,12 +36,12 @@ impl FitStatistic {
     ///
     /// As for [`of_owned`](Self::of_owned).
     pub fn of(samples: &Samples) -> Result<Self, StatsError> {
-        Self::of_owned(samples.clone())
+        Self::of_owned(samples.copy())
     }
 
     /// [`of`](Self::of), using up the rows.
     ///
-    /// Cost: `O(N · D · min(N, D))` work, and `8 · N · D` bytes beside the rows.
+    /// Cost: `O(N · D · min(N, D))` work. The rows' memory becomes that of the directions.
     ///
     /// # Errors
     ///
@@ -59,13 +60,8 @@ impl FitStatistic {
         // values stay finite.
         let scale = power_of_two(&centred);
         let divisor = if scale == 0.0 { 1.0 } else { scale };
-        centred.iter_mut().for_each(|value| *value /= divisor);
-        let mut mean = centre(&mut centred, columns);
-        // What the first pass lost to rounding: without it, columns that are all
-        // the same would seem to vary.
-        for (mean, rest) in mean.iter_mut().zip(centre(&mut centred, columns)) {
-            *mean = ((*mean + rest) * divisor).clamp(f64::MIN, f64::MAX);
-        }
+        let mut mean = centre(&mut centred, columns, divisor);
+        mean.iter_mut().for_each(|mean| *mean = (*mean * divisor).clamp(f64::MIN, f64::MAX));
         let length = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>() * divisor * divisor;
         let lengths: Vec<f64> =
             limit.map_or_else(Vec::new, |_| centred.chunks_exact(columns).map(length).collect());
@@ -257,24 +253,6 @@ impl FitStatistic {
     pub fn compression(&self) -> Option<&Compression> {
         self.compression.as_ref()
     }
-}
-
-/// Takes the mean of each column off and returns it.
-fn centre(rows: &mut [f64], columns: usize) -> Vec<f64> {
-    let mut mean = vec![0.0; columns];
-    for row in rows.chunks_exact(columns) {
-        for (sum, value) in mean.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-    let count = (rows.len() / columns) as f64;
-    mean.iter_mut().for_each(|sum| *sum /= count);
-    for row in rows.chunks_exact_mut(columns) {
-        for (value, mean) in row.iter_mut().zip(&mean) {
-            *value -= mean;
-        }
-    }
-    mean
 }
 
 /// Checks that values fall and are positive and finite.

@@ -24,8 +24,8 @@ const WEIGHTS: &str = "assets/weights/resnet50_1by2-layer3-f16.safetensors";
 pub(super) const SIZE: [usize; 2] = [256, 512];
 /// Features of a picture.
 pub(super) const COLUMNS: usize = 16_384;
-/// Pictures that are extracted or scored together.
-pub(super) const BATCH: usize = 8;
+/// Pictures that are extracted or scored together: what `dfm` takes by default.
+pub(super) const BATCH: usize = 16;
 /// The share of the variance that components are to explain.
 const RATIO: f64 = 0.97;
 /// A second run is no longer slowed down by first touches of memory; of a longer one that
