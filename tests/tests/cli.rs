@@ -166,7 +166,7 @@ fn info_tells_what_fit_was_told() {
         ["fit", "good", "-o", "m.dfm", "--pca", "3", "--score", "nll", "--pool", "2", "--seed", "9"];
     dfm.run(&[&arguments, SMALL.as_slice()].concat()).expect_code(0);
     let info = dfm.run(&["info", "m.dfm", "--format", "json"]).expect_code(0).json().remove(0);
-    assert_eq!(info["components"], 3);
+    assert_eq!(info["taps"][0]["components"], 3);
     assert_eq!(info["record"]["params"]["score"], "nll");
     assert_eq!(info["record"]["params"]["taps"][0]["pool"], 2);
     assert_eq!(info["record"]["picture_count"], 12);
@@ -174,6 +174,14 @@ fn info_tells_what_fit_was_told() {
     assert_eq!(info["total_bytes"], fs::metadata(dfm.path("m.dfm")).unwrap().len());
     let table = dfm.run(&["info", "m.dfm"]).expect_code(0).out;
     assert!(table.contains("resnet18 up to layer1, pool 2"), "{table}");
+    let several = ["fit", "good", "-o", "m.dfm", "--pca", "3", "--layer", "layer2,layer1", "--pool", "4,2"];
+    let said = dfm.run(&[&several, &SMALL[..4]].concat()).expect_code(0).out;
+    assert!(said.contains("layer1: 12 pictures, 3 components") && said.contains("layer2: 12"), "{said}");
+    let info = dfm.run(&["info", "m.dfm", "--format", "json"]).expect_code(0).json().remove(0);
+    assert_eq!((&info["taps"][0]["layer"], &info["taps"][1]["layer"]), (&"layer1".into(), &"layer2".into()));
+    assert_eq!((&info["taps"][0]["pool"], &info["taps"][1]["pool"]), (&2.into(), &4.into()));
+    let table = dfm.run(&["info", "m.dfm"]).expect_code(0).out;
+    assert!(table.contains("up to layer1, pool 2 and layer2, pool 4"), "{table}");
 }
 
 #[test]
@@ -252,7 +260,8 @@ fn features_of_several_layers_are_those_of_each() {
     };
     refused(&["features", "good", "-o", "c", "--layer", "layer1,layer1"], "each once");
     refused(&["features", "good", "-o", "c", "--layer", "layer1,layer2", "--pool", "1,2,3"], "--pool");
-    refused(&["fit", "good", "-o", "c", "--layer", "layer1,layer2"], "layers of a model");
+    let likelihood = ["fit", "good", "-o", "c", "--layer", "layer1,layer2", "--score", "nll"];
+    refused(&likelihood, "several layers");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
         Ok(())
     });
     assert_eq!(refused, [4]);
-    let hashes = |model: &Dfm| model.fit_statistic().unwrap().1.to_vec();
+    let hashes = |model: &Dfm| model.fit_statistics().unwrap().1.to_vec();
     let without = params.fit(extractor(), good).unwrap();
     assert_eq!(hashes(&model.unwrap()), hashes(&without));
     let error = params.fit(extractor(), with_bad).unwrap_err();

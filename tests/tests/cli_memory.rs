@@ -38,9 +38,9 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
     assert!(run.out.contains("directions fitted into memory"), "{}", run.out);
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
     let (small, exact) = (info(&dfm, "small.dfm"), info(&dfm, "exact.dfm"));
-    assert!(exact["record"]["compression"].is_null());
-    let compression = &small["record"]["compression"];
-    assert_eq!(small["record"]["rank"], compression["limit"]);
+    assert!(exact["record"]["taps"][0]["compression"].is_null());
+    let compression = &small["record"]["taps"][0]["compression"];
+    assert_eq!(small["record"]["taps"][0]["rank"], compression["limit"]);
     let dropped = compression["dropped_share"].as_f64().unwrap();
     assert!(dropped > 0.0 && dropped < 0.2, "{dropped}");
     let table = dfm.run(&["info", "small.dfm"]).expect_code(0);
@@ -62,11 +62,11 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
 fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let dfm = program(80);
     fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
-    let limit = info(&dfm, "small.dfm")["record"]["compression"]["limit"].clone();
+    let limit = info(&dfm, "small.dfm")["record"]["taps"][0]["compression"]["limit"].clone();
     dfm.run(&["update", "small.dfm", "new"]).expect_code(0);
     dfm.run(&["forget", "small.dfm", "good/007.png"]).expect_code(0);
     let record = info(&dfm, "small.dfm")["record"].clone();
-    assert_eq!((record["picture_count"].clone(), record["rank"].clone()), (81.into(), limit));
+    assert_eq!((record["picture_count"].clone(), record["taps"][0]["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
     dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
     assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 82);
@@ -94,7 +94,7 @@ fn a_compressed_model_whose_books_do_not_fit_is_refused() {
     let dfm = program(80);
     fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
     let bytes = std::fs::read(dfm.path("small.dfm")).unwrap();
-    let limit = &info(&dfm, "small.dfm")["record"]["compression"]["limit"];
+    let limit = &info(&dfm, "small.dfm")["record"]["taps"][0]["compression"]["limit"];
     let bad = ModelFile::open(&bytes).replace(&format!("\"limit\":{limit}"), "\"limit\":0");
     std::fs::write(dfm.path("bad.dfm"), bad.close()).unwrap();
     dfm.run(&["predict", "bad.dfm", "new"]).expect_code(2).expect_said(&["bad.dfm", "compression"]);

@@ -116,7 +116,7 @@ fn verbose_says_what_runs_where_and_quiet_says_errors_alone() {
     let run = predict(&["-v"]).expect_code(0);
     assert!(!run.err.contains("00.png"), "{}", run.err);
     run.expect_said(&["model m.dfm", "self-tested in", "12 pictures read and judged in"]);
-    predict(&["-vv"]).expect_code(0).expect_said(&["00.png: decoded in", "a batch of 8 pictures"]);
+    predict(&["-vv"]).expect_code(0).expect_said(&["00.png: decoded in", "a batch of 12 pictures"]);
     let quiet = predict(&["-q"]).expect_code(0);
     assert_eq!((quiet.err.as_str(), quiet.out.lines().count()), ("", 13));
     fs::write(dfm.path("good/zz.png"), b"no picture").unwrap();
@@ -190,6 +190,7 @@ fn json_has_the_documented_fields_and_no_others() {
     let info = first(&["info", "model.dfm"]);
     assert_documented("## `dfm info --format json`", &info);
     assert_documented("### `calibration`", &info["calibration"]);
+    assert_documented("### `taps`", &info["taps"][0]);
     let audit = first(&["audit", "model.dfm"]);
     assert_documented("## `dfm audit --format json`", &audit);
     assert_documented("### Each of `worst`", &audit["worst"][0]);

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 const COLUMNS: usize = 1024;
 /// Two hashes, the values, a hash: see docs/model-format.md.
 const RECORD: usize = 32 + 32 + 4 * COLUMNS + 32;
-/// Pictures that go through the network together unless told otherwise.
+/// Pictures that go through the network together in these fits, unless one says otherwise.
 const BATCH: usize = 8;
 /// Whatever takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,7 +41,8 @@ fn break_at(dfm: &Program, place: usize) {
 
 fn arguments<'a>(model: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let components: &[&str] = if more.contains(&"--pca") { &[] } else { &["--pca", "8"] };
-    [&["fit", "good", "-o", model, "--skip-bad"], SMALL.as_slice(), components, more].concat()
+    let batch: &[&str] = if more.contains(&"--batch") { &[] } else { &["--batch", "8"] };
+    [&["fit", "good", "-o", model, "--skip-bad"], SMALL.as_slice(), components, batch, more].concat()
 }
 
 fn fit(dfm: &Program, model: &str, more: &[&str]) -> Finished {

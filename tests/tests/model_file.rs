@@ -240,7 +240,7 @@ fn a_split_that_contradicts_itself_is_refused() {
 fn names_that_no_fit_gives_are_refused() {
     const NAMES: &str = "picture_names";
     let mut model = fitted(DfmParams::default());
-    let (_, hashes) = model.fit_statistic().unwrap();
+    let (_, hashes) = model.fit_statistics().unwrap();
     let first = hashes[0];
     model.name_pictures([(first, "line/a.png".to_owned())]);
     let file = ModelFile::open(&bytes(&model, false));
@@ -309,7 +309,7 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
                 let file = bytes(&model, slim);
                 for (name, device) in devices::available() {
                     let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(device)).expect(&name);
-                    assert_eq!(read.fit_statistic().is_some(), params.keep_fit_statistic);
+                    assert_eq!(read.fit_statistics().is_some(), params.keep_fit_statistic);
                     assert_eq!(read.calibration(), model.calibration());
                     for (actual, expected) in
                         read.predict(&new, PredictOptions::default()).unwrap().iter().zip(&expected)
@@ -328,10 +328,13 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
 #[test]
 fn the_record_says_where_the_rank_was_cut_and_what_the_gaussian_is() {
     let info = ModelInfo::read(&mut FILE.as_slice(), LoadOptions::MAX_BYTES).unwrap();
-    let gaussian = info.record.gaussian.expect("a likelihood");
+    let gaussian = info.record.taps[0].gaussian.clone().expect("a likelihood");
     // Twelve pictures in five components: more rows than columns.
     assert_eq!((gaussian.rank, gaussian.route.as_str()), (5, "scatter"));
-    assert!(info.record.rank_cut > 0.0 && info.record.rank_cut <= 1e-8);
+    assert!(info.record.taps[0].rank_cut > 0.0 && info.record.taps[0].rank_cut <= 1e-8);
     let error = refused(&open().replace("{\"rank\":5", "{\"rank\":4"));
-    assert!(matches!(error, ModelFileError::Inconsistent { what: "record.gaussian.rank", .. }), "{error}");
+    assert!(
+        matches!(error, ModelFileError::Inconsistent { what: "record.taps.gaussian.rank", .. }),
+        "{error}"
+    );
 }

@@ -164,7 +164,7 @@ fn a_model_reads_back_as_it_was_written() {
         assert_eq!(read.record(), model.record());
         assert_eq!(written(&read, false), file, "{score:?}: writing what was read gives other bytes");
         let info = ModelInfo::read(&mut file.as_slice(), LoadOptions::MAX_BYTES).unwrap();
-        assert_eq!(info.components, model.component_count());
+        assert_eq!(info.taps[0].components, model.component_count());
         assert_eq!(info.total_bytes, file.len() as u64);
         assert_eq!(info.threshold, model.calibration().map(|calibration| calibration.threshold()));
     }
@@ -205,7 +205,7 @@ fn a_slim_model_needs_its_own_weights() {
 fn the_kept_statistic_can_be_left_out() {
     let whole = fit(small_params(), &GOOD, &flex()).unwrap();
     let lean = fit(DfmParams { keep_fit_statistic: false, ..small_params() }, &GOOD, &flex()).unwrap();
-    assert!(lean.fit_statistic().is_none());
+    assert!(lean.fit_statistics().is_none());
     assert!(written(&lean, false).len() < written(&whole, false).len());
     assert_eq!(scores(&lean, &unseen()), scores(&whole, &unseen()));
 }

@@ -86,7 +86,7 @@ fn the_threshold_of_shrunk_scores_is_that_of_models_fitted_without_each_picture(
         let mean = share * pca.explained_variance().iter().sum::<f64>() / pca.component_count() as f64;
         let shrinkage = match score {
             ScoreKind::Nll => {
-                Shrinkage::new(model.record().gaussian.as_ref().unwrap().shrinkage, mean).unwrap()
+                Shrinkage::new(model.record().taps[0].gaussian.as_ref().unwrap().shrinkage, mean).unwrap()
             }
             _ => ProbabilisticPca::of(&whole, pca).unwrap().shrinkage(),
         };

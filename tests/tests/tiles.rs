@@ -212,7 +212,7 @@ fn the_threshold_is_one_of_pictures() {
 fn tiles_of_a_picture_come_and_go_together() {
     let model = fit(Some(TILING), 0..8, 0.99);
     let hash = plain().prepare(&large(3)).unwrap().content_hash;
-    let hashes = model.fit_statistic().unwrap().1;
+    let hashes = model.fit_statistics().unwrap().1;
     assert_eq!(hashes.iter().filter(|other| **other == hash).count(), 6);
     let preprocessor = model.preprocessor();
     let again = (2..4).flat_map(|seed| tiles(&preprocessor, &large(seed)));

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::error::DfmError;
-use crate::held_out::{HeldOutScorer, different};
+use crate::held_out::different;
 use crate::model::Dfm;
+use crate::taps::HeldOutScorers;
 
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
 /// fence, beyond which about one normal number in 850 000 lies.
@@ -53,14 +54,16 @@ impl Dfm {
     /// If the model keeps no fit statistic, and as for the threshold of a fit.
     pub fn audit(&self) -> Result<Audit, DfmError> {
         self.in_one_piece()?;
-        let (statistic, hashes) = self.kept_statistic("auditing")?;
+        let kept = self.kept("auditing")?;
+        let hashes = &kept.content_hashes;
         let rows = different(hashes)?;
         let params = self.record.params.clone().check()?;
         // Of all pictures, which after a split are more than the model was fitted on.
-        let statistics = params.statistics(statistic)?;
-        let shape = self.extractor.feature_shapes()[0];
-        let scores = HeldOutScorer::new(statistic, &statistics, params.params().aggregation, shape, None)?
-            .scores(&rows)?;
+        let statistics = kept.statistics.iter().map(|statistic| params.statistics(statistic));
+        let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
+        let (aggregation, shapes) = (params.params().aggregation, self.extractor.feature_shapes());
+        let scores =
+            HeldOutScorers::new(&kept.statistics, &statistics, aggregation, shapes, None)?.scores(&rows)?;
         let fence = fence(&scores);
         let mut pictures: Vec<AuditedPicture> = rows
             .iter()

@@ -36,6 +36,13 @@ impl Compat {
                 params.aggregation.to_string(),
             );
         }
+        if params.taps.len() > 1 {
+            return refused(
+                "layers",
+                "one with --compat anomalib, which has no more",
+                params.taps.len().to_string(),
+            );
+        }
         match params.keep {
             // Which component a rounded sum of shares reaches 1 at depends on the machine.
             Keep::Ratio(1.0) | Keep::Components(1) => refused(

@@ -10,94 +10,64 @@ use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGau
 use crate::calibrate::Calibration;
 use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::DfmError;
-use crate::held_out::{HeldOutScorer, different};
-use crate::model::{CompressionRecord, Dfm, FitRecord, GaussianRecord};
+use crate::held_out::different;
+use crate::kept::Kept;
+use crate::model::{Dfm, Judged};
 use crate::params::{ScoreKind, ValidDfmParams};
+use crate::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 use crate::score::Statistics;
 use crate::self_test::SelfTest;
 use crate::split::{self, calibrating};
+use crate::taps::{HeldOutScorers, TapScorers};
 
 /// The most different pictures of a jackknife+: with as many directions, a new picture takes
 /// about 10⁹ operations, some tenths of a second.
 const MAX_JACKKNIFE: usize = 1000;
 
+/// The most maps of good pictures whose largest cells decide the threshold of cells: each takes
+/// as many operations as there are values in all directions.
+const MOST_MAPS: usize = 256;
+
 impl ValidDfmParams {
-    /// The model of pictures whose features have this `statistic`, with the content hash of
-    /// each.
+    /// The model of the pictures that are `kept`.
     ///
     /// # Errors
     ///
     /// If the pictures do not vary, are too few for the threshold, or the statistics
     /// refuse.
-    pub(crate) fn derive(
-        &self,
-        extractor: FeatureExtractor,
-        statistic: FitStatistic,
-        content_hashes: Vec<[u8; 32]>,
-    ) -> Result<Dfm, DfmError> {
-        let pictures = content_hashes.len();
-        if statistic.rank() == 0 {
+    pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
+        let pictures = kept.content_hashes.len();
+        if kept.statistics.iter().any(|statistic| statistic.rank() == 0) {
             return Err(DfmError::NoVariation { pictures });
         }
-        let different = different(&content_hashes)?;
-        let calibration = self.params().calibration;
-        let held_out = match calibration.map(|calibration| calibration.kind) {
-            Some(CalibrationKind::Split) => calibrating(&different, &content_hashes)?,
+        let different = different(&kept.content_hashes)?;
+        let held_out = match self.params().calibration.map(|calibration| calibration.kind) {
+            Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
             Some(CalibrationKind::JackknifePlus) if different.len() > MAX_JACKKNIFE => {
                 return Err(DfmError::TooManyForJackknife { limit: MAX_JACKKNIFE, got: different.len() });
             }
             _ => Vec::new(),
         };
-        let fitted = self.fitted(&statistic, &content_hashes, &held_out)?;
-        let statistics = self.statistics(&fitted)?;
-        let (calibration, scores) = match calibration {
-            Some(calibration) => {
-                let aggregation = self.params().aggregation;
-                let scores = match calibration.kind {
-                    CalibrationKind::Split if self.params().tiling.is_some() => {
-                        let rows = (&*held_out, &*content_hashes);
-                        split::scores_of_tiles(&statistic, rows, &statistics, aggregation, &extractor)?
-                    }
-                    CalibrationKind::Split => {
-                        split::scores(&statistic, &held_out, &statistics, aggregation, &extractor)?
-                    }
-                    CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
-                        let (shape, ratio) = (extractor.feature_shapes()[0], self.params().own_ratio());
-                        HeldOutScorer::new(&statistic, &statistics, aggregation, shape, ratio)?
-                            .scores(&different)?
-                    }
-                };
-                let scores = HeldOutScores::new(calibration.kind, scores)?;
-                (Some(Calibration::from_held_out(&scores, calibration)?), Some(scores))
-            }
-            None => (None, None),
-        };
+        let fitted = fitted(&kept, &held_out)?;
+        let statistics =
+            fitted.iter().map(|statistic| self.statistics(statistic)).collect::<Result<Vec<_>, _>>()?;
+        let rows = if held_out.is_empty() { &different } else { &held_out };
+        let judged = self.hold_out(&kept, rows, &statistics, &extractor)?;
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: pictures,
-            held_out: pictures - fitted.sample_count(),
-            rank: fitted.rank(),
-            route: fitted.route().map_or("read", Route::name).to_owned(),
-            rank_cut: fitted.rank_cut().unwrap_or(0.0),
-            gaussian: statistics.gaussian().map(|gaussian| GaussianRecord {
-                rank: gaussian.rank(),
-                route: gaussian.route().map_or("read", Route::name).to_owned(),
-                shrinkage: gaussian.shrinkage_intensity().unwrap_or(0.0),
-            }),
-            compression: fitted.compression().map(|compression| CompressionRecord {
-                limit: compression.limit(),
-                error_bound: compression.error_bound(),
-                dropped_share: {
-                    let total = statistics.pca().total_variance() * (fitted.sample_count() - 1) as f64;
-                    compression.dropped() / total
-                },
-            }),
+            held_out: pictures - fitted[0].sample_count(),
+            taps: fitted
+                .iter()
+                .zip(&statistics)
+                .map(|(fitted, model)| TapRecord::of(fitted, model))
+                .collect(),
         };
-        let scorer = statistics.scorer(self.params().aggregation, extractor.device());
-        let self_test = SelfTest::record(&extractor, &scorer)?;
+        let scorers = TapScorers::new(&statistics, self.params().aggregation, &extractor);
+        let self_test = SelfTest::record(&extractor, &scorers)?;
         drop(fitted);
-        let kept = self.params().keep_fit_statistic.then_some((statistic, content_hashes));
-        Ok(Dfm::assemble(extractor, statistics, calibration, scores, record, self_test, kept))
+        let kept = self.params().keep_fit_statistic.then_some(kept);
+        Ok(Dfm::assemble(extractor, statistics, judged, record, self_test, kept))
     }
 
     /// What scores are computed from, of pictures of this statistic.
@@ -115,25 +85,94 @@ impl ValidDfmParams {
         })
     }
 
-    /// The statistic of the pictures that are not `held_out`, with no copy of those.
-    fn fitted<'a>(
+    /// What models without them say of the pictures that calibrate, in these `rows`.
+    fn hold_out(
         &self,
-        statistic: &'a FitStatistic,
-        content_hashes: &[[u8; 32]],
-        held_out: &[Row],
-    ) -> Result<Cow<'a, FitStatistic>, DfmError> {
-        if held_out.is_empty() {
-            return Ok(Cow::Borrowed(statistic));
+        kept: &Kept,
+        rows: &[Row],
+        statistics: &[Statistics],
+        extractor: &FeatureExtractor,
+    ) -> Result<Judged, DfmError> {
+        let Some(calibration) = self.params().calibration else { return Ok(Judged::default()) };
+        let aggregation = self.params().aggregation;
+        let (scores, peaks) = match calibration.kind {
+            CalibrationKind::Split if self.params().tiling.is_some() => {
+                split::scores_of_tiles(kept, rows, statistics, aggregation, extractor)?
+            }
+            CalibrationKind::Split => {
+                split::scores(&kept.statistics, rows, statistics, aggregation, extractor)?
+            }
+            CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
+                let (shapes, ratio) = (extractor.feature_shapes(), self.params().own_ratio());
+                let scorers = HeldOutScorers::new(&kept.statistics, statistics, aggregation, shapes, ratio)?;
+                (scorers.scores(rows)?, scorers.peaks(&first_by_hash(rows, &kept.content_hashes))?)
+            }
+        };
+        let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
+        let scores = HeldOutScores::new(calibration.kind, scores)?;
+        Ok(Judged {
+            calibration: Some(Calibration::from_held_out(&scores, calibration)?),
+            cell_threshold: match peaks.is_empty() || compressed {
+                true => None,
+                false => {
+                    Some(HeldOutScores::new(calibration.kind, peaks)?.quantile(calibration.share_below()))
+                }
+            },
+            scores: Some(scores),
+        })
+    }
+}
+
+impl TapRecord {
+    fn of(fitted: &FitStatistic, statistics: &Statistics) -> Self {
+        Self {
+            rank: fitted.rank(),
+            route: fitted.route().map_or("read", Route::name).to_owned(),
+            rank_cut: fitted.rank_cut().unwrap_or(0.0),
+            components: statistics.pca().component_count(),
+            gaussian: statistics.gaussian().map(|gaussian| GaussianRecord {
+                rank: gaussian.rank(),
+                route: gaussian.route().map_or("read", Route::name).to_owned(),
+                shrinkage: gaussian.shrinkage_intensity().unwrap_or(0.0),
+            }),
+            compression: fitted.compression().map(|compression| CompressionRecord {
+                limit: compression.limit(),
+                error_bound: compression.error_bound(),
+                dropped_share: {
+                    let total = statistics.pca().total_variance() * (fitted.sample_count() - 1) as f64;
+                    compression.dropped() / total
+                },
+            }),
         }
-        let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| &content_hashes[row.place]).collect();
-        let places: Vec<usize> =
-            (0..content_hashes.len()).filter(|place| hashes.contains(&content_hashes[*place])).collect();
+    }
+}
+
+/// The statistics of the pictures that are not `held_out`, with no copy of those.
+fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Vec<Cow<'a, FitStatistic>>, DfmError> {
+    if held_out.is_empty() {
+        return Ok(kept.statistics.iter().map(Cow::Borrowed).collect());
+    }
+    let hash_of = |place: usize| &kept.content_hashes[place];
+    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| hash_of(row.place)).collect();
+    let places: Vec<usize> =
+        (0..kept.content_hashes.len()).filter(|place| hashes.contains(hash_of(*place))).collect();
+    let without = |statistic: &FitStatistic| {
         let fitted = statistic.without(&places)?;
         match fitted.rank() {
             0 => Err(DfmError::NoVariation { pictures: fitted.sample_count() }),
             _ => Ok(Cow::Owned(fitted)),
         }
-    }
+    };
+    kept.statistics.iter().map(without).collect()
+}
+
+/// Some of the `different` pictures, which have nothing to do with what they show: those of
+/// the smallest content hashes.
+fn first_by_hash(different: &[Row], content_hashes: &[[u8; 32]]) -> Vec<Row> {
+    let mut rows = different.to_vec();
+    rows.sort_by_key(|row| content_hashes[row.place]);
+    rows.truncate(MOST_MAPS);
+    rows
 }
 
 /// The coordinates of the training pictures in the components that were kept.

@@ -1,13 +1,14 @@
 //! Is today's stream still what a model was fitted on?
 
-use dfm_backbone::PreparedPicture;
+use dfm_backbone::{Layer, PreparedPicture};
 use dfm_stats::{Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 use serde::Serialize;
 
 use crate::error::DfmError;
-use crate::held_out::{HeldOutScorer, different};
+use crate::held_out::different;
 use crate::model::Dfm;
 use crate::score::to_host;
+use crate::taps::{HeldOutScorers, split_columns};
 
 /// How drift is looked for, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,13 +63,15 @@ pub struct DriftReport {
     pub score_distance: f64,
     /// Its exact p-value.
     pub score_p_value: f64,
-    /// Of the feature rows; `None` where scores alone are known.
-    pub features: Option<FeatureDrift>,
+    /// Of the features of each layer; none where scores alone are known.
+    pub features: Vec<FeatureDrift>,
 }
 
 /// The part of a [`DriftReport`] that takes pictures rather than scores.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FeatureDrift {
+    /// Where they are taken.
+    pub layer: Layer,
     /// Distance of the mean feature rows, in standard deviations.
     pub mean_shift: f64,
     /// The share of permutations whose means are as far apart.
@@ -103,7 +106,7 @@ impl Dfm {
     /// a fit statistic.
     pub fn drift_of_scores(&self, scores: &[f64], params: ValidDriftParams) -> Result<DriftReport, DfmError> {
         let score = self.score_drift(scores)?;
-        Ok(report(params, score, None, scores.len(), self.record.picture_count))
+        Ok(report(params, score, Vec::new(), scores.len(), self.record.picture_count))
     }
 
     /// Starts to compare today's pictures with those of the fit: their scores, and the
@@ -114,14 +117,13 @@ impl Dfm {
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
         self.in_one_piece()?;
-        let reference = match &self.scores {
+        let reference = match &self.judged.scores {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
-                let (statistic, hashes) = self.kept_statistic("looking for drift")?;
-                let (aggregation, shape) =
-                    (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
-                let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, None)?;
-                scorer.scores(&different(hashes)?)?
+                let kept = self.kept("looking for drift")?;
+                let (aggregation, shapes) = (self.record.params.aggregation, self.extractor.feature_shapes());
+                HeldOutScorers::new(&kept.statistics, &self.statistics, aggregation, shapes, None)?
+                    .scores(&different(&kept.content_hashes)?)?
             }
         };
         if scores.is_empty() {
@@ -141,12 +143,12 @@ impl DriftWatch<'_> {
     /// As for [`Dfm::predict`], pictures counted within their batch; then none of them is
     /// taken.
     pub fn push(&mut self, pictures: &[PreparedPicture]) -> Result<(), DfmError> {
-        let Dfm { extractor, scorer, .. } = self.model;
+        let Dfm { extractor, scorers, .. } = self.model;
         let (mut rows, mut scores) = (Vec::new(), Vec::new());
         for batch in pictures.chunks(self.model.batch()) {
             let features = extractor.extract(batch)?;
             rows.extend(to_host(features.clone())?);
-            scores.extend(scorer.score(features, extractor.feature_shapes()[0])?.values);
+            scores.extend(scorers.score(features)?.values);
         }
         self.scores.extend(scores);
         self.rows.extend(rows);
@@ -164,27 +166,45 @@ impl DriftWatch<'_> {
     /// As for [`Dfm::drift_of_scores`].
     pub fn finish(self) -> Result<DriftReport, DfmError> {
         let score = self.model.score_drift(&self.scores)?;
-        let (statistic, _) = self.model.kept_statistic("looking for drift")?;
-        let rows = Samples::from_f32(&self.rows, self.model.extractor.row_len())?;
+        let kept = self.model.kept("looking for drift")?;
+        let extractor = &self.model.extractor;
+        let rows = Samples::from_f32(&self.rows, extractor.row_len())?;
         let DriftParams { false_alarm, seed } = self.params.0;
         // Ten times as many as it takes to tell the smallest p-value that matters.
         let permutations = (30.0 / false_alarm).ceil() as usize - 1;
-        let features = subspace_drift(statistic, &rows, permutations, seed)?;
-        let (pictures, reference) = (self.scores.len(), statistic.sample_count());
-        Ok(report(self.params, score, Some(features), pictures, reference))
+        let mut features = Vec::with_capacity(kept.statistics.len());
+        let rows = split_columns(rows, extractor.feature_shapes())?;
+        for ((statistic, rows), tap) in kept.statistics.iter().zip(rows).zip(extractor.taps()) {
+            features.push((tap.layer, subspace_drift(statistic, &rows, permutations, seed)?));
+        }
+        let (pictures, reference) = (self.scores.len(), kept.content_hashes.len());
+        Ok(report(self.params, score, features, pictures, reference))
+    }
+}
+
+impl FeatureDrift {
+    fn of(layer: Layer, found: &SubspaceDrift) -> Self {
+        Self {
+            layer,
+            mean_shift: found.mean_shift,
+            mean_p_value: found.mean_p_value,
+            largest_angle: found.largest_angle,
+            angle_p_value: found.angle_p_value,
+            subspace: found.subspace,
+        }
     }
 }
 
 fn report(
     params: ValidDriftParams,
     score: ScoreDrift,
-    features: Option<SubspaceDrift>,
+    features: Vec<(Layer, SubspaceDrift)>,
     pictures: usize,
     reference: usize,
 ) -> DriftReport {
     let false_alarm = params.0.false_alarm;
     let mut p_values = vec![score.p_value];
-    p_values.extend(features.iter().flat_map(|found| [found.mean_p_value, found.angle_p_value]));
+    p_values.extend(features.iter().flat_map(|(_, found)| [found.mean_p_value, found.angle_p_value]));
     let level = false_alarm / p_values.len() as f64;
     DriftReport {
         drift: p_values.iter().any(|p_value| *p_value <= level),
@@ -194,12 +214,6 @@ fn report(
         reference,
         score_distance: score.distance,
         score_p_value: score.p_value,
-        features: features.map(|found| FeatureDrift {
-            mean_shift: found.mean_shift,
-            mean_p_value: found.mean_p_value,
-            largest_angle: found.largest_angle,
-            angle_p_value: found.angle_p_value,
-            subspace: found.subspace,
-        }),
+        features: features.into_iter().map(|(layer, found)| FeatureDrift::of(layer, &found)).collect(),
     }
 }

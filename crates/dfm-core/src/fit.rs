@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, PreparedPicture};
+use dfm_backbone::{FeatureExtractor, FeatureShape, PreparedPicture};
 use dfm_stats::{Samples, StreamingFit};
 
 use crate::error::DfmError;
+use crate::kept::Kept;
 use crate::model::Dfm;
 use crate::params::ValidDfmParams;
 use crate::score::to_host;
+use crate::taps::split_columns;
 
 /// The features of one picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +102,6 @@ impl ValidDfmParams {
         pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
         each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
-        self.check_model()?;
         let mut pictures = pictures.into_iter().map(Into::into);
         let (extractor, first) = self.in_precision(extractor, &mut pictures)?;
         let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);
@@ -109,20 +110,21 @@ impl ValidDfmParams {
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        self.derive(extractor, features.finish()?, content_hashes)
+        self.derive(extractor, Kept::of(features, content_hashes)?)
     }
 
     /// Takes every picture but the `known` to its features, a batch at a time: finite rows
-    /// on their way to a statistic, and the content hash of each.
+    /// on their way to a statistic of each tap, and the content hash of each.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,
         known: &HashSet<[u8; 32]>,
         pictures: impl Iterator<Item = FitPicture>,
         mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
-    ) -> Result<(StreamingFit, Vec<[u8; 32]>), DfmError> {
-        let columns = extractor.row_len();
-        let mut features = self.memory().start(columns)?;
+    ) -> Result<(Vec<StreamingFit>, Vec<[u8; 32]>), DfmError> {
+        let (columns, shapes) = (extractor.row_len(), extractor.feature_shapes());
+        let start = |shape: &FeatureShape| self.memory().share(shape.len(), columns).start(shape.len());
+        let mut features = shapes.iter().map(start).collect::<Result<Vec<_>, _>>()?;
         let mut content_hashes = Vec::new();
         let size = self.params().batch.min(extractor.largest_batch());
         let mut pictures = pictures.enumerate();
@@ -152,7 +154,10 @@ impl ValidDfmParams {
                 }
             }
             if !finite.is_empty() {
-                features.push(Samples::from_f32(&finite, columns)?)?;
+                let rows = split_columns(Samples::from_f32(&finite, columns)?, shapes)?;
+                for (fit, rows) in features.iter_mut().zip(rows) {
+                    fit.push(rows)?;
+                }
             }
         }
     }

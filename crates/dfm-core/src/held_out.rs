@@ -101,7 +101,8 @@ impl<'a> HeldOutScorer<'a> {
     /// no features that a share could be of, or compression dropped what cells are made of.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         if matches!(self.aggregation, Aggregation::Max | Aggregation::Top { .. }) {
-            return self.largest_cells(different);
+            let cells = self.cells(different)?;
+            return Ok(cells.iter().map(|cells| self.aggregation.of_cells(cells)).collect());
         }
         let norms = match self.aggregation {
             Aggregation::Relative => Some(squared_row_norms(self.statistic)?),
@@ -178,38 +179,78 @@ impl<'a> HeldOutScorer<'a> {
                 needed: (self.components + 2).max(different + 1),
             }),
             Rule::Nll(_) => Ok(terms.distance + terms.log_determinant),
-            Rule::Mahalanobis(shrinkage) => {
-                let left_out = self.statistic.mean().len() - model.component_count();
-                if left_out == 0 {
-                    return Ok(terms.distance);
-                }
-                // What was dropped varies in no direction of the others, but as in the whole.
-                let dropped = self.statistic.compression().map_or(0.0, Compression::dropped);
-                let variance = match model.sample_count() {
-                    1 => 0.0,
-                    count => terms.left_out / (count - 1) as f64,
-                } + dropped / (self.statistic.sample_count() - 1) as f64;
-                Ok(terms.distance + error / shrinkage.apply(variance / left_out as f64))
-            }
+            // Where nothing is left out there is no error, but rounding.
+            Rule::Mahalanobis(_) => Ok(terms.distance + error * self.residual_weight(model, terms)),
         }
     }
 
-    fn largest_cells(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
-        if self.statistic.compression().is_some() {
+    /// Whether cells are unknown.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.statistic.compression().is_some()
+    }
+
+    /// The cells of the map of each of the `different` pictures by the model without it; none
+    /// for a likelihood.
+    ///
+    /// Cost: `O(R · D)` a picture.
+    ///
+    /// # Errors
+    ///
+    /// If one has no features that a share could be of, or compression dropped what cells are
+    /// made of.
+    pub(crate) fn cells(&self, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
+        if let Rule::Nll(_) = self.rule {
+            return Ok(Vec::new());
+        }
+        if self.is_compressed() {
             return Err(DfmError::CompressedCells);
         }
-        let mut scores = Vec::with_capacity(different.len());
+        let norms = match self.aggregation {
+            Aggregation::Relative => Some(squared_row_norms(self.statistic)?),
+            _ => None,
+        };
+        let mut cells = Vec::with_capacity(different.len());
         for batch in different.chunks(BATCH) {
-            let residuals = self.models.each(batch, |model| model.residual_of_row()).concat();
-            let rows = self.statistic.deviations_of(&Samples::from_f64(residuals, self.statistic.rank())?)?;
-            let rows = rows.chunks_exact(self.shape.len());
-            scores.extend(rows.map(|row| self.aggregation.of_cells(&self.cells(row))));
+            let found = self.models.each(batch, |model| {
+                (model.residual_of_row(), self.residual_weight(&model, model.of_row(self.variances(&model))))
+            });
+            let (residuals, weights): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+            let residuals = Samples::from_f64(residuals.concat(), self.statistic.rank())?;
+            let rows = self.statistic.deviations_of(&residuals)?;
+            for ((row, weight), Row { place, .. }) in
+                rows.chunks_exact(self.shape.len()).zip(weights).zip(batch)
+            {
+                let mut of_row = self.sums(row);
+                for cell in &mut of_row {
+                    *cell = match &norms {
+                        Some(norms) => relative(*cell, norms[*place], *place)?,
+                        None => *cell * weight,
+                    };
+                }
+                cells.push(of_row);
+            }
         }
-        Ok(scores)
+        Ok(cells)
+    }
+
+    /// What a squared residual counts in the score of a model.
+    fn residual_weight(&self, model: &WithoutRow<'_>, terms: RowTerms) -> f64 {
+        let Rule::Mahalanobis(shrinkage) = self.rule else { return 1.0 };
+        let left_out = self.statistic.mean().len() - model.component_count();
+        if left_out == 0 {
+            return 0.0;
+        }
+        // What was dropped varies in no direction of the others, but as in the whole.
+        let dropped = self.statistic.compression().map_or(0.0, Compression::dropped);
+        let variance = match model.sample_count() {
+            1 => 0.0,
+            count => terms.left_out / (count - 1) as f64,
+        } + dropped / (self.statistic.sample_count() - 1) as f64;
+        1.0 / shrinkage.apply(variance / left_out as f64)
     }
 
     /// The squared norm of each cell of a row `[C, H, W]`.
-    fn cells(&self, row: &[f64]) -> Vec<f64> {
+    fn sums(&self, row: &[f64]) -> Vec<f64> {
         let mut cells = vec![0.0; self.shape.height * self.shape.width];
         for channel in row.chunks_exact(cells.len()) {
             cells.iter_mut().zip(channel).for_each(|(cell, value)| *cell += value * value);

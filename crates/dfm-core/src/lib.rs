@@ -2,7 +2,7 @@
 //! features, wired into fit, predict and one model file.
 //!
 //! The way of one picture: [`Preprocessor::prepare`] makes it what the network
-//! expects; a [`FeatureExtractor`] runs the network to one layer, pools and
+//! expects; a [`FeatureExtractor`] runs the network to one layer or a few, pools and
 //! flattens; principal components of good pictures' features say how much of
 //! the row is unlike anything good ([`Prediction::score`]) and in which cells
 //! ([`Prediction::map`]); a [`Calibration`] from held-out good pictures turns
@@ -54,15 +54,18 @@ mod drift;
 mod error;
 mod fit;
 mod held_out;
+mod kept;
 mod map;
 pub mod metrics;
 mod model;
 mod params;
 mod persist;
 mod quantise;
+mod record;
 mod score;
 mod self_test;
 mod split;
+mod taps;
 mod union;
 
 pub use aggregate::Aggregation;
@@ -81,9 +84,10 @@ pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftPa
 pub use error::{CheckpointError, DfmError, ModelFileError};
 pub use fit::{FeatureRow, FitPicture, Learnt};
 pub use map::{AnomalyGrid, AnomalyMap};
-pub use model::{CompressionRecord, Dfm, FitRecord, GaussianRecord, PredictOptions, Prediction};
+pub use model::{Dfm, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
-pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, WrittenSizes};
+pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
+pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use union::ModelUnion;
 
 /// The README's example runs as a test.

@@ -1,7 +1,7 @@
 //! Where a score comes from: a grid of cells, and the map of the picture's size
 //! that is made of it.
 
-use dfm_backbone::{PictureSize, Placement, Span};
+use dfm_backbone::{FeatureShape, PictureSize, Placement, Span};
 
 /// The part of the score that each cell of the feature map holds; of a picture in tiles, of
 /// each tile's.
@@ -11,8 +11,9 @@ pub struct AnomalyGrid {
     pub height: usize,
     /// Cells in a row.
     pub width: usize,
-    /// `[tiles, height, width]`, row by row; the score is made of them, see
-    /// [`Aggregation`](crate::Aggregation).
+    /// `[tiles, height, width]`, row by row. In a model of one layer the score is made of them,
+    /// see [`Aggregation`](crate::Aggregation); of several they are the geometric mean of the
+    /// layers' cells, as fine as the finest.
     pub values: Vec<f32>,
     /// Where the picture lies under the grid, and what of it counts: one a tile.
     pub placements: Vec<Placement>,
@@ -33,6 +34,16 @@ impl AnomalyGrid {
     /// A grid that covers the picture and nothing else.
     pub fn new(height: usize, width: usize, values: Vec<f32>) -> Self {
         Self { height, width, values, placements: vec![Placement::WHOLE] }
+    }
+
+    /// Of the `cells` of a feature map of this shape.
+    pub(crate) fn of_cells(cells: &[f64], shape: FeatureShape) -> Self {
+        Self::new(shape.height, shape.width, cells.iter().map(|cell| *cell as f32).collect())
+    }
+
+    /// The largest cell.
+    pub(crate) fn peak(&self) -> f64 {
+        self.values.iter().copied().fold(0.0, f32::max).into()
     }
 
     /// The cells of each tile.

@@ -2,67 +2,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn::tensor::Tensor;
-use dfm_backbone::{BackboneError, FeatureExtractor, PreparedPicture, Preprocessor, Region};
+use burn::tensor::{Tensor, TensorData};
+use dfm_backbone::{BackboneError, FeatureExtractor, Placement, PreparedPicture, Preprocessor, Region};
 use dfm_stats::{FitStatistic, Samples};
-use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{Calibration, Label};
 use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::DfmError;
-use crate::held_out::{HeldOutScorer, different};
+use crate::fit::FeatureRow;
+use crate::held_out::different;
+use crate::kept::Kept;
 use crate::map::AnomalyGrid;
-use crate::params::DfmParams;
-use crate::score::{Scorer, Statistics};
+use crate::record::FitRecord;
+use crate::score::Statistics;
 use crate::self_test::SelfTest;
-
-/// How a model came to be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FitRecord {
-    /// The parameters of the fit.
-    pub params: DfmParams,
-    /// Pictures that it was given.
-    pub picture_count: usize,
-    /// Of them, such that calibrate and were not fitted on; 0 unless
-    /// [`Split`](crate::CalibrationKind::Split).
-    pub held_out: usize,
-    /// Directions in which they differ at all.
-    pub rank: usize,
-    /// How those were found: `gram`, `scatter` or `thin SVD`.
-    pub route: String,
-    /// The share of the largest variance up to which a direction counted as absent.
-    pub rank_cut: f64,
-    /// Of the Gaussian, for a likelihood.
-    pub gaussian: Option<GaussianRecord>,
-    /// What was left out for want of memory; `None` of an exact fit.
-    pub compression: Option<CompressionRecord>,
-}
-
-/// What a fit left out so that it stayed within its memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompressionRecord {
-    /// The most directions that were kept.
-    pub limit: usize,
-    /// How far sums of squares can be off, in the spectral norm: no variance is off by
-    /// more than this over `N − 1`.
-    pub error_bound: f64,
-    /// The share of the variance that lies in no direction that was kept.
-    pub dropped_share: f64,
-}
-
-/// How the Gaussian of a likelihood came to be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianRecord {
-    /// Directions in which the reduced rows vary.
-    pub rank: usize,
-    /// How those were found: `gram`, `scatter` or `thin SVD`.
-    pub route: String,
-    /// Intensity of the shrinkage of its variances.
-    pub shrinkage: f64,
-}
+use crate::taps::{HeldOutScorers, TapScorers};
 
 /// What to compute beside the score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,8 +28,9 @@ pub struct PredictOptions {
 /// What a model says of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The raw score, as [`DfmParams::score`] and [`DfmParams::aggregation`] say,
-    /// without upper limit; larger is more abnormal.
+    /// The raw score, as [`DfmParams::score`](crate::DfmParams::score) and
+    /// [`DfmParams::aggregation`](crate::DfmParams::aggregation) say, of several
+    /// taps the geometric mean; without upper limit, and larger is more abnormal.
     pub score: f64,
     /// The score in (0, 1), ½ at the threshold; `None` without a threshold.
     pub normalized_score: Option<f64>,
@@ -87,8 +42,9 @@ pub struct Prediction {
     /// for `N` that calibrate; `None` of a model that was fitted with a threshold given. What
     /// is proved of it says [`CalibrationKind::guarantee`].
     pub p_value: Option<f64>,
-    /// Where the score comes from, cell by cell: [`Aggregation::of`](crate::Aggregation::of)
-    /// gives the score again (for a Mahalanobis distance, its residual part); see
+    /// Where the score comes from, cell by cell. Of one tap
+    /// [`Aggregation::of`](crate::Aggregation::of) gives the score again (for a Mahalanobis
+    /// distance, its residual part); of several each cell is the geometric mean of theirs. See
     /// [`AnomalyGrid::upsample`] for a map of the picture's size.
     pub map: Option<AnomalyGrid>,
 }
@@ -108,18 +64,22 @@ impl Prediction {
     }
 }
 
-/// What makes a model mergeable: the statistic of its pictures and their content
-/// hashes, row by row.
-pub(crate) type Kept = (FitStatistic, Vec<[u8; 32]>);
+/// What a fit learnt from good pictures that it held out.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) calibration: Option<Calibration>,
+    pub(crate) scores: Option<HeldOutScores>,
+    pub(crate) cell_threshold: Option<f64>,
+}
 
 /// A fitted model on a device.
 #[derive(Debug)]
 pub struct Dfm {
     pub(crate) extractor: FeatureExtractor,
-    pub(crate) statistics: Statistics,
-    pub(crate) scorer: Scorer,
-    pub(crate) calibration: Option<Calibration>,
-    pub(crate) scores: Option<HeldOutScores>,
+    /// Of each tap.
+    pub(crate) statistics: Vec<Statistics>,
+    pub(crate) scorers: TapScorers,
+    pub(crate) judged: Judged,
     /// The rate of false alarms that p-values are compared with, where scores are not.
     decisive_rate: Option<f64>,
     pub(crate) record: FitRecord,
@@ -132,29 +92,17 @@ pub struct Dfm {
 impl Dfm {
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
-        statistics: Statistics,
-        calibration: Option<Calibration>,
-        scores: Option<HeldOutScores>,
+        statistics: Vec<Statistics>,
+        judged: Judged,
         record: FitRecord,
         self_test: SelfTest,
         kept: Option<Kept>,
     ) -> Self {
-        let scorer = statistics.scorer(record.params.aggregation, extractor.device());
+        let scorers = TapScorers::new(&statistics, record.params.aggregation, &extractor);
         let asked = record.params.calibration.filter(|asked| asked.kind == CalibrationKind::JackknifePlus);
         let decisive_rate = asked.and_then(|asked| asked.false_alarm);
         let names = HashMap::new();
-        Self {
-            extractor,
-            statistics,
-            scorer,
-            calibration,
-            scores,
-            decisive_rate,
-            record,
-            self_test,
-            kept,
-            names,
-        }
+        Self { extractor, statistics, scorers, judged, decisive_rate, record, self_test, kept, names }
     }
 
     /// Scores pictures that this model's [`preprocessor`](Self::preprocessor)
@@ -171,48 +119,90 @@ impl Dfm {
     ) -> Result<Vec<Prediction>, DfmError> {
         let mut predictions = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(self.batch()) {
-            let offset = predictions.len();
             let rows = self.extractor.extract(batch)?;
-            let features = rows.clone();
-            let scores =
-                self.scorer.score(rows, self.extractor.feature_shapes()[0]).map_err(|error| match error {
-                    DfmError::NonFiniteFeatures { picture } => {
-                        DfmError::NonFiniteFeatures { picture: offset + picture }
-                    }
-                    DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
-                    other => other,
-                })?;
-            let p_values = self.p_values(&scores.values, features)?;
-            let mut maps = scores.maps.into_iter();
-            for (index, (score, picture)) in scores.values.into_iter().zip(batch).enumerate() {
-                let map = maps.next().filter(|_| options.map);
-                let map = map.map(|map| AnomalyGrid { placements: vec![picture.placement.clone()], ..map });
-                if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
-                    return Err(DfmError::MapRange { picture: predictions.len(), score });
-                }
-                predictions.push(Prediction {
-                    score,
-                    normalized_score: self.calibration.map(|calibration| calibration.normalize(score)),
-                    label: self.label(score, p_values.get(index).copied()),
-                    p_value: p_values.get(index).copied(),
-                    map,
-                });
-            }
+            let placements = batch.iter().map(|picture| &picture.placement);
+            self.judge(rows, placements, options, &mut predictions)?;
         }
         Ok(predictions)
+    }
+
+    /// [`predict`](Self::predict) for pictures whose features an extractor that differs in
+    /// nothing took before, each with where it lies under the grid
+    /// ([`PreparedPicture::placement`]).
+    ///
+    /// # Errors
+    ///
+    /// If a row has another number of features, and as for [`predict`](Self::predict).
+    pub fn predict_features(
+        &self,
+        pictures: &[(FeatureRow, Placement)],
+        options: PredictOptions,
+    ) -> Result<Vec<Prediction>, DfmError> {
+        let columns = self.extractor.row_len();
+        let mut predictions = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(self.record.params.batch) {
+            let mut values = Vec::with_capacity(batch.len() * columns);
+            for (row, _) in batch {
+                if row.values.len() != columns {
+                    let picture = predictions.len() + values.len() / columns;
+                    let got = row.values.len();
+                    return Err(DfmError::ComputedFeatures { picture, expected: columns, got });
+                }
+                values.extend_from_slice(&row.values);
+            }
+            let data = TensorData::new(values, [batch.len(), columns]);
+            let rows = Tensor::from_data(data, self.extractor.device());
+            self.judge(rows, batch.iter().map(|(_, placement)| placement), options, &mut predictions)?;
+        }
+        Ok(predictions)
+    }
+
+    /// Adds what the model says of a batch.
+    fn judge<'p>(
+        &self,
+        rows: Tensor<2>,
+        placements: impl Iterator<Item = &'p Placement>,
+        options: PredictOptions,
+        predictions: &mut Vec<Prediction>,
+    ) -> Result<(), DfmError> {
+        let offset = predictions.len();
+        let scores = self.scorers.score(rows.clone()).map_err(|error| match error {
+            DfmError::NonFiniteFeatures { picture } => {
+                DfmError::NonFiniteFeatures { picture: offset + picture }
+            }
+            DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
+            other => other,
+        })?;
+        let p_values = self.p_values(&scores.values, rows)?;
+        let mut maps = scores.maps.into_iter();
+        for (index, (score, placement)) in scores.values.into_iter().zip(placements).enumerate() {
+            let map = maps.next().filter(|_| options.map);
+            let map = map.map(|map| AnomalyGrid { placements: vec![placement.clone()], ..map });
+            if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
+                return Err(DfmError::MapRange { picture: predictions.len(), score });
+            }
+            predictions.push(Prediction {
+                score,
+                normalized_score: self.judged.calibration.map(|calibration| calibration.normalize(score)),
+                label: self.label(score, p_values.get(index).copied()),
+                p_value: p_values.get(index).copied(),
+                map,
+            });
+        }
+        Ok(())
     }
 
     fn label(&self, score: f64, p_value: Option<f64>) -> Option<Label> {
         match (self.decisive_rate, p_value) {
             (Some(rate), Some(p_value)) if p_value <= rate => Some(Label::Anomalous),
             (Some(_), Some(_)) => Some(Label::Normal),
-            _ => self.calibration.map(|calibration| calibration.label(score)),
+            _ => self.judged.calibration.map(|calibration| calibration.label(score)),
         }
     }
 
     /// One a score, none without held-out scores.
     fn p_values(&self, scores: &[f64], features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
-        match &self.scores {
+        match &self.judged.scores {
             None => Ok(Vec::new()),
             Some(held_out) if held_out.kind() == CalibrationKind::JackknifePlus => {
                 self.jackknife_plus(held_out, features)
@@ -223,13 +213,14 @@ impl Dfm {
 
     /// By the models without each of the pictures of the fit.
     fn jackknife_plus(&self, held_out: &HeldOutScores, features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
-        let (statistic, hashes) = self.kept_statistic("jackknife+")?;
-        let (aggregation, shape) = (self.record.params.aggregation, self.extractor.feature_shapes()[0]);
+        let kept = self.kept("jackknife+")?;
+        let (aggregation, shapes) = (self.record.params.aggregation, self.extractor.feature_shapes());
         let ratio = self.record.params.own_ratio();
-        let scorer = HeldOutScorer::new(statistic, &self.statistics, aggregation, shape, ratio)?;
+        let scorers = HeldOutScorers::new(&kept.statistics, &self.statistics, aggregation, shapes, ratio)?;
         let rows = Samples::from_tensor(features)?;
         let mut as_high = vec![0; rows.rows()];
-        for (own, scores) in held_out.in_order().iter().zip(scorer.scores_of(&rows, &different(hashes)?)?) {
+        let new = scorers.scores_of(rows, &different(&kept.content_hashes)?)?;
+        for (own, scores) in held_out.in_order().iter().zip(new) {
             as_high.iter_mut().zip(scores).for_each(|(count, new)| *count += usize::from(*own >= new));
         }
         Ok(as_high.into_iter().map(|as_high| held_out.p_value_of(as_high)).collect())
@@ -280,19 +271,27 @@ impl Dfm {
         &self.record
     }
 
-    /// Principal components that scoring uses.
+    /// Principal components that scoring uses, at all taps together.
     pub fn component_count(&self) -> usize {
-        self.statistics.pca().component_count()
+        self.statistics.iter().map(|statistics| statistics.pca().component_count()).sum()
     }
 
-    /// The share of the variance that those components explain.
-    pub fn explained_ratio(&self) -> f64 {
-        self.statistics.pca().explained_ratio()
+    /// The share of the variance that the components of each tap explain.
+    pub fn explained_ratios(&self) -> Vec<f64> {
+        self.statistics.iter().map(|statistics| statistics.pca().explained_ratio()).collect()
     }
 
     /// The threshold and normalisation, if the model has them.
     pub fn calibration(&self) -> Option<Calibration> {
-        self.calibration
+        self.judged.calibration
+    }
+
+    /// What a cell of a map reaches in about as few held-out good pictures as reach the
+    /// threshold: the same quantile of their largest cells, an estimate. `None` of a model
+    /// that was fitted with a threshold given, has no maps, or had to drop what cells are
+    /// made of.
+    pub fn cell_threshold(&self) -> Option<f64> {
+        self.judged.cell_threshold
     }
 
     /// Refuses what takes rows of the fit for pictures.
@@ -305,10 +304,15 @@ impl Dfm {
         }
     }
 
-    /// What the model keeps so that it can be merged and updated: the statistic
-    /// of its pictures and their content hashes, row by row.
-    pub fn fit_statistic(&self) -> Option<(&FitStatistic, &[[u8; 32]])> {
-        self.kept.as_ref().map(|(statistic, hashes)| (statistic, hashes.as_slice()))
+    /// What the model keeps so that it can be merged and updated: the statistic of its
+    /// pictures at each tap, and their content hashes, row by row.
+    pub fn fit_statistics(&self) -> Option<(&[FitStatistic], &[[u8; 32]])> {
+        self.kept.as_ref().map(|kept| (kept.statistics.as_slice(), kept.content_hashes.as_slice()))
+    }
+
+    /// The same, for an `operation` that needs it.
+    pub(crate) fn kept(&self, operation: &'static str) -> Result<&Kept, DfmError> {
+        self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
     }
 
     /// Replaces the threshold, keeping the spread that normalisation uses.
@@ -317,7 +321,7 @@ impl Dfm {
     ///
     /// If it is not finite.
     pub fn set_threshold(&mut self, threshold: f64) -> Result<(), DfmError> {
-        self.calibration = Some(match self.calibration {
+        self.judged.calibration = Some(match self.judged.calibration {
             Some(calibration) => calibration.with_threshold(threshold)?,
             None => Calibration::at(threshold)?,
         });
@@ -333,7 +337,7 @@ impl Dfm {
     /// If it is no share, smaller than the pictures that calibrate can support, or the model
     /// was fitted with a threshold given.
     pub fn set_false_alarm(&mut self, false_alarm: f64) -> Result<(), DfmError> {
-        let scores = self.scores.as_ref().ok_or(DfmError::NotCalibrated)?;
+        let scores = self.judged.scores.as_ref().ok_or(DfmError::NotCalibrated)?;
         let (threshold, kind) = (scores.threshold_at(false_alarm)?, scores.kind());
         self.set_threshold(threshold)?;
         self.decisive_rate = (kind == CalibrationKind::JackknifePlus).then_some(false_alarm);
@@ -343,7 +347,7 @@ impl Dfm {
     /// How good pictures were held out; `None` of a model that was fitted with a threshold
     /// given.
     pub fn calibration_kind(&self) -> Option<CalibrationKind> {
-        self.scores.as_ref().map(HeldOutScores::kind)
+        self.judged.scores.as_ref().map(HeldOutScores::kind)
     }
 
     /// Names pictures of the fit by their content hash, so that [`audit`](Self::audit) can.
@@ -351,8 +355,8 @@ impl Dfm {
     /// than 4096 bytes or hold a zero byte, are not taken. A model that keeps no fit
     /// statistic has no names.
     pub fn name_pictures(&mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) {
-        let Some((_, hashes)) = &self.kept else { return };
-        let known: HashSet<&[u8; 32]> = hashes.iter().collect();
+        let Some(kept) = &self.kept else { return };
+        let known: HashSet<&[u8; 32]> = kept.content_hashes.iter().collect();
         for (hash, name) in names {
             if known.contains(&hash) && is_name(&name) {
                 self.names.entry(hash).or_insert(name);

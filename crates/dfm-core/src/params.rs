@@ -66,6 +66,11 @@ impl Default for CalibrationParams {
 }
 
 impl CalibrationParams {
+    /// The share of good pictures that should stay below what is calibrated.
+    pub(crate) fn share_below(self) -> f64 {
+        self.false_alarm.map_or(self.quantile, |false_alarm| 1.0 - false_alarm)
+    }
+
     /// Whether good pictures of a fit with `params` can be held out so.
     fn check(self, params: &DfmParams) -> Result<(), DfmError> {
         let refused = |name, expected, got: String| Err(DfmError::Parameter { name, expected, got });
@@ -119,8 +124,8 @@ impl CalibrationParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DfmParams {
-    /// Where features are taken, in the order of the layers. A model is of one tap; of
-    /// several there is an [extractor](ValidDfmParams::extractor) alone.
+    /// Where features are taken, in the order of the layers. Each has statistics of its own;
+    /// scores and maps are the geometric means of theirs.
     pub taps: Vec<Tap>,
     /// How many principal components are kept.
     #[serde(with = "KeepRecord")]
@@ -202,6 +207,12 @@ impl DfmParams {
             return Err(out_of_range("pool", "1 cell or more", "0".to_owned()));
         }
         Tap::deepest(&self.taps)?;
+        if self.taps.len() > 1 && self.score == ScoreKind::Nll {
+            // A likelihood may be negative.
+            let expected =
+                "fre or mahalanobis, with several layers: there is no geometric mean of likelihoods";
+            return Err(out_of_range("score", expected, self.score.name().to_owned()));
+        }
         if self.batch == 0 || self.batch > MAX_BATCH {
             return Err(out_of_range("batch", "1 to 1024 pictures", self.batch.to_string()));
         }
@@ -242,22 +253,6 @@ impl ValidDfmParams {
     /// The parameters as given.
     pub fn params(&self) -> &DfmParams {
         &self.params
-    }
-
-    /// Whether a model can be made with these parameters.
-    ///
-    /// # Errors
-    ///
-    /// If features are taken from more layers than one.
-    pub(crate) fn check_model(&self) -> Result<(), DfmError> {
-        match self.params.taps.len() {
-            1 => Ok(()),
-            count => Err(DfmError::Parameter {
-                name: "layers of a model",
-                expected: "one (several serve `dfm features` alone)",
-                got: count.to_string(),
-            }),
-        }
     }
 
     /// The feature extractor that these parameters ask for, on `compute`: a device, or what
@@ -322,6 +317,11 @@ mod tests {
         assert!(good.clone().check().is_ok());
         let taps = vec![Layer::Layer3.pooled(0)];
         assert_eq!(refused(DfmParams { taps, ..good.clone() }), "pool");
+        let several =
+            DfmParams { taps: vec![Layer::Layer2.pooled(4), Layer::Layer3.pooled(4)], ..good.clone() };
+        assert!(several.clone().check().is_ok());
+        assert_eq!(refused(DfmParams { score: ScoreKind::Nll, ..several.clone() }), "score");
+        assert_eq!(refused(DfmParams { compat: Some(Compat::Anomalib), ..several }), "layers");
         assert_eq!(refused(DfmParams { batch: 0, ..good.clone() }), "batch");
         assert_eq!(refused(DfmParams { batch: MAX_BATCH + 1, ..good.clone() }), "batch");
         for quantile in [0.0, -0.1, 1.1, f64::NAN] {

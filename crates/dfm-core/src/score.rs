@@ -68,7 +68,7 @@ pub(crate) enum Scorer {
 pub(crate) struct Scores {
     /// One a row.
     pub(crate) values: Vec<f64>,
-    /// One a row, placed as if each were the picture; none for NLL.
+    /// One a row, placed as if each were the picture; none at all for NLL.
     pub(crate) maps: Vec<AnomalyGrid>,
 }
 
@@ -81,7 +81,7 @@ impl Scorer {
         }
     }
 
-    /// Scores `rows` of shape `[N, D]`.
+    /// Scores `rows` of shape `[N, D]`, of one tap.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ fn reconstruction_errors(
             }
         }
         scores.0.push(aggregation.of_cells(&cells));
-        scores.1.push(grid(&cells, shape));
+        scores.1.push(AnomalyGrid::of_cells(&cells, shape));
     }
     Ok(scores)
 }
@@ -138,7 +138,7 @@ fn distances(
     let outside = residual_cells(model.pca(), rows, shape)?.into_iter();
     let score = |(inside, mut cells): (f64, Vec<f64>)| {
         cells.iter_mut().for_each(|cell| *cell *= model.residual_weight());
-        (inside + cells.iter().sum::<f64>(), grid(&cells, shape))
+        (inside + cells.iter().sum::<f64>(), AnomalyGrid::of_cells(&cells, shape))
     };
     Ok(inside.into_iter().zip(outside).map(score).unzip())
 }
@@ -152,11 +152,6 @@ fn residual_cells(pca: &PcaScorer, rows: Tensor<2>, shape: FeatureShape) -> Resu
     let unit = pca.square_unit();
     let of_row = |cells: &[f32]| cells.iter().map(|cell| f64::from(*cell) * unit).collect();
     Ok(cells.chunks(height * width).map(of_row).collect())
-}
-
-fn grid(cells: &[f64], shape: FeatureShape) -> AnomalyGrid {
-    let values = cells.iter().map(|cell| *cell as f32).collect();
-    AnomalyGrid::new(shape.height, shape.width, values)
 }
 
 /// `‖x‖²` of each row, on the host: `f32` need not hold it.

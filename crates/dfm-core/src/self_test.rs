@@ -5,7 +5,8 @@
 use dfm_backbone::{CounterGenerator, FeatureExtractor, RgbImage};
 
 use crate::error::{DfmError, ModelFileError};
-use crate::score::{Scorer, to_host};
+use crate::score::to_host;
+use crate::taps::TapScorers;
 
 /// How far features (relative L2) and score (relative to the largest of the sums that
 /// it is made of) may differ from those
@@ -32,7 +33,7 @@ pub(crate) struct SelfTest {
 
 impl SelfTest {
     /// Makes the probe and records what it gives now.
-    pub(crate) fn record(extractor: &FeatureExtractor, scorer: &Scorer) -> Result<Self, DfmError> {
+    pub(crate) fn record(extractor: &FeatureExtractor, scorers: &TapScorers) -> Result<Self, DfmError> {
         let noise = CounterGenerator::new(0);
         let probe: Vec<u8> = (0..PROBE_HEIGHT * PROBE_WIDTH * 3)
             .map(|index| {
@@ -43,7 +44,7 @@ impl SelfTest {
                 (127.5 + 90.0 * wave + 30.0 * noise.unit_f32(u64::from(index))) as u8
             })
             .collect();
-        let (features, score) = run(&probe, extractor, scorer)?;
+        let (features, score) = run(&probe, extractor, scorers)?;
         Ok(Self { probe, features, score })
     }
 
@@ -52,8 +53,8 @@ impl SelfTest {
     /// # Errors
     ///
     /// [`ModelFileError::SelfTest`] where it differs.
-    pub(crate) fn check(&self, extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(), DfmError> {
-        let (features, score) = run(&self.probe, extractor, scorer).map_err(|error| match error {
+    pub(crate) fn check(&self, extractor: &FeatureExtractor, scorers: &TapScorers) -> Result<(), DfmError> {
+        let (features, score) = run(&self.probe, extractor, scorers).map_err(|error| match error {
             DfmError::NonFiniteFeatures { .. } => {
                 ModelFileError::SelfTest { quantity: "features", limit: TOLERANCE, got: f64::NAN }.into()
             }
@@ -66,14 +67,18 @@ impl SelfTest {
         let scale = squares(&mut self.features.iter().copied().map(f64::from));
         agree("features", distance, scale)?;
         // A likelihood is a sum of squares and a constant, which may all but cancel.
-        let constant = scorer.constant();
+        let constant = scorers.constant();
         let scale = (self.score - constant).abs() + constant.abs();
         agree("score", (score - self.score).abs(), scale)
     }
 }
 
 /// Features and score of the probe.
-fn run(probe: &[u8], extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(Vec<f32>, f64), DfmError> {
+fn run(
+    probe: &[u8],
+    extractor: &FeatureExtractor,
+    scorers: &TapScorers,
+) -> Result<(Vec<f32>, f64), DfmError> {
     let picture =
         RgbImage::from_raw(PROBE_WIDTH, PROBE_HEIGHT, probe.to_vec()).ok_or(ModelFileError::Tensor {
             tensor: "self_test.probe",
@@ -84,8 +89,7 @@ fn run(probe: &[u8], extractor: &FeatureExtractor, scorer: &Scorer) -> Result<(V
     let preprocessor = extractor.preprocessor().with_region(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
-    let scores = scorer.score(rows, extractor.feature_shapes()[0])?;
-    Ok((features, scores.values[0]))
+    Ok((features, scorers.score(rows)?.values[0]))
 }
 
 fn agree(quantity: &'static str, distance: f64, scale: f64) -> Result<(), DfmError> {
@@ -115,28 +119,28 @@ mod tests {
             .unwrap()
     }
 
-    fn scorer(extractor: &FeatureExtractor) -> Scorer {
+    fn scorers(extractor: &FeatureExtractor) -> TapScorers {
         let columns = extractor.row_len();
         let noise = CounterGenerator::new(1);
         let rows = (0..6 * columns as u64).map(|index| f64::from(noise.unit_f32(index))).collect();
         let params = PcaParams { keep: Keep::Components(2) }.check().unwrap();
         let pca = params.fit(&Samples::from_f64(rows, columns).unwrap()).unwrap();
-        Statistics::Fre(pca).scorer(Aggregation::Sum, extractor.device())
+        TapScorers::new(&[Statistics::Fre(pca)], Aggregation::Sum, extractor)
     }
 
     #[test]
     fn the_network_it_was_recorded_with_passes() {
         let extractor = extractor(0);
-        let scorer = scorer(&extractor);
-        SelfTest::record(&extractor, &scorer).unwrap().check(&extractor, &scorer).unwrap();
+        let scorers = scorers(&extractor);
+        SelfTest::record(&extractor, &scorers).unwrap().check(&extractor, &scorers).unwrap();
     }
 
     #[test]
     fn another_network_fails() {
         let (recorded, other) = (extractor(0), extractor(1));
-        let scorer = scorer(&recorded);
-        let test = SelfTest::record(&recorded, &scorer).unwrap();
-        let error = test.check(&other, &scorer).unwrap_err();
+        let scorers = scorers(&recorded);
+        let test = SelfTest::record(&recorded, &scorers).unwrap();
+        let error = test.check(&other, &scorers).unwrap_err();
         assert!(
             matches!(error, DfmError::Model(ModelFileError::SelfTest { quantity: "features", .. })),
             "{error}"

@@ -1,15 +1,17 @@
 //! Good pictures that a model is not fitted on, so that they can calibrate it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use dfm_backbone::{FeatureExtractor, FeatureShape};
 use dfm_stats::{Compression, FitStatistic, Row, Samples};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
 use crate::held_out::{relative, squared_row_norms};
-use crate::score::Statistics;
+use crate::kept::Kept;
+use crate::score::{Scores, Statistics};
+use crate::taps::{by_row, geometric_mean, joint_grid};
 
 /// Pictures that are scored together.
 const BATCH: usize = 64;
@@ -31,21 +33,68 @@ pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Res
     Ok(rows)
 }
 
-/// What a model that was fitted without the rows `held_out` of the `whole` says of them: its
-/// scores, as of new pictures, on its own device.
+/// What a model that was fitted without the rows `held_out` of all that are `kept` says of
+/// them, as of new pictures, on its own device: their scores, and the largest cell of each of
+/// their maps.
 ///
 /// # Errors
 ///
 /// If one has no features that a share could be of, compression dropped what cells are made
 /// of, or the device fails.
 pub(crate) fn scores(
+    kept: &[FitStatistic],
+    held_out: &[Row],
+    statistics: &[Statistics],
+    aggregation: Aggregation,
+    extractor: &FeatureExtractor,
+) -> Result<(Vec<f64>, Vec<f64>), DfmError> {
+    let (mut values, mut maps) = (Vec::new(), Vec::new());
+    for ((whole, statistics), shape) in kept.iter().zip(statistics).zip(extractor.feature_shapes()) {
+        let found = scores_of_tap(whole, held_out, statistics, aggregation, (*shape, extractor.device()))?;
+        values.push(found.values);
+        maps.push(found.maps);
+    }
+    Ok((by_row(values, geometric_mean), by_row(maps, |taps| joint_grid(taps).peak())))
+}
+
+/// [`scores`] of pictures in tiles, of the first rows of the pictures held out and the content
+/// hashes of all rows: of each picture the largest of its tiles.
+///
+/// # Errors
+///
+/// Those of [`scores`].
+pub(crate) fn scores_of_tiles(
+    kept: &Kept,
+    held_out: &[Row],
+    statistics: &[Statistics],
+    aggregation: Aggregation,
+    extractor: &FeatureExtractor,
+) -> Result<(Vec<f64>, Vec<f64>), DfmError> {
+    let hash_of = |row: &Row| &kept.content_hashes[row.place];
+    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(hash_of).collect();
+    let rows = (0..kept.content_hashes.len()).map(|place| Row { place, copies: 1 });
+    let tiles: Vec<Row> = rows.filter(|row| hashes.contains(hash_of(row))).collect();
+    let (scores, peaks) = scores(&kept.statistics, &tiles, statistics, aggregation, extractor)?;
+    let of_pictures = |values: Vec<f64>| {
+        let mut largest = BTreeMap::new();
+        for (tile, value) in tiles.iter().zip(values) {
+            largest
+                .entry(hash_of(tile))
+                .and_modify(|most: &mut f64| *most = most.max(value))
+                .or_insert(value);
+        }
+        largest.into_values().collect()
+    };
+    Ok((of_pictures(scores), of_pictures(peaks)))
+}
+
+fn scores_of_tap(
     whole: &FitStatistic,
     held_out: &[Row],
     statistics: &Statistics,
     aggregation: Aggregation,
-    extractor: &FeatureExtractor,
-) -> Result<Vec<f64>, DfmError> {
-    let shape = extractor.feature_shapes()[0];
+    (shape, device): (FeatureShape, &Device),
+) -> Result<Scores, DfmError> {
     // A share is of the sum, and what compression dropped belongs to both.
     let (summed, norms) = match aggregation {
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
@@ -60,45 +109,24 @@ pub(crate) fn scores(
         Statistics::Nll(..) => 0.0,
         Statistics::Mahalanobis(model) => model.residual_weight(),
     };
-    let scorer = statistics.scorer(summed, extractor.device());
-    let mut scores = Vec::with_capacity(held_out.len());
+    let scorer = statistics.scorer(summed, device);
+    let mut all = Scores { values: Vec::with_capacity(held_out.len()), maps: Vec::new() };
     for batch in held_out.chunks(BATCH) {
-        let values = scorer.score(rows(whole, batch, shape, extractor)?, shape)?.values;
-        for (Row { place, .. }, score) in batch.iter().zip(values) {
+        let Scores { values, mut maps } = scorer.score(rows(whole, batch, shape, device)?, shape)?;
+        for (index, (Row { place, .. }, score)) in batch.iter().zip(values).enumerate() {
             let remainder = whole.compression().map_or(0.0, |compression| remainder(compression, *place));
             let score = score + weight * remainder;
-            scores.push(match &norms {
-                Some(norms) => relative(score, norms[*place], *place)?,
-                None => score,
-            });
+            let Some(norms) = &norms else {
+                all.values.push(score);
+                continue;
+            };
+            all.values.push(relative(score, norms[*place], *place)?);
+            let cells = maps.get_mut(index).into_iter().flat_map(|map| &mut map.values);
+            cells.for_each(|cell| *cell = (f64::from(*cell) / norms[*place]) as f32);
         }
+        all.maps.append(&mut maps);
     }
-    Ok(scores)
-}
-
-/// [`scores`] of pictures in tiles, of the first rows of the pictures held out and the content
-/// hashes of all rows: of each picture the largest score of its tiles.
-///
-/// # Errors
-///
-/// Those of [`scores`].
-pub(crate) fn scores_of_tiles(
-    whole: &FitStatistic,
-    (held_out, content_hashes): (&[Row], &[[u8; 32]]),
-    statistics: &Statistics,
-    aggregation: Aggregation,
-    extractor: &FeatureExtractor,
-) -> Result<Vec<f64>, DfmError> {
-    let hash_of = |row: &Row| &content_hashes[row.place];
-    let mut largest: BTreeMap<&[u8; 32], f64> =
-        held_out.iter().map(|row| (hash_of(row), f64::NEG_INFINITY)).collect();
-    let rows = (0..content_hashes.len()).map(|place| Row { place, copies: 1 });
-    let tiles: Vec<Row> = rows.filter(|row| largest.contains_key(hash_of(row))).collect();
-    let found = scores(whole, &tiles, statistics, aggregation, extractor)?;
-    for (tile, score) in tiles.iter().zip(found) {
-        largest.entry(hash_of(tile)).and_modify(|largest| *largest = largest.max(score));
-    }
-    Ok(largest.into_values().collect())
+    Ok(all)
 }
 
 fn remainder(compression: &Compression, place: usize) -> f64 {
@@ -110,12 +138,12 @@ fn rows(
     whole: &FitStatistic,
     places: &[Row],
     shape: FeatureShape,
-    extractor: &FeatureExtractor,
+    device: &Device,
 ) -> Result<Tensor<2>, DfmError> {
     let rank = whole.rank();
     let coordinates = places.iter().flat_map(|row| &whole.coordinates()[row.place * rank..][..rank]);
     let deviations = whole.deviations_of(&Samples::from_f64(coordinates.copied().collect(), rank)?)?;
     let values = deviations.iter().zip(whole.mean().iter().cycle());
     let rows: Vec<f32> = values.map(|(deviation, mean)| (deviation + mean) as f32).collect();
-    Ok(Tensor::from_data(TensorData::new(rows, [places.len(), shape.len()]), extractor.device()))
+    Ok(Tensor::from_data(TensorData::new(rows, [places.len(), shape.len()]), device))
 }

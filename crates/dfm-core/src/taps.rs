@@ -90,18 +90,22 @@ impl<'a> HeldOutScorers<'a> {
         Ok(by_row(scores, geometric_mean))
     }
 
-    /// The map of each of those pictures by the models without it; none for a score without.
+    /// The largest cell of the map of each of those pictures by the models without it; none
+    /// for a score without maps, or where compression dropped what cells are made of.
     ///
     /// # Errors
     ///
     /// As for [`HeldOutScorer::cells`].
-    pub(crate) fn grids(&self, different: &[Row]) -> Result<Vec<AnomalyGrid>, DfmError> {
+    pub(crate) fn peaks(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        if self.taps.iter().any(HeldOutScorer::is_compressed) {
+            return Ok(Vec::new());
+        }
         let mut grids = Vec::with_capacity(self.taps.len());
         for (tap, shape) in self.taps.iter().zip(self.shapes) {
             let cells = tap.cells(different)?.into_iter();
             grids.push(cells.map(|cells| AnomalyGrid::of_cells(&cells, *shape)).collect());
         }
-        Ok(by_row(grids, joint_grid))
+        Ok(by_row(grids, |taps| joint_grid(taps).peak()))
     }
 
     /// By the models without each of the `different` pictures the scores of new `rows`.
@@ -109,7 +113,7 @@ impl<'a> HeldOutScorers<'a> {
     /// # Errors
     ///
     /// As for [`HeldOutScorer::scores_of`].
-    pub(crate) fn scores_of(&self, rows: &Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
+    pub(crate) fn scores_of(&self, rows: Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         let mut scores = Vec::with_capacity(self.taps.len());
         for (tap, rows) in self.taps.iter().zip(split_columns(rows, self.shapes)?) {
             scores.push(tap.scores_of(&rows, different)?);
@@ -119,9 +123,9 @@ impl<'a> HeldOutScorers<'a> {
 }
 
 /// The columns of each tap.
-pub(crate) fn split_columns(rows: &Samples, shapes: &[FeatureShape]) -> Result<Vec<Samples>, DfmError> {
+pub(crate) fn split_columns(rows: Samples, shapes: &[FeatureShape]) -> Result<Vec<Samples>, DfmError> {
     if let [_] = shapes {
-        return Ok(vec![rows.clone()]);
+        return Ok(vec![rows]);
     }
     let mut first = 0;
     let mut parts = Vec::with_capacity(shapes.len());
@@ -150,7 +154,7 @@ pub(crate) fn by_row<T, U>(taps: Vec<Vec<T>>, join: impl Fn(Vec<T>) -> U) -> Vec
 }
 
 /// One grid of those of the taps, as fine as the finest.
-fn joint_grid(grids: Vec<AnomalyGrid>) -> AnomalyGrid {
+pub(crate) fn joint_grid(grids: Vec<AnomalyGrid>) -> AnomalyGrid {
     let finest = (0..grids.len()).max_by_key(|place| grids[*place].values.len());
     let AnomalyGrid { height, width, .. } = grids[finest.unwrap_or_default()];
     let size = PictureSize { width: width as u32, height: height as u32 };
@@ -162,7 +166,8 @@ fn joint_grid(grids: Vec<AnomalyGrid>) -> AnomalyGrid {
     match (grids.len(), grids.next()) {
         (1, Some(only)) => AnomalyGrid::new(height, width, only),
         (_, first) => {
-            let all = first.into_iter().chain(grids).map(|values| values.into_iter().map(f64::from).collect());
+            let all =
+                first.into_iter().chain(grids).map(|values| values.into_iter().map(f64::from).collect());
             let cells = by_row(all.collect(), geometric_mean);
             AnomalyGrid::new(height, width, cells.into_iter().map(|cell| cell as f32).collect())
         }
@@ -188,7 +193,8 @@ mod tests {
         let order = |factor: f64| {
             let mut places = vec![0, 1, 2, 3];
             places.sort_by(|a, b| {
-                let score = |place: &usize| geometric_mean(vec![pictures[*place][0] * factor, pictures[*place][1]]);
+                let score =
+                    |place: &usize| geometric_mean(vec![pictures[*place][0] * factor, pictures[*place][1]]);
                 score(a).total_cmp(&score(b))
             });
             places
@@ -215,7 +221,7 @@ mod tests {
     fn columns_are_those_of_each_tap() {
         let rows = Samples::from_f64((0..10).map(f64::from).collect(), 5).unwrap();
         let shape = |channels| FeatureShape { channels, height: 1, width: 1 };
-        let parts = split_columns(&rows, &[shape(2), shape(3)]).unwrap();
+        let parts = split_columns(rows, &[shape(2), shape(3)]).unwrap();
         assert_eq!(parts[0].as_slice(), [0.0, 1.0, 5.0, 6.0]);
         assert_eq!(parts[1].as_slice(), [2.0, 3.0, 4.0, 7.0, 8.0, 9.0]);
     }

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use dfm_stats::{Compression, FitStatistic};
-
 use crate::error::DfmError;
 use crate::fit::{FitPicture, Learnt};
-use crate::model::{Dfm, Kept};
+use crate::kept::Kept;
+use crate::model::Dfm;
 use crate::params::DfmParams;
 
 /// Models on their way to one of all their pictures.
@@ -41,7 +40,7 @@ impl ModelUnion {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
-        agree("feature shape", &ours.feature_shapes()[0], &theirs.feature_shapes()[0])?;
+        agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
         // The batch, what is kept and the memory change no number.
         let comparable = |params: &DfmParams| {
             let DfmParams { batch, keep_fit_statistic, memory, .. } = DfmParams::default();
@@ -49,8 +48,7 @@ impl ModelUnion {
         };
         agree("parameters", &comparable(&self.first.record.params), &comparable(&other.record.params))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
-        let (statistic, hashes) = other.kept_statistic("merging")?;
-        self.join(statistic, hashes)?;
+        self.join(other.kept("merging")?)?;
         self.names.extend(other.names.clone());
         Ok(())
     }
@@ -62,34 +60,30 @@ impl ModelUnion {
     /// Those of a fit.
     pub fn finish(self) -> Result<Dfm, DfmError> {
         let mut model = match self.joined {
-            Some((statistic, hashes)) => self.first.rederive(statistic, hashes)?,
+            Some(kept) => self.first.rederive(kept)?,
             None => self.first,
         };
         model.name_pictures(self.names);
         Ok(model)
     }
 
-    /// Adds the pictures of another statistic that are not known yet.
-    fn join(&mut self, statistic: &FitStatistic, hashes: &[[u8; 32]]) -> Result<(), DfmError> {
-        let (own, known) = match &self.joined {
-            Some((statistic, hashes)) => (statistic, hashes.as_slice()),
-            None => self.first.kept_statistic("merging")?,
+    /// Adds the pictures that are not known yet.
+    fn join(&mut self, other: &Kept) -> Result<(), DfmError> {
+        let own = match &self.joined {
+            Some(joined) => joined,
+            None => self.first.kept("merging")?,
         };
-        let known_set: HashSet<&[u8; 32]> = known.iter().collect();
-        let (old, new): (Vec<usize>, Vec<usize>) =
-            (0..hashes.len()).partition(|place| known_set.contains(&hashes[*place]));
-        if new.is_empty() {
+        let known: HashSet<&[u8; 32]> = own.content_hashes.iter().collect();
+        let places = 0..other.content_hashes.len();
+        let old: Vec<usize> = places.filter(|place| known.contains(&other.content_hashes[*place])).collect();
+        if old.len() == other.content_hashes.len() {
             return Ok(());
         }
-        let all = known.iter().copied().chain(new.iter().map(|place| hashes[*place])).collect();
-        // Compressed models stay as small as they are.
-        let limits = [own, statistic].map(FitStatistic::compression).into_iter().flatten();
-        let limit = limits.map(Compression::limit).min();
         let union = match old.is_empty() {
-            true => own.merge(statistic, limit)?,
-            false => own.merge(&statistic.without(&old)?, limit)?,
+            true => own.merge(other)?,
+            false => own.merge(&other.without(&old)?)?,
         };
-        self.joined = Some((union, all));
+        self.joined = Some(union);
         Ok(())
     }
 }
@@ -119,7 +113,7 @@ impl Dfm {
         pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
         mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        let known = self.kept_statistic("updating")?.1.iter().copied().collect();
+        let known = self.kept("updating")?.content_hashes.iter().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
         let (features, hashes) = params.collect_features(
@@ -136,7 +130,7 @@ impl Dfm {
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
                 let mut union = ModelUnion::of(self);
-                union.join(&features.finish()?, &hashes)?;
+                union.join(&Kept::of(features, hashes)?)?;
                 union.finish()
             }
         }
@@ -150,34 +144,28 @@ impl Dfm {
     /// If the model keeps no fit statistic or was not fitted on one of them, and those of
     /// a fit to what is left.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
-        let (statistic, hashes) = self.kept_statistic("forgetting")?;
+        let kept = self.kept("forgetting")?;
+        let hashes = &kept.content_hashes;
         if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
             let content_hash = content_hashes[place].iter().map(|byte| format!("{byte:02x}")).collect();
             return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
         let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
-        let left: Vec<[u8; 32]> = hashes.iter().filter(|hash| !gone.contains(hash)).copied().collect();
-        if left.len() < 2 {
-            return Err(DfmError::TooFewPictures { expected: 2, got: left.len() });
+        match hashes.len() - places.len() {
+            got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
+            _ => {
+                let left = kept.without(&places)?;
+                self.rederive(left)
+            }
         }
-        let statistic = statistic.without(&places)?;
-        self.rederive(statistic, left)
     }
 
-    /// What the model keeps, for an `operation` that needs it.
-    pub(crate) fn kept_statistic(
-        &self,
-        operation: &'static str,
-    ) -> Result<(&FitStatistic, &[[u8; 32]]), DfmError> {
-        self.fit_statistic().ok_or(DfmError::NoFitStatistic { operation })
-    }
-
-    fn rederive(self, statistic: FitStatistic, content_hashes: Vec<[u8; 32]>) -> Result<Self, DfmError> {
+    fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
         let params = self.record.params.clone().check()?;
-        let mut model = params.derive(self.extractor, statistic, content_hashes)?;
+        let mut model = params.derive(self.extractor, kept)?;
         // A threshold that was given is no finding of the pictures, and stays.
-        model.calibration = model.calibration.or(self.calibration);
+        model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         model.name_pictures(self.names);
         Ok(model)
     }

@@ -82,6 +82,15 @@ impl ValidStreamingParams {
         Self { taken: self.taken.saturating_add(bytes), ..self }
     }
 
+    /// Of what is there, the share that belongs to `part` of `whole` columns.
+    pub fn share(self, part: usize, whole: usize) -> Self {
+        let of = |bytes: u64| {
+            u64::try_from(u128::from(bytes) * part as u128 / whole.max(1) as u128).unwrap_or(u64::MAX)
+        };
+        let params = StreamingParams { max_bytes: of(self.params.max_bytes).max(1), ..self.params };
+        Self { params, taken: of(self.taken) }
+    }
+
     /// A fit of rows with `columns` values.
     ///
     /// # Errors

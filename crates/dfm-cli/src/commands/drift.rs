@@ -106,13 +106,17 @@ fn print(report: &DriftReport, out: &mut impl Write) -> anyhow::Result<()> {
         table.push([what.to_owned(), found, format!("{p_value:.2e}"), mark.to_owned()]);
     };
     row("distance of scores", format!("{:.4}", report.score_distance), report.score_p_value);
-    if let Some(features) = &report.features {
-        row("shift of the mean", format!("{:.4} sd", features.mean_shift), features.mean_p_value);
-        row("largest angle", format!("{:.1}°", features.largest_angle), features.angle_p_value);
+    for features in &report.features {
+        let what = |what: &str| match report.features.len() {
+            1 => what.to_owned(),
+            _ => format!("{what}, {}", features.layer),
+        };
+        row(&what("shift of the mean"), format!("{:.4} sd", features.mean_shift), features.mean_p_value);
+        row(&what("largest angle"), format!("{:.1}°", features.largest_angle), features.angle_p_value);
     }
     table.write(out)?;
     writeln!(out)?;
-    if report.features.is_none() {
+    if report.features.is_empty() {
         writeln!(out, "Scores alone were compared; a folder of pictures shows more.")?;
     }
     writeln!(

@@ -88,22 +88,28 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
-    writeln!(
-        out,
-        "  {} {}, {} components of {} directions explain {:.2} % of the variance",
-        record.picture_count,
-        if record.params.tiling.is_some() { "tiles" } else { "pictures" },
-        model.component_count(),
-        record.rank,
-        100.0 * model.explained_ratio()
-    )?;
-    if let Some(compression) = &record.compression {
+    let learnt = match record.params.tiling {
+        Some(_) => format!("{} tiles", record.picture_count),
+        None => format!("{} pictures", record.picture_count),
+    };
+    for ((tap, found), ratio) in record.params.taps.iter().zip(&record.taps).zip(model.explained_ratios()) {
+        let layer = if record.taps.len() > 1 { format!("{}: ", tap.layer) } else { String::new() };
         writeln!(
             out,
-            "  no more than {} directions fitted into memory: {:.2} % of the variance lies in none of them",
-            compression.limit,
-            100.0 * compression.dropped_share
+            "  {layer}{learnt}, {} components of {} directions explain {:.2} % of the variance",
+            found.components,
+            found.rank,
+            100.0 * ratio
         )?;
+        if let Some(compression) = &found.compression {
+            writeln!(
+                out,
+                "  {layer}no more than {} directions fitted into memory: {:.2} % of the variance lies in none of \
+                 them",
+                compression.limit,
+                100.0 * compression.dropped_share
+            )?;
+        }
     }
     if let Some(calibration) = model.calibration() {
         let threshold = table::score(calibration.threshold());

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap};
+use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap, TapRecord};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -36,37 +36,40 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     }
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
-    let shape = info.feature_shape;
-    line("features", format!("{} = {}×{}×{}", shape.len(), shape.channels, shape.height, shape.width))?;
-    line(
-        "pictures",
-        format!(
-            "{}, varying in {} directions ({}; variances from {:.0e} of the largest)",
-            info.record.picture_count, info.record.rank, info.record.route, info.record.rank_cut
-        ),
-    )?;
-    if let Some(compression) = &info.record.compression {
-        let bound = compression.error_bound / info.record.picture_count.saturating_sub(1).max(1) as f64;
-        let share = 100.0 * compression.dropped_share;
+    line("pictures", info.record.picture_count.to_string())?;
+    for (tap, record) in info.taps.iter().zip(&info.record.taps) {
+        let shape = tap.feature_shape;
+        let of_layer = if info.taps.len() > 1 { format!(" of {}", tap.layer) } else { String::new() };
+        let shape = format!("{} = {}×{}×{}", shape.len(), shape.channels, shape.height, shape.width);
+        line("features", format!("{shape}{of_layer}"))?;
+        let TapRecord { rank, route, rank_cut, .. } = record;
         line(
-            "compressed",
-            format!(
-                "to {} directions: {share:.2} % of the variance dropped, no variance off by more than {}",
-                compression.limit,
-                table::score(bound)
-            ),
+            "varying in",
+            format!("{rank} directions ({route}; variances from {rank_cut:.0e} of the largest)"),
+        )?;
+        if let Some(compression) = &record.compression {
+            let bound = compression.error_bound / info.record.picture_count.saturating_sub(1).max(1) as f64;
+            let share = 100.0 * compression.dropped_share;
+            line(
+                "compressed",
+                format!(
+                    "to {} directions: {share:.2} % of the variance dropped, no variance off by more than {}",
+                    compression.limit,
+                    table::score(bound)
+                ),
+            )?;
+        }
+        let asked = match params.keep {
+            Keep::Ratio(ratio) => format!("asked for {:.2} %", 100.0 * ratio),
+            Keep::Components(count) => format!("asked for {count}"),
+        };
+        let explained = 100.0 * tap.explained_ratio;
+        line(
+            "components",
+            format!("{}, explaining {explained:.2} % of the variance ({asked})", tap.components),
         )?;
     }
-    let asked = match params.keep {
-        Keep::Ratio(ratio) => format!("asked for {:.2} %", 100.0 * ratio),
-        Keep::Components(count) => format!("asked for {count}"),
-    };
-    let explained = 100.0 * info.explained_ratio;
-    line(
-        "components",
-        format!("{}, explaining {explained:.2} % of the variance ({asked})", info.components),
-    )?;
-    let gaussian = info.record.gaussian.as_ref();
+    let gaussian = info.record.taps.first().and_then(|tap| tap.gaussian.as_ref());
     let gaussian = gaussian.map_or_else(String::new, |gaussian| {
         format!(
             ", a Gaussian of {} directions ({}), variances shrunk by {:.3}",
@@ -93,6 +96,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             None => threshold,
         },
     )?;
+    if let Some(threshold) = info.cell_threshold {
+        line("map", format!("cells stand out from {}", table::score(threshold)))?;
+    }
     if let Some(CalibrationInfo { kind, guarantee, .. }) = &info.calibration {
         line("p-values", format!("{kind}; proved: {guarantee}"))?;
     }

@@ -115,7 +115,7 @@ impl Learning<'_> {
             begun.elapsed(),
             model.record().picture_count,
             model.component_count(),
-            model.record().rank
+            model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
         );
         Ok(model)
     }

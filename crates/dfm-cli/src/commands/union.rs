@@ -78,7 +78,7 @@ fn content_hash_of(model: &Dfm, picture: &str) -> anyhow::Result<[u8; 32]> {
         if let Some(hash) = content_hash(picture) {
             return Ok(hash);
         }
-        let (_, known) = model.fit_statistic().unzip();
+        let (_, known) = model.fit_statistics().unzip();
         let mut named =
             known.unwrap_or_default().iter().filter(|hash| model.picture_name(hash) == Some(picture));
         if let Some(first) = named.next() {

@@ -63,7 +63,7 @@ pub(crate) struct FitFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 16)]
     pub(crate) batch: usize,
     /// Leave the backbone's weights out of the model, keeping their hash
     #[arg(long)]

@@ -31,7 +31,8 @@ pub(crate) struct BackboneFlags {
     /// embedded, random, the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
-    /// The layer whose output is modelled; for `dfm features` also several, as layer2,layer3
+    /// The layer whose output is modelled, or several as layer2,layer3: each has statistics of
+    /// its own, scores and maps are their geometric means
     #[arg(long, default_value = "layer3", value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many
@@ -67,7 +68,7 @@ pub(crate) struct FeaturesFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 16)]
     pub(crate) batch: usize,
 }
 

@@ -2,27 +2,21 @@
 
 use std::io::Read;
 
-use dfm_backbone::{Architecture, FeatureShape, InputContract};
+use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
 use serde::Serialize;
 
 use crate::conformal::CalibrationKind;
 use crate::error::DfmError;
-use crate::model::FitRecord;
 use crate::params::CalibrationParams;
 use crate::persist::container::{self, Container};
+use crate::record::FitRecord;
 
-/// The tensors of a model that keeps its fit statistic, of which the components would be
-/// there without it.
-const KEPT: [&str; 8] = [
-    "directions",
-    "components",
-    "coordinates",
-    "singular_values",
-    "content_hashes",
-    "remainders",
-    "statistic.mean",
-    "picture_names",
-];
+/// The tensors of a tap of a model that keeps its fit statistic, of which the components would
+/// be there without it.
+const KEPT_OF_TAP: [&str; 6] =
+    ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean"];
+/// Those of all taps.
+const KEPT: [&str; 2] = ["content_hashes", "picture_names"];
 
 /// The contents of a model file, hash checked, self-test not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,14 +41,12 @@ pub struct ModelInfo {
     pub weights_sha256: String,
     /// Whether the weights are in the file.
     pub weights_included: bool,
-    /// Shape of a feature row before flattening.
-    pub feature_shape: FeatureShape,
-    /// Principal components that scoring uses.
-    pub components: usize,
-    /// The share of the variance that those components explain.
-    pub explained_ratio: f64,
+    /// What is modelled of each layer.
+    pub taps: Vec<TapInfo>,
     /// The threshold, if one was found.
     pub threshold: Option<f64>,
+    /// What a cell of a map reaches in about as few good pictures, if that was found.
+    pub cell_threshold: Option<f64>,
     /// What the threshold and p-values rest on; `None` of a threshold that was given.
     pub calibration: Option<CalibrationInfo>,
     /// Whether the model can be merged and updated.
@@ -65,6 +57,21 @@ pub struct ModelInfo {
     pub backbone_bytes: u64,
     /// Bytes that are there only for merging and updating.
     pub fit_statistic_bytes: u64,
+}
+
+/// What a model knows of the features of one layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TapInfo {
+    /// The layer.
+    pub layer: Layer,
+    /// Side of the average pool behind it.
+    pub pool: usize,
+    /// Shape of its features before flattening.
+    pub feature_shape: FeatureShape,
+    /// Principal components that scoring uses.
+    pub components: usize,
+    /// The share of the variance that those components explain.
+    pub explained_ratio: f64,
 }
 
 /// What p-values and the threshold of a fit rest on.
@@ -103,15 +110,29 @@ impl ModelInfo {
             }),
             None => None,
         };
-        let total = file.f64("variances")?.1.first().copied().unwrap_or(f64::NAN);
-        let explained: f64 = file.f64("explained_variance")?.1.iter().sum();
-        let header = &file.header;
-        let component_bytes =
-            (header.components as u64).saturating_mul(header.feature_shape.len() as u64).saturating_mul(4);
-        let fit_statistic_bytes = match header.fit_statistic {
-            true => KEPT.iter().map(|name| file.byte_len(name)).sum::<u64>().saturating_sub(component_bytes),
-            false => 0,
+        let cell_threshold = match file.header.cells_calibrated {
+            true => file.f64("calibration.cells")?.1.first().copied(),
+            false => None,
         };
+        let header = &file.header;
+        let (params, mut taps, mut fit_statistic_bytes) = (&header.record.params, Vec::new(), 0);
+        let known = params.taps.iter().zip(&header.record.taps).zip(&header.feature_shapes);
+        for (tensors, ((tap, record), shape)) in header.tap_tensors().zip(known) {
+            let total = file.f64(tensors.name("variances"))?.1.first().copied().unwrap_or(f64::NAN);
+            let explained: f64 = file.f64(tensors.name("explained_variance"))?.1.iter().sum();
+            taps.push(TapInfo {
+                layer: tap.layer,
+                pool: tap.pool,
+                feature_shape: *shape,
+                components: record.components,
+                explained_ratio: (explained / total).min(1.0),
+            });
+            let all: u64 = KEPT_OF_TAP.iter().map(|name| file.byte_len(tensors.name(name))).sum();
+            let components = (record.components as u64).saturating_mul(shape.len() as u64).saturating_mul(4);
+            fit_statistic_bytes += all.saturating_sub(components);
+        }
+        fit_statistic_bytes += KEPT.iter().map(|name| file.byte_len(name)).sum::<u64>();
+        let fit_statistic_bytes = if header.fit_statistic { fit_statistic_bytes } else { 0 };
         Ok(Self {
             version: header.version,
             program: header.program.clone(),
@@ -123,10 +144,9 @@ impl ModelInfo {
             source: header.backbone.source.clone(),
             weights_sha256: header.backbone.sha256.clone(),
             weights_included: header.backbone.included,
-            feature_shape: header.feature_shape,
-            components: header.components,
-            explained_ratio: (explained / total).min(1.0),
+            taps,
             threshold,
+            cell_threshold,
             calibration,
             updatable: header.fit_statistic,
             total_bytes: bytes.len() as u64,

@@ -9,8 +9,9 @@ mod container;
 mod header;
 mod info;
 mod read;
+mod tap;
 mod write;
 
-pub use info::{CalibrationInfo, ModelInfo};
+pub use info::{CalibrationInfo, ModelInfo, TapInfo};
 pub use read::LoadOptions;
 pub use write::{SaveOptions, WrittenSizes};

@@ -7,17 +7,17 @@ use dfm_backbone::{
     ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
     NetworkPrecision, Tap,
 };
-use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::calibrate::Calibration;
 use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::{DfmError, ModelFileError};
 use crate::held_out::different;
-use crate::model::{CompressionRecord, Dfm, FitRecord, Kept, MAX_NAME_BYTES, is_name};
-use crate::params::{CalibrationParams, ScoreKind, ValidDfmParams};
+use crate::kept::Kept;
+use crate::model::{Dfm, Judged, MAX_NAME_BYTES, is_name};
+use crate::params::{CalibrationParams, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
-use crate::score::Statistics;
+use crate::persist::tap;
 use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
 
 /// How to load a model.
@@ -62,11 +62,13 @@ impl Dfm {
         let file = Container::parse(&bytes)?;
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
-        valid.check_model().map_err(content("parameters"))?;
+        let taps = header.record.params.taps.len();
+        consistent("record.taps", &taps, &header.record.taps.len())?;
+        consistent("feature_shapes", &taps, &header.feature_shapes.len())?;
 
         let weights = backbone_weights(&file, options.weights)?;
         let extractor = extractor(&file, &valid, weights, options.compute)?;
-        consistent("feature_shape", &extractor.feature_shapes()[0], &header.feature_shape)?;
+        consistent("feature_shapes", &extractor.feature_shapes(), &header.feature_shapes.as_slice())?;
         consistent(
             "backbone.architecture",
             &extractor.weights().header().architecture,
@@ -74,21 +76,19 @@ impl Dfm {
         )?;
         consistent("backbone.input", &extractor.weights().header().input, &header.backbone.input)?;
 
-        let (directions, rows) = directions(&file)?;
-        let kept = fit_statistic(&file, &directions, rows)?;
-        let components = match header.is_split() && header.fit_statistic {
-            true => widen(&shaped(
-                "components",
-                file.f32("components")?,
-                &[header.components, header.feature_shape.len()],
-            )?),
-            false => directions,
-        };
-        let statistics = statistics(&file, components, kept.as_ref())?;
+        let content_hashes = content_hashes(&file)?;
+        let pictures = content_hashes.as_ref().map(Vec::len);
+        let (mut statistics, mut kept) = (Vec::with_capacity(taps), Vec::with_capacity(taps));
+        for tap in header.tap_tensors() {
+            let (of_tap, kept_of_tap) = tap::read(&file, tap, pictures)?;
+            statistics.push(of_tap);
+            kept.extend(kept_of_tap);
+        }
+        let kept = content_hashes.map(|content_hashes| Kept { statistics: kept, content_hashes });
         let calibration = match header.calibrated {
             true => {
-                let [threshold, spread] = pair(&file, "calibration")?;
-                Some(Calibration::new(threshold, spread).map_err(content("calibration"))?)
+                let values = shaped("calibration", file.f64("calibration")?, &[2])?;
+                Some(Calibration::new(values[0], values[1]).map_err(content("calibration"))?)
             }
             false => None,
         };
@@ -98,20 +98,27 @@ impl Dfm {
                 file.bytes("self_test.probe").map(|(shape, bytes)| (shape, bytes.to_vec()))?,
                 &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
             )?,
-            features: shaped(
-                "self_test.features",
-                file.f32("self_test.features")?,
-                &[header.feature_shape.len()],
-            )?,
+            features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
             score: shaped("self_test.score", file.f64("self_test.score")?, &[1])?[0],
         };
+        let cell_threshold = match header.cells_calibrated {
+            true => {
+                const CELLS: &str = "calibration.cells";
+                let threshold = shaped(CELLS, file.f64(CELLS)?, &[1])?[0];
+                if !threshold.is_finite() {
+                    return Err(mismatch(CELLS, "a finite number", threshold.to_string()).into());
+                }
+                Some(threshold)
+            }
+            false => None,
+        };
         let scores = held_out_scores(&file, kept.as_ref())?;
-        let record = header.record.clone();
-        let mut model = Self::assemble(extractor, statistics, calibration, scores, record, self_test, kept);
+        let judged = Judged { calibration, scores, cell_threshold };
+        let mut model = Self::assemble(extractor, statistics, judged, header.record.clone(), self_test, kept);
         if header.names {
             model.names = names(&file, model.kept.as_ref())?;
         }
-        model.self_test.check(&model.extractor, &model.scorer)?;
+        model.self_test.check(&model.extractor, &model.scorers)?;
         Ok(model)
     }
 }
@@ -188,119 +195,16 @@ fn backbone_weights(
     Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
 }
 
-/// `directions`, widened, and how many there are.
-fn directions(file: &Container<'_>) -> Result<(Vec<f64>, usize), ModelFileError> {
-    let Header { components, feature_shape, .. } = file.header;
-    let (shape, values) = file.f32("directions")?;
-    match shape[..] {
-        [rows, columns] if columns == feature_shape.len() && rows >= components => Ok((widen(&values), rows)),
-        _ => Err(mismatch(
-            "directions",
-            &format!("at least {components} rows of {} features", feature_shape.len()),
-            format!("{shape:?}"),
-        )),
-    }
-}
-
-fn statistics(
-    file: &Container<'_>,
-    mut directions: Vec<f64>,
-    kept: Option<&Kept>,
-) -> Result<Statistics, DfmError> {
-    let Header { components, feature_shape, ref record, .. } = file.header;
-    let features = feature_shape.len();
-    directions.truncate(components * features);
-    let [total, residual] = pair(file, "variances")?;
-    let explained = shaped("explained_variance", file.f64("explained_variance")?, &[components])?;
-    // Of all pictures, of which a split model has fewer.
-    if let Some((_, hashes)) = kept {
-        consistent("record.picture_count", &hashes.len(), &record.picture_count)?;
-    }
-    if let Some((statistic, hashes)) = kept.filter(|_| !file.header.is_split()) {
-        consistent("record.rank", &statistic.rank(), &record.rank)?;
-        let divisor = (hashes.len() - 1) as f64;
-        for (variance, value) in explained.iter().zip(statistic.singular_values()) {
-            let expected = value * (value / divisor);
-            // Both are `f64` and one was computed from the other: a few roundings.
-            if (variance - expected).abs() > 1e-9 * expected {
-                return Err(inconsistent("explained_variance", &expected, variance).into());
-            }
-        }
-    }
-    let pca = Pca::from_parts(
-        shaped("mean", file.f64("mean")?, &[features])?,
-        directions,
-        explained,
-        residual,
-        total,
-        fitted_count(record)?,
-        record.rank,
-    )
-    .map_err(content("principal components"))?;
-    match record.params.score {
-        ScoreKind::Fre => return Ok(Statistics::Fre(pca)),
-        ScoreKind::Mahalanobis => {
-            let intensity = shaped("shrinkage", file.f64("shrinkage")?, &[1])?[0];
-            let model = ProbabilisticPca::with_intensity(pca, intensity).map_err(content("shrinkage"))?;
-            return Ok(Statistics::Mahalanobis(Box::new(model)));
-        }
-        ScoreKind::Nll => {}
-    }
-    let deviations = file.f64("gaussian.deviations")?.1;
-    let gaussian = SvdGaussian::from_parts(
-        shaped("gaussian.mean", file.f64("gaussian.mean")?, &[components])?,
-        shaped("gaussian.basis", file.f64("gaussian.basis")?, &[deviations.len(), components])?,
-        deviations,
-    )
-    .map_err(content("gaussian"))?;
-    let intensity = record.gaussian.as_ref().map_or(0.0, |gaussian| gaussian.shrinkage);
-    let gaussian = gaussian.shrunk_by(intensity).map_err(content("gaussian"))?;
-    consistent(
-        "record.gaussian.rank",
-        &Some(gaussian.rank()),
-        &record.gaussian.as_ref().map(|gaussian| gaussian.rank),
-    )?;
-    Ok(Statistics::Nll(pca, gaussian))
-}
-
-fn fit_statistic(file: &Container<'_>, directions: &[f64], rank: usize) -> Result<Option<Kept>, DfmError> {
+/// Of the pictures that are kept, if they are.
+fn content_hashes(file: &Container<'_>) -> Result<Option<Vec<[u8; 32]>>, ModelFileError> {
     if !file.header.fit_statistic {
         return Ok(None);
     }
     let (shape, bytes) = file.bytes("content_hashes")?;
-    let hashes = bytes.as_chunks::<32>().0;
     if shape != [file.header.record.picture_count, 32] {
-        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")).into());
+        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")));
     }
-    let compression = match &file.header.record.compression {
-        Some(CompressionRecord { limit, error_bound, .. }) => {
-            let remainders = shaped("remainders", file.f64("remainders")?, &[hashes.len()])?;
-            let compression = Compression::from_parts(*limit, *error_bound, remainders);
-            Some(compression.map_err(content("compression"))?)
-        }
-        None => None,
-    };
-    let mean = if file.header.is_split() { "statistic.mean" } else { "mean" };
-    let statistic = FitStatistic::from_parts(
-        shaped(mean, file.f64(mean)?, &[file.header.feature_shape.len()])?,
-        directions.to_vec(),
-        shaped("singular_values", file.f64("singular_values")?, &[rank])?,
-        widen(&shaped("coordinates", file.f32("coordinates")?, &[hashes.len(), rank])?),
-        hashes.len(),
-        compression,
-    )
-    .map_err(content("fit statistic"))?;
-    Ok(Some((statistic, hashes.to_vec())))
-}
-
-/// How many pictures the model was fitted on.
-fn fitted_count(record: &FitRecord) -> Result<usize, ModelFileError> {
-    let split = record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split);
-    let fitted = record.picture_count.checked_sub(record.held_out);
-    fitted.filter(|_| split == (record.held_out > 0)).ok_or_else(|| {
-        let expected = if split { "1 and fewer than all pictures" } else { "0" };
-        inconsistent("record.held_out", &expected, &record.held_out.to_string().as_str())
-    })
+    Ok(Some(bytes.as_chunks::<32>().0.to_vec()))
 }
 
 /// The scores that calibrate, if any do.
@@ -314,8 +218,8 @@ fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<H
         return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
     }
     // Where pictures are kept, how many of them are different is known.
-    if let Some((_, hashes)) = kept.filter(|_| kind != CalibrationKind::Split) {
-        let different = different(hashes).map_err(content("content hashes"))?.len();
+    if let Some(kept) = kept.filter(|_| kind != CalibrationKind::Split) {
+        let different = different(&kept.content_hashes).map_err(content("content hashes"))?.len();
         consistent(SCORES, &different, &scores.len())?;
     }
     Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
@@ -324,7 +228,7 @@ fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<H
 /// The names of the pictures that are kept, by content hash.
 fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], String>, DfmError> {
     const NAMES: &str = "picture_names";
-    let hashes = kept.map_or(&[][..], |(_, hashes)| hashes);
+    let hashes = kept.map_or(&[][..], |kept| &kept.content_hashes);
     let refused = |got: String| {
         let expected = format!(
             "a name of up to {MAX_NAME_BYTES} bytes and a zero for each of {} pictures",
@@ -349,12 +253,7 @@ fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], 
     Ok(names)
 }
 
-fn pair(file: &Container<'_>, name: &'static str) -> Result<[f64; 2], ModelFileError> {
-    let values = shaped(name, file.f64(name)?, &[2])?;
-    Ok([values[0], values[1]])
-}
-
-fn shaped<T>(
+pub(super) fn shaped<T>(
     name: &'static str,
     (shape, values): (Vec<usize>, Vec<T>),
     expected: &[usize],
@@ -366,7 +265,7 @@ fn shaped<T>(
     }
 }
 
-fn consistent<T: PartialEq + std::fmt::Debug>(
+pub(super) fn consistent<T: PartialEq + std::fmt::Debug>(
     what: &'static str,
     expected: &T,
     got: &T,
@@ -377,15 +276,11 @@ fn consistent<T: PartialEq + std::fmt::Debug>(
     Err(inconsistent(what, expected, got))
 }
 
-fn inconsistent<T: std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> ModelFileError {
+pub(super) fn inconsistent<T: std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> ModelFileError {
     ModelFileError::Inconsistent { what, expected: format!("{expected:?}"), got: format!("{got:?}") }
 }
 
 /// What a library refused of the file's content, as an error of the file.
-fn content<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> ModelFileError + Copy {
+pub(super) fn content<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> ModelFileError + Copy {
     move |error| ModelFileError::Content { part, reason: error.to_string() }
-}
-
-fn widen(values: &[f32]) -> Vec<f64> {
-    values.iter().copied().map(f64::from).collect()
 }

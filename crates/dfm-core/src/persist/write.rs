@@ -4,9 +4,10 @@ use std::io::Write;
 
 use crate::conformal::{CalibrationKind, HeldOutScores};
 use crate::error::DfmError;
-use crate::model::Dfm;
+use crate::kept::Kept;
+use crate::model::{Dfm, Judged};
 use crate::persist::container::{self, OwnedTensor};
-use crate::persist::header::{BackboneRecord, Header, VERSION};
+use crate::persist::header::{BackboneRecord, Header, TapTensors, VERSION};
 use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH};
 
 /// What to leave out of a model file.
@@ -37,12 +38,9 @@ impl Dfm {
     ///
     /// Whatever the writer reports.
     pub fn write(&self, writer: &mut impl Write, options: &SaveOptions) -> Result<WrittenSizes, DfmError> {
-        let pca = self.statistics.pca();
-        let (features, components) = (self.extractor.row_len(), pca.component_count());
+        let header = self.header(options);
+        let features = self.extractor.row_len();
         let mut tensors = vec![
-            ("mean", OwnedTensor::f64(&[features], pca.mean())),
-            ("variances", OwnedTensor::f64(&[2], &[pca.total_variance(), pca.residual_variance()])),
-            ("explained_variance", OwnedTensor::f64(&[components], pca.explained_variance())),
             (
                 "self_test.probe",
                 OwnedTensor::u8(
@@ -57,76 +55,46 @@ impl Dfm {
             let ranges = ranges.to_vec();
             tensors.push(("activation_ranges", OwnedTensor::f32(&[ranges.len()], ranges)));
         }
-        if let Some(gaussian) = self.statistics.gaussian() {
-            let rank = gaussian.rank();
-            tensors.push(("gaussian.mean", OwnedTensor::f64(&[components], gaussian.mean())));
-            tensors.push(("gaussian.basis", OwnedTensor::f64(&[rank, components], gaussian.basis())));
-            tensors.push(("gaussian.deviations", OwnedTensor::f64(&[rank], gaussian.deviations())));
-        }
-        if let Some(intensity) = self.statistics.shrinkage() {
-            tensors.push(("shrinkage", OwnedTensor::f64(&[1], &[intensity])));
-        }
-        if let Some(calibration) = self.calibration {
+        let Judged { calibration, scores, cell_threshold } = &self.judged;
+        if let Some(calibration) = calibration {
             let values = [calibration.threshold(), calibration.spread()];
             tensors.push(("calibration", OwnedTensor::f64(&[2], &values)));
         }
-        if let Some(scores) = self.scores.as_ref().map(HeldOutScores::in_order) {
+        if let Some(threshold) = cell_threshold {
+            tensors.push(("calibration.cells", OwnedTensor::f64(&[1], &[*threshold])));
+        }
+        if let Some(scores) = scores.as_ref().map(HeldOutScores::in_order) {
             tensors.push(("calibration.scores", OwnedTensor::f64(&[scores.len()], scores)));
         }
-        // The components are the first of the directions, so they are written once, unless
-        // they are those of fewer pictures.
-        let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
         let mut fit_statistic = 0;
-        match &self.kept {
-            Some((statistic, hashes)) => {
-                let (rank, pictures) = (statistic.rank(), hashes.len());
-                tensors.push((
-                    "directions",
-                    OwnedTensor::f32(&[rank, features], narrow(statistic.directions())),
-                ));
-                tensors.push(("singular_values", OwnedTensor::f64(&[rank], statistic.singular_values())));
-                tensors.push((
-                    "coordinates",
-                    OwnedTensor::f32(&[pictures, rank], narrow(statistic.coordinates())),
-                ));
-                tensors.push((
-                    "content_hashes",
-                    OwnedTensor::u8(&[pictures, 32], hashes.as_flattened().to_vec()),
-                ));
-                fit_statistic =
-                    ((rank - components) * features + pictures * rank) * 4 + rank * 8 + pictures * 32;
-                if self.is_split() {
-                    let narrow = narrow(pca.components());
-                    tensors.push(("components", OwnedTensor::f32(&[components, features], narrow)));
-                    tensors.push(("statistic.mean", OwnedTensor::f64(&[features], statistic.mean())));
-                    fit_statistic += components * features * 4 + features * 8;
-                }
-                if !self.names.is_empty() {
-                    let names: Vec<u8> = hashes.iter().flat_map(|hash| self.name_bytes(hash)).collect();
-                    fit_statistic += names.len();
-                    tensors.push(("picture_names", OwnedTensor::u8(&[names.len()], names)));
-                }
-                if let Some(compression) = statistic.compression() {
-                    tensors.push(("remainders", OwnedTensor::f64(&[pictures], compression.remainders())));
-                    fit_statistic += pictures * 8;
-                }
-            }
-            None => {
-                tensors.push((
-                    "directions",
-                    OwnedTensor::f32(&[components, features], narrow(pca.components())),
-                ));
+        for tap in header.tap_tensors() {
+            let (of_tap, kept) = self.tap_tensors(tap);
+            tensors.extend(of_tap);
+            fit_statistic += kept;
+        }
+        if let Some(Kept { content_hashes, .. }) = &self.kept {
+            let bytes = content_hashes.as_flattened().to_vec();
+            fit_statistic += bytes.len();
+            tensors.push(("content_hashes", OwnedTensor::u8(&[content_hashes.len(), 32], bytes)));
+            if header.names {
+                let names: Vec<u8> = content_hashes.iter().flat_map(|hash| self.name_bytes(hash)).collect();
+                fit_statistic += names.len();
+                tensors.push(("picture_names", OwnedTensor::u8(&[names.len()], names)));
             }
         }
-
-        let weights = self.extractor.weights();
         let mut backbone = 0;
         if !options.slim {
-            let bytes = weights.to_bytes()?;
+            let bytes = self.extractor.weights().to_bytes()?;
             backbone = bytes.len() as u64;
             tensors.push(("backbone", OwnedTensor::u8(&[bytes.len()], bytes)));
         }
-        let header = Header {
+        let total = container::write(writer, header, &tensors)?;
+        Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
+    }
+
+    fn header(&self, options: &SaveOptions) -> Header {
+        let weights = self.extractor.weights();
+        Header {
             version: VERSION,
             digest: String::new(),
             program: format!("dfm {}", env!("CARGO_PKG_VERSION")),
@@ -139,14 +107,65 @@ impl Dfm {
                 sha256: weights.sha256(),
                 included: !options.slim,
             },
-            feature_shape: self.extractor.feature_shapes()[0],
-            components,
-            calibrated: self.calibration.is_some(),
+            feature_shapes: self.extractor.feature_shapes().to_vec(),
+            calibrated: self.judged.calibration.is_some(),
+            cells_calibrated: self.judged.cell_threshold.is_some(),
             fit_statistic: self.kept.is_some(),
             names: self.kept.is_some() && !self.names.is_empty(),
-        };
-        let total = container::write(writer, header, &tensors)?;
-        Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
+        }
+    }
+
+    /// The tensors of a tap, and how many bytes of them are there only for merging and
+    /// updating.
+    fn tap_tensors(&self, tap: TapTensors) -> (Vec<(&'static str, OwnedTensor)>, usize) {
+        let statistics = &self.statistics[tap.place];
+        let pca = statistics.pca();
+        let (features, components) = (pca.mean().len(), pca.component_count());
+        let mut tensors = vec![
+            ("mean", OwnedTensor::f64(&[features], pca.mean())),
+            ("variances", OwnedTensor::f64(&[2], &[pca.total_variance(), pca.residual_variance()])),
+            ("explained_variance", OwnedTensor::f64(&[components], pca.explained_variance())),
+        ];
+        if let Some(gaussian) = statistics.gaussian() {
+            let rank = gaussian.rank();
+            tensors.push(("gaussian.mean", OwnedTensor::f64(&[components], gaussian.mean())));
+            tensors.push(("gaussian.basis", OwnedTensor::f64(&[rank, components], gaussian.basis())));
+            tensors.push(("gaussian.deviations", OwnedTensor::f64(&[rank], gaussian.deviations())));
+        }
+        if let Some(intensity) = statistics.shrinkage() {
+            tensors.push(("shrinkage", OwnedTensor::f64(&[1], &[intensity])));
+        }
+        // The components are the first of the directions, so they are written once, unless
+        // they are those of fewer pictures.
+        let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+        let mut kept_bytes = 0;
+        match &self.kept {
+            Some(kept) => {
+                let statistic = &kept.statistics[tap.place];
+                let (rank, pictures) = (statistic.rank(), statistic.sample_count());
+                let directions = OwnedTensor::f32(&[rank, features], narrow(statistic.directions()));
+                let coordinates = OwnedTensor::f32(&[pictures, rank], narrow(statistic.coordinates()));
+                tensors.push(("directions", directions));
+                tensors.push(("coordinates", coordinates));
+                tensors.push(("singular_values", OwnedTensor::f64(&[rank], statistic.singular_values())));
+                kept_bytes = ((rank - components) * features + pictures * rank) * 4 + rank * 8;
+                if self.is_split() {
+                    let narrow = narrow(pca.components());
+                    tensors.push(("components", OwnedTensor::f32(&[components, features], narrow)));
+                    tensors.push(("statistic.mean", OwnedTensor::f64(&[features], statistic.mean())));
+                    kept_bytes += components * features * 4 + features * 8;
+                }
+                if let Some(compression) = statistic.compression() {
+                    tensors.push(("remainders", OwnedTensor::f64(&[pictures], compression.remainders())));
+                    kept_bytes += pictures * 8;
+                }
+            }
+            None => {
+                let components = OwnedTensor::f32(&[components, features], narrow(pca.components()));
+                tensors.push(("directions", components));
+            }
+        }
+        (tensors.into_iter().map(|(name, tensor)| (tap.name(name), tensor)).collect(), kept_bytes)
     }
 
     /// Whether the components are those of fewer pictures than are kept.

@@ -1,0 +1,169 @@
+//! What a file holds of one tap.
+
+use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
+
+use crate::conformal::CalibrationKind;
+use crate::error::{DfmError, ModelFileError};
+use crate::params::ScoreKind;
+use crate::persist::container::{Container, mismatch};
+use crate::persist::header::TapTensors;
+use crate::persist::read::{consistent, content, inconsistent, shaped};
+use crate::record::{CompressionRecord, FitRecord, TapRecord};
+use crate::score::Statistics;
+
+/// What scores are computed from at a tap, and of the `pictures` that are kept, if they are,
+/// their statistic. The taps of the header are known to be as many as it says.
+pub(super) fn read(
+    file: &Container<'_>,
+    tap: TapTensors,
+    pictures: Option<usize>,
+) -> Result<(Statistics, Option<FitStatistic>), DfmError> {
+    let columns = file.header.feature_shapes[tap.place].len();
+    let part = Part { file, tap, columns, record: &file.header.record.taps[tap.place] };
+    let (directions, rank) = part.directions()?;
+    let kept = match pictures {
+        Some(pictures) => Some(part.fit_statistic(&directions, rank, pictures)?),
+        None => None,
+    };
+    let components = match file.header.is_split() && kept.is_some() {
+        true => widen(&part.f32("components", &[part.record.components, columns])?),
+        false => directions,
+    };
+    Ok((part.statistics(components, kept.as_ref())?, kept))
+}
+
+/// The part of a file that belongs to a tap.
+struct Part<'f> {
+    file: &'f Container<'f>,
+    tap: TapTensors,
+    /// Features of a row.
+    columns: usize,
+    record: &'f TapRecord,
+}
+
+impl Part<'_> {
+    fn f64(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f64>, ModelFileError> {
+        let name = self.tap.name(name);
+        shaped(name, self.file.f64(name)?, shape)
+    }
+
+    fn f32(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f32>, ModelFileError> {
+        let name = self.tap.name(name);
+        shaped(name, self.file.f32(name)?, shape)
+    }
+
+    /// `directions`, widened, and how many there are.
+    fn directions(&self) -> Result<(Vec<f64>, usize), ModelFileError> {
+        let (name, components) = (self.tap.name("directions"), self.record.components);
+        let (shape, values) = self.file.f32(name)?;
+        match shape[..] {
+            [rows, columns] if columns == self.columns && rows >= components => Ok((widen(&values), rows)),
+            _ => Err(mismatch(
+                name,
+                &format!("at least {components} rows of {} features", self.columns),
+                format!("{shape:?}"),
+            )),
+        }
+    }
+
+    fn statistics(
+        &self,
+        mut directions: Vec<f64>,
+        kept: Option<&FitStatistic>,
+    ) -> Result<Statistics, DfmError> {
+        let (components, record) = (self.record.components, &self.file.header.record);
+        directions.truncate(components.saturating_mul(self.columns));
+        let variances = self.f64("variances", &[2])?;
+        let explained = self.f64("explained_variance", &[components])?;
+        // Of all pictures, of which a split model has fewer.
+        if let Some(statistic) = kept.filter(|_| !self.file.header.is_split()) {
+            consistent("record.taps.rank", &statistic.rank(), &self.record.rank)?;
+            let divisor = (statistic.sample_count() - 1) as f64;
+            for (variance, value) in explained.iter().zip(statistic.singular_values()) {
+                let expected = value * (value / divisor);
+                // Both are `f64` and one was computed from the other: a few roundings.
+                if (variance - expected).abs() > 1e-9 * expected {
+                    return Err(inconsistent("explained_variance", &expected, variance).into());
+                }
+            }
+        }
+        let pca = Pca::from_parts(
+            self.f64("mean", &[self.columns])?,
+            directions,
+            explained,
+            variances[1],
+            variances[0],
+            fitted_count(record)?,
+            self.record.rank,
+        )
+        .map_err(content("principal components"))?;
+        match record.params.score {
+            ScoreKind::Fre => Ok(Statistics::Fre(pca)),
+            ScoreKind::Mahalanobis => {
+                let intensity = self.f64("shrinkage", &[1])?[0];
+                let model = ProbabilisticPca::with_intensity(pca, intensity).map_err(content("shrinkage"))?;
+                Ok(Statistics::Mahalanobis(Box::new(model)))
+            }
+            ScoreKind::Nll => Ok(Statistics::Nll(pca, self.gaussian()?)),
+        }
+    }
+
+    fn gaussian(&self) -> Result<SvdGaussian, DfmError> {
+        let (components, record) = (self.record.components, self.record.gaussian.as_ref());
+        let deviations = self.file.f64(self.tap.name("gaussian.deviations"))?.1;
+        let gaussian = SvdGaussian::from_parts(
+            self.f64("gaussian.mean", &[components])?,
+            self.f64("gaussian.basis", &[deviations.len(), components])?,
+            deviations,
+        )
+        .map_err(content("gaussian"))?;
+        let intensity = record.map_or(0.0, |gaussian| gaussian.shrinkage);
+        let gaussian = gaussian.shrunk_by(intensity).map_err(content("gaussian"))?;
+        consistent(
+            "record.taps.gaussian.rank",
+            &Some(gaussian.rank()),
+            &record.map(|gaussian| gaussian.rank),
+        )?;
+        Ok(gaussian)
+    }
+
+    fn fit_statistic(
+        &self,
+        directions: &[f64],
+        rank: usize,
+        pictures: usize,
+    ) -> Result<FitStatistic, DfmError> {
+        let compression = match &self.record.compression {
+            Some(CompressionRecord { limit, error_bound, .. }) => {
+                let remainders = self.f64("remainders", &[pictures])?;
+                let compression = Compression::from_parts(*limit, *error_bound, remainders);
+                Some(compression.map_err(content("compression"))?)
+            }
+            None => None,
+        };
+        let mean = if self.file.header.is_split() { "statistic.mean" } else { "mean" };
+        let statistic = FitStatistic::from_parts(
+            self.f64(mean, &[self.columns])?,
+            directions.to_vec(),
+            self.f64("singular_values", &[rank])?,
+            widen(&self.f32("coordinates", &[pictures, rank])?),
+            pictures,
+            compression,
+        );
+        Ok(statistic.map_err(content("fit statistic"))?)
+    }
+}
+
+/// How many pictures the model was fitted on.
+fn fitted_count(record: &FitRecord) -> Result<usize, ModelFileError> {
+    let split = record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split);
+    let fitted = record.picture_count.checked_sub(record.held_out);
+    fitted.filter(|_| split == (record.held_out > 0)).ok_or_else(|| {
+        let expected = if split { "1 and fewer than all pictures" } else { "0" };
+        inconsistent("record.held_out", &expected, &record.held_out.to_string().as_str())
+    })
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
