@@ -1,5 +1,6 @@
 //! Tables of rows that statistics are tested on.
 
+use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 use dfm_backbone::CounterGenerator;
@@ -54,4 +55,40 @@ pub fn noise(seed: u64, rows: usize, columns: usize) -> Samples {
         scale * f64::from(generator.unit_f32(index as u64)) + 0.5
     };
     Samples::from_f64((0..rows * columns).map(value).collect(), columns).expect("finite rows")
+}
+
+/// Rows `[rows, columns]` whose singular values are known: those given, falling.
+/// Left vectors are cosines, which sum to zero; right ones lie on every `R`-th
+/// column, with seeded entries.
+///
+/// # Panics
+///
+/// If a centred matrix of that shape has no such rank.
+pub fn with_singular_values(rows: usize, columns: usize, values: &[f64]) -> Samples {
+    let rank = values.len();
+    assert!(rank < rows && rank <= columns, "a centred matrix has no such rank");
+    let noise = CounterGenerator::new(11);
+    let mut right: Vec<f64> = (0..columns as u64).map(|column| f64::from(noise.unit_f32(column))).collect();
+    for (first, singular_value) in values.iter().enumerate() {
+        let norm = right.iter().skip(first).step_by(rank).map(|value| value * value).sum::<f64>().sqrt();
+        right.iter_mut().skip(first).step_by(rank).for_each(|value| *value *= singular_value / norm);
+    }
+    let scale = (2.0 / rows as f64).sqrt();
+    let cosines: Vec<f64> =
+        (0..4 * rows).map(|step| scale * (PI * step as f64 / (2 * rows) as f64).cos()).collect();
+    let value = |index: usize| {
+        let (row, column) = (index / columns, index % columns);
+        let frequency = 1 + column % rank;
+        right[column] * cosines[(2 * row + 1) * frequency % (4 * rows)]
+    };
+    Samples::from_f64((0..rows * columns).map(value).collect(), columns).expect("finite rows")
+}
+
+/// Half of the variances within a factor of two of the largest, half at `share`.
+pub fn two_steps(rank: usize, share: f64) -> Vec<f64> {
+    let value = |index: usize| {
+        let step = 0.5 * index as f64 / rank as f64;
+        if index < rank / 2 { 1.0 - step } else { share.sqrt() * (1.25 - 0.5 * step) }
+    };
+    (0..rank).map(value).collect()
 }

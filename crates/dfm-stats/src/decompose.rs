@@ -7,6 +7,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
 use crate::blocks::{divide, for_each_block};
+use crate::directions::{Decomposition, Dropped, Parts, Route, length, reorder};
 use crate::error::StatsError;
 
 /// The smallest share of the largest variance that a Gram or scatter matrix is
@@ -14,60 +15,22 @@ use crate::error::StatsError;
 /// (1.7e-15 was measured at 400 × 4096 with half of the variances small), so at
 /// this share 1e-6 relative is kept with a margin of a few.
 const SQUARED_CUT: f64 = 1e-8;
-
-/// How directions were found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// Eigenvectors of the rows' inner products `[N, N]`, projected back: for
-    /// `N ≤ D`. Serves where every variance is above 1e-8 of the largest.
-    Gram,
-    /// Eigenvectors of the columns' inner products `[D, D]`: for `D < N`. Serves
-    /// where every variance is above 1e-8 of the largest.
-    Scatter,
-    /// A thin SVD of the rows themselves, where the others cannot tell the rank.
-    /// Keeps singular values above `max(N, D) · ε` of the largest.
-    ThinSvd,
-}
-
-/// Directions of rows, by falling singular value; none where the rows are zero.
-#[derive(Debug, Clone)]
-pub(crate) struct Decomposition {
-    /// `[R]`.
-    pub(crate) singular_values: Vec<f64>,
-    /// Orthonormal rows `[R, D]`; the largest entry of each is positive.
-    pub(crate) directions: Vec<f64>,
-    /// `[N, R]`: the rows in these directions.
-    pub(crate) coordinates: Vec<f64>,
-    pub(crate) route: Route,
-    /// Share of the largest variance up to which directions count as absent;
-    /// `None` where none was found.
-    pub(crate) rank_cut: Option<f64>,
-    /// Squared singular values beyond the limit: the sum, and the largest.
-    pub(crate) dropped: f64,
-    pub(crate) largest_dropped: f64,
-}
-
-impl Route {
-    /// `gram`, `scatter` or `thin SVD`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gram => "gram",
-            Self::Scatter => "scatter",
-            Self::ThinSvd => "thin SVD",
-        }
-    }
-}
+/// The same of a stage, where what is below is decomposed anew. It is tighter because the
+/// rounding of the inner products, divided by it, is how far directions of one stage, and
+/// coordinates of two, may be from right angles: 2e-10. A stage spans 2.5 decades of
+/// singular values, so that there are seven at most.
+const STAGE_CUT: f64 = 1e-5;
 
 /// Decomposes centred `rows` `[N, D]` that were divided by `unit` so that the
 /// largest value before centring was between one and two; singular values and
 /// coordinates are multiplied by it again. With a `limit` no more than that many leading
 /// directions are kept, and those whose variance is below the squared routes' precision
-/// count as dropped; without one an SVD finds them.
+/// count as dropped; without one they are found in stages, or by an SVD where `D < N`.
 ///
 /// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
 /// the rows, whose memory becomes that of the directions, five matrices of the size of
-/// the inner products. Where an SVD must run, the directions twice and some ten such
-/// matrices.
+/// the inner products, and a sixth in stages. Where an SVD must run, the directions twice
+/// and some ten such matrices.
 pub(crate) fn decompose(
     mut rows: Vec<f64>,
     columns: usize,
@@ -82,15 +45,7 @@ pub(crate) fn decompose(
     let scale = power_of_two(&rows);
     let noise = 2.0 * f64::EPSILON * (rows.len() as f64).sqrt();
     if scale <= f64::EPSILON {
-        return Ok(Decomposition {
-            singular_values: Vec::new(),
-            directions: Vec::new(),
-            coordinates: Vec::new(),
-            route: squared,
-            rank_cut: None,
-            dropped: 0.0,
-            largest_dropped: 0.0,
-        });
+        return Ok(Decomposition::none(squared));
     }
     divide(&mut rows, scale);
     // Centring takes one direction of N away.
@@ -101,16 +56,18 @@ pub(crate) fn decompose(
         _ => inner_products(matrix.transpose(), matrix),
     };
     let failed = || StatsError::NotConverged { rows: count, columns };
-    let eigen = eigen(products, noise / scale, most, limit).ok_or_else(failed)?;
-    let parts = match squared {
-        // A direction that is missing may be small rather than absent, and only the SVD can
-        // tell.
-        _ if limit.is_none() && eigen.singular_values.len() < most => {
-            drop(eigen);
+    let spectrum = eigen(products).ok_or_else(failed)?;
+    let leading = spectrum.leading(noise / scale, most, limit);
+    // A direction that is missing may be small rather than absent.
+    let complete = limit.is_some() || leading.singular_values.len() >= most;
+    let parts = match (squared, complete) {
+        (Route::Gram, true) => gram(rows, columns, &spectrum, leading),
+        (Route::Gram, false) => in_stages(rows, columns, spectrum, noise / scale).ok_or_else(failed)?,
+        (_, true) => scatter(matrix, &spectrum, leading),
+        (_, false) => {
+            drop(spectrum);
             thin_svd(matrix, noise / scale).ok_or_else(failed)?
         }
-        Route::Gram => gram(rows, columns, eigen),
-        _ => scatter(matrix, eigen),
     };
     let found = parts.finish(columns, scale * unit);
     match found.singular_values.iter().find(|value| !value.is_normal()) {
@@ -127,12 +84,6 @@ pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, 
     let vectors = eigen.U();
     let vector = |column: usize| (0..size).map(|row| vectors[(row, size - 1 - column)]).collect();
     Some((values, (0..size).map(vector).collect()))
-}
-
-/// What turns a direction so that its largest entry is positive.
-pub(crate) fn sign_of(direction: &[f64]) -> f64 {
-    let larger = |best: f64, value: &f64| if value.abs() > best.abs() { *value } else { best };
-    1.0_f64.copysign(direction.iter().fold(0.0, larger))
 }
 
 /// `left` `[N, K]` times `right` `[K, D]`, all row by row.
@@ -163,84 +114,130 @@ pub(crate) fn power_of_two(values: &[f64]) -> f64 {
     }
 }
 
-/// A decomposition before its signs and its scale.
-struct Parts {
-    singular_values: Vec<f64>,
-    /// `[R, D]`, each as long as it came.
-    directions: Vec<f64>,
-    /// `[N, R]`.
-    coordinates: Vec<f64>,
-    route: Route,
-    /// Share of the largest variance.
-    cut: f64,
-    dropped: Dropped,
+/// Directions in the place of the rows.
+fn gram(mut rows: Vec<f64>, columns: usize, spectrum: &Spectrum, leading: Leading) -> Parts {
+    let Leading { singular_values, cut, dropped } = leading;
+    let vectors = spectrum.vectors.subcols(0, singular_values.len());
+    turn(&mut rows, columns, vectors);
+    rows.truncate(singular_values.len() * columns);
+    rows.shrink_to_fit();
+    let coordinates = by_rows(vectors, |index| singular_values[index]);
+    Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped }
 }
 
-impl Parts {
-    /// Fixes lengths and signs, and undoes the scaling.
-    fn finish(self, columns: usize, scale: f64) -> Decomposition {
-        let Self { mut singular_values, mut directions, mut coordinates, route, cut, dropped } = self;
-        let rank = singular_values.len();
-        let turned = directions.par_chunks_exact_mut(columns).map(|direction| {
-            let norm = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
-            let sign = sign_of(direction);
-            direction.iter_mut().for_each(|value| *value *= sign / norm);
-            sign * scale
-        });
-        let factors: Vec<f64> = turned.collect();
-        for row in coordinates.chunks_exact_mut(rank.max(1)) {
-            row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
+/// All directions in the place of the rows, however small. Each stage takes those that the
+/// inner products of the rest can be trusted with and takes them out of the rest, so that its
+/// inner products are exact to its own size.
+///
+/// Cost: beside a decomposition of all rows one of the rest in every later stage, of which
+/// there are six at most, and `4 · D` operations for each direction found and row of the
+/// rest.
+fn in_stages(mut rows: Vec<f64>, columns: usize, spectrum: Spectrum, noise: f64) -> Option<Parts> {
+    let Spectrum { mut values, vectors: mut basis } = spectrum;
+    let count = basis.nrows();
+    let largest = values[0].max(0.0).sqrt();
+    let floor = (count.max(columns) as f64 * f64::EPSILON * largest).max(noise);
+    turn(&mut rows, columns, basis.as_ref());
+    let mut lengths: Vec<f64> = Vec::new();
+    // From here on the basis times what stands in the place of the rows is the rows.
+    loop {
+        let before = lengths.len();
+        let cut = (STAGE_CUT * values[0]).max(floor * floor);
+        let found = before + values.partition_point(|value| *value > cut);
+        if found == before {
+            break;
         }
-        singular_values.iter_mut().for_each(|value| *value *= scale);
-        let squared = |share: f64| scale * (scale * share);
-        Decomposition {
-            singular_values,
-            directions,
-            coordinates,
-            route,
-            rank_cut: (rank > 0).then_some(cut),
-            dropped: squared(dropped.sum),
-            largest_dropped: squared(dropped.largest),
+        let (directions, rest) = rows.split_at_mut(found * columns);
+        lengths.extend(normalise(&mut directions[before * columns..], columns));
+        for (index, length) in lengths.iter().enumerate().skip(before) {
+            basis.col_mut(index).iter_mut().for_each(|value| *value *= length);
         }
+        if take_out(directions, rest, columns, &mut basis, floor) <= floor {
+            break;
+        }
+        let matrix = MatRef::from_row_major_slice(rest, count - found, columns);
+        let next = eigen(inner_products(matrix, matrix.transpose()))?;
+        turn(rest, columns, next.vectors.as_ref());
+        let turned = basis.subcols(found, count - found) * &next.vectors;
+        basis.subcols_mut(found, count - found).copy_from(&turned);
+        values = next.values;
+    }
+    // The largest of a stage may round to more than the smallest of the one before.
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by(|a, b| lengths[*b].total_cmp(&lengths[*a]));
+    reorder(&mut rows, columns, &order);
+    rows.truncate(order.len() * columns);
+    rows.shrink_to_fit();
+    let places = |row: usize| order.iter().map(move |index| (row, *index));
+    let coordinates = (0..count).flat_map(places).map(|place| basis[place]).collect();
+    let singular_values = order.iter().map(|index| lengths[*index]).collect();
+    let (cut, dropped) = ((floor / largest).powi(2), Dropped::default());
+    Some(Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped })
+}
+
+/// Takes `directions` out of `rest`, and into the coordinates that `basis` begins with; the
+/// size of what is left.
+fn take_out(directions: &[f64], rest: &mut [f64], columns: usize, basis: &mut Mat<f64>, floor: f64) -> f64 {
+    let found = directions.len() / columns;
+    let count = basis.ncols() - found;
+    let directions = MatRef::from_row_major_slice(directions, found, columns);
+    let (mut coordinates, others) = basis.split_at_col_mut(found);
+    let mut before = size(rest, columns);
+    loop {
+        let mut matrix = MatMut::from_row_major_slice_mut(rest, count, columns);
+        let along = &matrix * directions.transpose();
+        matmul(&mut matrix, Accum::Add, &along, directions, -1.0, Par::rayon(0));
+        matmul(&mut coordinates, Accum::Add, &others, &along, 1.0, Par::rayon(0));
+        let left = size(rest, columns);
+        // Where most of it went, the little that is left has the directions' own error.
+        if left <= floor || left > 0.5 * before {
+            return left;
+        }
+        before = left;
     }
 }
 
-/// Squared singular values that were left out though they are not absent.
-#[derive(Debug, Clone, Copy, Default)]
-struct Dropped {
-    sum: f64,
-    largest: f64,
-}
-
-/// Directions in the place of the rows.
-fn gram(mut rows: Vec<f64>, columns: usize, eigen: Eigen) -> Parts {
-    let Eigen { singular_values, vectors, cut, dropped } = eigen;
+/// `rows` `[N, D]` become `Vᵀ · rows`, with no more `vectors` `V` `[N, R]` than rows; those
+/// beyond are left as they are.
+fn turn(rows: &mut [f64], columns: usize, vectors: MatRef<'_, f64>) {
     let (count, rank) = (vectors.nrows(), vectors.ncols());
-    for_each_block(&mut rows, columns, |block| {
+    for_each_block(rows, columns, |block| {
         let some = block[0].len();
         let from: Vec<f64> = block.iter().flat_map(|row| row.iter().copied()).collect();
         let mut to = vec![0.0; rank * some];
-        // Xᵀ U has the directions as columns, each as long as its singular value.
         let product = MatMut::from_column_major_slice_mut(&mut to, some, rank);
         let left = MatRef::from_column_major_slice(&from, some, count);
-        matmul(product, Accum::Replace, left, vectors.as_ref(), 1.0, Par::Seq);
+        matmul(product, Accum::Replace, left, vectors, 1.0, Par::Seq);
         block
             .iter_mut()
             .zip(to.chunks_exact(some))
             .for_each(|(row, direction)| row.copy_from_slice(direction));
     });
-    rows.truncate(rank * columns);
-    rows.shrink_to_fit();
-    let coordinates = by_rows(vectors.as_ref(), |index| singular_values[index]);
-    Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped }
 }
 
-fn scatter(rows: MatRef<'_, f64>, eigen: Eigen) -> Parts {
-    let Eigen { singular_values, vectors, cut, dropped } = eigen;
+/// Divides each row by its length, and returns the lengths.
+fn normalise(rows: &mut [f64], columns: usize) -> Vec<f64> {
+    let divided = rows.par_chunks_exact_mut(columns).map(|row| {
+        let length = length(row);
+        row.iter_mut().for_each(|value| *value /= length);
+        length
+    });
+    divided.collect()
+}
+
+/// The length of all rows together, summed in one order whatever the threads.
+fn size(rows: &[f64], columns: usize) -> f64 {
+    let lengths: Vec<f64> = rows.par_chunks_exact(columns).map(length).collect();
+    length(&lengths)
+}
+
+fn scatter(rows: MatRef<'_, f64>, spectrum: &Spectrum, leading: Leading) -> Parts {
+    let Leading { singular_values, cut, dropped } = leading;
     let (count, rank) = (rows.nrows(), singular_values.len());
+    let vectors = spectrum.vectors.subcols(0, rank);
     let mut coordinates = vec![0.0; count * rank];
     let product = MatMut::from_row_major_slice_mut(&mut coordinates, count, rank);
-    matmul(product, Accum::Replace, rows, vectors.as_ref(), 1.0, Par::rayon(0));
+    matmul(product, Accum::Replace, rows, vectors, 1.0, Par::rayon(0));
     let directions = by_rows(vectors.transpose(), |_| 1.0);
     Parts { singular_values, directions, coordinates, route: Route::Scatter, cut, dropped }
 }
@@ -283,38 +280,56 @@ fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-/// The leading eigenvectors of a matrix of inner products.
-struct Eigen {
+/// Of a matrix of inner products.
+struct Spectrum {
+    /// Eigenvalues, falling.
+    values: Vec<f64>,
+    /// Eigenvectors, as columns.
+    vectors: Mat<f64>,
+}
+
+/// What a matrix of inner products can be trusted with.
+struct Leading {
     /// Roots of the eigenvalues above cut and noise, falling, up to the limit.
     singular_values: Vec<f64>,
-    /// As columns.
-    vectors: Mat<f64>,
     /// As a share of the largest eigenvalue.
     cut: f64,
     dropped: Dropped,
 }
 
-/// Of `matrix`, which has at most `most` eigenvalues that are not zero.
-fn eigen(matrix: Mat<f64>, noise: f64, most: usize, limit: Option<usize>) -> Option<Eigen> {
+impl Spectrum {
+    /// Of the eigenvalues, of which at most `most` are not zero.
+    fn leading(&self, noise: f64, most: usize, limit: Option<usize>) -> Leading {
+        let values = &self.values;
+        let largest = values.first().copied().unwrap_or(0.0);
+        let cut = (SQUARED_CUT * largest).max(noise * noise);
+        let above = values.partition_point(|value| *value > cut);
+        let rank = above.min(limit.unwrap_or(usize::MAX));
+        // What lies below the noise is absent; what lies between is there, but nobody knows
+        // how much of it, only that it is below the cut.
+        let there = if cut > noise * noise { most.max(above) } else { above };
+        let left_out = &values[rank..there];
+        let dropped = Dropped {
+            sum: left_out.iter().map(|value| value.max(0.0)).sum(),
+            largest: left_out.first().map_or(0.0, |value| value.max(cut)),
+        };
+        let singular_values = values[..rank].iter().map(|value| value.sqrt()).collect();
+        Leading { singular_values, cut: cut / largest, dropped }
+    }
+}
+
+fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
+    // The library, other than LAPACK, takes small values for rounding errors of one, and
+    // loses digits of matrices that are smaller. A power of two changes none.
+    let largest = matrix.diagonal().column_vector().iter().fold(0.0, |most: f64, value| most.max(*value));
+    let unit = power_of_two(&[largest]).min(1.0);
+    if unit > 0.0 && unit < 1.0 {
+        matrix.col_iter_mut().for_each(|column| column.iter_mut().for_each(|value| *value /= unit));
+    }
     let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
     drop(matrix);
     // They come in rising order.
-    let values: Vec<f64> = eigen.S().column_vector().iter().rev().copied().collect();
-    let size = values.len();
-    let largest = values.first().copied().unwrap_or(0.0);
-    let cut = (SQUARED_CUT * largest).max(noise * noise);
-    let above = values.partition_point(|value| *value > cut);
-    let rank = above.min(limit.unwrap_or(usize::MAX));
-    // What lies below the noise is absent; what lies between is there, but nobody knows how
-    // much of it, only that it is below the cut.
-    let there = if cut > noise * noise { most.max(above) } else { above };
-    let left_out = &values[rank..there];
-    let dropped = Dropped {
-        sum: left_out.iter().map(|value| value.max(0.0)).sum(),
-        largest: left_out.first().map_or(0.0, |value| value.max(cut)),
-    };
-    let all = eigen.U();
-    let vectors = Mat::from_fn(size, rank, |row, index| all[(row, size - 1 - index)]);
-    let singular_values = values[..rank].iter().map(|value| value.sqrt()).collect();
-    Some(Eigen { singular_values, vectors, cut: cut / largest, dropped })
+    let values = eigen.S().column_vector().iter().rev().map(|value| value * unit).collect();
+    let vectors = eigen.U().reverse_cols().to_owned();
+    Some(Spectrum { values, vectors })
 }

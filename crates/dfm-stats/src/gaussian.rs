@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use crate::decompose::Route;
+use crate::directions::Route;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 use crate::score::GaussianScorer;

@@ -31,6 +31,7 @@
 mod blocks;
 mod compression;
 mod decompose;
+mod directions;
 mod drift;
 mod error;
 mod gaussian;
@@ -46,7 +47,7 @@ mod statistic;
 mod streaming;
 
 pub use compression::Compression;
-pub use decompose::Route;
+pub use directions::Route;
 pub use drift::{ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;

@@ -1,7 +1,8 @@
 //! Statistics of the union of rows, and of what is left without some.
 
 use crate::compression::Compression;
-use crate::decompose::{Decomposition, decompose, multiply, power_of_two, sign_of};
+use crate::decompose::{decompose, multiply, power_of_two};
+use crate::directions::{Decomposition, sign_of};
 use crate::error::StatsError;
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;

@@ -2,7 +2,8 @@
 
 use crate::blocks::centre;
 use crate::compression::Compression;
-use crate::decompose::{Decomposition, Route, decompose, multiply, power_of_two};
+use crate::decompose::{decompose, multiply, power_of_two};
+use crate::directions::{Decomposition, Route};
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 

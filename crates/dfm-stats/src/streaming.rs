@@ -20,7 +20,7 @@ const VALUE_BYTES: u64 = 28;
 /// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times
 /// as much to find them in.
 const SQUARE_BYTES: u64 = 40;
-/// The same where an SVD must run, its vectors on both sides included.
+/// The same where an SVD may have to run, its vectors on both sides included.
 const SVD_SQUARE_BYTES: u64 = 80;
 /// Matrix products copy what they multiply next to each other, this many values of each row
 /// at a time: in each thread that works on the inner products, of which some four matter.
@@ -178,9 +178,9 @@ impl StreamingFit {
     pub fn finish(mut self) -> Result<FitStatistic, StatsError> {
         let rows = std::mem::take(&mut self.gathered);
         if self.merged.is_none() {
-            // Rows of lower rank than their number take an SVD, and that more memory.
-            let svd = self.has_room(self.svd_bytes(rows.len() / self.columns));
-            let limit = (!svd).then_some(rows.len() / self.columns);
+            // More rows than columns may take an SVD, and that more memory.
+            let count = rows.len() / self.columns;
+            let limit = (!self.has_room(self.most_bytes(count))).then_some(count);
             return FitStatistic::of_leading(Samples::from_f64(rows, self.columns)?, limit);
         }
         self.merge(rows)?;
@@ -217,14 +217,16 @@ impl StreamingFit {
     /// What an exact fit of `count` rows takes; all that it might, if it must be exact.
     fn exact_bytes(&self, count: usize) -> u64 {
         if self.params.params.exact {
-            self.svd_bytes(count)
+            self.most_bytes(count)
         } else {
             self.decomposition_bytes(count, SQUARE_BYTES)
         }
     }
 
-    fn svd_bytes(&self, count: usize) -> u64 {
-        self.decomposition_bytes(count, SVD_SQUARE_BYTES)
+    /// The same, an SVD included where there may be one.
+    fn most_bytes(&self, count: usize) -> u64 {
+        let square_bytes = if count > self.columns { SVD_SQUARE_BYTES } else { SQUARE_BYTES };
+        self.decomposition_bytes(count, square_bytes)
     }
 
     fn decomposition_bytes(&self, count: usize, square_bytes: u64) -> u64 {
