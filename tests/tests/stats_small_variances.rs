@@ -180,6 +180,21 @@ fn values_fall_from_stage_to_stage() {
 }
 
 #[test]
+fn a_near_duplicate_that_is_merged_adds_the_direction_that_it_adds_to_a_fit() {
+    let (rows, little) = (noise(3, 8, 60), noise(4, 1, 60));
+    let near: Vec<f64> = rows.row(0).iter().zip(little.row(0)).map(|(a, b)| a + 1e-6 * b).collect();
+    let of = |values: Vec<f64>| FitStatistic::of(&Samples::from_f64(values, 60).unwrap()).unwrap();
+    let merged = of(rows.as_slice().to_vec()).merge(&of(near.clone()), None).unwrap();
+    let fitted = of([rows.as_slice(), &near].concat());
+    assert_eq!((merged.rank(), fitted.rank()), (8, 8));
+    let largest = fitted.singular_values()[0];
+    for (merged, fitted) in merged.singular_values().iter().zip(fitted.singular_values()) {
+        // Both round, and so did the directions that were merged.
+        assert!((merged - fitted).abs() <= 2.0 * ROUNDINGS * largest, "{merged} {fitted}");
+    }
+}
+
+#[test]
 fn an_exact_fit_takes_no_more_memory_for_near_duplicates() {
     // Thirty rows, of which ten are near others.
     let (few, little) = (noise(6, 20, 200), noise(7, 30, 200));

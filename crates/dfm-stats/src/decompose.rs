@@ -21,9 +21,9 @@ const SQUARED_CUT: f64 = 1e-8;
 /// singular values, so that there are seven at most.
 const STAGE_CUT: f64 = 1e-5;
 
-/// Decomposes centred `rows` `[N, D]` that were divided by `unit` so that the
-/// largest value before centring was between one and two; singular values and
-/// coordinates are multiplied by it again. With a `limit` no more than that many leading
+/// Decomposes `rows` `[N, D]` that vary in no more than `most` directions, and were divided
+/// by `unit` so that the largest value before centring was between one and two; singular
+/// values and coordinates are multiplied by it again. With a `limit` no more than that many leading
 /// directions are kept, and those whose variance is below the squared routes' precision
 /// count as dropped; without one they are found in stages, or by an SVD where `D < N`.
 ///
@@ -35,6 +35,7 @@ pub(crate) fn decompose(
     mut rows: Vec<f64>,
     columns: usize,
     unit: f64,
+    most: usize,
     limit: Option<usize>,
 ) -> Result<Decomposition, StatsError> {
     let count = rows.len() / columns;
@@ -48,8 +49,6 @@ pub(crate) fn decompose(
         return Ok(Decomposition::none(squared));
     }
     divide(&mut rows, scale);
-    // Centring takes one direction of N away.
-    let most = (count - 1).min(columns);
     let matrix = MatRef::from_row_major_slice(&rows, count, columns);
     let products = match squared {
         Route::Gram => inner_products(matrix, matrix.transpose()),

@@ -49,7 +49,9 @@ impl FitStatistic {
         }
         let directions = [self.take_directions(), other.take_directions()];
         let union = Union::of([&self, &other], &directions);
-        let mut found = decompose(union.stacked(directions), columns, union.unit, limit)?;
+        // What is stacked is not centred: each part's directions, and that of their means.
+        let most = (self.rank() + other.rank() + 1).min(columns);
+        let mut found = decompose(union.stacked(directions), columns, union.unit, most, limit)?;
         let turned = std::mem::take(&mut found.coordinates);
         let mut coordinates = Vec::with_capacity(union.count() * found.singular_values.len());
         union.turn(0, &turned, found.singular_values.len(), &mut coordinates);

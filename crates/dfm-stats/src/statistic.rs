@@ -66,7 +66,9 @@ impl FitStatistic {
         let length = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>() * divisor * divisor;
         let lengths: Vec<f64> =
             limit.map_or_else(Vec::new, |_| centred.chunks_exact(columns).map(length).collect());
-        let mut found = decompose(centred, columns, divisor, limit)?;
+        // Centring takes one direction of N away.
+        let most = (count - 1).min(columns);
+        let mut found = decompose(centred, columns, divisor, most, limit)?;
         let coordinates = std::mem::take(&mut found.coordinates);
         let compression = match limit {
             Some(limit) if found.dropped > 0.0 => {
