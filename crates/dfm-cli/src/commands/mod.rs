@@ -10,6 +10,7 @@ pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod fit;
 pub(crate) mod info;
+pub(crate) mod init;
 mod judge;
 mod learn;
 pub(crate) mod predict;
