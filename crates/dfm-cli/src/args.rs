@@ -78,13 +78,7 @@ pub(crate) fn extractor(
     params: &DfmParams,
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
-    let weights = backbone_weights(flags, Tap::deepest(&params.taps)?.layer)?;
-    let mut input = weights.header().input;
-    if let Some(Size { height, width }) = flags.size {
-        input = input.with_size(height, width);
-    }
-    input.resize = flags.resize.unwrap_or(input.resize);
-    let weights = weights.with_input(input);
+    let weights = network(flags, Tap::deepest(&params.taps)?.layer)?;
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
     let (input, deepest) = (header.input, Tap::deepest(extractor.taps())?);
@@ -101,7 +95,18 @@ pub(crate) fn extractor(
     Ok(extractor)
 }
 
-/// The weights that the flags describe.
+/// The weights that the flags describe, for pictures of the size that they say.
+pub(crate) fn network(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
+    let weights = backbone_weights(flags, deepest)?;
+    let mut input = weights.header().input;
+    if let Some(Size { height, width }) = flags.size {
+        input = input.with_size(height, width);
+    }
+    input.resize = flags.resize.unwrap_or(input.resize);
+    Ok(weights.with_input(input))
+}
+
+/// The weights that the flags describe, as they come.
 fn backbone_weights(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
     let known = |name: &str| {
         Architecture::known(name).with_context(|| {

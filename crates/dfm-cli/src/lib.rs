@@ -69,6 +69,7 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &record, &messages),
         Command::Compare(flags) => commands::compare::run(&flags),
+        Command::Sweep(flags) => commands::sweep::run(&flags, &messages),
         Command::Merge(flags) => commands::union::merge(&flags, &messages),
         Command::Update(flags) => commands::union::update(&flags, &messages),
         Command::Forget(flags) => commands::union::forget(&flags, &messages),

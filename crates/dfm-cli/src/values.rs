@@ -1,7 +1,9 @@
 //! What single values on the command line mean.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
+use dfm_backbone::{BackboneError, Layer};
 use dfm_core::metrics::BootstrapParams;
 use dfm_core::{
     CalibrationParams, Compat, DfmError, DfmParams, DriftParams, Keep, NetworkPrecision, ScoreKind,
@@ -19,6 +21,39 @@ pub(crate) struct Size {
 /// A size in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory(pub(crate) u64);
+
+/// Layers of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layers(pub(crate) Vec<Layer>);
+
+/// Pools of the layers of one model: one for all, or one for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pools(pub(crate) Vec<usize>);
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(Layer::to_string).collect::<Vec<_>>().join("+"))
+    }
+}
+
+impl fmt::Display for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(usize::to_string).collect::<Vec<_>>().join("+"))
+    }
+}
+
+/// `layer3`, or several joined as `layer2+layer3`.
+pub(crate) fn parse_layers(text: &str) -> Result<Layers, String> {
+    let layers: Result<Vec<Layer>, _> = text.split('+').map(str::parse).collect();
+    let layers = layers.map_err(|error: BackboneError| error.to_string())?;
+    let twice = (1..layers.len()).any(|place| layers[..place].contains(&layers[place]));
+    if twice { Err("expected each layer once".to_owned()) } else { Ok(Layers(layers)) }
+}
+
+/// `4`, or several joined as `8+4`.
+pub(crate) fn parse_pools(text: &str) -> Result<Pools, String> {
+    text.split('+').map(count(1..=usize::MAX)).collect::<Result<_, _>>().map(Pools)
+}
 
 /// `256` or `HEIGHTxWIDTH`.
 pub(crate) fn parse_size(text: &str) -> Result<Size, String> {

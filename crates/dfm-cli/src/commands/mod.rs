@@ -14,6 +14,7 @@ pub(crate) mod init;
 mod judge;
 mod learn;
 pub(crate) mod predict;
+pub(crate) mod sweep;
 pub(crate) mod union;
 pub(crate) mod weights;
 

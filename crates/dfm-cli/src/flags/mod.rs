@@ -6,6 +6,7 @@ mod fit;
 mod init;
 mod model;
 mod network;
+mod sweep;
 mod union;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, Model
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
+pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 
 /// Visual anomaly detection: learn what good looks like, then judge new pictures.
@@ -55,6 +57,9 @@ pub(crate) enum Command {
     Evaluate(EvaluateFlags),
     /// Tell two evaluations of the same pictures apart
     Compare(CompareFlags),
+    /// Try every setting of a grid on a data set whose truth is known, and rank them. Choosing by
+    /// the labels of test pictures is selection on the test set: measure what was chosen on others
+    Sweep(SweepFlags),
     /// Make one model of several: that of all their pictures
     Merge(MergeFlags),
     /// Add good pictures to a model
