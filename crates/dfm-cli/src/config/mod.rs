@@ -307,7 +307,9 @@ mod tests {
 
     #[test]
     fn what_was_typed_goes_before_the_file_and_takes_what_it_excludes_along() {
-        let file = written("[fit]\nthreshold = 3\npool = [2]\nslim = true\nfolder = \"f\"\noutput = \"o\"\n");
+        let file = written(
+            "[fit]\nthreshold = 3\npool = [2]\nslim = true\ntile = 64\nfolder = \"f\"\noutput = \"o\"\n",
+        );
         let resolved = |words: &str| {
             let line: Vec<OsString> =
                 ["dfm", "fit"].into_iter().chain(words.split(' ')).map(Into::into).collect();
@@ -318,6 +320,7 @@ mod tests {
             ("--jobs=1", "threshold: Some(3.0)", "slim: false"),
             ("--calibrate=split", "calibrate: Some(Split)", "threshold: Some"),
             ("--pool=4", "pool: [4]", "pool: [2"),
+            ("--stride=48", "stride: Some(48)", "tile: None"),
             ("--slim=false", "slim: false", "slim: true"),
             ("g", "folder: \"g\"", "folder: \"f\""),
             ("-vv", "verbose: 2", "quiet: true"),
@@ -326,6 +329,17 @@ mod tests {
             assert!(text.contains(there) && !text.contains(gone), "{words}: {text}");
         }
         let note = resolved("--calibrate=split").note.unwrap();
-        assert!(note.ends_with("[fit]: pool, slim, folder, output"), "{note}");
+        assert!(note.ends_with("[fit]: pool, slim, tile, folder, output"), "{note}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_toml_cannot_hold_is_said_in_the_record() {
+        use std::os::unix::ffi::OsStrExt;
+        let line: Vec<OsString> =
+            ["dfm", "evaluate", "--no-config", "m"].into_iter().map(Into::into).collect();
+        let text = with(&line, &[OsStr::from_bytes(b"d\xff")]).record.text();
+        assert!(text.contains("\n# dataset is not UTF-8: it must be typed\n"), "{text}");
+        assert!(text.contains("\nmodel = \"m\"\n"), "{text}");
     }
 }
