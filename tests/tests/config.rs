@@ -121,6 +121,13 @@ fn what_is_no_flag_or_no_value_of_it_is_one_error() {
     refused(dfm.run(&["devices"]), &["dfm.toml", "at most 1048576 bytes"]);
     put(&dfm, "dfm.toml", &format!("[fit]\nroi = {}1{}", "[".repeat(100_000), "]".repeat(100_000)));
     refused(dfm.run(&["devices"]), &["dfm.toml", "not TOML"]);
+    put(&dfm, "dfm.toml", &format!("[fit]\nroi = \"{}\"", "1".repeat(5000)));
+    refused(dfm.run(&["devices"]), &["line 2", "[fit] roi", "4096 bytes", "5000"]);
+    for deep in [format!("[fit]\n{}b = 1", "a.".repeat(300_000)), format!("fit = {}", "{a=".repeat(200_000))]
+    {
+        put(&dfm, "dfm.toml", &deep);
+        refused(dfm.run(&["devices"]), &["dfm.toml", "not TOML"]);
+    }
     put(&dfm, "dfm.toml", "[fit]\nroi = \"\u{7f}\"");
     refused(dfm.run(&["devices"]), &["dfm.toml"]);
     refused(dfm.run(&["--config", "none.toml", "devices"]), &["none.toml"]);

@@ -12,6 +12,8 @@ use super::schema::{Key, Kind, Table};
 
 /// A file with every flag of every command, documented, takes a fiftieth of it.
 const MAX_BYTES: u64 = 1 << 20;
+/// A value is no longer: neither are paths.
+const MAX_TEXT: usize = 4096;
 /// Of a value that is not what it should be, as much is shown.
 const SHOWN: usize = 60;
 
@@ -145,6 +147,9 @@ fn typed(key: &Key, value: &DeValue<'_>) -> anyhow::Result<String> {
         _ => None,
     };
     let Some(text) = text else { bail!("expected {}, found {}", key.expected(), describe(value)) };
+    if text.len() > MAX_TEXT {
+        bail!("expected at most {MAX_TEXT} bytes of text, found {}", text.len());
+    }
     if text.contains('\0') {
         bail!("expected text without zero bytes, found {}", describe(value));
     }
@@ -180,5 +185,47 @@ fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::schema;
+    use crate::flags::Flags;
+
+    #[test]
+    fn whatever_a_file_holds_it_is_settings_or_one_error() {
+        let tables = schema::tables(&Flags::command());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(file.path(), bytes).unwrap();
+            Settings::read(file.path(), &tables).map_err(|error| format!("{error:#}"))
+        };
+        let whole = b"[fit]\nlayer = [\"layer2\", 'layer3']\npca = 9_7e-2\n[evaluate]\nbootstrap = 0x64\nroi = \"\\u00e9\"\n";
+        let settings = read(whole).unwrap();
+        let setting = |name: &str, values: &[&str]| Setting {
+            name: name.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        assert_eq!(settings.of("fit").unwrap()[0], setting("layer", &["layer2", "layer3"]));
+        assert_eq!(settings.of("evaluate").unwrap()[0], setting("bootstrap", &["100"]));
+        assert_eq!(settings.of("predict"), None);
+        let mut refused = 0;
+        for place in 0..whole.len() {
+            for byte in [b'[', b'"', b'=', b'\n', b'.', b'{', 0, 0xff, whole[place] ^ 1] {
+                let mut text = whole.to_vec();
+                text[place] = byte;
+                for text in [&text[..], &text[..=place]] {
+                    if let Err(error) = read(text) {
+                        refused += 1;
+                        assert!(error.lines().count() == 1 && error.len() < 1000, "{error}");
+                    }
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
     }
 }
