@@ -195,6 +195,11 @@ fn json_has_the_documented_fields_and_no_others() {
     assert_documented("## `dfm audit --format json`", &audit);
     assert_documented("### Each of `worst`", &audit["worst"][0]);
     assert_documented("## `dfm devices --format json`", &first(&["devices"]));
+    dfm.save("data/train/good/0.png", &pictures::good(300, 72, 56));
+    dfm.save("data/train/good/1.png", &pictures::good(301, 72, 56));
+    let sweep = first(&[&["sweep", "data", "-q"], SMALL.as_slice()].concat());
+    assert_documented("## `dfm sweep --format json`", &sweep);
+    assert_documented("### Each of `settings`", &sweep["settings"][0]);
     let bench = ["bench", "--arch", "resnet18", "--layer", "layer1", "--size", "32", "--rounds", "1"];
     assert_documented("## `dfm bench --format json`", &first(&bench));
     for (arguments, heading) in [

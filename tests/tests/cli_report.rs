@@ -27,6 +27,7 @@ fn a_report_is_a_page_with_everything_inside_and_plots_and_figures_beside_it() {
         .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         .collect();
     let expected = [
+        "config.toml",
         "histogram.svg",
         "index.html",
         "metrics.json",

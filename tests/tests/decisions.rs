@@ -101,7 +101,7 @@ fn a_rate_can_be_stated_at_the_fit_and_later_and_is_refused_where_pictures_are_t
         "33 different pictures",
         "got 4",
     ]);
-    fit(&dfm, "good", &["--false-alarm", "0.7"]).expect_code(2).expect_said(&["false alarm", "0.5"]);
+    fit(&dfm, "good", &["--false-alarm", "0.7"]).expect_code(2).expect_said(&["--false-alarm", "0.5"]);
     fit(&dfm, "good", &["--calibrate", "folds"]).expect_code(2).expect_said(&["leave-one-out, split"]);
     fit(&dfm, "good", &["--calibrate", "split", "--threshold", "1"])
         .expect_code(2)

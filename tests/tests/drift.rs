@@ -191,7 +191,7 @@ fn what_cannot_be_compared_is_an_error() {
         look("bad.jsonl", &[]).expect_said(words);
     }
     look("nowhere", &[]).expect_said(&["nowhere"]);
-    look("today", &["--false-alarm", "0"]).expect_said(&["false alarm", "0.001"]);
+    look("today", &["--false-alarm", "0"]).expect_said(&["--false-alarm", "0.001"]);
     fs::create_dir(dfm.path("empty")).unwrap();
     look("empty", &[]).expect_said(&["empty"]);
     // One picture that cannot be read is named; the others are compared all the same.

@@ -25,9 +25,6 @@ const DEFAULT_BACKBONE: &str = "resnet50_1by2";
 /// The device, with the threads that compute set up.
 pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> {
     if let Some(threads) = flags.threads {
-        if !(1..=1024).contains(&threads) {
-            bail!("--threads {threads}: expected 1 to 1024");
-        }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
     }
     let device = device::parse(&flags.device)?;
@@ -48,12 +45,8 @@ pub(crate) fn check_precision(precision: NetworkPrecision, flags: &ComputeFlags)
 }
 
 /// Threads that decode: those asked for, or up to four.
-pub(crate) fn jobs(flags: &ComputeFlags) -> anyhow::Result<usize> {
-    match flags.jobs {
-        Some(jobs) if !(1..=256).contains(&jobs) => bail!("--jobs {jobs}: expected 1 to 256"),
-        Some(jobs) => Ok(jobs),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(4)),
-    }
+pub(crate) fn jobs(flags: &ComputeFlags) -> usize {
+    flags.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(4))
 }
 
 /// Memory for features and statistics unless told otherwise: a quarter of the machine's,
@@ -85,13 +78,7 @@ pub(crate) fn extractor(
     params: &DfmParams,
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
-    let weights = backbone_weights(flags, Tap::deepest(&params.taps)?.layer)?;
-    let mut input = weights.header().input;
-    if let Some(Size { height, width }) = flags.size {
-        input = input.with_size(height, width);
-    }
-    input.resize = flags.resize.unwrap_or(input.resize);
-    let weights = weights.with_input(input);
+    let weights = network(flags, Tap::deepest(&params.taps)?.layer)?;
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
     let (input, deepest) = (header.input, Tap::deepest(extractor.taps())?);
@@ -108,7 +95,18 @@ pub(crate) fn extractor(
     Ok(extractor)
 }
 
-/// The weights that the flags describe.
+/// The weights that the flags describe, for pictures of the size that they say.
+pub(crate) fn network(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
+    let weights = backbone_weights(flags, deepest)?;
+    let mut input = weights.header().input;
+    if let Some(Size { height, width }) = flags.size {
+        input = input.with_size(height, width);
+    }
+    input.resize = flags.resize.unwrap_or(input.resize);
+    Ok(weights.with_input(input))
+}
+
+/// The weights that the flags describe, as they come.
 fn backbone_weights(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
     let known = |name: &str| {
         Architecture::known(name).with_context(|| {

@@ -19,13 +19,45 @@ pub(crate) fn write<T>(
 ) -> anyhow::Result<T> {
     let failed = || format!("cannot write {}", path.display());
     let target = target(path)?;
-    let mut file = temporary(folder_of(&target)).with_context(failed)?;
-    let mut writer = BufWriter::new(&mut file);
-    let result = content(&mut writer).with_context(failed)?;
-    writer.flush().with_context(failed)?;
-    drop(writer);
+    let (file, result) = filled(folder_of(&target), content).with_context(failed)?;
     keep(file, &target).with_context(failed)?;
     Ok(result)
+}
+
+/// [`write`], unless there is something at `path`: that stays, and is an error.
+pub(crate) fn create<T>(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let taken = || {
+        format!("{}: expected nothing there, found something; --force writes in its place", path.display())
+    };
+    if path.symlink_metadata().is_ok() {
+        bail!(taken());
+    }
+    let failed = || format!("cannot write {}", path.display());
+    let target = target(path)?;
+    let (file, result) = filled(folder_of(&target), content).with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    match file.persist_noclobber(&target) {
+        Ok(_) => Ok(result),
+        // It came meanwhile.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(taken()),
+        Err(error) => Err(error.error).with_context(failed),
+    }
+}
+
+/// A temporary file in `folder` with `content`.
+fn filled<T>(
+    folder: &Path,
+    content: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> anyhow::Result<T>,
+) -> anyhow::Result<(NamedTempFile, T)> {
+    let mut file = temporary(folder)?;
+    let mut writer = BufWriter::new(&mut file);
+    let result = content(&mut writer)?;
+    writer.flush()?;
+    drop(writer);
+    Ok((file, result))
 }
 
 /// A file in `folder` that is gone when it is dropped.

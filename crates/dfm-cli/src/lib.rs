@@ -1,8 +1,8 @@
 //! The program `dfm`: learn what good looks like from a folder of pictures, then
 //! judge new ones.
 //!
-//! [`main`] is the whole program. Arguments are read as typed (`flags`), resolved
-//! into what the libraries take (`args`), and handed to one of `commands`; what
+//! [`main`] is the whole program. Arguments are read as typed (`flags`), completed
+//! from a file of flags (`config`), resolved into what the libraries take (`args`), and handed to one of `commands`; what
 //! those find is put into words by `report`. A picture that cannot be used is
 //! reported and counted by `messages` and never ends the run.
 
@@ -10,6 +10,7 @@ mod args;
 mod atomic;
 mod checkpoint;
 mod commands;
+mod config;
 mod evaluation;
 mod flags;
 mod input;
@@ -22,9 +23,9 @@ pub mod weights;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing::Level;
 
+use config::Resolved;
 use flags::{Command, Flags};
 use messages::Messages;
 
@@ -41,9 +42,12 @@ enum Outcome {
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let flags = Flags::parse();
-    start_logging(&flags);
-    match run(flags) {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let ended = config::resolve(&typed).and_then(|resolved| {
+        start_logging(&resolved.flags);
+        run(resolved)
+    });
+    match ended {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
         Ok(Outcome::Anomalous) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(2),
@@ -54,13 +58,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(flags: Flags) -> anyhow::Result<Outcome> {
+fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
+    let Resolved { flags, note, record } = resolved;
     let messages = Messages::new(flags.quiet);
+    if let Some(note) = note {
+        messages.note(report::plain(&note));
+    }
     match flags.command {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
-        Command::Evaluate(flags) => commands::evaluate::run(&flags, &messages),
+        Command::Evaluate(flags) => commands::evaluate::run(&flags, &record, &messages),
         Command::Compare(flags) => commands::compare::run(&flags),
+        Command::Sweep(flags) => commands::sweep::run(&flags, &messages),
         Command::Merge(flags) => commands::union::merge(&flags, &messages),
         Command::Update(flags) => commands::union::update(&flags, &messages),
         Command::Forget(flags) => commands::union::forget(&flags, &messages),
@@ -72,6 +81,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
         Command::Weights(flags) => commands::weights::run(&flags, &messages),
         Command::Bench(flags) => commands::bench::run(&flags),
         Command::Demo(flags) => commands::demo::run(&flags, &messages),
+        Command::Init(flags) => commands::init::run(&flags),
         Command::Completions { shell } => commands::completions(shell),
     }
 }

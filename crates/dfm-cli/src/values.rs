@@ -1,6 +1,13 @@
 //! What single values on the command line mean.
 
-use dfm_core::{Compat, Keep, NetworkPrecision, ScoreKind};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use dfm_backbone::{BackboneError, Layer};
+use dfm_core::metrics::BootstrapParams;
+use dfm_core::{
+    CalibrationParams, Compat, DfmError, DfmParams, DriftParams, Keep, NetworkPrecision, ScoreKind,
+};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +16,43 @@ pub(crate) struct Size {
     pub(crate) height: usize,
     /// Pixels in a row.
     pub(crate) width: usize,
+}
+
+/// A size in memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory(pub(crate) u64);
+
+/// Layers of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layers(pub(crate) Vec<Layer>);
+
+/// Pools of the layers of one model: one for all, or one for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pools(pub(crate) Vec<usize>);
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(Layer::to_string).collect::<Vec<_>>().join("+"))
+    }
+}
+
+impl fmt::Display for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(usize::to_string).collect::<Vec<_>>().join("+"))
+    }
+}
+
+/// `layer3`, or several joined as `layer2+layer3`.
+pub(crate) fn parse_layers(text: &str) -> Result<Layers, String> {
+    let layers: Result<Vec<Layer>, _> = text.split('+').map(str::parse).collect();
+    let layers = layers.map_err(|error: BackboneError| error.to_string())?;
+    let twice = (1..layers.len()).any(|place| layers[..place].contains(&layers[place]));
+    if twice { Err("expected each layer once".to_owned()) } else { Ok(Layers(layers)) }
+}
+
+/// `4`, or several joined as `8+4`.
+pub(crate) fn parse_pools(text: &str) -> Result<Pools, String> {
+    text.split('+').map(count(1..=usize::MAX)).collect::<Result<_, _>>().map(Pools)
 }
 
 /// `256` or `HEIGHTxWIDTH`.
@@ -22,22 +66,80 @@ pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
 
 /// A share such as `0.97` or `1.0`, or a whole number of components.
 pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
-    if let Ok(count) = text.parse() {
-        return Ok(Keep::Components(count));
-    }
-    text.parse()
-        .map(Keep::Ratio)
-        .map_err(|_| "expected a share such as 0.97, or a number of components".to_owned())
+    let refused = || "expected a share such as 0.97, up to 1.0, or a number of components".to_owned();
+    let keep = match text.parse() {
+        Ok(count) => Keep::Components(count),
+        Err(_) => Keep::Ratio(text.parse().map_err(|_| refused())?),
+    };
+    DfmParams { keep, ..DfmParams::default() }.check().map_err(|_| refused())?;
+    Ok(keep)
 }
 
 /// A size such as `512MiB` or `4GiB`.
-pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_memory(text: &str) -> Result<Memory, String> {
     let refused = || "expected a size such as 512MiB or 4GiB".to_owned();
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
     let found = units.into_iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, bits)));
     let (number, bits) = found.ok_or_else(refused)?;
     let number: u64 = number.trim_end().parse().map_err(|_| refused())?;
-    number.checked_mul(1 << bits).filter(|bytes| *bytes > 0).ok_or_else(refused)
+    number.checked_mul(1 << bits).filter(|bytes| *bytes > 0).map(Memory).ok_or_else(refused)
+}
+
+/// A whole number in `range`.
+pub(crate) fn count(
+    range: RangeInclusive<usize>,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let refused = || match *range.end() {
+            usize::MAX => format!("expected {} or more", range.start()),
+            end => format!("expected {} to {end}", range.start()),
+        };
+        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(refused)
+    }
+}
+
+/// A finite number.
+pub(crate) fn parse_finite(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "expected a finite number".to_owned())
+}
+
+/// A share of good pictures that a model may call anomalous.
+pub(crate) fn parse_false_alarm(text: &str) -> Result<f64, String> {
+    let share = parse_finite(text)?;
+    let calibration = CalibrationParams { false_alarm: Some(share), ..CalibrationParams::default() };
+    let params = DfmParams { calibration: Some(calibration), ..DfmParams::default() };
+    params.check().map_err(|error| expected(&error))?;
+    Ok(share)
+}
+
+/// A share of streams without drift that may be called drift.
+pub(crate) fn parse_drift_alarm(text: &str) -> Result<f64, String> {
+    let false_alarm = parse_finite(text)?;
+    let params = DriftParams { false_alarm, ..DriftParams::default() };
+    params.check().map_err(|error| expected(&error))?;
+    Ok(false_alarm)
+}
+
+/// A number of draws that intervals can be made of.
+pub(crate) fn parse_draws(text: &str) -> Result<usize, String> {
+    let replicates = count(0..=usize::MAX)(text)?;
+    let params = BootstrapParams { replicates, ..BootstrapParams::default() };
+    params.check().map_err(|error| expected(&error))?;
+    Ok(replicates)
+}
+
+/// The same, or 0 for no intervals.
+pub(crate) fn parse_draws_or_none(text: &str) -> Result<usize, String> {
+    if text == "0" { Ok(0) } else { parse_draws(text).map_err(|error| format!("{error}, or 0 for none")) }
+}
+
+/// What a parameter should have been; its name is the flag's.
+fn expected(error: &DfmError) -> String {
+    match error {
+        DfmError::Parameter { expected, .. } => format!("expected {expected}"),
+        other => other.to_string(),
+    }
 }
 
 /// `fre`, `nll` or `mahalanobis`.
@@ -79,8 +181,8 @@ mod tests {
 
     #[test]
     fn memory_has_a_unit() {
-        assert_eq!(parse_memory("3MiB"), Ok(3 << 20));
-        assert_eq!(parse_memory("4 GiB"), Ok(4 << 30));
+        assert_eq!(parse_memory("3MiB"), Ok(Memory(3 << 20)));
+        assert_eq!(parse_memory("4 GiB"), Ok(Memory(4 << 30)));
         for text in ["", "4", "MiB", "-1MiB", "0GiB", "1.5GiB", "4GB", "99999999999TiB"] {
             assert!(parse_memory(text).is_err(), "{text}");
         }
@@ -92,6 +194,23 @@ mod tests {
         assert_eq!(parse_keep("1"), Ok(Keep::Components(1)));
         assert_eq!(parse_keep("1.0"), Ok(Keep::Ratio(1.0)));
         assert_eq!(parse_keep("0.97"), Ok(Keep::Ratio(0.97)));
-        assert!(parse_keep("most").is_err());
+        for text in ["most", "0", "0.0", "-1", "1.5", "nan", ""] {
+            assert!(parse_keep(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_with_the_range() {
+        assert_eq!(count(1..=1024)("1024"), Ok(1024));
+        assert_eq!(count(1..=1024)("0"), Err("expected 1 to 1024".to_owned()));
+        assert_eq!(count(1..=usize::MAX)("-1"), Err("expected 1 or more".to_owned()));
+        assert_eq!(parse_finite("-1e3"), Ok(-1000.0));
+        assert!(parse_finite("inf").is_err() && parse_finite("NaN").is_err());
+        assert_eq!(parse_false_alarm("0.01"), Ok(0.01));
+        assert!(parse_false_alarm("0.6").unwrap_err().contains("0.5"));
+        assert!(parse_drift_alarm("0").unwrap_err().contains("0.001"));
+        assert_eq!((parse_draws("100"), parse_draws_or_none("0")), (Ok(100), Ok(0)));
+        assert!(parse_draws("0").is_err());
+        assert!(parse_draws_or_none("99").unwrap_err().contains("0 for none"));
     }
 }

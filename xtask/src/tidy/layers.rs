@@ -19,7 +19,7 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
     ("dfm-kernels", &["burn", "burn-flex", "image", "serde", "safetensors"], "it knows convolutions alone"),
     (
         "dfm-backbone",
-        &["faer", "clap", "indicatif", "glob", "tracing-subscriber", "ureq"],
+        &["faer", "clap", "indicatif", "glob", "toml", "tracing-subscriber", "ureq"],
         "it turns pictures into features",
     ),
     (
@@ -33,19 +33,20 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
             "clap",
             "indicatif",
             "glob",
+            "toml",
             "ureq",
         ],
         "it knows neither images nor files",
     ),
     (
         "dfm-core",
-        &["clap", "clap_complete", "glob", "indicatif", "tempfile", "tracing-subscriber", "ureq"],
+        &["clap", "clap_complete", "glob", "indicatif", "tempfile", "toml", "tracing-subscriber", "ureq"],
         "it opens no path and prints nothing",
     ),
     ("dfm-core", &["image", "fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
     (
         "dfm-report",
-        &["burn", "clap", "glob", "image", "serde", "serde_json", "tempfile", "ureq"],
+        &["burn", "clap", "glob", "image", "serde", "serde_json", "tempfile", "toml", "ureq"],
         "it knows pages alone",
     ),
     // It may write pictures, so it may depend on `image`.

@@ -31,7 +31,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 
     let params = DfmParams::default();
     let device = args::device(&flags.compute)?;
-    let jobs = args::jobs(&flags.compute)?;
+    let jobs = args::jobs(&flags.compute);
     let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
     let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
     let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };

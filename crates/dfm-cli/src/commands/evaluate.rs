@@ -8,6 +8,7 @@ use dfm_core::metrics::BootstrapParams;
 use dfm_core::{Dfm, PredictOptions};
 
 use super::judge::{Judged, judge};
+use crate::config::Record;
 use crate::evaluation::{self, Evaluated, Evaluation, Settings, Tally};
 use crate::flags::{EvaluateFlags, ReportFormat};
 use crate::input::Dataset;
@@ -17,8 +18,8 @@ use crate::report::html;
 use crate::{Outcome, args, atomic, output};
 
 /// Runs the command.
-pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.judge.model.compute)?;
+pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
+    let jobs = args::jobs(&flags.judge.model.compute);
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     bootstrap.map(BootstrapParams::check).transpose().context("--bootstrap")?;
@@ -37,7 +38,7 @@ pub(crate) fn run(flags: &EvaluateFlags, messages: &Messages) -> anyhow::Result<
     let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
     for folder in flags.output.iter().chain(&flags.report) {
-        evaluation::write(folder, dataset.folder(), &evaluated, &evaluation)?;
+        evaluation::write(folder, dataset.folder(), &evaluated, &evaluation, &record.text())?;
     }
     if let (Some(folder), Some(gallery)) = (&flags.report, &mut gallery) {
         html::write(folder, dataset.folder(), &evaluated, &evaluation, gallery)?;

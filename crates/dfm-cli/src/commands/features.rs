@@ -19,7 +19,7 @@ use crate::{Outcome, args, atomic, input, output};
 /// Runs the command.
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let device = args::device(&flags.compute)?;
-    let jobs = args::jobs(&flags.compute)?;
+    let jobs = args::jobs(&flags.compute);
     let params = DfmParams { taps: args::taps(&flags.backbone)?, batch: flags.batch, ..DfmParams::default() };
     params.clone().check()?;
     atomic::check(&flags.output)?;

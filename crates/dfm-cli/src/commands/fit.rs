@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use dfm_backbone::InstructionSet;
 use dfm_core::{
     CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams,
@@ -16,6 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::flags::FitFlags;
 use crate::messages::Messages;
 use crate::report::table;
+use crate::values::Memory;
 use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
@@ -46,7 +47,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
         memory: StreamingParams {
-            max_bytes: flags.max_memory.unwrap_or_else(args::memory),
+            max_bytes: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
             exact: flags.exact,
         },
     };
@@ -55,13 +56,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.note("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    if let Some(threshold) = flags.threshold.filter(|threshold| !threshold.is_finite()) {
-        bail!("--threshold {threshold}: expected a finite number");
-    }
     atomic::check(&flags.output)?;
     let checkpoint = Arc::new(Checkpoint::beside(&flags.output, flags.resume, messages)?);
     let device = args::device(&flags.compute)?;
-    let jobs = args::jobs(&flags.compute)?;
+    let jobs = args::jobs(&flags.compute);
     let folder = &flags.folder;
     let pictures =
         input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;

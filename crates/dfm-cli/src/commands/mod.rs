@@ -10,9 +10,11 @@ pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod fit;
 pub(crate) mod info;
+pub(crate) mod init;
 mod judge;
 mod learn;
 pub(crate) mod predict;
+pub(crate) mod sweep;
 pub(crate) mod union;
 pub(crate) mod weights;
 

@@ -19,7 +19,7 @@ use crate::{Outcome, args, atomic, input, output};
 /// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.judge.model.compute)?;
+    let jobs = args::jobs(&flags.judge.model.compute);
     let model = args::judge(&flags.judge)?;
     if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");

@@ -28,7 +28,7 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 
 /// Adds the good pictures of a folder to a model.
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.revision.model.compute)?;
+    let jobs = args::jobs(&flags.revision.model.compute);
     let folder = &flags.folder;
     revise(&flags.revision, |model| {
         let pictures =

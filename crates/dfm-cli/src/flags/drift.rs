@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::{ModelFlags, ReportFormat};
+use crate::values::parse_drift_alarm;
 
 /// Flags of `dfm drift`.
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ pub(crate) struct DriftFlags {
     #[arg(value_name = "DIR|FILE.jsonl")]
     pub(crate) today: PathBuf,
     /// Share of streams without drift that may be called drift, 0.001 to 0.5
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = parse_drift_alarm)]
     pub(crate) false_alarm: f64,
     /// How to write the verdict
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dfm_core::{Aggregation, CalibrationKind, Compat, Keep, NetworkPrecision, ScoreKind};
+use dfm_core::{Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
 use crate::input::Layout;
-use crate::values::{parse_compat, parse_keep, parse_memory, parse_precision, parse_score};
+use crate::values::{
+    Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
+    parse_score,
+};
 
 /// Flags of `dfm fit`.
 #[derive(Debug, Args)]
@@ -49,11 +52,12 @@ pub(crate) struct FitFlags {
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub(crate) precision: NetworkPrecision,
     /// Raw score from which a picture is anomalous; from held-out good pictures unless given
-    #[arg(long, allow_negative_numbers = true, conflicts_with_all = ["false_alarm", "calibrate"])]
+    #[arg(long, allow_negative_numbers = true, value_parser = parse_finite)]
+    #[arg(conflicts_with_all = ["false_alarm", "calibrate"])]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, as 0.01; unless given the threshold
     /// is the 99 % quantile of held-out scores
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
     /// How good pictures are held out: leave-one-out (an estimate), split (a quarter is not
     /// fitted on: the share is proved) or jackknife+ (twice the share is; slow to predict);
@@ -63,7 +67,7 @@ pub(crate) struct FitFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = count(1..=MAX_BATCH))]
     pub(crate) batch: usize,
     /// Leave the backbone's weights out of the model, keeping their hash
     #[arg(long)]
@@ -74,7 +78,7 @@ pub(crate) struct FitFlags {
     /// Memory for features and statistics, as 512MiB or 4GiB; a quarter of the machine's unless
     /// given. Beyond it, or two minutes of work, the least directions are dropped
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
-    pub(crate) max_memory: Option<u64>,
+    pub(crate) max_memory: Option<Memory>,
     /// Drop nothing, however long it takes; an error where memory does not suffice
     #[arg(long)]
     pub(crate) exact: bool,

@@ -3,9 +3,13 @@
 mod audit;
 mod drift;
 mod fit;
+mod init;
 mod model;
 mod network;
+mod sweep;
 mod union;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -13,10 +17,12 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
+pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
+pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 
 /// Visual anomaly detection: learn what good looks like, then judge new pictures.
@@ -32,6 +38,12 @@ pub(crate) struct Flags {
     /// Say nothing but errors and results
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// A file of flags in place of dfm.toml in the current folder (see `dfm init`)
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
+    pub(crate) config: Option<PathBuf>,
+    /// Take flags from no file
+    #[arg(long, global = true)]
+    pub(crate) no_config: bool,
 }
 
 /// One command each.
@@ -45,6 +57,9 @@ pub(crate) enum Command {
     Evaluate(EvaluateFlags),
     /// Tell two evaluations of the same pictures apart
     Compare(CompareFlags),
+    /// Try every setting of a grid on a data set whose truth is known, and rank them. Choosing by
+    /// the labels of test pictures is selection on the test set: measure what was chosen on others
+    Sweep(SweepFlags),
     /// Make one model of several: that of all their pictures
     Merge(MergeFlags),
     /// Add good pictures to a model
@@ -69,6 +84,8 @@ pub(crate) enum Command {
     Bench(BenchFlags),
     /// Watch it work on bundled pictures: no arguments, no network
     Demo(DemoFlags),
+    /// Write a dfm.toml with every flag, documented
+    Init(InitFlags),
     /// Print a completion script for a shell
     Completions {
         /// The shell

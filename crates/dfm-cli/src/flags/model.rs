@@ -6,12 +6,13 @@ use clap::Args;
 
 use crate::flags::{ComputeFlags, Format, ReportFormat};
 use crate::input::Layout;
+use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
 
 /// Which model, and how it is opened.
 #[derive(Debug, Args)]
 pub(crate) struct ModelFlags {
     /// The model, as `dfm fit` wrote it
-    #[arg(value_name = "MODEL")]
+    #[arg(id = "model", value_name = "MODEL")]
     pub(crate) path: PathBuf,
     /// Weights of a model that was fitted with --slim: a pulled name or a file; embedded and
     /// random ones are found without
@@ -27,10 +28,10 @@ pub(crate) struct JudgeFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
     /// Raw score from which a picture is anomalous; the model's own unless given
-    #[arg(long, allow_negative_numbers = true, conflicts_with = "false_alarm")]
+    #[arg(long, allow_negative_numbers = true, value_parser = parse_finite, conflicts_with = "false_alarm")]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, in place of the threshold
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
     /// The part of every picture that counts, as X,Y,W,H in pixels, in place of the model's own;
     /// a mask only if the model was fitted with one of the same cells
@@ -72,7 +73,7 @@ pub(crate) struct EvaluateFlags {
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
     /// Draws of pictures that intervals are made of, 100 to 100000; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_draws_or_none)]
     pub(crate) bootstrap: usize,
     /// How to write the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
@@ -87,7 +88,7 @@ pub(crate) struct CompareFlags {
     /// Another, of the same pictures
     pub(crate) second: PathBuf,
     /// Draws of pictures that intervals are made of, 100 to 100000
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_draws)]
     pub(crate) bootstrap: usize,
     /// How to write the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use dfm_backbone::{Layer, NetworkPrecision, Resize};
+use dfm_core::MAX_BATCH;
 
 use crate::flags::{Format, ReportFormat};
-use crate::values::{Size, parse_precision, parse_size};
+use crate::values::{Size, count, parse_precision, parse_size};
 
 /// Where and how fast to compute.
 #[derive(Debug, Args)]
@@ -15,10 +16,10 @@ pub(crate) struct ComputeFlags {
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
     /// Threads to compute with; all processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count(1..=1024))]
     pub(crate) threads: Option<usize>,
     /// Threads that decode pictures ahead of the network
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) jobs: Option<usize>,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct BackboneFlags {
     #[arg(long, default_value = "layer3", value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many
-    #[arg(long, default_value = "4", value_delimiter = ',')]
+    #[arg(long, default_value = "4", value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]
@@ -68,7 +69,7 @@ pub(crate) struct FeaturesFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = count(1..=MAX_BATCH))]
     pub(crate) batch: usize,
 }
 

@@ -1,0 +1,122 @@
+//! The settings that a sweep tries.
+
+use dfm_core::{Aggregation, DfmParams, Keep, ScoreKind, StreamingParams, Tap};
+
+use crate::flags::{BackboneFlags, SweepFlags};
+use crate::values::{Layers, Pools};
+
+/// One setting of the statistics, for whichever network.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) layers: Layers,
+    pub(super) pools: Pools,
+    pub(super) keep: Keep,
+    pub(super) score: ScoreKind,
+    pub(super) aggregation: Aggregation,
+}
+
+impl Setting {
+    /// Every setting of the grid; those of the same taps stand together.
+    pub(super) fn all(flags: &SweepFlags) -> Vec<Self> {
+        let mut all = Vec::new();
+        for layers in &flags.layer {
+            for pools in &flags.pool {
+                for keep in &flags.pca {
+                    for score in &flags.score {
+                        all.extend(flags.aggregate.iter().map(|aggregation| Self {
+                            layers: layers.clone(),
+                            pools: pools.clone(),
+                            keep: *keep,
+                            score: *score,
+                            aggregation: *aggregation,
+                        }));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Where its features are taken.
+    ///
+    /// # Errors
+    ///
+    /// If there are as many pools as neither one nor the layers.
+    pub(super) fn taps(&self) -> Result<Vec<Tap>, String> {
+        let (Layers(layers), Pools(pools)) = (&self.layers, &self.pools);
+        if pools.len() != 1 && pools.len() != layers.len() {
+            return Err(format!(
+                "expected one pool or one for each of {} layers, got {}",
+                layers.len(),
+                pools.len()
+            ));
+        }
+        let mut taps: Vec<Tap> =
+            layers.iter().zip(pools.iter().cycle()).map(|(layer, pool)| layer.pooled(*pool)).collect();
+        taps.sort_by_key(|tap| tap.layer);
+        Ok(taps)
+    }
+
+    /// The parameters of its fit.
+    pub(super) fn params(&self, taps: Vec<Tap>, batch: usize, memory: u64) -> DfmParams {
+        DfmParams {
+            taps,
+            keep: self.keep,
+            score: self.score,
+            aggregation: self.aggregation,
+            batch,
+            memory: StreamingParams { max_bytes: memory, exact: false },
+            ..DfmParams::default()
+        }
+    }
+
+    /// The components, as `--pca` takes them.
+    pub(super) fn pca(&self) -> String {
+        match self.keep {
+            // 1.0 is a share and 1 a number.
+            Keep::Ratio(ratio) => format!("{ratio:?}"),
+            Keep::Components(count) => count.to_string(),
+        }
+    }
+
+    /// What `dfm fit` is told to make this model, but for the network.
+    pub(super) fn flags(&self) -> String {
+        let joined = |text: String| text.replace('+', ",");
+        format!(
+            "--layer {} --pool {} --pca {} --score {} --aggregate {}",
+            joined(self.layers.to_string()),
+            joined(self.pools.to_string()),
+            self.pca(),
+            self.score.name(),
+            self.aggregation
+        )
+    }
+}
+
+/// The networks that a sweep tries, without layers.
+///
+/// # Errors
+///
+/// If there are as many weights as neither one nor the networks.
+pub(super) fn networks(flags: &SweepFlags) -> anyhow::Result<Vec<BackboneFlags>> {
+    let count = flags.backbone.len().max(flags.weights.len()).max(1);
+    for (name, given) in [("backbone", flags.backbone.len()), ("weights", flags.weights.len())] {
+        if given > 1 && given != count {
+            anyhow::bail!("--{name}: expected one for all networks or one for each of {count}, got {given}");
+        }
+    }
+    let pick = |names: &[String], place: usize| match names {
+        [one] => Some(one.clone()),
+        names => names.get(place).cloned(),
+    };
+    let network = |place| BackboneFlags {
+        backbone: pick(&flags.backbone, place),
+        weights: pick(&flags.weights, place),
+        layer: Vec::new(),
+        pool: Vec::new(),
+        size: flags.size,
+        resize: flags.resize,
+        seed: flags.seed,
+    };
+    Ok((0..count).map(network).collect())
+}
