@@ -47,6 +47,7 @@ mod audit;
 mod calibrate;
 mod checkpoint;
 mod compat;
+mod components;
 mod conformal;
 mod derive;
 pub mod device;
@@ -62,6 +63,7 @@ mod params;
 mod persist;
 mod quantise;
 mod record;
+mod regions;
 mod score;
 mod self_test;
 mod split;
@@ -88,6 +90,7 @@ pub use model::{Dfm, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
+pub use regions::MapRegion;
 pub use union::ModelUnion;
 
 /// The README's example runs as a test.

@@ -4,8 +4,10 @@ pub(crate) mod gallery;
 pub(crate) mod heatmap;
 pub(crate) mod html;
 pub(crate) mod json;
+mod marks;
 mod plain;
 mod progress;
+pub(crate) mod scale;
 pub(crate) mod table;
 
 pub(crate) use plain::plain;

@@ -1,0 +1,102 @@
+//! How the values of a model's maps are read: from where on a pixel belongs to a region, and
+//! which value has which colour.
+
+use dfm_core::{Aggregation, AnomalyGrid, Dfm, MapRegion};
+
+use crate::commands::Judged;
+
+/// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
+/// distinguishable without colour vision.
+pub(crate) const INFERNO: [[f32; 3]; 9] = [
+    [0.0, 0.0, 4.0],
+    [31.0, 12.0, 72.0],
+    [85.0, 15.0, 109.0],
+    [136.0, 34.0, 106.0],
+    [186.0, 54.0, 85.0],
+    [227.0, 89.0, 51.0],
+    [249.0, 140.0, 10.0],
+    [249.0, 201.0, 50.0],
+    [252.0, 255.0, 164.0],
+];
+
+/// The share of the cell of a picture exactly at the threshold, times this, is the
+/// middle of the colours: defects gather in few cells.
+const MIDDLE: f64 = 4.0;
+
+/// One scale for all maps of a model, so that they can be compared: a value `v` has the level
+/// `v / (v + m)`, and a level from 0 to 1 its colour. `m` is the pixel threshold, where there is
+/// one. Without any threshold it is the mean of each map, and the colours of different maps say
+/// nothing of each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct MapScale {
+    /// The value from which a pixel belongs to a region.
+    pub(crate) pixel_threshold: Option<f64>,
+    /// The value in the middle of the colours.
+    pub(crate) middle: Option<f64>,
+}
+
+impl MapScale {
+    /// That of `model`.
+    pub(crate) fn of(model: &Dfm) -> Self {
+        let shape = model.extractor().feature_shapes()[0];
+        let threshold = model.calibration().map(|calibration| calibration.threshold());
+        let aggregation = model.record().params.aggregation;
+        let cells = shape.height * shape.width;
+        let middle = threshold.and_then(|threshold| usual_middle(threshold, aggregation, cells));
+        Self { pixel_threshold: middle, middle }
+    }
+
+    /// Where a picture reaches the pixel threshold; `None` without a map or a threshold.
+    pub(crate) fn regions(&self, judged: &Judged) -> Option<Vec<MapRegion>> {
+        let grid = judged.prediction.map.as_ref()?;
+        Some(grid.regions(judged.size, self.pixel_threshold?))
+    }
+
+    /// The middle of the colours of one map.
+    pub(crate) fn middle_of(&self, grid: &AnomalyGrid) -> f64 {
+        let mean = || MIDDLE * Aggregation::Sum.of(grid) / (grid.height * grid.width) as f64;
+        self.middle.unwrap_or_else(mean)
+    }
+}
+
+/// Where cells of a picture at the `threshold` lie, or would if all of its defect lay in a
+/// quarter of them.
+fn usual_middle(threshold: f64, aggregation: Aggregation, cells: usize) -> Option<f64> {
+    let middle = match aggregation {
+        Aggregation::Max | Aggregation::Top { .. } => threshold,
+        Aggregation::Sum | Aggregation::Relative => MIDDLE * threshold / cells as f64,
+    };
+    (middle > 0.0).then_some(middle)
+}
+
+/// The colour of a level.
+pub(crate) fn colour(level: f32) -> [f32; 3] {
+    let position = level.clamp(0.0, 1.0) * (INFERNO.len() - 1) as f32;
+    let first = (position as usize).min(INFERNO.len() - 2);
+    let share = position - first as f32;
+    std::array::from_fn(|channel| {
+        INFERNO[first][channel] * (1.0 - share) + INFERNO[first + 1][channel] * share
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_largest_cell_is_the_score_its_threshold_is_the_middle() {
+        for aggregation in [Aggregation::Max, Aggregation::Top { percent: 1.0 }] {
+            assert_eq!(usual_middle(3.0, aggregation, 16), Some(3.0));
+        }
+        // A sixteenth of the sum, four times over.
+        assert_eq!(usual_middle(8.0, Aggregation::Sum, 16), Some(2.0));
+        assert_eq!(usual_middle(0.0, Aggregation::Sum, 16), None);
+    }
+
+    #[test]
+    fn colours_grow_brighter_and_go_from_end_to_end() {
+        assert_eq!([colour(-1.0), colour(0.5), colour(2.0)], [INFERNO[0], INFERNO[4], INFERNO[8]]);
+        let brightness = |level: u8| colour(f32::from(level) / 100.0).iter().sum::<f32>();
+        assert!((0..100).all(|level| brightness(level) < brightness(level + 1)));
+    }
+}
