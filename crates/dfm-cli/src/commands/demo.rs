@@ -41,13 +41,13 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     save(&model, &path, false)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let maps = Maps::new(&output.join("maps"), &paths)?;
     let scale = MapScale::of(&model);
+    let maps = Maps::new(&output.join("maps"), &paths, scale)?;
     let mut gallery = Gallery::new()?;
     let mut lines = Lines::new(Format::Table)?;
     let bootstrap = Some(BootstrapParams::default());
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
-        maps.write(&paths, judged, &scale, messages);
+        maps.write(&paths, judged, messages);
         gallery.push(&dataset, judged, &scale, messages)?;
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();

@@ -13,6 +13,7 @@ use crate::flags::{Format, PredictFlags};
 use crate::messages::Messages;
 use crate::report::heatmap::Heatmap;
 use crate::report::json::{PredictionLine, Regions};
+use crate::report::legend::legend;
 use crate::report::scale::MapScale;
 use crate::report::table::{self, Align, Table};
 use crate::{Outcome, args, atomic, input, output};
@@ -26,18 +27,18 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
     let paths = input::expand(&flags.paths, messages);
+    let scale = MapScale::of(&model);
     let maps = match &flags.maps {
-        Some(folder) => Some(Maps::new(folder, &paths)?),
+        Some(folder) => Some(Maps::new(folder, &paths, scale)?),
         None => None,
     };
     let mut lines = Lines::new(flags.format)?;
     let mut anomalous = 0;
-    let scale = MapScale::of(&model);
     let for_programs = flags.format != Format::Table;
     let options = PredictOptions { map: maps.is_some() || for_programs };
     judge(&model, &paths, jobs, options, messages, |judged| {
         if let Some(maps) = &maps {
-            maps.write(&paths, &judged, &scale, messages);
+            maps.write(&paths, &judged, messages);
         }
         anomalous += judged.iter().filter(|one| one.prediction.label == Some(Label::Anomalous)).count();
         let line = |one: &Judged| {
@@ -114,12 +115,14 @@ impl Lines {
 pub(super) struct Maps {
     folder: PathBuf,
     common: PathBuf,
+    scale: MapScale,
 }
 
 impl Maps {
-    /// Creates `folder`, marked so that a later run takes no map for a picture. The
-    /// part of their path that all pictures share is left out inside it.
-    pub(super) fn new(folder: &Path, pictures: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Creates `folder`, marked so that a later run takes no map for a picture, with a legend
+    /// if all maps have one scale. The part of their path that all pictures share is left out
+    /// inside it.
+    pub(super) fn new(folder: &Path, pictures: &[PathBuf], scale: MapScale) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {} for maps", folder.display()))?;
         atomic::write(&folder.join(input::MAPS_MARK), |_| Ok(()))?;
@@ -130,7 +133,10 @@ impl Maps {
                 common.pop();
             }
         }
-        Ok(Self { folder: folder.to_owned(), common })
+        if let Some(legend) = legend(&scale) {
+            write_png(&folder.join(input::LEGEND), &legend)?;
+        }
+        Ok(Self { folder: folder.to_owned(), common, scale })
     }
 
     /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch, in
@@ -139,9 +145,8 @@ impl Maps {
     /// Each picture is read once more: keeping a batch of photographs until its
     /// verdicts are there would take gigabytes. That is little beside compressing two
     /// pictures of its size, and all processors share it.
-    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], scale: &MapScale, messages: &Messages) {
-        let results: Vec<_> =
-            judged.par_iter().map(|one| self.write_one(&paths[one.index], one, scale)).collect();
+    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], messages: &Messages) {
+        let results: Vec<_> = judged.par_iter().map(|one| self.write_one(&paths[one.index], one)).collect();
         for (one, result) in judged.iter().zip(results) {
             if let Err(error) = result {
                 messages.error(&paths[one.index], format_args!("{error:#}"));
@@ -149,9 +154,9 @@ impl Maps {
         }
     }
 
-    fn write_one(&self, path: &Path, judged: &Judged, scale: &MapScale) -> anyhow::Result<()> {
+    fn write_one(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
         let Some(grid) = &judged.prediction.map else { return Ok(()) };
-        let heatmap = Heatmap::new(grid, judged.size, scale);
+        let heatmap = Heatmap::new(grid, judged.size, &self.scale);
         let relative = path.strip_prefix(&self.common).unwrap_or(path);
         let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
         let target = self.folder.join(plain.collect::<PathBuf>());

@@ -23,6 +23,21 @@ pub(crate) const INFERNO: [[f32; 3]; 9] = [
 /// middle of the colours: defects gather in few cells.
 const MIDDLE: f64 = 4.0;
 
+/// The levels that a legend has numbers for: the last colours stand for many values.
+const TICKS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 0.9];
+/// The levels of two numbers are farther apart.
+const CLOSEST: f64 = 0.1;
+
+/// A value on a scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tick {
+    /// Where it lies, in [0, 1].
+    pub(crate) level: f64,
+    pub(crate) value: f64,
+    /// Whether it is the pixel threshold.
+    pub(crate) is_threshold: bool,
+}
+
 /// One scale for all maps of a model, so that they can be compared: a value `v` has the level
 /// `v / (v + m)`, and a level from 0 to 1 its colour. `m` is the pixel threshold, where there is
 /// one. Without any threshold it is the mean of each map, and the colours of different maps say
@@ -50,6 +65,20 @@ impl MapScale {
     pub(crate) fn regions(&self, judged: &Judged) -> Option<Vec<MapRegion>> {
         let grid = judged.prediction.map.as_ref()?;
         Some(grid.regions(judged.size, self.pixel_threshold?))
+    }
+
+    /// Values along the scale, the pixel threshold among them; `None` where colours are not
+    /// fixed by the model.
+    pub(crate) fn ticks(&self) -> Option<Vec<Tick>> {
+        let middle = self.middle?;
+        let at = |level: f64| Tick { level, value: middle * level / (1.0 - level), is_threshold: false };
+        let mut ticks: Vec<Tick> = TICKS.map(at).to_vec();
+        if let Some(threshold) = self.pixel_threshold {
+            let level = threshold / (threshold + middle);
+            ticks.retain(|tick| (tick.level - level).abs() > CLOSEST);
+            ticks.push(Tick { level, value: threshold, is_threshold: true });
+        }
+        Some(ticks)
     }
 
     /// The middle of the colours of one map.
@@ -91,6 +120,18 @@ mod tests {
         // A sixteenth of the sum, four times over.
         assert_eq!(usual_middle(8.0, Aggregation::Sum, 16), Some(2.0));
         assert_eq!(usual_middle(0.0, Aggregation::Sum, 16), None);
+    }
+
+    #[test]
+    fn ticks_have_the_values_of_their_levels_and_the_threshold_takes_the_place_of_one() {
+        let ticks = |pixel_threshold| MapScale { pixel_threshold, middle: Some(6.0) }.ticks().unwrap();
+        let values = |ticks: &[Tick]| ticks.iter().map(|tick| tick.value).collect::<Vec<_>>();
+        for (value, expected) in values(&ticks(None)).iter().zip([0.0, 2.0, 6.0, 18.0, 54.0]) {
+            assert!((value - expected).abs() < 1e-9, "{value}");
+        }
+        let with = ticks(Some(6.0));
+        assert_eq!((with.len(), with[4]), (5, Tick { level: 0.5, value: 6.0, is_threshold: true }));
+        assert_eq!(MapScale { pixel_threshold: None, middle: None }.ticks(), None);
     }
 
     #[test]
