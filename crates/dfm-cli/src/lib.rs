@@ -59,6 +59,7 @@ fn run(flags: Flags) -> anyhow::Result<Outcome> {
     match flags.command {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
+        Command::Explain(flags) => commands::explain::run(&flags, &messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &messages),
         Command::Compare(flags) => commands::compare::run(&flags),
         Command::Merge(flags) => commands::union::merge(&flags, &messages),

@@ -53,6 +53,7 @@ mod derive;
 pub mod device;
 mod drift;
 mod error;
+mod explain;
 mod fit;
 mod held_out;
 mod kept;
@@ -84,6 +85,7 @@ pub use dfm_backbone::{
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{CheckpointError, DfmError, ModelFileError};
+pub use explain::{CellShare, ChannelShare, Explainer, Explanation, LayerExplanation, NearestPicture};
 pub use fit::{FeatureRow, FitPicture, Learnt};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{Dfm, PredictOptions, Prediction};
