@@ -39,9 +39,10 @@ pub(crate) struct Tick {
 }
 
 /// One scale for all maps of a model, so that they can be compared: a value `v` has the level
-/// `v / (v + m)`, and a level from 0 to 1 its colour. `m` is the pixel threshold, where there is
-/// one. Without any threshold it is the mean of each map, and the colours of different maps say
-/// nothing of each other.
+/// `v / (v + m)`, and a level from 0 to 1 its colour. `m` is the pixel threshold, which few
+/// cells of good pictures reach ([`Dfm::cell_threshold`]); where no good pictures were held out,
+/// a value that the threshold of scores suggests. Without any threshold it is that of the mean
+/// of each map, and the colours of different maps say nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct MapScale {
     /// The value from which a pixel belongs to a region.
@@ -53,12 +54,13 @@ pub(crate) struct MapScale {
 impl MapScale {
     /// That of `model`.
     pub(crate) fn of(model: &Dfm) -> Self {
-        let shape = model.extractor().feature_shapes()[0];
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
-        let aggregation = model.record().params.aggregation;
-        let cells = shape.height * shape.width;
-        let middle = threshold.and_then(|threshold| usual_middle(threshold, aggregation, cells));
-        Self { pixel_threshold: middle, middle }
+        let pixel_threshold = model.cell_threshold().filter(|threshold| *threshold > 0.0);
+        let usual = || {
+            let shapes = model.extractor().feature_shapes().iter();
+            let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
+            usual_middle(model.calibration()?.threshold(), model.record().params.aggregation, finest)
+        };
+        Self { pixel_threshold, middle: pixel_threshold.or_else(usual) }
     }
 
     /// Where a picture reaches the pixel threshold; `None` without a map or a threshold.
