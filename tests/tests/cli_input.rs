@@ -58,7 +58,7 @@ fn maps_inside_the_folder_of_pictures_are_not_judged() {
             assert_eq!(run.paths(), ["new/a.png"]);
         }
     }
-    assert_eq!(files_below(&dfm.path("new")).len(), 1 + 2 + 2);
+    assert_eq!(files_below(&dfm.path("new")).len(), 1 + 2 * (2 + 1));
     assert_eq!(dfm.run(&["predict", "model.dfm", "new/*.png", "--format", "json"]).paths(), ["new/a.png"]);
     // Whoever names one means it.
     let named = dfm.run(&["predict", "model.dfm", "new/a.png-heatmap.png", "--format", "json"]);
@@ -77,7 +77,7 @@ fn names_in_any_script_serve_for_folders_models_and_maps() {
     assert_eq!(dfm.run(&arguments).expect_code(1).paths(), ["новые/ünï 😀.png"]);
     let maps = files_below(&dfm.path("χάρτες"));
     let names: Vec<_> = maps.iter().map(|map| map.file_name().unwrap().to_string_lossy()).collect();
-    assert_eq!(names, ["ünï 😀.png-heatmap.png", "ünï 😀.png-overlay.png"]);
+    assert_eq!(names, ["dfm-legend.png", "ünï 😀.png-heatmap.png", "ünï 😀.png-overlay.png"]);
 }
 
 #[cfg(unix)]

@@ -177,6 +177,12 @@ fn json_has_the_documented_fields_and_no_others() {
         dfm.run(&[arguments, &["--format", "json"]].concat()).expect_code(0).json().remove(0)
     };
     assert_documented("## `dfm predict --format json`", &first(&["predict", "model.dfm", "good/00.png"]));
+    let defect = ["predict", "model.dfm", "data/test/square/0.png", "--format", "json"];
+    let defect = dfm.run(&defect).expect_code(1).json().remove(0);
+    assert_documented("### Each of `regions`", &defect["regions"][0]);
+    let explanation = first(&["explain", "model.dfm", "good/00.png"]);
+    assert_documented("## `dfm explain --format json`", &explanation);
+    assert_documented("### Each of `layers`", &explanation["layers"][0]);
     let evaluation = first(&["evaluate", "model.dfm", "data"]);
     assert_documented("## `dfm evaluate --format json`", &evaluation);
     for class in ["good", "square"] {

@@ -54,7 +54,7 @@ fn the_demo_finds_its_defects_and_is_at_chance_when_the_labels_are_shuffled() {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
     let table = dfm.run(&["demo", "-o", "demo"]).expect_code(0).out;
     assert!(table.contains("Next:"), "{table}");
-    assert_eq!(files_below(&dfm.path("demo/maps")).len(), 2 * TEST_PICTURES);
+    assert_eq!(files_below(&dfm.path("demo/maps")).len(), 2 * TEST_PICTURES + 1);
     let page = std::fs::read_to_string(dfm.path("demo/report/index.html")).expect("a report");
     assert_eq!(page.matches("<li data-score").count(), TEST_PICTURES);
     let run = dfm.run(&["evaluate", "demo/demo.dfm", "demo/pictures", "--format", "json"]).expect_code(0);

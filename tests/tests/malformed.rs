@@ -111,7 +111,7 @@ fn a_path_that_is_not_utf8() {
     fs::copy(dfm.path("good/00.png"), dfm.path("new").join(name)).unwrap();
     let run = dfm.run(&["predict", "model.dfm", "new", "--format", "json", "--maps", "maps"]).expect_code(0);
     assert_eq!(run.scores().len(), 1);
-    assert_eq!(files_below(&dfm.path("maps")).len(), 2);
+    assert_eq!(files_below(&dfm.path("maps")).len(), 2 + 1);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The report's page in a browser: it loads without a complaint, the slider recounts, the
 //! filters follow it, and nothing in a file name comes alive.
 
-use dfm_report::{Class, Curve, Figure, Image, ImageFormat, Images, Measured, Picture, Report, Truth};
+use dfm_report::{
+    Class, Curve, Figure, Image, ImageFormat, Images, MapScale, Measured, Picture, Region, Report, Tick,
+    Truth,
+};
 use dfm_tests::browser::Browser;
 use serde_json::json;
 
@@ -13,6 +16,7 @@ fn report() -> Report {
         truth: if class == "good" { Truth::Good } else { Truth::Defect },
         score,
         p_value: Some(0.25),
+        regions: vec![Region { corner: [1, 0], size: [2, 2], area: 3, peak: 9.0 }],
     };
     let pictures = [
         ("good", 1.0),
@@ -44,6 +48,11 @@ fn report() -> Report {
             .map(|name| Class { name: name.to_owned(), figures: vec![figure("image AUROC")] })
             .to_vec(),
         threshold: Some(3.0),
+        map_scale: Some(MapScale {
+            colours: vec![[0, 0, 4], [252, 255, 164]],
+            mark: [0, 229, 255],
+            ticks: vec![Tick { level: 0.5, label: "6.26".to_owned(), is_threshold: true }],
+        }),
         pictures: pictures.map(picture).to_vec(),
         ..Report::default()
     }

@@ -67,6 +67,7 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
     match flags.command {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),
         Command::Predict(flags) => commands::predict::run(&flags, &messages),
+        Command::Explain(flags) => commands::explain::run(&flags, &messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &record, &messages),
         Command::Compare(flags) => commands::compare::run(&flags),
         Command::Sweep(flags) => commands::sweep::run(&flags, &messages),

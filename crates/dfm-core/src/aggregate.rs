@@ -47,13 +47,26 @@ impl Aggregation {
             Self::Sum | Self::Relative => cells.iter().sum(),
             Self::Max => cells.iter().copied().reduce(f64::max).unwrap_or(0.0),
             Self::Top { percent } => {
-                let count =
-                    ((percent / 100.0 * cells.len() as f64).ceil() as usize).clamp(1, cells.len().max(1));
+                let count = top_count(percent, cells.len());
                 let mut sorted = cells.to_vec();
                 sorted.sort_by(|a, b| b.total_cmp(a));
                 sorted[..count.min(cells.len())].iter().sum::<f64>() / count as f64
             }
         }
+    }
+
+    /// How much each of `cells` counts: their sum, so weighted, is the score.
+    pub(crate) fn weights(self, cells: &[f64]) -> Vec<f64> {
+        let count = match self {
+            Self::Sum | Self::Relative => return vec![1.0; cells.len()],
+            Self::Max => 1,
+            Self::Top { percent } => top_count(percent, cells.len()),
+        };
+        let mut places: Vec<usize> = (0..cells.len()).collect();
+        places.sort_by(|a, b| cells[*b].total_cmp(&cells[*a]));
+        let mut weights = vec![0.0; cells.len()];
+        places.iter().take(count).for_each(|place| weights[*place] = 1.0 / count as f64);
+        weights
     }
 
     /// The score of a grid that [`Dfm::predict`](crate::Dfm::predict) returned, but for
@@ -73,6 +86,11 @@ impl Aggregation {
             |cells: &[f32]| self.of_cells(&cells.iter().copied().map(f64::from).collect::<Vec<_>>());
         grid.tiles().map(|(cells, _)| of_tile(cells)).reduce(f64::max).unwrap_or(0.0)
     }
+}
+
+/// How many of `cells` the largest `percent` of them are: rounded up, never none.
+fn top_count(percent: f64, cells: usize) -> usize {
+    ((percent / 100.0 * cells as f64).ceil() as usize).clamp(1, cells.max(1))
 }
 
 impl fmt::Display for Aggregation {
@@ -134,6 +152,18 @@ mod tests {
         assert_eq!(TOP(41.0).of_cells(&cells), 5.0);
         assert_eq!(TOP(100.0).of_cells(&cells), 3.2);
         assert_eq!(TOP(1.0).of_cells(&[]), 0.0);
+    }
+
+    #[test]
+    fn weighted_cells_make_the_score() {
+        let cells = [3.0, 0.0, 10.0, 1.0, 10.0, 2.5];
+        for aggregation in [Aggregation::Sum, Aggregation::Relative, Aggregation::Max, TOP(1.0), TOP(50.0)] {
+            let weights = aggregation.weights(&cells);
+            let sum: f64 = weights.iter().zip(cells).map(|(weight, cell)| weight * cell).sum();
+            assert!((sum - aggregation.of_cells(&cells)).abs() < 1e-12, "{aggregation}: {weights:?}");
+        }
+        assert_eq!(Aggregation::Max.weights(&cells), [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        assert!(TOP(1.0).weights(&[]).is_empty());
     }
 
     #[test]

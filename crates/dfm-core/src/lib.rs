@@ -47,11 +47,13 @@ mod audit;
 mod calibrate;
 mod checkpoint;
 mod compat;
+mod components;
 mod conformal;
 mod derive;
 pub mod device;
 mod drift;
 mod error;
+mod explain;
 mod fit;
 mod held_out;
 mod kept;
@@ -62,6 +64,7 @@ mod params;
 mod persist;
 mod quantise;
 mod record;
+mod regions;
 mod score;
 mod self_test;
 mod split;
@@ -82,12 +85,14 @@ pub use dfm_backbone::{
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{CheckpointError, DfmError, ModelFileError};
+pub use explain::{CellShare, ChannelShare, Explainer, Explanation, LayerExplanation, NearestPicture};
 pub use fit::{FeatureRow, FitPicture, Learnt};
 pub use map::{AnomalyGrid, AnomalyMap};
 pub use model::{Dfm, PredictOptions, Prediction};
 pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
+pub use regions::MapRegion;
 pub use union::ModelUnion;
 
 /// The README's example runs as a test.

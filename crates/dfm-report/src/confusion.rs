@@ -122,8 +122,14 @@ mod tests {
     use super::*;
 
     fn report(threshold: Option<f64>) -> Report {
-        let picture =
-            |truth, score| Picture { path: String::new(), class: String::new(), truth, score, p_value: None };
+        let picture = |truth, score| Picture {
+            path: String::new(),
+            class: String::new(),
+            truth,
+            score,
+            p_value: None,
+            regions: Vec::new(),
+        };
         let pictures = vec![
             picture(Truth::Good, 1.0),
             picture(Truth::Good, 2.0),

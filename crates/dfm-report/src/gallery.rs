@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::confusion::Verdict;
-use crate::report::{Image, Images, Picture, Report, Truth};
+use crate::report::{Image, Images, Picture, Region, Report, Truth};
 use crate::template::{fill, unknown};
 use crate::text::Text;
-use crate::{base64, number};
+use crate::{base64, number, plot};
 
 const GALLERY: &str = include_str!("../assets/gallery.html");
 const ENTRY: &str = include_str!("../assets/entry.html");
+/// Regions whose boxes are listed of one picture.
+const LISTED: usize = 10;
 
 /// Writes every picture of `report`, with what `images` has of it.
 pub(crate) fn write<W: Write>(
@@ -34,6 +36,14 @@ pub(crate) fn write<W: Write>(
                 report.pictures.iter().map(|picture| picture.class.as_str()).collect();
             names.iter().try_for_each(|name| write!(out, "<option value=\"{0}\">{0}</option>", Text(name)))
         }
+        "legend" => match &report.map_scale {
+            Some(scale) => write!(
+                out,
+                "<figure class=\"legend\">{}<figcaption>Colours of the maps, the same for all.</figcaption></figure>",
+                plot::legend(scale)
+            ),
+            None => Ok(()),
+        },
         "entries" => order
             .iter()
             .try_for_each(|index| entry(out, &report.pictures[*index], report.threshold, &images(*index)?)),
@@ -64,6 +74,7 @@ fn entry<W: Write>(
             Some(value) => write!(out, ", p = {}", number::probability(value)),
             None => Ok(()),
         },
+        "regions" => regions(out, &picture.regions),
         "panels" => {
             let no_mask = match picture.truth {
                 Truth::Good => "nothing to mark",
@@ -75,6 +86,28 @@ fn entry<W: Write>(
         }
         other => unknown(other),
     })
+}
+
+/// The boxes of the strongest regions, folded away.
+fn regions(out: &mut impl Write, regions: &[Region]) -> io::Result<()> {
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let plural = if regions.len() == 1 { "" } else { "s" };
+    write!(
+        out,
+        "<details><summary>{} region{plural} above the pixel threshold</summary><ol>",
+        regions.len()
+    )?;
+    for Region { corner: [x, y], size: [width, height], area, peak } in regions.iter().take(LISTED) {
+        let peak = number::score(*peak);
+        write!(out, "<li>{width} × {height} at {x}, {y}: {area} pixels, peak {peak}</li>")?;
+    }
+    write!(out, "</ol>")?;
+    if let Some(more) = regions.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        write!(out, "<p>and {more} weaker</p>")?;
+    }
+    write!(out, "</details>")
 }
 
 fn panel(

@@ -19,6 +19,7 @@
 //!     truth,
 //!     score,
 //!     p_value: None,
+//!     regions: Vec::new(),
 //! };
 //! let report = Report {
 //!     title: "Tiles".to_owned(),
@@ -44,4 +45,7 @@ mod template;
 mod text;
 
 pub use error::ReportError;
-pub use report::{Class, Curve, Figure, Group, Image, ImageFormat, Images, Measured, Picture, Report, Truth};
+pub use report::{
+    Class, Curve, Figure, Group, Image, ImageFormat, Images, MapScale, Measured, Picture, Region, Report,
+    Tick, Truth,
+};

@@ -255,7 +255,7 @@ fn threshold(out: &mut impl Write, report: &Report) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::plot::tests::of;
-    use crate::report::{Curve, Group, Image, ImageFormat};
+    use crate::report::{Curve, Group, Image, ImageFormat, MapScale, Region, Tick};
 
     /// The page, and the order in which pictures were asked for.
     fn page(report: &Report) -> (String, Vec<usize>) {
@@ -308,6 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn maps_have_a_legend_and_regions_their_boxes() {
+        let region = |peak| Region { corner: [70, 24], size: [41, 50], area: 1305, peak };
+        let mut report = of(&[1.0], &[2.0], None);
+        assert!(!page(&report).0.contains("map-colours"));
+        report.map_scale = Some(MapScale { colours: vec![[0; 3], [255; 3]], ..MapScale::default() });
+        report.pictures[0].regions = vec![region(11.25)];
+        report.pictures[1].regions = (0..12).map(|place| region(9.0 - f64::from(place))).collect();
+        let (page, _) = page(&report);
+        for said in [
+            "fill=\"url(#map-colours)\"",
+            "<summary>1 region above the pixel threshold</summary><ol><li>41 × 50 at 70, 24: 1305 pixels, peak 11.2500</li></ol></details>",
+            "<summary>12 regions above",
+            "</ol><p>and 2 weaker</p>",
+        ] {
+            assert!(page.contains(said), "{said}");
+        }
+        assert_eq!(page.matches(" pixels, peak ").count(), 1 + 10);
+    }
+
+    #[test]
     fn whatever_is_missing_is_said() {
         for (report, said) in [
             (of(&[], &[], Some(1.0)), "No picture was judged."),
@@ -332,6 +352,8 @@ mod tests {
         for picture in &mut report.pictures {
             (picture.path, picture.class) = (text(), text());
         }
+        let tick = Tick { level: 0.5, label: text(), is_threshold: true };
+        report.map_scale = Some(MapScale { ticks: vec![tick], ..MapScale::default() });
         report.classes[0].name = text();
         for figure in report.figures.iter_mut().chain(&mut report.classes[0].figures) {
             figure.name = text();
@@ -352,7 +374,15 @@ mod tests {
     #[test]
     fn a_number_that_cannot_be_drawn_is_refused_before_anything_is_written() {
         let good = with_figures(of(&[1.0], &[2.0], Some(1.5)));
-        let broken: [(&str, Breaks); 5] = [
+        let broken: [(&str, Breaks); 7] = [
+            ("peak of a region of 1.png", |report| {
+                let region = Region { corner: [0; 2], size: [1; 2], area: 1, peak: f64::NAN };
+                report.pictures[0].regions.push(region);
+            }),
+            ("level of the map", |report| {
+                let tick = Tick { level: 1.5, label: String::new(), is_threshold: false };
+                report.map_scale = Some(MapScale { ticks: vec![tick], ..MapScale::default() });
+            }),
             ("threshold", |report| report.threshold = Some(f64::NAN)),
             ("score of 1.png", |report| report.pictures[0].score = f64::INFINITY),
             ("p-value of 1.png", |report| report.pictures[0].p_value = Some(1.5)),

@@ -21,6 +21,8 @@ pub struct Report {
     pub classes: Vec<Class>,
     /// The raw score from which a picture is called anomalous, if there is one.
     pub threshold: Option<f64>,
+    /// What the colours of all maps mean, if they mean the same.
+    pub map_scale: Option<MapScale>,
     /// The pictures that were judged, in any order.
     pub pictures: Vec<Picture>,
     /// Settings and versions.
@@ -80,6 +82,43 @@ pub struct Picture {
     pub score: f64,
     /// The share of good pictures that would score as high, in [0, 1].
     pub p_value: Option<f64>,
+    /// Where its map reaches the pixel threshold, the strongest first.
+    pub regions: Vec<Region>,
+}
+
+/// A connected region of a picture's map, in pixels of the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    /// The first column and the first row of the box around it.
+    pub corner: [u32; 2],
+    /// Columns and rows of that box.
+    pub size: [u32; 2],
+    /// Its pixels.
+    pub area: u32,
+    /// The largest value of the map in it.
+    pub peak: f64,
+}
+
+/// The colours of maps and their values.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MapScale {
+    /// Red, green and blue from the lowest level to the highest, evenly spaced.
+    pub colours: Vec<[u8; 3]>,
+    /// The colour that marks the pixel threshold, and what reaches it in maps.
+    pub mark: [u8; 3],
+    /// Values along it.
+    pub ticks: Vec<Tick>,
+}
+
+/// A value on a [`MapScale`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tick {
+    /// Where it lies, from 0 to 1.
+    pub level: f64,
+    /// The value in words.
+    pub label: String,
+    /// Whether a pixel belongs to a region from it on.
+    pub is_threshold: bool,
 }
 
 /// What a picture shows.
@@ -153,6 +192,9 @@ impl Report {
             if let Some(p_value) = picture.p_value {
                 in_unit_interval(&format!("the p-value of {}", picture.path), p_value)?;
             }
+            for region in &picture.regions {
+                finite(&format!("the peak of a region of {}", picture.path), region.peak)?;
+            }
         }
         for figure in self.figures.iter().chain(self.classes.iter().flat_map(|class| &class.figures)) {
             if let Ok(measured) = &figure.value {
@@ -161,6 +203,9 @@ impl Report {
                     .chain([measured.value])
                     .try_for_each(|value| in_unit_interval(&figure.name, value))?;
             }
+        }
+        for tick in self.map_scale.iter().flat_map(|scale| &scale.ticks) {
+            in_unit_interval("a level of the map's colours", tick.level)?;
         }
         for (kind, curves) in [("ROC", &self.roc), ("precision–recall", &self.precision_recall)] {
             for curve in curves {

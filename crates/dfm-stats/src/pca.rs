@@ -238,24 +238,36 @@ impl Pca {
     /// If the rows have another number of columns.
     pub fn feature_reconstruction_error(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
         samples.check_columns(self.mean.len())?;
-        let columns = self.mean.len();
-        let error = |row: &[f64]| {
-            let mut residual = self.centred(row);
-            for (coordinate, component) in
-                self.coordinates(&residual).into_iter().zip(self.components.chunks_exact(columns))
-            {
-                for (value, part) in residual.iter_mut().zip(component) {
-                    *value -= coordinate * part;
-                }
-            }
-            residual.iter().map(|value| value * value).sum()
-        };
+        let error = |row: &[f64]| self.residual_of(row).iter().map(|value| value * value).sum();
         Ok(samples.iter().map(error).collect())
+    }
+
+    /// `x − x̂` of each row, row by row `[N, D]`: what the [reconstruction
+    /// error](Self::feature_reconstruction_error) is the squared length of.
+    ///
+    /// # Errors
+    ///
+    /// If the rows have another number of columns.
+    pub fn residual(&self, samples: &Samples) -> Result<Vec<f64>, StatsError> {
+        samples.check_columns(self.mean.len())?;
+        Ok(samples.iter().flat_map(|row| self.residual_of(row)).collect())
     }
 
     /// The same, ready to score on a device.
     pub fn on_device(&self, device: &Device) -> PcaScorer {
         PcaScorer::new(self, device)
+    }
+
+    fn residual_of(&self, row: &[f64]) -> Vec<f64> {
+        let mut residual = self.centred(row);
+        for (coordinate, component) in
+            self.coordinates(&residual).into_iter().zip(self.components.chunks_exact(self.mean.len()))
+        {
+            for (value, part) in residual.iter_mut().zip(component) {
+                *value -= coordinate * part;
+            }
+        }
+        residual
     }
 
     fn centred(&self, row: &[f64]) -> Vec<f64> {

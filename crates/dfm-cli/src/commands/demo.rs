@@ -18,6 +18,7 @@ use crate::messages::Messages;
 use crate::report::gallery::Gallery;
 use crate::report::html;
 use crate::report::json::PredictionLine;
+use crate::report::scale::MapScale;
 use crate::{Outcome, args, atomic, output};
 
 /// `(path, bytes)` of every bundled picture, in the layout of MVTec AD.
@@ -40,16 +41,17 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     save(&model, &path, false)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let maps = Maps::new(&output.join("maps"), &paths)?;
+    let scale = MapScale::of(&model);
+    let maps = Maps::new(&output.join("maps"), &paths, scale)?;
     let mut gallery = Gallery::new()?;
     let mut lines = Lines::new(Format::Table)?;
     let bootstrap = Some(BootstrapParams::default());
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
-        maps.write(&paths, judged, &model, messages);
-        gallery.push(&dataset, judged, &model, messages)?;
+        maps.write(&paths, judged, messages);
+        gallery.push(&dataset, judged, &scale, messages)?;
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();
-            lines.push(PredictionLine::new(shown, &one.prediction, &model))
+            lines.push(PredictionLine::new(shown, one, &model))
         })
     })?;
     let mut out = output::stdout();

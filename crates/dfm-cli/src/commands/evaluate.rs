@@ -15,6 +15,7 @@ use crate::input::Dataset;
 use crate::messages::Messages;
 use crate::report::gallery::Gallery;
 use crate::report::html;
+use crate::report::scale::MapScale;
 use crate::{Outcome, args, atomic, output};
 
 /// Runs the command.
@@ -31,8 +32,9 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
     let model = args::judge(&flags.judge)?;
+    let scale = MapScale::of(&model);
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
-        Some(gallery) => gallery.push(&dataset, judged, &model, messages),
+        Some(gallery) => gallery.push(&dataset, judged, &scale, messages),
         None => Ok(()),
     })?;
     let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
@@ -77,7 +79,7 @@ pub(super) fn evaluate(
     mut each: impl FnMut(&[Judged]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Evaluated> {
     let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let mut tally = Tally::new(dataset);
+    let mut tally = Tally::new(dataset, MapScale::of(model));
     judge(model, &paths, jobs, PredictOptions { map: true }, messages, |judged| {
         each(&judged)?;
         tally.push(&judged, messages);

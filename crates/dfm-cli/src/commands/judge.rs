@@ -32,25 +32,19 @@ pub(super) fn judge(
     mut sink: impl FnMut(Vec<Judged>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
-    // Of the picture whose tiles are not all judged.
-    let mut tiles: Result<Vec<Prediction>, DfmError> = Ok(Vec::new());
+    let mut tiles = Tiles::default();
     in_batches(model, paths, jobs, messages, |places, pictures| {
         let begun = Instant::now();
         let mut judged = Vec::with_capacity(pictures.len());
         for ((place, picture), prediction) in
             places.iter().zip(pictures).zip(predict_each(model, pictures, options))
         {
-            if let Ok(judged_tiles) = &mut tiles {
-                match prediction {
-                    Ok(prediction) => judged_tiles.push(prediction),
-                    Err(error) => tiles = Err(error),
-                }
-            }
+            tiles.push(prediction);
             if !place.last {
                 continue;
             }
             let index = place.index;
-            match std::mem::replace(&mut tiles, Ok(Vec::new())).map(Prediction::of_tiles) {
+            match tiles.take().map(Prediction::of_tiles) {
                 Ok(Some(prediction)) => judged.push(Judged { index, size: picture.original, prediction }),
                 Ok(None) => {}
                 Err(error) => messages.error(&paths[index], error),
@@ -61,6 +55,33 @@ pub(super) fn judge(
     })?;
     info!("{} pictures read and judged in {:.1?}", paths.len(), begun.elapsed());
     Ok(())
+}
+
+/// What was found of the tiles of one picture so far: one error spoils it. A picture in one
+/// piece is its only tile.
+pub(super) struct Tiles<T>(Result<Vec<T>, DfmError>);
+
+impl<T> Default for Tiles<T> {
+    fn default() -> Self {
+        Self(Ok(Vec::new()))
+    }
+}
+
+impl<T> Tiles<T> {
+    /// Adds what was found of the next.
+    pub(super) fn push(&mut self, found: Result<T, DfmError>) {
+        if let Ok(tiles) = &mut self.0 {
+            match found {
+                Ok(tile) => tiles.push(tile),
+                Err(error) => self.0 = Err(error),
+            }
+        }
+    }
+
+    /// All of them, after the last; then there is none.
+    pub(super) fn take(&mut self) -> Result<Vec<T>, DfmError> {
+        std::mem::take(self).0
+    }
 }
 
 /// Which picture it is that a network is to see.

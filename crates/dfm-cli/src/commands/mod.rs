@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod devices;
 pub(crate) mod drift;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod fit;
 pub(crate) mod info;

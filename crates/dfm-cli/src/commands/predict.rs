@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use dfm_core::{Dfm, Label, PredictOptions, ScoreKind};
+use dfm_core::{Label, PredictOptions, ScoreKind};
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
 
@@ -12,7 +12,9 @@ use super::judge::{Judged, judge};
 use crate::flags::{Format, PredictFlags};
 use crate::messages::Messages;
 use crate::report::heatmap::Heatmap;
-use crate::report::json::PredictionLine;
+use crate::report::json::{PredictionLine, Regions};
+use crate::report::legend::legend;
+use crate::report::scale::MapScale;
 use crate::report::table::{self, Align, Table};
 use crate::{Outcome, args, atomic, input, output};
 
@@ -25,21 +27,26 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
     let paths = input::expand(&flags.paths, messages);
+    let scale = MapScale::of(&model);
     let maps = match &flags.maps {
-        Some(folder) => Some(Maps::new(folder, &paths)?),
+        Some(folder) => Some(Maps::new(folder, &paths, scale)?),
         None => None,
     };
     let mut lines = Lines::new(flags.format)?;
     let mut anomalous = 0;
-    let options = PredictOptions { map: maps.is_some() };
+    let for_programs = flags.format != Format::Table;
+    let options = PredictOptions { map: maps.is_some() || for_programs };
     judge(&model, &paths, jobs, options, messages, |judged| {
         if let Some(maps) = &maps {
-            maps.write(&paths, &judged, &model, messages);
+            maps.write(&paths, &judged, messages);
         }
-        judged.iter().try_for_each(|Judged { index, prediction, .. }| {
-            anomalous += usize::from(prediction.label == Some(Label::Anomalous));
-            lines.push(PredictionLine::new(paths[*index].display().to_string(), prediction, &model))
-        })
+        anomalous += judged.iter().filter(|one| one.prediction.label == Some(Label::Anomalous)).count();
+        let line = |one: &Judged| {
+            let line = PredictionLine::new(paths[one.index].display().to_string(), one, &model);
+            if for_programs { line.with_regions(one, &scale) } else { line }
+        };
+        let judged: Vec<_> = judged.par_iter().map(line).collect();
+        judged.into_iter().try_for_each(|line| lines.push(line))
     })?;
     lines.finish()?;
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
@@ -85,7 +92,11 @@ impl Lines {
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,
             Self::Csv(writer) => {
-                writer.serialize(line)?;
+                let regions = line.regions.map(|regions| match regions {
+                    Regions::List(list) => Regions::Count(list.len()),
+                    count => count,
+                });
+                writer.serialize(PredictionLine { regions, ..line })?;
                 writer.flush()?;
             }
         }
@@ -104,12 +115,14 @@ impl Lines {
 pub(super) struct Maps {
     folder: PathBuf,
     common: PathBuf,
+    scale: MapScale,
 }
 
 impl Maps {
-    /// Creates `folder`, marked so that a later run takes no map for a picture. The
-    /// part of their path that all pictures share is left out inside it.
-    pub(super) fn new(folder: &Path, pictures: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Creates `folder`, marked so that a later run takes no map for a picture, with a legend
+    /// if all maps have one scale. The part of their path that all pictures share is left out
+    /// inside it.
+    pub(super) fn new(folder: &Path, pictures: &[PathBuf], scale: MapScale) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {} for maps", folder.display()))?;
         atomic::write(&folder.join(input::MAPS_MARK), |_| Ok(()))?;
@@ -120,7 +133,10 @@ impl Maps {
                 common.pop();
             }
         }
-        Ok(Self { folder: folder.to_owned(), common })
+        if let Some(legend) = legend(&scale) {
+            write_png(&folder.join(input::LEGEND), &legend)?;
+        }
+        Ok(Self { folder: folder.to_owned(), common, scale })
     }
 
     /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch, in
@@ -129,9 +145,8 @@ impl Maps {
     /// Each picture is read once more: keeping a batch of photographs until its
     /// verdicts are there would take gigabytes. That is little beside compressing two
     /// pictures of its size, and all processors share it.
-    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], model: &Dfm, messages: &Messages) {
-        let results: Vec<_> =
-            judged.par_iter().map(|one| self.write_one(&paths[one.index], one, model)).collect();
+    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], messages: &Messages) {
+        let results: Vec<_> = judged.par_iter().map(|one| self.write_one(&paths[one.index], one)).collect();
         for (one, result) in judged.iter().zip(results) {
             if let Err(error) = result {
                 messages.error(&paths[one.index], format_args!("{error:#}"));
@@ -139,10 +154,9 @@ impl Maps {
         }
     }
 
-    fn write_one(&self, path: &Path, judged: &Judged, model: &Dfm) -> anyhow::Result<()> {
+    fn write_one(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
         let Some(grid) = &judged.prediction.map else { return Ok(()) };
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
-        let heatmap = Heatmap::new(grid, judged.size, threshold, model.record().params.aggregation);
+        let heatmap = Heatmap::new(grid, judged.size, &self.scale);
         let relative = path.strip_prefix(&self.common).unwrap_or(path);
         let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
         let target = self.folder.join(plain.collect::<PathBuf>());

@@ -28,7 +28,7 @@ pub(crate) fn write(
         .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     atomic::write(&folder.join(PREDICTIONS), |writer| {
         for picture in &evaluated.pictures {
-            let line = PictureLine::new(picture, root, evaluated.threshold);
+            let line = PictureLine::new(picture, root, evaluated);
             writeln!(writer, "{}", serde_json::to_string(&line)?)?;
         }
         Ok(())

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dfm_core::Label;
 use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, ImageFigures, PicturePixels, PixelFigures,
     PrecisionRecallPoint, RocPoint,
 };
+use dfm_core::{Label, MapRegion};
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluated, EvaluatedPicture};
@@ -145,6 +145,12 @@ pub(crate) struct PictureLine {
     pub(crate) masks: Vec<String>,
     /// Figures of the picture's own pixels; null where none is marked.
     pub(crate) pixels: Option<PicturePixels>,
+    /// The value of the map from which a pixel belongs to a region; null without maps.
+    #[serde(skip_deserializing)]
+    pub(crate) pixel_threshold: Option<f64>,
+    /// Where the map reaches that.
+    #[serde(skip_deserializing)]
+    pub(crate) regions: Option<Vec<MapRegion>>,
 }
 
 impl Evaluation {
@@ -213,7 +219,7 @@ fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
 
 impl PictureLine {
     /// Of one picture of the data set at `root`.
-    pub(crate) fn new(picture: &EvaluatedPicture, root: &Path, threshold: Option<f64>) -> Self {
+    pub(crate) fn new(picture: &EvaluatedPicture, root: &Path, evaluated: &Evaluated) -> Self {
         Self {
             path: below(root, &picture.path),
             class: picture.class.clone(),
@@ -222,9 +228,11 @@ impl PictureLine {
             normalized_score: picture.normalized_score,
             label: picture.label,
             p_value: picture.p_value,
-            threshold,
+            threshold: evaluated.threshold,
             masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),
             pixels: picture.pixels,
+            pixel_threshold: evaluated.scale.pixel_threshold.filter(|_| picture.regions.is_some()),
+            regions: picture.regions.clone(),
         }
     }
 }

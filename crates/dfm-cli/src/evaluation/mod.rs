@@ -8,16 +8,18 @@ mod tally;
 
 use std::path::PathBuf;
 
-use dfm_core::Label;
 use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, ImageEvaluation, PicturePixels, PixelEvaluation,
     PrecisionRecallPoint, RocPoint,
 };
+use dfm_core::{Label, MapRegion};
 
 pub(crate) use files::{METRICS, PREDICTIONS, write};
 pub(crate) use json::{Evaluation, PictureLine, Settings, below};
 pub(crate) use print::{notes, print};
 pub(crate) use tally::Tally;
+
+use crate::report::scale::MapScale;
 
 /// Everything that is known once all pictures are judged.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct Evaluated {
     pub(crate) defects: Vec<String>,
     /// The model's threshold.
     pub(crate) threshold: Option<f64>,
+    /// How values of its maps are read.
+    pub(crate) scale: MapScale,
     /// What it makes of each class.
     pub(crate) confusion: Option<ConfusionMatrix>,
     /// The best that any threshold could do.
@@ -69,4 +73,6 @@ pub(crate) struct EvaluatedPicture {
     pub(crate) label: Option<Label>,
     /// Figures of its own pixels, where some are marked.
     pub(crate) pixels: Option<PicturePixels>,
+    /// Where its map reaches the pixel threshold, if it has one.
+    pub(crate) regions: Option<Vec<MapRegion>>,
 }

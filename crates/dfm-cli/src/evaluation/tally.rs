@@ -13,10 +13,12 @@ use super::{Evaluated, EvaluatedPicture};
 use crate::commands::Judged;
 use crate::input::{Dataset, Labelled, read_masks};
 use crate::messages::Messages;
+use crate::report::scale::MapScale;
 
 /// Verdicts and their truth, as they come.
 pub(crate) struct Tally<'a> {
     dataset: &'a Dataset,
+    scale: MapScale,
     defects: Vec<String>,
     pictures: Vec<EvaluatedPicture>,
     pixels: PixelTally,
@@ -27,21 +29,23 @@ pub(crate) struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     /// Of nothing yet.
-    pub(crate) fn new(dataset: &'a Dataset) -> Self {
+    pub(crate) fn new(dataset: &'a Dataset, scale: MapScale) -> Self {
         let anomalous = dataset.pictures.iter().filter(|picture| picture.is_anomalous());
         let mut defects: Vec<String> = anomalous.map(|picture| picture.class.clone()).collect();
         defects.sort();
         defects.dedup();
         let pixels = PixelTally::new(defects.len());
-        Self { dataset, defects, pictures: Vec::new(), pixels, mapped: Vec::new(), without_mask: 0 }
+        Self { dataset, scale, defects, pictures: Vec::new(), pixels, mapped: Vec::new(), without_mask: 0 }
     }
 
     /// Adds a batch. Maps are made and masks read on all processors; a mask that cannot be
     /// used is reported, and its picture counts without pixels.
     pub(crate) fn push(&mut self, batch: &[Judged], messages: &Messages) {
-        let counts: Vec<_> =
-            batch.par_iter().map(|judged| counts(&self.dataset.pictures[judged.index], judged)).collect();
-        for (judged, counts) in batch.iter().zip(counts) {
+        let found = |judged: &Judged| {
+            (counts(&self.dataset.pictures[judged.index], judged), self.scale.regions(judged))
+        };
+        let found: Vec<_> = batch.par_iter().map(found).collect();
+        for (judged, (counts, regions)) in batch.iter().zip(found) {
             let labelled = &self.dataset.pictures[judged.index];
             let defect = match labelled.is_anomalous() {
                 true => self.defects.binary_search(&labelled.class).ok(),
@@ -72,6 +76,7 @@ impl<'a> Tally<'a> {
                 p_value: judged.prediction.p_value,
                 label: judged.prediction.label,
                 pixels: None,
+                regions,
             });
         }
     }
@@ -105,6 +110,7 @@ impl<'a> Tally<'a> {
             pictures: self.pictures,
             defects: self.defects,
             threshold,
+            scale: self.scale,
             pixel,
             bootstrap,
             errors,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod drift;
+mod explain;
 mod fit;
 mod init;
 mod model;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
+pub(crate) use explain::ExplainFlags;
 pub(crate) use fit::{DemoFlags, FitFlags};
 pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Fit(FitFlags),
     /// Judge pictures: exit code 0 all normal, 1 something anomalous, 2 any error
     Predict(PredictFlags),
+    /// Say what scores are made of, and which good picture each picture is nearest to
+    Explain(ExplainFlags),
     /// Measure a model on pictures whose truth is known
     Evaluate(EvaluateFlags),
     /// Tell two evaluations of the same pictures apart

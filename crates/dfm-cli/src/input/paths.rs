@@ -19,6 +19,9 @@ pub(crate) const MAPS_MARK: &str = ".dfm-maps";
 
 /// How the names of our maps end.
 pub(crate) const HEATMAP: &str = "-heatmap.png";
+/// What says what the colours of our maps mean.
+pub(crate) const LEGEND: &str = "dfm-legend.png";
+
 /// How the names of our overlays end.
 pub(crate) const OVERLAY: &str = "-overlay.png";
 
@@ -138,7 +141,7 @@ pub(super) fn has_extension(path: &Path) -> bool {
 /// Whether `path` is called as our maps are, and lies where we put some.
 fn is_our_map(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let called_so = name.ends_with(HEATMAP) || name.ends_with(OVERLAY);
+    let called_so = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == LEGEND;
     called_so && path.ancestors().skip(1).any(|folder| folder.join(MAPS_MARK).is_file())
 }
 
@@ -202,7 +205,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         write(
             root.path(),
-            &["a-heatmap.png", "maps/x/b.png-overlay.png", "maps/b.png-heatmap.png", "maps/c.png"],
+            &[
+                "a-heatmap.png",
+                "maps/x/b.png-overlay.png",
+                "maps/b.png-heatmap.png",
+                "maps/c.png",
+                "maps/dfm-legend.png",
+            ],
         );
         std::fs::write(root.path().join("maps").join(MAPS_MARK), b"").unwrap();
         assert_eq!(found(root.path()), ["a-heatmap.png", "maps/c.png"]);

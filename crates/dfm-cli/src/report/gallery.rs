@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use anyhow::Context;
-use dfm_core::{Aggregation, Dfm};
 use dfm_report::{Image, ImageFormat, Images};
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, RgbImage, imageops};
 use rayon::prelude::*;
 
 use super::heatmap::Heatmap;
+use super::scale::MapScale;
 use crate::commands::Judged;
 use crate::input::{self, Dataset, Labelled};
 use crate::messages::Messages;
@@ -51,15 +51,11 @@ impl Gallery {
         &mut self,
         dataset: &Dataset,
         batch: &[Judged],
-        model: &Dfm,
+        scale: &MapScale,
         messages: &Messages,
     ) -> anyhow::Result<()> {
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
-        let aggregation = model.record().params.aggregation;
-        let shown: Vec<_> = batch
-            .par_iter()
-            .map(|judged| images(&dataset.pictures[judged.index], judged, threshold, aggregation))
-            .collect();
+        let shown: Vec<_> =
+            batch.par_iter().map(|judged| images(&dataset.pictures[judged.index], judged, scale)).collect();
         for (judged, shown) in batch.iter().zip(shown) {
             let images = shown.unwrap_or_else(|error| {
                 messages.error(&dataset.pictures[judged.index].path, format_args!("{error:#}"));
@@ -97,17 +93,12 @@ impl Gallery {
     }
 }
 
-fn images(
-    labelled: &Labelled,
-    judged: &Judged,
-    threshold: Option<f64>,
-    aggregation: Aggregation,
-) -> anyhow::Result<Images> {
+fn images(labelled: &Labelled, judged: &Judged, scale: &MapScale) -> anyhow::Result<Images> {
     let picture = small(input::decode_file(&labelled.path)?);
     let (width, height) = picture.dimensions();
     let map = judged.prediction.map.as_ref().map(|grid| {
         let size = dfm_core::PictureSize { width, height };
-        jpeg(&Heatmap::new(grid, size, threshold, aggregation).over(&picture))
+        jpeg(&Heatmap::new(grid, size, scale).over(&picture))
     });
     // A mask that cannot be used was reported when its pixels were to be counted.
     let mask =

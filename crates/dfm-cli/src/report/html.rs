@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::path::Path;
 
-use dfm_core::Label;
 use dfm_core::metrics::{Figure, ImageFigures, PixelFigures};
-use dfm_report::{Class, Curve, Group, Measured, Picture, Report, Truth};
+use dfm_core::{Label, MapRegion};
+use dfm_report::{Class, Curve, Group, MapScale, Measured, Picture, Region, Report, Tick, Truth};
 use serde_json::Value;
 
 use super::gallery::Gallery;
+use super::glyphs::short;
+use super::marks::LINE;
+use super::scale::INFERNO;
 use crate::atomic;
 use crate::evaluation::{Evaluated, Evaluation, Settings, below, notes};
 use crate::input::GOOD;
@@ -64,6 +67,7 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
         precision_recall: vec![ranked(precision.collect(), evaluation.image.average_precision)],
         classes: classes(evaluation, &reasons),
         threshold: evaluated.threshold,
+        map_scale: map_scale(evaluated),
         pictures: evaluated
             .pictures
             .iter()
@@ -73,10 +77,30 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
                 truth: if picture.defect.is_some() { Truth::Defect } else { Truth::Good },
                 score: picture.score,
                 p_value: picture.p_value,
+                regions: picture.regions.iter().flatten().map(region).collect(),
             })
             .collect(),
         settings: groups(settings, evaluation),
     }
+}
+
+fn region(region: &MapRegion) -> Region {
+    let MapRegion { x, y, width, height, area, peak, .. } = *region;
+    Region { corner: [x, y], size: [width, height], area, peak: peak.into() }
+}
+
+/// What colours mean, if there are maps and all have one scale.
+fn map_scale(evaluated: &Evaluated) -> Option<MapScale> {
+    if evaluated.pixel.pictures.is_empty() && evaluated.without_mask == 0 {
+        return None;
+    }
+    let ticks = evaluated.scale.ticks()?.into_iter().map(|tick| Tick {
+        level: tick.level,
+        label: short(tick.value),
+        is_threshold: tick.is_threshold,
+    });
+    let colours = INFERNO.map(|colour| colour.map(|value| value as u8)).to_vec();
+    Some(MapScale { colours, mark: LINE, ticks: ticks.collect() })
 }
 
 /// Where verdicts rest on p-values of their own, the threshold need not say the same.

@@ -4,8 +4,11 @@
 //! `commands/features.rs`; evaluations, in `evaluation/json.rs`. `docs/json-schema.md` describes them all; names are never
 //! changed, only added.
 
-use dfm_core::{CalibrationKind, Dfm, Label, Prediction};
+use dfm_core::{CalibrationKind, Dfm, Label, MapRegion};
 use serde::Serialize;
+
+use super::scale::MapScale;
+use crate::commands::Judged;
 
 /// One line of `dfm predict --format json`, one row of `--format csv`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,10 +29,24 @@ pub(crate) struct PredictionLine {
     pub(crate) calibration: Option<CalibrationKind>,
     /// What is therefore proved of `p_value`.
     pub(crate) guarantee: Option<&'static str>,
+    /// The value of the map from which a pixel belongs to a region; null without maps.
+    pub(crate) pixel_threshold: Option<f64>,
+    /// Where the map reaches that.
+    pub(crate) regions: Option<Regions>,
+}
+
+/// Regions of a picture, or in a row of a table how many there are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Regions {
+    List(Vec<MapRegion>),
+    Count(usize),
 }
 
 impl PredictionLine {
-    pub(crate) fn new(path: String, prediction: &Prediction, model: &Dfm) -> Self {
+    /// Of a picture that `model` judged; without regions, which have to be looked for.
+    pub(crate) fn new(path: String, judged: &Judged, model: &Dfm) -> Self {
+        let prediction = &judged.prediction;
         let calibration = model.calibration_kind();
         Self {
             path,
@@ -40,7 +57,16 @@ impl PredictionLine {
             p_value: prediction.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),
+            pixel_threshold: None,
+            regions: None,
         }
+    }
+
+    /// The same with its regions.
+    pub(crate) fn with_regions(self, judged: &Judged, scale: &MapScale) -> Self {
+        let regions = scale.regions(judged);
+        let pixel_threshold = scale.pixel_threshold.filter(|_| regions.is_some());
+        Self { pixel_threshold, regions: regions.map(Regions::List), ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The pixels of one map, counted.
 
 use super::axis::{OCTAVE, OCTAVES, bin_of};
-use super::regions::regions;
+use crate::components::components;
 use crate::map::AnomalyMap;
 
 /// Bins that are kept of one picture: 64 KiB of it.
@@ -60,7 +60,7 @@ impl MapCounts {
             None => map.values.iter().for_each(|value| add(*value, None)),
             Some(mask) => {
                 assert_eq!(map.values.len(), mask.len(), "one mask value a pixel");
-                let regions = regions(mask, map.width);
+                let regions = components(mask, map.width);
                 region_count = regions.areas.len() as u32;
                 anomalous = regions.areas.iter().map(|area| u64::from(*area)).sum();
                 for (value, region) in map.values.iter().zip(&regions.of) {

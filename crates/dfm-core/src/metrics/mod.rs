@@ -17,7 +17,6 @@ mod image;
 mod pixel;
 mod pool;
 mod ranking;
-mod regions;
 mod steps;
 
 use serde::Serialize;

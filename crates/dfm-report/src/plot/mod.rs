@@ -2,11 +2,13 @@
 
 mod axis;
 mod histogram;
+mod legend;
 mod unit_square;
 
 use std::fmt::Display;
 
 pub(crate) use histogram::histogram;
+pub(crate) use legend::legend;
 pub(crate) use unit_square::{precision_recall, roc};
 
 use crate::report::Report;
@@ -81,6 +83,7 @@ pub(crate) mod tests {
                 truth,
                 score: *score,
                 p_value: None,
+                regions: Vec::new(),
             }
         };
         let good = good.iter().map(picture(Truth::Good));

@@ -19,6 +19,7 @@ use crate::flags::{BackboneFlags, SweepFlags};
 use crate::input::{Dataset, read_masks};
 use crate::messages::Messages;
 use crate::report::Progress;
+use crate::report::scale::MapScale;
 use crate::values::Memory;
 use crate::{Outcome, args, output};
 use features::{Features, Reading};
@@ -209,7 +210,7 @@ fn weights(flags: &BackboneFlags, wanted: &[Tap]) -> Result<BackboneWeights, Str
 fn judged(model: &Dfm, features: &Features, taps: &[Tap], dataset: &Dataset) -> anyhow::Result<Evaluated> {
     // What is to be said of masks has been said.
     let silent = Messages::new(true);
-    let mut tally = Tally::new(dataset);
+    let mut tally = Tally::new(dataset, MapScale::of(model));
     let first = dataset.train.len();
     let places: Vec<usize> =
         (0..features.pictures.len()).filter(|place| features.pictures[*place].place >= first).collect();

@@ -1,20 +1,20 @@
-//! The connected regions of a mask.
+//! The connected components of a mask: regions of pixels that touch.
 
-/// Which region each pixel belongs to, and how large it is.
-pub(super) struct Regions {
+/// Which component each pixel belongs to, and how large it is.
+pub(crate) struct Components {
     /// By pixel: the place in `areas`, plus one; 0 where nothing is marked.
-    pub(super) of: Vec<u32>,
-    /// Pixels of each region.
-    pub(super) areas: Vec<u32>,
+    pub(crate) of: Vec<u32>,
+    /// Pixels of each component, in the order of their first pixels.
+    pub(crate) areas: Vec<u32>,
 }
 
-/// The regions of `mask`, in rows of `width` pixels; pixels that touch at a corner belong
+/// The components of `mask`, in rows of `width` pixels; pixels that touch at a corner belong
 /// together, as in OpenCV and in MVTec's own evaluation.
 ///
 /// Cost: two passes, and four bytes a pixel.
-pub(super) fn regions(mask: &[bool], width: usize) -> Regions {
+pub(crate) fn components(mask: &[bool], width: usize) -> Components {
     let mut of = vec![0_u32; mask.len()];
-    // The first of a tree is its own parent; place 0 stands for no region.
+    // The first of a tree is its own parent; place 0 stands for no component.
     let mut parents = vec![0_u32];
     for at in 0..mask.len() {
         if !mask[at] {
@@ -43,19 +43,19 @@ pub(super) fn regions(mask: &[bool], width: usize) -> Regions {
     }
     let mut numbers = vec![0_u32; parents.len()];
     let mut areas = Vec::new();
-    for region in &mut of {
-        if *region == 0 {
+    for component in &mut of {
+        if *component == 0 {
             continue;
         }
-        let root = root(&mut parents, *region) as usize;
+        let root = root(&mut parents, *component) as usize;
         if numbers[root] == 0 {
             areas.push(0);
             numbers[root] = areas.len() as u32;
         }
-        *region = numbers[root];
-        areas[*region as usize - 1] += 1;
+        *component = numbers[root];
+        areas[*component as usize - 1] += 1;
     }
-    Regions { of, areas }
+    Components { of, areas }
 }
 
 fn join(parents: &mut [u32], one: u32, other: u32) {
@@ -64,22 +64,22 @@ fn join(parents: &mut [u32], one: u32, other: u32) {
     parents[one.max(other) as usize] = one.min(other);
 }
 
-fn root(parents: &mut [u32], mut region: u32) -> u32 {
-    while parents[region as usize] != region {
-        let grandparent = parents[parents[region as usize] as usize];
-        parents[region as usize] = grandparent;
-        region = grandparent;
+fn root(parents: &mut [u32], mut component: u32) -> u32 {
+    while parents[component as usize] != component {
+        let grandparent = parents[parents[component as usize] as usize];
+        parents[component as usize] = grandparent;
+        component = grandparent;
     }
-    region
+    component
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn drawn(rows: &[&str]) -> Regions {
+    fn drawn(rows: &[&str]) -> Components {
         let mask: Vec<bool> = rows.iter().flat_map(|row| row.bytes().map(|byte| byte == b'#')).collect();
-        regions(&mask, rows[0].len())
+        components(&mask, rows[0].len())
     }
 
     #[test]

@@ -1,0 +1,23 @@
+//! Flags of `dfm explain`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::flags::{JudgeFlags, ReportFormat};
+
+/// Flags of `dfm explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainFlags {
+    #[command(flatten)]
+    pub(crate) judge: JudgeFlags,
+    /// Pictures, folders or patterns such as 'shots/*.png'
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Cells and channels to list of each layer, largest share first
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
