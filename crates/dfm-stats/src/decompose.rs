@@ -23,9 +23,10 @@ const STAGE_CUT: f64 = 1e-5;
 
 /// Decomposes `rows` `[N, D]` that vary in no more than `most` directions, and were divided
 /// by `unit` so that the largest value before centring was between one and two; singular
-/// values and coordinates are multiplied by it again. With a `limit` no more than that many leading
-/// directions are kept, and those whose variance is below the squared routes' precision
-/// count as dropped; without one they are found in stages, or by an SVD where `D < N`.
+/// values and coordinates are multiplied by it again. With a `limit` no more than that many
+/// leading directions are kept, and those whose variance is below the squared routes'
+/// precision count as dropped; without one they are found in stages, or by an SVD where
+/// `D < N`.
 ///
 /// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
 /// the rows, whose memory becomes that of the directions, five matrices of the size of
@@ -279,7 +280,7 @@ fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-/// Of a matrix of inner products.
+/// Of a matrix of inner products, whole.
 struct Spectrum {
     /// Eigenvalues, falling.
     values: Vec<f64>,
@@ -317,9 +318,10 @@ impl Spectrum {
     }
 }
 
+/// Of inner products, of which the lower triangle is read; `None` if it does not converge.
 fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
-    // The library, other than LAPACK, takes small values for rounding errors of one, and
-    // loses digits of matrices that are smaller. A power of two changes none.
+    // The library takes values for zero that are small beside one, which LAPACK scales
+    // matrices to, and so loses digits of small matrices. A power of two loses none.
     let largest = matrix.diagonal().column_vector().iter().fold(0.0, |most: f64, value| most.max(*value));
     let unit = power_of_two(&[largest]).min(1.0);
     if unit > 0.0 && unit < 1.0 {

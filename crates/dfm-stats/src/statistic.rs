@@ -52,8 +52,8 @@ impl FitStatistic {
         Self::of_leading(samples, None)
     }
 
-    /// [`of_owned`](Self::of_owned), with no more than `limit` directions and without an SVD
-    /// if there is one; [`Compression`] says what that left out.
+    /// [`of_owned`](Self::of_owned), with no more than `limit` directions and neither stages
+    /// nor an SVD if there is one; [`Compression`] says what that left out.
     pub(crate) fn of_leading(samples: Samples, limit: Option<usize>) -> Result<Self, StatsError> {
         let (count, columns) = (samples.rows(), samples.columns());
         let mut centred = samples.into_values();

@@ -18,7 +18,8 @@ const FEWEST_DIRECTIONS: u64 = 16;
 /// narrow copies for scoring and writing).
 const VALUE_BYTES: u64 = 28;
 /// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times
-/// as much to find them in.
+/// as much to find them in. Stages keep the eigenvectors of the first beside all that, while
+/// there are only the rows of what is counted for values.
 const SQUARE_BYTES: u64 = 40;
 /// The same where an SVD may have to run, its vectors on both sides included.
 const SVD_SQUARE_BYTES: u64 = 80;
