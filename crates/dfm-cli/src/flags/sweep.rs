@@ -55,7 +55,7 @@ pub(crate) struct SweepFlags {
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Pictures that run through the network together
-    #[arg(long, default_value_t = 8, value_parser = count(1..=MAX_BATCH))]
+    #[arg(long, default_value_t = 16, value_parser = count(1..=MAX_BATCH))]
     pub(crate) batch: usize,
     /// Memory for the features of one network, all pictures and layers, which are held at once,
     /// and again for one fit; a quarter of the machine's unless given

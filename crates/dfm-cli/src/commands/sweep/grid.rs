@@ -45,10 +45,9 @@ impl Setting {
     pub(super) fn taps(&self) -> Result<Vec<Tap>, String> {
         let (Layers(layers), Pools(pools)) = (&self.layers, &self.pools);
         if pools.len() != 1 && pools.len() != layers.len() {
+            let (layers, pools) = (layers.len(), pools.len());
             return Err(format!(
-                "expected one pool or one for each of {} layers, got {}",
-                layers.len(),
-                pools.len()
+                "--pool: expected one for all layers or one for each of {layers}, got {pools}"
             ));
         }
         let mut taps: Vec<Tap> =
