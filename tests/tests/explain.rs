@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, CalibrationParams, Dfm, DfmParams, Explanation, Keep, Layer, LoadOptions, PredictOptions,
-    PreparedPicture, RgbImage, SaveOptions, ScoreKind,
+    Aggregation, Architecture, BackboneWeights, CalibrationParams, Dfm, DfmParams, Explanation,
+    InputContract, Keep, Layer, LoadOptions, PredictOptions, PreparedPicture, RgbImage, SaveOptions,
+    ScoreKind,
 };
 use dfm_stats::Samples;
 use dfm_tests::models::{flex, small_weights};
@@ -158,6 +159,37 @@ fn the_nearest_picture_is_that_of_the_features() {
         // Sums in another order.
         assert_close("distance", nearest.distance, distances[expected], ROUNDING);
         assert_close("usual distance", nearest.usual_distance.unwrap(), usual[usual.len() / 2], ROUNDING);
+    }
+}
+
+#[test]
+fn several_layers_are_explained_each_by_itself() {
+    let taps = vec![Layer::Layer1.pooled(2), Layer::Layer2.pooled(2)];
+    let params =
+        DfmParams { taps: taps.clone(), ..params(ScoreKind::Fre, Aggregation::Relative) }.check().unwrap();
+    let input = InputContract::imagenet().with_size(64, 64);
+    let network = Architecture::known("resnet18").expect("a network");
+    let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
+    let extractor = params.extractor(weights, flex()).unwrap();
+    let preprocessor = extractor.preprocessor();
+    let good: Vec<_> = GOOD.iter().map(|picture| preprocessor.prepare(picture).unwrap()).collect();
+    let model = params.fit(extractor, good).unwrap();
+    for explanation in explain(&model, &NEW) {
+        let layers = &explanation.layers;
+        assert_eq!(layers.iter().map(|layer| layer.tap).collect::<Vec<_>>(), taps);
+        let product = layers[0].score * layers[1].score;
+        assert_close("geometric mean", product.sqrt(), explanation.prediction.score, ACROSS_DEVICES);
+        for (layer, cells) in layers.iter().zip([8 * 8, 4 * 4]) {
+            assert_eq!(layer.cells.len(), cells);
+            let shares: f64 = layer.channels.iter().map(|channel| channel.share).sum();
+            assert!((shares - 1.0).abs() < ROUNDING, "{shares}");
+        }
+    }
+    for (place, explanation) in explain(&model, &GOOD).into_iter().enumerate() {
+        let nearest = explanation.nearest.expect("a picture");
+        let hash = prepare(&model, &GOOD[place..=place])[0].content_hash;
+        assert!(nearest.content_hash.starts_with(&format!("{:02x}{:02x}", hash[0], hash[1])));
+        assert!(nearest.distance < 1e-6 * nearest.usual_distance.unwrap());
     }
 }
 

@@ -3,7 +3,7 @@
 use dfm_core::{AnomalyMap, MapRegion};
 use dfm_tests::golden;
 use dfm_tests::pictures;
-use dfm_tests::program::Program;
+use dfm_tests::program::{Program, SMALL};
 use serde_json::Value;
 
 /// Twice the area that a polygon goes around clockwise, and its length.
@@ -102,11 +102,38 @@ fn programs_are_told_where() {
 }
 
 #[test]
+fn a_legend_lies_beside_maps_and_a_threshold_that_was_given_is_none_of_pixels() {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    dfm.fit_small();
+    let fit = ["fit", "good", "-o", "given.dfm", "--threshold", "5"];
+    dfm.run(&[&fit, SMALL.as_slice()].concat()).expect_code(0);
+    dfm.save("new/a.png", &pictures::defective(5, 72, 56));
+    let [mut own, mut given] = ["model.dfm", "given.dfm"].map(|model| {
+        let run =
+            dfm.run(&["predict", model, "new", "--maps", model.trim_end_matches(".dfm"), "--format", "json"]);
+        run.expect_code(1).json()
+    });
+    assert!(!regions(&own.remove(0)).is_empty());
+    let line = given.remove(0);
+    assert!(line["regions"].is_null() && line["pixel_threshold"].is_null(), "{line}");
+    // Contours and the threshold's mark have the same colour; without a threshold neither is there.
+    let mark = |name: &str| {
+        let picture =
+            image::open(dfm.path(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into_rgb8();
+        picture.pixels().any(|pixel| pixel.0 == [0, 229, 255])
+    };
+    for picture in ["dfm-legend.png", "a.png-overlay.png"] {
+        assert!(mark(&format!("model/{picture}")), "{picture}");
+        assert!(!mark(&format!("given/{picture}")), "{picture}");
+    }
+}
+
+#[test]
 fn scores_without_maps_have_no_regions() {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
     dfm.save_good();
     let fit = ["fit", "good", "-o", "nll.dfm", "--score", "nll", "--pca", "3"];
-    dfm.run(&[&fit, dfm_tests::program::SMALL.as_slice()].concat()).expect_code(0);
+    dfm.run(&[&fit, SMALL.as_slice()].concat()).expect_code(0);
     dfm.save("new/a.png", &pictures::defective(5, 72, 56));
     let line = dfm.run(&["predict", "nll.dfm", "new", "--format", "json"]).json().remove(0);
     assert!(line["regions"].is_null() && line["pixel_threshold"].is_null(), "{line}");

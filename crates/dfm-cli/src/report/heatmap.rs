@@ -34,8 +34,9 @@ impl Heatmap {
     pub(crate) fn over(&self, picture: &RgbImage) -> RgbImage {
         let mut overlay = self.picture(|level, x, y| {
             let under = picture.get_pixel_checked(x, y).copied().unwrap_or(Rgb([0; 3])).0;
-            // A smooth step, so that good parts keep their looks.
-            let share = STRONGEST * level * level * (3.0 - 2.0 * level);
+            // A smooth step, squared: below the middle, where good parts are, they keep their looks.
+            let step = level * level * (3.0 - 2.0 * level);
+            let share = STRONGEST * step * step;
             let over = colour(level);
             Rgb(std::array::from_fn(|channel| {
                 (f32::from(under[channel]) * (1.0 - share) + over[channel] * share) as u8
