@@ -46,32 +46,41 @@ fn text(path: &Path) -> &str {
 static SCRATCH: LazyLock<tempfile::TempDir> =
     LazyLock::new(|| tempfile::tempdir().expect("a scratch folder"));
 
+/// Image and pixel AUROC on the tiles of a fit with these flags.
+fn figures(data: &Path, name: &str, more: &[&str]) -> [f64; 2] {
+    let model = SCRATCH.path().join(name);
+    dfm(&[&["fit", text(&data.join("train/good")), "-o", text(&model)], more].concat());
+    let (_, report) = dfm(&["evaluate", text(&model), text(data), "--format", "json"]);
+    let report: Value = serde_json::from_str(&report).expect("one JSON object");
+    let figures = ["image_auroc", "pixel_auroc"].map(|name| report[name].as_f64().expect(name));
+    println!("{more:?}: image AUROC {:.4}, pixel AUROC {:.4}", figures[0], figures[1]);
+    figures
+}
+
 #[test]
 fn default_settings_reach_the_stated_figures_on_magnetic_tiles() {
     let Some(data) = magnetic_tile() else { return };
-    let model = SCRATCH.path().join("tiles.dfm");
-    dfm(&["fit", text(&data.join("train/good")), "-o", text(&model)]);
-    let (_, report) = dfm(&["evaluate", text(&model), text(&data), "--format", "json"]);
-    let report: Value = serde_json::from_str(&report).expect("one JSON object");
-    let figure = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name} is missing: {report}"));
-    println!("image AUROC {:.4}, pixel AUROC {:.4}", figure("image_auroc"), figure("pixel_auroc"));
+    let [image, pixel] = figures(&data, "tiles.dfm", &[]);
+    // What docs/accuracy.md promises of them.
+    assert!(image >= 0.972 && pixel >= 0.944, "image AUROC {image}, pixel AUROC {pixel}");
+}
+
+#[test]
+fn the_method_as_published_reaches_what_others_measure_on_magnetic_tiles() {
+    let Some(data) = magnetic_tile() else { return };
+    let published = ["--layer", "layer3", "--resize", "stretch", "--aggregate", "sum"];
+    let [image, pixel] = figures(&data, "published.dfm", &published);
     // An independent run of the method gives 0.968 and 0.9335 on this split.
-    assert!(figure("image_auroc") >= 0.965, "image AUROC {}", figure("image_auroc"));
-    assert!(figure("pixel_auroc") >= 0.930, "pixel AUROC {}", figure("pixel_auroc"));
+    assert!(image >= 0.965 && pixel >= 0.930, "image AUROC {image}, pixel AUROC {pixel}");
 }
 
 #[test]
 fn int8_costs_at_most_what_is_promised_on_magnetic_tiles() {
     let Some(data) = magnetic_tile() else { return };
-    let figures = |precision: &str| {
-        let model = SCRATCH.path().join(format!("tiles-{precision}.dfm"));
-        dfm(&["fit", text(&data.join("train/good")), "-o", text(&model), "--precision", precision]);
-        let (_, report) = dfm(&["evaluate", text(&model), text(&data), "--format", "json"]);
-        let report: Value = serde_json::from_str(&report).expect("one JSON object");
-        ["image_auroc", "pixel_auroc"].map(|name| report[name].as_f64().expect(name))
-    };
-    let (exact, int8) = (figures("f32"), figures("int8"));
-    println!("image and pixel AUROC {exact:.4?} in f32, {int8:.4?} in int8");
+    let [exact, int8] = ["f32", "int8"].map(|precision| {
+        let flags = ["--layer", "layer3", "--precision", precision];
+        figures(&data, &format!("tiles-{precision}.dfm"), &flags)
+    });
     for (exact, int8) in exact.into_iter().zip(int8) {
         // The limit below which int8 is offered: see docs/benchmarks.md.
         assert!(exact - int8 <= 0.003, "{exact} in f32, {int8} in int8");

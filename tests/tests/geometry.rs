@@ -236,8 +236,8 @@ fn the_program_takes_a_way_and_predicts_in_the_same() {
     let fit = |name: &str, more: &[&str]| {
         program.run(&[&["fit", "good", "-o", name], SMALL.as_slice(), more].concat())
     };
-    fit("stretch.dfm", &[]).expect_code(0);
-    fit("mirror.dfm", &["--resize", "mirror"]).expect_code(0);
+    fit("stretch.dfm", &["--resize", "stretch"]).expect_code(0);
+    fit("mirror.dfm", &[]).expect_code(0);
     assert!(program.run(&["info", "stretch.dfm"]).expect_code(0).out.contains("64×64 pixels, stretch"));
     assert!(program.run(&["info", "mirror.dfm"]).expect_code(0).out.contains("64×64 pixels, mirror"));
     let scores = |model: &str| {

@@ -351,5 +351,5 @@ fn a_union_of_several_is_the_fit_of_all_in_any_order() {
         &fit(DfmParams { taps: vec![Layer::Layer1.pooled(2)], ..small_params() }, &GOOD, &flex())
             .expect("a model"),
     );
-    assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shape", .. })));
+    assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shapes", .. })));
 }

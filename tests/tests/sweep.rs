@@ -114,8 +114,9 @@ fn what_cannot_be_is_a_row_that_says_why() {
     };
     let with = |more: &[&'static str]| [&NETWORK[..], more].concat();
     assert_eq!(said(&with(&["--layer", "layer4", "--pool", "1,64"]), 0, &["64"]), (2, 1));
-    let scores = with(&["--layer", "layer1", "--pca", "2", "--score", "fre,nll", "--aggregate", "sum,max"]);
-    assert_eq!(said(&scores, 0, &["aggregation", "unless the score is fre"]), (4, 1));
+    let scores =
+        with(&["--layer", "layer1+layer2", "--pca", "2", "--score", "fre,nll", "--aggregate", "sum,max"]);
+    assert_eq!(said(&scores, 0, &["no geometric mean of likelihoods"]), (3, 1));
     assert_eq!(said(&with(&["--layer", "layer1", "--pca", "2,100"]), 0, &["100"]), (2, 1));
     let joined = with(&["--layer", "layer1,layer1+layer2", "--pool", "4,2+4"]);
     assert!(said(&joined, 0, &["--pool: expected one for all layers or one for each of 1, got 2"]).1 >= 1);

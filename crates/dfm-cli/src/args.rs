@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use dfm_backbone::{
     Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, InstructionSet, Layer,
-    Tap, catalogue, import_weights,
+    Resize, Tap, catalogue, import_weights,
 };
 use dfm_core::device;
 use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
@@ -60,9 +60,11 @@ pub(crate) fn memory() -> u64 {
     total().map_or(4 << 30, |total| total / 4)
 }
 
-/// Where features are taken, in the order of the layers.
-pub(crate) fn taps(flags: &BackboneFlags) -> anyhow::Result<Vec<Tap>> {
-    let (layers, pools) = (&flags.layer, &flags.pool);
+/// Where features are taken, in the order of the layers: those of the flags, or else `usual`
+/// ones.
+pub(crate) fn taps(flags: &BackboneFlags, usual: &[Layer]) -> anyhow::Result<Vec<Tap>> {
+    let layers = if flags.layer.is_empty() { usual } else { &flags.layer };
+    let pools = &flags.pool;
     if pools.len() != 1 && pools.len() != layers.len() {
         bail!("--pool: expected one for all layers or one for each of {}, got {}", layers.len(), pools.len());
     }
@@ -72,13 +74,15 @@ pub(crate) fn taps(flags: &BackboneFlags) -> anyhow::Result<Vec<Tap>> {
     Ok(taps)
 }
 
-/// The extractor that the flags describe.
+/// The extractor that the flags describe; pictures are resized in the `usual` way if they do
+/// not say how.
 pub(crate) fn extractor(
     flags: &BackboneFlags,
     params: &DfmParams,
+    usual: Option<Resize>,
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
-    let weights = network(flags, Tap::deepest(&params.taps)?.layer)?;
+    let weights = network(flags, usual, Tap::deepest(&params.taps)?.layer)?;
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
     let (input, deepest) = (header.input, Tap::deepest(extractor.taps())?);
@@ -96,13 +100,17 @@ pub(crate) fn extractor(
 }
 
 /// The weights that the flags describe, for pictures of the size that they say.
-pub(crate) fn network(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<BackboneWeights> {
+pub(crate) fn network(
+    flags: &BackboneFlags,
+    usual: Option<Resize>,
+    deepest: Layer,
+) -> anyhow::Result<BackboneWeights> {
     let weights = backbone_weights(flags, deepest)?;
     let mut input = weights.header().input;
     if let Some(Size { height, width }) = flags.size {
         input = input.with_size(height, width);
     }
-    input.resize = flags.resize.unwrap_or(input.resize);
+    input.resize = flags.resize.or(usual).unwrap_or(input.resize);
     Ok(weights.with_input(input))
 }
 

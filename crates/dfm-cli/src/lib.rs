@@ -11,6 +11,7 @@ mod atomic;
 mod checkpoint;
 mod commands;
 mod config;
+mod defaults;
 mod evaluation;
 mod flags;
 mod input;

@@ -84,7 +84,7 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         resize: None,
         seed: 0,
     };
-    args::extractor(&backbone, &params, compute)
+    args::extractor(&backbone, &params, None, compute)
 }
 
 fn architecture(extractor: &FeatureExtractor) -> &Architecture {

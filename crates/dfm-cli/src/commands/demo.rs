@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use dfm_core::DfmParams;
 use dfm_core::metrics::BootstrapParams;
+use dfm_core::{DfmParams, NetworkPrecision, ScoreKind};
 
 use super::evaluate::{below, evaluate, settings};
 use super::fit::save;
 use super::learn::Learning;
 use super::predict::{Lines, Maps};
+use crate::defaults::{Defaults, POOL};
 use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, Layout};
@@ -30,10 +31,16 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let data = output.join("pictures");
     unpack(&data).with_context(|| format!("cannot unpack the bundled pictures to {}", data.display()))?;
 
-    let params = DfmParams::default();
+    let usual = Defaults::of(ScoreKind::Fre, None, NetworkPrecision::F32);
+    let backbone = backbone(&usual);
+    let params = DfmParams {
+        taps: args::taps(&backbone, usual.layers)?,
+        aggregation: usual.aggregation,
+        ..DfmParams::default()
+    };
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute);
-    let extractor = args::extractor(&default_backbone(&params), &params, &device)?;
+    let extractor = args::extractor(&backbone, &params, usual.resize, &device)?;
     let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
     let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };
     let model = learning.fit(&params, extractor, None)?;
@@ -76,12 +83,12 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 }
 
 /// What `dfm fit` takes unless told otherwise.
-fn default_backbone(params: &DfmParams) -> BackboneFlags {
+fn backbone(usual: &Defaults) -> BackboneFlags {
     BackboneFlags {
         backbone: None,
         weights: None,
-        layer: params.taps.iter().map(|tap| tap.layer).collect(),
-        pool: params.taps.iter().map(|tap| tap.pool).collect(),
+        layer: usual.layers.to_vec(),
+        pool: vec![POOL],
         size: None,
         resize: None,
         seed: 0,

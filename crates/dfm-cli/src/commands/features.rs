@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use dfm_core::{Dfm, DfmParams, FeatureExtractor, PreparedPicture, Tap};
+use dfm_core::{Dfm, DfmParams, FeatureExtractor, Layer, PreparedPicture, Tap};
 use safetensors::tensor::{Dtype, View};
 use serde::Serialize;
 
@@ -20,7 +20,8 @@ use crate::{Outcome, args, atomic, input, output};
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute);
-    let params = DfmParams { taps: args::taps(&flags.backbone)?, batch: flags.batch, ..DfmParams::default() };
+    let taps = args::taps(&flags.backbone, &[Layer::Layer3])?;
+    let params = DfmParams { taps, batch: flags.batch, ..DfmParams::default() };
     params.clone().check()?;
     atomic::check(&flags.output)?;
     let paths = input::expand(&flags.paths, messages);
@@ -32,7 +33,7 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
             model.extractor()
         }
         None => {
-            owned = args::extractor(&flags.backbone, &params, &device)?;
+            owned = args::extractor(&flags.backbone, &params, None, &device)?;
             &owned
         }
     };

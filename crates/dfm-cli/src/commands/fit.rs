@@ -13,6 +13,7 @@ use dfm_core::{
 
 use super::learn::Learning;
 use crate::checkpoint::Checkpoint;
+use crate::defaults::Defaults;
 use crate::flags::FitFlags;
 use crate::messages::Messages;
 use crate::report::table;
@@ -34,13 +35,14 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
             ..CalibrationParams::default()
         }),
     };
+    let usual = Defaults::of(flags.score, flags.compat, flags.precision);
     let params = DfmParams {
         calibration,
-        taps: args::taps(&flags.backbone)?,
+        taps: args::taps(&flags.backbone, usual.layers)?,
         keep: flags.pca,
         score: flags.score,
         precision: flags.precision,
-        aggregation: flags.aggregate,
+        aggregation: flags.aggregate.unwrap_or(usual.aggregation),
         region: flags.roi.as_deref().map(input::region).transpose()?,
         tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
         compat: flags.compat,
@@ -63,7 +65,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let folder = &flags.folder;
     let pictures =
         input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
-    let extractor = args::extractor(&flags.backbone, &params, &device)?;
+    let extractor = args::extractor(&flags.backbone, &params, usual.resize, &device)?;
 
     let fit = || {
         let learning = Learning { folder, paths: &pictures, jobs, messages };

@@ -31,9 +31,10 @@ pub(crate) struct FitFlags {
     /// fre (with maps), nll or mahalanobis (maps of what lies outside the components)
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
-    /// How fre is made of the cells of its map: sum, relative, max or top:1%
-    #[arg(long, default_value = "sum", value_name = "HOW")]
-    pub(crate) aggregate: Aggregation,
+    /// How fre is made of the cells of its map: sum, relative, max or top:1%; relative unless
+    /// given, and for --compat sum
+    #[arg(long, value_name = "HOW")]
+    pub(crate) aggregate: Option<Aggregation>,
     /// The part of every picture that counts: X,Y,W,H in pixels, or a mask picture of the
     /// pictures' size, white inside; the model keeps it
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use dfm_backbone::{Layer, NetworkPrecision, Resize};
 use dfm_core::MAX_BATCH;
 
+use crate::defaults::POOL;
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
 
@@ -32,19 +33,20 @@ pub(crate) struct BackboneFlags {
     /// embedded, random, the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
-    /// The layer whose output is modelled, or several as layer2,layer3: each has statistics of
-    /// its own, scores and maps are their geometric means
-    #[arg(long, default_value = "layer3", value_delimiter = ',')]
+    /// The layers whose outputs are modelled, each with statistics of its own; scores and maps are
+    /// geometric means. Unless given layer2,layer3; for nll, int8, --compat and `dfm features`
+    /// layer3
+    #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many
-    #[arg(long, default_value = "4", value_delimiter = ',', value_parser = count(1..=usize::MAX))]
+    #[arg(long, default_values_t = [POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<Size>,
     /// How pictures of another aspect come to that size: stretch, or their aspect kept, mirror
-    /// (borders reflected), letterbox (filled with the mean) or crop (the middle alone); the
-    /// weights' own, usually stretch, unless given
+    /// (borders reflected), letterbox (filled with the mean) or crop (the middle alone). Unless
+    /// given mirror; for --compat and `dfm features` the weights' own, usually stretch
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
     /// Seed of random weights

@@ -28,7 +28,7 @@ pub(crate) struct SweepFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) weights: Vec<String>,
     /// Layers, as layer2,layer3; those of one model are joined, as layer2+layer3
-    #[arg(long, default_value = "layer3", value_delimiter = ',', value_parser = parse_layers)]
+    #[arg(long, default_value = "layer2+layer3", value_delimiter = ',', value_parser = parse_layers)]
     pub(crate) layer: Vec<Layers>,
     /// Sides of the average pools, as 2,4; for joined layers one for all or, joined, one for each
     #[arg(long, default_value = "4", value_delimiter = ',', value_parser = parse_pools)]
@@ -39,16 +39,16 @@ pub(crate) struct SweepFlags {
     /// Scores: fre, nll, mahalanobis
     #[arg(long, default_value = "fre", value_delimiter = ',', value_parser = parse_score)]
     pub(crate) score: Vec<ScoreKind>,
-    /// How fre is made of the cells of its map: sum, relative, max, top:1%
-    #[arg(long, default_value = "sum", value_delimiter = ',', value_name = "HOW")]
+    /// How fre is made of the cells of its map: sum, relative, max, top:1%; other scores know
+    /// sum alone
+    #[arg(long, default_value = "relative", value_delimiter = ',', value_name = "HOW")]
     pub(crate) aggregate: Vec<Aggregation>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<Size>,
-    /// How pictures of another aspect come to that size: stretch, mirror, letterbox or crop; the
-    /// weights' own unless given
-    #[arg(long, value_name = "HOW")]
-    pub(crate) resize: Option<Resize>,
+    /// How pictures of another aspect come to that size: stretch, mirror, letterbox or crop
+    #[arg(long, default_value = "mirror", value_name = "HOW")]
+    pub(crate) resize: Resize,
     /// Seed of random weights
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

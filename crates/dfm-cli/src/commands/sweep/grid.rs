@@ -23,7 +23,12 @@ impl Setting {
             for pools in &flags.pool {
                 for keep in &flags.pca {
                     for score in &flags.score {
-                        all.extend(flags.aggregate.iter().map(|aggregation| Self {
+                        // Cells make up no other score.
+                        let aggregations = match score {
+                            ScoreKind::Fre => flags.aggregate.as_slice(),
+                            ScoreKind::Nll | ScoreKind::Mahalanobis => &[Aggregation::Sum],
+                        };
+                        all.extend(aggregations.iter().map(|aggregation| Self {
                             layers: layers.clone(),
                             pools: pools.clone(),
                             keep: *keep,
@@ -114,7 +119,7 @@ pub(super) fn networks(flags: &SweepFlags) -> anyhow::Result<Vec<BackboneFlags>>
         layer: Vec::new(),
         pool: Vec::new(),
         size: flags.size,
-        resize: flags.resize,
+        resize: Some(flags.resize),
         seed: flags.seed,
     };
     Ok((0..count).map(network).collect())

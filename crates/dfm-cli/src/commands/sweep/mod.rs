@@ -196,7 +196,7 @@ fn weights(flags: &BackboneFlags, wanted: &[Tap]) -> Result<BackboneWeights, Str
     layers.dedup();
     let mut first = None;
     while let Some(layer) = layers.pop() {
-        match args::network(flags, layer) {
+        match args::network(flags, None, layer) {
             Ok(weights) => return Ok(weights),
             Err(error) => {
                 first.get_or_insert(reason(error));
