@@ -198,8 +198,14 @@ fn evaluate_measures_a_data_set() {
     assert_eq!(report["pictures"], 8);
     assert_eq!(report["classes"]["square"]["called_anomalous"], 4);
     assert!(report["threshold"].is_f64() && report["best_f1"]["f1"].is_f64());
-    let table = dfm.run(&["evaluate", "model.dfm", "data"]).expect_code(0).out;
+    let pixels = &report["pixel_confusion"];
+    let count = |name: &str| pixels[name].as_u64().unwrap_or_else(|| panic!("{name} in {report}"));
+    let (found, missed) = (count("true_positives"), count("false_negatives"));
+    let others = count("false_positives") + count("true_negatives");
+    assert!(found > missed && found + missed + others == 8 * 72 * 56, "{report}");
+    let table = dfm.run(&["evaluate", "model.dfm", "data", "--threads", "1"]).expect_code(0).out;
     assert!(table.contains("image AUROC") && table.contains("square"), "{table}");
+    assert!(table.contains("of those with defects found"), "{table}");
 }
 
 #[test]

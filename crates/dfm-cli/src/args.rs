@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -22,11 +23,20 @@ use crate::weights::Cache;
 /// The network whose weights are inside the program.
 const DEFAULT_BACKBONE: &str = "resnet50_1by2";
 
+/// Sets up the threads that compute, once. To be called before anything else may use them.
+pub(crate) fn set_threads(flags: &ComputeFlags) -> anyhow::Result<()> {
+    static DONE: OnceLock<()> = OnceLock::new();
+    match flags.threads {
+        Some(threads) if DONE.set(()).is_ok() => {
+            Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The device, with the threads that compute set up.
 pub(crate) fn device(flags: &ComputeFlags) -> anyhow::Result<dfm_core::Compute> {
-    if let Some(threads) = flags.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
-    }
+    set_threads(flags)?;
     let device = device::parse(&flags.device)?;
     let kernels = match flags.device.as_str() {
         "cpu" => format!(", our own kernels for {}", InstructionSet::best()),

@@ -93,6 +93,10 @@ fn cases(
             &"layer3",
             &"--pool",
             &"4",
+            &"--resize",
+            &"stretch",
+            &"--aggregate",
+            &"sum",
             &"--threads",
             &threads,
         ]);

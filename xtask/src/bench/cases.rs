@@ -91,7 +91,9 @@ fn with_pytorch(
     let (rows, model) = (scratch.join("features.safetensors"), scratch.join("peer.dfm"));
     let features = words(&[&"features", &good, &"-o", &rows]);
     // A given threshold, because the peer has no held-out scores to find one from.
+    let stretched = words(&[&"--resize", &"stretch", &"--aggregate", &"sum"]);
     let fit = words(&[&"fit", &good, &"-o", &model, &"--no-update", &"--threshold", &"1"]);
+    let fit = [fit, stretched].concat();
     for (task, name, ours, peer) in [
         ("features", "features, resnet50 to layer3", features, "PyTorch"),
         ("fit", "fit, resnet50 to layer3, threshold given", fit, "PyTorch, scikit-learn"),

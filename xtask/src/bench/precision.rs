@@ -158,8 +158,9 @@ fn outcomes(dfm: &Path, data: &Path, scratch: &Path, repeats: u32) -> anyhow::Re
     for turn in 0..=repeats {
         for (at, precision) in PRECISIONS.iter().enumerate() {
             let (model, precision) = (&models[at], precision.to_string());
-            let fit: [&dyn AsRef<std::ffi::OsStr>; 6] =
-                [&"fit", &good, &"-o", model, &"--precision", &precision];
+            // One layer, which int8 has.
+            let fit: [&dyn AsRef<std::ffi::OsStr>; 8] =
+                [&"fit", &good, &"-o", model, &"--layer", &"layer3", &"--precision", &precision];
             let (fit, _) = run_program(dfm, &fit, &[0], scratch)?;
             // It exits 1 where it finds anomalies.
             let predict: [&dyn AsRef<std::ffi::OsStr>; 5] = [&"predict", model, &test, &"--format", &"json"];

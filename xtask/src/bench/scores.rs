@@ -24,6 +24,37 @@ const SETTINGS: &[(&str, &str)] = &[
     ("mahalanobis", "sum"),
 ];
 
+/// The method as it was published, but for what it is varied in.
+const PUBLISHED: Setting<'_> =
+    Setting { layers: "layer3", pools: "4", resize: "stretch", aggregation: "sum" };
+
+/// Where features are taken and how pictures are resized; the first is the default.
+const WAYS: &[Setting<'_>] = &[
+    Setting { layers: "layer2,layer3", pools: "4", resize: "mirror", aggregation: "relative" },
+    PUBLISHED,
+    Setting { layers: "layer3", pools: "4", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer3", pools: "2", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer2", pools: "4", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer2,layer3", pools: "4", resize: "mirror", aggregation: "sum" },
+    Setting { layers: "layer2,layer3", pools: "4", resize: "stretch", aggregation: "relative" },
+    Setting { layers: "layer2,layer3", pools: "4,2", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer2,layer3", pools: "4,2", resize: "stretch", aggregation: "relative" },
+    Setting { layers: "layer2,layer3", pools: "8,2", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer1,layer2,layer3", pools: "8,4,4", resize: "mirror", aggregation: "relative" },
+    Setting { layers: "layer3", pools: "4", resize: "letterbox", aggregation: "relative" },
+    Setting { layers: "layer3", pools: "4", resize: "crop", aggregation: "relative" },
+];
+
+/// What a fit is told beside its score.
+#[derive(Debug, Clone, Copy)]
+struct Setting<'s> {
+    layers: &'s str,
+    /// One for all layers or one for each.
+    pools: &'s str,
+    resize: &'s str,
+    aggregation: &'s str,
+}
+
 /// Flags of `cargo xtask bench scores`.
 #[derive(Debug, Args)]
 pub(crate) struct ScoresFlags {
@@ -47,15 +78,37 @@ pub(crate) struct ScoresFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &ScoresFlags) -> anyhow::Result<()> {
-    let texts = program::on_data_and_demo(&flags.data, "scores", |dfm, folder, scratch| {
+    let mut texts = program::on_data_and_demo(&flags.data, "ways", |dfm, folder, scratch| {
+        ways(flags, dfm, folder, scratch)
+    })?;
+    texts.extend(program::on_data_and_demo(&flags.data, "scores", |dfm, folder, scratch| {
         let table = table(flags, dfm, folder, scratch)?;
         let counts = [count_files(&folder.join("train/good"))?, count_files(&folder.join("test"))?];
         Ok(format!("{} pictures to learn, {} to judge.\n\n{table}", counts[0], counts[1]))
-    })?;
+    })?);
     if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
-/// One row a setting.
+/// One row for each of [`WAYS`].
+fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
+    let mut rows = vec![
+        "| `--layer` | `--pool` | `--resize` | `--aggregate` | Image AUROC | Pixel AUROC |".to_owned(),
+        "|---|---|---|---|--:|--:|".to_owned(),
+    ];
+    for setting in WAYS {
+        let Setting { layers, pools, resize, aggregation } = setting;
+        eprintln!("{}: {layers}, pool {pools}, {resize}, {aggregation}", data.display());
+        let [image, pixel] = evaluate(flags, dfm, data, scratch, ("fre", *setting))?;
+        rows.push(format!(
+            "| {layers} | {pools} | {resize} | {aggregation} | {} | {} |",
+            figure(image),
+            figure(pixel)
+        ));
+    }
+    Ok(rows.join("\n"))
+}
+
+/// One row a score.
 fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
     let (mut head, mut rule) = ("| Score | Aggregation |".to_owned(), "|---|---|".to_owned());
     for pool in &flags.pool {
@@ -68,7 +121,9 @@ fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow
         let mut row = format!("| `{score}` | {of_cells} |");
         for pool in &flags.pool {
             eprintln!("{}: {score}, {aggregation}, pool {pool}", data.display());
-            let [image, pixel] = evaluate(flags, dfm, data, scratch, (*score, *aggregation, *pool))?;
+            let pools: &str = &pool.to_string();
+            let setting = Setting { aggregation, pools, ..PUBLISHED };
+            let [image, pixel] = evaluate(flags, dfm, data, scratch, (score, setting))?;
             row += &format!(" {} | {} |", figure(image), figure(pixel));
         }
         rows.push(row);
@@ -82,9 +137,9 @@ fn evaluate(
     dfm: &Path,
     data: &Path,
     scratch: &Path,
-    (score, aggregation, pool): (&str, &str, usize),
+    (score, Setting { layers, pools, resize, aggregation }): (&str, Setting<'_>),
 ) -> anyhow::Result<[Option<f64>; 2]> {
-    let (model, threads, pool) = (scratch.join("scores.dfm"), flags.threads.to_string(), pool.to_string());
+    let (model, threads) = (scratch.join("scores.dfm"), flags.threads.to_string());
     let fit = words(&[
         &"fit",
         &data,
@@ -93,8 +148,12 @@ fn evaluate(
         &"--no-update",
         &"--threads",
         &threads,
+        &"--layer",
+        &layers,
         &"--pool",
-        &pool,
+        &pools,
+        &"--resize",
+        &resize,
         &"--score",
         &score,
         &"--aggregate",
@@ -103,7 +162,17 @@ fn evaluate(
         &"--threshold",
         &"1",
     ]);
-    let judge = words(&[&"evaluate", &model, &data, &"--format", &"json", &"--threads", &threads]);
+    let judge = words(&[
+        &"evaluate",
+        &model,
+        &data,
+        &"--bootstrap",
+        &"0",
+        &"--format",
+        &"json",
+        &"--threads",
+        &threads,
+    ]);
     let run = |name: &str, arguments| {
         let case = Case::new(name, None, dfm, arguments);
         process::measure(case.command(), case.accepted, scratch, flags.threads)

@@ -20,6 +20,7 @@ use crate::{Outcome, args, atomic, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
+    args::set_threads(&flags.judge.model.compute)?;
     let jobs = args::jobs(&flags.judge.model.compute);
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });

@@ -43,6 +43,10 @@ pub(crate) struct Evaluation {
     pub(crate) pixel: PixelFigures,
     /// The threshold on pixels with the best F1, chosen with the truth in hand.
     pub(crate) pixel_best_f1: Option<BestF1>,
+    /// The value of a map from which a pixel belongs to a region; null without one.
+    pub(crate) pixel_threshold: Option<f64>,
+    /// What that makes of the pixels that `pixel` is about.
+    pub(crate) pixel_confusion: Option<ConfusionMatrix>,
     /// How intervals were made.
     pub(crate) bootstrap: Option<Bootstrap>,
     /// What was evaluated, on what.
@@ -176,6 +180,8 @@ impl Evaluation {
             image,
             pixel,
             pixel_best_f1: evaluated.pixel.best_f1,
+            pixel_threshold: evaluated.scale.pixel_threshold,
+            pixel_confusion: evaluated.pixel_confusion,
             bootstrap: evaluated.bootstrap.map(|BootstrapParams { replicates, seed }| Bootstrap {
                 replicates,
                 seed,

@@ -34,6 +34,9 @@ pub(crate) struct Evaluated {
     pub(crate) scale: MapScale,
     /// What it makes of each class.
     pub(crate) confusion: Option<ConfusionMatrix>,
+    /// What the pixel threshold makes of all pixels with a known truth; `None` without one, or
+    /// without any of those.
+    pub(crate) pixel_confusion: Option<ConfusionMatrix>,
     /// The best that any threshold could do.
     pub(crate) best_f1: Option<BestF1>,
     /// Figures over pictures.

@@ -27,6 +27,16 @@ pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Re
             confusion.true_negatives
         )?;
     }
+    if let (Some(threshold), Some(pixels)) = (evaluation.pixel_threshold, evaluation.pixel_confusion) {
+        let shown = |part: usize, rest: usize| table::figure(share(part, rest));
+        writeln!(
+            out,
+            "on pixels          {}: {} of those with defects found, {} of the others called anomalous",
+            table::score(threshold),
+            shown(pixels.true_positives, pixels.false_negatives),
+            shown(pixels.false_positives, pixels.true_negatives)
+        )?;
+    }
     if let Some(bootstrap) = evaluation.bootstrap {
         writeln!(
             out,
@@ -77,11 +87,13 @@ fn figures(evaluation: &Evaluation) -> Table {
         ("95 %", Align::Left),
     ]);
     let (image, pixel) = (evaluation.image, evaluation.pixel);
+    let pixel_f1 = evaluation.pixel_confusion.and_then(|confusion| confusion.f1());
+    let pixel_f1 = pixel_f1.map(|value| Figure { value, low: None, high: None, bound: 0.0 });
     for (name, image, pixel) in [
         ("AUROC", image.auroc, pixel.auroc),
         ("average precision", image.average_precision, pixel.average_precision),
         ("best F1", image.best_f1, pixel.best_f1),
-        ("F1 at the threshold", image.f1, None),
+        ("F1 at the threshold", image.f1, pixel_f1),
         ("AUPRO to 30 %", None, pixel.aupro_30),
         ("AUPRO to 5 %", None, pixel.aupro_5),
         ("AUPIMO", None, pixel.aupimo),
@@ -92,6 +104,11 @@ fn figures(evaluation: &Evaluation) -> Table {
         figures.push(std::iter::once(name.to_owned()).chain(cells));
     }
     figures
+}
+
+/// `part` of it and the rest; nothing of nothing.
+fn share(part: usize, rest: usize) -> Option<f64> {
+    (part + rest > 0).then(|| part as f64 / (part + rest) as f64)
 }
 
 fn interval(figure: Figure) -> String {

@@ -22,6 +22,7 @@ pub(crate) struct Tally<'a> {
     defects: Vec<String>,
     pictures: Vec<EvaluatedPicture>,
     pixels: PixelTally,
+    pixel_confusion: Option<ConfusionMatrix>,
     /// Which of `pictures` each map in `pixels` belongs to.
     mapped: Vec<usize>,
     without_mask: usize,
@@ -35,14 +36,24 @@ impl<'a> Tally<'a> {
         defects.sort();
         defects.dedup();
         let pixels = PixelTally::new(defects.len());
-        Self { dataset, scale, defects, pictures: Vec::new(), pixels, mapped: Vec::new(), without_mask: 0 }
+        Self {
+            dataset,
+            scale,
+            defects,
+            pictures: Vec::new(),
+            pixels,
+            pixel_confusion: None,
+            mapped: Vec::new(),
+            without_mask: 0,
+        }
     }
 
     /// Adds a batch. Maps are made and masks read on all processors; a mask that cannot be
     /// used is reported, and its picture counts without pixels.
     pub(crate) fn push(&mut self, batch: &[Judged], messages: &Messages) {
         let found = |judged: &Judged| {
-            (counts(&self.dataset.pictures[judged.index], judged), self.scale.regions(judged))
+            let labelled = &self.dataset.pictures[judged.index];
+            (counts(labelled, judged, self.scale.pixel_threshold), self.scale.regions(judged))
         };
         let found: Vec<_> = batch.par_iter().map(found).collect();
         for (judged, (counts, regions)) in batch.iter().zip(found) {
@@ -52,8 +63,11 @@ impl<'a> Tally<'a> {
                 false => None,
             };
             match counts {
-                Ok(Some(counts)) => {
-                    if defect.is_some() && counts.anomalous_pixels() == 0 {
+                Ok(Some(Counts { by_score, confusion })) => {
+                    if let Some(confusion) = confusion {
+                        *self.pixel_confusion.get_or_insert_default() += confusion;
+                    }
+                    if defect.is_some() && by_score.anomalous_pixels() == 0 {
                         messages.note(format_args!(
                             "{}: its mask marks nothing, though it is of class {}",
                             labelled.path.display(),
@@ -61,7 +75,7 @@ impl<'a> Tally<'a> {
                         ));
                     }
                     self.mapped.push(self.pictures.len());
-                    self.pixels.push(defect, &counts);
+                    self.pixels.push(defect, &by_score);
                 }
                 Ok(None) => self.without_mask += usize::from(judged.prediction.map.is_some()),
                 Err((path, error)) => messages.error(&path, format_args!("{error:#}")),
@@ -106,6 +120,7 @@ impl<'a> Tally<'a> {
             roc: roc_curve(&scores, &labels),
             precision_recall: precision_recall_curve(&scores, &labels),
             confusion: threshold.map(|threshold| ConfusionMatrix::at(&scores, &labels, threshold)),
+            pixel_confusion: self.pixel_confusion,
             best_f1: best_f1(&scores, &labels),
             pictures: self.pictures,
             defects: self.defects,
@@ -119,15 +134,28 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The pixels of a picture by score and truth; nothing without a map or a mask.
-fn counts(labelled: &Labelled, judged: &Judged) -> Result<Option<MapCounts>, (PathBuf, anyhow::Error)> {
+/// The pixels of a picture.
+struct Counts {
+    by_score: MapCounts,
+    /// At the pixel threshold, if there is one.
+    confusion: Option<ConfusionMatrix>,
+}
+
+/// The pixels of a picture against the truth; nothing without a map or a mask.
+fn counts(
+    labelled: &Labelled,
+    judged: &Judged,
+    threshold: Option<f64>,
+) -> Result<Option<Counts>, (PathBuf, anyhow::Error)> {
     let Some(grid) = &judged.prediction.map else { return Ok(None) };
-    if !labelled.is_anomalous() {
-        return Ok(Some(MapCounts::new(&grid.upsample(judged.size), None)));
-    }
-    if labelled.masks.is_empty() {
+    if labelled.is_anomalous() && labelled.masks.is_empty() {
         return Ok(None);
     }
-    let mask = read_masks(&labelled.masks, judged.size)?;
-    Ok(Some(MapCounts::new(&grid.upsample(judged.size), Some(&mask))))
+    let mask = match labelled.is_anomalous() {
+        true => Some(read_masks(&labelled.masks, judged.size)?),
+        false => None,
+    };
+    let (map, mask) = (grid.upsample(judged.size), mask.as_deref());
+    let confusion = threshold.map(|threshold| ConfusionMatrix::of_pixels(&map, mask, threshold));
+    Ok(Some(Counts { by_score: MapCounts::new(&map, mask), confusion }))
 }

@@ -1,6 +1,10 @@
 //! Figures over a list of scores.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
+
+use crate::map::AnomalyMap;
 
 /// The area under the receiver operating characteristic: the chance that an
 /// anomalous score is above a normal one, ties counting half (Mann–Whitney).
@@ -89,7 +93,7 @@ pub fn best_f1(scores: &[f64], labels: &[bool]) -> Option<BestF1> {
 }
 
 /// What a threshold makes of each class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ConfusionMatrix {
     /// Anomalous and called so.
     pub true_positives: usize,
@@ -116,11 +120,42 @@ impl ConfusionMatrix {
         }
     }
 
+    /// The pixels of a map at `threshold`; `mask` is true where the picture is anomalous, `None`
+    /// of a good picture.
+    ///
+    /// # Panics
+    ///
+    /// If the mask has another number of pixels.
+    pub fn of_pixels(map: &AnomalyMap, mask: Option<&[bool]>, threshold: f64) -> Self {
+        assert!(mask.is_none_or(|mask| mask.len() == map.values.len()), "one truth a pixel");
+        let (mut all, mut anomalous) = ([0, 0], [0, 0]);
+        for (place, value) in map.values.iter().enumerate() {
+            let called = usize::from(f64::from(*value) >= threshold);
+            all[called] += 1;
+            anomalous[called] += usize::from(mask.is_some_and(|mask| mask[place]));
+        }
+        Self {
+            true_positives: anomalous[1],
+            false_positives: all[1] - anomalous[1],
+            true_negatives: all[0] - anomalous[0],
+            false_negatives: anomalous[0],
+        }
+    }
+
     /// The harmonic mean of precision and recall; `None` without anything anomalous.
     pub fn f1(&self) -> Option<f64> {
         let found = self.true_positives as f64;
         let wrong = (self.false_positives + self.false_negatives) as f64;
         (self.true_positives + self.false_negatives > 0).then(|| 2.0 * found / (2.0 * found + wrong))
+    }
+}
+
+impl AddAssign for ConfusionMatrix {
+    fn add_assign(&mut self, other: Self) {
+        self.true_positives += other.true_positives;
+        self.false_positives += other.false_positives;
+        self.true_negatives += other.true_negatives;
+        self.false_negatives += other.false_negatives;
     }
 }
 
@@ -134,4 +169,27 @@ pub(super) fn tied_groups(scores: &[f64], labels: &[bool]) -> Vec<(f64, [f64; 2]
         (pairs[0].0, [anomalous as f64, (pairs.len() - anomalous) as f64])
     };
     pairs.chunk_by(|a, b| a.0 == b.0).map(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_counted_as_scores_are() {
+        let values = vec![0.5_f32, 0.25, 1.0, 0.75, 0.5, 0.0];
+        let mask = [true, true, false, true, false, false];
+        let map = AnomalyMap { width: 3, height: 2, values: values.clone() };
+        let scores: Vec<f64> = values.into_iter().map(f64::from).collect();
+        for threshold in [0.0, 0.25, 0.5, 0.6, 2.0] {
+            let expected = ConfusionMatrix::at(&scores, &mask, threshold);
+            assert_eq!(ConfusionMatrix::of_pixels(&map, Some(&mask), threshold), expected);
+            let good = ConfusionMatrix::at(&scores, &[false; 6], threshold);
+            assert_eq!(ConfusionMatrix::of_pixels(&map, None, threshold), good);
+            let mut both = expected;
+            both += good;
+            let sum = both.true_positives + both.false_positives + both.true_negatives + both.false_negatives;
+            assert_eq!((sum, both.true_positives), (12, expected.true_positives));
+        }
+    }
 }
