@@ -105,7 +105,7 @@ fn programs_are_told_where() {
 fn a_legend_lies_beside_maps_and_a_threshold_that_was_given_is_none_of_pixels() {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
     dfm.fit_small();
-    let fit = ["fit", "good", "-o", "given.dfm", "--threshold", "5"];
+    let fit = ["fit", "good", "-o", "given.dfm", "--threshold", "0.01"];
     dfm.run(&[&fit, SMALL.as_slice()].concat()).expect_code(0);
     dfm.save("new/a.png", &pictures::defective(5, 72, 56));
     let [mut own, mut given] = ["model.dfm", "given.dfm"].map(|model| {
