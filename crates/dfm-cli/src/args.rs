@@ -73,8 +73,11 @@ pub(crate) fn memory() -> u64 {
 /// Where features are taken, in the order of the layers: those of the flags, or else `usual`
 /// ones.
 pub(crate) fn taps(flags: &BackboneFlags, usual: &[Layer]) -> anyhow::Result<Vec<Tap>> {
-    let layers = if flags.layer.is_empty() { usual } else { &flags.layer };
-    let pools = &flags.pool;
+    pooled(if flags.layer.is_empty() { usual } else { &flags.layer }, &flags.pool)
+}
+
+/// Each of `layers` behind its pool or behind that of all, in the order of the layers.
+pub(crate) fn pooled(layers: &[Layer], pools: &[usize]) -> anyhow::Result<Vec<Tap>> {
     if pools.len() != 1 && pools.len() != layers.len() {
         bail!("--pool: expected one for all layers or one for each of {}, got {}", layers.len(), pools.len());
     }

@@ -67,7 +67,7 @@ impl ValidDfmParams {
         let self_test = SelfTest::record(&extractor, &scorers)?;
         drop(fitted);
         let kept = self.params().keep_fit_statistic.then_some(kept);
-        Ok(Dfm::assemble(extractor, statistics, judged, record, self_test, kept))
+        Ok(Dfm::assemble(extractor, statistics, scorers, judged, record, self_test, kept))
     }
 
     /// What scores are computed from, of pictures of this statistic.

@@ -12,7 +12,7 @@ use crate::held_out::{HeldOutScorer, different, relative};
 use crate::kept::Kept;
 use crate::model::{Dfm, PredictOptions, Prediction};
 use crate::score::{Statistics, to_host};
-use crate::taps::geometric_mean;
+use crate::taps::{geometric_mean, split_columns};
 
 /// Pictures of the fit whose nearest neighbours say what a usual distance is.
 const NEIGHBOURS_ASKED: usize = 128;
@@ -156,13 +156,12 @@ impl Explainer<'_> {
         prediction: Prediction,
     ) -> Result<Explanation, DfmError> {
         let model = self.model;
-        let (mut layers, mut rows, mut first) = (Vec::new(), Vec::new(), 0);
+        let shapes = model.extractor.feature_shapes();
+        let rows = split_columns(Samples::from_f32(row, model.extractor.row_len())?, shapes)?;
+        let mut layers = Vec::with_capacity(rows.len());
         let taps = model.statistics.iter().zip(model.extractor.taps()).zip(&self.usual);
-        for (((statistics, tap), usual), shape) in taps.zip(model.extractor.feature_shapes()) {
-            let columns = first..first + shape.len();
-            first = columns.end;
-            let row = Samples::from_f32(&row[columns], shape.len())?;
-            let parts = Parts::of(statistics, model.record.params.aggregation, &row, *shape)?;
+        for (((statistics, tap), usual), (row, shape)) in taps.zip(rows.iter().zip(shapes)) {
+            let parts = Parts::of(statistics, model.record.params.aggregation, row, *shape)?;
             layers.push(LayerExplanation {
                 tap: *tap,
                 score: parts.score,
@@ -171,7 +170,6 @@ impl Explainer<'_> {
                 channels: parts.channels(),
                 elsewhere: parts.elsewhere(),
             });
-            rows.push(row);
         }
         let nearest = self.neighbours.as_ref().map(|neighbours| neighbours.nearest(&rows)).transpose()?;
         Ok(Explanation { prediction, layers, nearest })

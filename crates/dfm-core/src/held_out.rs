@@ -180,7 +180,9 @@ impl<'a> HeldOutScorer<'a> {
             }),
             Rule::Nll(_) => Ok(terms.distance + terms.log_determinant),
             // Where nothing is left out there is no error, but rounding.
-            Rule::Mahalanobis(_) => Ok(terms.distance + error * self.residual_weight(model, terms)),
+            Rule::Mahalanobis(shrinkage) => {
+                Ok(terms.distance + error * self.residual_weight(shrinkage, model, terms))
+            }
         }
     }
 
@@ -212,7 +214,14 @@ impl<'a> HeldOutScorer<'a> {
         let mut cells = Vec::with_capacity(different.len());
         for batch in different.chunks(BATCH) {
             let found = self.models.each(batch, |model| {
-                (model.residual_of_row(), self.residual_weight(&model, model.of_row(self.variances(&model))))
+                // Terms take longer than residuals, and only these scores weigh by them.
+                let weight = match self.rule {
+                    Rule::Mahalanobis(shrinkage) => {
+                        self.residual_weight(shrinkage, &model, model.of_row(self.variances(&model)))
+                    }
+                    Rule::Fre | Rule::Nll(_) => 1.0,
+                };
+                (model.residual_of_row(), weight)
             });
             let (residuals, weights): (Vec<_>, Vec<_>) = found.into_iter().unzip();
             let residuals = Samples::from_f64(residuals.concat(), self.statistic.rank())?;
@@ -233,9 +242,8 @@ impl<'a> HeldOutScorer<'a> {
         Ok(cells)
     }
 
-    /// What a squared residual counts in the score of a model.
-    fn residual_weight(&self, model: &WithoutRow<'_>, terms: RowTerms) -> f64 {
-        let Rule::Mahalanobis(shrinkage) = self.rule else { return 1.0 };
+    /// What a squared residual counts in the Mahalanobis distance of a model.
+    fn residual_weight(&self, shrinkage: Shrinkage, model: &WithoutRow<'_>, terms: RowTerms) -> f64 {
         let left_out = self.statistic.mean().len() - model.component_count();
         if left_out == 0 {
             return 0.0;

@@ -93,12 +93,12 @@ impl Dfm {
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
         statistics: Vec<Statistics>,
+        scorers: TapScorers,
         judged: Judged,
         record: FitRecord,
         self_test: SelfTest,
         kept: Option<Kept>,
     ) -> Self {
-        let scorers = TapScorers::new(&statistics, record.params.aggregation, &extractor);
         let asked = record.params.calibration.filter(|asked| asked.kind == CalibrationKind::JackknifePlus);
         let decisive_rate = asked.and_then(|asked| asked.false_alarm);
         let names = HashMap::new();

@@ -19,6 +19,7 @@ use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::persist::tap;
 use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
+use crate::taps::TapScorers;
 
 /// How to load a model.
 #[derive(Debug, Clone)]
@@ -114,7 +115,9 @@ impl Dfm {
         };
         let scores = held_out_scores(&file, kept.as_ref())?;
         let judged = Judged { calibration, scores, cell_threshold };
-        let mut model = Self::assemble(extractor, statistics, judged, header.record.clone(), self_test, kept);
+        let record = header.record.clone();
+        let scorers = TapScorers::new(&statistics, record.params.aggregation, &extractor);
+        let mut model = Self::assemble(extractor, statistics, scorers, judged, record, self_test, kept);
         if header.names {
             model.names = names(&file, model.kept.as_ref())?;
         }

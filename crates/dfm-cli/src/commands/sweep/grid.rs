@@ -2,6 +2,7 @@
 
 use dfm_core::{Aggregation, DfmParams, Keep, ScoreKind, StreamingParams, Tap};
 
+use crate::args;
 use crate::flags::{BackboneFlags, SweepFlags};
 use crate::values::{Layers, Pools};
 
@@ -47,18 +48,8 @@ impl Setting {
     /// # Errors
     ///
     /// If there are as many pools as neither one nor the layers.
-    pub(super) fn taps(&self) -> Result<Vec<Tap>, String> {
-        let (Layers(layers), Pools(pools)) = (&self.layers, &self.pools);
-        if pools.len() != 1 && pools.len() != layers.len() {
-            let (layers, pools) = (layers.len(), pools.len());
-            return Err(format!(
-                "--pool: expected one for all layers or one for each of {layers}, got {pools}"
-            ));
-        }
-        let mut taps: Vec<Tap> =
-            layers.iter().zip(pools.iter().cycle()).map(|(layer, pool)| layer.pooled(*pool)).collect();
-        taps.sort_by_key(|tap| tap.layer);
-        Ok(taps)
+    pub(super) fn taps(&self) -> anyhow::Result<Vec<Tap>> {
+        args::pooled(&self.layers.0, &self.pools.0)
     }
 
     /// The parameters of its fit.

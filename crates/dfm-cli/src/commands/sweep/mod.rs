@@ -153,7 +153,7 @@ impl<'n> Network<'n> {
         reading: &Reading<'_>,
         timed: &mut Option<(Vec<Tap>, f64)>,
     ) -> Result<Tried, String> {
-        let taps = setting.taps()?;
+        let taps = setting.taps().map_err(reason)?;
         let weights = self.weights.clone()?;
         // Before what is said of all taps together: why this one cannot be.
         let deepest = Tap::deepest(&taps).map_err(reason)?;
