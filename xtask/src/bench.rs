@@ -2,6 +2,7 @@
 //! peers, its steps, and `fit` beside anomalib's.
 
 mod anomalib;
+mod backbone;
 mod cases;
 mod decisions;
 mod decompose;
@@ -11,11 +12,13 @@ mod machine;
 mod memory;
 mod network;
 mod peers;
+mod pictures;
 mod precision;
 mod process;
 mod program;
 mod report;
 mod scores;
+mod setting;
 mod statistics;
 mod ways;
 
@@ -48,6 +51,10 @@ enum Task {
     Statistics(statistics::StatisticsFlags),
     /// Measure how well each score and aggregation tells defects
     Scores(scores::ScoresFlags),
+    /// Measure how well another network tells defects, in PyTorch
+    Backbone(backbone::BackboneFlags),
+    /// Measure what more good pictures to learn are worth
+    Pictures(pictures::PicturesFlags),
     /// Measure how many good pictures are rejected at each stated rate
     Decisions(decisions::DecisionsFlags),
     /// Time each step of a network, so that a slower one shows where it is
@@ -71,6 +78,8 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Memory(flags)) => memory::run(flags),
         Some(Task::Statistics(flags)) => statistics::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
+        Some(Task::Backbone(flags)) => backbone::run(flags),
+        Some(Task::Pictures(flags)) => pictures::run(flags),
         Some(Task::Decisions(flags)) => decisions::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),

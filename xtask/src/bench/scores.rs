@@ -3,12 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
 
-use super::cases::{Case, count_files, words};
-use super::{process, program, report};
+use super::cases::count_files;
+use super::setting::{DEFAULT, PUBLISHED, Setting, Trial, figure};
+use super::{program, report};
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";
@@ -24,19 +23,16 @@ const SETTINGS: &[(&str, &str)] = &[
     ("mahalanobis", "sum"),
 ];
 
-/// The method as it was published, but for what it is varied in.
-const PUBLISHED: Setting<'_> =
-    Setting { layers: "layer3", pools: "4", resize: "stretch", aggregation: "sum" };
-
 /// Where features are taken and how pictures are resized; the first is the default.
 const WAYS: &[Setting<'_>] = &[
-    Setting { layers: "layer2,layer3", pools: "4", resize: "mirror", aggregation: "relative" },
+    DEFAULT,
     PUBLISHED,
     Setting { layers: "layer3", pools: "4", resize: "mirror", aggregation: "relative" },
     Setting { layers: "layer3", pools: "2", resize: "mirror", aggregation: "relative" },
     Setting { layers: "layer2", pools: "4", resize: "mirror", aggregation: "relative" },
     Setting { layers: "layer2,layer3", pools: "4", resize: "mirror", aggregation: "sum" },
     Setting { layers: "layer2,layer3", pools: "4", resize: "stretch", aggregation: "relative" },
+    Setting { layers: "layer2,layer3", pools: "2,4", resize: "mirror", aggregation: "relative" },
     Setting { layers: "layer2,layer3", pools: "4,2", resize: "mirror", aggregation: "relative" },
     Setting { layers: "layer2,layer3", pools: "4,2", resize: "stretch", aggregation: "relative" },
     Setting { layers: "layer2,layer3", pools: "8,2", resize: "mirror", aggregation: "relative" },
@@ -44,16 +40,6 @@ const WAYS: &[Setting<'_>] = &[
     Setting { layers: "layer3", pools: "4", resize: "letterbox", aggregation: "relative" },
     Setting { layers: "layer3", pools: "4", resize: "crop", aggregation: "relative" },
 ];
-
-/// What a fit is told beside its score.
-#[derive(Debug, Clone, Copy)]
-struct Setting<'s> {
-    layers: &'s str,
-    /// One for all layers or one for each.
-    pools: &'s str,
-    resize: &'s str,
-    aggregation: &'s str,
-}
 
 /// Flags of `cargo xtask bench scores`.
 #[derive(Debug, Args)]
@@ -91,6 +77,7 @@ pub(crate) fn run(flags: &ScoresFlags) -> anyhow::Result<()> {
 
 /// One row for each of [`WAYS`].
 fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
+    let trial = Trial { dfm, data, scratch, threads: flags.threads };
     let mut rows = vec![
         "| `--layer` | `--pool` | `--resize` | `--aggregate` | Image AUROC | Pixel AUROC |".to_owned(),
         "|---|---|---|---|--:|--:|".to_owned(),
@@ -98,7 +85,7 @@ fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow:
     for setting in WAYS {
         let Setting { layers, pools, resize, aggregation } = setting;
         eprintln!("{}: {layers}, pool {pools}, {resize}, {aggregation}", data.display());
-        let [image, pixel] = evaluate(flags, dfm, data, scratch, ("fre", *setting))?;
+        let [image, pixel] = trial.auroc(&data.join("train/good"), "fre", *setting)?;
         rows.push(format!(
             "| {layers} | {pools} | {resize} | {aggregation} | {} | {} |",
             figure(image),
@@ -110,6 +97,7 @@ fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow:
 
 /// One row a score.
 fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
+    let trial = Trial { dfm, data, scratch, threads: flags.threads };
     let (mut head, mut rule) = ("| Score | Aggregation |".to_owned(), "|---|---|".to_owned());
     for pool in &flags.pool {
         head += &format!(" Image AUROC, pool {pool} | Pixel AUROC, pool {pool} |");
@@ -123,66 +111,10 @@ fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow
             eprintln!("{}: {score}, {aggregation}, pool {pool}", data.display());
             let pools: &str = &pool.to_string();
             let setting = Setting { aggregation, pools, ..PUBLISHED };
-            let [image, pixel] = evaluate(flags, dfm, data, scratch, (score, setting))?;
+            let [image, pixel] = trial.auroc(&data.join("train/good"), score, setting)?;
             row += &format!(" {} | {} |", figure(image), figure(pixel));
         }
         rows.push(row);
     }
     Ok(rows.join("\n"))
-}
-
-/// Image and pixel AUROC of one setting.
-fn evaluate(
-    flags: &ScoresFlags,
-    dfm: &Path,
-    data: &Path,
-    scratch: &Path,
-    (score, Setting { layers, pools, resize, aggregation }): (&str, Setting<'_>),
-) -> anyhow::Result<[Option<f64>; 2]> {
-    let (model, threads) = (scratch.join("scores.dfm"), flags.threads.to_string());
-    let fit = words(&[
-        &"fit",
-        &data,
-        &"-o",
-        &model,
-        &"--no-update",
-        &"--threads",
-        &threads,
-        &"--layer",
-        &layers,
-        &"--pool",
-        &pools,
-        &"--resize",
-        &resize,
-        &"--score",
-        &score,
-        &"--aggregate",
-        &aggregation,
-        // None of the figures depends on it, and no score needs to be held out.
-        &"--threshold",
-        &"1",
-    ]);
-    let judge = words(&[
-        &"evaluate",
-        &model,
-        &data,
-        &"--bootstrap",
-        &"0",
-        &"--format",
-        &"json",
-        &"--threads",
-        &threads,
-    ]);
-    let run = |name: &str, arguments| {
-        let case = Case::new(name, None, dfm, arguments);
-        process::measure(case.command(), case.accepted, scratch, flags.threads)
-    };
-    run("fit", fit)?;
-    let output = run("evaluate", judge)?.output;
-    let found: Value = serde_json::from_str(&output).with_context(|| output.clone())?;
-    Ok([found["image_auroc"].as_f64(), found["pixel_auroc"].as_f64()])
-}
-
-fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }
