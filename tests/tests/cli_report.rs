@@ -31,6 +31,7 @@ fn a_report_is_a_page_with_everything_inside_and_plots_and_figures_beside_it() {
         "histogram.svg",
         "index.html",
         "metrics.json",
+        "per-region-overlap.svg",
         "precision-recall.svg",
         "predictions.jsonl",
         "roc.svg",
@@ -44,8 +45,17 @@ fn a_report_is_a_page_with_everything_inside_and_plots_and_figures_beside_it() {
         "layer1",
         "square, with a defect, p = 0.",
         figures["settings"]["model_digest"].as_str().expect("a hash"),
+        "<caption>Pixels at the pixel threshold, ",
+        "AUPRO to 30\u{a0}%, 0.",
+        "<dt>pixel F1 at the threshold</dt><dd><b>",
     ] {
         assert!(page.contains(said), "{said}");
+    }
+    for name in ["true_positives", "false_positives", "true_negatives", "false_negatives"] {
+        let count = figures["pixel_confusion"][name].as_u64().expect("a count");
+        let (thousands, ones) = (count / 1000, count % 1000);
+        let shown = if thousands > 0 { format!("{thousands}\u{202f}{ones:03}") } else { ones.to_string() };
+        assert!(page.contains(&format!("<b>{shown}</b>")), "{name}: {count}");
     }
     let scratch = dfm.path("").display().to_string();
     assert!(!page.contains(&scratch), "a path of this machine in the page");
@@ -87,7 +97,9 @@ fn sets_of_one_truth_and_what_cannot_be_read_are_reported() {
     let (dfm, _) = evaluated();
     std::fs::remove_dir_all(dfm.path("data/test/square")).expect("the defects gone");
     dfm.run(&["evaluate", "model.dfm", "data", "--report", "out/run"]).expect_code(0);
-    assert!(page(&dfm).contains("no meaning: no picture with a defect"));
+    for said in ["regions: no meaning: no picture with a defect", "<b>0</b><span>found</span>"] {
+        assert!(page(&dfm).contains(said), "{said}");
+    }
     std::fs::write(dfm.path("data/test/good/broken.png"), b"no picture").expect("a file");
     dfm.run(&["evaluate", "model.dfm", "data", "--report", "out/run"])
         .expect_code(2)

@@ -5,6 +5,7 @@ use std::fs;
 use dfm_tests::datasets::LAYOUTS;
 use dfm_tests::program::Program;
 use dfm_tests::tolerance::assert_close;
+use image::{Rgb, RgbImage};
 use serde_json::Value;
 
 /// A network that runs in a moment.
@@ -38,14 +39,45 @@ fn every_row_is_a_fit_and_an_evaluation() {
     let grid = [&layers[..], &statistics].concat();
     let found = sweep(&dfm, &[&NETWORK[..], &grid].concat(), 0);
     assert_eq!((rows(&found).len(), &found["train"], &found["test"]), (48, &6.into(), &7.into()));
-    for row in rows(&found) {
+    // Of two components a likelihood has a threshold, of all that vary it may not.
+    assert!(agreeing(&dfm, &found, &[]) >= 20);
+}
+
+#[test]
+fn so_it_is_in_tiles_and_in_a_region() {
+    let dfm = program();
+    // Inside is a disc: cells of the finer pool count by themselves.
+    let disc = RgbImage::from_fn(72, 56, |x, y| {
+        let inside = (i64::from(x) - 38).pow(2) + (i64::from(y) - 26).pow(2) < 300;
+        Rgb([if inside { 255 } else { 0 }; 3])
+    });
+    dfm.save("disc.png", &disc);
+    let grid =
+        ["--layer", "layer1,layer1+layer2", "--pool", "2,4", "--pca", "2", "--score", "fre,mahalanobis"];
+    for (fixed, words) in [
+        (&["--tile", "40", "--stride", "24"][..], "--tile 40 --stride 24"),
+        (&["--tile", "40", "--roi", "4,3,66,50"], "--roi 4,3,66,50 --tile 40 --stride 30"),
+        (&["--roi", "disc.png"], "--roi disc.png"),
+    ] {
+        let found = sweep(&dfm, &[&NETWORK[..], &grid, fixed].concat(), 0);
+        assert_eq!(agreeing(&dfm, &found, fixed), 8, "{found}");
+        let table = dfm.run(&[&["sweep", "mvtec", "-q"], &NETWORK[..], &grid, fixed].concat()).out;
+        let first = table.lines().find(|line| line.starts_with("first: ")).expect("a line");
+        assert!(first.ends_with(words), "{first}");
+    }
+}
+
+/// Checks that every row says what a fit and an evaluation do, told the same and what is `fixed`;
+/// how many have figures.
+fn agreeing(dfm: &Program, found: &Value, fixed: &[&str]) -> usize {
+    for row in rows(found) {
         let settings = ["layer", "pool", "pca", "score"];
         let flags: Vec<String> = settings
             .iter()
             .flat_map(|name| [format!("--{name}"), text(row, name).replace('+', ",")])
             .collect();
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let fit = dfm.run(&[&["fit", "mvtec", "-o", "m.dfm"], &NETWORK[..], &flags].concat());
+        let fit = dfm.run(&[&["fit", "mvtec", "-o", "m.dfm"], &NETWORK[..], &flags, fixed].concat());
         if let Some(reason) = row["reason"].as_str() {
             // In the same words.
             fit.expect_code(2).expect_said(&[reason]);
@@ -78,8 +110,7 @@ fn every_row_is_a_fit_and_an_evaluation() {
         assert!((number(&row["model_bytes"]) - bytes).abs() < 2000.0, "{row}: {bytes}");
         assert!(number(&row["feature_seconds"]) > 0.0 && number(&row["fit_seconds"]) > 0.0);
     }
-    // Of two components a likelihood has a threshold, of all that vary it may not.
-    assert!(rows(&found).iter().filter(|row| row["reason"].is_null()).count() >= 20);
+    rows(found).iter().filter(|row| row["reason"].is_null()).count()
 }
 
 #[test]
@@ -130,6 +161,16 @@ fn what_cannot_be_is_a_row_that_says_why() {
     assert_eq!(said(&with(&["--pool", "99"]), 2, &["99"]), (1, 1));
     let memory = with(&["--layer", "layer1", "--max-memory", "32KiB"]);
     assert_eq!(said(&memory, 2, &["13 pictures", "--max-memory", "53.2 kB", "32.8 kB"]), (1, 1));
+    let tiles = with(&["--layer", "layer1", "--max-memory", "64KiB", "--tile", "40"]);
+    assert_eq!(said(&tiles, 2, &["18 tiles of 3 of 13 pictures", "larger tiles", "65.5 kB"]), (1, 1));
+    // Unreadable flags are no row.
+    for (flags, words) in [
+        (&["--tile", "40", "--stride", "41"][..], "every 41"),
+        (&["--stride", "40"], "--tile"),
+        (&["--roi", "none.png"], "none.png"),
+    ] {
+        dfm.run(&[&["sweep", "mvtec"], flags].concat()).expect_code(2).expect_said(&[words]);
+    }
 }
 
 #[test]

@@ -76,13 +76,11 @@ fn tiles_that_cannot_be_are_refused() {
     assert!(error.to_string().contains("mask"), "{error}");
     let empty = TILING.tiles(None, size(0, 9)).unwrap_err();
     assert_eq!(empty, TilingError::Region(RegionError::Empty));
-    let outside = plain()
-        .with_region(Some(Region::rectangle(10, 0, size(70, 60)).unwrap()))
-        .with_tiling(Some(TILING))
-        .prepare_tiles(&pictures::good(0, 72, 60))
-        .unwrap()
-        .next();
-    assert!(matches!(outside, Some(Err(PreprocessError::Region { .. }))));
+    let preprocessor =
+        plain().with_region(Some(Region::rectangle(0, 0, size(76, 60)).unwrap())).with_tiling(Some(TILING));
+    let outside = preprocessor.prepare_tiles(&pictures::good(0, 72, 60)).err();
+    // At once, though tiles of it lie in the picture.
+    assert!(matches!(outside, Some(PreprocessError::Region { .. })), "{outside:?}");
 }
 
 #[test]
@@ -277,6 +275,14 @@ fn the_program_judges_pictures_by_their_tiles() {
     assert_eq!((overlay.width(), overlay.height()), (150, 100));
     // However many threads prepare tiles.
     assert_eq!(run(&["--jobs", "1"]).scores(), judged.scores());
+    // A picture that is too small for the region leaves nothing of itself to the next.
+    fit("part.dfm", &["--tile", "64", "--stride", "48", "--roi", "0,0,150,100"]).expect_code(0);
+    program.save("mixed/0.png", &pictures::defective(22, 120, 100));
+    program.save("mixed/1.png", &large(20));
+    let alone = program.run(&["predict", "part.dfm", "mixed/1.png", "--format", "json"]).scores();
+    let mixed = program.run(&["predict", "part.dfm", "mixed", "--format", "json"]).expect_code(2);
+    assert_eq!(mixed.scores(), alone);
+    mixed.expect_said(&["mixed/0.png", "0,0,150,100"]);
     fit("no.dfm", &["--tile", "64", "--stride", "65"]).expect_code(2).expect_said(&["every 65"]);
     fit("no.dfm", &["--tile", "64", "--calibrate", "leave-one-out"]).expect_code(2).expect_said(&["split"]);
     fit("no.dfm", &["--stride", "65"]).expect_code(2).expect_said(&["--tile"]);

@@ -72,7 +72,7 @@
       recall: found / (found + missed),
       precision: found / (found + alarms),
       alarms: alarms / (alarms + passed),
-      f1: (2 * found) / (2 * found + missed + alarms),
+      f1: found + missed > 0 ? (2 * found) / (2 * found + missed + alarms) : NaN,
     };
     for (const [name, share] of Object.entries(shares)) {
       const output = $(name);

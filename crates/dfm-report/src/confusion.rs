@@ -1,9 +1,9 @@
 //! What a threshold makes of the scores: the one thing that is counted here, because the
 //! reader moves it. The page's script counts the same, and is tested against this.
 
-use crate::report::{Picture, Report, Truth};
+use crate::report::{Picture, PixelCounts, Report, Truth};
 
-/// How many pictures of each truth are called what.
+/// How many pictures, or pixels, of each truth are called what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Confusion {
     /// Defects that are called anomalous.
@@ -66,8 +66,11 @@ pub(crate) const SHARES: [Share; 4] = [
         id: "f1",
         name: "F1",
         meaning: "harmonic mean of recall and precision",
-        without: "no meaning: no defect, and none called one",
-        of: |counts| ratio(2 * counts.found, 2 * counts.found + counts.missed + counts.false_alarms),
+        without: "no meaning: no picture with a defect",
+        of: |counts| {
+            let whole = 2 * counts.found + counts.missed + counts.false_alarms;
+            ratio(2 * counts.found, whole).filter(|_| counts.found + counts.missed > 0)
+        },
     },
 ];
 
@@ -86,6 +89,12 @@ impl Confusion {
             }
         }
         Some(counts)
+    }
+
+    /// Of pixels.
+    pub(crate) fn of_pixels(counts: &PixelCounts) -> Self {
+        let PixelCounts { found, missed, false_alarms, passed, .. } = *counts;
+        Self { found, missed, false_alarms, passed }
     }
 }
 
@@ -157,5 +166,7 @@ mod tests {
         assert_eq!(shares(&Confusion::default()), [None; 4]);
         let none_called = Confusion { missed: 2, passed: 3, ..Confusion::default() };
         assert_eq!(shares(&none_called), [Some(0.0), None, Some(0.0), Some(0.0)]);
+        let good_alone = Confusion { false_alarms: 1, passed: 3, ..Confusion::default() };
+        assert_eq!(shares(&good_alone), [None, Some(0.0), Some(0.25), None]);
     }
 }

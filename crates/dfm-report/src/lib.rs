@@ -36,6 +36,7 @@
 mod base64;
 mod confusion;
 mod error;
+mod figures;
 mod gallery;
 mod number;
 mod page;
@@ -43,9 +44,10 @@ mod plot;
 mod report;
 mod template;
 mod text;
+mod threshold;
 
 pub use error::ReportError;
 pub use report::{
-    Class, Curve, Figure, Group, Image, ImageFormat, Images, MapScale, Measured, Picture, Region, Report,
-    Tick, Truth,
+    Class, Curve, Figure, Group, Image, ImageFormat, Images, Limit, MapScale, Measured, Overlap, Picture,
+    PixelCounts, Region, Report, Tick, Truth,
 };

@@ -15,6 +15,19 @@ pub(crate) fn figure(value: f64) -> String {
     format!("{value:.3}")
 }
 
+/// A number of pixels, its digits in threes, which a narrow space keeps together.
+pub(crate) fn count(value: usize) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + 3 * (digits.len() / 3));
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A share of pictures: as many digits as pictures can give.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}\u{a0}%", 100.0 * share)
@@ -35,5 +48,9 @@ mod tests {
         assert_eq!([0.0, 1.5e-7, 2e12].map(score), ["0.0000", "1.5000e-7", "2.0000e12"]);
         assert_eq!([0.0, 0.000_04, 0.05].map(probability), ["0.000", "4.0e-5", "0.050"]);
         assert_eq!(percent(0.125), "12.5\u{a0}%");
+        assert_eq!(
+            [0, 999, 1000, 23_456_789].map(count),
+            ["0", "999", "1\u{202f}000", "23\u{202f}456\u{202f}789"]
+        );
     }
 }

@@ -5,14 +5,13 @@ use std::io::{self, BufWriter, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::confusion::{Confusion, SHARES};
-use crate::report::{Class, Curve, Figure, Images, Measured, Report, Truth};
+use crate::confusion::Confusion;
+use crate::report::{Curve, Images, Report, Truth};
 use crate::template::{fill, unknown};
 use crate::text::Text;
-use crate::{ReportError, base64, gallery, number, plot};
+use crate::{ReportError, base64, figures, gallery, number, plot, threshold};
 
 const PAGE: &str = include_str!("../assets/page.html");
-const THRESHOLD: &str = include_str!("../assets/threshold.html");
 const STYLE: &str = include_str!("../assets/page.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 
@@ -43,14 +42,18 @@ impl Report {
             "title" => write!(out, "{}", Text(&self.title)),
             "summary" => summary(out, self),
             "facts" => rows(out, &self.facts),
-            "figures" => figures(out, &self.figures),
-            "classes" => classes(out, self),
+            "figures" => figures::write(out, &self.figures),
+            "classes" => figures::classes(out, self),
             "notes" => notes(out, &self.notes),
-            "threshold" => threshold(out, self),
+            "threshold" => threshold::write(out, self),
             "roc" => write!(out, "{}", plot::roc(self)),
-            "roc remarks" => remarks(out, &self.roc),
+            "roc remarks" => self.roc.iter().try_for_each(|curve| remark(out, curve)),
             "precision recall" => write!(out, "{}", plot::precision_recall(self)),
-            "precision recall remarks" => remarks(out, &self.precision_recall),
+            "precision recall remarks" => {
+                self.precision_recall.iter().try_for_each(|curve| remark(out, curve))
+            }
+            "overlap" => write!(out, "{}", plot::overlap(self)),
+            "overlap remarks" => self.overlap.iter().try_for_each(|overlap| remark(out, &overlap.curve)),
             "pictures" => gallery::write(out, self, &mut images),
             "settings" => self.settings.iter().try_for_each(|group| {
                 write!(out, "<div><h3>{}</h3><dl>", Text(&group.title))?;
@@ -106,12 +109,12 @@ fn rows(out: &mut impl Write, rows: &[(String, String)]) -> io::Result<()> {
 }
 
 /// What a plot leaves to be said: which point is the threshold, and why a curve is missing.
-fn remarks(out: &mut impl Write, curves: &[Curve]) -> io::Result<()> {
-    curves.iter().try_for_each(|curve| match &curve.points {
+fn remark(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
+    match &curve.points {
         Ok(_) if curve.of_pictures => write!(out, " The ringed point is the threshold."),
         Ok(_) => Ok(()),
         Err(reason) => write!(out, "<br><i>{}: no meaning: {}</i>", Text(&curve.name), Text(reason)),
-    })
+    }
 }
 
 fn notes(out: &mut impl Write, notes: &[String]) -> io::Result<()> {
@@ -123,139 +126,14 @@ fn notes(out: &mut impl Write, notes: &[String]) -> io::Result<()> {
     write!(out, "</ul></div>")
 }
 
-fn figures(out: &mut impl Write, figures: &[Figure]) -> io::Result<()> {
-    if figures.is_empty() {
-        return write!(out, "<p>Nothing was measured.</p>");
-    }
-    write!(out, "<dl class=\"figures\">")?;
-    for figure in figures {
-        write!(out, "<div><dt>{}</dt>", Text(&figure.name))?;
-        match &figure.value {
-            Ok(measured) => {
-                write!(out, "<dd><b>{}</b>", number::figure(measured.value))?;
-                match measured.interval {
-                    Some([low, high]) => write!(
-                        out,
-                        "<span>95 % interval {} to {}</span>",
-                        number::figure(low),
-                        number::figure(high)
-                    )?,
-                    None => write!(out, "<span>no interval</span>")?,
-                }
-                write!(out, "{}</dd>", scale(measured))?;
-            }
-            Err(reason) => write!(out, "<dd class=\"without\">no meaning: {}</dd>", Text(reason))?,
-        }
-        write!(out, "</div>")?;
-    }
-    write!(out, "</dl>")
-}
-
-/// A value and its interval on a scale from 0 to 1.
-fn scale(measured: &Measured) -> String {
-    let x = |value: f64| 2.0 + 196.0 * value;
-    let mut body = format!("<path class=\"axis\" d=\"M{} 7H{}", x(0.0), x(1.0));
-    for tenths in 0..=10_u8 {
-        let reach = if tenths % 5 == 0 { 5 } else { 2 };
-        body += &format!("M{:.1} {}V7", x(f64::from(tenths) / 10.0), 7 - reach);
-    }
-    body += "\"/>";
-    if let Some([low, high]) = measured.interval {
-        body += &format!("<path class=\"interval\" d=\"M{:.1} 7H{:.1}\"/>", x(low), x(high));
-    }
-    body += &format!("<path class=\"value\" d=\"M{:.1} 1V12\"/>", x(measured.value));
-    format!("<svg class=\"scale\" viewBox=\"0 0 200 12\" aria-hidden=\"true\">{body}</svg>")
-}
-
-/// The table of classes: what is called anomalous moves with the threshold.
-fn classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let Some(first) = report.classes.first() else { return Ok(()) };
-    write!(
-        out,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures by class\"><table \
-         class=\"classes\"><caption>By class</caption><thead><tr><th scope=\"col\">class</th><th \
-         scope=\"col\">pictures</th><th scope=\"col\">called anomalous</th>"
-    )?;
-    for figure in &first.figures {
-        write!(out, "<th scope=\"col\">{}</th>", Text(&figure.name))?;
-    }
-    write!(out, "</tr></thead><tbody>")?;
-    report.classes.iter().try_for_each(|class| row_of_class(out, report, class))?;
-    write!(out, "</tbody></table></div>")
-}
-
-fn row_of_class(out: &mut impl Write, report: &Report, class: &Class) -> io::Result<()> {
-    let own = || report.pictures.iter().filter(|picture| picture.class == class.name);
-    let called = report.threshold.map(|threshold| own().filter(|picture| picture.score >= threshold).count());
-    write!(
-        out,
-        "<tr data-class=\"{0}\"><th scope=\"row\">{0}</th><td>{1}</td><td class=\"called\">{2}</td>",
-        Text(&class.name),
-        own().count(),
-        called.map_or_else(|| "–".to_owned(), |called| called.to_string())
-    )?;
-    for figure in &class.figures {
-        match &figure.value {
-            Ok(Measured { value, interval: Some([low, high]) }) => write!(
-                out,
-                "<td>{} <span>{}–{}</span></td>",
-                number::figure(*value),
-                number::figure(*low),
-                number::figure(*high)
-            )?,
-            Ok(measured) => write!(out, "<td>{}</td>", number::figure(measured.value))?,
-            Err(reason) => write!(out, "<td class=\"without\">{}</td>", Text(reason))?,
-        }
-    }
-    write!(out, "</tr>")
-}
-
-fn threshold(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    if report.pictures.is_empty() {
-        return write!(out, "<p>No picture was judged, so there is nothing to divide.</p>");
-    }
-    let counts = Confusion::of(report);
-    let count = |of: fn(&Confusion) -> usize| {
-        counts.as_ref().map_or_else(|| "–".to_owned(), |counts| of(counts).to_string())
-    };
-    fill(out, THRESHOLD, |out, name| {
-        match name {
-        "origin" => match report.threshold {
-            Some(threshold) => {
-                write!(out, "The evaluation’s is {}; move it to see what another does.", number::score(threshold))
-            }
-            None => write!(out, "The evaluation has none; move the slider to try one."),
-        },
-        "reset" => match report.threshold {
-            Some(threshold) => write!(out, "back to {}", number::score(threshold)),
-            None => write!(out, "back to none"),
-        },
-        "histogram" => write!(out, "{}", plot::histogram(report)),
-        "found" => write!(out, "{}", count(|counts| counts.found)),
-        "missed" => write!(out, "{}", count(|counts| counts.missed)),
-        "false alarms" => write!(out, "{}", count(|counts| counts.false_alarms)),
-        "passed" => write!(out, "{}", count(|counts| counts.passed)),
-        "shares" => SHARES.iter().try_for_each(|share| {
-            let value = match &counts {
-                Some(counts) => (share.of)(counts).map_or_else(|| share.without.to_owned(), number::percent),
-                None => "no threshold".to_owned(),
-            };
-            write!(
-                out,
-                "<div><dt>{}</dt><dd><output id=\"{}\" data-without=\"{}\">{value}</output><span>{}</span></dd></div>",
-                share.name, share.id, share.without, share.meaning
-            )
-        }),
-        other => unknown(other),
-    }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plot::tests::of;
-    use crate::report::{Curve, Group, Image, ImageFormat, MapScale, Region, Tick};
+    use crate::report::{
+        Class, Figure, Group, Image, ImageFormat, Limit, MapScale, Measured, Overlap, PixelCounts, Region,
+        Tick,
+    };
 
     /// The page, and the order in which pictures were asked for.
     fn page(report: &Report) -> (String, Vec<usize>) {
@@ -288,7 +166,7 @@ mod tests {
         let (page, asked) = page(&report);
         for said in [
             "<b>2 of 3 defects found</b> and <b>1 of 2 good pictures called anomalous</b>",
-            "<b>0.500</b><span>95 % interval 0.250 to 0.750</span>",
+            "<b>0.500</b><span>95 %: 0.250 to 0.750</span>",
             "<dd class=\"without\">no meaning: no picture with a defect</dd>",
             "<i>pictures: no meaning: no picture with a defect</i>",
             "<output id=\"found\">2</output>",
@@ -328,6 +206,32 @@ mod tests {
     }
 
     #[test]
+    fn pixels_are_counted_with_the_shares_that_have_a_meaning() {
+        let mut report = of(&[1.0], &[2.0], None);
+        assert!(!page(&report).0.contains("Pixels at the pixel threshold"));
+        let counts = PixelCounts {
+            threshold: 6.25,
+            found: 12_000,
+            missed: 4_000,
+            false_alarms: 3_000,
+            passed: 97_000,
+        };
+        for (counts, said) in [
+            (counts, "<b>12\u{202f}000</b><span>found, 75.0\u{a0}%</span>"),
+            (counts, "<b>3\u{202f}000</b><span>false alarms, 3.0\u{a0}%</span>"),
+            (counts, "80.0\u{a0}% of what is called anomalous is marked in the masks; F1 is 77.4\u{a0}%."),
+            (PixelCounts { found: 0, missed: 0, ..counts }, "<b>0</b><span>found</span>"),
+            (PixelCounts { found: 0, missed: 0, ..counts }, "F1 has no meaning."),
+            (PixelCounts { found: 0, false_alarms: 0, ..counts }, "called anomalous; F1 is 0.0\u{a0}%."),
+        ] {
+            report.pixels = Some(counts);
+            let (page, _) = page(&report);
+            assert!(page.contains(said), "{said}");
+            assert!(page.contains("<caption>Pixels at the pixel threshold, 6.2500</caption>"));
+        }
+    }
+
+    #[test]
     fn whatever_is_missing_is_said() {
         for (report, said) in [
             (of(&[], &[], Some(1.0)), "No picture was judged."),
@@ -363,6 +267,8 @@ mod tests {
         }
         report.roc[0].name = text();
         report.precision_recall.push(Curve { points: Err(text()), ..report.roc[0].clone() });
+        let curve = report.precision_recall[0].clone();
+        report.overlap = Some(Overlap { curve, limits: vec![Limit { to: 0.3, area: None }] });
         let (page, _) = page(&report);
         assert!(!page.contains("<x") && !page.contains("a=\"'"), "markup got through");
         assert_eq!((page.matches("</script>").count(), page.matches("</style>").count()), (1, 1));
@@ -374,7 +280,16 @@ mod tests {
     #[test]
     fn a_number_that_cannot_be_drawn_is_refused_before_anything_is_written() {
         let good = with_figures(of(&[1.0], &[2.0], Some(1.5)));
-        let broken: [(&str, Breaks); 7] = [
+        let broken: [(&str, Breaks); 9] = [
+            ("pixel threshold", |report| {
+                let counts =
+                    PixelCounts { threshold: f64::NAN, found: 1, missed: 1, false_alarms: 1, passed: 1 };
+                report.pixels = Some(counts);
+            }),
+            ("limit of the overlap", |report| {
+                let limits = vec![Limit { to: 1.5, area: None }];
+                report.overlap = Some(Overlap { curve: report.roc[0].clone(), limits });
+            }),
             ("peak of a region of 1.png", |report| {
                 let region = Region { corner: [0; 2], size: [1; 2], area: 1, peak: f64::NAN };
                 report.pictures[0].regions.push(region);

@@ -17,10 +17,14 @@ pub struct Report {
     pub roc: Vec<Curve>,
     /// Precision–recall curves: recall, then precision.
     pub precision_recall: Vec<Curve>,
+    /// Per-region overlap.
+    pub overlap: Option<Overlap>,
     /// Figures by class. Every class has the same ones, in the same order.
     pub classes: Vec<Class>,
     /// The raw score from which a picture is called anomalous, if there is one.
     pub threshold: Option<f64>,
+    /// What the pixel threshold makes of pixels, if there is one.
+    pub pixels: Option<PixelCounts>,
     /// What the colours of all maps mean, if they mean the same.
     pub map_scale: Option<MapScale>,
     /// The pictures that were judged, in any order.
@@ -58,6 +62,40 @@ pub struct Curve {
     pub points: Result<Vec<[f64; 2]>, String>,
     /// The area below it.
     pub area: Option<f64>,
+}
+
+/// How much of a marked region is found, beside the false alarms that it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overlap {
+    /// The share of false positives among pixels, then the mean share of a region that is found,
+    /// both rising.
+    pub curve: Curve,
+    /// Where the areas below it end.
+    pub limits: Vec<Limit>,
+}
+
+/// The area below a curve up to a limit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// The share of false positives at which it ends.
+    pub to: f64,
+    /// The area, as a share of the largest possible.
+    pub area: Option<f64>,
+}
+
+/// How many pixels of known truth are called what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PixelCounts {
+    /// The value of a map from which a pixel is called anomalous.
+    pub threshold: f64,
+    /// Marked, and called anomalous.
+    pub found: usize,
+    /// Marked, and not called so.
+    pub missed: usize,
+    /// Not marked, but called anomalous.
+    pub false_alarms: usize,
+    /// Neither.
+    pub passed: usize,
 }
 
 /// What is known of one class by itself.
@@ -207,12 +245,20 @@ impl Report {
         for tick in self.map_scale.iter().flat_map(|scale| &scale.ticks) {
             in_unit_interval("a level of the map's colours", tick.level)?;
         }
-        for (kind, curves) in [("ROC", &self.roc), ("precision–recall", &self.precision_recall)] {
-            for curve in curves {
-                let name = format!("the {kind} curve of {}", curve.name);
-                let coordinates = curve.points.iter().flatten().flatten().copied();
-                coordinates.chain(curve.area).try_for_each(|value| in_unit_interval(&name, value))?;
-            }
+        if let Some(pixels) = &self.pixels {
+            finite("the pixel threshold", pixels.threshold)?;
+        }
+        let roc = self.roc.iter().map(|curve| ("ROC", curve));
+        let precision_recall = self.precision_recall.iter().map(|curve| ("precision–recall", curve));
+        let overlap = self.overlap.iter().map(|overlap| ("per-region overlap", &overlap.curve));
+        for (kind, curve) in roc.chain(precision_recall).chain(overlap) {
+            let name = format!("the {kind} curve of {}", curve.name);
+            let coordinates = curve.points.iter().flatten().flatten().copied();
+            coordinates.chain(curve.area).try_for_each(|value| in_unit_interval(&name, value))?;
+        }
+        for limit in self.overlap.iter().flat_map(|overlap| &overlap.limits) {
+            let values = std::iter::once(limit.to).chain(limit.area);
+            values.into_iter().try_for_each(|value| in_unit_interval("a limit of the overlap", value))?;
         }
         Ok(())
     }

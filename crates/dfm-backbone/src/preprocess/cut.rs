@@ -19,15 +19,7 @@ pub(super) fn cut<'p>(
 ) -> Result<Cow<'p, RgbImage>, PreprocessError> {
     let Some(region) = region else { return Ok(Cow::Borrowed(picture)) };
     let ([left, top], PictureSize { width, height }) = (region.corner(), region.size());
-    let size = PictureSize { width: picture.width(), height: picture.height() };
-    let fits = match region.picture_size() {
-        Some(expected) => size == expected,
-        None => left + width <= size.width && top + height <= size.height,
-    };
-    if !fits {
-        let PictureSize { width, height } = size;
-        return Err(PreprocessError::Region { region: region.to_string(), width, height });
-    }
+    check(region, PictureSize { width: picture.width(), height: picture.height() })?;
     let mut part = RgbImage::from_pixel(width, height, Rgb(normalise::mean_colour(contract)));
     let pixels: &mut [u8] = &mut part;
     for [y, from, to] in region.pieces() {
@@ -36,6 +28,17 @@ pub(super) fn cut<'p>(
         pixels[target].copy_from_slice(&picture.as_raw()[source]);
     }
     Ok(Cow::Owned(part))
+}
+
+/// Whether `region` is one of a picture of `size`.
+pub(super) fn check(region: &Region, size: PictureSize) -> Result<(), PreprocessError> {
+    let ([left, top], part) = (region.corner(), region.size());
+    let fits = match region.picture_size() {
+        Some(expected) => size == expected,
+        None => left + part.width <= size.width && top + part.height <= size.height,
+    };
+    let PictureSize { width, height } = size;
+    if fits { Ok(()) } else { Err(PreprocessError::Region { region: region.to_string(), width, height }) }
 }
 
 /// Where the bytes of columns `from` up to `to` of row `y` lie.

@@ -163,6 +163,10 @@ impl Preprocessor {
         PreprocessError,
     > {
         let size = PictureSize { width: picture.width(), height: picture.height() };
+        // Before any tile is there: some may lie in the picture.
+        if let Some(region) = self.region() {
+            cut::check(region, size)?;
+        }
         let parts = match self.tiling {
             Some(tiling) => {
                 let tiles = tiling.tiles(self.region(), size)?;

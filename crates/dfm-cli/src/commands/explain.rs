@@ -23,7 +23,7 @@ pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<O
     let mut tiles = Tiles::default();
     in_batches(&model, &paths, jobs, messages, |places, pictures| {
         for (place, explained) in places.iter().zip(each(&explainer, pictures)) {
-            tiles.push(explained);
+            tiles.push(place.index, explained);
             if !place.last {
                 continue;
             }

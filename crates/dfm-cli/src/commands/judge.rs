@@ -39,7 +39,7 @@ pub(super) fn judge(
         for ((place, picture), prediction) in
             places.iter().zip(pictures).zip(predict_each(model, pictures, options))
         {
-            tiles.push(prediction);
+            tiles.push(place.index, prediction);
             if !place.last {
                 continue;
             }
@@ -59,28 +59,36 @@ pub(super) fn judge(
 
 /// What was found of the tiles of one picture so far: one error spoils it. A picture in one
 /// piece is its only tile.
-pub(super) struct Tiles<T>(Result<Vec<T>, DfmError>);
+pub(super) struct Tiles<T> {
+    /// Place of the picture in the list of paths.
+    index: usize,
+    found: Result<Vec<T>, DfmError>,
+}
 
 impl<T> Default for Tiles<T> {
     fn default() -> Self {
-        Self(Ok(Vec::new()))
+        Self { index: 0, found: Ok(Vec::new()) }
     }
 }
 
 impl<T> Tiles<T> {
-    /// Adds what was found of the next.
-    pub(super) fn push(&mut self, found: Result<T, DfmError>) {
-        if let Ok(tiles) = &mut self.0 {
+    /// Adds what was found of the next, which is one of picture `index`. What is left of a picture
+    /// whose other tiles never came is forgotten.
+    pub(super) fn push(&mut self, index: usize, found: Result<T, DfmError>) {
+        if index != self.index {
+            *self = Self { index, found: Ok(Vec::new()) };
+        }
+        if let Ok(tiles) = &mut self.found {
             match found {
                 Ok(tile) => tiles.push(tile),
-                Err(error) => self.0 = Err(error),
+                Err(error) => self.found = Err(error),
             }
         }
     }
 
     /// All of them, after the last; then there is none.
     pub(super) fn take(&mut self) -> Result<Vec<T>, DfmError> {
-        std::mem::take(self).0
+        std::mem::replace(&mut self.found, Ok(Vec::new()))
     }
 }
 
@@ -145,5 +153,24 @@ fn predict_each(
             };
             pictures.iter().map(one).collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_of_a_picture_that_never_ended_are_not_those_of_the_next() {
+        let mut tiles = Tiles::default();
+        tiles.push(0, Ok('a'));
+        tiles.push(2, Ok('b'));
+        tiles.push(2, Ok('c'));
+        assert_eq!(tiles.take().unwrap(), ['b', 'c']);
+        tiles.push(3, Err(DfmError::NotCalibrated));
+        tiles.push(3, Ok('d'));
+        assert!(tiles.take().is_err());
+        tiles.push(4, Ok('e'));
+        assert_eq!(tiles.take().unwrap(), ['e']);
     }
 }

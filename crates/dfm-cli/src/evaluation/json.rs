@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dfm_core::metrics::{
-    BestF1, BootstrapParams, ConfusionMatrix, ImageFigures, PicturePixels, PixelFigures,
+    BestF1, BootstrapParams, ConfusionMatrix, Figure, ImageFigures, PicturePixels, PixelFigures,
     PrecisionRecallPoint, RocPoint,
 };
 use dfm_core::{Label, MapRegion};
@@ -124,6 +124,8 @@ pub(crate) struct Curves {
     pub(crate) pixel_roc: Vec<[f64; 2]>,
     /// `[false positive rate, mean overlap of regions]`.
     pub(crate) pixel_pro: Vec<[f64; 2]>,
+    /// `[recall, precision]` of pixels.
+    pub(crate) pixel_precision_recall: Vec<[f64; 2]>,
 }
 
 /// One line of `predictions.jsonl`.
@@ -160,7 +162,7 @@ pub(crate) struct PictureLine {
 impl Evaluation {
     /// Of `evaluated`, without curves.
     pub(crate) fn new(evaluated: &Evaluated, settings: Settings) -> Self {
-        let value = |figure: Option<dfm_core::metrics::Figure>| figure.map(|figure| figure.value);
+        let value = |figure: Option<Figure>| figure.map(|figure| figure.value);
         let mut classes = BTreeMap::new();
         for picture in &evaluated.pictures {
             classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
@@ -192,6 +194,12 @@ impl Evaluation {
         }
     }
 
+    /// F1 of pixels at the pixel threshold.
+    pub(crate) fn pixel_f1(&self) -> Option<Figure> {
+        let value = self.pixel_confusion?.f1()?;
+        Some(Figure { value, low: None, high: None, bound: 0.0 })
+    }
+
     /// The same with what figures are drawn from.
     pub(crate) fn with_curves(self, evaluated: &Evaluated) -> Self {
         let curves = Curves {
@@ -199,6 +207,7 @@ impl Evaluation {
             image_precision_recall: evaluated.precision_recall.clone(),
             pixel_roc: evaluated.pixel.roc.clone(),
             pixel_pro: evaluated.pixel.pro.clone(),
+            pixel_precision_recall: evaluated.pixel.precision_recall.clone(),
         };
         Self { curves: Some(curves), ..self }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Evaluated {
     pub(crate) threshold: Option<f64>,
     /// How values of its maps are read.
     pub(crate) scale: MapScale,
+    /// Pictures with a map.
+    pub(crate) maps: usize,
     /// What it makes of each class.
     pub(crate) confusion: Option<ConfusionMatrix>,
     /// What the pixel threshold makes of all pixels with a known truth; `None` without one, or

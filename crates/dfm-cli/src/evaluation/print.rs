@@ -87,13 +87,11 @@ fn figures(evaluation: &Evaluation) -> Table {
         ("95 %", Align::Left),
     ]);
     let (image, pixel) = (evaluation.image, evaluation.pixel);
-    let pixel_f1 = evaluation.pixel_confusion.and_then(|confusion| confusion.f1());
-    let pixel_f1 = pixel_f1.map(|value| Figure { value, low: None, high: None, bound: 0.0 });
     for (name, image, pixel) in [
         ("AUROC", image.auroc, pixel.auroc),
         ("average precision", image.average_precision, pixel.average_precision),
         ("best F1", image.best_f1, pixel.best_f1),
-        ("F1 at the threshold", image.f1, pixel_f1),
+        ("F1 at the threshold", image.f1, evaluation.pixel_f1()),
         ("AUPRO to 30 %", None, pixel.aupro_30),
         ("AUPRO to 5 %", None, pixel.aupro_5),
         ("AUPIMO", None, pixel.aupimo),

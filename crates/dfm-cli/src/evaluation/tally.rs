@@ -25,6 +25,7 @@ pub(crate) struct Tally<'a> {
     pixel_confusion: Option<ConfusionMatrix>,
     /// Which of `pictures` each map in `pixels` belongs to.
     mapped: Vec<usize>,
+    maps: usize,
     without_mask: usize,
 }
 
@@ -44,6 +45,7 @@ impl<'a> Tally<'a> {
             pixels,
             pixel_confusion: None,
             mapped: Vec::new(),
+            maps: 0,
             without_mask: 0,
         }
     }
@@ -62,6 +64,7 @@ impl<'a> Tally<'a> {
                 true => self.defects.binary_search(&labelled.class).ok(),
                 false => None,
             };
+            self.maps += usize::from(judged.prediction.map.is_some());
             match counts {
                 Ok(Some(Counts { by_score, confusion })) => {
                     if let Some(confusion) = confusion {
@@ -126,6 +129,7 @@ impl<'a> Tally<'a> {
             defects: self.defects,
             threshold,
             scale: self.scale,
+            maps: self.maps,
             pixel,
             bootstrap,
             errors,

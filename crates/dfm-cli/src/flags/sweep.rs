@@ -49,6 +49,16 @@ pub(crate) struct SweepFlags {
     /// How pictures of another aspect come to that size: stretch, mirror, letterbox or crop
     #[arg(long, default_value = "mirror", value_name = "HOW")]
     pub(crate) resize: Resize,
+    /// The part of every picture that counts, for every setting: X,Y,W,H in pixels, or a mask
+    /// picture of the pictures' size, white inside
+    #[arg(long, value_name = "X,Y,W,H|MASK.png")]
+    pub(crate) roi: Option<String>,
+    /// Cut pictures into tiles of so many pixels a side, for every setting, as `dfm fit` does
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) tile: Option<u32>,
+    /// The most pixels from one tile to the next; three quarters of a tile unless given
+    #[arg(long, value_name = "PIXELS", requires = "tile")]
+    pub(crate) stride: Option<u32>,
     /// Seed of random weights
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use dfm_core::metrics::{Figure, ImageFigures, PixelFigures};
+use dfm_core::metrics::{AUPRO_LIMITS, Figure, ImageFigures, PixelFigures};
 use dfm_core::{Label, MapRegion};
-use dfm_report::{Class, Curve, Group, MapScale, Measured, Picture, Region, Report, Tick, Truth};
+use dfm_report::{
+    Class, Curve, Group, Limit, MapScale, Measured, Overlap, Picture, PixelCounts, Region, Report, Tick,
+    Truth,
+};
 use serde_json::Value;
 
 use super::gallery::Gallery;
@@ -38,22 +41,25 @@ pub(crate) fn write(
 fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
     let settings = &evaluation.settings;
     let reasons = Reasons::new(evaluated);
-    let ranked = |points: Vec<[f64; 2]>, figure: Option<Figure>| Curve {
+    let of_pictures = |points: Vec<[f64; 2]>, figure: Option<Figure>| Curve {
         name: "pictures".to_owned(),
         of_pictures: true,
         points: drawn(points, reasons.image),
-        area: figure.map(|figure| share(figure.value)),
+        area: area(figure),
     };
+    let of_pixels = |name: &str, points: &[[f64; 2]], figure: Option<Figure>| Curve {
+        name: name.to_owned(),
+        of_pictures: false,
+        points: drawn(points.to_vec(), reasons.pixel),
+        area: area(figure),
+    };
+    let (image, pixel, pixel_curves) = (&evaluation.image, &evaluation.pixel, &evaluated.pixel);
     let roc = evaluated.roc.iter().map(|point| [point.false_positive_rate, point.true_positive_rate]);
     let precision = evaluated.precision_recall.iter().map(|point| [point.recall, point.precision]);
-    let pixels = Curve {
-        name: "pixels".to_owned(),
-        of_pictures: false,
-        points: drawn(evaluated.pixel.roc.clone(), reasons.pixel),
-        area: evaluation.pixel.auroc.map(|figure| share(figure.value)),
-    };
-    let mut headline = image_figures(&evaluation.image, &reasons);
-    headline.extend(pixel_figures(&evaluation.pixel, &reasons));
+    let aupro = [pixel.aupro_30, pixel.aupro_5];
+    let limits = AUPRO_LIMITS.into_iter().zip(aupro).map(|(to, figure)| Limit { to, area: area(figure) });
+    let mut headline = image_figures(image, &reasons);
+    headline.extend(pixel_figures(evaluation, &reasons));
     let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
     Report {
         title: name(&settings.dataset).unwrap_or_else(|| settings.dataset.clone()),
@@ -63,10 +69,29 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
         ]),
         notes: notes(evaluation).into_iter().chain(verdicts_apart(evaluated)).collect(),
         figures: headline,
-        roc: vec![ranked(roc.collect(), evaluation.image.auroc), pixels],
-        precision_recall: vec![ranked(precision.collect(), evaluation.image.average_precision)],
+        roc: vec![
+            of_pictures(roc.collect(), image.auroc),
+            of_pixels("pixels", &pixel_curves.roc, pixel.auroc),
+        ],
+        precision_recall: vec![
+            of_pictures(precision.collect(), image.average_precision),
+            of_pixels("pixels", &pixel_curves.precision_recall, pixel.average_precision),
+        ],
+        overlap: Some(Overlap {
+            curve: of_pixels("regions", &pixel_curves.pro, None),
+            limits: limits.collect(),
+        }),
         classes: classes(evaluation, &reasons),
         threshold: evaluated.threshold,
+        pixels: evaluation.pixel_threshold.zip(evaluation.pixel_confusion).map(|(threshold, counts)| {
+            PixelCounts {
+                threshold,
+                found: counts.true_positives,
+                missed: counts.false_negatives,
+                false_alarms: counts.false_positives,
+                passed: counts.true_negatives,
+            }
+        }),
         map_scale: map_scale(evaluated),
         pictures: evaluated
             .pictures
@@ -91,7 +116,7 @@ fn region(region: &MapRegion) -> Region {
 
 /// What colours mean, if there are maps and all have one scale.
 fn map_scale(evaluated: &Evaluated) -> Option<MapScale> {
-    if evaluated.pixel.pictures.is_empty() && evaluated.without_mask == 0 {
+    if evaluated.maps == 0 {
         return None;
     }
     let ticks = evaluated.scale.ticks()?.into_iter().map(|tick| Tick {
@@ -124,6 +149,7 @@ struct Reasons {
     pixel: &'static str,
     aupimo: &'static str,
     at_threshold: &'static str,
+    at_pixel_threshold: &'static str,
 }
 
 impl Reasons {
@@ -136,12 +162,21 @@ impl Reasons {
             _ => "nothing to rank",
         };
         let masked = evaluated.pictures.iter().any(|picture| picture.pixels.is_some());
-        let pixel = if defects > 0 && !masked { "no map, or no mask that marks a defect" } else { image };
+        let pixel = match (evaluated.maps, defects) {
+            (_, 0) => image,
+            (0, _) => "this score has no map",
+            _ if !masked => "no mask that marks a defect",
+            _ => "nothing to rank",
+        };
         Self {
             image,
             pixel,
             aupimo: if evaluated.pixel.figures.auroc.is_some() { "too few good pixels" } else { pixel },
             at_threshold: if evaluated.threshold.is_none() { "no threshold" } else { image },
+            at_pixel_threshold: match evaluated.scale.pixel_threshold {
+                None if evaluated.maps > 0 => "no pixel threshold",
+                _ => pixel,
+            },
         }
     }
 }
@@ -155,11 +190,13 @@ fn image_figures(figures: &ImageFigures, reasons: &Reasons) -> Vec<dfm_report::F
     ]
 }
 
-fn pixel_figures(figures: &PixelFigures, reasons: &Reasons) -> Vec<dfm_report::Figure> {
+fn pixel_figures(evaluation: &Evaluation, reasons: &Reasons) -> Vec<dfm_report::Figure> {
+    let figures: &PixelFigures = &evaluation.pixel;
     vec![
         figure("pixel AUROC", figures.auroc, reasons.pixel),
         figure("pixel average precision", figures.average_precision, reasons.pixel),
         figure("pixel F1, best", figures.best_f1, reasons.pixel),
+        figure("pixel F1 at the threshold", evaluation.pixel_f1(), reasons.at_pixel_threshold),
         figure("AUPRO to 30 %", figures.aupro_30, reasons.pixel),
         figure("AUPRO to 5 %", figures.aupro_5, reasons.pixel),
         figure("AUPIMO", figures.aupimo, reasons.aupimo),
@@ -172,6 +209,11 @@ fn figure(name: &str, figure: Option<Figure>, without: &str) -> dfm_report::Figu
         interval: figure.low.zip(figure.high).map(|(low, high)| [share(low), share(high)]),
     });
     dfm_report::Figure { name: name.to_owned(), value: value.ok_or_else(|| without.to_owned()) }
+}
+
+/// The area below a curve.
+fn area(figure: Option<Figure>) -> Option<f64> {
+    figure.map(|figure| share(figure.value))
 }
 
 /// Sums of many shares may pass 1 by their rounding.
@@ -187,7 +229,9 @@ fn drawn(points: Vec<[f64; 2]>, without: &str) -> Result<Vec<[f64; 2]>, String> 
 }
 
 fn classes(evaluation: &Evaluation, reasons: &Reasons) -> Vec<Class> {
-    let good = Reasons { image: "–", pixel: "–", aupimo: "–", at_threshold: "–" };
+    let none = "–";
+    let good =
+        Reasons { image: none, pixel: none, aupimo: none, at_threshold: none, at_pixel_threshold: none };
     let classes = evaluation.classes.iter().map(|(name, class)| {
         let reasons = if name == GOOD { &good } else { reasons };
         let (image, pixel) = (class.image.unwrap_or_default(), class.pixel.unwrap_or_default());

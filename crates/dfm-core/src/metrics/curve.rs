@@ -101,6 +101,72 @@ pub(super) fn thinned(steps: &[(u32, Mass)], of: fn(&Mass) -> [f64; 2]) -> Vec<[
     points
 }
 
+/// The `[recall, precision]` that `steps` reach, recall rising, from the largest scores down, with
+/// a point wherever either has gone a 256th of its way; empty where a class is missing.
+///
+/// Precision moves by no more than the share that is new among the pixels taken, so that points
+/// grow with the logarithm of the pixels and not with the bins.
+pub(super) fn thinned_precision_recall(steps: &[(u32, Mass)]) -> Vec<[f64; 2]> {
+    let sum = |of: fn(&Mass) -> f64| steps.iter().map(|(_, mass)| of(mass)).sum::<f64>();
+    let (anomalous, normal) = (sum(|mass| mass.anomalous), sum(|mass| mass.normal));
+    if anomalous <= 0.0 || normal <= 0.0 {
+        return Vec::new();
+    }
+    let (mut found, mut taken) = (0.0, 0.0);
+    let mut points: Vec<[f64; 2]> = Vec::new();
+    for (place, (_, mass)) in steps.iter().enumerate() {
+        found += mass.anomalous;
+        taken += mass.anomalous + mass.normal;
+        let point = [found / anomalous, found / taken];
+        let far = |last: &[f64; 2]| {
+            (point[0] - last[0]).max((point[1] - last[1]).abs()) >= 1.0 / STEPS || place + 1 == steps.len()
+        };
+        if points.last().is_none_or(far) {
+            points.push(point);
+        }
+    }
+    points
+}
+
 fn totals(groups: &[(f64, [f64; 2])]) -> [f64; 2] {
     groups.iter().fold([0.0, 0.0], |sum, (_, group)| [sum[0] + group[0], sum[1] + group[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_and_recall_are_thinned_without_a_leap() {
+        // One pixel a bin; the first thousand are anomalous, then every second, every third, ….
+        let anomalous = |place: u32| place.is_multiple_of(1 + place / 1000);
+        let pixel = |place: u32| Mass {
+            normal: f64::from(u8::from(!anomalous(place))),
+            anomalous: f64::from(u8::from(anomalous(place))),
+            ..Mass::default()
+        };
+        let count = 40_000;
+        let steps: Vec<(u32, Mass)> = (0..count).map(|place| (count - place, pixel(place))).collect();
+        let scores: Vec<f64> = steps.iter().map(|(bin, _)| f64::from(*bin)).collect();
+        let labels: Vec<bool> = (0..count).map(anomalous).collect();
+        let exact = precision_recall_curve(&scores, &labels);
+        let thinned = thinned_precision_recall(&steps);
+        let mut kept = thinned.iter();
+        let mut last = [f64::NAN; 2];
+        for point in exact {
+            let point = [point.recall, point.precision];
+            // The same whole numbers, divided.
+            if kept.as_slice().first() == Some(&point) {
+                kept.next();
+                last = point;
+            }
+            assert!(point[0] - last[0] < 1.0 / STEPS && (point[1] - last[1]).abs() < 1.0 / STEPS);
+        }
+        assert_eq!(kept.len(), 0, "points that the curve does not have");
+        assert_eq!(thinned.last().map(|point| point[0]), Some(1.0));
+        assert!(thinned.len() < 1500, "{} points", thinned.len());
+        assert!(
+            thinned_precision_recall(&steps[..900]).is_empty() && thinned_precision_recall(&[]).is_empty()
+        );
+    }
 }

@@ -26,7 +26,7 @@ pub use compare::{Difference, PairedFigures, PairedPicture, paired_figures};
 pub use counts::MapCounts;
 pub use curve::{PrecisionRecallPoint, RocPoint, precision_recall_curve, roc_curve};
 pub use image::{ImageEvaluation, ImageFigures, evaluate_images};
-pub use pixel::{PicturePixels, PixelEvaluation, PixelFigures, PixelTally};
+pub use pixel::{AUPRO_LIMITS, PicturePixels, PixelEvaluation, PixelFigures, PixelTally};
 pub use ranking::{BestF1, ConfusionMatrix, auroc, average_precision, best_f1};
 
 /// A figure and what is known of it.

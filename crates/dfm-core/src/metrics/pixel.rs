@@ -12,7 +12,7 @@ use super::{BestF1, Figure, curve};
 
 /// Shares of false positives at which AUPRO ends: MVTec's, and the one for defects that must
 /// not drown in false alarms.
-const AUPRO_LIMITS: [f64; 2] = [0.3, 0.05];
+pub const AUPRO_LIMITS: [f64; 2] = [0.3, 0.05];
 /// The shares of good pictures' pixels between which AUPIMO is taken.
 const AUPIMO_WINDOW: [f64; 2] = [1e-5, 1e-4];
 
@@ -71,6 +71,8 @@ pub struct PixelEvaluation {
     pub roc: Vec<[f64; 2]>,
     /// `[share of false positives, mean overlap of regions]`, rising, thinned.
     pub pro: Vec<[f64; 2]>,
+    /// `[recall, precision]`, recall rising, thinned.
+    pub precision_recall: Vec<[f64; 2]>,
 }
 
 /// The pixels of any number of pictures.
@@ -181,6 +183,7 @@ impl PixelTally {
             pictures: self.each_picture(&all),
             roc: curve::thinned(&all, |mass| [mass.normal, mass.anomalous]),
             pro: curve::thinned(&all, |mass| [mass.normal, mass.overlap]),
+            precision_recall: curve::thinned_precision_recall(&all),
         }
     }
 

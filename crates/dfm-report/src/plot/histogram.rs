@@ -31,13 +31,13 @@ pub(crate) fn histogram(report: &Report) -> String {
     for (tick, name) in axis.ticks() {
         let x = AREA.x(axis.share(tick));
         body += &line("grid", [x, AREA.top], [x, AREA.bottom]);
-        body += &label("middle", [x, AREA.bottom + 36.0], name);
+        body += &label("middle at-tick", [x, AREA.bottom + 36.0], name);
     }
     body += &half(report, &axis, Truth::Defect);
     body += &half(report, &axis, Truth::Good);
     body += &line("axis", [AREA.left, MIDDLE], [AREA.right, MIDDLE]);
     let scale = if axis.logarithmic { "raw score, logarithmic scale" } else { "raw score" };
-    body += &label("middle name", [AREA.x(0.5), HEIGHT - 6.0], scale);
+    body += &label("middle name at-tick", [AREA.x(0.5), HEIGHT - 6.0], scale);
     body += &threshold(report.threshold, &axis);
     let said = format!(
         "Histogram of raw scores from {} to {}: {} defects above the line, {} good pictures below it",

@@ -3,12 +3,14 @@
 mod axis;
 mod histogram;
 mod legend;
+mod overlap;
 mod unit_square;
 
 use std::fmt::Display;
 
 pub(crate) use histogram::histogram;
 pub(crate) use legend::legend;
+pub(crate) use overlap::overlap;
 pub(crate) use unit_square::{precision_recall, roc};
 
 use crate::report::Report;
@@ -22,7 +24,7 @@ impl Report {
     /// # Errors
     ///
     /// If a number cannot be drawn.
-    pub fn plots(&self) -> Result<[(&'static str, String); 3], crate::ReportError> {
+    pub fn plots(&self) -> Result<[(&'static str, String); 4], crate::ReportError> {
         self.check()?;
         let file = |plot: String| {
             plot.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1).replacen(
@@ -34,6 +36,7 @@ impl Report {
         Ok([
             ("roc.svg", file(roc(self))),
             ("precision-recall.svg", file(precision_recall(self))),
+            ("per-region-overlap.svg", file(overlap(self))),
             ("histogram.svg", file(histogram(self))),
         ])
     }

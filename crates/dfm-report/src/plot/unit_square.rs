@@ -1,4 +1,4 @@
-//! ROC and precision–recall curves.
+//! ROC and precision–recall curves, and what every plot of a unit square shares.
 
 use super::{Area, label, line};
 use crate::confusion::{Confusion, SHARES};
@@ -6,12 +6,12 @@ use crate::number;
 use crate::report::{Curve, Report};
 use crate::text::Text;
 
-const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 400.0;
-const AREA: Area = Area { left: 52.0, right: 388.0, top: 12.0, bottom: 348.0 };
+pub(super) const WIDTH: f64 = 400.0;
+pub(super) const HEIGHT: f64 = 400.0;
+pub(super) const AREA: Area = Area { left: 52.0, right: 388.0, top: 12.0, bottom: 348.0 };
 /// Points closer together than this, in the plot's units, are drawn as one.
 const FINEST: f64 = 0.4;
-const ROW: f64 = 20.0;
+pub(super) const ROW: f64 = 20.0;
 
 /// What differs between the two.
 struct Kind {
@@ -91,11 +91,12 @@ fn draw(report: &Report, curves: &[Curve], kind: &Kind) -> String {
 }
 
 /// Where a point of the unit square lies.
-fn place([x, y]: [f64; 2]) -> [f64; 2] {
+pub(super) fn place([x, y]: [f64; 2]) -> [f64; 2] {
     [AREA.x(x), AREA.y(y)]
 }
 
-fn frame(axes: [&str; 2]) -> String {
+/// Grid, axes and their names, horizontal first.
+pub(super) fn frame(axes: [&str; 2]) -> String {
     let mut body = String::new();
     for tenths in [0, 2, 4, 6, 8, 10_u8] {
         let share = f64::from(tenths) / 10.0;
@@ -112,8 +113,13 @@ fn frame(axes: [&str; 2]) -> String {
     body
 }
 
-/// A curve without the points that nobody could tell from their neighbours.
-fn path(points: &[[f64; 2]], style: &str) -> String {
+/// A curve in one of the two styles.
+pub(super) fn path(points: &[[f64; 2]], style: &str) -> String {
+    format!("<path class=\"curve {style}\" d=\"{}\"/>", outline(points))
+}
+
+/// Straight lines through `points`, without those that nobody could tell from their neighbours.
+pub(super) fn outline(points: &[[f64; 2]]) -> String {
     let mut data = String::new();
     let mut last: Option<[f64; 2]> = None;
     for (index, point) in points.iter().enumerate() {
@@ -124,7 +130,7 @@ fn path(points: &[[f64; 2]], style: &str) -> String {
             last = Some([x, y]);
         }
     }
-    format!("<path class=\"curve {style}\" d=\"{data}\"/>")
+    data
 }
 
 /// The threshold's point. The page's script moves it, by what its attributes say.

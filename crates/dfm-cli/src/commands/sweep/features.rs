@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use dfm_core::{
-    BackboneWeights, Compute, FeatureExtractor, FeatureRow, FeatureShape, Layer, PictureSize, Placement,
-    PreparedPicture, Tap,
+    BackboneWeights, Compute, DfmError, FeatureExtractor, FeatureRow, FeatureShape, Layer, PictureSize,
+    Placement, PreparedPicture, Tap,
 };
 
+use super::grid::Fixed;
 use crate::commands::fit::readable;
+use crate::commands::judge::Tiles;
 use crate::input;
 use crate::messages::Messages;
 use crate::report::{Progress, table};
@@ -21,40 +23,42 @@ pub(super) struct Seen {
     pub(super) place: usize,
     /// Size of the original picture.
     pub(super) size: PictureSize,
-    /// Where it lies under its map.
-    pub(super) placement: Placement,
+    /// Where it lies under its map; of a picture in tiles, each of those.
+    pub(super) placements: Vec<Placement>,
     content_hash: [u8; 32],
+    /// The row of the first of them.
+    first: usize,
 }
 
 /// Features of pictures at some taps of one network, in `f32`.
 pub(super) struct Features {
     /// The pictures, in the order of their paths.
     pub(super) pictures: Vec<Seen>,
-    /// Some of them as the network sees them, to time it with.
+    /// Some of them, or of their tiles, as the network sees them, to time it with.
     sample: Vec<PreparedPicture>,
     rows: BTreeMap<(Layer, usize), Rows>,
 }
 
-/// Rows of one tap, one after the other.
+/// Rows of one tap: one a picture, or tile.
 struct Rows {
-    columns: usize,
-    values: Vec<f32>,
+    shape: FeatureShape,
+    /// Of a region by a mask: which cells count. The others are zero.
+    counted: Option<Vec<bool>>,
+    values: Vec<Box<[f32]>>,
 }
 
 /// What to read and how.
 pub(super) struct Reading<'r> {
     pub(super) compute: &'r Compute,
     pub(super) jobs: usize,
-    pub(super) batch: usize,
-    /// The most bytes of features.
-    pub(super) memory: u64,
+    pub(super) fixed: &'r Fixed,
     pub(super) messages: &'r Messages,
 }
 
 impl Features {
-    /// Runs the network to the deepest of `taps`, once for every picture: of each layer it gives
-    /// the finest map that every wanted pool can be made of. Pictures that cannot be used are
-    /// reported.
+    /// Runs the network to the deepest of `taps`, once for every picture or tile: of each layer
+    /// it gives the finest map that every wanted pool can be made of. Pictures that cannot be used
+    /// are reported.
     ///
     /// # Errors
     ///
@@ -70,28 +74,28 @@ impl Features {
             finest.entry(tap.layer).and_modify(|pool| *pool = divisor(*pool, tap.pool)).or_insert(tap.pool);
         }
         let shared: Vec<Tap> = finest.into_iter().map(|(layer, pool)| layer.pooled(pool)).collect();
+        // It knows no region: which cells of a mask count is another matter for each pool.
         let extractor = FeatureExtractor::new(weights, &shared, reading.compute.clone())?;
+        let preprocessor = extractor.preprocessor().with_region(reading.fixed.region.clone());
         let mut rows = BTreeMap::new();
         for tap in taps {
-            let columns = shape(extractor.weights(), *tap)?.len();
-            rows.insert((tap.layer, tap.pool), Rows { columns, values: Vec::new() });
+            let shape = shape(extractor.weights(), *tap)?;
+            // Where none counts, the setting says so itself.
+            let counted = preprocessor.counted_cells([shape.height, shape.width]).unwrap_or(None);
+            rows.insert((tap.layer, tap.pool), Rows { shape, counted, values: Vec::new() });
         }
-        let columns: u64 = rows.values().map(|rows| rows.columns as u64).sum();
-        let bytes = 4 * columns * paths.len() as u64;
-        if bytes > reading.memory {
+        let mut features = Self { pictures: Vec::with_capacity(paths.len()), sample: Vec::new(), rows };
+        let (bytes, allowed) = (features.bytes(paths.len()), reading.fixed.memory);
+        if bytes > allowed {
             bail!(
                 "features of {} pictures at {} taps take {}, and {} are allowed: sweep fewer layers or larger pools \
                  at once, or give more with --max-memory",
                 paths.len(),
-                rows.len(),
+                features.rows.len(),
                 table::bytes(bytes),
-                table::bytes(reading.memory)
+                table::bytes(allowed)
             );
         }
-        for rows in rows.values_mut() {
-            rows.values.reserve_exact(rows.columns * paths.len());
-        }
-        let mut features = Self { pictures: Vec::with_capacity(paths.len()), sample: Vec::new(), rows };
         features.run(&extractor, paths, reading)?;
         Ok(features)
     }
@@ -102,42 +106,57 @@ impl Features {
         paths: &[(usize, PathBuf)],
         reading: &Reading<'_>,
     ) -> anyhow::Result<()> {
-        let Reading { jobs, messages, .. } = reading;
-        let batch = reading.batch.min(extractor.largest_batch());
+        let Reading { jobs, fixed, messages, .. } = reading;
+        let batch = fixed.batch.min(extractor.largest_batch());
         let files: Vec<PathBuf> = paths.iter().map(|(_, path)| path.clone()).collect();
+        let preprocessor =
+            extractor.preprocessor().with_region(fixed.region.clone()).with_tiling(fixed.tiling);
         let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
-        let mut loaded = input::load(&files, &extractor.preprocessor(), *jobs, batch)
-            .map(|loaded| (loaded.index, readable(&files[loaded.index], loaded.picture, messages)));
+        let mut loaded = input::load(&files, &preprocessor, *jobs, batch);
+        let mut tiles = Tiles::default();
         loop {
             let (mut places, mut pictures) = (Vec::new(), Vec::new());
             while pictures.len() < batch
-                && let Some((index, picture)) = loaded.next()
+                && let Some(next) = loaded.next()
             {
-                progress.step();
-                if let Some(picture) = picture {
-                    places.push(index);
-                    pictures.push(picture);
+                match readable(&files[next.index], next.picture, messages) {
+                    Some(picture) => {
+                        places.push((next.index, next.last));
+                        pictures.push(picture);
+                    }
+                    None => progress.step(),
                 }
             }
             if pictures.is_empty() {
                 return Ok(());
             }
             let values = to_host(extractor, &pictures)?;
-            for ((index, picture), row) in
-                places.iter().zip(&pictures).zip(values.chunks(extractor.row_len()))
-            {
-                if row.iter().all(|value| value.is_finite()) {
-                    self.push(extractor, row);
-                    self.pictures.push(Seen {
-                        place: paths[*index].0,
-                        size: picture.original,
-                        placement: picture.placement.clone(),
-                        content_hash: picture.content_hash,
-                    });
-                } else {
-                    let what = "its features are not finite: the weights or the picture are unusable";
-                    messages.error(&files[*index], what);
+            let rows = values.chunks(extractor.row_len());
+            for (((index, last), picture), row) in places.into_iter().zip(&pictures).zip(rows) {
+                let finite = row.iter().all(|value| value.is_finite());
+                let found = finite.then(|| (picture.placement.clone(), row.to_vec()));
+                tiles.push(index, found.ok_or(DfmError::NonFiniteFeatures { picture: index }));
+                if !last {
+                    continue;
                 }
+                progress.step();
+                match tiles.take() {
+                    Ok(tiles) => self.push(extractor, paths[index].0, picture, tiles),
+                    Err(_) => {
+                        let what = "its features are not finite: the weights or the picture are unusable";
+                        messages.error(&files[index], what);
+                    }
+                }
+                let (rows, allowed) = (self.row_count(), fixed.memory);
+                ensure!(
+                    self.bytes(rows) <= allowed,
+                    "features of {rows} tiles of {} of {} pictures take {} already, and {} are allowed: sweep fewer \
+                     layers or larger pools at once, take larger tiles, or give more with --max-memory",
+                    self.pictures.len(),
+                    paths.len(),
+                    table::bytes(self.bytes(rows)),
+                    table::bytes(allowed)
+                );
             }
             if self.sample.is_empty() {
                 self.sample = pictures;
@@ -145,27 +164,46 @@ impl Features {
         }
     }
 
-    /// Adds what a row of the shared taps is at every tap.
-    fn push(&mut self, extractor: &FeatureExtractor, row: &[f32]) {
-        let mut rest = row;
-        for (shared, shape) in extractor.taps().iter().zip(extractor.feature_shapes()) {
-            let (own, behind) = rest.split_at(shape.len());
-            rest = behind;
-            for ((_, pool), rows) in self.rows.range_mut((shared.layer, 0)..=(shared.layer, usize::MAX)) {
-                pool_into(own, *shape, pool / shared.pool, &mut rows.values);
+    /// Adds a picture: what the row of the shared taps of each of its `tiles` is at every tap.
+    fn push(
+        &mut self,
+        extractor: &FeatureExtractor,
+        place: usize,
+        picture: &PreparedPicture,
+        tiles: Vec<(Placement, Vec<f32>)>,
+    ) {
+        let first = self.row_count();
+        let mut placements = Vec::with_capacity(tiles.len());
+        for (placement, row) in tiles {
+            placements.push(placement);
+            let mut rest = row.as_slice();
+            for (shared, shape) in extractor.taps().iter().zip(extractor.feature_shapes()) {
+                let (own, behind) = rest.split_at(shape.len());
+                rest = behind;
+                for ((_, pool), rows) in self.rows.range_mut((shared.layer, 0)..=(shared.layer, usize::MAX)) {
+                    rows.push(own, *shape, pool / shared.pool);
+                }
             }
         }
+        let (size, content_hash) = (picture.original, picture.content_hash);
+        self.pictures.push(Seen { place, size, placements, content_hash, first });
     }
 
-    /// The features of the picture at `place` of [`pictures`](Self::pictures) at `taps`.
-    pub(super) fn row(&self, place: usize, taps: &[Tap]) -> FeatureRow {
-        let rows = taps.iter().filter_map(|tap| self.rows.get(&(tap.layer, tap.pool)));
-        let values = rows.flat_map(|rows| &rows.values[place * rows.columns..][..rows.columns]);
-        FeatureRow { content_hash: self.pictures[place].content_hash, values: values.copied().collect() }
+    /// The features at `taps` of a picture, or of each of its tiles.
+    pub(super) fn rows<'f>(
+        &'f self,
+        seen: &'f Seen,
+        taps: &'f [Tap],
+    ) -> impl Iterator<Item = FeatureRow> + use<'f> {
+        (seen.first..seen.first + seen.placements.len()).map(move |row| {
+            let rows = taps.iter().filter_map(|tap| self.rows.get(&(tap.layer, tap.pool)));
+            let values = rows.flat_map(|rows| &rows.values[row]).copied().collect();
+            FeatureRow { content_hash: seen.content_hash, values }
+        })
     }
 
-    /// Seconds that `extractor` takes for one picture of a batch, decoding not counted: the
-    /// better of two runs.
+    /// Seconds that `extractor` takes for one picture, with all its tiles, in a batch, decoding
+    /// not counted: the better of two runs.
     pub(super) fn seconds(&self, extractor: &FeatureExtractor) -> anyhow::Result<f64> {
         let mut best = f64::INFINITY;
         for _ in 0..2 {
@@ -173,7 +211,31 @@ impl Features {
             to_host(extractor, &self.sample)?;
             best = best.min(begun.elapsed().as_secs_f64());
         }
-        Ok(best / self.sample.len() as f64)
+        let tiles = self.row_count() as f64 / self.pictures.len().max(1) as f64;
+        Ok(best / self.sample.len().max(1) as f64 * tiles)
+    }
+
+    fn row_count(&self) -> usize {
+        self.pictures.last().map_or(0, |last| last.first + last.placements.len())
+    }
+
+    /// What so many rows take.
+    fn bytes(&self, rows: usize) -> u64 {
+        let columns: u64 = self.rows.values().map(|rows| rows.shape.len() as u64).sum();
+        4 * columns * rows as u64
+    }
+}
+
+impl Rows {
+    /// Adds what a row of `shape` is in pools `factor` times the side.
+    fn push(&mut self, row: &[f32], shape: FeatureShape, factor: usize) {
+        let mut values = Vec::with_capacity(self.shape.len());
+        pool_into(row, shape, factor, &mut values);
+        if let Some(counted) = &self.counted {
+            let cells = values.iter_mut().zip(counted.iter().cycle());
+            cells.filter(|(_, counts)| !**counts).for_each(|(value, _)| *value = 0.0);
+        }
+        self.values.push(values.into());
     }
 }
 

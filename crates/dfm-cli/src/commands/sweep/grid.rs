@@ -1,10 +1,57 @@
 //! The settings that a sweep tries.
 
-use dfm_core::{Aggregation, DfmParams, Keep, ScoreKind, StreamingParams, Tap};
+use dfm_core::{
+    Aggregation, CalibrationKind, CalibrationParams, DfmParams, Keep, Region, ScoreKind, StreamingParams,
+    Tap, Tiling,
+};
 
-use crate::args;
 use crate::flags::{BackboneFlags, SweepFlags};
-use crate::values::{Layers, Pools};
+use crate::values::{Layers, Memory, Pools};
+use crate::{args, input};
+
+/// What every setting has in common.
+#[derive(Debug, Clone)]
+pub(super) struct Fixed {
+    pub(super) region: Option<Region>,
+    pub(super) tiling: Option<Tiling>,
+    pub(super) batch: usize,
+    /// The most bytes of features, and again of a fit.
+    pub(super) memory: u64,
+}
+
+impl Fixed {
+    /// As the flags say.
+    ///
+    /// # Errors
+    ///
+    /// If they give no region, or such that no setting can be fitted with them.
+    pub(super) fn new(flags: &SweepFlags) -> anyhow::Result<Self> {
+        let fixed = Self {
+            region: flags.roi.as_deref().map(input::region).transpose()?,
+            tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
+            batch: flags.batch,
+            memory: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
+        };
+        fixed.params().check()?;
+        Ok(fixed)
+    }
+
+    fn params(&self) -> DfmParams {
+        // Tiles of a picture cannot be held out one by one.
+        let kind = match self.tiling {
+            Some(_) => CalibrationKind::Split,
+            None => CalibrationKind::default(),
+        };
+        DfmParams {
+            region: self.region.clone(),
+            tiling: self.tiling,
+            calibration: Some(CalibrationParams { kind, ..CalibrationParams::default() }),
+            batch: self.batch,
+            memory: StreamingParams { max_bytes: self.memory, exact: false },
+            ..DfmParams::default()
+        }
+    }
+}
 
 /// One setting of the statistics, for whichever network.
 #[derive(Debug, Clone)]
@@ -53,15 +100,13 @@ impl Setting {
     }
 
     /// The parameters of its fit.
-    pub(super) fn params(&self, taps: Vec<Tap>, batch: usize, memory: u64) -> DfmParams {
+    pub(super) fn params(&self, taps: Vec<Tap>, fixed: &Fixed) -> DfmParams {
         DfmParams {
             taps,
             keep: self.keep,
             score: self.score,
             aggregation: self.aggregation,
-            batch,
-            memory: StreamingParams { max_bytes: memory, exact: false },
-            ..DfmParams::default()
+            ..fixed.params()
         }
     }
 
@@ -74,7 +119,7 @@ impl Setting {
         }
     }
 
-    /// What `dfm fit` is told to make this model, but for the network.
+    /// What `dfm fit` is told to make this model, but for the network and what is fixed.
     pub(super) fn flags(&self) -> String {
         let joined = |text: String| text.replace('+', ",");
         format!(

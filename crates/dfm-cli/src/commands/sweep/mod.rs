@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use dfm_core::{
-    BackboneWeights, Dfm, FeatureRow, FitPicture, Layer, Placement, PredictOptions, SaveOptions, Tap,
+    BackboneWeights, Dfm, FeatureRow, FitPicture, Layer, Placement, PredictOptions, Prediction, SaveOptions,
+    Tap,
 };
 
 use super::judge::Judged;
@@ -20,13 +21,12 @@ use crate::input::{Dataset, read_masks};
 use crate::messages::Messages;
 use crate::report::Progress;
 use crate::report::scale::MapScale;
-use crate::values::Memory;
 use crate::{Outcome, args, output};
-use features::{Features, Reading};
-use grid::Setting;
+use features::{Features, Reading, Seen};
+use grid::{Fixed, Setting};
 use report::{Row, Sweep};
 
-/// Pictures whose features are scored together.
+/// Pictures, or tiles, whose features are scored together.
 const BATCH: usize = 64;
 
 /// Runs the command. What cannot be fitted or judged is a row that says why; the outcome is a
@@ -34,14 +34,13 @@ const BATCH: usize = 64;
 pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let networks = grid::networks(flags)?;
     let settings = Setting::all(flags);
+    let fixed = Fixed::new(flags)?;
     let compute = args::device(&flags.compute)?;
     let mut dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
     if dataset.train.is_empty() {
         bail!("{}: expected good pictures to learn from, found none", flags.dataset.display());
     }
-    let memory = flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes);
-    let reading =
-        Reading { compute: &compute, jobs: args::jobs(&flags.compute), batch: flags.batch, memory, messages };
+    let reading = Reading { compute: &compute, jobs: args::jobs(&flags.compute), fixed: &fixed, messages };
     let test = dataset.pictures.iter().map(|picture| &picture.path);
     let mut paths: Vec<(usize, PathBuf)> = dataset.train.iter().chain(test).cloned().enumerate().collect();
     let mut rows = Vec::with_capacity(networks.len() * settings.len());
@@ -66,7 +65,7 @@ pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Out
         }
     }
     drop(progress);
-    let sweep = Sweep::new(flags, &dataset, rows);
+    let sweep = Sweep::new(flags, &fixed, &dataset, rows);
     sweep.write(flags.format, &mut output::stdout())?;
     Ok(if sweep.is_empty() { Outcome::Failed } else { messages.outcome(Outcome::Success) })
 }
@@ -161,7 +160,7 @@ impl<'n> Network<'n> {
         for tap in &taps {
             features::shape(&weights, *tap).map_err(reason)?;
         }
-        let params = setting.params(taps.clone(), reading.batch, reading.memory).check().map_err(reason)?;
+        let params = setting.params(taps.clone(), reading.fixed).check().map_err(reason)?;
         let features = self.features.as_ref().map_err(Clone::clone)?;
         let extractor = params.extractor(weights, reading.compute.clone()).map_err(reason)?;
         let feature_seconds = match timed {
@@ -173,8 +172,8 @@ impl<'n> Network<'n> {
             }
         };
         let first = dataset.train.len();
-        let learnt = (0..features.pictures.len()).filter(|place| features.pictures[*place].place < first);
-        let learnt = learnt.map(|place| FitPicture::Computed(features.row(place, &taps)));
+        let learnt = features.pictures.iter().filter(|seen| seen.place < first);
+        let learnt = learnt.flat_map(|seen| features.rows(seen, &taps)).map(FitPicture::Computed);
         let begun = Instant::now();
         let model = params.fit_each(extractor, learnt, |_, _| Ok(())).map_err(reason)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
@@ -212,23 +211,34 @@ fn judged(model: &Dfm, features: &Features, taps: &[Tap], dataset: &Dataset) -> 
     let silent = Messages::new(true);
     let mut tally = Tally::new(dataset, MapScale::of(model));
     let first = dataset.train.len();
-    let places: Vec<usize> =
-        (0..features.pictures.len()).filter(|place| features.pictures[*place].place >= first).collect();
-    for batch in places.chunks(BATCH) {
+    let test: Vec<&Seen> = features.pictures.iter().filter(|seen| seen.place >= first).collect();
+    let mut rest = test.as_slice();
+    while !rest.is_empty() {
+        let (batch, behind) = rest.split_at(together(rest));
+        rest = behind;
         let rows: Vec<(FeatureRow, Placement)> = batch
             .iter()
-            .map(|place| (features.row(*place, taps), features.pictures[*place].placement.clone()))
+            .flat_map(|seen| features.rows(seen, taps).zip(seen.placements.iter().cloned()))
             .collect();
-        let predictions = model.predict_features(&rows, PredictOptions { map: true })?;
+        let mut predictions = model.predict_features(&rows, PredictOptions { map: true })?.into_iter();
         let judged: Vec<Judged> = batch
             .iter()
-            .zip(predictions)
-            .map(|(place, prediction)| {
-                let seen = &features.pictures[*place];
-                Judged { index: seen.place - first, size: seen.size, prediction }
+            .filter_map(|seen| {
+                let prediction = Prediction::of_tiles(predictions.by_ref().take(seen.placements.len()))?;
+                Some(Judged { index: seen.place - first, size: seen.size, prediction })
             })
             .collect();
         tally.push(&judged, &silent);
     }
     tally.finish(model, None, 0).context("figures")
+}
+
+/// How many of `pictures` are scored together: those of about [`BATCH`] rows, and one at least.
+fn together(pictures: &[&Seen]) -> usize {
+    let mut rows = 0;
+    let fits = pictures.iter().take_while(|seen| {
+        rows += seen.placements.len();
+        rows <= BATCH
+    });
+    fits.count().max(1)
 }

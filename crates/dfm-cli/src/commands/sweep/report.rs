@@ -6,7 +6,7 @@ use dfm_core::metrics::Figure;
 use serde::Serialize;
 
 use super::Tried;
-use super::grid::Setting;
+use super::grid::{Fixed, Setting};
 use crate::flags::{RankBy, ReportFormat, SweepFlags};
 use crate::input::Dataset;
 use crate::report::plain;
@@ -29,6 +29,10 @@ pub(super) struct Sweep {
     rank_by: &'static str,
     /// What the ranking is worth.
     selection: &'static str,
+    /// What holds for every setting, as it was named.
+    roi: Option<String>,
+    tile: Option<u32>,
+    stride: Option<u32>,
     /// The best first, those that cannot be at the end.
     settings: Vec<Row>,
 }
@@ -99,8 +103,8 @@ impl Row {
 }
 
 impl Sweep {
-    /// Ranks `rows`; among equals the order of the grid stays.
-    pub(super) fn new(flags: &SweepFlags, dataset: &Dataset, mut rows: Vec<Row>) -> Self {
+    /// Ranks `rows`, which share what is `fixed`; among equals the order of the grid stays.
+    pub(super) fn new(flags: &SweepFlags, fixed: &Fixed, dataset: &Dataset, mut rows: Vec<Row>) -> Self {
         let key = |row: &Row| match row.figure(flags.rank_by) {
             _ if row.reason.is_some() => f64::NEG_INFINITY,
             // Below any figure, above what cannot be.
@@ -121,6 +125,9 @@ impl Sweep {
                 RankBy::Aupro => "aupro",
             },
             selection: SELECTION,
+            roi: flags.roi.clone(),
+            tile: fixed.tiling.map(|tiling| tiling.side),
+            stride: fixed.tiling.map(|tiling| tiling.stride),
             settings: rows,
         }
     }
@@ -137,6 +144,17 @@ impl Sweep {
             ReportFormat::Table => self.print(out)?,
         }
         Ok(())
+    }
+
+    /// What `dfm fit` is told beside the flags of a setting.
+    fn fixed(&self) -> String {
+        let flag = |name: &str, value: Option<String>| {
+            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
+        };
+        let number = |value: Option<u32>| value.map(|value| value.to_string());
+        flag("roi", self.roi.clone())
+            + &flag("tile", number(self.tile))
+            + &flag("stride", number(self.stride))
     }
 
     fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
@@ -201,7 +219,7 @@ impl Sweep {
             writeln!(out, "cannot be: {} {flags}{more}: {}", plain(&network), plain(reason))?;
         }
         if let [best, ..] = tried.as_slice() {
-            writeln!(out, "first: {}", best.flags)?;
+            writeln!(out, "first: {}{}", best.flags, plain(&self.fixed()))?;
             writeln!(out, "{SELECTION}.")?;
         }
         Ok(())
