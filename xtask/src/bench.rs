@@ -17,6 +17,7 @@ mod program;
 mod report;
 mod scores;
 mod statistics;
+mod validation;
 mod ways;
 
 use clap::{Args, Subcommand};
@@ -50,6 +51,8 @@ enum Task {
     Scores(scores::ScoresFlags),
     /// Measure how many good pictures are rejected at each stated rate
     Decisions(decisions::DecisionsFlags),
+    /// Measure what synthetic defects say of a model, beside what real ones do
+    Validation(validation::ValidationFlags),
     /// Time each step of a network, so that a slower one shows where it is
     Layers(layers::LayersFlags),
     /// Compare int8 with f32: times of the network, and what it costs in AUROC
@@ -72,6 +75,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Statistics(flags)) => statistics::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
         Some(Task::Decisions(flags)) => decisions::run(flags),
+        Some(Task::Validation(flags)) => validation::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),

@@ -9,9 +9,9 @@
 //! over the picture at its own aspect, and a grey picture stays grey.
 //!
 //! Pictures in, pictures and masks out: no files, no network, no statistics. Everything follows
-//! from a seed and the picture's identity, by whole numbers and the four operations that round
-//! alike everywhere: the same bytes on every machine, in whatever order and on however many
-//! threads pictures are made.
+//! from a seed, the picture and the one that lends its texture, by whole numbers and the four
+//! operations that round alike everywhere: the same bytes on every machine, in whatever order and
+//! on however many threads pictures are made.
 //!
 //! ```
 //! use dfm_synthetic::Synthesiser;
