@@ -233,7 +233,13 @@ fn resume(dfm: &Program, checkpoint: &[u8], more: &[&str]) -> Finished {
 fn what_is_made_of_the_features_can_change() {
     let dfm = program(20);
     let checkpoint = complete(&dfm);
-    for more in [&["--score", "nll", "--pca", "2"][..], &["--threshold", "5"], &["--aggregate", "max"]] {
+    let settings: [&[&str]; 4] = [
+        &["--score", "nll", "--pca", "2"],
+        &["--threshold", "5"],
+        &["--aggregate", "max"],
+        &["--val", "synthetic"],
+    ];
+    for more in settings {
         resume(&dfm, &checkpoint, more).expect_code(0);
         assert_whole(&dfm, "model.dfm", more);
     }

@@ -20,6 +20,7 @@ mod report;
 mod scores;
 mod setting;
 mod statistics;
+mod validation;
 mod ways;
 
 use clap::{Args, Subcommand};
@@ -57,6 +58,8 @@ enum Task {
     Pictures(pictures::PicturesFlags),
     /// Measure how many good pictures are rejected at each stated rate
     Decisions(decisions::DecisionsFlags),
+    /// Measure what synthetic defects say of a model, beside what real ones do
+    Validation(validation::ValidationFlags),
     /// Time each step of a network, so that a slower one shows where it is
     Layers(layers::LayersFlags),
     /// Compare int8 with f32: times of the network, and what it costs in AUROC
@@ -81,6 +84,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Backbone(flags)) => backbone::run(flags),
         Some(Task::Pictures(flags)) => pictures::run(flags),
         Some(Task::Decisions(flags)) => decisions::run(flags),
+        Some(Task::Validation(flags)) => validation::run(flags),
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),

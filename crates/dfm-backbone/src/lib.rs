@@ -58,7 +58,7 @@ pub use layer::Layer;
 pub use placement::{Placement, Resize, Span};
 pub use precision::NetworkPrecision;
 pub use preprocess::{
-    DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, decode,
+    DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, content_hash, decode,
 };
 pub use region::{Region, RegionError};
 pub use resnet::ResNet;

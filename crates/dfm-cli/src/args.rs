@@ -17,6 +17,7 @@ use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
 use crate::input;
+use crate::messages::Messages;
 use crate::values::Size;
 use crate::weights::Cache;
 
@@ -56,7 +57,12 @@ pub(crate) fn check_precision(precision: NetworkPrecision, flags: &ComputeFlags)
 
 /// Threads that decode: those asked for, or up to four.
 pub(crate) fn jobs(flags: &ComputeFlags) -> usize {
-    flags.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(4))
+    jobs_or(flags.jobs)
+}
+
+/// The same, of what is asked for.
+pub(crate) fn jobs_or(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(4))
 }
 
 /// Memory for features and statistics unless told otherwise: a quarter of the machine's,
@@ -203,8 +209,8 @@ pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
     open_model(&flags.path, flags.weights.as_deref(), device(&flags.compute)?)
 }
 
-/// [`model`], judging by what the flags say.
-pub(crate) fn judge(flags: &JudgeFlags) -> anyhow::Result<Dfm> {
+/// [`model`], judging by what the flags say; that it gives no verdicts is said.
+pub(crate) fn judge(flags: &JudgeFlags, messages: &Messages) -> anyhow::Result<Dfm> {
     let mut model = model(&flags.model)?;
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
@@ -214,6 +220,12 @@ pub(crate) fn judge(flags: &JudgeFlags) -> anyhow::Result<Dfm> {
     }
     if let Some(roi) = &flags.roi {
         model.set_region(Some(input::region(roi)?)).with_context(|| format!("--roi {roi}"))?;
+    }
+    if model.calibration().is_none() {
+        messages.note(format_args!(
+            "{}: has no threshold, so there are scores but no verdicts: give --threshold, or fit without --val none",
+            flags.model.path.display()
+        ));
     }
     Ok(model)
 }

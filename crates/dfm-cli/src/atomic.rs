@@ -47,6 +47,43 @@ pub(crate) fn create<T>(
     }
 }
 
+/// A new folder at `path`, filled by `content`: it appears whole or not at all, in place of an
+/// empty one if that is there. Folders above it are made.
+pub(crate) fn folder<T>(path: &Path, content: impl FnOnce(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    check_folder(path)?;
+    let failed = || format!("cannot write the folder {}", path.display());
+    // Through links, and never `.` itself, which cannot be replaced.
+    let target = if path.exists() { path.canonicalize().with_context(failed)? } else { path.to_owned() };
+    std::fs::create_dir_all(folder_of(&target)).with_context(failed)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let temporary = builder.prefix(".dfm-").tempdir_in(folder_of(&target)).with_context(failed)?;
+    let result = content(temporary.path())?;
+    if target.exists() {
+        std::fs::remove_dir(&target).with_context(failed)?;
+    }
+    std::fs::rename(temporary.path(), &target).with_context(failed)?;
+    // There is nothing left at its old place.
+    let _ = temporary.keep();
+    Ok(result)
+}
+
+/// Refuses, before any work is done, a `path` that [`folder`] would not write.
+pub(crate) fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let found = match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => return Ok(()),
+        Ok(false) => "a folder with something in it",
+        Err(_) if path.symlink_metadata().is_err() => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => "something that is no folder",
+        Err(_) => "something that cannot be listed",
+    };
+    bail!(
+        "{}: expected an empty folder or nothing there, found {found}; choose another place",
+        path.display()
+    );
+}
+
 /// A temporary file in `folder` with `content`.
 fn filled<T>(
     folder: &Path,

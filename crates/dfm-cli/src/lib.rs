@@ -18,6 +18,7 @@ mod input;
 mod messages;
 mod output;
 mod report;
+mod synthetic;
 mod values;
 pub mod weights;
 
@@ -72,6 +73,7 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
         Command::Evaluate(flags) => commands::evaluate::run(&flags, &record, &messages),
         Command::Compare(flags) => commands::compare::run(&flags),
         Command::Sweep(flags) => commands::sweep::run(&flags, &messages),
+        Command::Synthesise(flags) => commands::synthesise::run(&flags, &messages),
         Command::Merge(flags) => commands::union::merge(&flags, &messages),
         Command::Update(flags) => commands::union::update(&flags, &messages),
         Command::Forget(flags) => commands::union::forget(&flags, &messages),

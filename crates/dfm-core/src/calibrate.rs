@@ -62,8 +62,8 @@ impl Calibration {
         Ok(Self { threshold, spread })
     }
 
-    /// From scores of held-out good pictures: the score whose p-value is the false-alarm
-    /// rate, or where none is stated the quantile, an estimate. The spread is the distance
+    /// From scores of held-out good pictures: the threshold that was chosen, or the score whose
+    /// p-value is the false-alarm rate, or else the quantile, an estimate. The spread is the distance
     /// from their median to it; where that is nothing, the size of the threshold, and 1 where
     /// that is nothing too.
     ///
@@ -71,9 +71,10 @@ impl Calibration {
     ///
     /// If there are too few pictures for the rate.
     pub(crate) fn from_held_out(scores: &HeldOutScores, params: CalibrationParams) -> Result<Self, DfmError> {
-        let threshold = match params.false_alarm {
-            Some(false_alarm) => scores.threshold_at(false_alarm)?,
-            None => scores.quantile(params.quantile),
+        let threshold = match (params.threshold, params.false_alarm) {
+            (Some(threshold), _) => threshold,
+            (None, Some(false_alarm)) => scores.threshold_at(false_alarm)?,
+            (None, None) => scores.quantile(params.quantile),
         };
         let spread = threshold - scores.quantile(0.5);
         // Where good pictures all score alike there is no spread to measure in;
@@ -176,8 +177,8 @@ mod tests {
 
     #[test]
     fn the_default_is_the_99_percent_quantile_of_leave_one_out_scores() {
-        let expected =
-            CalibrationParams { quantile: 0.99, kind: CalibrationKind::LeaveOneOut, false_alarm: None };
+        let kind = CalibrationKind::LeaveOneOut;
+        let expected = CalibrationParams { quantile: 0.99, kind, false_alarm: None, threshold: None };
         assert_eq!(CalibrationParams::default(), expected);
     }
 

@@ -62,6 +62,7 @@ impl ValidDfmParams {
                 .zip(&statistics)
                 .map(|(fitted, model)| TapRecord::of(fitted, model))
                 .collect(),
+            validation: None,
         };
         let scorers = TapScorers::new(&statistics, self.params().aggregation, &extractor);
         let self_test = SelfTest::record(&extractor, &scorers)?;

@@ -65,8 +65,8 @@ pub enum DfmError {
     },
     /// No p-value without held-out scores.
     #[error(
-        "a false-alarm rate takes held-out scores of good pictures, and the model was fitted with a threshold given: \
-         fit without --threshold, or give a threshold"
+        "a false-alarm rate takes held-out scores of good pictures, and the model has none: fit without --threshold \
+         and --val none, or give a threshold"
     )]
     NotCalibrated,
     /// More pictures than a jackknife+ asks of each new one.

@@ -70,6 +70,7 @@ mod self_test;
 mod split;
 mod taps;
 mod union;
+mod validation;
 
 pub use aggregate::Aggregation;
 pub use audit::{Audit, AuditedPicture};
@@ -80,7 +81,7 @@ pub use conformal::CalibrationKind;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
-    Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, decode,
+    Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
@@ -93,7 +94,9 @@ pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmPar
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use regions::MapRegion;
+pub use split::held_out_hashes;
 pub use union::ModelUnion;
+pub use validation::{SyntheticTally, ValidationRecord};
 
 /// The README's example runs as a test.
 #[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]

@@ -334,8 +334,8 @@ impl Dfm {
     ///
     /// # Errors
     ///
-    /// If it is no share, smaller than the pictures that calibrate can support, or the model
-    /// was fitted with a threshold given.
+    /// If it is no share, smaller than the pictures that calibrate can support, or none were
+    /// held out.
     pub fn set_false_alarm(&mut self, false_alarm: f64) -> Result<(), DfmError> {
         let scores = self.judged.scores.as_ref().ok_or(DfmError::NotCalibrated)?;
         let (threshold, kind) = (scores.threshold_at(false_alarm)?, scores.kind());

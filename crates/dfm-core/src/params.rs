@@ -57,11 +57,15 @@ pub struct CalibrationParams {
     /// The share of good pictures that may be called anomalous, from 0.000001 to 0.5: what has
     /// such a p-value is.
     pub false_alarm: Option<f64>,
+    /// A threshold that was chosen, whatever the held-out pictures say: they then give p-values
+    /// alone. In place of `false_alarm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 impl Default for CalibrationParams {
     fn default() -> Self {
-        Self { quantile: 0.99, kind: CalibrationKind::LeaveOneOut, false_alarm: None }
+        Self { quantile: 0.99, kind: CalibrationKind::LeaveOneOut, false_alarm: None, threshold: None }
     }
 }
 
@@ -79,6 +83,12 @@ impl CalibrationParams {
         }
         if let Some(false_alarm) = self.false_alarm {
             check_false_alarm(false_alarm)?;
+        }
+        if let Some(threshold) = self.threshold
+            && (!threshold.is_finite() || self.false_alarm.is_some())
+        {
+            let expected = "a finite number, and no false-alarm rate beside it";
+            return refused("threshold", expected, threshold.to_string());
         }
         if params.tiling.is_some() && self.kind != CalibrationKind::Split {
             let expected = "split for pictures in tiles, whose tiles are held out together";

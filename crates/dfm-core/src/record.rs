@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::params::DfmParams;
+use crate::validation::ValidationRecord;
 
 /// How a model came to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct FitRecord {
     pub held_out: usize,
     /// What was found at each tap, in the order of the parameters' taps.
     pub taps: Vec<TapRecord>,
+    /// What it made of synthetic defects, if it was asked; of the very pictures that it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationRecord>,
 }
 
 /// How the statistics of the features of a tap came to be.

@@ -8,13 +8,25 @@ use dfm_stats::{Compression, FitStatistic, Row, Samples};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
-use crate::held_out::{relative, squared_row_norms};
+use crate::held_out::{different, relative, squared_row_norms};
 use crate::kept::Kept;
 use crate::score::{Scores, Statistics};
 use crate::taps::{by_row, geometric_mean, joint_grid};
 
 /// Pictures that are scored together.
 const BATCH: usize = 64;
+
+/// The content hashes, rising, of the pictures that calibrate a
+/// [split](crate::CalibrationKind::Split) of those with these `content_hashes`: of the different
+/// ones the quarter of the smallest, rounded up.
+///
+/// # Errors
+///
+/// If there are fewer than three different ones.
+pub fn held_out_hashes(content_hashes: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, DfmError> {
+    let rows = calibrating(&different(content_hashes)?, content_hashes)?;
+    Ok(rows.into_iter().map(|row| content_hashes[row.place]).collect())
+}
 
 /// The quarter of the `different` pictures that calibrates, rounded up: that of the smallest
 /// content hashes. Which those are has nothing to do with what the pictures show, and neither

@@ -9,8 +9,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dfm-stats", &[]),
     ("dfm-core", &["dfm-backbone", "dfm-stats"]),
     ("dfm-report", &[]),
-    ("dfm-cli", &["dfm-backbone", "dfm-core", "dfm-report"]),
-    ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-report", "dfm-cli"]),
+    ("dfm-synthetic", &[]),
+    ("dfm-cli", &["dfm-backbone", "dfm-core", "dfm-report", "dfm-synthetic"]),
+    ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-report", "dfm-synthetic", "dfm-cli"]),
     ("xtask", &["dfm-backbone", "dfm-kernels", "dfm-stats"]),
 ];
 
@@ -48,6 +49,22 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
         "dfm-report",
         &["burn", "clap", "glob", "image", "serde", "serde_json", "tempfile", "toml", "ureq"],
         "it knows pages alone",
+    ),
+    (
+        "dfm-synthetic",
+        &[
+            "burn",
+            "clap",
+            "fast_image_resize",
+            "glob",
+            "rayon",
+            "serde",
+            "serde_json",
+            "tempfile",
+            "toml",
+            "ureq",
+        ],
+        "it knows pictures alone",
     ),
     // It may write pictures, so it may depend on `image`.
     ("dfm-cli", &["fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),

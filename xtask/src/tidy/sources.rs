@@ -6,16 +6,22 @@ use super::tree::{File, Tree};
 /// Lines of a Rust file, its tests not counted.
 const LONGEST: usize = 400;
 /// Below these folders nothing is printed.
-const LIBRARIES: [&str; 5] = [
+const LIBRARIES: [&str; 6] = [
     "crates/dfm-backbone/src/",
     "crates/dfm-kernels/src/",
     "crates/dfm-stats/src/",
     "crates/dfm-core/src/",
     "crates/dfm-report/src/",
+    "crates/dfm-synthetic/src/",
 ];
 /// Below these folders no path is named.
-const PATHLESS: [&str; 4] =
-    ["crates/dfm-kernels/src/", "crates/dfm-stats/src/", "crates/dfm-core/src/", "crates/dfm-report/src/"];
+const PATHLESS: [&str; 5] = [
+    "crates/dfm-kernels/src/",
+    "crates/dfm-stats/src/",
+    "crates/dfm-core/src/",
+    "crates/dfm-report/src/",
+    "crates/dfm-synthetic/src/",
+];
 /// Where pictures are decoded and resized.
 const PREPROCESSING: &str = "crates/dfm-backbone/src/preprocess/";
 /// The one file that names the linear algebra library.

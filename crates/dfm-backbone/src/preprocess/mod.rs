@@ -212,7 +212,8 @@ impl Preprocessor {
     }
 }
 
-fn content_hash(picture: &RgbImage) -> [u8; 32] {
+/// What tells a picture from others: [`PreparedPicture::content_hash`] of an upright one.
+pub fn content_hash(picture: &RgbImage) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(picture.width().to_le_bytes());
     hasher.update(picture.height().to_le_bytes());

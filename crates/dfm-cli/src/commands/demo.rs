@@ -43,7 +43,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let extractor = args::extractor(&backbone, &params, usual.resize, &device)?;
     let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
     let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };
-    let model = learning.fit(&params, extractor, None)?;
+    let model = learning.fit(&params, extractor, None)?.model;
     let path = output.join("demo.dfm");
     save(&model, &path, false)?;
 

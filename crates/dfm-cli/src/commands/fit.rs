@@ -4,40 +4,31 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
 use dfm_core::{
     CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams,
     Tiling,
 };
 
-use super::learn::Learning;
+use super::info;
+use super::learn::{Fitted, Learning};
+use super::validate::validate;
 use crate::checkpoint::Checkpoint;
 use crate::defaults::Defaults;
-use crate::flags::FitFlags;
+use crate::flags::{FitFlags, Validation};
 use crate::messages::Messages;
 use crate::report::table;
+use crate::synthetic::HeldOut;
 use crate::values::Memory;
 use crate::{Outcome, args, atomic, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    // With a threshold given, there is none to look for in held-out pictures.
-    let calibration = match flags.threshold {
-        Some(_) => None,
-        None => Some(CalibrationParams {
-            kind: flags.calibrate.unwrap_or(match flags.tile {
-                Some(_) => CalibrationKind::Split,
-                None => CalibrationKind::default(),
-            }),
-            false_alarm: flags.false_alarm,
-            ..CalibrationParams::default()
-        }),
-    };
     let usual = Defaults::of(flags.score, flags.compat, flags.precision);
     let params = DfmParams {
-        calibration,
+        calibration: calibration(flags)?,
         taps: args::taps(&flags.backbone, usual.layers)?,
         keep: flags.pca,
         score: flags.score,
@@ -69,9 +60,15 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
 
     let fit = || {
         let learning = Learning { folder, paths: &pictures, jobs, messages };
-        let mut model = learning
-            .fit(&params, extractor, Some(&checkpoint))
-            .with_context(|| folder.display().to_string())?;
+        let named = || folder.display().to_string();
+        let Fitted { mut model, pictures: learnt } =
+            learning.fit(&params, extractor, Some(&checkpoint)).with_context(named)?;
+        if flags.val == Validation::Synthetic {
+            let seed = flags.backbone.seed;
+            let learnt = learnt.into_iter().map(|(hash, index)| (hash, pictures[index].clone()));
+            let held_out = HeldOut::of(seed, learnt).with_context(named)?;
+            validate(&mut model, held_out, seed, jobs, messages).with_context(named)?;
+        }
         if let Some(threshold) = flags.threshold {
             model.set_threshold(threshold)?;
         }
@@ -80,6 +77,35 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     fit().inspect_err(|_| checkpoint.leave(messages))?;
     checkpoint.remove(messages);
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+}
+
+/// How good pictures are held out, if they are.
+///
+/// # Errors
+///
+/// If flags contradict each other.
+fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
+    let CalibrationParams { kind: usual, .. } = CalibrationParams::default();
+    let usual = if flags.tile.is_some() { CalibrationKind::Split } else { usual };
+    let (kind, threshold) = match (flags.val, flags.calibrate) {
+        (Validation::None, None) if flags.false_alarm.is_none() => return Ok(None),
+        (Validation::None, _) => bail!(
+            "--val none: expected neither --calibrate nor --false-alarm, since no good pictures are held out; leave \
+             --val out, or give --threshold in their place"
+        ),
+        // With a threshold given, there is none to look for in held-out pictures.
+        (Validation::Train, _) if flags.threshold.is_some() => return Ok(None),
+        (Validation::Train, kind) => (kind.unwrap_or(usual), None),
+        (Validation::Synthetic, None | Some(CalibrationKind::Split)) => {
+            (CalibrationKind::Split, flags.threshold)
+        }
+        (Validation::Synthetic, Some(kind)) => bail!(
+            "--val synthetic: expected --calibrate split, since defects are made on pictures that are not fitted on, \
+             got {kind}"
+        ),
+    };
+    let false_alarm = flags.false_alarm;
+    Ok(Some(CalibrationParams { kind, false_alarm, threshold, ..CalibrationParams::default() }))
 }
 
 /// Writes `model` to `path` and says what it holds.
@@ -111,15 +137,24 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
             )?;
         }
     }
-    if let Some(calibration) = model.calibration() {
-        let threshold = table::score(calibration.threshold());
-        let calibrated = record.params.calibration.zip(model.calibration_kind());
-        match calibrated.map(|(params, kind)| (kind, params.false_alarm)) {
-            Some((kind, Some(rate))) => {
-                writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}")?;
+    if let Some(validation) = &record.validation {
+        writeln!(out, "  {}", info::validation(validation))?;
+    }
+    let decides = record.validation.as_ref().is_some_and(|validation| validation.decides);
+    match (model.calibration(), record.params.calibration) {
+        (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
+        (Some(found), asked) => {
+            let threshold = table::score(found.threshold());
+            match asked.map(|asked| (asked.kind, asked.false_alarm, asked.threshold)) {
+                Some(_) if decides => {
+                    writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
+                }
+                Some((kind, Some(rate), _)) => {
+                    writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}")?;
+                }
+                Some((kind, None, None)) => writeln!(out, "  threshold {threshold}, an estimate ({kind})")?,
+                Some((_, None, Some(_))) | None => writeln!(out, "  threshold {threshold}")?,
             }
-            Some((kind, None)) => writeln!(out, "  threshold {threshold}, an estimate ({kind})")?,
-            None => writeln!(out, "  threshold {threshold}")?,
         }
     }
     writeln!(

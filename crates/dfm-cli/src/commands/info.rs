@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap, TapRecord};
+use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap, TapRecord, ValidationRecord};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -17,6 +17,25 @@ pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
         ReportFormat::Table => print(&info, &mut out)?,
     }
     Ok(Outcome::Success)
+}
+
+/// Where a threshold that synthetic defects decided comes from, and what that is worth.
+pub(super) const SYNTHETIC_THRESHOLD: &str =
+    "of the best F1 between held-out good and synthetic pictures: real defects are others";
+
+/// What a model made of synthetic defects.
+pub(super) fn validation(found: &ValidationRecord) -> String {
+    let pixels = found.pixel_auroc.map_or_else(String::new, |auroc| format!(", pixel AUROC {auroc:.4}"));
+    format!(
+        "{} held-out good and {} synthetic pictures: image AUROC {:.4}{pixels}, best F1 {:.4}; at the threshold \
+         {:.1} % found, {:.1} % false alarms",
+        found.good,
+        found.defective,
+        found.image_auroc,
+        found.best_f1,
+        100.0 * found.found,
+        100.0 * found.false_alarms
+    )
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
@@ -82,18 +101,25 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
+    if let Some(found) = &info.record.validation {
+        line("validated on", format!("{} (seed {})", validation(found), found.seed))?;
+    }
     let threshold = info.threshold.map_or_else(|| "none".to_owned(), table::score);
+    let is_given = params.calibration.is_some_and(|asked| asked.threshold.is_some());
     line(
         "threshold",
         match &info.calibration {
-            Some(CalibrationInfo { pictures, false_alarm, .. }) => {
+            _ if info.record.validation.as_ref().is_some_and(|found| found.decides) => {
+                format!("{threshold}, {SYNTHETIC_THRESHOLD}")
+            }
+            Some(CalibrationInfo { pictures, false_alarm, .. }) if !is_given => {
                 let rate = match false_alarm {
                     Some(rate) => format!("for a false-alarm rate of {rate}"),
                     None => "an estimate".to_owned(),
                 };
                 format!("{threshold}, {rate} from {pictures} held-out pictures")
             }
-            None => threshold,
+            _ => threshold,
         },
     )?;
     if let Some(threshold) = info.cell_threshold {

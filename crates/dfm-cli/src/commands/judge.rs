@@ -110,9 +110,22 @@ pub(super) fn in_batches(
     messages: &Messages,
     mut sink: impl FnMut(&[Place], &[PreparedPicture]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut progress = Progress::new("judging", paths.len(), messages.is_quiet());
     let batch = model.batch();
-    let mut loaded = input::load(paths, &model.preprocessor(), jobs, batch);
+    let loaded = input::load(paths, &model.preprocessor(), jobs, batch);
+    in_batches_of(loaded, "judging", paths, batch, messages, |places, pictures| sink(places, &pictures))
+}
+
+/// Hands what is `loaded` of `paths` to `sink`, `batch` at a time, with the places in the list;
+/// the bar says what is being done. What cannot be read is reported.
+pub(super) fn in_batches_of<T>(
+    mut loaded: impl Iterator<Item = input::Loaded<T>>,
+    doing: &'static str,
+    paths: &[PathBuf],
+    batch: usize,
+    messages: &Messages,
+    mut sink: impl FnMut(&[Place], Vec<T>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut progress = Progress::new(doing, paths.len(), messages.is_quiet());
     loop {
         let (mut places, mut pictures) = (Vec::new(), Vec::new());
         let mut ended = true;
@@ -129,7 +142,7 @@ pub(super) fn in_batches(
                 break;
             }
         }
-        sink(&places, &pictures)?;
+        sink(&places, pictures)?;
         places.iter().filter(|place| place.last).for_each(|_| progress.step());
         if ended {
             return Ok(());
@@ -139,7 +152,7 @@ pub(super) fn in_batches(
 
 /// The whole batch at once; should it fail, one by one, so that a single picture
 /// does not take the others with it.
-fn predict_each(
+pub(super) fn predict_each(
     model: &Dfm,
     pictures: &[PreparedPicture],
     options: PredictOptions,

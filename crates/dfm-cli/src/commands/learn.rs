@@ -31,6 +31,13 @@ pub(super) struct Learning<'l> {
 /// What is told of every picture: its place, and what became of it.
 pub(super) type Each<'a> = &'a mut dyn FnMut(usize, Learnt<'_>) -> Result<(), DfmError>;
 
+/// A model, and the pictures that it has learnt just now.
+pub(super) struct Fitted {
+    pub(super) model: Dfm,
+    /// The content hash of each, and its place in the list.
+    pub(super) pictures: Vec<([u8; 32], usize)>,
+}
+
 impl Learning<'_> {
     /// Fits the pictures; those that cannot be read, and those of which the network makes
     /// no finite features, are reported and left out. What is learnt is kept in the
@@ -40,7 +47,7 @@ impl Learning<'_> {
         params: &DfmParams,
         extractor: FeatureExtractor,
         checkpoint: Option<&Arc<Checkpoint>>,
-    ) -> anyhow::Result<Dfm> {
+    ) -> anyhow::Result<Fitted> {
         let preprocessor = extractor.preprocessor();
         let batch = params.batch.min(extractor.largest_batch());
         let params = params.clone().check()?;
@@ -61,7 +68,7 @@ impl Learning<'_> {
         batch: usize,
         checkpoint: Option<&Arc<Checkpoint>>,
         learn: impl FnOnce(&mut dyn Iterator<Item = FitPicture>, Each<'_>) -> anyhow::Result<Dfm>,
-    ) -> anyhow::Result<Dfm> {
+    ) -> anyhow::Result<Fitted> {
         let Self { folder, paths, jobs, messages } = self;
         let begun = Instant::now();
         let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
@@ -86,14 +93,16 @@ impl Learning<'_> {
             progress.replace(Progress::turning("working out what they share", messages.is_quiet()));
             None
         });
-        let mut names = Vec::with_capacity(paths.len());
+        let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(paths.len());
         let mut each = |place: usize, learnt: Learnt<'_>| {
             let (index, last, key) = given.borrow()[place];
             if last {
                 progress.borrow_mut().step();
             }
-            if let Learnt::Features(row) = learnt {
-                names.push((row.content_hash, input::name_below(folder, &paths[index])));
+            if let Learnt::Features(row) = learnt
+                && learnt_now.last().is_none_or(|(_, before)| *before != index)
+            {
+                learnt_now.push((row.content_hash, index));
             }
             if let Learnt::NotFinite(_) = learnt {
                 let what = "its features are not finite: the weights or the picture are unusable";
@@ -107,7 +116,9 @@ impl Learning<'_> {
             Ok(())
         };
         let mut model = learn(&mut ready.chain(end), &mut each)?;
-        model.name_pictures(names);
+        model.name_pictures(
+            learnt_now.iter().map(|(hash, index)| (*hash, input::name_below(folder, &paths[*index]))),
+        );
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             given.borrow().len(),
@@ -117,7 +128,7 @@ impl Learning<'_> {
             model.component_count(),
             model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
         );
-        Ok(model)
+        Ok(Fitted { model, pictures: learnt_now })
     }
 }
 

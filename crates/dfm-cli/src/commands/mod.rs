@@ -16,7 +16,9 @@ mod judge;
 mod learn;
 pub(crate) mod predict;
 pub(crate) mod sweep;
+pub(crate) mod synthesise;
 pub(crate) mod union;
+mod validate;
 pub(crate) mod weights;
 
 use std::io::Write;

@@ -22,7 +22,7 @@ use crate::{Outcome, args, atomic, input, output};
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.judge.model.compute);
-    let model = args::judge(&flags.judge)?;
+    let model = args::judge(&flags.judge, messages)?;
     if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
@@ -126,17 +126,10 @@ impl Maps {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {} for maps", folder.display()))?;
         atomic::write(&folder.join(input::MAPS_MARK), |_| Ok(()))?;
-        let mut parents = pictures.iter().filter_map(|picture| picture.parent());
-        let mut common = parents.next().unwrap_or(Path::new("")).to_owned();
-        for parent in parents {
-            while !parent.starts_with(&common) {
-                common.pop();
-            }
-        }
         if let Some(legend) = legend(&scale) {
             write_png(&folder.join(input::LEGEND), &legend)?;
         }
-        Ok(Self { folder: folder.to_owned(), common, scale })
+        Ok(Self { folder: folder.to_owned(), common: input::common_folder(pictures), scale })
     }
 
     /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch, in

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use dfm_core::{Dfm, DfmError, ModelUnion};
+use dfm_core::{Dfm, DfmError, ModelUnion, ValidationRecord};
 
 use super::fit::save;
 use super::learn::Learning;
@@ -17,11 +17,16 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
     let device = args::device(&flags.compute)?;
     let open = |path: &Path| args::open_model(path, flags.weights.as_deref(), device.clone());
     let (first, others) = flags.models.split_first().context("expected two models or more")?;
-    let mut union = ModelUnion::of(open(first)?);
+    let first_model = open(first)?;
+    let mut validation = first_model.record().validation.clone();
+    let mut union = ModelUnion::of(first_model);
     for path in others {
-        union.add(&open(path)?).with_context(|| format!("{} and {}", first.display(), path.display()))?;
+        let other = open(path)?;
+        union.add(&other).with_context(|| format!("{} and {}", first.display(), path.display()))?;
+        validation = validation.or_else(|| other.record().validation.clone());
     }
     let merged = union.finish()?;
+    note_dropped(validation.as_ref(), &merged, &flags.output, messages);
     save(&merged, &flags.output, flags.slim)?;
     Ok(messages.outcome(Outcome::Success))
 }
@@ -30,21 +35,22 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.revision.model.compute);
     let folder = &flags.folder;
-    revise(&flags.revision, |model| {
+    revise(&flags.revision, messages, |model| {
         let pictures =
             input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
         let (preprocessor, batch) = (model.preprocessor(), model.batch());
         let learning = Learning { folder, paths: &pictures, jobs, messages };
-        learning
+        let fitted = learning
             .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
-            .with_context(|| folder.display().to_string())
+            .with_context(|| folder.display().to_string())?;
+        Ok(fitted.model)
     })?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
 
 /// Takes pictures out of a model: all that were named, or none.
 pub(crate) fn forget(flags: &ForgetFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    revise(&flags.revision, |model| {
+    revise(&flags.revision, messages, |model| {
         let mut hashes = Vec::with_capacity(flags.pictures.len());
         for picture in &flags.pictures {
             hashes.push(content_hash_of(&model, picture).with_context(|| picture.clone())?);
@@ -61,13 +67,34 @@ pub(crate) fn forget(flags: &ForgetFlags, messages: &Messages) -> anyhow::Result
 
 /// Opens a model and writes what `change` makes of it, in its place unless told otherwise.
 /// Whether the file holds its weights stays as it is.
-fn revise(flags: &RevisionFlags, change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>) -> anyhow::Result<()> {
+fn revise(
+    flags: &RevisionFlags,
+    messages: &Messages,
+    change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>,
+) -> anyhow::Result<()> {
     let path = &flags.model.path;
     let output = flags.output.as_ref().unwrap_or(path);
     atomic::check(output)?;
     let slim = !args::model_info(path)?.weights_included;
-    let changed = change(args::model(&flags.model)?).with_context(|| path.display().to_string())?;
+    let model = args::model(&flags.model)?;
+    let validation = model.record().validation.clone();
+    let changed = change(model).with_context(|| path.display().to_string())?;
+    note_dropped(validation.as_ref(), &changed, output, messages);
     save(&changed, output, slim)
+}
+
+/// Says that figures of other pictures are not those of `model`, if they were dropped.
+fn note_dropped(validation: Option<&ValidationRecord>, model: &Dfm, output: &Path, messages: &Messages) {
+    let Some(validation) = validation.filter(|_| model.record().validation.is_none()) else { return };
+    let threshold = match validation.decides {
+        true => ", and the threshold is that of held-out good pictures in place of the synthetic ones",
+        false => "",
+    };
+    messages.note(format_args!(
+        "{}: what was found of synthetic defects was of other pictures and is dropped{threshold}; a fit with --val \
+         synthetic finds it anew",
+        output.display()
+    ));
 }
 
 /// The content hash of what `picture` names: a file, or else a picture of the model by its

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dfm_core::{Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
@@ -52,6 +52,9 @@ pub(crate) struct FitFlags {
     /// Numbers that the network computes in: f32, or on the cpu int8, faster with VNNI
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub(crate) precision: NetworkPrecision,
+    /// What the model is validated on, and its threshold comes from
+    #[arg(long, value_enum, default_value_t = Validation::Train, value_name = "HOW")]
+    pub(crate) val: Validation,
     /// Raw score from which a picture is anomalous; from held-out good pictures unless given
     #[arg(long, allow_negative_numbers = true, value_parser = parse_finite)]
     #[arg(conflicts_with_all = ["false_alarm", "calibrate"])]
@@ -89,6 +92,19 @@ pub(crate) struct FitFlags {
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,
+}
+
+/// What says how good a model is, before there is a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Validation {
+    /// Nothing: all pictures are fitted on, and there is no threshold unless one is given
+    None,
+    /// Good pictures, held out as --calibrate says
+    Train,
+    /// A quarter of the good pictures, not fitted on, and copies of them with defects made from
+    /// --seed: their figures are kept, and unless --threshold or --false-alarm is given the
+    /// threshold is that of the best F1
+    Synthetic,
 }
 
 /// Flags of `dfm demo`.

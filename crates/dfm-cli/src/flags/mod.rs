@@ -8,6 +8,7 @@ mod init;
 mod model;
 mod network;
 mod sweep;
+mod synthesise;
 mod union;
 
 use std::path::PathBuf;
@@ -18,13 +19,14 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use explain::ExplainFlags;
-pub(crate) use fit::{DemoFlags, FitFlags};
+pub(crate) use fit::{DemoFlags, FitFlags, Validation};
 pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
 pub(crate) use sweep::{RankBy, SweepFlags};
+pub(crate) use synthesise::SynthesiseFlags;
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 
 /// Visual anomaly detection: learn what good looks like, then judge new pictures.
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     /// Try every setting of a grid on a data set whose truth is known, and rank them. Choosing by
     /// the labels of test pictures is selection on the test set: measure what was chosen on others
     Sweep(SweepFlags),
+    /// Make a data set with defects, as MVTec AD has it, from good pictures alone
+    Synthesise(SynthesiseFlags),
     /// Make one model of several: that of all their pictures
     Merge(MergeFlags),
     /// Add good pictures to a model

@@ -49,7 +49,7 @@ pub(crate) struct BackboneFlags {
     /// given mirror; for --compat and `dfm features` the weights' own, usually stretch
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
-    /// Seed of random weights
+    /// Seed of random weights, and of the defects of `dfm fit --val synthetic`
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 }

@@ -128,6 +128,18 @@ pub(crate) fn name_below(folder: &Path, path: &Path) -> String {
     parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
+/// The folder that all `pictures` share, the deepest.
+pub(crate) fn common_folder(pictures: &[PathBuf]) -> PathBuf {
+    let mut parents = pictures.iter().filter_map(|picture| picture.parent());
+    let mut common = parents.next().unwrap_or(Path::new("")).to_owned();
+    for parent in parents {
+        while !parent.starts_with(&common) {
+            common.pop();
+        }
+    }
+    common
+}
+
 /// Whether the name of `path` begins with a dot.
 pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))

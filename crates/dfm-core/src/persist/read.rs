@@ -67,6 +67,13 @@ impl Dfm {
         consistent("record.taps", &taps, &header.record.taps.len())?;
         consistent("feature_shapes", &taps, &header.feature_shapes.len())?;
 
+        if let Some(validation) = header.record.validation.as_ref().filter(|found| !found.is_sound()) {
+            let expected = "pictures of both kinds, and shares";
+            return Err(
+                inconsistent("record.validation", &expected, &format!("{validation:?}").as_str()).into()
+            );
+        }
+
         let weights = backbone_weights(&file, options.weights)?;
         let extractor = extractor(&file, &valid, weights, options.compute)?;
         consistent("feature_shapes", &extractor.feature_shapes(), &header.feature_shapes.as_slice())?;

@@ -1,0 +1,122 @@
+//! What a model makes of synthetic defects on good pictures that it was not fitted on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibrate::Calibration;
+use crate::conformal::CalibrationKind;
+use crate::error::DfmError;
+use crate::metrics::{ConfusionMatrix, MapCounts, PixelTally, auroc, best_f1};
+use crate::model::Dfm;
+use crate::params::CalibrationParams;
+
+/// Figures of a model on good pictures that it was not fitted on, and on copies of them with
+/// synthetic defects. Real defects are others: the figures compare settings and tell what is
+/// blind, no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationRecord {
+    /// Of the defects.
+    pub seed: u64,
+    /// Good pictures.
+    pub good: usize,
+    /// Pictures with a defect.
+    pub defective: usize,
+    /// AUROC of the pictures.
+    pub image_auroc: f64,
+    /// AUROC of the pixels; `None` without maps.
+    pub pixel_auroc: Option<f64>,
+    /// The best F1 that any threshold gives.
+    pub best_f1: f64,
+    /// The share of pictures with a defect that reach the model's threshold.
+    pub found: f64,
+    /// The share of good pictures that do.
+    pub false_alarms: f64,
+    /// Whether that threshold is the one of the best F1.
+    pub decides: bool,
+}
+
+impl ValidationRecord {
+    /// Whether it could have been found.
+    pub(crate) fn is_sound(&self) -> bool {
+        let shares = [self.image_auroc, self.best_f1, self.found, self.false_alarms];
+        let all = shares.into_iter().chain(self.pixel_auroc);
+        self.good > 0 && self.defective > 0 && all.into_iter().all(|share| (0.0..=1.0).contains(&share))
+    }
+}
+
+/// Scores of good and of defective pictures, and the pixels of their maps, as they come.
+#[derive(Debug)]
+pub struct SyntheticTally {
+    seed: u64,
+    scores: Vec<f64>,
+    defective: Vec<bool>,
+    pixels: PixelTally,
+    has_maps: bool,
+}
+
+impl SyntheticTally {
+    /// Of nothing yet; the defects are those of `seed`.
+    pub fn new(seed: u64) -> Self {
+        let pixels = PixelTally::new(1);
+        Self { seed, scores: Vec::new(), defective: Vec::new(), pixels, has_maps: false }
+    }
+
+    /// Adds the score of a picture, and the pixels of its map if there is one.
+    pub fn push(&mut self, score: f64, is_defective: bool, pixels: Option<&MapCounts>) {
+        self.scores.push(score);
+        self.defective.push(is_defective);
+        if let Some(pixels) = pixels {
+            self.pixels.push(is_defective.then_some(0), pixels);
+            self.has_maps = true;
+        }
+    }
+}
+
+impl Dfm {
+    /// Records what the model makes of synthetic defects. Its threshold becomes that of the best
+    /// F1 between good and defective pictures, unless the fit was told a threshold or a rate of
+    /// false alarms.
+    ///
+    /// # Errors
+    ///
+    /// If the model was fitted on the good pictures, which it was unless its calibration is a
+    /// [split](CalibrationKind::Split), or either kind of pictures is missing.
+    pub fn validate(&mut self, tally: &SyntheticTally) -> Result<(), DfmError> {
+        let refused = |expected, got: String| DfmError::Parameter { name: "validation", expected, got };
+        let asked = self.record.params.calibration.filter(|asked| asked.kind == CalibrationKind::Split);
+        let (Some(asked), Some(held_out)) = (asked, &self.judged.scores) else {
+            let kind = self.calibration_kind().map_or("none", CalibrationKind::name);
+            return Err(refused("a model whose calibration is split", kind.to_owned()));
+        };
+        let (scores, labels) = (&tally.scores, &tally.defective);
+        let defective = labels.iter().filter(|defective| **defective).count();
+        let good = labels.len() - defective;
+        let (Some(image_auroc), Some(best)) = (auroc(scores, labels), best_f1(scores, labels)) else {
+            let expected = "a good picture and one with a defect, or more";
+            return Err(refused(expected, format!("{good} and {defective}")));
+        };
+        let decides = asked.threshold.is_none() && asked.false_alarm.is_none();
+        let calibration = match decides {
+            true => {
+                let asked = CalibrationParams { threshold: Some(best.threshold), ..asked };
+                Calibration::from_held_out(held_out, asked)?
+            }
+            false => Calibration::from_held_out(held_out, asked)?,
+        };
+        let confusion = ConfusionMatrix::at(scores, labels, calibration.threshold());
+        let pixels = tally.has_maps.then(|| tally.pixels.finish(None).figures.auroc).flatten();
+        self.judged.calibration = Some(calibration);
+        self.record.validation = Some(ValidationRecord {
+            seed: tally.seed,
+            good,
+            defective,
+            image_auroc,
+            pixel_auroc: pixels.map(|figure| figure.value),
+            best_f1: best.f1,
+            found: confusion.true_positives as f64 / defective as f64,
+            false_alarms: confusion.false_positives as f64 / good as f64,
+            decides,
+        });
+        Ok(())
+    }
+}
