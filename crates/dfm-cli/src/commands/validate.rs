@@ -60,7 +60,7 @@ pub(super) fn validate(
         let mut seen = Vec::with_capacity(pictures.len());
         for (((place, picture), mask), prediction) in places.iter().zip(&pictures).zip(ends).zip(predictions)
         {
-            tiles.push(prediction);
+            tiles.push(place.index, prediction);
             let Some(mask) = mask else { continue };
             match tiles.take().map(Prediction::of_tiles) {
                 Ok(Some(prediction)) => seen.push(Seen { prediction, size: picture.original, mask }),
