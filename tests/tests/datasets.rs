@@ -80,7 +80,7 @@ fn a_folder_of_classes_is_learnt_by_its_good_ones_alone() {
         dfm.save(&format!("parts/torn/{k}.png"), &pictures::defective(k, 72, 56));
     }
     dfm.save("parts/loose.png", &pictures::good(50, 72, 56));
-    fit(&dfm, "parts", &[]).expect_code(0).expect_said(&["6 to learn", "no split", "1 pictures directly in"]);
+    fit(&dfm, "parts", &[]).expect_code(0).expect_said(&["6 to learn", "no split", "1 picture directly in"]);
     let model = dfm.run(&["info", "model.dfm", "--format", "json"]).json().remove(0);
     assert_eq!(model["record"]["picture_count"], 6);
     let report = evaluate(&dfm, "parts", &[]).expect_code(0).json().remove(0);
@@ -133,7 +133,7 @@ fn what_has_no_label_or_no_picture_is_said() {
     fs::remove_file(dfm.path("mvtec/ground_truth/square/0_mask.png")).unwrap();
     let run = evaluate(&dfm, "mvtec", &[]).expect_code(0);
     assert_eq!(run.json()[0]["without_mask"], 1);
-    run.expect_said(&["1 pictures directly in", "1 masks belong to no picture", "1 without mask", "odd"]);
+    run.expect_said(&["1 picture directly in", "1 mask of no picture", "1 without mask", "odd"]);
     let dfm = with("mvtec-ad2");
     evaluate(&dfm, "ad2", &[]).expect_code(0).expect_said(&["test_private has no labels", "1 set aside"]);
     let dfm = with("ksdd2");

@@ -64,7 +64,7 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
     let Resolved { flags, note, record } = resolved;
     let messages = Messages::new(flags.quiet);
     if let Some(note) = note {
-        messages.note(report::plain(&note));
+        messages.note(note);
     }
     match flags.command {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),

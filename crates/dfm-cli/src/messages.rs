@@ -31,7 +31,7 @@ impl Messages {
     /// Says something that is not an error.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {
-            say(&text.to_string());
+            say(&plain(&text.to_string()));
         }
     }
 

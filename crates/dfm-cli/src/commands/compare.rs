@@ -119,6 +119,8 @@ fn paired(first: &Run, second: &Run) -> anyhow::Result<Vec<PairedPicture>> {
     }
     let classes: BTreeSet<&str> =
         first.lines.values().filter(|line| line.anomalous).map(|line| line.class.as_str()).collect();
+    // A score without maps has no pixels at all, of which there is nothing to compare.
+    let both_marked = [first, second].iter().all(|run| run.lines.values().any(|line| line.pixels.is_some()));
     let mut pairs = Vec::with_capacity(first.lines.len());
     for (path, one) in &first.lines {
         let other = &second.lines[path];
@@ -131,12 +133,11 @@ fn paired(first: &Run, second: &Run) -> anyhow::Result<Vec<PairedPicture>> {
                 names[1]
             );
         }
-        let marked = [one, other].map(|line| line.pixels.map(|pixels| pixels.anomalous_pixels));
-        if let [Some(own), Some(others)] = marked
-            && own != others
-        {
+        let [own, others] = [one, other].map(|line| line.pixels.map_or(0, |pixels| pixels.anomalous_pixels));
+        if both_marked && own != others {
             bail!(
-                "{path} has {own} marked pixels in {} and {others} in {}: the masks differ",
+                "{path} has {own} marked pixels in {} and {others} in {}: the masks differ, evaluate both models with \
+                 the same",
                 names[0],
                 names[1]
             );
@@ -170,16 +171,7 @@ fn print(comparison: &Comparison, out: &mut impl Write) -> anyhow::Result<()> {
         ("better", Align::Left),
     ]);
     let figures = comparison.figures;
-    for (name, difference) in [
-        ("image AUROC", figures.image_auroc),
-        ("image average precision", figures.image_average_precision),
-        ("image best F1", figures.image_best_f1),
-        ("image F1 at the threshold", figures.image_f1),
-        ("pixel AUROC", figures.pixel_auroc),
-        ("pixel AUPRO to 30 %", figures.pixel_aupro_30),
-        ("pixel AUPRO to 5 %", figures.pixel_aupro_5),
-        ("pixel AUPIMO", figures.pixel_aupimo),
-    ] {
+    for (name, difference) in named(&figures) {
         table.push(row(name, difference));
     }
     table.write(out)?;
@@ -191,12 +183,30 @@ fn print(comparison: &Comparison, out: &mut impl Write) -> anyhow::Result<()> {
             comparison.pictures
         )?;
     }
-    writeln!(
-        out,
-        "intervals  95 %, of {} draws of pictures that both runs share, as many of each class as there are",
-        comparison.replicates
-    )?;
+    let drawn = named(&figures).into_iter().any(|(_, found)| found.is_some_and(|found| found.low.is_some()));
+    match drawn {
+        true => writeln!(
+            out,
+            "intervals  95 %, of {} draws of pictures that both runs share, as many of each class as there are",
+            comparison.replicates
+        )?,
+        false => writeln!(out, "intervals  none: they take two good pictures and two with defects")?,
+    }
     Ok(())
+}
+
+/// Every figure with its name.
+fn named(figures: &PairedFigures) -> [(&'static str, Option<Difference>); 8] {
+    [
+        ("image AUROC", figures.image_auroc),
+        ("image average precision", figures.image_average_precision),
+        ("image best F1", figures.image_best_f1),
+        ("image F1 at the threshold", figures.image_f1),
+        ("pixel AUROC", figures.pixel_auroc),
+        ("pixel AUPRO to 30 %", figures.pixel_aupro_30),
+        ("pixel AUPRO to 5 %", figures.pixel_aupro_5),
+        ("pixel AUPIMO", figures.pixel_aupimo),
+    ]
 }
 
 fn row(name: &str, difference: Option<Difference>) -> [String; 7] {

@@ -35,6 +35,8 @@ pub(crate) struct Evaluation {
     pub(crate) errors: usize,
     /// Pictures with a defect but without a mask: left out of `pixel_auroc`.
     pub(crate) without_mask: usize,
+    /// Pictures whose mask cannot be used: left out likewise.
+    pub(crate) unusable_masks: usize,
     /// By class, as the folders are called.
     pub(crate) classes: BTreeMap<String, ClassEvaluation>,
     /// Every figure over pictures, with intervals.
@@ -178,6 +180,7 @@ impl Evaluation {
             pictures: evaluated.pictures.len(),
             errors: evaluated.errors,
             without_mask: evaluated.without_mask,
+            unusable_masks: evaluated.unusable_masks,
             classes,
             image,
             pixel,
@@ -192,6 +195,17 @@ impl Evaluation {
             settings,
             curves: None,
         }
+    }
+
+    /// How many pictures were judged: good ones, then those with a defect.
+    pub(crate) fn kinds(&self) -> [usize; 2] {
+        let good = self.classes.get(GOOD).map_or(0, |class| class.pictures);
+        [good, self.pictures - good]
+    }
+
+    /// Whether any figure has one: those of pictures have, if they are there.
+    pub(crate) fn has_intervals(&self) -> bool {
+        self.image.auroc.is_some_and(|figure| figure.low.is_some())
     }
 
     /// F1 of pixels at the pixel threshold.

@@ -55,6 +55,8 @@ pub(crate) struct Evaluated {
     pub(crate) errors: usize,
     /// Pictures with a defect but without a mask.
     pub(crate) without_mask: usize,
+    /// Pictures whose mask cannot be used.
+    pub(crate) unusable_masks: usize,
 }
 
 /// One picture, the truth and the verdict.

@@ -5,7 +5,8 @@ use std::io::Write;
 use dfm_core::metrics::Figure;
 
 use super::Evaluation;
-use crate::report::table::{self, Align, Table};
+use crate::report::plain;
+use crate::report::table::{self, Align, Table, counted};
 
 /// Writes the classes, then every figure with its interval.
 pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Result<()> {
@@ -28,21 +29,30 @@ pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Re
         )?;
     }
     if let (Some(threshold), Some(pixels)) = (evaluation.pixel_threshold, evaluation.pixel_confusion) {
-        let shown = |part: usize, rest: usize| table::figure(share(part, rest));
+        let shares = [
+            (share(pixels.true_positives, pixels.false_negatives), "of those with defects found"),
+            (share(pixels.false_positives, pixels.true_negatives), "of the others called anomalous"),
+        ];
+        let parts = shares
+            .iter()
+            .filter_map(|(share, words)| Some(format!("{} {words}", table::figure(Some((*share)?)))));
         writeln!(
             out,
-            "on pixels          {}: {} of those with defects found, {} of the others called anomalous",
+            "on pixels          {}: {}",
             table::score(threshold),
-            shown(pixels.true_positives, pixels.false_negatives),
-            shown(pixels.false_positives, pixels.true_negatives)
+            parts.collect::<Vec<_>>().join(", ")
         )?;
     }
-    if let Some(bootstrap) = evaluation.bootstrap {
-        writeln!(
+    match evaluation.bootstrap {
+        Some(bootstrap) if evaluation.has_intervals() => writeln!(
             out,
             "intervals          95 %, of {} draws of pictures, as many of each class as there are",
             bootstrap.replicates
-        )?;
+        )?,
+        Some(_) if evaluation.pictures > 0 => {
+            writeln!(out, "intervals          none: they take two good pictures and two with defects")?;
+        }
+        _ => {}
     }
     for note in notes(evaluation) {
         writeln!(out, "{note}")?;
@@ -70,7 +80,7 @@ fn classes(evaluation: &Evaluation) -> Table {
     for (name, class) in &evaluation.classes {
         let aupro = value(class.pixel.and_then(|figures| figures.aupro_30));
         let figures = [class.image_auroc, class.pixel_auroc, aupro];
-        row(name, class.pictures, class.called_anomalous, table::score(class.mean_score), figures);
+        row(&plain(name), class.pictures, class.called_anomalous, table::score(class.mean_score), figures);
     }
     let called = evaluation.confusion.map(|confusion| confusion.true_positives + confusion.false_positives);
     let figures = [evaluation.image_auroc, evaluation.pixel_auroc, value(evaluation.pixel.aupro_30)];
@@ -118,26 +128,28 @@ fn interval(figure: Figure) -> String {
 
 /// What is not there, and why.
 pub(crate) fn notes(evaluation: &Evaluation) -> Vec<String> {
-    let good = evaluation.classes.get(crate::input::GOOD).map_or(0, |class| class.pictures);
-    let bad = evaluation.pictures - good;
-    let mut notes = Vec::new();
-    if evaluation.pictures == 0 {
+    let [good, bad] = evaluation.kinds();
+    if good + bad == 0 {
         return vec!["no picture could be judged: there is no figure".to_owned()];
     }
-    if bad == 0 {
-        notes.push("no pictures with defects: what takes both kinds is not there".to_owned());
-    }
-    if good == 0 {
-        notes.push("no good pictures: what takes both kinds is not there".to_owned());
-    }
-    if evaluation.without_mask > 0 {
-        notes.push(format!(
-            "{} pictures with defects have no mask: not in figures over pixels",
-            evaluation.without_mask
-        ));
-    }
-    if good > 0 && bad > 0 && evaluation.pixel.auroc.is_some() && evaluation.pixel.aupimo.is_none() {
-        notes.push("too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned());
-    }
+    let mut notes = Vec::new();
+    let mut note = |applies: bool, text: String| notes.extend(applies.then_some(text));
+    let both = "figures that take both kinds have no meaning";
+    note(bad == 0, format!("no pictures with defects: {both}"));
+    note(good == 0, format!("no good pictures: {both}"));
+    let (missing, unusable) = (evaluation.without_mask, evaluation.unusable_masks);
+    let left_out = "not in figures over pixels";
+    note(
+        missing > 0,
+        format!("{} with a defect but without a mask: {left_out}", counted(missing, "picture")),
+    );
+    note(
+        unusable > 0,
+        format!("{} with a mask that cannot be used: {left_out}", counted(unusable, "picture")),
+    );
+    note(
+        good > 0 && evaluation.pixel.auroc.is_some() && evaluation.pixel.aupimo.is_none(),
+        "too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned(),
+    );
     notes
 }

@@ -27,6 +27,7 @@ pub(crate) struct Tally<'a> {
     mapped: Vec<usize>,
     maps: usize,
     without_mask: usize,
+    unusable_masks: usize,
 }
 
 impl<'a> Tally<'a> {
@@ -47,6 +48,7 @@ impl<'a> Tally<'a> {
             mapped: Vec::new(),
             maps: 0,
             without_mask: 0,
+            unusable_masks: 0,
         }
     }
 
@@ -81,7 +83,10 @@ impl<'a> Tally<'a> {
                     self.pixels.push(defect, &by_score);
                 }
                 Ok(None) => self.without_mask += usize::from(judged.prediction.map.is_some()),
-                Err((path, error)) => messages.error(&path, format_args!("{error:#}")),
+                Err((path, error)) => {
+                    self.unusable_masks += 1;
+                    messages.error(&path, format_args!("{error:#}"));
+                }
             }
             self.pictures.push(EvaluatedPicture {
                 path: labelled.path.clone(),
@@ -134,6 +139,7 @@ impl<'a> Tally<'a> {
             bootstrap,
             errors,
             without_mask: self.without_mask,
+            unusable_masks: self.unusable_masks,
         })
     }
 }

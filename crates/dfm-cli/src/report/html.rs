@@ -171,7 +171,11 @@ impl Reasons {
         Self {
             image,
             pixel,
-            aupimo: if evaluated.pixel.figures.auroc.is_some() { "too few good pixels" } else { pixel },
+            aupimo: match evaluated.pixel.figures.auroc {
+                Some(_) if defects == evaluated.pictures.len() => image,
+                Some(_) => "too few good pixels",
+                None => pixel,
+            },
             at_threshold: if evaluated.threshold.is_none() { "no threshold" } else { image },
             at_pixel_threshold: match evaluated.scale.pixel_threshold {
                 None if evaluated.maps > 0 => "no pixel threshold",

@@ -48,6 +48,11 @@ impl Table {
     }
 }
 
+/// So many of what a noun names.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A figure of a report, or a dash.
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
@@ -94,5 +99,6 @@ mod tests {
         assert_eq!(score(1.5e-7), "1.5000e-7");
         assert_eq!(bytes(4_304_328), "4.3 MB");
         assert_eq!(figure(None), "-");
+        assert_eq!([0, 1, 2].map(|count| counted(count, "mask")), ["0 masks", "1 mask", "2 masks"]);
     }
 }

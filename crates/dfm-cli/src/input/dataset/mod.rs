@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 
 use super::paths;
 use crate::messages::Messages;
+use crate::report::table::counted;
 
 pub(crate) use layout::Layout;
 pub(crate) use masks::read_masks;
@@ -245,7 +246,8 @@ fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn unlabelled(folder: &Path, beside: &str) -> anyhow::Result<Option<String>> {
     let count = files_in(folder)?.len();
     Ok((count > 0).then(|| {
-        format!("{count} pictures directly in {}, beside {beside}, have no label: left out", folder.display())
+        let pictures = counted(count, "picture");
+        format!("{pictures} directly in {}, beside {beside}, without a label: left out", folder.display())
     }))
 }
 

@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::{Dataset, GOOD, Labelled, files_in, folder_or_report, name_of, subfolders, unlabelled};
 use crate::messages::Messages;
+use crate::report::table::counted;
 
 /// Endings of masks beside the name of their picture.
 const MASKS: [&str; 4] = ["_mask.png", ".png", ".bmp", "_mask.bmp"];
@@ -75,6 +76,16 @@ impl Dataset {
             self.remarks.extend(strays(&masks_of_class, &used));
         }
         self.remarks.extend(unlabelled(&test, "the classes")?);
+        for folder in subfolders(&truth).unwrap_or_default() {
+            let class = name_of(&folder);
+            let count = files_in(&folder)?.len();
+            if class == tree.good && count > 0 {
+                let masks = counted(count, "mask");
+                self.remarks.push(format!("{masks} in {} of good pictures: left out", folder.display()));
+            } else if class != tree.good && !test.join(&class).is_dir() {
+                self.remarks.extend(strays(&folder, &used));
+            }
+        }
         Ok(())
     }
 }
@@ -97,5 +108,5 @@ fn strays(folder: &Path, used: &HashSet<PathBuf>) -> Option<String> {
     let files = files_in(folder).ok()?;
     let strays: Vec<&PathBuf> = files.iter().filter(|mask| !used.contains(*mask)).collect();
     let first = strays.first()?;
-    Some(format!("{} masks belong to no picture, as {}", strays.len(), first.display()))
+    Some(format!("{} of no picture, as {}", counted(strays.len(), "mask"), first.display()))
 }
