@@ -144,6 +144,10 @@ fn nothing_is_written_over_and_nothing_by_halves() {
     let refused = |output: &str| dfm.run(&["synthesise", "good", "-o", output]).expect_code(2);
     refused("good").expect_said(&["good", "expected an empty folder", "something in it"]);
     assert_eq!(files_below(&dfm.path("good")).len(), 12);
+    for inside in ["good/new", "good/deep/new"] {
+        refused(inside).expect_said(&[inside, "among the good pictures"]);
+    }
+    assert_eq!(fs::read_dir(dfm.path("good")).unwrap().count(), 12);
     fs::write(dfm.path("file"), "text").unwrap();
     refused("file").expect_said(&["file", "no folder"]);
     assert_eq!(fs::read_to_string(dfm.path("file")).unwrap(), "text");

@@ -36,6 +36,13 @@ pub(crate) fn run(flags: &SynthesiseFlags, messages: &Messages) -> anyhow::Resul
     let with_paths = found.iter().map(|(hash, index)| (*hash, paths[*index].clone()));
     let held_out = Arc::new(HeldOut::of(flags.seed, with_paths).with_context(named)?);
     let common = input::common_folder(&paths);
+    if lies_in(&flags.output, &common) {
+        bail!(
+            "{}: lies among the good pictures of {}, where defects would be learnt as good; choose another place",
+            flags.output.display(),
+            common.display()
+        );
+    }
     let counts = atomic::folder(&flags.output, |root| {
         let (mut learnt, mut judged) = (0, 0);
         for (hash, index) in &found {
@@ -151,6 +158,16 @@ fn png(picture: &DynamicImage) -> anyhow::Result<Vec<u8>> {
 fn below(common: &Path, path: &Path) -> PathBuf {
     let relative = path.strip_prefix(common).unwrap_or(path);
     relative.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect()
+}
+
+/// Whether what will be at `path` lies in `folder`.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| match path.as_os_str().is_empty() {
+        true => Path::new(".").canonicalize().ok(),
+        false => path.canonicalize().ok(),
+    };
+    let there = path.ancestors().find_map(real);
+    there.zip(real(folder)).is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
 /// Writes a file of the new folder.

@@ -18,14 +18,18 @@ use crate::synthetic::{HeldOut, judged_pixels};
 struct Part {
     picture: PreparedPicture,
     /// Whether it is the last of its picture, and of a defective one the mask.
-    ends: Option<Option<Vec<bool>>>,
+    ends: Option<Option<Mask>>,
 }
+
+/// A mask as runs of pixels by turns unmarked and marked, unmarked first: a batch of large pictures
+/// waits with theirs.
+struct Mask(Vec<usize>);
 
 /// A picture that was judged.
 struct Seen {
     prediction: Prediction,
     size: PictureSize,
-    mask: Option<Vec<bool>>,
+    mask: Option<Mask>,
 }
 
 /// Judges the pictures that `model` was not fitted on and a defective copy of each, and lets it
@@ -48,7 +52,7 @@ pub(super) fn validate(
         let size = PictureSize { width: good.width(), height: good.height() };
         let within = judged_pixels(&preprocessor, size);
         let made = held_out.defective(&good, 0, within.as_deref())?;
-        each_part(&preprocessor, &made.picture, Some(made.mask), true, give)?;
+        each_part(&preprocessor, &made.picture, Some(Mask::of(&made.mask)), true, give)?;
         Ok(())
     });
     let (mut tally, mut tiles) = (SyntheticTally::new(seed), Tiles::default());
@@ -77,11 +81,24 @@ pub(super) fn validate(
     Ok(model.validate(&tally)?)
 }
 
+impl Mask {
+    fn of(pixels: &[bool]) -> Self {
+        let unmarked = pixels.first().is_some_and(|marked| *marked).then_some(0);
+        Self(unmarked.into_iter().chain(pixels.chunk_by(bool::eq).map(<[bool]>::len)).collect())
+    }
+
+    fn pixels(&self) -> Vec<bool> {
+        let runs = self.0.iter().zip([false, true].into_iter().cycle());
+        runs.flat_map(|(length, marked)| std::iter::repeat_n(marked, *length)).collect()
+    }
+}
+
 impl Seen {
     /// The pixels of its map, if it has one.
     fn counts(&self) -> Option<MapCounts> {
         let map = self.prediction.map.as_ref()?.upsample(self.size);
-        Some(MapCounts::new(&map, self.mask.as_deref()))
+        let mask = self.mask.as_ref().map(Mask::pixels);
+        Some(MapCounts::new(&map, mask.as_deref()))
     }
 }
 
@@ -90,7 +107,7 @@ impl Seen {
 fn each_part(
     preprocessor: &Preprocessor,
     picture: &RgbImage,
-    mut mask: Option<Vec<bool>>,
+    mut mask: Option<Mask>,
     last: bool,
     give: input::Give<'_, Part>,
 ) -> anyhow::Result<bool> {
@@ -103,4 +120,16 @@ fn each_part(
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_the_mask() {
+        for pixels in [&[][..], &[true], &[false], &[true, true, false, true], &[false, true, true, false]] {
+            assert_eq!(Mask::of(pixels).pixels(), pixels);
+        }
+    }
 }
