@@ -55,6 +55,17 @@ impl ModelFile {
         self
     }
 
+    /// Leaves a tensor out.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such tensor.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.tensors.remove(name).expect("a tensor");
+        self
+    }
+
     /// Sets the values of an `f64` tensor to what `change` makes of them.
     ///
     /// # Panics

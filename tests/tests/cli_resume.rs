@@ -18,6 +18,8 @@ const COLUMNS: usize = 1024;
 const RECORD: usize = 32 + 32 + 4 * COLUMNS + 32;
 /// Pictures that go through the network together in these fits, unless one says otherwise.
 const BATCH: usize = 8;
+/// Of a picture, where there are any.
+const TILES: usize = 6;
 /// Whatever takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -150,7 +152,8 @@ impl Stuck {
 /// Interrupts a fit before the picture at `place`, and goes on with it.
 fn interrupt(dfm: &Program, signal: &str, place: usize, more: &[&str]) {
     break_at(dfm, place);
-    let learnt = place / BATCH * BATCH;
+    let tiles = if more.contains(&"--tile") { TILES } else { 1 };
+    let learnt = place * tiles / BATCH * BATCH;
     stuck(dfm, "model.dfm", more, learnt).end(signal);
     assert!(!dfm.path("model.dfm").exists());
     let learnt = format!("model.dfm.partial: {learnt} pictures are learnt already");
@@ -167,6 +170,15 @@ fn whatever_ends_it_and_when_the_model_has_the_same_bytes() {
     let dfm = program(30);
     for (signal, place) in [("INT", 20), ("KILL", 0), ("KILL", 9), ("TERM", 24), ("KILL", 30)] {
         interrupt(&dfm, signal, place, &[]);
+    }
+}
+
+/// In the middle of a picture too.
+#[test]
+fn so_it_has_of_tiles() {
+    let dfm = program(12);
+    for (place, statistics) in [(5, "position"), (8, "position"), (0, "position"), (5, "shared")] {
+        interrupt(&dfm, "KILL", place, &["--tile", "40", "--tile-statistics", statistics]);
     }
 }
 

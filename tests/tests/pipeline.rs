@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use dfm_backbone::WeightsHeader;
+use dfm_backbone::{Placement, WeightsHeader};
 use dfm_core::device;
 use dfm_core::{
     Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, FeatureRow,
@@ -295,7 +295,7 @@ fn features_computed_before_take_the_place_of_pictures() {
     for computed in [0..12, 0..5, 6..7, 5..12] {
         let mut mixed = pictures.clone();
         for place in computed.clone() {
-            mixed[place] = FitPicture::Computed(rows[place].clone());
+            mixed[place] = FitPicture::Computed(rows[place].clone(), Placement::WHOLE);
         }
         let mut again = Vec::new();
         assert!(learn(mixed, &mut again).expect("a model") == whole, "{computed:?}");
@@ -303,12 +303,12 @@ fn features_computed_before_take_the_place_of_pictures() {
     }
     // Those of another extractor.
     let mut short = pictures.clone();
-    short[3] = FitPicture::Computed(FeatureRow { values: vec![0.0; 7], ..rows[3].clone() });
+    short[3] = FitPicture::Computed(FeatureRow { values: vec![0.0; 7], ..rows[3].clone() }, Placement::WHOLE);
     let error = learn(short, &mut Vec::new()).expect_err("seven features");
     assert!(matches!(error, DfmError::ComputedFeatures { picture: 3, got: 7, .. }), "{error}");
     // In int8 the first decide the steps, and features say nothing of those.
     let int8 = DfmParams { precision: NetworkPrecision::Int8, ..small_params() }.check().expect("params");
-    let computed = rows.iter().cloned().map(FitPicture::Computed);
+    let computed = rows.iter().cloned().map(|row| FitPicture::Computed(row, Placement::WHOLE));
     let error = int8.fit_each(extractor(), computed, |_, _| Ok(())).expect_err("features");
     assert!(matches!(error, DfmError::Parameter { name: "pictures", .. }), "{error}");
 }
@@ -319,7 +319,10 @@ fn an_update_looks_at_no_picture_that_the_model_knows() {
     let prepared = prepare(&model.preprocessor(), &GOOD[6..10]);
     // Nothing could be made of these, if anybody looked.
     let known = prepared[..2].iter().map(|picture| {
-        FitPicture::Computed(FeatureRow { content_hash: picture.content_hash, values: Vec::new() })
+        FitPicture::Computed(
+            FeatureRow { content_hash: picture.content_hash, values: Vec::new() },
+            Placement::WHOLE,
+        )
     });
     let mut told = Vec::new();
     let pictures = known.chain(prepared[2..].iter().cloned().map(Into::into));

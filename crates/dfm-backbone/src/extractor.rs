@@ -8,7 +8,7 @@ use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
-use crate::preprocess::{PreparedPicture, Preprocessor};
+use crate::preprocess::{PictureSize, PreparedPicture, Preprocessor};
 use crate::region::Region;
 use crate::tap::Tap;
 use crate::tiling::Tiling;
@@ -72,9 +72,10 @@ impl FeatureExtractor {
     /// Those of [`int8`](Self::int8).
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
+        let picture_size = self.preprocessor.picture_size();
         let mut int8 = Self::build(self.weights, &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
-        int8.set_tiling(tiling);
+        int8.set_tiling(tiling, picture_size);
         Ok(int8)
     }
 
@@ -101,9 +102,10 @@ impl FeatureExtractor {
         Ok(())
     }
 
-    /// Cuts pictures, or the part of them that counts, into tiles.
-    pub fn set_tiling(&mut self, tiling: Option<Tiling>) {
-        self.preprocessor = self.preprocessor.clone().with_tiling(tiling);
+    /// Cuts pictures, or the part of them that counts, into tiles; only pictures of
+    /// `picture_size`, if there is one.
+    pub fn set_tiling(&mut self, tiling: Option<Tiling>, picture_size: Option<PictureSize>) {
+        self.preprocessor = self.preprocessor.clone().with_tiling(tiling).with_picture_size(picture_size);
     }
 
     /// The part of every picture that counts, if it is not all of it.

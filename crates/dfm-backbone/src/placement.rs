@@ -97,6 +97,8 @@ pub struct Placement {
     pub down: Span,
     /// The pixels that count, if not all do.
     pub region: Option<Arc<Region>>,
+    /// Which of the picture's tiles it is, row by row; 0 of a picture in one piece.
+    pub tile: usize,
 }
 
 impl Placement {
@@ -105,6 +107,7 @@ impl Placement {
         across: Span { start: 0.0, length: 1.0 },
         down: Span { start: 0.0, length: 1.0 },
         region: None,
+        tile: 0,
     };
 
     /// The pixels of a picture of `size` that count, as `[row, first column, column behind
@@ -196,6 +199,7 @@ impl Layout {
                 length: f64::from(pixels) / seen * shown / input,
             }
         };
-        Placement { across: along(0, whole.width, width), down: along(1, whole.height, height), region: None }
+        let (across, down) = (along(0, whole.width, width), along(1, whole.height, height));
+        Placement { across, down, region: None, tile: 0 }
     }
 }

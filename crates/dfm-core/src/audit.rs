@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::model::Dfm;
-use crate::taps::HeldOutScorers;
+use crate::places::PlacesHeldOut;
 
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
 /// fence, beyond which about one normal number in 850 000 lies.
@@ -53,7 +53,7 @@ impl Dfm {
     ///
     /// If the model keeps no fit statistic, and as for the threshold of a fit.
     pub fn audit(&self) -> Result<Audit, DfmError> {
-        self.in_one_piece()?;
+        self.rows_are_pictures()?;
         let kept = self.kept("auditing")?;
         let hashes = &kept.content_hashes;
         let rows = different(hashes)?;
@@ -62,8 +62,9 @@ impl Dfm {
         let statistics = kept.statistics.iter().map(|statistic| params.statistics(statistic));
         let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
         let (aggregation, shapes) = (params.params().aggregation, self.extractor.feature_shapes());
-        let scores =
-            HeldOutScorers::new(&kept.statistics, &statistics, aggregation, shapes, None)?.scores(&rows)?;
+        let scale = self.scorers.scale();
+        let scores = PlacesHeldOut::new(&kept.statistics, &statistics, scale, aggregation, shapes, None)?
+            .scores(&rows)?;
         let fence = fence(&scores);
         let mut pictures: Vec<AuditedPicture> = rows
             .iter()

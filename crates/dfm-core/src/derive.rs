@@ -14,11 +14,11 @@ use crate::held_out::different;
 use crate::kept::Kept;
 use crate::model::{Dfm, Judged};
 use crate::params::{ScoreKind, ValidDfmParams};
+use crate::places::{PlaceScale, PlaceScorers, PlacesHeldOut};
 use crate::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 use crate::score::Statistics;
 use crate::self_test::SelfTest;
 use crate::split::{self, calibrating};
-use crate::taps::{HeldOutScorers, TapScorers};
 
 /// The most different pictures of a jackknife+: with as many directions, a new picture takes
 /// about 10⁹ operations, some tenths of a second.
@@ -37,9 +37,7 @@ impl ValidDfmParams {
     /// refuse.
     pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
         let pictures = kept.content_hashes.len();
-        if kept.statistics.iter().any(|statistic| statistic.rank() == 0) {
-            return Err(DfmError::NoVariation { pictures });
-        }
+        kept.check_variation(self.places())?;
         let different = different(&kept.content_hashes)?;
         let held_out = match self.params().calibration.map(|calibration| calibration.kind) {
             Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
@@ -49,22 +47,29 @@ impl ValidDfmParams {
             _ => Vec::new(),
         };
         let fitted = fitted(&kept, &held_out)?;
-        let statistics =
-            fitted.iter().map(|statistic| self.statistics(statistic)).collect::<Result<Vec<_>, _>>()?;
+        fitted.check_variation(self.places())?;
+        let statistics = fitted.statistics.iter().map(|statistic| self.statistics(statistic));
+        let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
+        let (aggregation, shapes) = (self.params().aggregation, extractor.feature_shapes());
+        let scale = match self.params().tile_statistics.is_shared() {
+            true => PlaceScale::default(),
+            false => PlaceScale::of(&fitted, &statistics, aggregation, shapes)?,
+        };
         let rows = if held_out.is_empty() { &different } else { &held_out };
-        let judged = self.hold_out(&kept, rows, &statistics, &extractor)?;
+        let judged = self.hold_out(&kept, rows, &statistics, &scale, &extractor)?;
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: pictures,
-            held_out: pictures - fitted[0].sample_count(),
+            held_out: pictures - fitted.content_hashes.len(),
             taps: fitted
+                .statistics
                 .iter()
                 .zip(&statistics)
                 .map(|(fitted, model)| TapRecord::of(fitted, model))
                 .collect(),
             validation: None,
         };
-        let scorers = TapScorers::new(&statistics, self.params().aggregation, &extractor);
+        let scorers = PlaceScorers::new(&statistics, scale, aggregation, &extractor);
         let self_test = SelfTest::record(&extractor, &scorers)?;
         drop(fitted);
         let kept = self.params().keep_fit_statistic.then_some(kept);
@@ -92,20 +97,22 @@ impl ValidDfmParams {
         kept: &Kept,
         rows: &[Row],
         statistics: &[Statistics],
+        scale: &PlaceScale,
         extractor: &FeatureExtractor,
     ) -> Result<Judged, DfmError> {
         let Some(calibration) = self.params().calibration else { return Ok(Judged::default()) };
         let aggregation = self.params().aggregation;
         let (scores, peaks) = match calibration.kind {
-            CalibrationKind::Split if self.params().tiling.is_some() => {
+            CalibrationKind::Split if self.rows_are_tiles() => {
                 split::scores_of_tiles(kept, rows, statistics, aggregation, extractor)?
             }
             CalibrationKind::Split => {
-                split::scores(&kept.statistics, rows, statistics, aggregation, extractor)?
+                split::scores(&kept.statistics, rows, statistics, scale, aggregation, extractor)?
             }
             CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
                 let (shapes, ratio) = (extractor.feature_shapes(), self.params().own_ratio());
-                let scorers = HeldOutScorers::new(&kept.statistics, statistics, aggregation, shapes, ratio)?;
+                let scorers =
+                    PlacesHeldOut::new(&kept.statistics, statistics, scale, aggregation, shapes, ratio)?;
                 (scorers.scores(rows)?, scorers.peaks(&first_by_hash(rows, &kept.content_hashes))?)
             }
         };
@@ -148,23 +155,17 @@ impl TapRecord {
     }
 }
 
-/// The statistics of the pictures that are not `held_out`, with no copy of those.
-fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Vec<Cow<'a, FitStatistic>>, DfmError> {
+/// The pictures that are not `held_out`, with no copy of those.
+fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
     if held_out.is_empty() {
-        return Ok(kept.statistics.iter().map(Cow::Borrowed).collect());
+        return Ok(Cow::Borrowed(kept));
     }
     let hash_of = |place: usize| &kept.content_hashes[place];
     let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| hash_of(row.place)).collect();
     let places: Vec<usize> =
         (0..kept.content_hashes.len()).filter(|place| hashes.contains(hash_of(*place))).collect();
-    let without = |statistic: &FitStatistic| {
-        let fitted = statistic.without(&places)?;
-        match fitted.rank() {
-            0 => Err(DfmError::NoVariation { pictures: fitted.sample_count() }),
-            _ => Ok(Cow::Owned(fitted)),
-        }
-    };
-    kept.statistics.iter().map(without).collect()
+    let fitted = kept.without(&places)?;
+    Ok(Cow::Owned(fitted))
 }
 
 /// Some of the `different` pictures, which have nothing to do with what they show: those of

@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::model::Dfm;
+use crate::places::PlacesHeldOut;
 use crate::score::to_host;
-use crate::taps::{HeldOutScorers, split_columns};
+use crate::taps::split_columns;
 
 /// How drift is looked for, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,7 +64,8 @@ pub struct DriftReport {
     pub score_distance: f64,
     /// Its exact p-value.
     pub score_p_value: f64,
-    /// Of the features of each layer; none where scores alone are known.
+    /// Of the features of each layer; none where scores alone are known, or statistics are by
+    /// position.
     pub features: Vec<FeatureDrift>,
 }
 
@@ -90,7 +92,11 @@ pub struct DriftWatch<'m> {
     model: &'m Dfm,
     params: ValidDriftParams,
     scores: Vec<f64>,
+    /// Of statistics by position none: scores alone are compared.
     rows: Vec<f32>,
+    /// Of a picture in tiles of which there are more to come, the content hash, how many there
+    /// were, and the largest score.
+    begun: Option<([u8; 32], usize, f64)>,
 }
 
 impl Dfm {
@@ -112,17 +118,18 @@ impl Dfm {
     /// Starts to compare today's pictures with those of the fit: their scores, and the
     /// means and leading subspaces of their features.
     pub fn watch(&self, params: ValidDriftParams) -> DriftWatch<'_> {
-        DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new() }
+        DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new(), begun: None }
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
-        self.in_one_piece()?;
+        self.rows_are_pictures()?;
         let reference = match &self.judged.scores {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
                 let kept = self.kept("looking for drift")?;
                 let (aggregation, shapes) = (self.record.params.aggregation, self.extractor.feature_shapes());
-                HeldOutScorers::new(&kept.statistics, &self.statistics, aggregation, shapes, None)?
+                let scale = self.scorers.scale();
+                PlacesHeldOut::new(&kept.statistics, &self.statistics, scale, aggregation, shapes, None)?
                     .scores(&different(&kept.content_hashes)?)?
             }
         };
@@ -141,18 +148,40 @@ impl DriftWatch<'_> {
     /// # Errors
     ///
     /// As for [`Dfm::predict`], pictures counted within their batch; then none of them is
-    /// taken.
+    /// taken. A picture in tiles counts once all of them were, one after the other.
     pub fn push(&mut self, pictures: &[PreparedPicture]) -> Result<(), DfmError> {
         let Dfm { extractor, scorers, .. } = self.model;
         let (mut rows, mut scores) = (Vec::new(), Vec::new());
         for batch in pictures.chunks(self.model.batch()) {
             let features = extractor.extract(batch)?;
-            rows.extend(to_host(features.clone())?);
-            scores.extend(scorers.score(features)?.values);
+            if scorers.count() == 1 {
+                rows.extend(to_host(features.clone())?);
+            }
+            let tiles: Vec<usize> = batch.iter().map(|picture| picture.placement.tile).collect();
+            scores.extend(scorers.score(features, &tiles)?.values);
         }
-        self.scores.extend(scores);
         self.rows.extend(rows);
+        pictures.iter().zip(scores).for_each(|(picture, score)| self.take(picture, score));
         Ok(())
+    }
+
+    /// Takes the score of a tile, of which the largest is its picture's; of a picture that lacks
+    /// one there is none.
+    fn take(&mut self, picture: &PreparedPicture, score: f64) {
+        let (hash, tile) = (picture.content_hash, picture.placement.tile);
+        self.begun = match self.begun {
+            _ if tile == 0 => Some((hash, 1, score)),
+            Some((of, count, worst)) if of == hash && count == tile => {
+                Some((hash, count + 1, worst.max(score)))
+            }
+            _ => None,
+        };
+        if let Some((_, count, worst)) = self.begun
+            && count == self.model.scorers.count()
+        {
+            self.scores.push(worst);
+            self.begun = None;
+        }
     }
 
     /// The verdict.
@@ -167,6 +196,10 @@ impl DriftWatch<'_> {
     pub fn finish(self) -> Result<DriftReport, DfmError> {
         let score = self.model.score_drift(&self.scores)?;
         let kept = self.model.kept("looking for drift")?;
+        let (pictures, reference) = (self.scores.len(), kept.content_hashes.len());
+        if self.model.scorers.count() > 1 {
+            return Ok(report(self.params, score, Vec::new(), pictures, reference));
+        }
         let extractor = &self.model.extractor;
         let rows = Samples::from_f32(&self.rows, extractor.row_len())?;
         let DriftParams { false_alarm, seed } = self.params.0;
@@ -177,7 +210,6 @@ impl DriftWatch<'_> {
         for ((statistic, rows), tap) in kept.statistics.iter().zip(rows).zip(extractor.taps()) {
             features.push((tap.layer, subspace_drift(statistic, &rows, permutations, seed)?));
         }
-        let (pictures, reference) = (self.scores.len(), kept.content_hashes.len());
         Ok(report(self.params, score, features, pictures, reference))
     }
 }

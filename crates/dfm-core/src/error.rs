@@ -332,7 +332,7 @@ pub enum ModelFileError {
     #[error("model file: tensor '{tensor}': expected {expected}, found {got}")]
     Tensor {
         /// Its name.
-        tensor: &'static str,
+        tensor: String,
         /// Type and shape it should have.
         expected: String,
         /// What there is.

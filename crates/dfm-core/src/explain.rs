@@ -23,7 +23,7 @@ pub struct Explanation {
     /// What the model says of the picture, without a map.
     pub prediction: Prediction,
     /// Each layer's own score, in the order of the taps. The model's is that of the one, or the
-    /// geometric mean of several.
+    /// geometric mean of several; by position, on the scale of all places.
     pub layers: Vec<LayerExplanation>,
     /// The picture of the fit whose features are nearest; `None` of a model that keeps no fit
     /// statistic.
@@ -91,9 +91,10 @@ pub struct NearestPicture {
 #[derive(Debug)]
 pub struct Explainer<'a> {
     model: &'a Dfm,
-    /// [`LayerExplanation::usual`] of each tap.
+    /// [`LayerExplanation::usual`] of each tap, place by place.
     usual: Vec<Option<f64>>,
-    neighbours: Option<Neighbours<'a>>,
+    /// At each place; none of a model that keeps no fit statistic.
+    neighbours: Vec<Neighbours<'a>>,
 }
 
 impl Dfm {
@@ -105,12 +106,12 @@ impl Dfm {
         Explainer { model: self, usual: self.usual_scores(), neighbours: Neighbours::of(self) }
     }
 
-    /// By tap.
+    /// Place by place and tap by tap.
     fn usual_scores(&self) -> Vec<Option<f64>> {
         let shapes = self.extractor.feature_shapes();
         // Tiles of one picture cannot vouch for each other.
-        let Some(kept) = self.kept.as_ref().filter(|_| self.in_one_piece().is_ok()) else {
-            return vec![None; shapes.len()];
+        let Some(kept) = self.kept.as_ref().filter(|_| self.rows_are_pictures().is_ok()) else {
+            return vec![None; self.statistics.len()];
         };
         let usual = |(statistic, shape): (&FitStatistic, &FeatureShape)| {
             let params = self.record.params.clone().check().ok()?;
@@ -120,7 +121,7 @@ impl Dfm {
             let scorer = HeldOutScorer::new(statistic, &statistics, aggregation, *shape, None).ok()?;
             median(scorer.scores(&different(&kept.content_hashes).ok()?).ok()?)
         };
-        kept.statistics.iter().zip(shapes).map(usual).collect()
+        kept.statistics.iter().zip(shapes.iter().cycle()).map(usual).collect()
     }
 }
 
@@ -159,7 +160,8 @@ impl Explainer<'_> {
         let shapes = model.extractor.feature_shapes();
         let rows = split_columns(Samples::from_f32(row, model.extractor.row_len())?, shapes)?;
         let mut layers = Vec::with_capacity(rows.len());
-        let taps = model.statistics.iter().zip(model.extractor.taps()).zip(&self.usual);
+        let first = model.scorers.place_of(picture.placement.tile)? * shapes.len();
+        let taps = model.statistics[first..].iter().zip(model.extractor.taps()).zip(&self.usual[first..]);
         for (((statistics, tap), usual), (row, shape)) in taps.zip(rows.iter().zip(shapes)) {
             let parts = Parts::of(statistics, model.record.params.aggregation, row, *shape)?;
             layers.push(LayerExplanation {
@@ -171,7 +173,8 @@ impl Explainer<'_> {
                 elsewhere: parts.elsewhere(),
             });
         }
-        let nearest = self.neighbours.as_ref().map(|neighbours| neighbours.nearest(&rows)).transpose()?;
+        let nearest = self.neighbours.get(first / shapes.len());
+        let nearest = nearest.map(|neighbours| neighbours.nearest(&rows)).transpose()?;
         Ok(Explanation { prediction, layers, nearest })
     }
 }
@@ -279,11 +282,13 @@ fn pixels(span: Span, index: usize, count: usize, pixels: u32) -> Range<u32> {
     within(from)..within(to)
 }
 
-/// The pictures of a fit by where they lie.
+/// The pictures of a fit by where they lie, of one place.
 #[derive(Debug)]
 struct Neighbours<'a> {
     model: &'a Dfm,
-    kept: &'a Kept,
+    /// Of each tap.
+    statistics: &'a [FitStatistic],
+    content_hashes: &'a [[u8; 32]],
     usual_distance: Option<f64>,
 }
 
@@ -291,10 +296,15 @@ struct Neighbours<'a> {
 type Position = (Vec<f64>, f64);
 
 impl<'a> Neighbours<'a> {
-    fn of(model: &'a Dfm) -> Option<Self> {
-        let mut neighbours = Self { model, kept: model.kept.as_ref()?, usual_distance: None };
-        neighbours.usual_distance = neighbours.median_distance();
-        Some(neighbours)
+    /// Of each place.
+    fn of(model: &'a Dfm) -> Vec<Self> {
+        let Some(Kept { statistics, content_hashes }) = &model.kept else { return Vec::new() };
+        let of_place = |statistics| {
+            let mut neighbours = Self { model, statistics, content_hashes, usual_distance: None };
+            neighbours.usual_distance = neighbours.median_distance();
+            neighbours
+        };
+        statistics.chunks(model.extractor.feature_shapes().len()).map(of_place).collect()
     }
 
     fn nearest(&self, rows: &[Samples]) -> Result<NearestPicture, DfmError> {
@@ -304,15 +314,15 @@ impl<'a> Neighbours<'a> {
             Ok((coordinates, if statistic.compression().is_some() { 0.0 } else { outside[0] }))
         };
         let from: Vec<Position> =
-            self.kept.statistics.iter().zip(rows).map(position).collect::<Result<_, DfmError>>()?;
+            self.statistics.iter().zip(rows).map(position).collect::<Result<_, DfmError>>()?;
         let mut nearest = (0, f64::INFINITY);
-        for place in 0..self.kept.content_hashes.len() {
+        for place in 0..self.content_hashes.len() {
             let distance = self.distance(&from, place);
             if distance < nearest.1 {
                 nearest = (place, distance);
             }
         }
-        let hash = &self.kept.content_hashes[nearest.0];
+        let hash = &self.content_hashes[nearest.0];
         Ok(NearestPicture {
             name: self.model.picture_name(hash).map(str::to_owned),
             content_hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -328,17 +338,17 @@ impl<'a> Neighbours<'a> {
             let inside: f64 = own.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
             (inside + outside).sqrt()
         };
-        geometric_mean(self.kept.statistics.iter().zip(from).map(of_tap).collect())
+        geometric_mean(self.statistics.iter().zip(from).map(of_tap).collect())
     }
 
     /// Of pictures to the nearest other one.
     fn median_distance(&self) -> Option<f64> {
-        let hashes = &self.kept.content_hashes;
+        let hashes = self.content_hashes;
         let nearest = |place: usize| {
             let own = |statistic: &FitStatistic| {
                 (statistic.coordinates()[place * statistic.rank()..][..statistic.rank()].to_vec(), 0.0)
             };
-            let from: Vec<Position> = self.kept.statistics.iter().map(own).collect();
+            let from: Vec<Position> = self.statistics.iter().map(own).collect();
             let others = (0..hashes.len()).filter(|other| hashes[*other] != hashes[place]);
             others.map(|other| self.distance(&from, other)).reduce(f64::min)
         };

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, FeatureShape, PreparedPicture};
-use dfm_stats::{Samples, StreamingFit};
+use dfm_backbone::{FeatureExtractor, Placement, PreparedPicture};
+use dfm_stats::StreamingFit;
 
 use crate::error::DfmError;
+use crate::gather::Gathering;
 use crate::kept::Kept;
 use crate::model::Dfm;
 use crate::params::ValidDfmParams;
 use crate::score::to_host;
-use crate::taps::split_columns;
 
 /// The features of one picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,8 @@ pub struct FeatureRow {
 pub enum FitPicture {
     /// For the network.
     Prepared(PreparedPicture),
-    /// It went through the same extractor before.
-    Computed(FeatureRow),
+    /// It went through the same extractor before, placed so.
+    Computed(FeatureRow, Placement),
 }
 
 /// What became of a picture on its way into a fit.
@@ -51,7 +51,16 @@ impl FitPicture {
     fn content_hash(&self) -> &[u8; 32] {
         match self {
             Self::Prepared(picture) => &picture.content_hash,
-            Self::Computed(row) => &row.content_hash,
+            Self::Computed(row, _) => &row.content_hash,
+        }
+    }
+
+    /// Which tile of its picture it is.
+    fn tile(&self) -> usize {
+        match self {
+            Self::Prepared(PreparedPicture { placement, .. }) | Self::Computed(_, placement) => {
+                placement.tile
+            }
         }
     }
 }
@@ -114,7 +123,8 @@ impl ValidDfmParams {
     }
 
     /// Takes every picture but the `known` to its features, a batch at a time: finite rows
-    /// on their way to a statistic of each tap, and the content hash of each.
+    /// on their way to a statistic of each place and tap, and the content hash of each. Of
+    /// pictures in places, those alone that have all their tiles.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,
@@ -122,10 +132,7 @@ impl ValidDfmParams {
         pictures: impl Iterator<Item = FitPicture>,
         mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<(Vec<StreamingFit>, Vec<[u8; 32]>), DfmError> {
-        let (columns, shapes) = (extractor.row_len(), extractor.feature_shapes());
-        let start = |shape: &FeatureShape| self.memory().share(shape.len(), columns).start(shape.len());
-        let mut features = shapes.iter().map(start).collect::<Result<Vec<_>, _>>()?;
-        let mut content_hashes = Vec::new();
+        let mut gathering = Gathering::new(self.memory(), extractor.feature_shapes(), self.places())?;
         let size = self.params().batch.min(extractor.largest_batch());
         let mut pictures = pictures.enumerate();
         loop {
@@ -141,24 +148,18 @@ impl ValidDfmParams {
                 }
             }
             if batch.is_empty() {
-                return Ok((features, content_hashes));
+                return Ok(gathering.finish());
             }
-            let mut finite = Vec::with_capacity(batch.len() * columns);
-            for (place, row) in places.into_iter().zip(rows(extractor, batch)?) {
+            let tiles: Vec<usize> = batch.iter().map(FitPicture::tile).collect();
+            for ((place, tile), row) in places.into_iter().zip(tiles).zip(rows(extractor, batch)?) {
                 if row.values.iter().all(|value| value.is_finite()) {
                     each(place, Learnt::Features(&row))?;
-                    finite.extend(row.values);
-                    content_hashes.push(row.content_hash);
+                    gathering.push(row, tile);
                 } else {
                     each(place, Learnt::NotFinite(&row))?;
                 }
             }
-            if !finite.is_empty() {
-                let rows = split_columns(Samples::from_f32(&finite, columns)?, shapes)?;
-                for (fit, rows) in features.iter_mut().zip(rows) {
-                    fit.push(rows)?;
-                }
-            }
+            gathering.flush()?;
         }
     }
 }
@@ -174,14 +175,14 @@ fn rows(extractor: &FeatureExtractor, batch: Vec<FitPicture>) -> Result<Vec<Feat
                 rows.push((picture.content_hash, None));
                 prepared.push(picture);
             }
-            FitPicture::Computed(FeatureRow { values, .. }) if values.len() != columns => {
+            FitPicture::Computed(FeatureRow { values, .. }, _) if values.len() != columns => {
                 return Err(DfmError::ComputedFeatures {
                     picture: place,
                     expected: columns,
                     got: values.len(),
                 });
             }
-            FitPicture::Computed(FeatureRow { content_hash, values }) => {
+            FitPicture::Computed(FeatureRow { content_hash, values }, _) => {
                 rows.push((content_hash, Some(values)));
             }
         }

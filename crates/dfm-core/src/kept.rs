@@ -4,17 +4,17 @@ use dfm_stats::{Compression, FitStatistic, StreamingFit};
 
 use crate::error::DfmError;
 
-/// The statistic of the pictures of a fit, for each tap, and their content hashes: row by row
-/// the same pictures.
+/// The statistic of the pictures of a fit, for each place and tap, and their content hashes: row
+/// by row the same pictures, or of tiles that share statistics the same tiles.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
-    /// In the order of the taps.
+    /// Place by place, and in each in the order of the taps.
     pub(crate) statistics: Vec<FitStatistic>,
     pub(crate) content_hashes: Vec<[u8; 32]>,
 }
 
 impl Kept {
-    /// Of the features of each tap.
+    /// Of the features of each place and tap.
     ///
     /// # Errors
     ///
@@ -22,6 +22,26 @@ impl Kept {
     pub(crate) fn of(features: Vec<StreamingFit>, content_hashes: Vec<[u8; 32]>) -> Result<Self, DfmError> {
         let statistics = features.into_iter().map(StreamingFit::finish).collect::<Result<_, _>>()?;
         Ok(Self { statistics, content_hashes })
+    }
+
+    /// Whether pictures differ at every one of so many `places`, and every tap.
+    ///
+    /// # Errors
+    ///
+    /// If they do not.
+    pub(crate) fn check_variation(&self, places: usize) -> Result<(), DfmError> {
+        let pictures = self.content_hashes.len();
+        let constant = self.statistics.iter().position(|statistic| statistic.rank() == 0);
+        match constant.map(|part| part * places / self.statistics.len()) {
+            None => Ok(()),
+            Some(_) if places == 1 => Err(DfmError::NoVariation { pictures }),
+            Some(place) => Err(DfmError::Parameter {
+                name: "tile statistics",
+                expected: "shared, or tiles that vary at every place: take larger ones, or leave out with a region \
+                           what never changes",
+                got: format!("position, and tile {place} alike in all {pictures} pictures"),
+            }),
+        }
     }
 
     /// With the pictures of another, of which it has none.

@@ -51,6 +51,12 @@ impl AnomalyGrid {
         self.values.chunks_exact((self.height * self.width).max(1)).zip(&self.placements)
     }
 
+    /// Every cell that many times.
+    pub(crate) fn times(mut self, weight: f64) -> Self {
+        self.values.iter_mut().for_each(|cell| *cell = (f64::from(*cell) * weight) as f32);
+        self
+    }
+
     /// With the tiles of another grid of the same picture.
     pub(crate) fn join(&mut self, other: Self) {
         self.values.extend(other.values);

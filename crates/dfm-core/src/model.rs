@@ -13,10 +13,12 @@ use crate::fit::FeatureRow;
 use crate::held_out::different;
 use crate::kept::Kept;
 use crate::map::AnomalyGrid;
+use crate::params::DfmParams;
+use crate::places::PlaceScorers;
 use crate::record::FitRecord;
 use crate::score::Statistics;
 use crate::self_test::SelfTest;
-use crate::taps::{HeldOutScorers, TapScorers};
+use crate::taps::HeldOutScorers;
 
 /// What to compute beside the score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,9 +78,9 @@ pub(crate) struct Judged {
 #[derive(Debug)]
 pub struct Dfm {
     pub(crate) extractor: FeatureExtractor,
-    /// Of each tap.
+    /// Place by place, and in each in the order of the taps.
     pub(crate) statistics: Vec<Statistics>,
-    pub(crate) scorers: TapScorers,
+    pub(crate) scorers: PlaceScorers,
     pub(crate) judged: Judged,
     /// The rate of false alarms that p-values are compared with, where scores are not.
     decisive_rate: Option<f64>,
@@ -93,7 +95,7 @@ impl Dfm {
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
         statistics: Vec<Statistics>,
-        scorers: TapScorers,
+        scorers: PlaceScorers,
         judged: Judged,
         record: FitRecord,
         self_test: SelfTest,
@@ -161,18 +163,13 @@ impl Dfm {
     fn judge<'p>(
         &self,
         rows: Tensor<2>,
-        placements: impl Iterator<Item = &'p Placement>,
+        placements: impl Iterator<Item = &'p Placement> + Clone,
         options: PredictOptions,
         predictions: &mut Vec<Prediction>,
     ) -> Result<(), DfmError> {
+        let tiles: Vec<usize> = placements.clone().map(|placement| placement.tile).collect();
         let offset = predictions.len();
-        let scores = self.scorers.score(rows.clone()).map_err(|error| match error {
-            DfmError::NonFiniteFeatures { picture } => {
-                DfmError::NonFiniteFeatures { picture: offset + picture }
-            }
-            DfmError::NoFeatures { picture } => DfmError::NoFeatures { picture: offset + picture },
-            other => other,
-        })?;
+        let scores = self.scorers.score(rows.clone(), &tiles).map_err(|error| error.behind(offset))?;
         let p_values = self.p_values(&scores.values, rows)?;
         let mut maps = scores.maps.into_iter();
         for (index, (score, placement)) in scores.values.into_iter().zip(placements).enumerate() {
@@ -251,6 +248,13 @@ impl Dfm {
                 return Err(DfmError::OtherCells { expected, got });
             }
         }
+        let params = DfmParams { region: region.clone(), ..self.record.params.clone() };
+        if params.place_count()? != self.scorers.count() {
+            let expected =
+                "one of as many tiles as that of the fit, whose places have statistics of their own";
+            let got = region.map_or("none".to_owned(), |region| region.to_string());
+            return Err(DfmError::Parameter { name: "region", expected, got });
+        }
         self.extractor.set_region(region.clone())?;
         self.record.params.region = region;
         Ok(())
@@ -271,12 +275,12 @@ impl Dfm {
         &self.record
     }
 
-    /// Principal components that scoring uses, at all taps together.
+    /// Principal components that scoring uses, at all places and taps together.
     pub fn component_count(&self) -> usize {
         self.statistics.iter().map(|statistics| statistics.pca().component_count()).sum()
     }
 
-    /// The share of the variance that the components of each tap explain.
+    /// The share of the variance that the components of each tap explain, place by place.
     pub fn explained_ratios(&self) -> Vec<f64> {
         self.statistics.iter().map(|statistics| statistics.pca().explained_ratio()).collect()
     }
@@ -294,18 +298,18 @@ impl Dfm {
         self.judged.cell_threshold
     }
 
-    /// Refuses what takes rows of the fit for pictures.
-    pub(crate) fn in_one_piece(&self) -> Result<(), DfmError> {
-        let expected =
-            "none for drift and audits: tiles of one picture are not independent; fit without --tile";
-        match self.record.params.tiling {
+    /// Refuses what takes rows of the fit for pictures where they are tiles.
+    pub(crate) fn rows_are_pictures(&self) -> Result<(), DfmError> {
+        let expected = "none for drift and audits, or statistics by position: tiles of one picture that share \
+                        statistics are not independent; fit without --tile, or with --tile-statistics position";
+        match self.record.params.tiling.filter(|_| self.record.params.tile_statistics.is_shared()) {
             Some(tiling) => Err(DfmError::Parameter { name: "tiling", expected, got: tiling.to_string() }),
             None => Ok(()),
         }
     }
 
     /// What the model keeps so that it can be merged and updated: the statistic of its
-    /// pictures at each tap, and their content hashes, row by row.
+    /// pictures at each tap, by position place by place, and their content hashes, row by row.
     pub fn fit_statistics(&self) -> Option<(&[FitStatistic], &[[u8; 32]])> {
         self.kept.as_ref().map(|kept| (kept.statistics.as_slice(), kept.content_hashes.as_slice()))
     }

@@ -12,6 +12,7 @@ use crate::aggregate::Aggregation;
 use crate::compat::Compat;
 use crate::conformal::{CalibrationKind, check_false_alarm};
 use crate::error::DfmError;
+use crate::places::TileStatistics;
 
 /// The most pictures that may run through the network together.
 pub const MAX_BATCH: usize = 1024;
@@ -90,9 +91,17 @@ impl CalibrationParams {
             let expected = "a finite number, and no false-alarm rate beside it";
             return refused("threshold", expected, threshold.to_string());
         }
-        if params.tiling.is_some() && self.kind != CalibrationKind::Split {
-            let expected = "split for pictures in tiles, whose tiles are held out together";
-            return refused("calibration", expected, self.kind.to_string());
+        let shared = params.tile_statistics.is_shared();
+        match (params.tiling, self.kind) {
+            (None, _) | (_, CalibrationKind::Split) => {}
+            (Some(_), CalibrationKind::LeaveOneOut) if !shared => {}
+            (Some(_), kind) => {
+                let expected = match shared {
+                    true => "split for pictures in tiles that share statistics: they are held out together",
+                    false => "leave-one-out or split for pictures in tiles, which are judged one by one",
+                };
+                return refused("calibration", expected, kind.to_string());
+            }
         }
         if self.kind != CalibrationKind::JackknifePlus {
             return Ok(());
@@ -150,6 +159,9 @@ pub struct DfmParams {
     /// Every picture in tiles, each a row of its own; `None` for pictures in one piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tiling: Option<Tiling>,
+    /// What a tile is compared with.
+    #[serde(default, skip_serializing_if = "TileStatistics::is_shared")]
+    pub tile_statistics: TileStatistics,
     /// Another program whose numbers are wanted, where they differ from ours.
     pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
@@ -184,6 +196,7 @@ impl Default for DfmParams {
             aggregation: Aggregation::Sum,
             region: None,
             tiling: None,
+            tile_statistics: TileStatistics::Shared,
             compat: None,
             calibration: Some(CalibrationParams::default()),
             precision: NetworkPrecision::F32,
@@ -245,9 +258,10 @@ impl DfmParams {
                 return Err(BackboneError::from(TilingError::Mask).into());
             }
         }
+        let places = self.place_count()?;
         let pca = PcaParams { keep: self.keep }.check()?;
         let memory = self.memory.check()?;
-        Ok(ValidDfmParams { params: self, pca, memory })
+        Ok(ValidDfmParams { params: self, places, pca, memory })
     }
 }
 
@@ -255,6 +269,7 @@ impl DfmParams {
 #[derive(Debug, Clone)]
 pub struct ValidDfmParams {
     params: DfmParams,
+    places: usize,
     pca: ValidPcaParams,
     memory: ValidStreamingParams,
 }
@@ -283,8 +298,18 @@ impl ValidDfmParams {
         };
         let mut extractor = FeatureExtractor::new(weights, &self.params.taps, compute)?;
         extractor.set_region(self.params.region.clone())?;
-        extractor.set_tiling(self.params.tiling);
+        extractor.set_tiling(self.params.tiling, self.params.tile_statistics.picture_size());
         Ok(extractor)
+    }
+
+    /// Whether the rows of a statistic are tiles, of which a picture has several.
+    pub(crate) fn rows_are_tiles(&self) -> bool {
+        self.params.tiling.is_some() && self.params.tile_statistics.is_shared()
+    }
+
+    /// Places that have statistics of their own.
+    pub(crate) fn places(&self) -> usize {
+        self.places
     }
 
     /// The fit of features within the memory that these parameters allow.

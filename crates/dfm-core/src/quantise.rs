@@ -27,7 +27,7 @@ impl ValidDfmParams {
             (NetworkPrecision::F32, NetworkPrecision::Int8) => {
                 let prepared = |picture| match picture {
                     FitPicture::Prepared(picture) => Ok(picture),
-                    FitPicture::Computed(_) => Err(DfmError::Parameter {
+                    FitPicture::Computed(..) => Err(DfmError::Parameter {
                         name: "pictures",
                         expected: "pictures to measure the steps of int8 by, or an extractor in int8",
                         got: "features".to_owned(),

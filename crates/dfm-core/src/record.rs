@@ -11,12 +11,13 @@ use crate::validation::ValidationRecord;
 pub struct FitRecord {
     /// The parameters of the fit.
     pub params: DfmParams,
-    /// Pictures that it was given.
+    /// Pictures that it was given; where tiles share statistics, tiles.
     pub picture_count: usize,
     /// Of them, such that calibrate and were not fitted on; 0 unless
     /// [`Split`](crate::CalibrationKind::Split).
     pub held_out: usize,
-    /// What was found at each tap, in the order of the parameters' taps.
+    /// What was found at each tap, in the order of the parameters' taps; by position of the
+    /// taps of one place after the other.
     pub taps: Vec<TapRecord>,
     /// What it made of synthetic defects, if it was asked; of the very pictures that it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]

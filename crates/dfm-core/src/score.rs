@@ -100,6 +100,17 @@ impl Scorer {
     }
 }
 
+impl DfmError {
+    /// Of a batch that has so many pictures before those that it tells of.
+    pub(crate) fn behind(self, pictures: usize) -> Self {
+        match self {
+            Self::NonFiniteFeatures { picture } => Self::NonFiniteFeatures { picture: pictures + picture },
+            Self::NoFeatures { picture } => Self::NoFeatures { picture: pictures + picture },
+            other => other,
+        }
+    }
+}
+
 /// FRE maps and their scores. The score is made of the cells of the map, so that the
 /// two agree to the last digit (unless a cell is beyond `f32`, which only the map is
 /// held in).

@@ -5,8 +5,8 @@
 use dfm_backbone::{CounterGenerator, FeatureExtractor, RgbImage};
 
 use crate::error::{DfmError, ModelFileError};
+use crate::places::PlaceScorers;
 use crate::score::to_host;
-use crate::taps::TapScorers;
 
 /// How far features (relative L2) and score (relative to the largest of the sums that
 /// it is made of) may differ from those
@@ -27,13 +27,13 @@ pub(crate) struct SelfTest {
     pub(crate) probe: Vec<u8>,
     /// Feature row `[D]`.
     pub(crate) features: Vec<f32>,
-    /// Raw score.
-    pub(crate) score: f64,
+    /// Raw score at each place.
+    pub(crate) scores: Vec<f64>,
 }
 
 impl SelfTest {
     /// Makes the probe and records what it gives now.
-    pub(crate) fn record(extractor: &FeatureExtractor, scorers: &TapScorers) -> Result<Self, DfmError> {
+    pub(crate) fn record(extractor: &FeatureExtractor, scorers: &PlaceScorers) -> Result<Self, DfmError> {
         let noise = CounterGenerator::new(0);
         let probe: Vec<u8> = (0..PROBE_HEIGHT * PROBE_WIDTH * 3)
             .map(|index| {
@@ -44,8 +44,8 @@ impl SelfTest {
                 (127.5 + 90.0 * wave + 30.0 * noise.unit_f32(u64::from(index))) as u8
             })
             .collect();
-        let (features, score) = run(&probe, extractor, scorers)?;
-        Ok(Self { probe, features, score })
+        let (features, scores) = run(&probe, extractor, scorers)?;
+        Ok(Self { probe, features, scores })
     }
 
     /// Computes it again and compares.
@@ -53,8 +53,8 @@ impl SelfTest {
     /// # Errors
     ///
     /// [`ModelFileError::SelfTest`] where it differs.
-    pub(crate) fn check(&self, extractor: &FeatureExtractor, scorers: &TapScorers) -> Result<(), DfmError> {
-        let (features, score) = run(&self.probe, extractor, scorers).map_err(|error| match error {
+    pub(crate) fn check(&self, extractor: &FeatureExtractor, scorers: &PlaceScorers) -> Result<(), DfmError> {
+        let (features, scores) = run(&self.probe, extractor, scorers).map_err(|error| match error {
             DfmError::NonFiniteFeatures { .. } => {
                 ModelFileError::SelfTest { quantity: "features", limit: TOLERANCE, got: f64::NAN }.into()
             }
@@ -68,20 +68,22 @@ impl SelfTest {
         agree("features", distance, scale)?;
         // A likelihood is a sum of squares and a constant, which may all but cancel.
         let constant = scorers.constant();
-        let scale = (self.score - constant).abs() + constant.abs();
-        agree("score", (score - self.score).abs(), scale)
+        scores.iter().zip(&self.scores).try_for_each(|(score, recorded)| {
+            let scale = (recorded - constant).abs() + constant.abs();
+            agree("score", (score - recorded).abs(), scale)
+        })
     }
 }
 
-/// Features and score of the probe.
+/// Features of the probe, and its score at each place.
 fn run(
     probe: &[u8],
     extractor: &FeatureExtractor,
-    scorers: &TapScorers,
-) -> Result<(Vec<f32>, f64), DfmError> {
+    scorers: &PlaceScorers,
+) -> Result<(Vec<f32>, Vec<f64>), DfmError> {
     let picture =
         RgbImage::from_raw(PROBE_WIDTH, PROBE_HEIGHT, probe.to_vec()).ok_or(ModelFileError::Tensor {
-            tensor: "self_test.probe",
+            tensor: "self_test.probe".to_owned(),
             expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
             got: format!("{} bytes", probe.len()),
         })?;
@@ -89,7 +91,9 @@ fn run(
     let preprocessor = extractor.preprocessor().with_region(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
-    Ok((features, scorers.score(rows)?.values[0]))
+    let at = |place: usize| Ok(scorers.score(rows.clone(), &[place])?.values[0]);
+    let scores = (0..scorers.count()).map(at).collect::<Result<_, DfmError>>()?;
+    Ok((features, scores))
 }
 
 fn agree(quantity: &'static str, distance: f64, scale: f64) -> Result<(), DfmError> {
@@ -109,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::aggregate::Aggregation;
+    use crate::places::PlaceScale;
     use crate::score::Statistics;
 
     fn extractor(seed: u64) -> FeatureExtractor {
@@ -119,13 +124,13 @@ mod tests {
             .unwrap()
     }
 
-    fn scorers(extractor: &FeatureExtractor) -> TapScorers {
+    fn scorers(extractor: &FeatureExtractor) -> PlaceScorers {
         let columns = extractor.row_len();
         let noise = CounterGenerator::new(1);
         let rows = (0..6 * columns as u64).map(|index| f64::from(noise.unit_f32(index))).collect();
         let params = PcaParams { keep: Keep::Components(2) }.check().unwrap();
         let pca = params.fit(&Samples::from_f64(rows, columns).unwrap()).unwrap();
-        TapScorers::new(&[Statistics::Fre(pca)], Aggregation::Sum, extractor)
+        PlaceScorers::new(&[Statistics::Fre(pca)], PlaceScale::default(), Aggregation::Sum, extractor)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::aggregate::Aggregation;
 use crate::error::DfmError;
 use crate::held_out::{different, relative, squared_row_norms};
 use crate::kept::Kept;
+use crate::places::PlaceScale;
 use crate::score::{Scores, Statistics};
 use crate::taps::{by_row, geometric_mean, joint_grid};
 
@@ -47,7 +48,7 @@ pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Res
 
 /// What a model that was fitted without the rows `held_out` of all that are `kept` says of
 /// them, as of new pictures, on its own device: their scores, and the largest cell of each of
-/// their maps.
+/// their maps; of several places the worst.
 ///
 /// # Errors
 ///
@@ -57,19 +58,27 @@ pub(crate) fn scores(
     kept: &[FitStatistic],
     held_out: &[Row],
     statistics: &[Statistics],
+    scale: &PlaceScale,
     aggregation: Aggregation,
     extractor: &FeatureExtractor,
 ) -> Result<(Vec<f64>, Vec<f64>), DfmError> {
-    let (mut values, mut maps) = (Vec::new(), Vec::new());
-    for ((whole, statistics), shape) in kept.iter().zip(statistics).zip(extractor.feature_shapes()) {
-        let found = scores_of_tap(whole, held_out, statistics, aggregation, (*shape, extractor.device()))?;
-        values.push(found.values);
-        maps.push(found.maps);
+    let shapes = extractor.feature_shapes();
+    let (mut scores, mut peaks) = (Vec::new(), Vec::new());
+    for (kept, statistics) in kept.chunks(shapes.len()).zip(statistics.chunks(shapes.len())) {
+        let (mut values, mut maps) = (Vec::new(), Vec::new());
+        for ((whole, statistics), shape) in kept.iter().zip(statistics).zip(shapes) {
+            let found =
+                scores_of_tap(whole, held_out, statistics, aggregation, (*shape, extractor.device()))?;
+            values.push(found.values);
+            maps.push(found.maps);
+        }
+        scores.push(by_row(values, geometric_mean));
+        peaks.push(by_row(maps, |taps| joint_grid(taps).peak()));
     }
-    Ok((by_row(values, geometric_mean), by_row(maps, |taps| joint_grid(taps).peak())))
+    Ok((scale.worst(scores), scale.worst(peaks)))
 }
 
-/// [`scores`] of pictures in tiles, of the first rows of the pictures held out and the content
+/// [`scores`] of pictures in tiles that share statistics, of the first rows of the pictures held out and the content
 /// hashes of all rows: of each picture the largest of its tiles.
 ///
 /// # Errors
@@ -86,7 +95,8 @@ pub(crate) fn scores_of_tiles(
     let hashes: HashSet<&[u8; 32]> = held_out.iter().map(hash_of).collect();
     let rows = (0..kept.content_hashes.len()).map(|place| Row { place, copies: 1 });
     let tiles: Vec<Row> = rows.filter(|row| hashes.contains(hash_of(row))).collect();
-    let (scores, peaks) = scores(&kept.statistics, &tiles, statistics, aggregation, extractor)?;
+    let scale = PlaceScale::default();
+    let (scores, peaks) = scores(&kept.statistics, &tiles, statistics, &scale, aggregation, extractor)?;
     let of_pictures = |values: Vec<f64>| {
         let mut largest = BTreeMap::new();
         for (tile, value) in tiles.iter().zip(values) {

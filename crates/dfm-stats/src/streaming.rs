@@ -62,7 +62,7 @@ impl StreamingParams {
     /// If no bytes are allowed.
     pub fn check(self) -> Result<ValidStreamingParams, StatsError> {
         if self.max_bytes > 0 {
-            return Ok(ValidStreamingParams { params: self, taken: 0 });
+            return Ok(ValidStreamingParams { params: self, taken: 0, fits: 1, whole: self.max_bytes });
         }
         let (name, expected) = ("memory of the fit", "1 byte or more".to_owned());
         Err(StatsError::Parameter { name, expected, got: "0".to_owned() })
@@ -75,6 +75,10 @@ pub struct ValidStreamingParams {
     params: StreamingParams,
     /// Bytes that are taken already.
     taken: u64,
+    /// Fits that go on at a time, of which this is one.
+    fits: u32,
+    /// The most bytes of all that they are a share of.
+    whole: u64,
 }
 
 impl ValidStreamingParams {
@@ -89,7 +93,13 @@ impl ValidStreamingParams {
             u64::try_from(u128::from(bytes) * part as u128 / whole.max(1) as u128).unwrap_or(u64::MAX)
         };
         let params = StreamingParams { max_bytes: of(self.params.max_bytes).max(1), ..self.params };
-        Self { params, taken: of(self.taken) }
+        Self { params, taken: of(self.taken), ..self }
+    }
+
+    /// For each of `count` equal fits: its part of the memory, and of the work that may be done.
+    pub fn among(self, count: usize) -> Self {
+        let fits = u32::try_from(count.max(1)).unwrap_or(u32::MAX).saturating_mul(self.fits);
+        Self { fits, ..self.share(1, count) }
     }
 
     /// A fit of rows with `columns` values.
@@ -212,7 +222,8 @@ impl StreamingFit {
         let (rows, columns) = (count as f64, self.columns as f64);
         let less = rows.min(columns);
         let operations = 3.0 * rows * columns * less + 10.0 * less.powi(3);
-        self.has_room(self.exact_bytes(count)) && (self.params.params.exact || operations <= MOST_OPERATIONS)
+        let most_operations = MOST_OPERATIONS / f64::from(self.params.fits);
+        self.has_room(self.exact_bytes(count)) && (self.params.params.exact || operations <= most_operations)
     }
 
     /// What an exact fit of `count` rows takes; all that it might, if it must be exact.
@@ -261,9 +272,11 @@ impl StreamingFit {
     }
 
     fn too_little(&self, bytes: u64) -> StatsError {
-        let ValidStreamingParams { params, taken } = self.params;
-        let needed = taken.saturating_add(bytes);
-        StatsError::Memory { columns: self.columns, needed, allowed: params.max_bytes }
+        let ValidStreamingParams { params, taken, whole, .. } = self.params;
+        // Of all shares together, as memory was asked for.
+        let needed = u128::from(taken.saturating_add(bytes)) * u128::from(whole);
+        let needed = u64::try_from(needed / u128::from(params.max_bytes)).unwrap_or(u64::MAX);
+        StatsError::Memory { columns: self.columns, needed, allowed: whole }
     }
 }
 

@@ -89,6 +89,22 @@ pub enum PreprocessError {
         /// Height of the picture.
         height: u32,
     },
+    /// A picture whose tiles lie elsewhere.
+    #[error(
+        "the picture is {got_width}×{got_height} pixels, expected {expected_width}×{expected_height}: statistics by \
+         position need pictures of one size; leave it out, scale it to that size, or fit with tiles that share \
+         statistics"
+    )]
+    OtherSize {
+        /// Width that every picture has.
+        expected_width: u32,
+        /// Height that every picture has.
+        expected_height: u32,
+        /// Width of this one.
+        got_width: u32,
+        /// Height of this one.
+        got_height: u32,
+    },
     /// The picture could not be cut into tiles.
     #[error(transparent)]
     Tiling(#[from] crate::tiling::TilingError),

@@ -27,6 +27,7 @@ use crate::tiling::Tiling;
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PictureSize {
     /// Pixels in a row.
     pub width: u32,
@@ -55,6 +56,8 @@ pub struct Preprocessor {
     contract: InputContract,
     region: Option<Arc<Region>>,
     tiling: Option<Tiling>,
+    /// That every picture in tiles must have.
+    picture_size: Option<PictureSize>,
 }
 
 impl Preprocessor {
@@ -65,7 +68,7 @@ impl Preprocessor {
     /// If a field of it is out of bounds.
     pub fn new(contract: InputContract) -> Result<Self, BackboneError> {
         contract.check()?;
-        Ok(Self { contract, region: None, tiling: None })
+        Ok(Self { contract, region: None, tiling: None, picture_size: None })
     }
 
     /// Of every picture the part that counts, all of it without a region.
@@ -82,6 +85,14 @@ impl Preprocessor {
         self
     }
 
+    /// Of pictures in tiles only those of this size, so that the tiles of each lie in the same
+    /// places; of any size without it.
+    #[must_use]
+    pub fn with_picture_size(mut self, size: Option<PictureSize>) -> Self {
+        self.picture_size = size;
+        self
+    }
+
     /// What pictures are prepared for.
     pub fn contract(&self) -> &InputContract {
         &self.contract
@@ -90,6 +101,11 @@ impl Preprocessor {
     /// How pictures are cut into tiles, if they are.
     pub fn tiling(&self) -> Option<Tiling> {
         self.tiling
+    }
+
+    /// The size that every picture in tiles must have, if they must have one.
+    pub fn picture_size(&self) -> Option<PictureSize> {
+        self.picture_size
     }
 
     /// The part of every picture that counts, if it is not all of it.
@@ -154,7 +170,8 @@ impl Preprocessor {
     ///
     /// # Errors
     ///
-    /// Those of [`prepare`](Self::prepare) and [`Tiling::tiles`].
+    /// Those of [`prepare`](Self::prepare) and [`Tiling::tiles`]; of a picture of another size
+    /// than it must have [`PreprocessError::OtherSize`].
     pub fn prepare_tiles<'a>(
         &'a self,
         picture: &'a RgbImage,
@@ -169,13 +186,30 @@ impl Preprocessor {
         }
         let parts = match self.tiling {
             Some(tiling) => {
+                self.check_size(size)?;
                 let tiles = tiling.tiles(self.region(), size)?;
                 tiles.into_iter().map(|tile| Some(Arc::new(tile))).collect()
             }
             None => vec![self.region.clone()],
         };
         let hash = content_hash(picture);
-        Ok(parts.into_iter().map(move |part| self.prepare_part(picture, part.as_ref(), hash)))
+        Ok(parts.into_iter().enumerate().map(move |(tile, part)| {
+            let mut prepared = self.prepare_part(picture, part.as_ref(), hash)?;
+            prepared.placement.tile = tile;
+            Ok(prepared)
+        }))
+    }
+
+    fn check_size(&self, got: PictureSize) -> Result<(), PreprocessError> {
+        match self.picture_size {
+            Some(expected) if expected != got => Err(PreprocessError::OtherSize {
+                expected_width: expected.width,
+                expected_height: expected.height,
+                got_width: got.width,
+                got_height: got.height,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn prepare_part(

@@ -1,14 +1,14 @@
 //! `dfm fit`: from a folder of good pictures to a model.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, SaveOptions, StreamingParams,
-    Tiling,
+    CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, PictureSize, SaveOptions,
+    StreamingParams, TapRecord, TileStatistics, Tiling,
 };
 
 use super::info;
@@ -16,7 +16,7 @@ use super::learn::{Fitted, Learning};
 use super::validate::validate;
 use crate::checkpoint::Checkpoint;
 use crate::defaults::Defaults;
-use crate::flags::{FitFlags, Validation};
+use crate::flags::{FitFlags, TileStatisticsFlag, Validation};
 use crate::messages::Messages;
 use crate::report::table;
 use crate::synthetic::HeldOut;
@@ -27,7 +27,8 @@ use crate::{Outcome, args, atomic, input, output};
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let usual = Defaults::of(flags.score, flags.compat, flags.precision);
-    let params = DfmParams {
+    let by_position = flags.tile_statistics == Some(TileStatisticsFlag::Position);
+    let mut params = DfmParams {
         calibration: calibration(flags)?,
         taps: args::taps(&flags.backbone, usual.layers)?,
         keep: flags.pca,
@@ -36,6 +37,11 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         aggregation: flags.aggregate.unwrap_or(usual.aggregation),
         region: flags.roi.as_deref().map(input::region).transpose()?,
         tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
+        // Of pictures no larger than a tile, until it is known how large they are.
+        tile_statistics: match flags.tile.filter(|_| by_position) {
+            Some(side) => TileStatistics::Position(PictureSize { width: side, height: side }),
+            None => TileStatistics::Shared,
+        },
         compat: flags.compat,
         batch: flags.batch,
         keep_fit_statistic: !flags.no_update,
@@ -56,6 +62,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let folder = &flags.folder;
     let pictures =
         input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
+    if by_position && let Some(size) = first_size(&pictures) {
+        params.tile_statistics = TileStatistics::Position(size);
+        params.clone().check()?;
+    }
     let extractor = args::extractor(&flags.backbone, &params, usual.resize, &device)?;
 
     let fit = || {
@@ -86,7 +96,9 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
 /// If flags contradict each other.
 fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
     let CalibrationParams { kind: usual, .. } = CalibrationParams::default();
-    let usual = if flags.tile.is_some() { CalibrationKind::Split } else { usual };
+    // Tiles that share statistics are held out with their pictures.
+    let shared = flags.tile_statistics != Some(TileStatisticsFlag::Position);
+    let usual = if flags.tile.is_some() && shared { CalibrationKind::Split } else { usual };
     let (kind, threshold) = match (flags.val, flags.calibrate) {
         (Validation::None, None) if flags.false_alarm.is_none() => return Ok(None),
         (Validation::None, _) => bail!(
@@ -108,32 +120,45 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
     Ok(Some(CalibrationParams { kind, false_alarm, threshold, ..CalibrationParams::default() }))
 }
 
+/// The size of the first picture that can be read.
+fn first_size(pictures: &[PathBuf]) -> Option<PictureSize> {
+    let first = pictures.iter().find_map(|path| input::decode_file(path).ok())?;
+    Some(PictureSize { width: first.width(), height: first.height() })
+}
+
 /// Writes `model` to `path` and says what it holds.
 pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
     let sizes = atomic::write(path, |writer| Ok(model.write(writer, &SaveOptions { slim })?))?;
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
-    let learnt = match record.params.tiling {
-        Some(_) => format!("{} tiles", record.picture_count),
-        None => format!("{} pictures", record.picture_count),
+    let (taps, ratios) = (record.params.taps.len(), model.explained_ratios());
+    let places = record.taps.len() / taps;
+    let learnt = match (record.params.tiling, record.params.tile_statistics) {
+        (Some(_), TileStatistics::Shared) => format!("{} tiles", record.picture_count),
+        (Some(_), TileStatistics::Position(_)) => {
+            format!("{} pictures at {places} places", record.picture_count)
+        }
+        (None, _) => format!("{} pictures", record.picture_count),
     };
-    for ((tap, found), ratio) in record.params.taps.iter().zip(&record.taps).zip(model.explained_ratios()) {
-        let layer = if record.taps.len() > 1 { format!("{}: ", tap.layer) } else { String::new() };
+    for (number, tap) in record.params.taps.iter().enumerate() {
+        let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
+        let found = || record.taps.iter().skip(number).step_by(taps);
+        let explained = ratios.iter().skip(number).step_by(taps).map(|ratio| 100.0 * ratio);
         writeln!(
             out,
-            "  {layer}{learnt}, {} components of {} directions explain {:.2} % of the variance",
-            found.components,
-            found.rank,
-            100.0 * ratio
+            "  {layer}{learnt}, {} components of {} directions explain {} % of the variance",
+            table::range(found().map(|found| found.components as f64), 0),
+            table::range(found().map(|found| found.rank as f64), 0),
+            table::range(explained, 2)
         )?;
-        if let Some(compression) = &found.compression {
+        let compressions = || found().filter_map(|TapRecord { compression, .. }| compression.as_ref());
+        if compressions().next().is_some() {
             writeln!(
                 out,
-                "  {layer}no more than {} directions fitted into memory: {:.2} % of the variance lies in none of \
-                 them",
-                compression.limit,
-                100.0 * compression.dropped_share
+                "  {layer}no more than {} directions fitted into memory: {} % of the variance lies in none of them",
+                table::range(compressions().map(|compression| compression.limit as f64), 0),
+                table::range(compressions().map(|compression| 100.0 * compression.dropped_share), 2)
             )?;
         }
     }

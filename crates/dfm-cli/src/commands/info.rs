@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use dfm_core::{CalibrationInfo, Compat, Keep, ModelInfo, ScoreKind, Tap, TapRecord, ValidationRecord};
+use dfm_core::{
+    CalibrationInfo, Compat, Keep, ModelInfo, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
+    TileStatistics, ValidationRecord,
+};
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
@@ -52,28 +55,42 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     }
     if let Some(tiling) = params.tiling {
         line("tiles", tiling.to_string())?;
+        if let TileStatistics::Position(PictureSize { width, height }) = params.tile_statistics {
+            let places = info.record.taps.len() / params.taps.len();
+            line(
+                "",
+                format!("statistics by position: {places} places in pictures of {width}×{height} pixels"),
+            )?;
+        }
     }
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
     line("pictures", info.record.picture_count.to_string())?;
-    for (tap, record) in info.taps.iter().zip(&info.record.taps) {
-        let shape = tap.feature_shape;
-        let of_layer = if info.taps.len() > 1 { format!(" of {}", tap.layer) } else { String::new() };
+    let count = params.taps.len();
+    for (number, first) in info.taps.iter().zip(&info.record.taps).take(count).enumerate() {
+        let (TapInfo { layer, feature_shape: shape, .. }, TapRecord { route, rank_cut, .. }) = first;
+        // By position of one place after the other.
+        let taps = || info.taps.iter().skip(number).step_by(count);
+        let records = || info.record.taps.iter().skip(number).step_by(count);
+        let of_layer = if count > 1 { format!(" of {layer}") } else { String::new() };
         let shape = format!("{} = {}×{}×{}", shape.len(), shape.channels, shape.height, shape.width);
         line("features", format!("{shape}{of_layer}"))?;
-        let TapRecord { rank, route, rank_cut, .. } = record;
+        let rank = table::range(records().map(|record| record.rank as f64), 0);
         line(
             "varying in",
             format!("{rank} directions ({route}; variances from {rank_cut:.0e} of the largest)"),
         )?;
-        if let Some(compression) = &record.compression {
-            let bound = compression.error_bound / info.record.picture_count.saturating_sub(1).max(1) as f64;
-            let share = 100.0 * compression.dropped_share;
+        let compressions = || records().filter_map(|record| record.compression.as_ref());
+        if compressions().next().is_some() {
+            let divisor = info.record.picture_count.saturating_sub(1).max(1) as f64;
+            let bound =
+                compressions().map(|compression| compression.error_bound / divisor).fold(0.0, f64::max);
             line(
                 "compressed",
                 format!(
-                    "to {} directions: {share:.2} % of the variance dropped, no variance off by more than {}",
-                    compression.limit,
+                    "to {} directions: {} % of the variance dropped, no variance off by more than {}",
+                    table::range(compressions().map(|compression| compression.limit as f64), 0),
+                    table::range(compressions().map(|compression| 100.0 * compression.dropped_share), 2),
                     table::score(bound)
                 ),
             )?;
@@ -82,11 +99,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             Keep::Ratio(ratio) => format!("asked for {:.2} %", 100.0 * ratio),
             Keep::Components(count) => format!("asked for {count}"),
         };
-        let explained = 100.0 * tap.explained_ratio;
-        line(
-            "components",
-            format!("{}, explaining {explained:.2} % of the variance ({asked})", tap.components),
-        )?;
+        let components = table::range(taps().map(|tap| tap.components as f64), 0);
+        let explained = table::range(taps().map(|tap| 100.0 * tap.explained_ratio), 2);
+        line("components", format!("{components}, explaining {explained} % of the variance ({asked})"))?;
     }
     let gaussian = info.record.taps.first().and_then(|tap| tap.gaussian.as_ref());
     let gaussian = gaussian.map_or_else(String::new, |gaussian| {

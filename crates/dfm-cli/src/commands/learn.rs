@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, FitPicture, Learnt, Preprocessor};
+use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, FitPicture, Learnt, Placement, Preprocessor};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
@@ -153,7 +153,7 @@ fn ahead(
         if preprocessor.tiling().is_none()
             && let Some(row) = known(&file)
         {
-            give((file, FitPicture::Computed(row)), true);
+            give((file, FitPicture::Computed(row, Placement::WHOLE)), true);
             return Ok(());
         }
         let picture = input::decode_bytes(&bytes)?;
@@ -167,9 +167,10 @@ fn ahead(
                 None => file,
             };
             // What is prepared in vain is little beside the network.
+            let tile = tile?;
             let tile = match known(&key) {
-                Some(row) => FitPicture::Computed(row),
-                None => FitPicture::Prepared(tile?),
+                Some(row) => FitPicture::Computed(row, tile.placement),
+                None => FitPicture::Prepared(tile),
             };
             if !give((key, tile), tiles.len() == 0) {
                 break;

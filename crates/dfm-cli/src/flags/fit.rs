@@ -46,6 +46,10 @@ pub(crate) struct FitFlags {
     /// The most pixels from one tile to the next; three quarters of a tile unless given
     #[arg(long, value_name = "PIXELS", requires = "tile")]
     pub(crate) stride: Option<u32>,
+    /// What a tile is compared with: shared, all tiles of all pictures, or position, the tiles of
+    /// its own place, for parts that always lie alike in pictures of one size; shared unless given
+    #[arg(long, value_enum, value_name = "HOW", requires = "tile")]
+    pub(crate) tile_statistics: Option<TileStatisticsFlag>,
     /// Reproduce another program's numbers: anomalib (2.7.0, its fre)
     #[arg(long, value_parser = parse_compat, value_name = "PROGRAM")]
     pub(crate) compat: Option<Compat>,
@@ -65,7 +69,7 @@ pub(crate) struct FitFlags {
     pub(crate) false_alarm: Option<f64>,
     /// How good pictures are held out: leave-one-out (an estimate), split (a quarter is not
     /// fitted on: the share is proved) or jackknife+ (twice the share is; slow to predict);
-    /// leave-one-out unless given, split with --tile
+    /// leave-one-out unless given, split with --tile and shared statistics
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
     #[command(flatten)]
@@ -105,6 +109,15 @@ pub(crate) enum Validation {
     /// --seed: their figures are kept, and unless --threshold or --false-alarm is given the
     /// threshold is that of the best F1
     Synthetic,
+}
+
+/// What a tile is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TileStatisticsFlag {
+    /// All tiles of all pictures.
+    Shared,
+    /// The tiles of its own place.
+    Position,
 }
 
 /// Flags of `dfm demo`.

@@ -67,6 +67,13 @@ pub(crate) fn score(value: f64) -> String {
     }
 }
 
+/// Several numbers with so many decimals: the one that all are, or the least and the largest.
+pub(crate) fn range(values: impl Iterator<Item = f64> + Clone, decimals: usize) -> String {
+    let [least, most] = [f64::min, f64::max]
+        .map(|choose| format!("{:.decimals$}", values.clone().reduce(choose).unwrap_or(f64::NAN)));
+    if least == most { least } else { format!("{least} to {most}") }
+}
+
 /// A number of bytes.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
@@ -100,5 +107,7 @@ mod tests {
         assert_eq!(bytes(4_304_328), "4.3 MB");
         assert_eq!(figure(None), "-");
         assert_eq!([0, 1, 2].map(|count| counted(count, "mask")), ["0 masks", "1 mask", "2 masks"]);
+        assert_eq!(range([2.0, 2.0].into_iter(), 0), "2");
+        assert_eq!(range([97.128, 97.0, 98.5].into_iter(), 2), "97.00 to 98.50");
     }
 }

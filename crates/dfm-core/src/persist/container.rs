@@ -61,9 +61,9 @@ impl View for &OwnedTensor {
 pub(crate) fn write(
     writer: &mut impl Write,
     mut header: Header,
-    tensors: &[(&'static str, OwnedTensor)],
+    tensors: &[(Cow<'static, str>, OwnedTensor)],
 ) -> Result<u64, ModelFileError> {
-    let entries = || tensors.iter().map(|(name, tensor)| (*name, tensor));
+    let entries = || tensors.iter().map(|(name, tensor)| (name.as_ref(), tensor));
     let mut sorted: Vec<_> = entries().collect();
     sorted.sort_by_key(|(name, _)| *name);
     header.digest = String::new();
@@ -139,8 +139,8 @@ impl<'a> Container<'a> {
         let tensors = SafeTensors::deserialize(bytes).map_err(refused)?;
         let mut views = tensors.tensors();
         views.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let expected = header.tensors();
-        if let Some((name, _)) = views.iter().find(|(name, _)| !expected.contains(&name.as_str())) {
+        let expected = header.tensors()?;
+        if let Some((name, _)) = views.iter().find(|(name, _)| !expected.contains(name)) {
             return Err(ModelFileError::Unknown { what: "tensor", name: name.clone() });
         }
         let got = digest(
@@ -159,7 +159,7 @@ impl<'a> Container<'a> {
     }
 
     /// Shape and bytes of a byte tensor.
-    pub(crate) fn bytes(&self, name: &'static str) -> Result<(Vec<usize>, &'a [u8]), ModelFileError> {
+    pub(crate) fn bytes(&self, name: &str) -> Result<(Vec<usize>, &'a [u8]), ModelFileError> {
         let view = self.view(name)?;
         match view.dtype() {
             Dtype::U8 => Ok((view.shape().to_vec(), view.data())),
@@ -168,22 +168,22 @@ impl<'a> Container<'a> {
     }
 
     /// Shape and values of an `f32` tensor, widened.
-    pub(crate) fn f32(&self, name: &'static str) -> Result<(Vec<usize>, Vec<f32>), ModelFileError> {
+    pub(crate) fn f32(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelFileError> {
         self.values(name, Dtype::F32, f32::from_le_bytes)
     }
 
     /// Shape and values of an `f64` tensor.
-    pub(crate) fn f64(&self, name: &'static str) -> Result<(Vec<usize>, Vec<f64>), ModelFileError> {
+    pub(crate) fn f64(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), ModelFileError> {
         self.values(name, Dtype::F64, f64::from_le_bytes)
     }
 
-    fn view(&self, name: &'static str) -> Result<TensorView<'a>, ModelFileError> {
+    fn view(&self, name: &str) -> Result<TensorView<'a>, ModelFileError> {
         self.tensors.tensor(name).map_err(|_| mismatch(name, "a tensor", "none".to_owned()))
     }
 
     fn values<T, const WIDTH: usize>(
         &self,
-        name: &'static str,
+        name: &str,
         dtype: Dtype,
         read: impl Fn([u8; WIDTH]) -> T,
     ) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
@@ -209,8 +209,8 @@ fn type_name(dtype: Dtype) -> &'static str {
 }
 
 /// Reports that tensor `name` is not what it should be.
-pub(crate) fn mismatch(tensor: &'static str, expected: &str, got: String) -> ModelFileError {
-    ModelFileError::Tensor { tensor, expected: expected.to_owned(), got }
+pub(crate) fn mismatch(tensor: &str, expected: &str, got: String) -> ModelFileError {
+    ModelFileError::Tensor { tensor: tensor.to_owned(), expected: expected.to_owned(), got }
 }
 
 /// SHA-256 over the undigested header and, in the order of their names, each

@@ -1,11 +1,14 @@
 //! The JSON header, defined by one type.
 
+use std::collections::HashSet;
+
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer, NetworkPrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::conformal::CalibrationKind;
 use crate::error::ModelFileError;
 use crate::params::ScoreKind;
+use crate::persist::read::{consistent, content};
 use crate::record::FitRecord;
 
 /// The version of the format that this program reads and writes.
@@ -26,7 +29,7 @@ pub(crate) struct Header {
     pub(crate) record: FitRecord,
     /// The network.
     pub(crate) backbone: BackboneRecord,
-    /// Shape of the features of each tap before flattening.
+    /// Shape of the features of each tap before flattening, the same at all places.
     pub(crate) feature_shapes: Vec<FeatureShape>,
     /// Whether a threshold was found.
     pub(crate) calibrated: bool,
@@ -71,7 +74,11 @@ impl Header {
     }
 
     /// The names of the tensors that such a model has.
-    pub(crate) fn tensors(&self) -> Vec<&'static str> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tap_tensors`](Self::tap_tensors).
+    pub(crate) fn tensors(&self) -> Result<HashSet<String>, ModelFileError> {
         let params = &self.record.params;
         let optional = [
             (self.calibrated, "calibration"),
@@ -81,27 +88,39 @@ impl Header {
             (self.fit_statistic && self.names, "picture_names"),
             (self.backbone.included, "backbone"),
             (params.precision == NetworkPrecision::Int8, "activation_ranges"),
+            (!params.tile_statistics.is_shared(), "usual_scores"),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
-        let of_taps = self.tap_tensors().flat_map(|tap| self.tensors_of(tap));
-        ["self_test.probe", "self_test.features", "self_test.score"]
-            .into_iter()
-            .chain(there)
-            .chain(of_taps)
-            .collect()
+        let always = ["self_test.probe", "self_test.features", "self_test.score"];
+        let of_all = always.into_iter().chain(there).map(str::to_owned);
+        Ok(of_all.chain(self.tap_tensors()?.into_iter().flat_map(|tap| self.tensors_of(tap))).collect())
     }
 
-    /// The names of the tensors of each tap.
-    pub(crate) fn tap_tensors(&self) -> impl Iterator<Item = TapTensors> + '_ {
-        self.record.params.taps.iter().enumerate().map(|(place, tap)| TapTensors {
-            place,
-            layer: (self.record.params.taps.len() > 1).then_some(tap.layer),
-        })
+    /// The names of the tensors of each tap, place by place.
+    ///
+    /// # Errors
+    ///
+    /// If the parameters ask for no places, or the record is of another number of them.
+    pub(crate) fn tap_tensors(&self) -> Result<Vec<TapTensors>, ModelFileError> {
+        let FitRecord { params, taps: records, .. } = &self.record;
+        let places = params.place_count().map_err(content("parameters"))?;
+        consistent("record.taps", &(places * params.taps.len()), &records.len())?;
+        let (several, by_position) = (params.taps.len() > 1, !params.tile_statistics.is_shared());
+        let of_place = |place: usize| {
+            params.taps.iter().enumerate().map(move |(number, tap)| TapTensors {
+                place,
+                number,
+                part: place * params.taps.len() + number,
+                tile: by_position.then_some(place),
+                layer: several.then_some(tap.layer),
+            })
+        };
+        Ok((0..places).flat_map(of_place).collect())
     }
 
-    fn tensors_of(&self, tap: TapTensors) -> impl Iterator<Item = &'static str> {
+    fn tensors_of(&self, tap: TapTensors) -> impl Iterator<Item = String> {
         let score = self.record.params.score;
-        let compressed = self.record.taps.get(tap.place).is_some_and(|record| record.compression.is_some());
+        let compressed = self.record.taps[tap.part].compression.is_some();
         let optional = [
             (score == ScoreKind::Nll, &["gaussian.mean", "gaussian.basis", "gaussian.deviations"][..]),
             (score == ScoreKind::Mahalanobis, &["shrinkage"]),
@@ -125,54 +144,26 @@ impl Header {
     }
 }
 
-/// Which tensors belong to a tap.
+/// Which tensors belong to a tap, of models by position at one place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TapTensors {
-    /// Among the taps.
+    /// Among the places.
     pub(crate) place: usize,
+    /// Among the taps.
+    pub(crate) number: usize,
+    /// Among the statistics of the model.
+    pub(crate) part: usize,
+    /// By position: the tile, which is the first part of their names.
+    tile: Option<usize>,
     /// Of several taps, whose tensors have the layer before their names.
     layer: Option<Layer>,
 }
 
-/// The name of each tensor of a tap: of the only one, and of each layer among several.
-macro_rules! tap_names {
-    ($($name:literal),*) => {
-        [$([
-            $name,
-            concat!("layer1.", $name),
-            concat!("layer2.", $name),
-            concat!("layer3.", $name),
-            concat!("layer4.", $name),
-        ]),*]
-    };
-}
-
 impl TapTensors {
-    const NAMES: [[&str; 5]; 13] = tap_names![
-        "mean",
-        "directions",
-        "explained_variance",
-        "variances",
-        "gaussian.mean",
-        "gaussian.basis",
-        "gaussian.deviations",
-        "shrinkage",
-        "singular_values",
-        "coordinates",
-        "remainders",
-        "components",
-        "statistic.mean"
-    ];
-
     /// This tap's tensor of that name.
-    pub(crate) fn name(self, name: &'static str) -> &'static str {
-        let column = match self.layer {
-            None => 0,
-            Some(Layer::Layer1) => 1,
-            Some(Layer::Layer2) => 2,
-            Some(Layer::Layer3) => 3,
-            Some(Layer::Layer4) => 4,
-        };
-        Self::NAMES.iter().find(|names| names[0] == name).map_or(name, |names| names[column])
+    pub(crate) fn name(self, name: &str) -> String {
+        let tile = self.tile.map_or_else(String::new, |tile| format!("tile{tile}."));
+        let layer = self.layer.map_or_else(String::new, |layer| format!("{layer}."));
+        format!("{tile}{layer}{name}")
     }
 }

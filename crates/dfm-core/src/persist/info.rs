@@ -9,6 +9,7 @@ use crate::conformal::CalibrationKind;
 use crate::error::DfmError;
 use crate::params::CalibrationParams;
 use crate::persist::container::{self, Container};
+use crate::persist::read::consistent;
 use crate::record::FitRecord;
 
 /// The tensors of a tap of a model that keeps its fit statistic, of which the components would
@@ -41,7 +42,7 @@ pub struct ModelInfo {
     pub weights_sha256: String,
     /// Whether the weights are in the file.
     pub weights_included: bool,
-    /// What is modelled of each layer.
+    /// What is modelled of each layer, by position place by place.
     pub taps: Vec<TapInfo>,
     /// The threshold, if one was found.
     pub threshold: Option<f64>,
@@ -59,9 +60,11 @@ pub struct ModelInfo {
     pub fit_statistic_bytes: u64,
 }
 
-/// What a model knows of the features of one layer.
+/// What a model knows of the features of one layer, by position at one place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TapInfo {
+    /// By position, the tile that it is of.
+    pub tile: Option<usize>,
     /// The layer.
     pub layer: Layer,
     /// Side of the average pool behind it.
@@ -116,18 +119,21 @@ impl ModelInfo {
         };
         let header = &file.header;
         let (params, mut taps, mut fit_statistic_bytes) = (&header.record.params, Vec::new(), 0);
-        let known = params.taps.iter().zip(&header.record.taps).zip(&header.feature_shapes);
-        for (tensors, ((tap, record), shape)) in header.tap_tensors().zip(known) {
-            let total = file.f64(tensors.name("variances"))?.1.first().copied().unwrap_or(f64::NAN);
-            let explained: f64 = file.f64(tensors.name("explained_variance"))?.1.iter().sum();
+        consistent("feature_shapes", &params.taps.len(), &header.feature_shapes.len())?;
+        for tensors in header.tap_tensors()? {
+            let (tap, shape) = (params.taps[tensors.number], header.feature_shapes[tensors.number]);
+            let record = &header.record.taps[tensors.part];
+            let total = file.f64(&tensors.name("variances"))?.1.first().copied().unwrap_or(f64::NAN);
+            let explained: f64 = file.f64(&tensors.name("explained_variance"))?.1.iter().sum();
             taps.push(TapInfo {
+                tile: (!params.tile_statistics.is_shared()).then_some(tensors.place),
                 layer: tap.layer,
                 pool: tap.pool,
-                feature_shape: *shape,
+                feature_shape: shape,
                 components: record.components,
                 explained_ratio: (explained / total).min(1.0),
             });
-            let all: u64 = KEPT_OF_TAP.iter().map(|name| file.byte_len(tensors.name(name))).sum();
+            let all: u64 = KEPT_OF_TAP.iter().map(|name| file.byte_len(&tensors.name(name))).sum();
             let components = (record.components as u64).saturating_mul(shape.len() as u64).saturating_mul(4);
             fit_statistic_bytes += all.saturating_sub(components);
         }

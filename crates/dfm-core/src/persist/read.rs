@@ -18,8 +18,8 @@ use crate::params::{CalibrationParams, ValidDfmParams};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::persist::tap;
+use crate::places::{PlaceScale, PlaceScorers};
 use crate::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
-use crate::taps::TapScorers;
 
 /// How to load a model.
 #[derive(Debug, Clone)]
@@ -64,7 +64,6 @@ impl Dfm {
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
         let taps = header.record.params.taps.len();
-        consistent("record.taps", &taps, &header.record.taps.len())?;
         consistent("feature_shapes", &taps, &header.feature_shapes.len())?;
 
         if let Some(validation) = header.record.validation.as_ref().filter(|found| !found.is_sound()) {
@@ -86,8 +85,8 @@ impl Dfm {
 
         let content_hashes = content_hashes(&file)?;
         let pictures = content_hashes.as_ref().map(Vec::len);
-        let (mut statistics, mut kept) = (Vec::with_capacity(taps), Vec::with_capacity(taps));
-        for tap in header.tap_tensors() {
+        let (mut statistics, mut kept) = (Vec::new(), Vec::new());
+        for tap in header.tap_tensors()? {
             let (of_tap, kept_of_tap) = tap::read(&file, tap, pictures)?;
             statistics.push(of_tap);
             kept.extend(kept_of_tap);
@@ -107,7 +106,7 @@ impl Dfm {
                 &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
             )?,
             features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
-            score: shaped("self_test.score", file.f64("self_test.score")?, &[1])?[0],
+            scores: shaped("self_test.score", file.f64("self_test.score")?, &[valid.places()])?,
         };
         let cell_threshold = match header.cells_calibrated {
             true => {
@@ -123,7 +122,8 @@ impl Dfm {
         let scores = held_out_scores(&file, kept.as_ref())?;
         let judged = Judged { calibration, scores, cell_threshold };
         let record = header.record.clone();
-        let scorers = TapScorers::new(&statistics, record.params.aggregation, &extractor);
+        let scale = place_scale(&file, valid.places())?;
+        let scorers = PlaceScorers::new(&statistics, scale, record.params.aggregation, &extractor);
         let mut model = Self::assemble(extractor, statistics, scorers, judged, record, self_test, kept);
         if header.names {
             model.names = names(&file, model.kept.as_ref())?;
@@ -155,7 +155,7 @@ fn extractor(
         },
     )?;
     extractor.set_region(params.params().region.clone()).map_err(content("region"))?;
-    extractor.set_tiling(params.params().tiling);
+    extractor.set_tiling(params.params().tiling, params.params().tile_statistics.picture_size());
     Ok(extractor)
 }
 
@@ -235,6 +235,17 @@ fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<H
     Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
 }
 
+/// What brings so many `places` to one scale.
+fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
+    const USUAL: &str = "usual_scores";
+    if file.header.record.params.tile_statistics.is_shared() {
+        return Ok(PlaceScale::default());
+    }
+    let usual = shaped(USUAL, file.f64(USUAL)?, &[places])?;
+    PlaceScale::from_usual(usual)
+        .ok_or_else(|| mismatch(USUAL, "finite numbers, not negative", "others".to_owned()))
+}
+
 /// The names of the pictures that are kept, by content hash.
 fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], String>, DfmError> {
     const NAMES: &str = "picture_names";
@@ -264,7 +275,7 @@ fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], 
 }
 
 pub(super) fn shaped<T>(
-    name: &'static str,
+    name: &str,
     (shape, values): (Vec<usize>, Vec<T>),
     expected: &[usize],
 ) -> Result<Vec<T>, ModelFileError> {

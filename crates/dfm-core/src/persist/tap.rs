@@ -12,14 +12,14 @@ use crate::record::{CompressionRecord, FitRecord, TapRecord};
 use crate::score::Statistics;
 
 /// What scores are computed from at a tap, and of the `pictures` that are kept, if they are,
-/// their statistic. The taps of the header are known to be as many as it says.
+/// their statistic. The feature shapes of the header are known to be as many as its taps.
 pub(super) fn read(
     file: &Container<'_>,
     tap: TapTensors,
     pictures: Option<usize>,
 ) -> Result<(Statistics, Option<FitStatistic>), DfmError> {
-    let columns = file.header.feature_shapes[tap.place].len();
-    let part = Part { file, tap, columns, record: &file.header.record.taps[tap.place] };
+    let columns = file.header.feature_shapes[tap.number].len();
+    let part = Part { file, tap, columns, record: &file.header.record.taps[tap.part] };
     let (directions, rank) = part.directions()?;
     let kept = match pictures {
         Some(pictures) => Some(part.fit_statistic(&directions, rank, pictures)?),
@@ -44,22 +44,22 @@ struct Part<'f> {
 impl Part<'_> {
     fn f64(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f64>, ModelFileError> {
         let name = self.tap.name(name);
-        shaped(name, self.file.f64(name)?, shape)
+        shaped(&name, self.file.f64(&name)?, shape)
     }
 
     fn f32(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f32>, ModelFileError> {
         let name = self.tap.name(name);
-        shaped(name, self.file.f32(name)?, shape)
+        shaped(&name, self.file.f32(&name)?, shape)
     }
 
     /// `directions`, widened, and how many there are.
     fn directions(&self) -> Result<(Vec<f64>, usize), ModelFileError> {
         let (name, components) = (self.tap.name("directions"), self.record.components);
-        let (shape, values) = self.file.f32(name)?;
+        let (shape, values) = self.file.f32(&name)?;
         match shape[..] {
             [rows, columns] if columns == self.columns && rows >= components => Ok((widen(&values), rows)),
             _ => Err(mismatch(
-                name,
+                &name,
                 &format!("at least {components} rows of {} features", self.columns),
                 format!("{shape:?}"),
             )),
@@ -110,7 +110,7 @@ impl Part<'_> {
 
     fn gaussian(&self) -> Result<SvdGaussian, DfmError> {
         let (components, record) = (self.record.components, self.record.gaussian.as_ref());
-        let deviations = self.file.f64(self.tap.name("gaussian.deviations"))?.1;
+        let deviations = self.file.f64(&self.tap.name("gaussian.deviations"))?.1;
         let gaussian = SvdGaussian::from_parts(
             self.f64("gaussian.mean", &[components])?,
             self.f64("gaussian.basis", &[deviations.len(), components])?,

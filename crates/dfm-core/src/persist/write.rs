@@ -1,5 +1,6 @@
 //! From a model to its file.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use crate::conformal::{CalibrationKind, HeldOutScores};
@@ -39,35 +40,42 @@ impl Dfm {
     /// Whatever the writer reports.
     pub fn write(&self, writer: &mut impl Write, options: &SaveOptions) -> Result<WrittenSizes, DfmError> {
         let header = self.header(options);
-        let features = self.extractor.row_len();
-        let mut tensors = vec![
+        let (features, probed) = (self.extractor.row_len(), &self.self_test.scores);
+        let mut tensors: Vec<(Cow<'static, str>, OwnedTensor)> = vec![
             (
-                "self_test.probe",
+                "self_test.probe".into(),
                 OwnedTensor::u8(
                     &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
                     self.self_test.probe.clone(),
                 ),
             ),
-            ("self_test.features", OwnedTensor::f32(&[features], self.self_test.features.iter().copied())),
-            ("self_test.score", OwnedTensor::f64(&[1], &[self.self_test.score])),
+            (
+                "self_test.features".into(),
+                OwnedTensor::f32(&[features], self.self_test.features.iter().copied()),
+            ),
+            ("self_test.score".into(), OwnedTensor::f64(&[probed.len()], probed)),
         ];
         if let Some(ranges) = self.extractor.ranges() {
             let ranges = ranges.to_vec();
-            tensors.push(("activation_ranges", OwnedTensor::f32(&[ranges.len()], ranges)));
+            tensors.push(("activation_ranges".into(), OwnedTensor::f32(&[ranges.len()], ranges)));
         }
         let Judged { calibration, scores, cell_threshold } = &self.judged;
         if let Some(calibration) = calibration {
             let values = [calibration.threshold(), calibration.spread()];
-            tensors.push(("calibration", OwnedTensor::f64(&[2], &values)));
+            tensors.push(("calibration".into(), OwnedTensor::f64(&[2], &values)));
         }
         if let Some(threshold) = cell_threshold {
-            tensors.push(("calibration.cells", OwnedTensor::f64(&[1], &[*threshold])));
+            tensors.push(("calibration.cells".into(), OwnedTensor::f64(&[1], &[*threshold])));
         }
         if let Some(scores) = scores.as_ref().map(HeldOutScores::in_order) {
-            tensors.push(("calibration.scores", OwnedTensor::f64(&[scores.len()], scores)));
+            tensors.push(("calibration.scores".into(), OwnedTensor::f64(&[scores.len()], scores)));
+        }
+        if !self.record.params.tile_statistics.is_shared() {
+            let usual = self.scorers.scale().usual();
+            tensors.push(("usual_scores".into(), OwnedTensor::f64(&[usual.len()], usual)));
         }
         let mut fit_statistic = 0;
-        for tap in header.tap_tensors() {
+        for tap in header.tap_tensors()? {
             let (of_tap, kept) = self.tap_tensors(tap);
             tensors.extend(of_tap);
             fit_statistic += kept;
@@ -75,18 +83,18 @@ impl Dfm {
         if let Some(Kept { content_hashes, .. }) = &self.kept {
             let bytes = content_hashes.as_flattened().to_vec();
             fit_statistic += bytes.len();
-            tensors.push(("content_hashes", OwnedTensor::u8(&[content_hashes.len(), 32], bytes)));
+            tensors.push(("content_hashes".into(), OwnedTensor::u8(&[content_hashes.len(), 32], bytes)));
             if header.names {
                 let names: Vec<u8> = content_hashes.iter().flat_map(|hash| self.name_bytes(hash)).collect();
                 fit_statistic += names.len();
-                tensors.push(("picture_names", OwnedTensor::u8(&[names.len()], names)));
+                tensors.push(("picture_names".into(), OwnedTensor::u8(&[names.len()], names)));
             }
         }
         let mut backbone = 0;
         if !options.slim {
             let bytes = self.extractor.weights().to_bytes()?;
             backbone = bytes.len() as u64;
-            tensors.push(("backbone", OwnedTensor::u8(&[bytes.len()], bytes)));
+            tensors.push(("backbone".into(), OwnedTensor::u8(&[bytes.len()], bytes)));
         }
         let total = container::write(writer, header, &tensors)?;
         Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
@@ -115,10 +123,10 @@ impl Dfm {
         }
     }
 
-    /// The tensors of a tap, and how many bytes of them are there only for merging and
+    /// The tensors of a tap at a place, and how many bytes of them are there only for merging and
     /// updating.
-    fn tap_tensors(&self, tap: TapTensors) -> (Vec<(&'static str, OwnedTensor)>, usize) {
-        let statistics = &self.statistics[tap.place];
+    fn tap_tensors(&self, tap: TapTensors) -> (Vec<(Cow<'static, str>, OwnedTensor)>, usize) {
+        let statistics = &self.statistics[tap.part];
         let pca = statistics.pca();
         let (features, components) = (pca.mean().len(), pca.component_count());
         let mut tensors = vec![
@@ -141,7 +149,7 @@ impl Dfm {
         let mut kept_bytes = 0;
         match &self.kept {
             Some(kept) => {
-                let statistic = &kept.statistics[tap.place];
+                let statistic = &kept.statistics[tap.part];
                 let (rank, pictures) = (statistic.rank(), statistic.sample_count());
                 let directions = OwnedTensor::f32(&[rank, features], narrow(statistic.directions()));
                 let coordinates = OwnedTensor::f32(&[pictures, rank], narrow(statistic.coordinates()));
@@ -165,7 +173,7 @@ impl Dfm {
                 tensors.push(("directions", components));
             }
         }
-        (tensors.into_iter().map(|(name, tensor)| (tap.name(name), tensor)).collect(), kept_bytes)
+        (tensors.into_iter().map(|(name, tensor)| (tap.name(name).into(), tensor)).collect(), kept_bytes)
     }
 
     /// Whether the components are those of fewer pictures than are kept.

@@ -173,7 +173,8 @@ impl<'n> Network<'n> {
         };
         let first = dataset.train.len();
         let learnt = features.pictures.iter().filter(|seen| seen.place < first);
-        let learnt = learnt.flat_map(|seen| features.rows(seen, &taps)).map(FitPicture::Computed);
+        let learnt = learnt.flat_map(|seen| features.rows(seen, &taps).zip(&seen.placements));
+        let learnt = learnt.map(|(row, placement)| FitPicture::Computed(row, placement.clone()));
         let begun = Instant::now();
         let model = params.fit_each(extractor, learnt, |_, _| Ok(())).map_err(reason)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
