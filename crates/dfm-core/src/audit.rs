@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use dfm_backbone::hexadecimal;
+
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::model::Dfm;
@@ -71,7 +73,7 @@ impl Dfm {
             .zip(&scores)
             .map(|(row, score)| AuditedPicture {
                 name: self.picture_name(&hashes[row.place]).map(str::to_owned),
-                content_hash: hashes[row.place].iter().map(|byte| format!("{byte:02x}")).collect(),
+                content_hash: hexadecimal(&hashes[row.place]),
                 copies: row.copies,
                 score: *score,
                 p_value: scores.iter().filter(|other| *other >= score).count() as f64 / scores.len() as f64,

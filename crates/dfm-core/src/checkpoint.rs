@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{FeatureExtractor, Region, Tap};
+use dfm_backbone::{FeatureExtractor, Region, Tap, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use crate::device;
@@ -66,7 +66,7 @@ impl CheckpointLayout {
         ];
         if let Some(ranges) = extractor.ranges() {
             let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
-            description.push(entry("steps of int8", hex(&Sha256::digest(bytes))));
+            description.push(entry("steps of int8", hexadecimal(&Sha256::digest(bytes))));
         }
         Self { header: header(&description), description, columns: extractor.row_len() }
     }
@@ -212,10 +212,6 @@ fn header(description: &[[String; 2]]) -> Vec<u8> {
     header.extend(json.as_bytes());
     header.extend(Sha256::digest(&header));
     header
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use dfm_backbone::{FeatureShape, PictureSize, Placement, PreparedPicture, Span, Tap};
+use dfm_backbone::{FeatureShape, PictureSize, Placement, PreparedPicture, Span, Tap, hexadecimal};
 use dfm_stats::{FitStatistic, Samples};
 
 use crate::aggregate::Aggregation;
@@ -325,7 +325,7 @@ impl<'a> Neighbours<'a> {
         let hash = &self.content_hashes[nearest.0];
         Ok(NearestPicture {
             name: self.model.picture_name(hash).map(str::to_owned),
-            content_hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            content_hash: hexadecimal(hash),
             distance: nearest.1,
             usual_distance: self.usual_distance,
         })

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use dfm_backbone::hexadecimal;
+
 use crate::error::DfmError;
 use crate::fit::{FitPicture, Learnt};
 use crate::kept::Kept;
@@ -147,7 +149,7 @@ impl Dfm {
         let kept = self.kept("forgetting")?;
         let hashes = &kept.content_hashes;
         if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
-            let content_hash = content_hashes[place].iter().map(|byte| format!("{byte:02x}")).collect();
+            let content_hash = hexadecimal(&content_hashes[place]);
             return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();

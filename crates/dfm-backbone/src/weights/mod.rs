@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::architecture::ConvolutionShape;
 use crate::error::BackboneError;
+use crate::hexadecimal::hexadecimal;
 use crate::input::InputContract;
 use crate::layer::Layer;
 
@@ -110,16 +111,11 @@ impl BackboneWeights {
     /// Never for checked weights, and there are no others.
     pub fn sha256(&self) -> String {
         match self.to_bytes() {
-            Ok(bytes) => hex(&Sha256::digest(bytes)),
+            Ok(bytes) => hexadecimal(&Sha256::digest(bytes)),
             // A hash of something else would be worse.
             Err(error) => unreachable!("checked weights could not be written: {error}"),
         }
     }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check(shape: &ConvolutionShape, weights: &ConvolutionWeights) -> Result<(), WeightsError> {

@@ -53,7 +53,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let mut gallery = Gallery::new()?;
     let mut lines = Lines::new(Format::Table)?;
     let bootstrap = Some(BootstrapParams::default());
-    let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| {
+    let evaluated = evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| {
         maps.write(&paths, judged, messages);
         gallery.push(&dataset, judged, &scale, messages)?;
         judged.iter().try_for_each(|one| {

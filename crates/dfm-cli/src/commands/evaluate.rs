@@ -34,10 +34,11 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
     let model = args::judge(&flags.judge, messages)?;
     let scale = MapScale::of(&model);
-    let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
-        Some(gallery) => gallery.push(&dataset, judged, &scale, messages),
-        None => Ok(()),
-    })?;
+    let evaluated =
+        evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
+            Some(gallery) => gallery.push(&dataset, judged, &scale, messages),
+            None => Ok(()),
+        })?;
     let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
     let evaluation = Evaluation::new(&evaluated, settings);
     for folder in flags.output.iter().chain(&flags.report) {
@@ -68,11 +69,13 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     Ok(messages.outcome(Outcome::Success))
 }
 
-/// Judges every picture of `dataset` and compares with the truth. `each` sees the
+/// Judges every picture of `dataset` and compares with the truth, the values of maps read by their
+/// `scale`. `each` sees the
 /// verdicts of every batch on their way. Errors reported before count as the data
 /// set's.
 pub(super) fn evaluate(
     model: &Dfm,
+    scale: &MapScale,
     dataset: &Dataset,
     jobs: usize,
     bootstrap: Option<BootstrapParams>,
@@ -80,7 +83,7 @@ pub(super) fn evaluate(
     mut each: impl FnMut(&[Judged]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Evaluated> {
     let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let mut tally = Tally::new(dataset, MapScale::of(model));
+    let mut tally = Tally::new(dataset, *scale);
     judge(model, &paths, jobs, PredictOptions { map: true }, messages, |judged| {
         each(&judged)?;
         tally.push(&judged, messages);

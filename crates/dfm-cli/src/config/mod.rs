@@ -173,15 +173,17 @@ fn is_typed(own: &ArgMatches, key: &Key) -> bool {
     own.value_source(key.id()) == Some(ValueSource::CommandLine)
 }
 
-/// Which file has a say in this run; nothing of one that happens to lie there and has no
-/// table for the command.
+/// Which file has a say in this run; nothing of one that happens to lie there and has nothing for
+/// the command.
 fn note(settings: &Settings, table: &Table, added: &[&Setting], given: &ArgMatches) -> Option<String> {
     let (path, name) = (settings.path.display(), table.name());
     let names: Vec<&str> = added.iter().map(|setting| setting.name.as_str()).collect();
+    let named = given.contains_id("config");
     match settings.of(name) {
+        Some([]) if !named => None,
         Some(_) if !names.is_empty() => Some(format!("flags from {path} [{name}]: {}", names.join(", "))),
         Some(_) => Some(format!("flags from {path} [{name}]: none")),
-        None if given.contains_id("config") => Some(format!("flags from {path}: none, it has no [{name}]")),
+        None if named => Some(format!("flags from {path}: none, it has no [{name}]")),
         None => None,
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct FitFlags {
     #[arg(long, value_enum, default_value_t = Validation::Train, value_name = "HOW")]
     pub(crate) val: Validation,
     /// Raw score from which a picture is anomalous; from held-out good pictures unless given
-    #[arg(long, allow_negative_numbers = true, value_parser = parse_finite)]
+    #[arg(long, allow_hyphen_values = true, value_parser = parse_finite)]
     #[arg(conflicts_with_all = ["false_alarm", "calibrate"])]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, as 0.01; unless given the threshold

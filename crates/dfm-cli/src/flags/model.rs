@@ -28,7 +28,7 @@ pub(crate) struct JudgeFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
     /// Raw score from which a picture is anomalous; the model's own unless given
-    #[arg(long, allow_negative_numbers = true, value_parser = parse_finite, conflicts_with = "false_alarm")]
+    #[arg(long, allow_hyphen_values = true, value_parser = parse_finite, conflicts_with = "false_alarm")]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, in place of the threshold
     #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]

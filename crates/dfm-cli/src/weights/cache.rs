@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dfm_backbone::CatalogueEntry;
+use dfm_backbone::{CatalogueEntry, hexadecimal};
 use sha2::{Digest, Sha256};
 
 /// The folder that pulled weights lie in. Only files that passed their check are
@@ -52,7 +52,7 @@ impl Cache {
         let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
         loop {
             match file.read(&mut buffer)? {
-                0 => return Ok(entry.checksum.matches(&hex(&hasher.finalize()))),
+                0 => return Ok(entry.checksum.matches(&hexadecimal(&hasher.finalize()))),
                 count => hasher.update(&buffer[..count]),
             }
         }
@@ -68,9 +68,4 @@ impl Cache {
         std::fs::create_dir_all(&self.folder)?;
         Ok(&self.folder)
     }
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

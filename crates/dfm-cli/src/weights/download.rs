@@ -4,11 +4,10 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dfm_backbone::CatalogueEntry;
+use dfm_backbone::{CatalogueEntry, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use super::Cache;
-use super::cache::hex;
 use crate::atomic;
 
 /// No known weights are half as large.
@@ -155,7 +154,7 @@ pub fn pull(
     if let Some(expected) = announced.filter(|expected| *expected != got) {
         return Err(DownloadError::CutShort { url, expected, got });
     }
-    let got = hex(&hasher.finalize());
+    let got = hexadecimal(&hasher.finalize());
     if !entry.checksum.matches(&got) {
         return Err(DownloadError::Checksum { url, expected: entry.checksum.digits().to_owned(), got });
     }

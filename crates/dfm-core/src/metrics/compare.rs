@@ -85,29 +85,21 @@ pub fn paired_figures(
             }
         });
     }
-    let mut found = found.into_iter();
-    let [
-        image_auroc,
-        image_average_precision,
-        image_best_f1,
-        image_f1,
-        pixel_auroc,
-        pixel_aupro_30,
-        pixel_aupro_5,
-        pixel_aupimo,
-    ] = plain.map(|pair| {
-        let values = found.next().unwrap_or_default();
-        pair.map(|[first, second]| difference(first, second, values))
+    let mut differences = plain.into_iter().zip(found).map(|(pair, drawn)| {
+        let [first, second] = pair?;
+        Some(difference(first, second, drawn))
     });
+    // In the order of a model's figures.
+    let mut next = || differences.next().flatten();
     PairedFigures {
-        image_auroc,
-        image_average_precision,
-        image_best_f1,
-        image_f1,
-        pixel_auroc,
-        pixel_aupro_30,
-        pixel_aupro_5,
-        pixel_aupimo,
+        image_auroc: next(),
+        image_average_precision: next(),
+        image_best_f1: next(),
+        image_f1: next(),
+        pixel_auroc: next(),
+        pixel_aupro_30: next(),
+        pixel_aupro_5: next(),
+        pixel_aupimo: next(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 
+use dfm_backbone::hexadecimal;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, View};
 use sha2::{Digest, Sha256};
 
@@ -232,5 +233,5 @@ fn digest<'t>(
         part(format!("{}[{}]", type_name(dtype), sides.join(", ")).as_bytes());
         part(bytes);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hasher.finalize())
 }

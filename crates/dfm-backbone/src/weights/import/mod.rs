@@ -18,8 +18,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{BackboneWeights, Checksum, Precision, WeightsError, WeightsHeader, format, hex};
+use super::{BackboneWeights, Checksum, Precision, WeightsError, WeightsHeader, format};
 use crate::architecture::Architecture;
+use crate::hexadecimal::hexadecimal;
 use crate::input::InputContract;
 use crate::layer::Layer;
 
@@ -84,7 +85,7 @@ pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWe
     let mut bytes = Vec::new();
     (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed("reading the weights"))?;
 
-    let sha256 = hex(&Sha256::digest(&bytes));
+    let sha256 = hexadecimal(&Sha256::digest(&bytes));
     if let Some(checksum) = options.checksum.filter(|checksum| !checksum.matches(&sha256)) {
         return Err(WeightsError::Checksum { expected: checksum.digits().to_owned(), got: sha256 });
     }
