@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     }
     let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
-    let model = args::judge(&flags.judge)?;
+    let model = args::judge(&flags.judge, args::Purpose::Judging)?;
     let scale = MapScale::of(&model);
     let evaluated = evaluate(&model, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
         Some(gallery) => gallery.push(&dataset, judged, &scale, messages),

@@ -15,7 +15,9 @@ use crate::{Outcome, args, atomic, input};
 pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     atomic::check(&flags.output)?;
     let device = args::device(&flags.compute)?;
-    let open = |path: &Path| args::open_model(path, flags.weights.as_deref(), device.clone());
+    let open = |path: &Path| {
+        args::open_model(path, flags.weights.as_deref(), device.clone(), args::Purpose::Anything)
+    };
     let (first, others) = flags.models.split_first().context("expected two models or more")?;
     let mut union = ModelUnion::of(open(first)?);
     for path in others {
@@ -66,7 +68,8 @@ fn revise(flags: &RevisionFlags, change: impl FnOnce(Dfm) -> anyhow::Result<Dfm>
     let output = flags.output.as_ref().unwrap_or(path);
     atomic::check(output)?;
     let slim = !args::model_info(path)?.weights_included;
-    let changed = change(args::model(&flags.model)?).with_context(|| path.display().to_string())?;
+    let changed = change(args::model(&flags.model, args::Purpose::Anything)?)
+        .with_context(|| path.display().to_string())?;
     save(&changed, output, slim)
 }
 
