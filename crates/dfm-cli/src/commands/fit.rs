@@ -35,7 +35,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
             ..CalibrationParams::default()
         }),
     };
-    let usual = Defaults::of(flags.score, flags.compat, flags.precision);
+    let usual = Defaults::of(flags.score, flags.compat);
     let params = DfmParams {
         calibration,
         taps: args::taps(&flags.backbone, usual.layers)?,
