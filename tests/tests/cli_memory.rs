@@ -97,5 +97,7 @@ fn a_compressed_model_whose_books_do_not_fit_is_refused() {
     let limit = &info(&dfm, "small.dfm")["record"]["taps"][0]["compression"]["limit"];
     let bad = ModelFile::open(&bytes).replace(&format!("\"limit\":{limit}"), "\"limit\":0");
     std::fs::write(dfm.path("bad.dfm"), bad.close()).unwrap();
-    dfm.run(&["predict", "bad.dfm", "new"]).expect_code(2).expect_said(&["bad.dfm", "compression"]);
+    dfm.run(&["audit", "bad.dfm"]).expect_code(2).expect_said(&["bad.dfm", "compression"]);
+    // Judging reads nothing of what was compressed.
+    dfm.run(&["predict", "bad.dfm", "new"]).expect_code(1);
 }

@@ -332,6 +332,41 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
 }
 
 #[test]
+fn what_judging_does_not_need_can_stay_in_the_file() {
+    let calibrated = |kind| Some(CalibrationParams { kind, ..CalibrationParams::default() });
+    for (kind, score) in [
+        (CalibrationKind::LeaveOneOut, ScoreKind::Fre),
+        (CalibrationKind::LeaveOneOut, ScoreKind::Nll),
+        (CalibrationKind::Split, ScoreKind::Mahalanobis),
+        (CalibrationKind::JackknifePlus, ScoreKind::Fre),
+    ] {
+        let calibration = calibrated(kind);
+        let file = bytes(&fitted(DfmParams { score, calibration, ..DfmParams::default() }), false);
+        let read = |fit_statistic| {
+            let options = LoadOptions { fit_statistic, ..LoadOptions::on(flex()) };
+            Dfm::read(&mut file.as_slice(), options).expect("a model")
+        };
+        let (whole, judging) = (read(true), read(false));
+        let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
+        let new = new.map(|picture| whole.preprocessor().prepare(&picture).unwrap());
+        let predict = |model: &Dfm| model.predict(&new, PredictOptions { map: true }).unwrap();
+        // To the bit: the same numbers are computed with.
+        assert_eq!(predict(&judging), predict(&whole), "{kind}, {score:?}");
+        // A jackknife+ goes by the pictures of the fit.
+        let needed = kind == CalibrationKind::JackknifePlus;
+        assert_eq!(judging.fit_statistics().is_some(), needed, "{kind}");
+        assert_eq!(bytes(&judging, false) == file, needed, "{kind}: as if it kept nothing");
+        assert!(Dfm::read(&mut bytes(&judging, false).as_slice(), LoadOptions::on(flex())).is_ok(), "{kind}");
+    }
+    // What is left in the file is not looked at; what is not, as ever.
+    let options = LoadOptions { fit_statistic: false, ..LoadOptions::on(flex()) };
+    let read = |file: &ModelFile| Dfm::read(&mut file.close().as_slice(), options.clone());
+    assert!(read(&open().with_f32("coordinates", |_, value| 2.0 * value)).is_ok());
+    assert!(read(&open().with_f32("directions", |_, value| 2.0 * value)).is_err());
+    assert!(read(&open().with_f64("mean", |_, value| 2.0 * value + 1.0)).is_err());
+}
+
+#[test]
 fn the_record_says_where_the_rank_was_cut_and_what_the_gaussian_is() {
     let info = ModelInfo::read(&mut FILE.as_slice(), LoadOptions::MAX_BYTES).unwrap();
     let gaussian = info.record.taps[0].gaussian.clone().expect("a likelihood");

@@ -282,7 +282,7 @@ fn rows_of_the_wrong_length_are_refused() {
 #[test]
 fn parts_that_contradict_each_other_are_refused() {
     let good = || (vec![0.0; 3], vec![1.0, 0.0, 0.0], vec![2.0]);
-    let read = |(mean, components, variance): (Vec<f64>, Vec<f64>, Vec<f64>)| {
+    let read = |(mean, components, variance): (Vec<f64>, Vec<f32>, Vec<f64>)| {
         Pca::from_parts(mean, components, variance, 0.1, 3.0, 5, 2)
     };
     assert!(read(good()).is_ok());

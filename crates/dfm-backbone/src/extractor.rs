@@ -55,7 +55,7 @@ impl FeatureExtractor {
     /// # Errors
     ///
     /// Those of [`new`](Self::new); [`BackboneError::Int8Device`] unless `compute` has our
-    /// own kernels; ranges that are not this network's; more taps than one.
+    /// own kernels; ranges that are not this network's.
     pub fn int8(
         weights: BackboneWeights,
         taps: &[Tap],

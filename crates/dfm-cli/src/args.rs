@@ -204,14 +204,23 @@ fn file_weights(asked: &str, mut options: ImportOptions) -> anyhow::Result<Backb
     import_weights(&path, &options).with_context(|| path.display().to_string())
 }
 
+/// What a model is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To judge pictures; what is kept for anything else may stay in the file.
+    Judging,
+    /// For what needs to know the pictures of the fit.
+    Anything,
+}
+
 /// The model that the flags describe, self-tested on its device.
-pub(crate) fn model(flags: &ModelFlags) -> anyhow::Result<Dfm> {
-    open_model(&flags.path, flags.weights.as_deref(), device(&flags.compute)?)
+pub(crate) fn model(flags: &ModelFlags, purpose: Purpose) -> anyhow::Result<Dfm> {
+    open_model(&flags.path, flags.weights.as_deref(), device(&flags.compute)?, purpose)
 }
 
 /// [`model`], judging by what the flags say; that it gives no verdicts is said.
-pub(crate) fn judge(flags: &JudgeFlags, messages: &Messages) -> anyhow::Result<Dfm> {
-    let mut model = model(&flags.model)?;
+pub(crate) fn judge(flags: &JudgeFlags, purpose: Purpose, messages: &Messages) -> anyhow::Result<Dfm> {
+    let mut model = model(&flags.model, purpose)?;
     if let Some(threshold) = flags.threshold {
         model.set_threshold(threshold)?;
     }
@@ -242,6 +251,7 @@ pub(crate) fn open_model(
     path: &Path,
     weights: Option<&str>,
     device: dfm_core::Compute,
+    purpose: Purpose,
 ) -> anyhow::Result<Dfm> {
     let weights = match weights {
         // Made again from the seed in the model, which the library does by itself.
@@ -266,7 +276,8 @@ pub(crate) fn open_model(
     let begun = Instant::now();
     let named = || path.display().to_string();
     let file = File::open(path).with_context(named)?;
-    let options = LoadOptions { weights, ..LoadOptions::on(device) };
+    let fit_statistic = purpose == Purpose::Anything;
+    let options = LoadOptions { weights, fit_statistic, ..LoadOptions::on(device) };
     let model = Dfm::read(&mut BufReader::new(file), options).with_context(named)?;
     info!(
         "model {}: {} components of {} pictures, read and self-tested in {:.1?}",

@@ -1,7 +1,7 @@
 //! What `dfm fit` does unless told otherwise: of the settings in docs/accuracy.md the best all
 //! round. The library's own default is the method as it was published.
 
-use dfm_backbone::{Layer, NetworkPrecision, Resize};
+use dfm_backbone::{Layer, Resize};
 use dfm_core::{Aggregation, Compat, ScoreKind};
 
 /// Side of the average pool behind every layer, in cells.
@@ -19,15 +19,15 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// For models of this score, and a network that computes so.
-    pub(crate) fn of(score: ScoreKind, compat: Option<Compat>, precision: NetworkPrecision) -> Self {
+    /// For models of this score.
+    pub(crate) fn of(score: ScoreKind, compat: Option<Compat>) -> Self {
         if let Some(Compat::Anomalib) = compat {
             return Self { layers: &[Layer::Layer3], resize: None, aggregation: Aggregation::Sum };
         }
-        let layers: &[Layer] = match (score, precision) {
-            // A likelihood takes one layer, and int8 gives one.
-            (ScoreKind::Nll, _) | (_, NetworkPrecision::Int8) => &[Layer::Layer3],
-            (ScoreKind::Fre | ScoreKind::Mahalanobis, _) => &[Layer::Layer2, Layer::Layer3],
+        let layers: &[Layer] = match score {
+            // A likelihood takes one layer.
+            ScoreKind::Nll => &[Layer::Layer3],
+            ScoreKind::Fre | ScoreKind::Mahalanobis => &[Layer::Layer2, Layer::Layer3],
         };
         let aggregation = match score {
             ScoreKind::Fre => Aggregation::Relative,

@@ -276,6 +276,11 @@ impl<'a> Taps<'a> {
         Self { left: &network.taps, begin: 0 }
     }
 
+    /// Whether the next tap is after so many `blocks`.
+    fn next_after(&self, blocks: usize) -> bool {
+        self.left.first().is_some_and(|tap| tap.blocks == blocks)
+    }
+
     /// The step that takes features out of `value`, if there is a tap after so many
     /// `blocks`.
     fn after(&mut self, blocks: usize, value: &Placed) -> Option<Step> {

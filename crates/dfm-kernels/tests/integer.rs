@@ -101,6 +101,7 @@ impl Map {
     }
 }
 
+/// What the last block gives; the same whether other blocks are tapped or not.
 fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &ActivationRanges) -> Vec<f32> {
     let mut outputs = ranges.outputs.iter().copied();
     let mut next = || outputs.next().expect("a range");
@@ -123,6 +124,14 @@ fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &Acti
         map = map.convolve(last, 64.0, next(), rounding, Some(&shortcut));
     }
     map.values.iter().map(|value| value.max(0.0)).collect()
+}
+
+/// [`Noise::network`] and a block behind it: one tapped block adds bytes, the next floats.
+fn of_three_blocks(noise: &mut Noise, width: usize) -> Network {
+    let mut network = noise.network(width, 1, SYMMETRIC);
+    network.blocks.push(noise.network(2 * width, 1, SYMMETRIC).blocks.swap_remove(0));
+    let taps = [(1, 3), (2, 1), (3, 2)].map(|(blocks, average)| Tap { blocks, average });
+    Network { taps: taps.to_vec(), ..network }
 }
 
 fn ranges(network: &Network, size: [usize; 2], pictures: &[&[f32]]) -> ActivationRanges {
@@ -224,10 +233,71 @@ fn odd_ranges_give_the_same_everywhere() {
 }
 
 #[test]
+fn every_tap_takes_what_it_would_take_alone() {
+    let mut noise = Noise(4);
+    let network = of_three_blocks(&mut noise, 20);
+    let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
+    let all = ranges(&network, size, &[&picture]);
+    for instructions in InstructionSet::available() {
+        // Two as well as three, since what one tap leaves behind could hide what another breaks.
+        for left_out in 0..3 {
+            let taps: Vec<Tap> = network.taps.iter().filter(|tap| tap.blocks != left_out).copied().collect();
+            let plan = Network { taps: taps.clone(), ..network.clone() };
+            let plan = Plan::int8(&plan, size, instructions, &all).unwrap();
+            let mut together = plan.run(&[&picture, &picture]).unwrap();
+            let (mut alone, mut shapes) = (Vec::new(), Vec::<[usize; 3]>::new());
+            for tap in taps {
+                let blocks = network.blocks[..tap.blocks].to_vec();
+                let one = Network { blocks, taps: vec![tap], ..network.clone() };
+                let ranges = ranges(&one, size, &[&picture]);
+                assert!(all.outputs.starts_with(&ranges.outputs), "the ranges of what comes first");
+                let one = Plan::int8(&one, size, instructions, &ranges).unwrap();
+                shapes.extend(one.output_shapes());
+                alone.extend(one.run(&[&picture]).unwrap());
+            }
+            assert_eq!(plan.output_shapes(), shapes);
+            let second = together.split_off(alone.len());
+            assert!(together == alone && second == alone, "{instructions}, without {left_out}");
+        }
+    }
+}
+
+#[test]
+fn what_a_tap_takes_in_the_middle_is_not_rounded() {
+    let mut noise = Noise(5);
+    let network = of_three_blocks(&mut noise, 24);
+    let (size, picture) = ([33, 26], noise.take(3 * 33 * 26, 1.0));
+    let ranges = ranges(&network, size, &[&picture]);
+    let taps: Vec<Tap> = network.taps.iter().map(|tap| Tap { average: 1, ..*tap }).collect();
+    let whole = Network { taps, ..network };
+    let plan = Plan::int8(&whole, size, InstructionSet::best(), &ranges).unwrap();
+    let features = plan.run(&[&picture]).unwrap();
+    let (mut begin, mut convolutions) = (0, 1);
+    for (block, shape) in whole.blocks.iter().zip(plan.output_shapes()) {
+        let map = &features[begin..][..shape.iter().product()];
+        begin += map.len();
+        convolutions += block.branch.len() + usize::from(block.projection.is_some());
+        // In steps of 1/255 of the range nearly all would be whole numbers.
+        let step = ranges.outputs[convolutions - 1] / 255.0;
+        let between = map.iter().filter(|value| (*value / step - (*value / step).round()).abs() > 0.01);
+        let positive = map.iter().filter(|value| **value > 0.0).count();
+        assert!(10 * between.count() > 9 * positive && positive > 100, "{shape:?} is rounded");
+    }
+}
+
+#[test]
+fn a_tap_of_the_stem_is_refused() {
+    let mut network = Noise(1).network(16, 1, SYMMETRIC);
+    network.taps.insert(0, Tap { blocks: 0, average: 1 });
+    let ranges = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
+    let error = Plan::int8(&network, [8, 8], InstructionSet::best(), &ranges).expect_err("refused");
+    assert_eq!(error.to_string(), "taps[0]: blocks must be 1 or more in int8, got 0");
+}
+
+#[test]
 fn threads_and_batches_change_no_bit() {
     let mut noise = Noise(8);
-    let taps = vec![Tap { blocks: 2, average: 2 }];
-    let network = Network { taps, ..noise.network(48, 1, SYMMETRIC) };
+    let network = of_three_blocks(&mut noise, 48);
     let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
     let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let ranges = ranges(&network, [40, 33], &pictures);

@@ -106,7 +106,11 @@ pub enum StatsError {
 }
 
 /// Checks that `values` has `expected` entries, all finite.
-pub(crate) fn check_values(what: &'static str, values: &[f64], expected: usize) -> Result<(), StatsError> {
+pub(crate) fn check_values<T: Copy + Into<f64>>(
+    what: &'static str,
+    values: &[T],
+    expected: usize,
+) -> Result<(), StatsError> {
     if values.len() != expected {
         return Err(StatsError::Shape {
             what,
@@ -114,10 +118,11 @@ pub(crate) fn check_values(what: &'static str, values: &[f64], expected: usize) 
             got: format!("{} values", values.len()),
         });
     }
-    match values.iter().find(|value| !value.is_finite()) {
-        Some(value) => {
-            Err(StatsError::Shape { what, expected: "finite values".to_owned(), got: value.to_string() })
-        }
-        None => Ok(()),
+    // Not as soon as one is found: a compiler can do all with vectors.
+    if values.iter().fold(true, |all, value| all & (*value).into().is_finite()) {
+        return Ok(());
     }
+    let got = values.iter().map(|value| (*value).into()).find(|value| !value.is_finite());
+    let got = got.map_or_else(String::new, |value| value.to_string());
+    Err(StatsError::Shape { what, expected: "finite values".to_owned(), got })
 }

@@ -29,6 +29,7 @@
 //! ```
 
 mod blocks;
+mod components;
 mod compression;
 mod decompose;
 mod directions;

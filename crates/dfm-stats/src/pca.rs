@@ -1,8 +1,11 @@
 //! Principal component analysis.
 
+use std::borrow::Cow;
+
 use burn::tensor::Device;
 
 use crate::blocks::copy;
+use crate::components::Components;
 use crate::compression::Compression;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
@@ -103,7 +106,7 @@ impl ValidPcaParams {
         let left_out = columns - count;
         Ok(Pca {
             mean: statistic.mean().to_vec(),
-            components: copy(&statistic.directions()[..count * columns]),
+            components: Components::Fitted(copy(&statistic.directions()[..count * columns])),
             explained_variance,
             residual_variance: if left_out == 0 { 0.0 } else { discarded / left_out as f64 },
             total_variance: all * unit,
@@ -117,7 +120,7 @@ impl ValidPcaParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pca {
     mean: Vec<f64>,
-    components: Vec<f64>,
+    components: Components,
     explained_variance: Vec<f64>,
     residual_variance: f64,
     total_variance: f64,
@@ -126,7 +129,8 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// From parts that may come from a file: `mean` `[D]`, `components` `[K, D]`,
+    /// From parts that may come from a file: `mean` `[D]`, `components` `[K, D]`, which
+    /// stay in `f32` until [`components`](Self::components) are asked for,
     /// `explained_variance` `[K]`.
     ///
     /// # Errors
@@ -135,7 +139,7 @@ impl Pca {
     /// positive and falling, or components are not orthonormal.
     pub fn from_parts(
         mean: Vec<f64>,
-        components: Vec<f64>,
+        components: Vec<f32>,
         explained_variance: Vec<f64>,
         residual_variance: f64,
         total_variance: f64,
@@ -162,7 +166,7 @@ impl Pca {
         }
         Ok(Self {
             mean,
-            components,
+            components: Components::read(components),
             explained_variance,
             residual_variance,
             total_variance,
@@ -179,7 +183,12 @@ impl Pca {
     /// Orthonormal rows `[K, D]`, by falling variance; the largest entry of each
     /// is positive.
     pub fn components(&self) -> &[f64] {
-        &self.components
+        self.components.as_f64()
+    }
+
+    /// The same, rounded to `f32`: as they are on devices and in files.
+    pub fn narrow_components(&self) -> Cow<'_, [f32]> {
+        self.components.as_f32()
     }
 
     /// `K`.
@@ -261,7 +270,7 @@ impl Pca {
     fn residual_of(&self, row: &[f64]) -> Vec<f64> {
         let mut residual = self.centred(row);
         for (coordinate, component) in
-            self.coordinates(&residual).into_iter().zip(self.components.chunks_exact(self.mean.len()))
+            self.coordinates(&residual).into_iter().zip(self.components().chunks_exact(self.mean.len()))
         {
             for (value, part) in residual.iter_mut().zip(component) {
                 *value -= coordinate * part;
@@ -276,6 +285,6 @@ impl Pca {
 
     fn coordinates(&self, centred: &[f64]) -> Vec<f64> {
         let dot = |component: &[f64]| component.iter().zip(centred).map(|(a, b)| a * b).sum();
-        self.components.chunks_exact(self.mean.len()).map(dot).collect()
+        self.components().chunks_exact(self.mean.len()).map(dot).collect()
     }
 }

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
+use half::vec::HalfFloatVecExt;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::{BackboneWeights, ConvolutionWeights, Precision, WeightsError, WeightsHeader};
@@ -99,7 +101,11 @@ pub(super) fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     Some(match view.dtype() {
         Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        Dtype::F16 => {
+            let halves: Vec<f16> =
+                data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes)).collect();
+            halves.to_f32_vec()
+        }
         Dtype::BF16 => {
             data.as_chunks().0.iter().map(|bytes| half::bf16::from_le_bytes(*bytes).to_f32()).collect()
         }
@@ -154,7 +160,7 @@ impl View for Written<'_> {
         Cow::Owned(match self.precision {
             Precision::F32 => self.values.iter().copied().flat_map(f32::to_le_bytes).collect(),
             Precision::F16 => {
-                self.values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
+                Vec::from_f32_slice(self.values).into_iter().flat_map(f16::to_le_bytes).collect()
             }
         })
     }

@@ -15,7 +15,7 @@ use crate::{Outcome, args, output};
 
 /// Runs the command: `Anomalous` if a picture stands out, listed or not.
 pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let model = args::model(&flags.model)?;
+    let model = args::model(&flags.model, args::Purpose::Anything)?;
     let audit = model.audit().with_context(|| flags.model.path.display().to_string())?;
     let mut out = output::stdout();
     match flags.format {

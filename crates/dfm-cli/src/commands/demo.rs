@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use dfm_core::metrics::BootstrapParams;
-use dfm_core::{DfmParams, NetworkPrecision, ScoreKind};
+use dfm_core::{DfmParams, ScoreKind};
 
 use super::evaluate::{below, evaluate, settings};
 use super::fit::save;
@@ -31,7 +31,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let data = output.join("pictures");
     unpack(&data).with_context(|| format!("cannot unpack the bundled pictures to {}", data.display()))?;
 
-    let usual = Defaults::of(ScoreKind::Fre, None, NetworkPrecision::F32);
+    let usual = Defaults::of(ScoreKind::Fre, None);
     let backbone = backbone(&usual);
     let params = DfmParams {
         taps: args::taps(&backbone, usual.layers)?,

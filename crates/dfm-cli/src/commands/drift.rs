@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &DriftFlags, messages: &Messages) -> anyhow::Result<Out
     let params = DriftParams { false_alarm: flags.false_alarm, ..DriftParams::default() }.check()?;
     let jobs = args::jobs(&flags.model.compute);
     let named = || flags.today.display().to_string();
-    let model = args::model(&flags.model)?;
+    let model = args::model(&flags.model, args::Purpose::Anything)?;
     let report = match flags.today.is_dir() {
         true => watch(&model, &flags.today, jobs, params, messages).with_context(named)?,
         false => model.drift_of_scores(&scores(&flags.today).with_context(named)?, params)?,

@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     }
     let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
-    let model = args::judge(&flags.judge, messages)?;
+    let model = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
     let scale = MapScale::of(&model);
     let evaluated =
         evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {

@@ -17,7 +17,7 @@ use crate::{Outcome, args, input, output};
 /// Runs the command: `Failed` if any picture could not be explained, whatever the verdicts.
 pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.judge.model.compute);
-    let model = args::judge(&flags.judge, messages)?;
+    let model = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
     let paths = input::expand(&flags.paths, messages);
     let explainer = model.explainer();
     let mut tiles = Tiles::default();

@@ -29,7 +29,8 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
     let owned: FeatureExtractor;
     let extractor = match &flags.model {
         Some(path) => {
-            model = args::open_model(path, flags.backbone.weights.as_deref(), device)?;
+            model =
+                args::open_model(path, flags.backbone.weights.as_deref(), device, args::Purpose::Judging)?;
             model.extractor()
         }
         None => {

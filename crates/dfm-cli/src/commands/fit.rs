@@ -26,7 +26,7 @@ use crate::{Outcome, args, atomic, input, output};
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let usual = Defaults::of(flags.score, flags.compat, flags.precision);
+    let usual = Defaults::of(flags.score, flags.compat);
     let by_position = flags.tile_statistics == Some(TileStatisticsFlag::Position);
     let mut params = DfmParams {
         calibration: calibration(flags)?,

@@ -22,7 +22,7 @@ use crate::{Outcome, args, atomic, input, output};
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.judge.model.compute);
-    let model = args::judge(&flags.judge, messages)?;
+    let model = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
     if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }

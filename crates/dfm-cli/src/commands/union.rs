@@ -15,7 +15,9 @@ use crate::{Outcome, args, atomic, input};
 pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     atomic::check(&flags.output)?;
     let device = args::device(&flags.compute)?;
-    let open = |path: &Path| args::open_model(path, flags.weights.as_deref(), device.clone());
+    let open = |path: &Path| {
+        args::open_model(path, flags.weights.as_deref(), device.clone(), args::Purpose::Anything)
+    };
     let (first, others) = flags.models.split_first().context("expected two models or more")?;
     let first_model = open(first)?;
     let mut validation = first_model.record().validation.clone();
@@ -76,7 +78,7 @@ fn revise(
     let output = flags.output.as_ref().unwrap_or(path);
     atomic::check(output)?;
     let slim = !args::model_info(path)?.weights_included;
-    let model = args::model(&flags.model)?;
+    let model = args::model(&flags.model, args::Purpose::Anything)?;
     let validation = model.record().validation.clone();
     let changed = change(model).with_context(|| path.display().to_string())?;
     note_dropped(validation.as_ref(), &changed, output, messages);

@@ -34,8 +34,7 @@ pub(crate) struct BackboneFlags {
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// The layers whose outputs are modelled, each with statistics of its own; scores and maps are
-    /// geometric means. Unless given layer2,layer3; for nll, int8, --compat and `dfm features`
-    /// layer3
+    /// geometric means. Unless given layer2,layer3; for nll, --compat and `dfm features` layer3
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many

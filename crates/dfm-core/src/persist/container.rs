@@ -173,6 +173,11 @@ impl<'a> Container<'a> {
         self.values(name, Dtype::F32, f32::from_le_bytes)
     }
 
+    /// [`f32`](Self::f32), of the first `rows` alone.
+    pub(crate) fn f32_rows(&self, name: &str, rows: usize) -> Result<(Vec<usize>, Vec<f32>), ModelFileError> {
+        self.leading(name, rows, Dtype::F32, f32::from_le_bytes)
+    }
+
     /// Shape and values of an `f64` tensor.
     pub(crate) fn f64(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), ModelFileError> {
         self.values(name, Dtype::F64, f64::from_le_bytes)
@@ -188,12 +193,23 @@ impl<'a> Container<'a> {
         dtype: Dtype,
         read: impl Fn([u8; WIDTH]) -> T,
     ) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
+        self.leading(name, usize::MAX, dtype, read)
+    }
+
+    fn leading<T, const WIDTH: usize>(
+        &self,
+        name: &str,
+        rows: usize,
+        dtype: Dtype,
+        read: impl Fn([u8; WIDTH]) -> T,
+    ) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
         let view = self.view(name)?;
         if view.dtype() != dtype {
             return Err(mismatch(name, type_name(dtype), type_name(view.dtype()).to_owned()));
         }
-        let (chunks, _) = view.data().as_chunks::<WIDTH>();
-        Ok((view.shape().to_vec(), chunks.iter().map(|chunk| read(*chunk)).collect()))
+        let (shape, (chunks, _)) = (view.shape().to_vec(), view.data().as_chunks::<WIDTH>());
+        let count = shape.iter().skip(1).fold(rows, |count, side| count.saturating_mul(*side));
+        Ok((shape, chunks.iter().take(count).map(|chunk| read(*chunk)).collect()))
     }
 }
 

@@ -29,14 +29,20 @@ pub struct LoadOptions {
     /// The weights of a model that was saved without them. The embedded default
     /// is found by its hash and need not be given.
     pub weights: Option<BackboneWeights>,
+    /// Whether to read what a model keeps so that it can be merged, updated, audited and
+    /// explained, which is most of some files and takes most of the time. Without it the
+    /// model is as if it kept nothing: enough to judge pictures. (Unless it judges them by a
+    /// jackknife+, which goes by what is kept and reads it in any case.)
+    pub fit_statistic: bool,
     /// The most bytes of tensors to accept.
     pub max_bytes: u64,
 }
 
 impl LoadOptions {
-    /// For `compute`, without extra weights, up to [`LoadOptions::MAX_BYTES`].
+    /// For `compute`, without extra weights, all that there is, up to
+    /// [`LoadOptions::MAX_BYTES`].
     pub fn on(compute: impl Into<Compute>) -> Self {
-        Self { compute: compute.into(), weights: None, max_bytes: Self::MAX_BYTES }
+        Self { compute: compute.into(), weights: None, fit_statistic: true, max_bytes: Self::MAX_BYTES }
     }
 
     /// The default limit: 8 GiB, five thousand pictures of the largest features
@@ -50,8 +56,9 @@ impl Dfm {
     /// fitted.
     ///
     /// Cost: one picture through the network. Memory: the file, and beside it its
-    /// weights (in `f32`, whatever the file holds), its directions and coordinates in
-    /// `f64`, twice their size there, and once more the directions that score.
+    /// weights (in `f32`, whatever the file holds), three times the components, and if the
+    /// [fit statistic](LoadOptions::fit_statistic) is asked for its directions and
+    /// coordinates in `f64`, twice their size there.
     ///
     /// # Errors
     ///
@@ -72,26 +79,24 @@ impl Dfm {
                 inconsistent("record.validation", &expected, &format!("{validation:?}").as_str()).into()
             );
         }
-
-        let weights = backbone_weights(&file, options.weights)?;
-        let extractor = extractor(&file, &valid, weights, options.compute)?;
-        consistent("feature_shapes", &extractor.feature_shapes(), &header.feature_shapes.as_slice())?;
-        consistent(
-            "backbone.architecture",
-            &extractor.weights().header().architecture,
-            &header.backbone.architecture,
-        )?;
-        consistent("backbone.input", &extractor.weights().header().input, &header.backbone.input)?;
-
         let content_hashes = content_hashes(&file)?;
+        let scores = held_out_scores(&file, content_hashes.as_deref())?;
+        let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
+        let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
+        let content_hashes = content_hashes.filter(|_| whole);
         let pictures = content_hashes.as_ref().map(Vec::len);
-        let (mut statistics, mut kept) = (Vec::new(), Vec::new());
-        for tap in header.tap_tensors()? {
-            let (of_tap, kept_of_tap) = tap::read(&file, tap, pictures)?;
-            statistics.push(of_tap);
-            kept.extend(kept_of_tap);
-        }
-        let kept = content_hashes.map(|content_hashes| Kept { statistics: kept, content_hashes });
+        let tap_tensors = header.tap_tensors()?;
+        // The network is laid out by this thread, to which the device may be tied.
+        let mut of_taps = Ok(Vec::new());
+        let extractor = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| {
+                of_taps = tap_tensors.into_iter().map(|tap| tap::read(&file, tap, pictures)).collect();
+            });
+            network(&file, &valid, options.weights, options.compute)
+        })?;
+        let (statistics, kept): (Vec<_>, Vec<_>) = of_taps?.into_iter().unzip();
+        let kept = content_hashes
+            .map(|content_hashes| Kept { statistics: kept.into_iter().flatten().collect(), content_hashes });
         let calibration = match header.calibrated {
             true => {
                 let values = shaped("calibration", file.f64("calibration")?, &[2])?;
@@ -119,18 +124,35 @@ impl Dfm {
             }
             false => None,
         };
-        let scores = held_out_scores(&file, kept.as_ref())?;
         let judged = Judged { calibration, scores, cell_threshold };
         let record = header.record.clone();
         let scale = place_scale(&file, valid.places())?;
         let scorers = PlaceScorers::new(&statistics, scale, record.params.aggregation, &extractor);
         let mut model = Self::assemble(extractor, statistics, scorers, judged, record, self_test, kept);
-        if header.names {
-            model.names = names(&file, model.kept.as_ref())?;
+        if header.names
+            && let Some(kept) = &model.kept
+        {
+            model.names = names(&file, &kept.content_hashes)?;
         }
         model.self_test.check(&model.extractor, &model.scorers)?;
         Ok(model)
     }
+}
+
+/// The network that the header describes.
+fn network(
+    file: &Container<'_>,
+    params: &ValidDfmParams,
+    given: Option<BackboneWeights>,
+    compute: Compute,
+) -> Result<FeatureExtractor, DfmError> {
+    let Header { backbone, feature_shapes, .. } = &file.header;
+    let extractor = extractor(file, params, backbone_weights(file, given)?, compute)?;
+    let weights = extractor.weights().header();
+    consistent("feature_shapes", &extractor.feature_shapes(), &feature_shapes.as_slice())?;
+    consistent("backbone.architecture", &weights.architecture, &backbone.architecture)?;
+    consistent("backbone.input", &weights.input, &backbone.input)?;
+    Ok(extractor)
 }
 
 /// The network in the precision of the fit.
@@ -217,8 +239,11 @@ fn content_hashes(file: &Container<'_>) -> Result<Option<Vec<[u8; 32]>>, ModelFi
     Ok(Some(bytes.as_chunks::<32>().0.to_vec()))
 }
 
-/// The scores that calibrate, if any do.
-fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<HeldOutScores>, DfmError> {
+/// The scores that calibrate, if any do, and the pictures that are kept, if any are.
+fn held_out_scores(
+    file: &Container<'_>,
+    content_hashes: Option<&[[u8; 32]]>,
+) -> Result<Option<HeldOutScores>, DfmError> {
     const SCORES: &str = "calibration.scores";
     let Some(CalibrationParams { kind, .. }) = file.header.record.params.calibration else { return Ok(None) };
     let (shape, values) = file.f64(SCORES)?;
@@ -228,8 +253,8 @@ fn held_out_scores(file: &Container<'_>, kept: Option<&Kept>) -> Result<Option<H
         return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
     }
     // Where pictures are kept, how many of them are different is known.
-    if let Some(kept) = kept.filter(|_| kind != CalibrationKind::Split) {
-        let different = different(&kept.content_hashes).map_err(content("content hashes"))?.len();
+    if let Some(content_hashes) = content_hashes.filter(|_| kind != CalibrationKind::Split) {
+        let different = different(content_hashes).map_err(content("content hashes"))?.len();
         consistent(SCORES, &different, &scores.len())?;
     }
     Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
@@ -247,9 +272,8 @@ fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelF
 }
 
 /// The names of the pictures that are kept, by content hash.
-fn names(file: &Container<'_>, kept: Option<&Kept>) -> Result<HashMap<[u8; 32], String>, DfmError> {
+fn names(file: &Container<'_>, hashes: &[[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
     const NAMES: &str = "picture_names";
-    let hashes = kept.map_or(&[][..], |kept| &kept.content_hashes);
     let refused = |got: String| {
         let expected = format!(
             "a name of up to {MAX_NAME_BYTES} bytes and a zero for each of {} pictures",

@@ -6,27 +6,33 @@ use crate::conformal::CalibrationKind;
 use crate::error::{DfmError, ModelFileError};
 use crate::params::ScoreKind;
 use crate::persist::container::{Container, mismatch};
-use crate::persist::header::TapTensors;
+use crate::persist::header::{Header, TapTensors};
 use crate::persist::read::{consistent, content, inconsistent, shaped};
 use crate::record::{CompressionRecord, FitRecord, TapRecord};
 use crate::score::Statistics;
 
-/// What scores are computed from at a tap, and of the `pictures` that are kept, if they are,
-/// their statistic. The feature shapes of the header are known to be as many as its taps.
+/// What scores are computed from at a tap, and the statistic of the `pictures` that are kept,
+/// if it is asked for. The feature shapes of the header are known to be as many as its taps.
 pub(super) fn read(
     file: &Container<'_>,
     tap: TapTensors,
     pictures: Option<usize>,
 ) -> Result<(Statistics, Option<FitStatistic>), DfmError> {
-    let columns = file.header.feature_shapes[tap.number].len();
-    let part = Part { file, tap, columns, record: &file.header.record.taps[tap.part] };
-    let (directions, rank) = part.directions()?;
-    let kept = match pictures {
-        Some(pictures) => Some(part.fit_statistic(&directions, rank, pictures)?),
-        None => None,
+    let Header { feature_shapes, record, .. } = &file.header;
+    let (columns, record) = (feature_shapes[tap.number].len(), &record.taps[tap.part]);
+    let part = Part { file, tap, columns, record };
+    let (directions, kept) = match pictures {
+        Some(pictures) => {
+            let (mut directions, rank) = part.directions(usize::MAX)?;
+            let kept = part.fit_statistic(&directions, rank, pictures)?;
+            directions.truncate(record.components.saturating_mul(columns));
+            (directions, Some(kept))
+        }
+        None => (part.directions(record.components)?.0, None),
     };
-    let components = match file.header.is_split() && kept.is_some() {
-        true => widen(&part.f32("components", &[part.record.components, columns])?),
+    // Of all pictures, of which a split model has fewer.
+    let components = match file.header.is_split() && file.header.fit_statistic {
+        true => part.f32("components", &[record.components, columns])?,
         false => directions,
     };
     Ok((part.statistics(components, kept.as_ref())?, kept))
@@ -52,12 +58,12 @@ impl Part<'_> {
         shaped(&name, self.file.f32(&name)?, shape)
     }
 
-    /// `directions`, widened, and how many there are.
-    fn directions(&self) -> Result<(Vec<f64>, usize), ModelFileError> {
+    /// The first `most` of `directions`, and how many there are.
+    fn directions(&self, most: usize) -> Result<(Vec<f32>, usize), ModelFileError> {
         let (name, components) = (self.tap.name("directions"), self.record.components);
-        let (shape, values) = self.file.f32(&name)?;
+        let (shape, values) = self.file.f32_rows(&name, most)?;
         match shape[..] {
-            [rows, columns] if columns == self.columns && rows >= components => Ok((widen(&values), rows)),
+            [rows, columns] if columns == self.columns && rows >= components => Ok((values, rows)),
             _ => Err(mismatch(
                 &name,
                 &format!("at least {components} rows of {} features", self.columns),
@@ -66,15 +72,10 @@ impl Part<'_> {
         }
     }
 
-    fn statistics(
-        &self,
-        mut directions: Vec<f64>,
-        kept: Option<&FitStatistic>,
-    ) -> Result<Statistics, DfmError> {
-        let (components, record) = (self.record.components, &self.file.header.record);
-        directions.truncate(components.saturating_mul(self.columns));
+    fn statistics(&self, components: Vec<f32>, kept: Option<&FitStatistic>) -> Result<Statistics, DfmError> {
+        let record = &self.file.header.record;
         let variances = self.f64("variances", &[2])?;
-        let explained = self.f64("explained_variance", &[components])?;
+        let explained = self.f64("explained_variance", &[self.record.components])?;
         // Of all pictures, of which a split model has fewer.
         if let Some(statistic) = kept.filter(|_| !self.file.header.is_split()) {
             consistent("record.taps.rank", &statistic.rank(), &self.record.rank)?;
@@ -89,7 +90,7 @@ impl Part<'_> {
         }
         let pca = Pca::from_parts(
             self.f64("mean", &[self.columns])?,
-            directions,
+            components,
             explained,
             variances[1],
             variances[0],
@@ -129,7 +130,7 @@ impl Part<'_> {
 
     fn fit_statistic(
         &self,
-        directions: &[f64],
+        directions: &[f32],
         rank: usize,
         pictures: usize,
     ) -> Result<FitStatistic, DfmError> {
@@ -144,7 +145,7 @@ impl Part<'_> {
         let mean = if self.file.header.is_split() { "statistic.mean" } else { "mean" };
         let statistic = FitStatistic::from_parts(
             self.f64(mean, &[self.columns])?,
-            directions.to_vec(),
+            widen(directions),
             self.f64("singular_values", &[rank])?,
             widen(&self.f32("coordinates", &[pictures, rank])?),
             pictures,

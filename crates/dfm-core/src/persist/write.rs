@@ -158,7 +158,7 @@ impl Dfm {
                 tensors.push(("singular_values", OwnedTensor::f64(&[rank], statistic.singular_values())));
                 kept_bytes = ((rank - components) * features + pictures * rank) * 4 + rank * 8;
                 if self.is_split() {
-                    let narrow = narrow(pca.components());
+                    let narrow = pca.narrow_components().into_owned();
                     tensors.push(("components", OwnedTensor::f32(&[components, features], narrow)));
                     tensors.push(("statistic.mean", OwnedTensor::f64(&[features], statistic.mean())));
                     kept_bytes += components * features * 4 + features * 8;
@@ -169,7 +169,8 @@ impl Dfm {
                 }
             }
             None => {
-                let components = OwnedTensor::f32(&[components, features], narrow(pca.components()));
+                let components =
+                    OwnedTensor::f32(&[components, features], pca.narrow_components().into_owned());
                 tensors.push(("directions", components));
             }
         }

@@ -26,11 +26,9 @@ impl Plan {
     ) -> Result<Self, KernelError> {
         network.check()?;
         ranges.check(network)?;
-        if network.blocks.is_empty() {
-            return Err(wrong("blocks", "length", "1 or more in int8", 0));
-        }
-        if network.taps.len() > 1 {
-            return Err(wrong("taps", "number", "1 in int8", network.taps.len()));
+        // What the stem gives is rounded.
+        if network.taps[0].blocks == 0 {
+            return Err(wrong("taps[0]", "blocks", "1 or more in int8", 0));
         }
         for (index, (name, convolution)) in network.convolutions().into_iter().enumerate() {
             let limit = if index == 0 { IntegerStem::MOST_TAPS } else { IntegerConvolution::MOST_TAPS };
@@ -50,13 +48,33 @@ impl Plan {
             outputs: ranges.outputs.iter(),
         };
         let mut input = layout.stem(network, size, step(ranges.input, PICTURE)).ok_or_else(too_small)?;
+        let mut taps = Taps::of(network);
         for (index, block) in network.blocks.iter().enumerate() {
-            // What the average reads is not rounded once more.
-            let values = if index + 1 == network.blocks.len() { Values::Floats } else { Values::Bytes };
-            input = layout.block(block, input, values);
+            // What a tap takes is not rounded once more; what goes on is, as without the tap.
+            let taken = taps.next_after(index + 1).then_some(Values::Floats);
+            let goes_on = (index + 1 < network.blocks.len()).then_some(Values::Bytes);
+            let wanted: Vec<Values> = taken.into_iter().chain(goes_on).collect();
+            for result in layout.block(block, &input, &wanted) {
+                match result.values {
+                    Values::Floats => {
+                        layout.steps.extend(taps.after(index + 1, &result.placed));
+                        layout.buffers.give(result.placed.at);
+                    }
+                    Values::Bytes => input = result,
+                }
+            }
         }
-        layout.steps.extend(Taps::of(network).after(network.blocks.len(), &input.placed));
         Self::assemble(network, size, layout.steps, &layout.buffers).ok_or_else(too_small)
+    }
+}
+
+impl Values {
+    /// What one step of values up to `range` is: one where they are not rounded.
+    fn step(self, range: f32) -> f32 {
+        match self {
+            Self::Bytes => step(range, ACTIVATION),
+            Self::Floats => 1.0,
+        }
     }
 }
 
@@ -83,10 +101,9 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// The step of the next convolution's output; one where it is not rounded.
-    fn next_step(&mut self, values: Values) -> f32 {
-        let range = self.outputs.next().copied().unwrap_or(0.0);
-        if values == Values::Bytes { step(range, ACTIVATION) } else { 1.0 }
+    /// The range of the next convolution's output.
+    fn next_range(&mut self) -> f32 {
+        self.outputs.next().copied().unwrap_or(0.0)
     }
 
     /// The stem's step; `None` if pictures of this size leave nothing.
@@ -94,7 +111,7 @@ impl Layout<'_> {
         let [height, width] = size.map(|side| side.div_ceil(2));
         let convolved = Map { channels: network.stem.out_channels, height, width };
         let map = network.pool.output(convolved)?;
-        let (values, step) = (Values::Bytes, self.next_step(Values::Bytes));
+        let (values, step) = (Values::Bytes, Values::Bytes.step(self.next_range()));
         let at = self.buffers.take(values.len(map));
         let (place, steps) = ((at.clone(), map), [input_step, step]);
         let stem = IntegerStem::new(&network.stem, network.pool, self.kernels, size, convolved, place, steps);
@@ -102,44 +119,56 @@ impl Layout<'_> {
         Some(Scaled { placed: Placed { at, map }, values, step })
     }
 
-    /// The steps of a block whose result is in `values`.
-    fn block(&mut self, block: &Block, input: Scaled, values: Values) -> Scaled {
+    /// The steps of a block, and its result in each of the `wanted` kinds of values, for which
+    /// its last convolution is computed anew.
+    fn block(&mut self, block: &Block, input: &Scaled, wanted: &[Values]) -> Vec<Scaled> {
         // A projection has values below zero too: it is not rounded.
         let shortcut = match &block.projection {
-            Some(projection) => self.convolution(projection, &input, Values::Floats, None),
+            Some(projection) => {
+                let range = self.next_range();
+                self.convolution(projection, input, (Values::Floats, range), None)
+            }
             None => input.clone(),
         };
-        let mut value = input;
-        for (place, convolution) in block.branch.iter().enumerate() {
-            let next = match place + 1 == block.branch.len() {
-                true => self.convolution(convolution, &value, values, Some(&shortcut)),
-                false => self.convolution(convolution, &value, Values::Bytes, None),
-            };
+        // There are two convolutions and more, so that what the last reads is no shortcut.
+        let Some((last, inner)) = block.branch.split_last() else { return Vec::new() };
+        let mut value = input.clone();
+        for convolution in inner {
+            let range = self.next_range();
+            let next = self.convolution(convolution, &value, (Values::Bytes, range), None);
             if value.placed.at != shortcut.placed.at {
                 self.buffers.give(value.placed.at);
             }
             value = next;
         }
-        if value.placed.at != shortcut.placed.at {
+        let range = self.next_range();
+        // What takes the shortcut's place is the last to read it.
+        let mut wanted = wanted.to_vec();
+        wanted.sort_by_key(|values| *values == shortcut.values);
+        let result = |values| self.convolution(last, &value, (values, range), Some(&shortcut));
+        let results: Vec<Scaled> = wanted.into_iter().map(result).collect();
+        self.buffers.give(value.placed.at);
+        if results.iter().all(|result| result.placed.at != shortcut.placed.at) {
             self.buffers.give(shortcut.placed.at);
         }
-        value
+        results
     }
 
-    /// The step of a convolution to which `shortcut` is added if there is one: where that
-    /// lies if it holds such values. All but projections have a ReLU.
+    /// The step of a convolution with results in some kind of values, as bytes up to a range;
+    /// to which `shortcut` is added if there is one: where that lies if it holds such values.
+    /// All but projections have a ReLU.
     fn convolution(
         &mut self,
         convolution: &Convolution,
         input: &Scaled,
-        values: Values,
+        (values, range): (Values, f32),
         shortcut: Option<&Scaled>,
     ) -> Scaled {
         let Placed { at, map } = &input.placed;
         let side = |side: usize| side.div_ceil(convolution.stride);
         let output_map =
             Map { channels: convolution.out_channels, height: side(map.height), width: side(map.width) };
-        let step = self.next_step(values);
+        let step = values.step(range);
         let output = match shortcut.filter(|shortcut| shortcut.values == values) {
             Some(shortcut) => shortcut.placed.at.clone(),
             None => self.buffers.take(values.len(output_map)),
