@@ -69,6 +69,10 @@ impl ValidDfmParams {
     /// Fits a model to pictures of good parts, prepared by the extractor's
     /// [`Preprocessor`](dfm_backbone::Preprocessor).
     ///
+    /// Tiles by position come picture by picture, in the order of
+    /// [`prepare_tiles`](dfm_backbone::Preprocessor::prepare_tiles); a picture that lacks one is
+    /// left out.
+    ///
     /// Neither the order of the pictures nor the batch changes the model beyond
     /// rounding; but in int8 the first 64 decide the steps of its numbers, and are held
     /// in memory until then.

@@ -37,7 +37,7 @@ pub(crate) fn run(flags: &DriftFlags, messages: &Messages) -> anyhow::Result<Out
     let mut out = output::stdout();
     match flags.format {
         ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        ReportFormat::Table => print(&report, &mut out)?,
+        ReportFormat::Table => print(&report, flags.today.is_dir(), &mut out)?,
     }
     Ok(messages.outcome(if report.drift { Outcome::Anomalous } else { Outcome::Success }))
 }
@@ -90,8 +90,8 @@ fn watch(
     Ok(watch.finish()?)
 }
 
-/// The verdict for people.
-fn print(report: &DriftReport, out: &mut impl Write) -> anyhow::Result<()> {
+/// The verdict for people, on a `folder` of pictures or on a file of predictions.
+fn print(report: &DriftReport, folder: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let verdict = if report.drift { "drift" } else { "no drift" };
     writeln!(out, "{verdict}: {} pictures of today beside {} of the fit", report.pictures, report.reference)?;
     writeln!(out)?;
@@ -117,7 +117,9 @@ fn print(report: &DriftReport, out: &mut impl Write) -> anyhow::Result<()> {
     table.write(out)?;
     writeln!(out)?;
     if report.features.is_empty() {
-        writeln!(out, "Scores alone were compared; a folder of pictures shows more.")?;
+        let more =
+            if folder { "of tiles by position nothing else is" } else { "a folder of pictures shows more" };
+        writeln!(out, "Scores alone were compared; {more}.")?;
     }
     writeln!(
         out,
