@@ -47,7 +47,11 @@ impl Report {
             "notes" => notes(out, &self.notes),
             "threshold" => threshold::write(out, self),
             "roc" => write!(out, "{}", plot::roc(self)),
-            "roc remarks" => self.roc.iter().try_for_each(|curve| remark(out, curve)),
+            "roc remarks" => {
+                let drawn = self.roc.iter().any(|curve| curve.points.is_ok());
+                write!(out, "{}", if drawn { " Dotted, chance." } else { "" })?;
+                self.roc.iter().try_for_each(|curve| remark(out, curve))
+            }
             "precision recall" => write!(out, "{}", plot::precision_recall(self)),
             "precision recall remarks" => {
                 self.precision_recall.iter().try_for_each(|curve| remark(out, curve))

@@ -160,6 +160,7 @@ mod tests {
             ("crates/dfm-core/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-kernels/src/lib.rs", "//! Opens: File"),
             ("crates/dfm-report/src/lib.rs", "//! Prints: println!"),
+            ("crates/dfm-synthetic/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-backbone/src/preprocess/decode.rs", "use image::ImageReader;"),
             (SEAM, "use faer::Mat;"),
         ];
