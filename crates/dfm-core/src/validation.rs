@@ -98,7 +98,8 @@ impl Dfm {
         let decides = asked.threshold.is_none() && asked.false_alarm.is_none();
         let calibration = match decides {
             true => {
-                let asked = CalibrationParams { threshold: Some(best.threshold), ..asked };
+                let threshold = within_gap(scores, best.threshold);
+                let asked = CalibrationParams { threshold: Some(threshold), ..asked };
                 Calibration::from_held_out(held_out, asked)?
             }
             false => Calibration::from_held_out(held_out, asked)?,
@@ -118,5 +119,27 @@ impl Dfm {
             decides,
         });
         Ok(())
+    }
+}
+
+/// The middle between `threshold`, which a score has, and the next smaller of the `scores`: it
+/// tells these apart as well, and new ones on either side alike.
+fn within_gap(scores: &[f64], threshold: f64) -> f64 {
+    let below = scores.iter().copied().filter(|score| *score < threshold).fold(f64::NEG_INFINITY, f64::max);
+    let middle = below.midpoint(threshold);
+    // Between neighbouring numbers there is none; below all scores, nothing to be in the middle of.
+    if middle > below && middle.is_finite() { middle } else { threshold }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_stands_in_the_middle_of_its_gap() {
+        assert_eq!(within_gap(&[1.0, 4.0, 2.0, 8.0], 4.0), 3.0);
+        assert_eq!(within_gap(&[4.0, 8.0], 4.0), 4.0);
+        let next = 1.0_f64.next_up();
+        assert_eq!(within_gap(&[1.0, next], next), next);
     }
 }

@@ -20,8 +20,7 @@ use crate::workspace;
 const LAYER: Layer = Layer::Layer3;
 const SIDE: usize = 256;
 
-/// The cost in AUROC up to which int8 is offered, where it can be seen: a pair of a good picture
-/// and one with a defect must count for less.
+/// The cost in AUROC up to which int8 is offered.
 const LIMIT: f64 = 0.003;
 
 /// Both, in the order in which they take turns.
@@ -75,7 +74,7 @@ pub(crate) fn run(flags: &PrecisionFlags) -> anyhow::Result<()> {
     let name = data.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut quality =
         "| Data | | Fit | Predict | Image AUROC | Pixel AUROC |\n|---|---|--:|--:|--:|--:|\n".to_owned();
-    let (mut most, mut coarse) = (f64::NEG_INFINITY, String::new());
+    let mut most = f64::NEG_INFINITY;
     for (name, data) in [(name.as_str(), data), ("demo", demo)] {
         eprintln!("{name}");
         let [f32, int8] = outcomes(&dfm, &data, scratch.path(), flags.repeats)?;
@@ -87,20 +86,12 @@ pub(crate) fn run(flags: &PrecisionFlags) -> anyhow::Result<()> {
         }
         let [image, pixel] = [f32.image - int8.image, f32.pixel - int8.pixel];
         quality.push_str(&format!("| {name} | cost | | | {image:+.4} | {pixel:+.4} |\n"));
-        most = most.max(pixel);
-        match 1.0 / f32.pairs {
-            pair if pair < LIMIT => most = most.max(image),
-            pair => coarse.push_str(&format!(
-                " Of {name} only the cost in pixels counts: one of its {} pairs of pictures moves the image AUROC \
-                 by {pair:.4}.",
-                f32.pairs
-            )),
-        }
+        most = most.max(image).max(pixel);
     }
     let setting = machine::describe(machine::cores(), None)?;
     let verdict = if most <= LIMIT { "offered" } else { "experimental" };
     let text = format!(
-        "{setting}\n\n{speed}\n{quality}\nThe largest cost is {most:.4}, the limit {LIMIT}: int8 is {verdict}.{coarse}"
+        "{setting}\n\n{speed}\n{quality}\nThe largest cost is {most:.4}, the limit {LIMIT}: int8 is {verdict}."
     );
     println!("{text}");
     if flags.write { report::write(&[("precision".to_owned(), text)]) } else { Ok(()) }
@@ -157,8 +148,6 @@ struct Outcome {
     predict: f64,
     image: f64,
     pixel: f64,
-    /// Of a good picture and one with a defect.
-    pairs: f64,
 }
 
 /// In the order of [`PRECISIONS`].
@@ -192,10 +181,6 @@ fn outcomes(dfm: &Path, data: &Path, scratch: &Path, repeats: u32) -> anyhow::Re
             predict: median(&predicts[at]),
             image: figure("image_auroc")?,
             pixel: figure("pixel_auroc")?,
-            pairs: {
-                let good = report["classes"]["good"]["pictures"].as_f64().context("no good pictures")?;
-                good * (figure("pictures")? - good)
-            },
         })
     };
     Ok([outcome(0)?, outcome(1)?])
