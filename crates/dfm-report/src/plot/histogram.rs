@@ -71,18 +71,16 @@ fn half(report: &Report, axis: &Axis, truth: Truth) -> String {
     if count == 0 {
         return label("middle", [AREA.x(0.5), (MIDDLE + outer) / 2.0 + 4.0], none);
     }
-    let bars = (2.0 * (report.pictures.len() as f64).sqrt()) as usize;
-    let mut counts = vec![0_u32; bars.clamp(FEWEST_BARS, MOST_BARS)];
-    let last = counts.len() - 1;
+    let bars = Bars::new(report, axis);
+    let mut counts = vec![0_u32; bars.count + 1];
     for picture in report.pictures.iter().filter(|picture| picture.truth == truth) {
-        let bar = (axis.share(picture.score) * counts.len() as f64) as usize;
-        counts[bar.min(last)] += 1;
+        counts[bars.of(picture.score)] += 1;
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
     let height = |count: u32| outwards * HIGHEST * (MIDDLE - AREA.top) * f64::from(count) / f64::from(most);
     let mut data = format!("M{:.1} {MIDDLE:.1}", AREA.left);
     for (index, count) in counts.iter().enumerate() {
-        let end = AREA.x((index + 1) as f64 / counts.len() as f64);
+        let end = AREA.x(bars.end(index));
         data += &format!("V{:.1}H{end:.1}", MIDDLE + height(*count));
     }
     data += &format!("V{MIDDLE:.1}Z");
@@ -92,6 +90,46 @@ fn half(report: &Report, axis: &Axis, truth: Truth) -> String {
     body += &format!("<path class=\"bars {class}\" d=\"{data}\"/>");
     body += &format!("<path class=\"bars {class} wrong\" clip-path=\"url(#wrong)\" d=\"{data}\"/>");
     body + &label(&format!("start {class}"), name_at, format_args!("{name}, {count}"))
+}
+
+/// How the axis is divided: so that the evaluation's threshold lies between two bars, and no bar
+/// has both what it is right and what it is wrong about. The outermost are as long as is left.
+struct Bars<'a> {
+    axis: &'a Axis,
+    /// Whole ones along the axis.
+    count: usize,
+    /// How long the first is, as a share of a whole one.
+    first: f64,
+    /// The threshold, and the bar that begins there.
+    threshold: Option<(f64, usize)>,
+}
+
+impl<'a> Bars<'a> {
+    fn new(report: &Report, axis: &'a Axis) -> Self {
+        let count = (2.0 * (report.pictures.len() as f64).sqrt()) as usize;
+        let count = count.clamp(FEWEST_BARS, MOST_BARS);
+        let place = report.threshold.map_or(1.0, |threshold| axis.share(threshold) * count as f64);
+        let begins = place.ceil() as usize;
+        let first = place + 1.0 - begins as f64;
+        Self { axis, count, first, threshold: report.threshold.map(|threshold| (threshold, begins)) }
+    }
+
+    /// Where bar `index` ends, as a share of the axis.
+    fn end(&self, index: usize) -> f64 {
+        ((index as f64 + self.first) / self.count as f64).min(1.0)
+    }
+
+    /// The bar that a score is counted in.
+    fn of(&self, score: f64) -> usize {
+        let bar = (self.axis.share(score) * self.count as f64 - self.first + 1.0).max(0.0) as usize;
+        let bar = match self.threshold {
+            Some((threshold, begins)) if score >= threshold => bar.max(begins),
+            Some((_, begins)) => bar.min(begins.saturating_sub(1)),
+            None => bar,
+        };
+        // One behind the last whole one is there unless the first is whole too.
+        bar.min(if self.first < 1.0 { self.count } else { self.count - 1 })
+    }
 }
 
 /// The line of the threshold, and the places where it is wrong: defects left of it, good
@@ -130,6 +168,27 @@ mod tests {
         assert!(plot.contains("id=\"missed\" x=\"48\" y=\"46\" width=\"448.0\""), "{plot}");
         // The highest good bar holds the three equal scores, and fills its half.
         assert!(plot.contains(&format!("V{:.1}H", MIDDLE + HIGHEST * (MIDDLE - AREA.top))), "{plot}");
+    }
+
+    #[test]
+    fn no_bar_lies_on_both_sides_of_the_threshold() {
+        for threshold in [2.5, 2.513, 1.0, 4.0, 0.9, 7.0, 1.3 + 1.2] {
+            let scores = [1.0, 1.7, 2.4, 2.5, 2.513, 2.6, 4.0];
+            let report = of(&scores, &[3.0], Some(threshold));
+            let axis = Axis::new(&[scores.as_slice(), &[3.0]].concat(), report.threshold).unwrap();
+            let bars = Bars::new(&report, &axis);
+            for score in scores {
+                let bar = bars.of(score);
+                let (begin, end) = (bar.checked_sub(1).map_or(0.0, |before| bars.end(before)), bars.end(bar));
+                let (share, at) = (axis.share(score), axis.share(threshold));
+                assert!(
+                    begin < end && (begin - 1e-9..=end + 1e-9).contains(&share),
+                    "{score} in {begin}..{end}"
+                );
+                let right = if score >= threshold { begin + 1e-9 >= at } else { end - 1e-9 <= at };
+                assert!(right, "{score} in {begin}..{end}, the threshold at {at}");
+            }
+        }
     }
 
     #[test]
