@@ -12,7 +12,7 @@ use dfm_backbone::{
     Resize, Tap, catalogue, import_weights,
 };
 use dfm_core::device;
-use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision};
+use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision, Tiling};
 use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
@@ -74,6 +74,11 @@ pub(crate) fn memory() -> u64 {
         line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
     };
     total().map_or(4 << 30, |total| total / 4)
+}
+
+/// Tiles of so many pixels a side, three quarters of one apart unless a stride is given.
+pub(crate) fn tiling(tile: Option<u32>, stride: Option<u32>) -> Option<Tiling> {
+    tile.map(|side| Tiling { side, stride: stride.unwrap_or(side - side / 4) })
 }
 
 /// Where features are taken, in the order of the layers: those of the flags, or else `usual`

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
 use dfm_core::{
     CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, PictureSize, SaveOptions,
-    StreamingParams, TapRecord, TileStatistics, Tiling,
+    StreamingParams, TapRecord, TileStatistics,
 };
 
 use super::info;
@@ -36,7 +36,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         precision: flags.precision,
         aggregation: flags.aggregate.unwrap_or(usual.aggregation),
         region: flags.roi.as_deref().map(input::region).transpose()?,
-        tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
+        tiling: args::tiling(flags.tile, flags.stride),
         // Of pictures no larger than a tile, until it is known how large they are.
         tile_statistics: match flags.tile.filter(|_| by_position) {
             Some(side) => TileStatistics::Position(PictureSize { width: side, height: side }),

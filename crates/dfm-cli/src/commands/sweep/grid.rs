@@ -28,7 +28,7 @@ impl Fixed {
     pub(super) fn new(flags: &SweepFlags) -> anyhow::Result<Self> {
         let fixed = Self {
             region: flags.roi.as_deref().map(input::region).transpose()?,
-            tiling: flags.tile.map(|side| Tiling { side, stride: flags.stride.unwrap_or(side - side / 4) }),
+            tiling: args::tiling(flags.tile, flags.stride),
             batch: flags.batch,
             memory: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
         };
