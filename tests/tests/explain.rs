@@ -249,3 +249,19 @@ fn the_program_explains_what_it_can_and_names_what_it_cannot() {
     assert!(pixels[0] + pixels[2] <= 72 && pixels[1] + pixels[3] <= 56, "{cell}");
     assert!(explained["layers"][0]["usual"].is_null(), "tiles of one picture cannot be held out");
 }
+
+#[test]
+fn predict_says_the_same_below_its_table() {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    dfm.fit_small();
+    dfm.save("new/a.png", &pictures::defective(5, 72, 56));
+    std::fs::write(dfm.path("new/b.png"), b"no picture").unwrap();
+    let explained = dfm.run(&["explain", "model.dfm", "new"]).expect_code(2).out;
+    let judged = dfm.run(&["predict", "model.dfm", "new"]).expect_code(2).out;
+    let both = dfm.run(&["predict", "model.dfm", "new", "--explain"]).expect_code(2);
+    assert_eq!(both.out, format!("{judged}\n{explained}"));
+    // What could not be judged is not asked for again.
+    assert_eq!(both.err.matches("b.png").count(), 1, "{}", both.err);
+    let for_programs = dfm.run(&["predict", "model.dfm", "new", "--explain", "--format", "json"]);
+    for_programs.expect_code(2).expect_said(&["--explain", "dfm explain --format json"]);
+}

@@ -1,6 +1,7 @@
 //! `dfm explain`: what a score is made of, and which good picture is nearest.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use dfm_core::{
     CellShare, ChannelShare, Dfm, DfmError, Explainer, Explanation, Label, LayerExplanation, PreparedPicture,
@@ -19,9 +20,22 @@ pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<O
     let jobs = args::jobs(&flags.judge.model.compute);
     let model = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
     let paths = input::expand(&flags.paths, messages);
+    explain(&model, &paths, jobs, flags.format, flags.top, messages)?;
+    Ok(messages.outcome(Outcome::Success))
+}
+
+/// Explains every picture of `paths`, the `top` cells and channels of each layer.
+pub(super) fn explain(
+    model: &Dfm,
+    paths: &[PathBuf],
+    jobs: usize,
+    format: ReportFormat,
+    top: usize,
+    messages: &Messages,
+) -> anyhow::Result<()> {
     let explainer = model.explainer();
     let mut tiles = Tiles::default();
-    in_batches(&model, &paths, jobs, messages, |places, pictures| {
+    in_batches(model, paths, jobs, messages, |places, pictures| {
         for (place, explained) in places.iter().zip(each(&explainer, pictures)) {
             tiles.push(place.index, explained);
             if !place.last {
@@ -31,11 +45,9 @@ pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<O
             match tiles.take().map(Explanation::of_tiles) {
                 Ok(Some(explanation)) => {
                     let (path, mut out) = (path.display().to_string(), output::stdout());
-                    match flags.format {
-                        ReportFormat::Json => {
-                            writeln!(out, "{}", line(&path, &explanation, &model, flags.top))?
-                        }
-                        ReportFormat::Table => print(&path, &explanation, &model, flags.top, &mut out)?,
+                    match format {
+                        ReportFormat::Json => writeln!(out, "{}", line(&path, &explanation, model, top))?,
+                        ReportFormat::Table => print(&path, &explanation, model, top, &mut out)?,
                     }
                 }
                 Ok(None) => {}
@@ -43,8 +55,7 @@ pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<O
             }
         }
         Ok(())
-    })?;
-    Ok(messages.outcome(Outcome::Success))
+    })
 }
 
 /// The whole batch at once; should it fail, one by one, so that a single picture does not take

@@ -8,8 +8,9 @@ use dfm_core::{Label, PredictOptions, ScoreKind};
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
 
+use super::explain::explain;
 use super::judge::{Judged, judge};
-use crate::flags::{Format, PredictFlags};
+use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::heatmap::Heatmap;
 use crate::report::json::{PredictionLine, Regions};
@@ -22,7 +23,12 @@ use crate::{Outcome, args, atomic, input, output};
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let jobs = args::jobs(&flags.judge.model.compute);
-    let model = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
+    if flags.explain && flags.format != Format::Table {
+        bail!("--explain goes with a table: for programs take dfm explain --format json");
+    }
+    // What is nearest is known from the pictures of the fit.
+    let purpose = if flags.explain { args::Purpose::Anything } else { args::Purpose::Judging };
+    let model = args::judge(&flags.judge, purpose, messages)?;
     if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
@@ -33,7 +39,7 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         None => None,
     };
     let mut lines = Lines::new(flags.format)?;
-    let mut anomalous = 0;
+    let (mut anomalous, mut explained) = (0, Vec::new());
     let for_programs = flags.format != Format::Table;
     let options = PredictOptions { map: maps.is_some() || for_programs };
     judge(&model, &paths, jobs, options, messages, |judged| {
@@ -41,6 +47,9 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
             maps.write(&paths, &judged, messages);
         }
         anomalous += judged.iter().filter(|one| one.prediction.label == Some(Label::Anomalous)).count();
+        if flags.explain {
+            explained.extend(judged.iter().map(|one| paths[one.index].clone()));
+        }
         let line = |one: &Judged| {
             let line = PredictionLine::new(paths[one.index].display().to_string(), one, &model);
             if for_programs { line.with_regions(one, &scale) } else { line }
@@ -49,6 +58,10 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         judged.into_iter().try_for_each(|line| lines.push(line))
     })?;
     lines.finish()?;
+    if flags.explain {
+        writeln!(output::stdout())?;
+        explain(&model, &explained, jobs, ReportFormat::Table, LISTED, messages)?;
+    }
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
 

@@ -6,6 +6,9 @@ use clap::Args;
 
 use crate::flags::{JudgeFlags, ReportFormat};
 
+/// Cells and channels that are listed of each layer, unless told otherwise.
+pub(crate) const LISTED: usize = 5;
+
 /// Flags of `dfm explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainFlags {
@@ -15,7 +18,7 @@ pub(crate) struct ExplainFlags {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Cells and channels to list of each layer, largest share first
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = LISTED)]
     pub(crate) top: usize,
     /// How to write the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]

@@ -18,7 +18,7 @@ use clap_complete::Shell;
 
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
-pub(crate) use explain::ExplainFlags;
+pub(crate) use explain::{ExplainFlags, LISTED};
 pub(crate) use fit::{DemoFlags, FitFlags, TileStatisticsFlag, Validation};
 pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};

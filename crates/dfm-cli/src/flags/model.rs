@@ -53,6 +53,9 @@ pub(crate) struct PredictFlags {
     /// Folder for a heat map and an overlay of each picture; later runs leave them out
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
+    /// Say below the table what each score is made of, as `dfm explain` does
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 /// Flags of `dfm evaluate`.
