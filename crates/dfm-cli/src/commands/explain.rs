@@ -37,12 +37,9 @@ pub(super) fn explain(
     let mut tiles = Tiles::default();
     in_batches(model, paths, jobs, messages, |places, pictures| {
         for (place, explained) in places.iter().zip(each(&explainer, pictures)) {
-            tiles.push(place.index, explained);
-            if !place.last {
-                continue;
-            }
+            let Some(whole) = tiles.push(place.index, explained, place.last) else { continue };
             let path = &paths[place.index];
-            match tiles.take().map(Explanation::of_tiles) {
+            match whole.map(Explanation::of_tiles) {
                 Ok(Some(explanation)) => {
                     let (path, mut out) = (path.display().to_string(), output::stdout());
                     match format {

@@ -39,12 +39,9 @@ pub(super) fn judge(
         for ((place, picture), prediction) in
             places.iter().zip(pictures).zip(predict_each(model, pictures, options))
         {
-            tiles.push(place.index, prediction);
-            if !place.last {
-                continue;
-            }
             let index = place.index;
-            match tiles.take().map(Prediction::of_tiles) {
+            let Some(whole) = tiles.push(index, prediction, place.last) else { continue };
+            match whole.map(Prediction::of_tiles) {
                 Ok(Some(prediction)) => judged.push(Judged { index, size: picture.original, prediction }),
                 Ok(None) => {}
                 Err(error) => messages.error(&paths[index], error),
@@ -72,9 +69,14 @@ impl<T> Default for Tiles<T> {
 }
 
 impl<T> Tiles<T> {
-    /// Adds what was found of the next, which is one of picture `index`. What is left of a picture
-    /// whose other tiles never came is forgotten.
-    pub(super) fn push(&mut self, index: usize, found: Result<T, DfmError>) {
+    /// Adds what was found of the next, which is one of picture `index`; all of them if it is
+    /// the `last`. What is left of a picture whose other tiles never came is forgotten.
+    pub(super) fn push(
+        &mut self,
+        index: usize,
+        found: Result<T, DfmError>,
+        last: bool,
+    ) -> Option<Result<Vec<T>, DfmError>> {
         if index != self.index {
             *self = Self { index, found: Ok(Vec::new()) };
         }
@@ -84,11 +86,7 @@ impl<T> Tiles<T> {
                 Err(error) => self.found = Err(error),
             }
         }
-    }
-
-    /// All of them, after the last; then there is none.
-    pub(super) fn take(&mut self) -> Result<Vec<T>, DfmError> {
-        std::mem::replace(&mut self.found, Ok(Vec::new()))
+        last.then(|| std::mem::replace(&mut self.found, Ok(Vec::new())))
     }
 }
 
@@ -176,14 +174,11 @@ mod tests {
     #[test]
     fn tiles_of_a_picture_that_never_ended_are_not_those_of_the_next() {
         let mut tiles = Tiles::default();
-        tiles.push(0, Ok('a'));
-        tiles.push(2, Ok('b'));
-        tiles.push(2, Ok('c'));
-        assert_eq!(tiles.take().unwrap(), ['b', 'c']);
-        tiles.push(3, Err(DfmError::NotCalibrated));
-        tiles.push(3, Ok('d'));
-        assert!(tiles.take().is_err());
-        tiles.push(4, Ok('e'));
-        assert_eq!(tiles.take().unwrap(), ['e']);
+        assert!(tiles.push(0, Ok('a'), false).is_none());
+        assert!(tiles.push(2, Ok('b'), false).is_none());
+        assert_eq!(tiles.push(2, Ok('c'), true).unwrap().unwrap(), ['b', 'c']);
+        assert!(tiles.push(3, Err(DfmError::NotCalibrated), false).is_none());
+        assert!(tiles.push(3, Ok('d'), true).unwrap().is_err());
+        assert_eq!(tiles.push(4, Ok('e'), true).unwrap().unwrap(), ['e']);
     }
 }

@@ -64,9 +64,9 @@ pub(super) fn validate(
         let mut seen = Vec::with_capacity(pictures.len());
         for (((place, picture), mask), prediction) in places.iter().zip(&pictures).zip(ends).zip(predictions)
         {
-            tiles.push(place.index, prediction);
-            let Some(mask) = mask else { continue };
-            match tiles.take().map(Prediction::of_tiles) {
+            let whole = tiles.push(place.index, prediction, mask.is_some());
+            let (Some(whole), Some(mask)) = (whole, mask) else { continue };
+            match whole.map(Prediction::of_tiles) {
                 Ok(Some(prediction)) => seen.push(Seen { prediction, size: picture.original, mask }),
                 Ok(None) => {}
                 Err(error) => messages.error(&paths[place.index], error),

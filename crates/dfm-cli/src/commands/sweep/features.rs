@@ -135,12 +135,10 @@ impl Features {
             for (((index, last), picture), row) in places.into_iter().zip(&pictures).zip(rows) {
                 let finite = row.iter().all(|value| value.is_finite());
                 let found = finite.then(|| (picture.placement.clone(), row.to_vec()));
-                tiles.push(index, found.ok_or(DfmError::NonFiniteFeatures { picture: index }));
-                if !last {
-                    continue;
-                }
+                let found = found.ok_or(DfmError::NonFiniteFeatures { picture: index });
+                let Some(whole) = tiles.push(index, found, last) else { continue };
                 progress.step();
-                match tiles.take() {
+                match whole {
                     Ok(tiles) => self.push(extractor, paths[index].0, picture, tiles),
                     Err(_) => {
                         let what = "its features are not finite: the weights or the picture are unusable";
