@@ -1,12 +1,12 @@
 //! `cargo xtask bench backbone`: the method on another network, in PyTorch.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 use clap::Args;
 
 use super::process::THREAD_VARIABLES;
+use super::setting::MeasureFlags;
 use super::{environment, machine, report};
 use crate::workspace;
 
@@ -18,15 +18,8 @@ const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-backbone.txt"
 /// Flags of `cargo xtask bench backbone`.
 #[derive(Debug, Args)]
 pub(crate) struct BackboneFlags {
-    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Put the table into docs/accuracy.md
-    #[arg(long)]
-    write: bool,
+    #[command(flatten)]
+    measure: MeasureFlags,
 }
 
 /// Fits and evaluates another network's stages.
@@ -35,12 +28,12 @@ pub(crate) struct BackboneFlags {
 ///
 /// If something does not install or run.
 pub(crate) fn run(flags: &BackboneFlags) -> anyhow::Result<()> {
-    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
+    let data = flags.measure.data.canonicalize().with_context(|| flags.measure.data.display().to_string())?;
     let python = environment::python("backbone", &REQUIREMENTS)?;
     let mut command = Command::new(&python);
     command.arg(workspace::root().join("benches/peers/backbone.py")).arg(data);
     for variable in THREAD_VARIABLES {
-        command.env(variable, flags.threads.to_string());
+        command.env(variable, flags.measure.threads.to_string());
     }
     let table = workspace::output(&mut command)?;
     let versions = machine::versions(
@@ -49,5 +42,5 @@ pub(crate) fn run(flags: &BackboneFlags) -> anyhow::Result<()> {
     )?;
     let text = format!("{versions}.\n\n{}", table.trim());
     println!("{text}");
-    if flags.write { report::write_to(DOCUMENT, &[("backbone".to_owned(), text)]) } else { Ok(()) }
+    if flags.measure.write { report::write_to(DOCUMENT, &[("backbone".to_owned(), text)]) } else { Ok(()) }
 }

@@ -1,13 +1,14 @@
 //! `cargo xtask bench decisions`: how many good pictures are called anomalous at each stated
 //! rate, by each way to calibrate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::Value;
 
 use super::cases::{Case, count_files, words};
+use super::setting::MeasureFlags;
 use super::{process, program, report};
 
 /// The document that `--write` changes.
@@ -18,15 +19,8 @@ const RATES: [f64; 4] = [0.01, 0.02, 0.05, 0.1];
 /// Flags of `cargo xtask bench decisions`.
 #[derive(Debug, Args)]
 pub(crate) struct DecisionsFlags {
-    /// A folder with `train/good`, `test/good` and defects in `test`, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Put the tables into docs/decisions.md
-    #[arg(long)]
-    write: bool,
+    #[command(flatten)]
+    measure: MeasureFlags,
 }
 
 /// Fits and judges `data` and the bundled pictures with every way to calibrate.
@@ -35,7 +29,7 @@ pub(crate) struct DecisionsFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
-    let texts = program::on_data_and_demo(&flags.data, "decisions", |dfm, folder, scratch| {
+    let texts = program::on_data_and_demo(&flags.measure.data, "decisions", |dfm, folder, scratch| {
         let good = folder.join("test/good");
         let counts = [count_files(&folder.join("train/good"))?, count_files(&good)?];
         let mut text = format!("{} good pictures to learn, {} to judge.\n\n", counts[0], counts[1]);
@@ -49,7 +43,7 @@ pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
         }
         Ok(text)
     })?;
-    if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+    if flags.measure.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
 /// What one way to calibrate makes of the good pictures.
@@ -60,11 +54,11 @@ fn row(
     scratch: &Path,
     kind: &str,
 ) -> anyhow::Result<String> {
-    let (model, threads) = (scratch.join("decisions.dfm"), flags.threads.to_string());
+    let (model, threads) = (scratch.join("decisions.dfm"), flags.measure.threads.to_string());
     let run = |arguments| -> anyhow::Result<String> {
         let case = Case::new(kind, None, dfm, arguments);
         // It exits 1 where it finds anomalies.
-        Ok(process::measure(case.command(), &[0, 1], scratch, flags.threads)?.output)
+        Ok(process::measure(case.command(), &[0, 1], scratch, flags.measure.threads)?.output)
     };
     let (train, good) = (data.join("train/good"), data.join("test/good"));
     run(words(&[&"fit", &train, &"-o", &model, &"--calibrate", &kind, &"--threads", &threads]))?;

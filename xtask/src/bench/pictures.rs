@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::cases::count_files;
-use super::setting::{DEFAULT, Trial, figure};
+use super::setting::{DEFAULT, MeasureFlags, Trial, figure};
 use super::{program, report};
 
 /// The document that `--write` changes.
@@ -17,18 +17,11 @@ const EIGHTHS: [usize; 5] = [1, 2, 4, 6, 8];
 /// Flags of `cargo xtask bench pictures`.
 #[derive(Debug, Args)]
 pub(crate) struct PicturesFlags {
-    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    measure: MeasureFlags,
     /// Random choices of so many pictures, each fitted
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(2..))]
     draws: u64,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Put the table into docs/accuracy.md
-    #[arg(long)]
-    write: bool,
 }
 
 /// Fits the default to parts of the good pictures and evaluates each.
@@ -37,9 +30,9 @@ pub(crate) struct PicturesFlags {
 ///
 /// If something does not build or run, or there are fewer than sixteen good pictures.
 pub(crate) fn run(flags: &PicturesFlags) -> anyhow::Result<()> {
-    let data = flags.data.canonicalize().with_context(|| flags.data.display().to_string())?;
+    let data = flags.measure.data.canonicalize().with_context(|| flags.measure.data.display().to_string())?;
     let (dfm, scratch) = (program::build()?, tempfile::tempdir().context("a scratch folder")?);
-    let trial = Trial { dfm: &dfm, data: &data, scratch: scratch.path(), threads: flags.threads };
+    let trial = Trial { dfm: &dfm, data: &data, scratch: scratch.path(), threads: flags.measure.threads };
     let good = data.join("train/good");
     let pictures = pictures(&good)?;
     ensure!(pictures.len() >= 16, "{}: at least 16 pictures, found {}", good.display(), pictures.len());
@@ -66,7 +59,7 @@ pub(crate) fn run(flags: &PicturesFlags) -> anyhow::Result<()> {
         rows.join("\n")
     );
     println!("{text}");
-    if flags.write { report::write_to(DOCUMENT, &[("pictures".to_owned(), text)]) } else { Ok(()) }
+    if flags.measure.write { report::write_to(DOCUMENT, &[("pictures".to_owned(), text)]) } else { Ok(()) }
 }
 
 /// The pictures of a folder, by name.

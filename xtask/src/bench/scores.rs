@@ -1,12 +1,12 @@
 //! `cargo xtask bench scores`: how well each score and aggregation tells defects, by the
 //! program itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 
 use super::cases::count_files;
-use super::setting::{DEFAULT, PUBLISHED, Setting, Trial, figure};
+use super::setting::{DEFAULT, MeasureFlags, PUBLISHED, Setting, Trial, figure};
 use super::{program, report};
 
 /// The document that `--write` changes.
@@ -44,18 +44,11 @@ const WAYS: &[Setting<'_>] = &[
 /// Flags of `cargo xtask bench scores`.
 #[derive(Debug, Args)]
 pub(crate) struct ScoresFlags {
-    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    measure: MeasureFlags,
     /// Sides of the average pool, in cells
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [4, 2])]
     pool: Vec<usize>,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Put the tables into docs/accuracy.md
-    #[arg(long)]
-    write: bool,
 }
 
 /// Fits and evaluates every setting on `data` and on the bundled pictures.
@@ -64,20 +57,20 @@ pub(crate) struct ScoresFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &ScoresFlags) -> anyhow::Result<()> {
-    let mut texts = program::on_data_and_demo(&flags.data, "ways", |dfm, folder, scratch| {
+    let mut texts = program::on_data_and_demo(&flags.measure.data, "ways", |dfm, folder, scratch| {
         ways(flags, dfm, folder, scratch)
     })?;
-    texts.extend(program::on_data_and_demo(&flags.data, "scores", |dfm, folder, scratch| {
+    texts.extend(program::on_data_and_demo(&flags.measure.data, "scores", |dfm, folder, scratch| {
         let table = table(flags, dfm, folder, scratch)?;
         let counts = [count_files(&folder.join("train/good"))?, count_files(&folder.join("test"))?];
         Ok(format!("{} pictures to learn, {} to judge.\n\n{table}", counts[0], counts[1]))
     })?);
-    if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+    if flags.measure.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
 /// One row for each of [`WAYS`].
 fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
-    let trial = Trial { dfm, data, scratch, threads: flags.threads };
+    let trial = Trial { dfm, data, scratch, threads: flags.measure.threads };
     let mut rows = vec![
         "| `--layer` | `--pool` | `--resize` | `--aggregate` | Image AUROC | Pixel AUROC |".to_owned(),
         "|---|---|---|---|--:|--:|".to_owned(),
@@ -97,7 +90,7 @@ fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow:
 
 /// One row a score.
 fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
-    let trial = Trial { dfm, data, scratch, threads: flags.threads };
+    let trial = Trial { dfm, data, scratch, threads: flags.measure.threads };
     let (mut head, mut rule) = ("| Score | Aggregation |".to_owned(), "|---|---|".to_owned());
     for pool in &flags.pool {
         head += &format!(" Image AUROC, pool {pool} | Pixel AUROC, pool {pool} |");

@@ -1,8 +1,9 @@
 //! How well one setting of `dfm fit` tells defects, by the program itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Args;
 use serde_json::Value;
 
 use super::cases::{Case, words};
@@ -24,6 +25,20 @@ pub(super) const DEFAULT: Setting<'_> =
 /// The method as it was published.
 pub(super) const PUBLISHED: Setting<'_> =
     Setting { layers: "layer3", pools: "4", resize: "stretch", aggregation: "sum" };
+
+/// Flags of benches that measure a data set for a document.
+#[derive(Debug, Args)]
+pub(super) struct MeasureFlags {
+    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: PathBuf,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    pub(super) threads: usize,
+    /// Put what is measured into the document
+    #[arg(long)]
+    pub(super) write: bool,
+}
 
 /// Where settings are tried.
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,14 @@
 //! `cargo xtask bench validation`: what synthetic defects say of a model, and what their threshold
 //! makes of real ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
 use super::cases::{Case, words};
+use super::setting::MeasureFlags;
 use super::{process, program, report};
 
 /// The document that `--write` changes.
@@ -25,15 +26,8 @@ const WAYS: [&[&str]; 6] = [
 /// Flags of `cargo xtask bench validation`.
 #[derive(Debug, Args)]
 pub(crate) struct ValidationFlags {
-    /// A folder with `train/good`, `test` and `ground_truth`, as MVTec AD has them
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Put the tables into docs/decisions.md
-    #[arg(long)]
-    write: bool,
+    #[command(flatten)]
+    measure: MeasureFlags,
 }
 
 /// Fits and evaluates `data` and the bundled pictures with every way to validate.
@@ -42,18 +36,18 @@ pub(crate) struct ValidationFlags {
 ///
 /// If something does not build or run.
 pub(crate) fn run(flags: &ValidationFlags) -> anyhow::Result<()> {
-    let texts = program::on_data_and_demo(&flags.data, "validation", |dfm, folder, scratch| {
+    let texts = program::on_data_and_demo(&flags.measure.data, "validation", |dfm, folder, scratch| {
         let mut text =
             "| Flags | Synthetic: image AUROC | pixel AUROC | found | Real: image AUROC | pixel AUROC | \
                         found | good rejected | F1 | best F1 |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
                 .to_owned();
         for way in WAYS {
             eprintln!("{}: {}", folder.display(), way.join(" "));
-            text += &format!("\n{}", row(flags.threads, [dfm, folder, scratch], way)?);
+            text += &format!("\n{}", row(flags.measure.threads, [dfm, folder, scratch], way)?);
         }
         Ok(text)
     })?;
-    if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+    if flags.measure.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
 /// What one way to validate says, and what its model makes of the test.
