@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 
 /// The colour of contours and boxes, and of the threshold in the legend: it stands out of
 /// every colour of the scale, and of most parts.
-pub(crate) const LINE: [u8; 3] = [0, 229, 255];
+pub const LINE: [u8; 3] = [0, 229, 255];
 
 /// Pixels of the longer side for each pixel of a line's width.
 const FINENESS: usize = 400;

@@ -1,13 +1,11 @@
-//! How the values of a model's maps are read: from where on a pixel belongs to a region, and
-//! which value has which colour.
+//! How the values of a model's maps are read: from which value on a pixel belongs to a region, and
+//! which colour a value has.
 
-use dfm_core::{Aggregation, AnomalyGrid, Dfm, MapRegion};
-
-use crate::commands::Judged;
+use dfm_core::{Aggregation, AnomalyGrid, Dfm};
 
 /// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
 /// distinguishable without colour vision.
-pub(crate) const INFERNO: [[f32; 3]; 9] = [
+pub const INFERNO: [[f32; 3]; 9] = [
     [0.0, 0.0, 4.0],
     [31.0, 12.0, 72.0],
     [85.0, 15.0, 109.0],
@@ -19,23 +17,24 @@ pub(crate) const INFERNO: [[f32; 3]; 9] = [
     [252.0, 255.0, 164.0],
 ];
 
-/// The share of the cell of a picture exactly at the threshold, times this, is the
-/// middle of the colours: defects gather in few cells.
+/// The middle of the colours is this many times the mean cell of a picture exactly at the
+/// threshold: defects gather in few cells.
 const MIDDLE: f64 = 4.0;
 
-/// The levels that a legend has numbers for: the last colours stand for many values.
+/// The levels for which a legend shows numbers: the last colours stand for many values.
 const TICKS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 0.9];
-/// The levels of two numbers are farther apart.
+/// The least distance between the levels of two numbers.
 const CLOSEST: f64 = 0.1;
 
 /// A value on a scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Tick {
+pub struct Tick {
     /// Where it lies, in [0, 1].
-    pub(crate) level: f64,
-    pub(crate) value: f64,
+    pub level: f64,
+    /// The value of a map.
+    pub value: f64,
     /// Whether it is the pixel threshold.
-    pub(crate) is_threshold: bool,
+    pub is_threshold: bool,
 }
 
 /// One scale for all maps of a model, so that they can be compared: a value `v` has the level
@@ -44,16 +43,16 @@ pub(crate) struct Tick {
 /// a value that the threshold of scores suggests. Without any threshold it is that of the mean
 /// of each map, and the colours of different maps say nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct MapScale {
+pub struct MapScale {
     /// The value from which a pixel belongs to a region.
-    pub(crate) pixel_threshold: Option<f64>,
+    pub pixel_threshold: Option<f64>,
     /// The value in the middle of the colours.
-    pub(crate) middle: Option<f64>,
+    pub middle: Option<f64>,
 }
 
 impl MapScale {
-    /// That of `model`.
-    pub(crate) fn of(model: &Dfm) -> Self {
+    /// The scale of `model`.
+    pub fn of(model: &Dfm) -> Self {
         let pixel_threshold = model.cell_threshold().filter(|threshold| *threshold > 0.0);
         let usual = || {
             let shapes = model.extractor().feature_shapes().iter();
@@ -63,15 +62,9 @@ impl MapScale {
         Self { pixel_threshold, middle: pixel_threshold.or_else(usual) }
     }
 
-    /// Where a picture reaches the pixel threshold; `None` without a map or a threshold.
-    pub(crate) fn regions(&self, judged: &Judged) -> Option<Vec<MapRegion>> {
-        let grid = judged.prediction.map.as_ref()?;
-        Some(grid.regions(judged.size, self.pixel_threshold?))
-    }
-
     /// Values along the scale, the pixel threshold among them; `None` where colours are not
     /// fixed by the model.
-    pub(crate) fn ticks(&self) -> Option<Vec<Tick>> {
+    pub fn ticks(&self) -> Option<Vec<Tick>> {
         let middle = self.middle?;
         let at = |level: f64| Tick { level, value: middle * level / (1.0 - level), is_threshold: false };
         let mut ticks: Vec<Tick> = TICKS.map(at).to_vec();
@@ -90,7 +83,7 @@ impl MapScale {
     }
 }
 
-/// Where cells of a picture at the `threshold` lie, or would if all of its defect lay in a
+/// The value of the cells of a picture exactly at the `threshold`, if all of its defect lies in a
 /// quarter of them.
 fn usual_middle(threshold: f64, aggregation: Aggregation, cells: usize) -> Option<f64> {
     let middle = match aggregation {

@@ -2,9 +2,9 @@
 
 use image::{Rgb, RgbImage};
 
-use super::glyphs::{self, LINE_HEIGHT, fill, short};
-use super::marks::LINE;
-use super::scale::{MapScale, colour};
+use crate::glyphs::{self, LINE_HEIGHT, fill, short};
+use crate::marks::LINE;
+use crate::scale::{MapScale, colour};
 
 /// Pixels of the bar.
 const BAR: [u32; 2] = [600, 24];
@@ -17,7 +17,7 @@ const TICK: u32 = 2;
 
 /// The colours of `scale` from dark to bright, numbers below them, and above, in the colour of
 /// contours, the pixel threshold; `None` where colours are not fixed by the model.
-pub(crate) fn legend(scale: &MapScale) -> Option<RgbImage> {
+pub fn legend(scale: &MapScale) -> Option<RgbImage> {
     let ticks = scale.ticks()?;
     let top = MARGIN + LINE_HEIGHT + GAP;
     let below = top + BAR[1];

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::Labelled;
+use super::labelled::Labelled;
 
-/// Pairs that are named; the rest is counted.
+/// The most pairs that are named; the rest is counted.
 const NAMED: usize = 5;
 /// Bytes at the beginning that tell most files apart.
 const BEGINNING: u64 = 1 << 16;
@@ -18,7 +18,7 @@ const BEGINNING: u64 = 1 << 16;
 /// What two equal files have in common: their length, and the hash of their beginning.
 type Key = (u64, [u8; 32]);
 
-/// Says which pictures to judge are the same file as one to learn, byte by byte.
+/// Says which pictures to judge are the same file as a picture to learn, byte by byte.
 ///
 /// Cost: the beginning of every file is read; only what agrees there is read whole.
 pub(super) fn find(train: &[PathBuf], test: &[Labelled]) -> Vec<String> {
@@ -64,7 +64,7 @@ fn twin<'p>(path: &Path, learnt: &HashMap<Key, Vec<&'p Path>>) -> Option<&'p Pat
     candidates.iter().copied().find(|other| hash(other, u64::MAX) == Some(own))
 }
 
-/// `None` of a file that cannot be read, which is reported when it is used.
+/// `None` for a file that cannot be read: it is reported when it is used.
 fn key(path: &Path) -> Option<Key> {
     Some((std::fs::metadata(path).ok()?.len(), hash(path, BEGINNING)?))
 }

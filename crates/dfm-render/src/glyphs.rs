@@ -58,7 +58,7 @@ pub(crate) fn fill(picture: &mut RgbImage, corner: [u32; 2], [width, height]: [u
 }
 
 /// About three digits of a number, in characters that [`write`] has.
-pub(crate) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

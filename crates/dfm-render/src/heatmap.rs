@@ -3,35 +3,35 @@
 use dfm_core::{AnomalyGrid, AnomalyMap, PictureSize};
 use image::{Rgb, RgbImage};
 
-use super::marks;
-use super::scale::{MapScale, colour};
+use crate::marks;
+use crate::scale::{MapScale, colour};
 
 /// How strongly the brightest colour covers the picture in an overlay.
 const STRONGEST: f32 = 0.8;
 
 /// The map of one picture, in the colours of its model's scale.
 #[derive(Debug)]
-pub(crate) struct Heatmap {
+pub struct Heatmap {
     map: AnomalyMap,
     middle: f32,
     pixel_threshold: Option<f64>,
 }
 
 impl Heatmap {
-    /// Of a grid, for a picture of `size`.
-    pub(crate) fn new(grid: &AnomalyGrid, size: PictureSize, scale: &MapScale) -> Self {
+    /// Makes the map of a grid for a picture of `size`.
+    pub fn new(grid: &AnomalyGrid, size: PictureSize, scale: &MapScale) -> Self {
         let middle = (scale.middle_of(grid) as f32).max(f32::MIN_POSITIVE);
         Self { map: grid.upsample(size), middle, pixel_threshold: scale.pixel_threshold }
     }
 
     /// The colours alone.
-    pub(crate) fn colours(&self) -> RgbImage {
+    pub fn colours(&self) -> RgbImage {
         self.picture(|level, _, _| Rgb(colour(level).map(|value| value as u8)))
     }
 
     /// The colours over `picture`, the stronger the higher the level, and around what reaches
     /// the pixel threshold its contour and its box.
-    pub(crate) fn over(&self, picture: &RgbImage) -> RgbImage {
+    pub fn over(&self, picture: &RgbImage) -> RgbImage {
         let mut overlay = self.picture(|level, x, y| {
             let under = picture.get_pixel_checked(x, y).copied().unwrap_or(Rgb([0; 3])).0;
             // A smooth step, squared: below the middle, where good parts are, they keep their looks.
@@ -63,7 +63,7 @@ impl Heatmap {
 
 #[cfg(test)]
 mod tests {
-    use super::super::marks::LINE;
+    use crate::marks::LINE;
     use super::*;
 
     fn scale(middle: Option<f64>) -> MapScale {
