@@ -94,6 +94,21 @@ impl Dataset {
         }
     }
 
+    /// Copies the data set without its problems, which are told once.
+    #[must_use]
+    pub fn without_problems(&self) -> Self {
+        let Self { root, layout, train, validation, pictures, remarks, .. } = self;
+        Self {
+            root: root.clone(),
+            layout: *layout,
+            train: train.clone(),
+            validation: validation.clone(),
+            pictures: pictures.clone(),
+            remarks: remarks.clone(),
+            problems: Vec::new(),
+        }
+    }
+
     /// Says which pictures to judge are the same file as a picture to learn. A folder of classes has
     /// no split, so nothing is said of it.
     ///

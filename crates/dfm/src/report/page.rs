@@ -1,10 +1,11 @@
 //! What an evaluation tells its page.
 
-use std::io::Write;
 use std::path::Path;
 
 use dfm_core::metrics::{AUPRO_LIMITS, Figure, ImageFigures, PixelFigures};
 use dfm_core::{Label, MapRegion};
+use dfm_data::GOOD;
+use dfm_render::{INFERNO, LINE, short};
 use dfm_report::{
     Class, Curve, Group, Limit, MapScale, Measured, Overlap, Picture, PixelCounts, Region, Report, Tick,
     Truth,
@@ -12,30 +13,28 @@ use dfm_report::{
 use serde_json::Value;
 
 use super::gallery::Gallery;
-use super::glyphs::short;
-use super::marks::LINE;
-use super::scale::INFERNO;
-use crate::atomic;
-use crate::evaluation::{Evaluated, Evaluation, Settings, below, notes};
-use crate::input::GOOD;
+use crate::error::Error;
+use crate::evaluate::{Evaluated, Evaluation, Settings, below};
+use crate::files::{make_folder, write_file};
 
 /// The page.
-pub(crate) const PAGE: &str = "index.html";
+pub const PAGE: &str = "index.html";
 
-/// Writes [`PAGE`] and its plots into `folder`, which exists. Paths are shown as they lie below
-/// `root`; `gallery` holds the pictures of `evaluated`, in the same order.
+/// Writes [`PAGE`] and its plots into `folder`, which is made if it is not there. Paths are shown as
+/// they lie below `root`; `gallery` holds the pictures of `evaluated`, in the same order.
 pub(crate) fn write(
     folder: &Path,
     root: &Path,
     evaluated: &Evaluated,
     evaluation: &Evaluation,
     gallery: &mut Gallery,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
+    make_folder(folder)?;
     let report = report(root, evaluated, evaluation);
     for (name, plot) in report.plots()? {
-        atomic::write(&folder.join(name), |writer| Ok(writer.write_all(plot.as_bytes())?))?;
+        write_file(&folder.join(name), |writer| Ok(writer.write_all(plot.as_bytes())?))?;
     }
-    atomic::write(&folder.join(PAGE), |writer| Ok(report.write(writer, |index| gallery.images(index))?))
+    write_file(&folder.join(PAGE), |writer| Ok(report.write(writer, |index| gallery.images(index))?))
 }
 
 fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
@@ -67,7 +66,7 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
             ("Model", name(&settings.model).unwrap_or_else(|| settings.model.clone())),
             ("Program", settings.program.clone()),
         ]),
-        notes: notes(evaluation).into_iter().chain(verdicts_apart(evaluated)).collect(),
+        notes: evaluation.notes().into_iter().chain(verdicts_apart(evaluated)).collect(),
         figures: headline,
         roc: vec![
             of_pictures(roc.collect(), image.auroc),
@@ -267,7 +266,7 @@ fn groups(settings: &Settings, evaluation: &Evaluation) -> Vec<Group> {
                 ("fitted by", settings.model_program.clone()),
                 ("good pictures learnt", settings.fitted_on.to_string()),
                 ("network", settings.architecture.clone()),
-                ("its input", format!("{} × {} pixels", settings.input[1], settings.input[0])),
+                ("its input", format!("{} × {} pixels", settings.input["width"], settings.input["height"])),
                 ("SHA-256 of its weights", settings.weights_sha256.clone()),
             ]),
         ),

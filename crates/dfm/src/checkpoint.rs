@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use dfm_core::{CheckpointLayout, FeatureExtractor, FeatureRow};
 use tracing::{debug, info};
 
-use crate::atomic;
-use crate::messages::Messages;
+use crate::error::{At, CheckpointFileError, Error};
+use crate::files::{folder_of, temporary};
+use crate::observer::{Note, Reporter};
 
-/// What was learnt in less is learnt again sooner than somebody reads of it.
+/// A fit that failed within this time leaves no checkpoint: learning again takes less than reading
+/// about it.
 const MOMENT: Duration = Duration::from_secs(5);
 
 /// The checkpoint of one fit.
@@ -50,20 +51,18 @@ struct State {
 }
 
 impl Checkpoint {
-    /// Of a fit whose model will be at `output`.
+    /// The checkpoint of a fit whose model will be at `output`.
     ///
     /// # Errors
     ///
     /// If there is one that should not be resumed.
-    pub(crate) fn beside(output: &Path, resume: bool, messages: &Messages) -> anyhow::Result<Self> {
+    pub(crate) fn beside(output: &Path, resume: bool, reporter: &Reporter<'_>) -> Result<Self, CheckpointFileError> {
         let mut name = output.as_os_str().to_owned();
         name.push(".partial");
         let path = PathBuf::from(name);
         match (path.symlink_metadata().is_ok(), resume) {
-            (true, false) => bail!(taken(&path)),
-            (false, true) => {
-                messages.note(format_args!("{}: not there, so the fit begins anew", path.display()));
-            }
+            (true, false) => return Err(CheckpointFileError::Taken { path }),
+            (false, true) => reporter.note(Note::NoCheckpoint { path: path.clone() }),
             (true, true) | (false, false) => {}
         }
         Ok(Self { path, resume, log: OnceLock::new() })
@@ -79,17 +78,18 @@ impl Checkpoint {
         &self,
         extractor: &FeatureExtractor,
         batch: usize,
-        messages: &Messages,
-    ) -> anyhow::Result<()> {
+        reporter: &Reporter<'_>,
+    ) -> Result<(), Error> {
         let layout = CheckpointLayout::of(extractor);
         let log = match self.resume && self.path.symlink_metadata().is_ok() {
-            true => Log::resume(&self.path, layout, batch, messages)
-                .with_context(|| self.path.display().to_string())?,
+            true => Log::resume(&self.path, layout, batch, reporter).at(&self.path)?,
             false => match create(&self.path, layout.header()) {
                 Ok(file) => Log::new(layout, file, &[]),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(taken(&self.path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(CheckpointFileError::Taken { path: self.path.clone() }.into());
+                }
                 Err(error) => {
-                    note_broken(&self.path, &error, messages);
+                    note_broken(&self.path, &error, reporter);
                     return Ok(());
                 }
             },
@@ -116,7 +116,7 @@ impl Checkpoint {
     }
 
     /// Keeps the features of the picture in that file, unless they are there.
-    pub(crate) fn keep(&self, file: &[u8; 32], row: &FeatureRow, messages: &Messages) {
+    pub(crate) fn keep(&self, file: &[u8; 32], row: &FeatureRow, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
         if log.records.contains_key(file) {
             return;
@@ -132,32 +132,28 @@ impl Checkpoint {
             Ok(()) => state.end += record.len() as u64,
             Err(error) => {
                 state.broken = true;
-                note_broken(&self.path, &error, messages);
+                note_broken(&self.path, &error, reporter);
             }
         }
     }
 
     /// After a fit that failed by itself: says what is left, unless that is the work of a
     /// moment and goes.
-    pub(crate) fn leave(&self, messages: &Messages) {
+    pub(crate) fn leave(&self, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
         let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
         if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
             return self.remove(messages);
         }
-        messages.note(format_args!(
-            "{}: holds the features of {pictures} pictures for --resume, also with other settings of what is made \
-             of them",
-            self.path.display()
-        ));
+        reporter.note(Note::CheckpointLeft { path: self.path.clone(), pictures });
     }
 
     /// After a fit that ended well.
-    pub(crate) fn remove(&self, messages: &Messages) {
+    pub(crate) fn remove(&self, reporter: &Reporter<'_>) {
         if self.log.get().is_some()
             && let Err(error) = std::fs::remove_file(&self.path)
         {
-            messages.note(format_args!("{}: no longer needed, but: {error}", self.path.display()));
+            reporter.note(Note::CheckpointStays { path: self.path.clone(), reason: error.to_string() });
         }
     }
 }
@@ -174,17 +170,15 @@ impl Log {
         path: &Path,
         layout: CheckpointLayout,
         batch: usize,
-        messages: &Messages,
-    ) -> anyhow::Result<Self> {
+        reporter: &Reporter<'_>,
+    ) -> Result<Self, CheckpointFileError> {
         if !path.metadata()?.is_file() {
-            bail!(
-                "expected a checkpoint or nothing there, found something that is no file; move it elsewhere"
-            );
+            return Err(CheckpointFileError::NotAFile);
         }
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         // Not every file system can lock; where it cannot, we believe that we are alone.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            bail!("another fit is writing it: wait for that, or choose another output");
+            return Err(CheckpointFileError::InUse);
         }
         let content = layout.read(&mut BufReader::new(&file))?;
         // Where features could depend on the batch, batches are then as they would have been.
@@ -195,7 +189,7 @@ impl Log {
             state.file.set_len(state.end)?;
         }
         debug!("{}: {} bytes of a record that was being written", path.display(), content.torn);
-        messages.note(format_args!("{}: {whole} pictures are learnt already", path.display()));
+        reporter.note(Note::Resumed { path: path.to_owned(), pictures: whole });
         Ok(log)
     }
 
@@ -207,24 +201,13 @@ impl Log {
 
 /// A new file with the whole header, which no other fit will take.
 fn create(path: &Path, header: &[u8]) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = atomic::temporary(folder)?;
+    let mut file = temporary(folder_of(path))?;
     let _ = file.as_file().try_lock();
     file.write_all(header)?;
     info!("{}: keeps what is learnt until the model is written", path.display());
     Ok(file.persist_noclobber(path)?)
 }
 
-fn taken(path: &Path) -> String {
-    format!(
-        "{}: a fit to this output has not ended: give --resume to go on with it, or delete the file to start over",
-        path.display()
-    )
-}
-
-fn note_broken(path: &Path, error: &io::Error, messages: &Messages) {
-    messages.note(format_args!(
-        "{}: {error}; the fit goes on, but if it is interrupted, what it learns from here on is lost",
-        path.display()
-    ));
+fn note_broken(path: &Path, error: &io::Error, reporter: &Reporter<'_>) {
+    reporter.note(Note::CheckpointBroken { path: path.to_owned(), reason: error.to_string() });
 }

@@ -1,24 +1,20 @@
-//! Small copies of pictures, maps and masks for a report, kept on the disk until its page
-//! is written: a gallery of thousands takes the memory of one picture.
+//! Small copies of pictures, maps and masks for a report, kept on the disk until its page is
+//! written: a gallery of thousands takes the memory of one picture.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
-use anyhow::Context;
+use dfm_core::{PictureSize, Verdict};
+use dfm_render::{Heatmap, MapScale};
 use dfm_report::{Image, ImageFormat, Images};
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, RgbImage, imageops};
-use rayon::prelude::*;
 
-use super::heatmap::Heatmap;
-use super::scale::MapScale;
-use crate::commands::Judged;
-use crate::input::{self, Dataset, Labelled};
-use crate::messages::Messages;
+use crate::error::Error;
 
 /// Pixels of the longer side: three beside each other, sharp on a dense screen.
 const LONGER_SIDE: u32 = 256;
-/// Of 100: no artefact is seen in a picture of this size.
+/// Out of 100: no artefact is seen in a picture of this size.
 const JPEG_QUALITY: u8 = 85;
 
 /// Images in the order in which their pictures were pushed.
@@ -38,38 +34,23 @@ struct Kept {
 }
 
 impl Gallery {
-    /// Of nothing yet.
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let file =
-            tempfile::tempfile().context("cannot create a temporary file for the report's pictures")?;
-        Ok(Self { file, end: 0, entries: Vec::new() })
+    /// Begins an empty gallery in a temporary file.
+    pub(crate) fn new() -> Result<Self, Error> {
+        let failed = |cause| Error::Temporary { operation: "create", cause };
+        Ok(Self { file: tempfile::tempfile().map_err(failed)?, end: 0, entries: Vec::new() })
     }
 
-    /// Adds a batch. Pictures are read once more, on all processors; what cannot be shown of
-    /// one is reported and left out.
-    pub(crate) fn push(
-        &mut self,
-        dataset: &Dataset,
-        batch: &[Judged],
-        scale: &MapScale,
-        messages: &Messages,
-    ) -> anyhow::Result<()> {
-        let shown: Vec<_> =
-            batch.par_iter().map(|judged| images(&dataset.pictures[judged.index], judged, scale)).collect();
-        for (judged, shown) in batch.iter().zip(shown) {
-            let images = shown.unwrap_or_else(|error| {
-                messages.error(&dataset.pictures[judged.index].path, format_args!("{error:#}"));
-                Images::default()
-            });
-            let Images { picture, map, mask } = images;
-            let kept = [self.keep(picture), self.keep(map), self.keep(mask)];
-            let [picture, map, mask] = kept.map(|kept| kept.context("cannot keep a picture for the report"));
-            self.entries.push([picture?, map?, mask?]);
-        }
+    /// Adds the images of the next picture.
+    pub(crate) fn push(&mut self, images: Images) -> Result<(), Error> {
+        let Images { picture, map, mask } = images;
+        let kept = [self.keep(picture), self.keep(map), self.keep(mask)];
+        let [picture, map, mask] =
+            kept.map(|kept| kept.map_err(|cause| Error::Temporary { operation: "write", cause }));
+        self.entries.push([picture?, map?, mask?]);
         Ok(())
     }
 
-    /// What is kept of the picture that was pushed as number `index`.
+    /// Reads what is kept of the picture that was pushed as number `index`.
     pub(crate) fn images(&mut self, index: usize) -> io::Result<Images> {
         let Some(entry) = self.entries.get(index) else { return Ok(Images::default()) };
         let file = &mut self.file;
@@ -93,40 +74,44 @@ impl Gallery {
     }
 }
 
-fn images(labelled: &Labelled, judged: &Judged, scale: &MapScale) -> anyhow::Result<Images> {
-    let picture = small(input::decode_file(&labelled.path)?);
-    let (width, height) = picture.dimensions();
-    let map = judged.prediction.map.as_ref().map(|grid| {
-        let size = dfm_core::PictureSize { width, height };
-        jpeg(&Heatmap::new(grid, size, scale).over(&picture))
+/// Encodes the images of a picture: the [small](small) copy itself, its map over it, and the pixels
+/// that its masks mark, row by row.
+pub(crate) fn images(
+    small: &RgbImage,
+    verdict: &Verdict,
+    mask: Option<&[bool]>,
+    scale: &MapScale,
+) -> Result<Images, Error> {
+    let (width, height) = small.dimensions();
+    let map = verdict.grid.as_ref().map(|grid| {
+        let size = PictureSize { width, height };
+        jpeg(&Heatmap::new(grid, size, scale).over(small))
     });
-    // A mask that cannot be used was reported when its pixels were to be counted.
-    let mask =
-        if labelled.masks.is_empty() { None } else { input::read_masks(&labelled.masks, judged.size).ok() };
     let mask = mask.map(|marked| {
-        let mask = GrayImage::from_fn(judged.size.width, judged.size.height, |x, y| {
-            let at = y as usize * judged.size.width as usize + x as usize;
+        let mask = GrayImage::from_fn(verdict.size.width, verdict.size.height, |x, y| {
+            let at = y as usize * verdict.size.width as usize + x as usize;
             Luma([if marked.get(at).copied().unwrap_or(false) { u8::MAX } else { 0 }])
         });
         let mask = imageops::thumbnail(&mask, width, height);
         encoded(ImageFormat::Png, width, height, |out| mask.write_to(out, image::ImageFormat::Png))
     });
-    Ok(Images { picture: Some(jpeg(&picture)?), map: map.transpose()?, mask: mask.transpose()? })
+    Ok(Images { picture: Some(jpeg(small)?), map: map.transpose()?, mask: mask.transpose()? })
 }
 
-/// No side longer than [`LONGER_SIDE`], every pixel a mean of those it stands for.
-fn small(picture: RgbImage) -> RgbImage {
+/// Scales a picture down until no side is longer than [`LONGER_SIDE`]; each pixel is the mean of
+/// those that it stands for.
+pub(crate) fn small(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height);
     if longer <= LONGER_SIDE {
-        return picture;
+        return picture.clone();
     }
     let scaled =
         |side: u32| (f64::from(side) * f64::from(LONGER_SIDE) / f64::from(longer)).round().max(1.0) as u32;
-    imageops::thumbnail(&picture, scaled(width), scaled(height))
+    imageops::thumbnail(picture, scaled(width), scaled(height))
 }
 
-fn jpeg(picture: &RgbImage) -> anyhow::Result<Image> {
+fn jpeg(picture: &RgbImage) -> Result<Image, Error> {
     let (width, height) = picture.dimensions();
     encoded(ImageFormat::Jpeg, width, height, |out| {
         picture.write_with_encoder(JpegEncoder::new_with_quality(out, JPEG_QUALITY))
@@ -138,7 +123,7 @@ fn encoded(
     width: u32,
     height: u32,
     write: impl FnOnce(&mut Cursor<Vec<u8>>) -> image::ImageResult<()>,
-) -> anyhow::Result<Image> {
+) -> Result<Image, Error> {
     let mut bytes = Cursor::new(Vec::new());
     write(&mut bytes)?;
     Ok(Image { format, width, height, bytes: bytes.into_inner() })
@@ -172,7 +157,7 @@ mod tests {
             ([1, 4096], (1, 256)),
             ([1000, 999], (256, 256)),
         ] {
-            assert_eq!(small(RgbImage::new(width, height)).dimensions(), small_size);
+            assert_eq!(small(&RgbImage::new(width, height)).dimensions(), small_size);
         }
     }
 }
