@@ -21,6 +21,12 @@ pub enum BackboneError {
         /// The name as given.
         got: String,
     },
+    /// A name of no [`NetworkPrecision`](crate::NetworkPrecision).
+    #[error("unknown precision '{got}': expected f32 or int8")]
+    UnknownPrecision {
+        /// The name as given.
+        got: String,
+    },
     /// A field of an [`Architecture`](crate::Architecture) is out of bounds.
     #[error(
         "architecture '{architecture}': {field} must be {expected}, got {got}; correct the description, or take a \

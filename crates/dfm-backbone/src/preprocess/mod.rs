@@ -10,6 +10,7 @@ mod normalise;
 mod resize;
 mod surround;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -45,8 +46,9 @@ pub struct PreparedPicture {
     /// Where the picture lies in what the network sees, which of a tile is a part of it.
     pub placement: Placement,
     /// SHA-256 over width and height (little-endian `u32`) and the upright RGB
-    /// bytes: the same for the same picture in another lossless file.
-    pub content_hash: [u8; 32],
+    /// bytes: the same for the same picture in another lossless file. `None` of a preprocessor
+    /// [without content hashes](Preprocessor::with_content_hash).
+    pub content_hash: Option<[u8; 32]>,
 }
 
 /// Prepares pictures as an [`InputContract`] asks. Cheap to clone; needs no
@@ -58,6 +60,7 @@ pub struct Preprocessor {
     tiling: Option<Tiling>,
     /// That every picture in tiles must have.
     picture_size: Option<PictureSize>,
+    content_hash: bool,
 }
 
 impl Preprocessor {
@@ -68,7 +71,7 @@ impl Preprocessor {
     /// If a field of it is out of bounds.
     pub fn new(contract: InputContract) -> Result<Self, BackboneError> {
         contract.check()?;
-        Ok(Self { contract, region: None, tiling: None, picture_size: None })
+        Ok(Self { contract, region: None, tiling: None, picture_size: None, content_hash: true })
     }
 
     /// Of every picture the part that counts, all of it without a region.
@@ -90,6 +93,14 @@ impl Preprocessor {
     #[must_use]
     pub fn with_picture_size(mut self, size: Option<PictureSize>) -> Self {
         self.picture_size = size;
+        self
+    }
+
+    /// Whether to compute the content hash of every picture: it takes as long as reading all
+    /// its pixels once more, and only fits need it.
+    #[must_use]
+    pub fn with_content_hash(mut self, content_hash: bool) -> Self {
+        self.content_hash = content_hash;
         self
     }
 
@@ -156,13 +167,17 @@ impl Preprocessor {
 
     /// Cuts out what counts, resizes (bilinear with antialias, as PIL and torchvision do) and
     /// normalises an upright picture, its aspect treated as the contract's
-    /// [`Resize`](crate::Resize) says. In one piece, whatever the tiling.
+    /// [`Resize`](crate::Resize) says.
     ///
     /// # Errors
     ///
-    /// If the picture has no pixels, or the region is not one of it.
+    /// If pictures are to be prepared in tiles ([`PreprocessError::Tiles`]), the picture has no
+    /// pixels, or the region is not one of it.
     pub fn prepare(&self, picture: &RgbImage) -> Result<PreparedPicture, PreprocessError> {
-        self.prepare_part(picture, self.region.as_ref(), content_hash(picture))
+        if self.tiling.is_some() {
+            return Err(PreprocessError::Tiles);
+        }
+        self.prepare_part(picture, self.region.as_ref(), self.hash(picture))
     }
 
     /// [`prepare`](Self::prepare), every tile as a picture with the content hash of the whole;
@@ -172,14 +187,15 @@ impl Preprocessor {
     ///
     /// Those of [`prepare`](Self::prepare) and [`Tiling::tiles`]; of a picture of another size
     /// than it must have [`PreprocessError::OtherSize`].
-    pub fn prepare_tiles<'a>(
-        &'a self,
-        picture: &'a RgbImage,
+    pub fn prepare_tiles<P: Borrow<RgbImage>>(
+        &self,
+        picture: P,
     ) -> Result<
-        impl ExactSizeIterator<Item = Result<PreparedPicture, PreprocessError>> + use<'a>,
+        impl ExactSizeIterator<Item = Result<PreparedPicture, PreprocessError>> + use<P>,
         PreprocessError,
     > {
-        let size = PictureSize { width: picture.width(), height: picture.height() };
+        let (width, height) = picture.borrow().dimensions();
+        let size = PictureSize { width, height };
         // Before any tile is there: some may lie in the picture.
         if let Some(region) = self.region() {
             cut::check(region, size)?;
@@ -188,16 +204,20 @@ impl Preprocessor {
             Some(tiling) => {
                 self.check_size(size)?;
                 let tiles = tiling.tiles(self.region(), size)?;
-                tiles.into_iter().map(|tile| Some(Arc::new(tile))).collect()
+                tiles.into_iter().map(|tile| Some(Arc::new(tile))).collect::<Vec<_>>()
             }
             None => vec![self.region.clone()],
         };
-        let hash = content_hash(picture);
+        let (preprocessor, hash) = (self.clone(), self.hash(picture.borrow()));
         Ok(parts.into_iter().enumerate().map(move |(tile, part)| {
-            let mut prepared = self.prepare_part(picture, part.as_ref(), hash)?;
+            let mut prepared = preprocessor.prepare_part(picture.borrow(), part.as_ref(), hash)?;
             prepared.placement.tile = tile;
             Ok(prepared)
         }))
+    }
+
+    fn hash(&self, picture: &RgbImage) -> Option<[u8; 32]> {
+        self.content_hash.then(|| content_hash(picture))
     }
 
     fn check_size(&self, got: PictureSize) -> Result<(), PreprocessError> {
@@ -216,7 +236,7 @@ impl Preprocessor {
         &self,
         picture: &RgbImage,
         region: Option<&Arc<Region>>,
-        content_hash: [u8; 32],
+        content_hash: Option<[u8; 32]>,
     ) -> Result<PreparedPicture, PreprocessError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {

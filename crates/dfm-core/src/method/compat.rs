@@ -2,48 +2,35 @@
 
 use dfm_backbone::{BackboneWeights, InputContract, Resampling, Resize};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams};
-use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
-use crate::params::{DfmParams, ScoreKind};
-
-/// Whose numbers are reproduced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compat {
-    /// anomalib 2.7.0's `Dfm`: its scores and anomaly maps to 1e-4, relative.
-    ///
-    /// - At a ratio it keeps as many components as the index of the one that reaches
-    ///   it: one fewer than needed.
-    /// - It resizes pictures of floating-point numbers, so that nothing is rounded to
-    ///   bytes, and normalises as ImageNet's weights expect, whatever the backbone.
-    Anomalib,
-}
+use crate::method::Method;
+use crate::method::kinds::{Compat, ScoreKind};
 
 impl Compat {
-    /// Whether anomalib can do what `params` ask for.
-    pub(crate) fn check(self, params: &DfmParams) -> Result<(), DfmError> {
+    /// Whether anomalib can do what `method` asks for.
+    pub(crate) fn check(self, method: &Method) -> Result<(), DfmError> {
         let refused = |name, expected, got: String| Err(DfmError::Parameter { name, expected, got });
-        if params.score != ScoreKind::Fre {
+        if method.score != ScoreKind::Fre {
             let expected = "fre with --compat anomalib: 2.7.0's nll ends in a TypeError, and it has no other";
-            return refused("score", expected, params.score.name().to_owned());
+            return refused("score", expected, method.score.name().to_owned());
         }
-        if params.aggregation != Aggregation::Sum {
+        if method.aggregation != Aggregation::Sum {
             return refused(
                 "aggregation",
                 "sum with --compat anomalib, which has no other",
-                params.aggregation.to_string(),
+                method.aggregation.to_string(),
             );
         }
-        if params.taps.len() > 1 {
+        if method.taps.len() > 1 {
             return refused(
                 "layers",
                 "one with --compat anomalib, which has no more",
-                params.taps.len().to_string(),
+                method.taps.len().to_string(),
             );
         }
-        match params.keep {
+        match method.keep {
             // Which component a rounded sum of shares reaches 1 at depends on the machine.
             Keep::Ratio(1.0) | Keep::Components(1) => refused(
                 "principal components",
