@@ -31,6 +31,15 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 fn weights(error: &WeightsStoreError) -> Option<String> {
-    let _ = error;
-    None
+    match error {
+        WeightsStoreError::NotPulled { name } => {
+            Some(format!("run `dfm weights pull {name}`, or give --weights random"))
+        }
+        WeightsStoreError::NotEmbedded { got, .. } => {
+            Some(format!("run `dfm weights pull {got}`, or give a file or random"))
+        }
+        WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
+        WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
+        _ => None,
+    }
 }

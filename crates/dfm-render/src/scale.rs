@@ -53,11 +53,11 @@ pub struct MapScale {
 impl MapScale {
     /// The scale of `model`.
     pub fn of(model: &Dfm) -> Self {
-        let pixel_threshold = model.cell_threshold().filter(|threshold| *threshold > 0.0);
+        let pixel_threshold = model.pixel_threshold();
         let usual = || {
             let shapes = model.extractor().feature_shapes().iter();
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
-            usual_middle(model.calibration()?.threshold(), model.record().params.aggregation, finest)
+            usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
         };
         Self { pixel_threshold, middle: pixel_threshold.or_else(usual) }
     }

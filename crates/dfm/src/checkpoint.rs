@@ -17,15 +17,15 @@ use tracing::{debug, info};
 
 use crate::error::{At, CheckpointFileError, Error};
 use crate::files::{folder_of, temporary};
-use crate::observer::{Note, Reporter};
+use crate::observer::{Note, Observer, Reporter};
 
 /// A fit that failed within this time leaves no checkpoint: learning again takes less than reading
 /// about it.
 const MOMENT: Duration = Duration::from_secs(5);
 
-/// The checkpoint of one fit.
+/// What a fit has learnt so far, as a file beside its model, so that an interrupted fit can go on.
 #[derive(Debug)]
-pub(crate) struct Checkpoint {
+pub struct Checkpoint {
     path: PathBuf,
     resume: bool,
     /// Once it is known what features come from; never where it cannot be written.
@@ -51,18 +51,19 @@ struct State {
 }
 
 impl Checkpoint {
-    /// The checkpoint of a fit whose model will be at `output`.
+    /// The checkpoint of a fit whose model will be at `output`. With `resume`, the fit goes on from
+    /// what is there; the observer hears if nothing is.
     ///
     /// # Errors
     ///
-    /// If there is one that should not be resumed.
-    pub(crate) fn beside(output: &Path, resume: bool, reporter: &Reporter<'_>) -> Result<Self, CheckpointFileError> {
+    /// [`CheckpointFileError::Taken`] if there is one that should not be resumed.
+    pub fn beside(output: &Path, resume: bool, observer: &dyn Observer) -> Result<Self, Error> {
         let mut name = output.as_os_str().to_owned();
         name.push(".partial");
         let path = PathBuf::from(name);
         match (path.symlink_metadata().is_ok(), resume) {
-            (true, false) => return Err(CheckpointFileError::Taken { path }),
-            (false, true) => reporter.note(Note::NoCheckpoint { path: path.clone() }),
+            (true, false) => return Err(CheckpointFileError::Taken { path }.into()),
+            (false, true) => observer.note(&Note::NoCheckpoint { path: path.clone() }),
             (true, true) | (false, false) => {}
         }
         Ok(Self { path, resume, log: OnceLock::new() })
@@ -143,7 +144,7 @@ impl Checkpoint {
         let Some(log) = self.log.get() else { return };
         let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
         if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
-            return self.remove(messages);
+            return self.remove(reporter);
         }
         reporter.note(Note::CheckpointLeft { path: self.path.clone(), pictures });
     }

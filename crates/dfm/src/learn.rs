@@ -132,25 +132,22 @@ impl Learner {
         self.workers.run(|| self.fit_with(source, None, &reporter))?
     }
 
-    /// [`fit`](Self::fit), where what is learnt is kept in a checkpoint beside `output` until the
-    /// model is there: `finish` takes the model, and once it has returned the checkpoint is removed.
-    /// With `resume`, what an interrupted fit has learnt need not be learnt again.
+    /// [`fit`](Self::fit), where what is learnt is kept in `checkpoint` until the model is there:
+    /// `finish` takes the model, and once it has returned the checkpoint is removed.
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit); [`Error::Checkpoint`] if a checkpoint is there and `resume` is
-    /// not asked for, or it belongs to another fit; whatever `finish` returns.
-    pub fn fit_resumable<T: Send>(
+    /// Those of [`fit`](Self::fit); [`Error::Checkpoint`] if the checkpoint belongs to another fit;
+    /// whatever `finish` returns.
+    pub fn fit_resumable<T>(
         &self,
         source: &dyn Source,
-        output: &Path,
-        resume: bool,
+        checkpoint: &Checkpoint,
         observer: &dyn Observer,
-        finish: impl FnOnce(Dfm) -> Result<T, Error> + Send,
+        finish: impl FnOnce(Dfm) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let reporter = Reporter::new(observer);
-        let checkpoint = Checkpoint::beside(output, resume, &reporter)?;
-        let fitted = self.workers.run(|| self.fit_with(source, Some(&checkpoint), &reporter))?;
+        let fitted = self.workers.run(|| self.fit_with(source, Some(checkpoint), &reporter))?;
         let finished = fitted.and_then(finish).inspect_err(|_| checkpoint.leave(&reporter))?;
         checkpoint.remove(&reporter);
         Ok(finished)

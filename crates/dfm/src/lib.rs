@@ -69,6 +69,7 @@ pub use dfm_data::{
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
+pub use checkpoint::Checkpoint;
 pub use drift::{drift, scores_of_lines};
 pub use error::{CheckpointFileError, Error, FileError};
 pub use evaluate::{

@@ -69,6 +69,15 @@ impl DefectiveDataset {
         Self { workers, ..self }
     }
 
+    /// Refuses, before any work is done, an `output` that holds something.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`], with what was found.
+    pub fn check(&self, output: &Path) -> Result<(), Error> {
+        Ok(check_folder(output)?)
+    }
+
     /// Writes the data set into the folder `output`, which appears whole or not at all. A quarter of
     /// the pictures is to be judged. The observer hears pictures that cannot be used.
     ///

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Dfm, FitParams, InstructionSet, Keeping, Learner, Method, ModelStore,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method, ModelStore,
     NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics, TileStatisticsKind,
     WrittenSizes, check_file,
 };
@@ -38,11 +38,11 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         .with_tiles_by_position(by_position)
         .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
         .with_threshold(flags.threshold);
-    let checkpoint = learner.checkpoint(&flags.output, flags.resume, messages).hints()?;
-    let pictures = input::good_pictures(folder, flags.layout, messages)?;
+    let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
+    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
     let options = SaveOptions { slim: flags.slim };
     let (model, sizes) = learner
-        .fit_resumable(&pictures, checkpoint, messages, |model| {
+        .fit_resumable(&pictures, &checkpoint, messages, |model| {
             let sizes = ModelStore::save(&model, &flags.output, &options)?;
             Ok((model, sizes))
         })

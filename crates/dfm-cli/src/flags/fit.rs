@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dfm_core::{Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind};
+use dfm::{
+    Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind, TileStatisticsKind,
+};
 
 use crate::flags::{BackboneFlags, ComputeFlags};
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 use crate::values::{
     Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
-    parse_score,
+    parse_score, tile_statistics,
 };
 
 /// Flags of `dfm fit`.
@@ -19,7 +21,7 @@ pub(crate) struct FitFlags {
     pub(crate) folder: PathBuf,
     /// How the data set lies on disk; recognised unless given
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Where to write the model
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
@@ -48,8 +50,9 @@ pub(crate) struct FitFlags {
     pub(crate) stride: Option<u32>,
     /// What a tile is compared with: shared, all tiles of all pictures, or position, the tiles of
     /// its own place, for parts that always lie alike in pictures of one size; shared unless given
-    #[arg(long, value_enum, value_name = "HOW", requires = "tile")]
-    pub(crate) tile_statistics: Option<TileStatisticsFlag>,
+    #[arg(long, value_name = "HOW", requires = "tile")]
+    #[arg(value_parser = tile_statistics())]
+    pub(crate) tile_statistics: Option<TileStatisticsKind>,
     /// Reproduce another program's numbers: anomalib (2.7.0, its fre)
     #[arg(long, value_parser = parse_compat, value_name = "PROGRAM")]
     pub(crate) compat: Option<Compat>,
@@ -111,15 +114,6 @@ pub(crate) enum Validation {
     Synthetic,
 }
 
-/// What a tile is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TileStatisticsFlag {
-    /// All tiles of all pictures.
-    Shared,
-    /// The tiles of its own place.
-    Position,
-}
-
 /// Flags of `dfm demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoFlags {
@@ -128,4 +122,11 @@ pub(crate) struct DemoFlags {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
+}
+
+impl FitFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

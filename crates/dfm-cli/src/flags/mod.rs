@@ -5,6 +5,7 @@ mod drift;
 mod explain;
 mod fit;
 mod init;
+mod layout;
 mod model;
 mod network;
 mod sweep;
@@ -19,7 +20,7 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use explain::{ExplainFlags, LISTED};
-pub(crate) use fit::{DemoFlags, FitFlags, TileStatisticsFlag, Validation};
+pub(crate) use fit::{DemoFlags, FitFlags, Validation};
 pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::{ComputeFlags, Format, ReportFormat};
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
 
 /// Which model, and how it is opened.
@@ -67,7 +67,7 @@ pub(crate) struct EvaluateFlags {
     pub(crate) dataset: PathBuf,
     /// How it lies on disk; recognised unless given
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Folder for metrics.json and predictions.jsonl, what `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -106,4 +106,11 @@ pub(crate) struct InfoFlags {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
+}
+
+impl EvaluateFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dfm_backbone::{Layer, NetworkPrecision, Resize};
-use dfm_core::MAX_BATCH;
+use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resize, USUAL_POOL};
 
-use crate::defaults::POOL;
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
 
@@ -38,7 +36,7 @@ pub(crate) struct BackboneFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many
-    #[arg(long, default_values_t = [POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
+    #[arg(long, default_values_t = [USUAL_POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dfm_backbone::Resize;
-use dfm_core::{Aggregation, Keep, MAX_BATCH, ScoreKind};
+use dfm::Resize;
+use dfm::{Aggregation, Keep, MAX_BATCH, ScoreKind};
 
 use crate::flags::{ComputeFlags, ReportFormat};
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 use crate::values::{
     Layers, Memory, Pools, Size, count, parse_keep, parse_layers, parse_memory, parse_pools, parse_score,
     parse_size,
@@ -20,7 +20,7 @@ pub(crate) struct SweepFlags {
     pub(crate) dataset: PathBuf,
     /// How it lies on disk; recognised unless given
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Networks, as resnet18,resnet50; what the weights say they are for unless given
     #[arg(long, value_delimiter = ',')]
     pub(crate) backbone: Vec<String>,
@@ -88,4 +88,11 @@ pub(crate) enum RankBy {
     PixelAuroc,
     /// Overlap of regions, up to 30 % of false positives
     Aupro,
+}
+
+impl SweepFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 use crate::values::count;
 
 /// Flags of `dfm synthesise`.
@@ -14,7 +14,7 @@ pub(crate) struct SynthesiseFlags {
     pub(crate) folder: PathBuf,
     /// How the data set lies on disk; recognised unless given
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Folder for the new data set, as MVTec AD has it; empty, or not there yet
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
@@ -31,4 +31,11 @@ pub(crate) struct SynthesiseFlags {
     /// Threads that read pictures and make defects
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) jobs: Option<usize>,
+}
+
+impl SynthesiseFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::{ComputeFlags, ModelFlags};
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 
 /// Flags of `dfm merge`.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(crate) struct UpdateFlags {
     pub(crate) folder: PathBuf,
     /// How the data set lies on disk; recognised unless given
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,
@@ -60,4 +60,11 @@ pub(crate) struct ForgetFlags {
     /// lists them
     #[arg(required = true, value_name = "PICTURE")]
     pub(crate) pictures: Vec<String>,
+}
+
+impl UpdateFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

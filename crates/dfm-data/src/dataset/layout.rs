@@ -135,6 +135,23 @@ impl Layout {
         }
     }
 
+    /// Describes the layout in a line.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Folder => "Pictures, or a folder for each class: good (or normal, ok) and defects",
+            Self::Mvtec => "MVTec AD: train/good, test/CLASS, ground_truth/DEFECT/NAME_mask.png",
+            Self::Loco => {
+                "MVTec LOCO: as MVTec AD, with validation/good and a folder of masks for each picture"
+            }
+            Self::Ad2 => "MVTec AD 2: train/good, test_public/good and bad with their ground_truth",
+            Self::Visa => "VisA: a folder of one object, ../split_csv/1cls.csv beside it",
+            Self::Btad => "BTAD: train/ok, test/ok and ko, ground_truth/ko",
+            Self::Mpdd => "MPDD: as MVTec AD",
+            Self::Kolektor => "KolektorSDD2: train and test with NAME.png and NAME_GT.png",
+            Self::Manifest => "A CSV or JSONL file with path, label, mask and split",
+        }
+    }
+
     /// What people call it.
     pub(super) fn words(self) -> &'static str {
         match self {

@@ -8,11 +8,12 @@ use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, Figure, ImageFigures, PicturePixels, PixelFigures,
     PrecisionRecallPoint, RocPoint,
 };
-use dfm_core::{Label, MapRegion};
-use dfm_data::GOOD;
+use dfm_core::{Dfm, Label, MapRegion};
+use dfm_data::{Dataset, GOOD};
 use serde::{Deserialize, Serialize};
 
 use super::evaluated::{Evaluated, EvaluatedPicture};
+use crate::error::Error;
 
 /// What `dfm evaluate --format json` prints, and `metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -167,6 +168,27 @@ pub struct PictureLine {
     /// Where the map reaches that.
     #[serde(skip_deserializing)]
     pub regions: Option<Vec<MapRegion>>,
+}
+
+impl Settings {
+    /// Describes the `model` that judged, of this name and on this device, and the data set.
+    pub(crate) fn new(model: &Dfm, [name, device]: &[String; 2], dataset: &Dataset) -> Result<Self, Error> {
+        let info = model.info();
+        Ok(Self {
+            program: concat!("dfm ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model: name.clone(),
+            model_digest: info.digest.clone(),
+            model_program: info.program.clone(),
+            params: serde_json::to_value(&info.record.params)?,
+            architecture: info.architecture.name.clone(),
+            input: serde_json::to_value(info.input)?,
+            weights_sha256: info.weights_sha256.clone(),
+            fitted_on: info.record.picture_count,
+            device: device.clone(),
+            dataset: dataset.root.display().to_string(),
+            layout: dataset.layout.name().to_owned(),
+        })
+    }
 }
 
 impl Evaluation {

@@ -43,14 +43,15 @@ pub struct Evaluator {
     judge: Judge,
     bootstrap: Option<BootstrapParams>,
     has_pictures: bool,
-    model_name: String,
+    /// Names of the model and the device, in the settings of the evaluation.
+    names: [String; 2],
 }
 
 impl Evaluator {
     /// Measures what `judge` says, with intervals of the usual number of draws.
     pub fn new(judge: Judge) -> Self {
         let bootstrap = Some(BootstrapParams::default());
-        Self { judge, bootstrap, has_pictures: false, model_name: String::new() }
+        Self { judge, bootstrap, has_pictures: false, names: Default::default() }
     }
 
     /// How intervals are made; none without.
@@ -66,10 +67,11 @@ impl Evaluator {
         Self { has_pictures, ..self }
     }
 
-    /// The name of the model in the settings of the evaluation, such as its path.
+    /// The names of the model, such as its path, and of the device, for the settings of the
+    /// evaluation.
     #[must_use]
-    pub fn with_model_name(self, model_name: impl Into<String>) -> Self {
-        Self { model_name: model_name.into(), ..self }
+    pub fn with_names(self, model: impl Into<String>, device: impl Into<String>) -> Self {
+        Self { names: [model.into(), device.into()], ..self }
     }
 
     /// Judges every picture of `dataset` and compares with the truth. The observer hears pictures
@@ -138,7 +140,7 @@ impl Evaluator {
         })??;
         let errors = dataset.problems.len() + reporter.count();
         let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
-        let settings = Settings::new(model, &self.model_name, dataset)?;
+        let settings = Settings::new(model, &self.names, dataset)?;
         let evaluation = Evaluation::new(&evaluated, settings);
         Ok(EvaluationRun { root: dataset.folder().to_owned(), evaluated, evaluation, gallery })
     }

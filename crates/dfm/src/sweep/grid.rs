@@ -29,6 +29,30 @@ impl Default for Common {
 }
 
 impl Common {
+    /// Sets the part of every picture that counts.
+    #[must_use]
+    pub fn with_region(self, region: Option<Region>) -> Self {
+        Self { region, ..self }
+    }
+
+    /// Sets how pictures are cut into tiles.
+    #[must_use]
+    pub fn with_tiling(self, tiling: Option<Tiling>) -> Self {
+        Self { tiling, ..self }
+    }
+
+    /// Sets how many pieces of pictures run through the network together.
+    #[must_use]
+    pub fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
+    }
+
+    /// Sets the most bytes of features, and again of a fit.
+    #[must_use]
+    pub fn with_memory(self, memory: u64) -> Self {
+        Self { memory, ..self }
+    }
+
     /// The parameters of a fit by `method`.
     pub(super) fn params(&self, method: Method) -> FitParams {
         let method = method
@@ -126,6 +150,36 @@ impl Default for Grid {
 }
 
 impl Grid {
+    /// Sets the layers of one model, several times.
+    #[must_use]
+    pub fn with_layers(self, layers: Vec<Vec<Layer>>) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// Sets the pools of one model, several times.
+    #[must_use]
+    pub fn with_pools(self, pools: Vec<Vec<usize>>) -> Self {
+        Self { pools, ..self }
+    }
+
+    /// Sets how many principal components are kept.
+    #[must_use]
+    pub fn with_keep(self, keep: Vec<Keep>) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Sets the scores.
+    #[must_use]
+    pub fn with_scores(self, scores: Vec<ScoreKind>) -> Self {
+        Self { scores, ..self }
+    }
+
+    /// Sets how FRE is made of its cells.
+    #[must_use]
+    pub fn with_aggregations(self, aggregations: Vec<Aggregation>) -> Self {
+        Self { aggregations, ..self }
+    }
+
     /// Every setting of the grid; those with the same taps stand together.
     pub fn settings(&self) -> Vec<Setting> {
         let mut all = Vec::new();

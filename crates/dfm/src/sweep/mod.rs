@@ -65,6 +65,16 @@ impl Sweeper {
         Self { workers, ..self }
     }
 
+    /// Checks, before anything is read, that settings can be fitted with what all have in common.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] with the parameter that is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.common.params(dfm_core::Method::published()).check()?;
+        Ok(())
+    }
+
     /// Runs the sweep on a data set that has pictures to learn from and, with their truth, pictures
     /// to judge. The observer hears pictures and masks that cannot be used.
     ///
@@ -78,7 +88,7 @@ impl Sweeper {
     }
 
     fn run_here(&self, dataset: &Dataset, reporter: &Reporter<'_>) -> Result<Vec<Trial>, Error> {
-        self.common.params(dfm_core::Method::published()).check()?;
+        self.check()?;
         if dataset.train.is_empty() {
             let expected = "good pictures to learn from".to_owned();
             return Err(Error::Setting { name: "data set", expected, got: "none".to_owned() }.at(&dataset.root));

@@ -1,16 +1,17 @@
 //! Weights over HTTP, trusted only once their hash has been checked.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dfm_backbone::{CatalogueEntry, hexadecimal};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
-use super::Cache;
-use crate::atomic;
+use crate::error::DownloadError;
+use crate::store::WeightStore;
 
-/// No known weights are half as large.
+/// The most bytes of weights: no known ones are half as large.
 const MAX_BYTES: u64 = 2 << 30;
 
 /// How to fetch.
@@ -29,93 +30,24 @@ impl Default for PullOptions<'_> {
     }
 }
 
-/// Why weights could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// The server could not be reached or did not answer with the file.
-    #[error("cannot fetch {url}: {reason}; check the connection, or give a mirror with --endpoint")]
-    Request {
-        /// What was asked for.
-        url: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The connection ended before the file did.
-    #[error("{url}: the connection ended after {got} bytes, expected {expected}; try again")]
-    CutShort {
-        /// What was asked for.
-        url: String,
-        /// Bytes announced.
-        expected: u64,
-        /// Bytes that came.
-        got: u64,
-    },
-    /// The server stopped sending.
-    #[error(
-        "{url}: the server sent nothing for {} s, after {got} bytes; try again, or give a mirror with --endpoint",
-        .patience.as_secs_f64()
-    )]
-    Stalled {
-        /// What was asked for.
-        url: String,
-        /// Bytes that came.
-        got: u64,
-        /// How long we waited.
-        patience: Duration,
-    },
-    /// The file is larger than any weights.
-    #[error(
-        "{url}: more than {limit} bytes: not the weights that were asked for; give another mirror with --endpoint"
-    )]
-    TooLarge {
-        /// What was asked for.
-        url: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// Not the file that was asked for.
-    #[error(
-        "{url}: expected a SHA-256 that begins with {expected}, found {got}: altered or damaged, not kept; try again, \
-         or give another mirror with --endpoint"
-    )]
-    Checksum {
-        /// What was asked for.
-        url: String,
-        /// The digits that are known.
-        expected: String,
-        /// The hash of what came.
-        got: String,
-    },
-    /// The cache could not be written.
-    #[error(
-        "cannot keep the weights at {path}: {source}; make room there, or choose a folder by DFM_CACHE_DIR"
-    )]
-    Cache {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-/// Fetches `entry`, checks it, and only then lets it into the `cache`. `progress` is
-/// told the bytes so far and, if the server says, of how many.
+/// Fetches `entry`, checks it, and only then lets it into the `store`. `progress` is told the bytes
+/// so far and, if the server says so, how many there will be.
 ///
 /// # Errors
 ///
-/// [`DownloadError`]; the cache is then as it was.
+/// [`DownloadError`]; the store is then as it was.
 pub fn pull(
     entry: &CatalogueEntry,
     options: PullOptions<'_>,
-    cache: &Cache,
+    store: &WeightStore,
     mut progress: impl FnMut(u64, Option<u64>),
 ) -> Result<PathBuf, DownloadError> {
     let PullOptions { endpoint, patience } = options;
     let endpoint = endpoint.unwrap_or(entry.endpoint);
     let url = format!("{}/{}", endpoint.trim_end_matches('/'), entry.file_name);
     let failed = |reason: String| DownloadError::Request { url: url.clone(), reason };
-    let path = cache.path(entry);
-    let not_kept = |source| DownloadError::Cache { path: path.clone(), source };
+    let path = store.path(entry);
+    let not_kept = |cause| DownloadError::Store { path: path.clone(), cause };
 
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(patience))
@@ -131,8 +63,8 @@ pub fn pull(
     }
     let mut body = response.into_body().into_reader().take(MAX_BYTES + 1);
 
-    let folder = cache.create().map_err(not_kept)?;
-    let mut file = atomic::temporary(folder).map_err(not_kept)?;
+    let folder = store.create().map_err(not_kept)?;
+    let mut file = temporary(folder).map_err(not_kept)?;
     let mut hasher = Sha256::new();
     let (mut buffer, mut got) = (vec![0; 1 << 16], 0_u64);
     loop {
@@ -158,8 +90,18 @@ pub fn pull(
     if !entry.checksum.matches(&got) {
         return Err(DownloadError::Checksum { url, expected: entry.checksum.digits().to_owned(), got });
     }
-    atomic::keep(file, &path).map_err(not_kept)?;
+    file.as_file().sync_all().map_err(not_kept)?;
+    file.persist(&path).map_err(|error| not_kept(error.error))?;
     Ok(path)
+}
+
+/// Makes a file in `folder` that is gone when it is dropped.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // As any file that a program creates: what the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".dfm-").tempfile_in(folder)
 }
 
 fn timed_out(error: &io::Error) -> bool {

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use dfm_core::metrics::Figure;
+use dfm::Evaluation;
+use dfm::metrics::Figure;
 
-use super::Evaluation;
 use crate::report::plain;
-use crate::report::table::{self, Align, Table, counted};
+use crate::report::table::{self, Align, Table};
 
 /// Writes the classes, then every figure with its interval.
 pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Result<()> {
@@ -54,7 +54,7 @@ pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Re
         }
         _ => {}
     }
-    for note in notes(evaluation) {
+    for note in evaluation.notes() {
         writeln!(out, "{note}")?;
     }
     Ok(())
@@ -124,32 +124,4 @@ fn interval(figure: Figure) -> String {
         (Some(low), Some(high)) => format!("{low:.4} to {high:.4}"),
         _ => String::new(),
     }
-}
-
-/// What is not there, and why.
-pub(crate) fn notes(evaluation: &Evaluation) -> Vec<String> {
-    let [good, bad] = evaluation.kinds();
-    if good + bad == 0 {
-        return vec!["no picture could be judged: there is no figure".to_owned()];
-    }
-    let mut notes = Vec::new();
-    let mut note = |applies: bool, text: String| notes.extend(applies.then_some(text));
-    let both = "figures that take both kinds have no meaning";
-    note(bad == 0, format!("no pictures with defects: {both}"));
-    note(good == 0, format!("no good pictures: {both}"));
-    let (missing, unusable) = (evaluation.without_mask, evaluation.unusable_masks);
-    let left_out = "not in figures over pixels";
-    note(
-        missing > 0,
-        format!("{} with a defect but without a mask: {left_out}", counted(missing, "picture")),
-    );
-    note(
-        unusable > 0,
-        format!("{} with a mask that cannot be used: {left_out}", counted(unusable, "picture")),
-    );
-    note(
-        good > 0 && evaluation.pixel.auroc.is_some() && evaluation.pixel.aupimo.is_none(),
-        "too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned(),
-    );
-    notes
 }
