@@ -12,7 +12,7 @@ use dfm_backbone::{
     Resize, Tap, catalogue, import_weights,
 };
 use dfm_core::device;
-use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision, Tiling};
+use dfm_core::{Dfm, FitParams, JudgeOptions, LoadOptions, ModelInfo, NetworkPrecision, Threshold, Tiling};
 use tracing::info;
 
 use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
@@ -83,8 +83,9 @@ pub(crate) fn tiling(tile: Option<u32>, stride: Option<u32>) -> Option<Tiling> {
 
 /// Where features are taken, in the order of the layers: those of the flags, or else `usual`
 /// ones.
-pub(crate) fn taps(flags: &BackboneFlags, usual: &[Layer]) -> anyhow::Result<Vec<Tap>> {
-    pooled(if flags.layer.is_empty() { usual } else { &flags.layer }, &flags.pool)
+pub(crate) fn taps(flags: &BackboneFlags, usual: &[Tap]) -> anyhow::Result<Vec<Tap>> {
+    let usual: Vec<Layer> = usual.iter().map(|tap| tap.layer).collect();
+    pooled(if flags.layer.is_empty() { &usual } else { &flags.layer }, &flags.pool)
 }
 
 /// Each of `layers` behind its pool or behind that of all, in the order of the layers.
@@ -102,11 +103,11 @@ pub(crate) fn pooled(layers: &[Layer], pools: &[usize]) -> anyhow::Result<Vec<Ta
 /// not say how.
 pub(crate) fn extractor(
     flags: &BackboneFlags,
-    params: &DfmParams,
+    params: &FitParams,
     usual: Option<Resize>,
     device: &dfm_core::Compute,
 ) -> anyhow::Result<FeatureExtractor> {
-    let weights = network(flags, usual, Tap::deepest(&params.taps)?.layer)?;
+    let weights = network(flags, usual, Tap::deepest(&params.method.taps)?.layer)?;
     let extractor = params.clone().check()?.extractor(weights, device)?;
     let header = extractor.weights().header();
     let (input, deepest) = (header.input, Tap::deepest(extractor.taps())?);
@@ -223,25 +224,37 @@ pub(crate) fn model(flags: &ModelFlags, purpose: Purpose) -> anyhow::Result<Dfm>
     open_model(&flags.path, flags.weights.as_deref(), device(&flags.compute)?, purpose)
 }
 
+/// A model and what is asked of it.
+pub(crate) struct Judge {
+    pub(crate) model: Dfm,
+    pub(crate) options: JudgeOptions,
+    /// The raw score from which on a picture is anomalous.
+    pub(crate) threshold: Option<f64>,
+}
+
 /// [`model`], judging by what the flags say; that it gives no verdicts is said.
-pub(crate) fn judge(flags: &JudgeFlags, purpose: Purpose, messages: &Messages) -> anyhow::Result<Dfm> {
-    let mut model = model(&flags.model, purpose)?;
-    if let Some(threshold) = flags.threshold {
-        model.set_threshold(threshold)?;
+pub(crate) fn judge(flags: &JudgeFlags, purpose: Purpose, messages: &Messages) -> anyhow::Result<Judge> {
+    let model = model(&flags.model, purpose)?;
+    let stated = flags.false_alarm.map(Threshold::FalseAlarm);
+    let mut options =
+        JudgeOptions::default().with_threshold(stated.or(flags.threshold.map(Threshold::Score)));
+    let judging = model.judging(&options);
+    let threshold = match flags.false_alarm {
+        Some(_) => judging.context("--false-alarm")?,
+        None => judging?,
     }
-    if let Some(false_alarm) = flags.false_alarm {
-        model.set_false_alarm(false_alarm).context("--false-alarm")?;
-    }
+    .threshold();
     if let Some(roi) = &flags.roi {
-        model.set_region(Some(input::region(roi)?)).with_context(|| format!("--roi {roi}"))?;
+        options = options.with_region(input::region(roi)?);
+        model.judging(&options).with_context(|| format!("--roi {roi}"))?;
     }
-    if model.calibration().is_none() {
+    if threshold.is_none() {
         messages.note(format_args!(
             "{}: has no threshold, so there are scores but no verdicts: give --threshold, or fit without --val none",
             flags.model.path.display()
         ));
     }
-    Ok(model)
+    Ok(Judge { model, options, threshold })
 }
 
 /// What the model at `path` says of itself.
@@ -269,7 +282,7 @@ pub(crate) fn open_model(
             // weights are given as a file or by name.
             let options = ImportOptions {
                 architecture: Some(info.architecture),
-                deepest: Tap::deepest(&info.record.params.taps)?.layer,
+                deepest: Tap::deepest(&info.record.params.method.taps)?.layer,
                 input: Some(info.input),
                 license: Some(info.license),
                 source: Some(info.source),

@@ -11,7 +11,6 @@ mod atomic;
 mod checkpoint;
 mod commands;
 mod config;
-mod defaults;
 mod evaluation;
 mod flags;
 mod input;

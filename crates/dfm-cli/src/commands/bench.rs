@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::bail;
 use dfm_backbone::CounterGenerator;
 use dfm_core::{
-    Architecture, Compute, DfmParams, FeatureExtractor, NetworkPrecision, PictureSize, Placement,
-    PreparedPicture, device,
+    Architecture, Compute, FeatureExtractor, FitParams, Method, NetworkPrecision, PictureSize, Placement,
+    PreparedPicture, Run, device,
 };
 
 use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
@@ -74,7 +74,8 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
 }
 
 fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
-    let params = DfmParams { taps: vec![flags.layer.pooled(1)], batch: flags.batch, ..DfmParams::default() };
+    let method = Method::published().with_taps([flags.layer.pooled(1)]);
+    let params = FitParams::from(method).with_run(Run::default().with_batch(flags.batch));
     let backbone = BackboneFlags {
         backbone: Some(flags.arch.clone()),
         weights: Some(flags.weights.clone()),
@@ -98,7 +99,7 @@ fn picture(seed: u64, height: usize, width: usize) -> PreparedPicture {
         pixels: (0..3 * (height * width) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: width as u32, height: height as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     }
 }
 

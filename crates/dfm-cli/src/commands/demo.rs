@@ -5,13 +5,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use dfm_core::metrics::BootstrapParams;
-use dfm_core::{DfmParams, ScoreKind};
+use dfm_core::{FitParams, JudgeOptions, Method, USUAL_POOL};
 
 use super::evaluate::{below, evaluate, settings};
 use super::fit::save;
 use super::learn::Learning;
 use super::predict::{Lines, Maps};
-use crate::defaults::{Defaults, POOL};
 use crate::evaluation::{Evaluation, print};
 use crate::flags::{BackboneFlags, DemoFlags, Format};
 use crate::input::{Dataset, Layout};
@@ -31,34 +30,33 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let data = output.join("pictures");
     unpack(&data).with_context(|| format!("cannot unpack the bundled pictures to {}", data.display()))?;
 
-    let usual = Defaults::of(ScoreKind::Fre, None);
-    let backbone = backbone(&usual);
-    let params = DfmParams {
-        taps: args::taps(&backbone, usual.layers)?,
-        aggregation: usual.aggregation,
-        ..DfmParams::default()
-    };
+    let method = Method::default();
+    let backbone = backbone(&method);
+    let params = FitParams::from(method.clone());
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute);
-    let extractor = args::extractor(&backbone, &params, usual.resize, &device)?;
+    let extractor = args::extractor(&backbone, &params, method.usual_resize(), &device)?;
     let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
     let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };
     let model = learning.fit(&params, extractor, None)?.model;
+    let threshold = model.calibration().map(|calibration| calibration.threshold());
+    let judge = args::Judge { model, options: JudgeOptions::default(), threshold };
+    let model = &judge.model;
     let path = output.join("demo.dfm");
-    save(&model, &path, false)?;
+    save(model, &path, false)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let scale = MapScale::of(&model);
+    let scale = MapScale::of(model);
     let maps = Maps::new(&output.join("maps"), &paths, scale)?;
     let mut gallery = Gallery::new()?;
     let mut lines = Lines::new(Format::Table)?;
     let bootstrap = Some(BootstrapParams::default());
-    let evaluated = evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| {
+    let evaluated = evaluate(&judge, &scale, &dataset, jobs, bootstrap, messages, |judged| {
         maps.write(&paths, judged, messages);
         gallery.push(&dataset, judged, &scale, messages)?;
         judged.iter().try_for_each(|one| {
             let shown = below(&data, &paths[one.index]).display().to_string();
-            lines.push(PredictionLine::new(shown, one, &model))
+            lines.push(PredictionLine::new(shown, one, model, threshold))
         })
     })?;
     let mut out = output::stdout();
@@ -83,12 +81,12 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 }
 
 /// What `dfm fit` takes unless told otherwise.
-fn backbone(usual: &Defaults) -> BackboneFlags {
+fn backbone(usual: &Method) -> BackboneFlags {
     BackboneFlags {
         backbone: None,
         weights: None,
-        layer: usual.layers.to_vec(),
-        pool: vec![POOL],
+        layer: usual.taps.iter().map(|tap| tap.layer).collect(),
+        pool: vec![USUAL_POOL],
         size: None,
         resize: None,
         seed: 0,

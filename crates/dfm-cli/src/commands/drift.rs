@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use dfm_core::{Dfm, DriftParams, DriftReport, ValidDriftParams};
 use serde::Deserialize;
 
-use super::judge::in_batches;
+use super::judge::{in_batches, pieces};
 use crate::flags::{DriftFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::table::{Align, Table};
@@ -76,14 +76,10 @@ fn watch(
 ) -> anyhow::Result<DriftReport> {
     let paths = input::folder(folder, messages)?;
     let mut watch = model.watch(params);
-    in_batches(model, &paths, jobs, messages, |places, pictures| {
-        if watch.push(pictures).is_err() {
-            // One by one, so that a single picture does not take the others with it.
-            for (place, picture) in places.iter().zip(pictures) {
-                if let Err(error) = watch.push(std::slice::from_ref(picture)) {
-                    messages.error(&paths[place.index], error);
-                }
-            }
+    let (batch, preparer) = (watch.batch(), watch.preparer());
+    in_batches(pieces(&paths, preparer, jobs, batch), "judging", &paths, batch, messages, |pieces| {
+        for (index, error) in watch.push(&pieces) {
+            messages.error(&paths[index], error);
         }
         Ok(())
     })?;

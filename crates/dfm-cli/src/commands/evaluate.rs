@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dfm_core::metrics::BootstrapParams;
-use dfm_core::{Dfm, PredictOptions};
 
-use super::judge::{Judged, judge};
+use super::judge::Judged;
 use crate::config::Record;
 use crate::evaluation::{self, Evaluated, Evaluation, Settings, Tally};
 use crate::flags::{EvaluateFlags, ReportFormat};
@@ -32,10 +31,10 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     }
     let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
     let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
-    let model = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
-    let scale = MapScale::of(&model);
+    let judge = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
+    let scale = MapScale::of(&judge.model);
     let evaluated =
-        evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
+        evaluate(&judge, &scale, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
             Some(gallery) => gallery.push(&dataset, judged, &scale, messages),
             None => Ok(()),
         })?;
@@ -74,7 +73,7 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
 /// verdicts of every batch on their way. Errors reported before count as the data
 /// set's.
 pub(super) fn evaluate(
-    model: &Dfm,
+    judge: &args::Judge,
     scale: &MapScale,
     dataset: &Dataset,
     jobs: usize,
@@ -84,12 +83,13 @@ pub(super) fn evaluate(
 ) -> anyhow::Result<Evaluated> {
     let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let mut tally = Tally::new(dataset, *scale);
-    judge(model, &paths, jobs, PredictOptions { map: true }, messages, |judged| {
+    let options = judge.options.clone().with_map(true);
+    super::judge::judge(&judge.model, &paths, jobs, &options, messages, |judged| {
         each(&judged)?;
         tally.push(&judged, messages);
         Ok(())
     })?;
-    tally.finish(model, bootstrap, messages.error_count())
+    tally.finish(judge.threshold, bootstrap, messages.error_count())
 }
 
 /// What is recorded of a run, so that it can be done again.

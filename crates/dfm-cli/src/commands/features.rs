@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use dfm_core::{Dfm, DfmParams, FeatureExtractor, Layer, PreparedPicture, Tap};
+use dfm_core::{Dfm, FeatureExtractor, FitParams, Method, PreparedPicture, Run, Tap};
 use safetensors::tensor::{Dtype, View};
 use serde::Serialize;
 
@@ -20,8 +20,9 @@ use crate::{Outcome, args, atomic, input, output};
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let device = args::device(&flags.compute)?;
     let jobs = args::jobs(&flags.compute);
-    let taps = args::taps(&flags.backbone, &[Layer::Layer3])?;
-    let params = DfmParams { taps, batch: flags.batch, ..DfmParams::default() };
+    let method = Method::published();
+    let taps = args::taps(&flags.backbone, &method.taps)?;
+    let params = FitParams::from(method.with_taps(taps)).with_run(Run::default().with_batch(flags.batch));
     params.clone().check()?;
     atomic::check(&flags.output)?;
     let paths = input::expand(&flags.paths, messages);
@@ -67,7 +68,7 @@ fn extract(
 ) -> anyhow::Result<Rows> {
     let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
     let mut rows = Rows { values: Vec::new(), paths: Vec::new() };
-    let mut loaded = input::load(paths, &extractor.preprocessor(), jobs, batch)
+    let mut loaded = input::load(paths, &extractor.preprocessor().with_content_hash(false), jobs, batch)
         .map(|loaded| (loaded.index, loaded.last, readable(&paths[loaded.index], loaded.picture, messages)));
     loop {
         let (mut indices, mut pictures): (Vec<(usize, bool)>, Vec<PreparedPicture>) =

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use dfm_backbone::InstructionSet;
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, PictureSize, SaveOptions,
-    StreamingParams, TapRecord, TileStatistics,
+    CalibrationKind, CalibrationParams, Dfm, FitParams, Keeping, Method, NetworkPrecision, PictureSize, Run,
+    SaveOptions, StreamingParams, TapRecord, TileStatistics,
 };
 
 use super::info;
 use super::learn::{Fitted, Learning};
 use super::validate::validate;
 use crate::checkpoint::Checkpoint;
-use crate::defaults::Defaults;
 use crate::flags::{FitFlags, TileStatisticsFlag, Validation};
 use crate::messages::Messages;
 use crate::report::table;
@@ -26,30 +25,30 @@ use crate::{Outcome, args, atomic, input, output};
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let usual = Defaults::of(flags.score, flags.compat);
+    let usual = Method::usual_for(flags.score, flags.compat);
     let by_position = flags.tile_statistics == Some(TileStatisticsFlag::Position);
-    let mut params = DfmParams {
-        calibration: calibration(flags)?,
-        taps: args::taps(&flags.backbone, usual.layers)?,
-        keep: flags.pca,
-        score: flags.score,
-        precision: flags.precision,
-        aggregation: flags.aggregate.unwrap_or(usual.aggregation),
-        region: flags.roi.as_deref().map(input::region).transpose()?,
-        tiling: args::tiling(flags.tile, flags.stride),
+    let resize = usual.usual_resize();
+    let (taps, aggregation) = (args::taps(&flags.backbone, &usual.taps)?, usual.aggregation);
+    let method = usual
+        .with_calibration(calibration(flags)?)
+        .with_taps(taps)
+        .with_keep(flags.pca)
+        .with_precision(flags.precision)
+        .with_aggregation(flags.aggregate.unwrap_or(aggregation))
+        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_tiling(args::tiling(flags.tile, flags.stride))
         // Of pictures no larger than a tile, until it is known how large they are.
-        tile_statistics: match flags.tile.filter(|_| by_position) {
+        .with_tile_statistics(match flags.tile.filter(|_| by_position) {
             Some(side) => TileStatistics::Position(PictureSize { width: side, height: side }),
             None => TileStatistics::Shared,
-        },
-        compat: flags.compat,
-        batch: flags.batch,
-        keep_fit_statistic: !flags.no_update,
-        memory: StreamingParams {
-            max_bytes: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
-            exact: flags.exact,
-        },
+        });
+    let memory = StreamingParams {
+        max_bytes: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
+        exact: flags.exact,
     };
+    let mut params = FitParams::from(method)
+        .with_run(Run::default().with_batch(flags.batch).with_memory(memory))
+        .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
     params.clone().check()?;
     args::check_precision(flags.precision, &flags.compute)?;
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
@@ -63,10 +62,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let pictures =
         input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
     if by_position && let Some(size) = first_size(&pictures) {
-        params.tile_statistics = TileStatistics::Position(size);
+        params.method.tile_statistics = TileStatistics::Position(size);
         params.clone().check()?;
     }
-    let extractor = args::extractor(&flags.backbone, &params, usual.resize, &device)?;
+    let extractor = args::extractor(&flags.backbone, &params, resize, &device)?;
 
     let fit = || {
         let learning = Learning { folder, paths: &pictures, jobs, messages };
@@ -77,10 +76,10 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
             let seed = flags.backbone.seed;
             let learnt = learnt.into_iter().map(|(hash, index)| (hash, pictures[index].clone()));
             let held_out = HeldOut::of(seed, learnt).with_context(named)?;
-            validate(&mut model, held_out, seed, jobs, messages).with_context(named)?;
+            model = validate(model, held_out, seed, jobs, messages).with_context(named)?;
         }
         if let Some(threshold) = flags.threshold {
-            model.set_threshold(threshold)?;
+            model = model.with_threshold(threshold)?;
         }
         save(&model, &flags.output, flags.slim)
     };
@@ -95,10 +94,6 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
 ///
 /// If flags contradict each other.
 fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
-    let CalibrationParams { kind: usual, .. } = CalibrationParams::default();
-    // Tiles that share statistics are held out with their pictures.
-    let shared = flags.tile_statistics != Some(TileStatisticsFlag::Position);
-    let usual = if flags.tile.is_some() && shared { CalibrationKind::Split } else { usual };
     let (kind, threshold) = match (flags.val, flags.calibrate) {
         (Validation::None, None) if flags.false_alarm.is_none() => return Ok(None),
         (Validation::None, _) => bail!(
@@ -107,17 +102,17 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
         ),
         // With a threshold given, there is none to look for in held-out pictures.
         (Validation::Train, _) if flags.threshold.is_some() => return Ok(None),
-        (Validation::Train, kind) => (kind.unwrap_or(usual), None),
+        (Validation::Train, kind) => (kind, None),
         (Validation::Synthetic, None | Some(CalibrationKind::Split)) => {
-            (CalibrationKind::Split, flags.threshold)
+            (Some(CalibrationKind::Split), flags.threshold)
         }
         (Validation::Synthetic, Some(kind)) => bail!(
             "--val synthetic: expected --calibrate split, since defects are made on pictures that are not fitted on, \
              got {kind}"
         ),
     };
-    let false_alarm = flags.false_alarm;
-    Ok(Some(CalibrationParams { kind, false_alarm, threshold, ..CalibrationParams::default() }))
+    let asked = CalibrationParams::default().with_kind(kind).with_threshold(threshold);
+    Ok(Some(asked.with_false_alarm(flags.false_alarm)))
 }
 
 /// The size of the first picture that can be read.
@@ -132,16 +127,17 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
-    let (taps, ratios) = (record.params.taps.len(), model.explained_ratios());
+    let method = &record.params.method;
+    let (taps, ratios) = (method.taps.len(), model.explained_ratios());
     let places = record.taps.len() / taps;
-    let learnt = match (record.params.tiling, record.params.tile_statistics) {
+    let learnt = match (method.tiling, method.tile_statistics) {
         (Some(_), TileStatistics::Shared) => format!("{} tiles", record.picture_count),
         (Some(_), TileStatistics::Position(_)) => {
             format!("{} pictures at {places} places", record.picture_count)
         }
         (None, _) => format!("{} pictures", record.picture_count),
     };
-    for (number, tap) in record.params.taps.iter().enumerate() {
+    for (number, tap) in method.taps.iter().enumerate() {
         let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
         let found = || record.taps.iter().skip(number).step_by(taps);
         let explained = ratios.iter().skip(number).step_by(taps).map(|ratio| 100.0 * ratio);
@@ -166,11 +162,12 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
         writeln!(out, "  {}", info::validation(validation))?;
     }
     let decides = record.validation.as_ref().is_some_and(|validation| validation.decides);
-    match (model.calibration(), record.params.calibration) {
+    let asked = method.calibration_kind().zip(method.calibration);
+    match (model.calibration(), asked) {
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
         (Some(found), asked) => {
             let threshold = table::score(found.threshold());
-            match asked.map(|asked| (asked.kind, asked.false_alarm, asked.threshold)) {
+            match asked.map(|(kind, asked)| (kind, asked.false_alarm, asked.threshold)) {
                 Some(_) if decides => {
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }

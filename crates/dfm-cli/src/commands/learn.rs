@@ -1,11 +1,12 @@
 //! Pictures into a fit, ahead of the network and told of one by one.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, DfmError, DfmParams, FeatureExtractor, FitPicture, Learnt, Placement, Preprocessor};
+use dfm_core::{Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Piece, Placement, Preparer};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
@@ -28,8 +29,8 @@ pub(super) struct Learning<'l> {
     pub(super) messages: &'l Messages,
 }
 
-/// What is told of every picture: its place, and what became of it.
-pub(super) type Each<'a> = &'a mut dyn FnMut(usize, Learnt<'_>) -> Result<(), DfmError>;
+/// What is told of what becomes of every picture.
+pub(super) type Each<'a> = &'a mut dyn FnMut(Learnt<'_>) -> Result<(), DfmError>;
 
 /// A model, and the pictures that it has learnt just now.
 pub(super) struct Fitted {
@@ -44,46 +45,48 @@ impl Learning<'_> {
     /// `checkpoint`, and what that holds need not be learnt again.
     pub(super) fn fit(
         self,
-        params: &DfmParams,
+        params: &FitParams,
         extractor: FeatureExtractor,
         checkpoint: Option<&Arc<Checkpoint>>,
     ) -> anyhow::Result<Fitted> {
-        let preprocessor = extractor.preprocessor();
-        let batch = params.batch.min(extractor.largest_batch());
+        let preparer = Preparer::for_fit(&extractor);
+        let batch = params.run.batch.min(extractor.largest_batch());
         let params = params.clone().check()?;
-        self.learn(&preprocessor, batch, checkpoint, |mut pictures, each| {
-            let (extractor, first) = params.in_precision(extractor, &mut pictures)?;
+        self.learn(preparer, batch, checkpoint, |mut pieces, each| {
+            let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
                 checkpoint.open(&extractor, batch, self.messages)?;
             }
-            let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);
-            Ok(params.fit_each(extractor, pictures, each)?)
+            Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
         })
     }
 
     /// Lets `learn` make a model of the pictures; those that it cannot use are reported.
     pub(super) fn learn(
         self,
-        preprocessor: &Preprocessor,
+        preparer: Preparer,
         batch: usize,
         checkpoint: Option<&Arc<Checkpoint>>,
-        learn: impl FnOnce(&mut dyn Iterator<Item = FitPicture>, Each<'_>) -> anyhow::Result<Dfm>,
+        learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>) -> anyhow::Result<Dfm>,
     ) -> anyhow::Result<Fitted> {
         let Self { folder, paths, jobs, messages } = self;
         let begun = Instant::now();
         let progress = RefCell::new(Progress::new("learning", paths.len(), messages.is_quiet()));
-        // The pictures, or tiles, that the fit was given: places in `paths`, whether they are the
-        // last there, and keys of the checkpoint.
-        let given = RefCell::new(Vec::with_capacity(paths.len()));
-        let ready = ahead(paths, preprocessor, jobs, batch, checkpoint);
-        let ready = ready.filter_map(|input::Loaded { index, last, picture }| {
+        // Pictures of which a piece was given, and keys of the checkpoint by piece.
+        let (given, keys) = (RefCell::new(None), RefCell::new(HashMap::new()));
+        let ready = ahead(paths, preparer, jobs, batch, checkpoint);
+        let ready = ready.filter_map(|input::Loaded { index, picture, .. }| {
             match readable(&paths[index], picture, messages) {
-                Some((key, picture)) => {
-                    given.borrow_mut().push((index, last, key));
-                    Some(picture)
+                Some((key, piece)) => {
+                    given.replace(Some(index));
+                    keys.borrow_mut().extend(key.map(|key| (piece.id(), key)));
+                    Some(piece)
                 }
                 None => {
-                    progress.borrow_mut().step();
+                    // What is told of a picture in the end counts it, if it began.
+                    if *given.borrow() != Some(index) {
+                        progress.borrow_mut().step();
+                    }
                     None
                 }
             }
@@ -94,34 +97,32 @@ impl Learning<'_> {
             None
         });
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(paths.len());
-        let mut each = |place: usize, learnt: Learnt<'_>| {
-            let (index, last, key) = given.borrow()[place];
-            if last {
-                progress.borrow_mut().step();
+        let mut each = |learnt: Learnt<'_>| {
+            match learnt {
+                Learnt::Picture(index, content_hash) => learnt_now.push((content_hash, index)),
+                Learnt::NotFinite(piece, _) => {
+                    let what = "its features are not finite: the weights or the picture are unusable";
+                    messages.error(&paths[piece.number], what);
+                }
+                _ => {}
             }
-            if let Learnt::Features(row) = learnt
-                && learnt_now.last().is_none_or(|(_, before)| *before != index)
-            {
-                learnt_now.push((row.content_hash, index));
-            }
-            if let Learnt::NotFinite(_) = learnt {
-                let what = "its features are not finite: the weights or the picture are unusable";
-                messages.error(&paths[index], what);
-            }
-            if let (Learnt::Features(row) | Learnt::NotFinite(row), Some(key), Some(checkpoint)) =
-                (learnt, key, checkpoint)
-            {
-                checkpoint.keep(&key, row, messages);
+            match learnt {
+                Learnt::Features(piece, row) | Learnt::NotFinite(piece, row) => {
+                    if let Some((key, checkpoint)) = keys.borrow_mut().remove(&piece).zip(checkpoint) {
+                        checkpoint.keep(&key, row, messages);
+                    }
+                }
+                _ => progress.borrow_mut().step(),
             }
             Ok(())
         };
-        let mut model = learn(&mut ready.chain(end), &mut each)?;
-        model.name_pictures(
+        let model = learn(&mut ready.chain(end), &mut each)?;
+        let model = model.with_names(
             learnt_now.iter().map(|(hash, index)| (*hash, input::name_below(folder, &paths[*index]))),
         );
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
-            given.borrow().len(),
+            learnt_now.len(),
             paths.len(),
             begun.elapsed(),
             model.record().picture_count,
@@ -132,50 +133,48 @@ impl Learning<'_> {
     }
 }
 
-/// With a checkpoint, the key of what it may hold; and the picture, or what is known of it.
-type Ready = (Option<[u8; 32]>, FitPicture);
+/// With a checkpoint, the key of what it may hold; and the piece, or what is known of it.
+type Ready = (Option<[u8; 32]>, Piece);
 
-/// The pictures of `paths`, or their tiles, decoded and prepared ahead of the reader unless
+/// The pieces of the pictures at `paths`, decoded and prepared ahead of the reader unless
 /// the checkpoint has their features. Begins when it is first asked, so that the checkpoint
 /// can be opened.
 fn ahead(
     paths: &[PathBuf],
-    preprocessor: &Preprocessor,
+    preparer: Preparer,
     jobs: usize,
     batch: usize,
     checkpoint: Option<&Arc<Checkpoint>>,
 ) -> impl Iterator<Item = input::Loaded<Ready>> {
-    let (preprocessor, checkpoint) = (preprocessor.clone(), checkpoint.cloned());
-    let ready = move |path: &Path, give: input::Give<'_, Ready>| -> anyhow::Result<()> {
+    let checkpoint = checkpoint.cloned();
+    let ready = move |index: usize, path: &Path, give: input::Give<'_, Ready>| -> anyhow::Result<()> {
         let bytes = input::read_file(path)?;
         let file: Option<[u8; 32]> = checkpoint.as_ref().map(|_| Sha256::digest(&bytes).into());
         let known = |key: &Option<[u8; 32]>| checkpoint.as_ref()?.row(key.as_ref()?);
-        if preprocessor.tiling().is_none()
+        if !preparer.makes_tiles()
             && let Some(row) = known(&file)
         {
-            give((file, FitPicture::Computed(row, Placement::WHOLE)), true);
+            give((file, Piece::computed(index, true, row, Placement::WHOLE, None)), true);
             return Ok(());
         }
         let picture = input::decode_bytes(&bytes)?;
-        let mut tiles = preprocessor.prepare_tiles(&picture)?;
-        let mut place: u64 = 0;
-        while let Some(tile) = tiles.next() {
-            let key = match preprocessor.tiling() {
-                Some(_) => file.map(|file| {
-                    Sha256::new().chain_update(file).chain_update(place.to_le_bytes()).finalize().into()
-                }),
-                None => file,
-            };
+        for piece in preparer.pieces(index, &picture)? {
             // What is prepared in vain is little beside the network.
-            let tile = tile?;
-            let tile = match known(&key) {
-                Some(row) => FitPicture::Computed(row, tile.placement),
-                None => FitPicture::Prepared(tile),
+            let piece = piece?;
+            let (tile, is_last) = (piece.id().tile as u64, piece.id().is_last);
+            let key = match preparer.makes_tiles() {
+                true => file.map(|file| {
+                    Sha256::new().chain_update(file).chain_update(tile.to_le_bytes()).finalize().into()
+                }),
+                false => file,
             };
-            if !give((key, tile), tiles.len() == 0) {
+            let piece = match known(&key) {
+                Some(row) => piece.with_features(row),
+                None => piece,
+            };
+            if !give((key, piece), is_last) {
                 break;
             }
-            place += 1;
         }
         Ok(())
     };

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use dfm_core::{Label, PredictOptions, ScoreKind};
+use dfm_core::{Label, ScoreKind};
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
 
-use super::explain::explain;
+use super::explain;
 use super::judge::{Judged, judge};
 use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
 use crate::messages::Messages;
@@ -28,8 +28,8 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     }
     // What is nearest is known from the pictures of the fit.
     let purpose = if flags.explain { args::Purpose::Anything } else { args::Purpose::Judging };
-    let model = args::judge(&flags.judge, purpose, messages)?;
-    if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
+    let args::Judge { model, options, threshold } = args::judge(&flags.judge, purpose, messages)?;
+    if flags.maps.is_some() && model.record().params.method.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
     let paths = input::expand(&flags.paths, messages);
@@ -41,26 +41,31 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let mut lines = Lines::new(flags.format)?;
     let (mut anomalous, mut explained) = (0, Vec::new());
     let for_programs = flags.format != Format::Table;
-    let options = PredictOptions { map: maps.is_some() || for_programs };
-    judge(&model, &paths, jobs, options, messages, |judged| {
+    let options = options.with_map(maps.is_some() || for_programs).with_explain(flags.explain);
+    judge(&model, &paths, jobs, &options, messages, |judged| {
         if let Some(maps) = &maps {
             maps.write(&paths, &judged, messages);
         }
         anomalous += judged.iter().filter(|one| one.prediction.label == Some(Label::Anomalous)).count();
-        if flags.explain {
-            explained.extend(judged.iter().map(|one| paths[one.index].clone()));
-        }
         let line = |one: &Judged| {
-            let line = PredictionLine::new(paths[one.index].display().to_string(), one, &model);
+            let line = PredictionLine::new(paths[one.index].display().to_string(), one, &model, threshold);
             if for_programs { line.with_regions(one, &scale) } else { line }
         };
-        let judged: Vec<_> = judged.par_iter().map(line).collect();
-        judged.into_iter().try_for_each(|line| lines.push(line))
+        let found: Vec<_> = judged.par_iter().map(line).collect();
+        if flags.explain {
+            explained.extend(judged.into_iter().map(|Judged { prediction, index, size }| {
+                // The map was written.
+                let mut prediction = prediction;
+                prediction.grid = None;
+                Judged { index, size, prediction }
+            }));
+        }
+        found.into_iter().try_for_each(|line| lines.push(line))
     })?;
     lines.finish()?;
     if flags.explain {
         writeln!(output::stdout())?;
-        explain(&model, &explained, jobs, ReportFormat::Table, LISTED, messages)?;
+        explain::write(&explained, &paths, threshold, ReportFormat::Table, LISTED)?;
     }
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
@@ -161,7 +166,7 @@ impl Maps {
     }
 
     fn write_one(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
-        let Some(grid) = &judged.prediction.map else { return Ok(()) };
+        let Some(grid) = &judged.prediction.grid else { return Ok(()) };
         let heatmap = Heatmap::new(grid, judged.size, &self.scale);
         let relative = path.strip_prefix(&self.common).unwrap_or(path);
         let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));

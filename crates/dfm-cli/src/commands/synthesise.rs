@@ -71,7 +71,7 @@ pub(crate) fn run(flags: &SynthesiseFlags, messages: &Messages) -> anyhow::Resul
 /// The content hash of every picture that can be read, and its place.
 fn hashes(paths: &[PathBuf], jobs: usize, messages: &Messages) -> Vec<([u8; 32], usize)> {
     let mut progress = Progress::new("reading", paths.len(), messages.is_quiet());
-    let loaded = input::ahead(paths, jobs, 1, |path, give| {
+    let loaded = input::ahead(paths, jobs, 1, |_, path, give| {
         give(content_hash(&input::decode_file(path)?), true);
         Ok(())
     });
@@ -95,7 +95,7 @@ fn write_defective(
     let paths = held_out.paths();
     let mut progress = Progress::new("making defects", paths.len(), messages.is_quiet());
     let (preprocessor, held_out, copies) = (preprocessor.clone(), Arc::clone(held_out), flags.per_picture);
-    let loaded = input::ahead(&paths, jobs, 1, move |path, give| {
+    let loaded = input::ahead(&paths, jobs, 1, move |_, path, give| {
         let good = input::decode_file(path)?;
         let size = PictureSize { width: good.width(), height: good.height() };
         // Says what is wrong with a region beyond the picture.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use dfm_core::{Dfm, DfmError, ModelUnion, ValidationRecord};
+use dfm_core::{Dfm, DfmError, ModelUnion, Preparer, ValidationRecord};
 
 use super::fit::save;
 use super::learn::Learning;
@@ -40,10 +40,10 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
     revise(&flags.revision, messages, |model| {
         let pictures =
             input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
-        let (preprocessor, batch) = (model.preprocessor(), model.batch());
+        let (preparer, batch) = (Preparer::for_fit(model.extractor()), model.batch());
         let learning = Learning { folder, paths: &pictures, jobs, messages };
         let fitted = learning
-            .learn(&preprocessor, batch, None, |pictures, each| Ok(model.update_each(pictures, each)?))
+            .learn(preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))
             .with_context(|| folder.display().to_string())?;
         Ok(fitted.model)
     })?;
@@ -119,7 +119,7 @@ fn content_hash_of(model: &Dfm, picture: &str) -> anyhow::Result<[u8; 32]> {
             return Ok(*first);
         }
     }
-    Ok(model.preprocessor().prepare(&input::decode_file(path)?)?.content_hash)
+    Ok(dfm_core::content_hash(&input::decode_file(path)?))
 }
 
 /// Sixty-four hexadecimal digits.

@@ -1,84 +1,79 @@
 //! `dfm fit --val synthetic`: what a model makes of good pictures that it was not fitted on, and
 //! of copies of them with defects.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dfm_core::metrics::MapCounts;
-use dfm_core::{
-    Dfm, PictureSize, PredictOptions, Prediction, PreparedPicture, Preprocessor, RgbImage, SyntheticTally,
-};
+use dfm_core::{Dfm, JudgeOptions, PictureSize, Piece, Preparer, RgbImage, SyntheticTally, Verdict};
 use rayon::prelude::*;
 
-use super::judge::{Tiles, in_batches_of, predict_each};
+use super::judge::in_batches;
 use crate::input;
 use crate::messages::Messages;
 use crate::synthetic::{HeldOut, judged_pixels};
 
-/// A picture, or a tile of one, on its way to the network.
+/// A piece of a picture on its way to the network, the last of a defective one with its mask.
 struct Part {
-    picture: PreparedPicture,
-    /// Whether it is the last of its picture, and of a defective one the mask.
-    ends: Option<Option<Mask>>,
+    piece: Piece,
+    mask: Option<Mask>,
 }
 
 /// A mask as runs of pixels by turns unmarked and marked, unmarked first: a batch of large pictures
 /// waits with theirs.
 struct Mask(Vec<usize>);
 
-/// A picture that was judged.
-struct Seen {
-    prediction: Prediction,
-    size: PictureSize,
-    mask: Option<Mask>,
-}
-
-/// Judges the pictures that `model` was not fitted on and a defective copy of each, and lets it
-/// record what came out. Pictures that cannot be used are reported; the defects are those of
+/// Judges the pictures that `model` was not fitted on and a defective copy of each: the model with a
+/// record of what came out. Pictures that cannot be used are reported; the defects are those of
 /// `seed`.
 pub(super) fn validate(
-    model: &mut Dfm,
+    model: Dfm,
     held_out: HeldOut,
     seed: u64,
     jobs: usize,
     messages: &Messages,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Dfm> {
     let paths = held_out.paths();
-    let (preprocessor, held_out, batch) = (model.preprocessor(), Arc::new(held_out), model.batch());
-    let loaded = input::ahead(&paths, jobs, batch, move |path, give| {
+    let mut judging = model.judging(&JudgeOptions::default().with_map(true))?;
+    let (preparer, held_out, batch) = (judging.preparer(), Arc::new(held_out), judging.batch());
+    let loaded = input::ahead(&paths, jobs, batch, move |index, path, give| {
         let good = input::decode_file(path)?;
-        if !each_part(&preprocessor, &good, None, false, give)? {
+        if !each_part(&preparer, number(index, false), &good, None, give)? {
             return Ok(());
         }
         let size = PictureSize { width: good.width(), height: good.height() };
-        let within = judged_pixels(&preprocessor, size);
+        let within = judged_pixels(preparer.preprocessor(), size);
         let made = held_out.defective(&good, 0, within.as_deref())?;
-        each_part(&preprocessor, &made.picture, Some(Mask::of(&made.mask)), true, give)?;
+        each_part(&preparer, number(index, true), &made.picture, Some(Mask::of(&made.mask)), give)?;
         Ok(())
     });
-    let (mut tally, mut tiles) = (SyntheticTally::new(seed), Tiles::default());
-    let judging = &*model;
-    in_batches_of(loaded, "validating", &paths, batch, messages, |places, parts: Vec<Part>| {
-        let (pictures, ends): (Vec<_>, Vec<_>) =
-            parts.into_iter().map(|Part { picture, ends }| (picture, ends)).unzip();
-        let predictions = predict_each(judging, &pictures, PredictOptions { map: true });
-        let mut seen = Vec::with_capacity(pictures.len());
-        for (((place, picture), mask), prediction) in places.iter().zip(&pictures).zip(ends).zip(predictions)
-        {
-            let whole = tiles.push(place.index, prediction, mask.is_some());
-            let (Some(whole), Some(mask)) = (whole, mask) else { continue };
-            match whole.map(Prediction::of_tiles) {
-                Ok(Some(prediction)) => seen.push(Seen { prediction, size: picture.original, mask }),
-                Ok(None) => {}
-                Err(error) => messages.error(&paths[place.index], error),
+    let (mut tally, mut masks) = (SyntheticTally::new(seed), HashMap::new());
+    in_batches(loaded, "validating", &paths, batch, messages, |parts: Vec<Part>| {
+        let mut pieces = Vec::with_capacity(parts.len());
+        for Part { piece, mask } in parts {
+            masks.extend(mask.map(|mask| (piece.number(), mask)));
+            pieces.push(piece);
+        }
+        let mut seen = Vec::with_capacity(pieces.len());
+        for (number, verdict) in judging.push(pieces) {
+            let mask = masks.remove(&number);
+            match verdict {
+                Ok(verdict) => seen.push((verdict, mask)),
+                Err(error) => messages.error(&paths[number / 2], error),
             }
         }
-        let counts: Vec<Option<MapCounts>> = seen.par_iter().map(Seen::counts).collect();
-        for (seen, counts) in seen.iter().zip(&counts) {
-            tally.push(seen.prediction.score, seen.mask.is_some(), counts.as_ref());
+        let counts: Vec<Option<MapCounts>> = seen.par_iter().map(counts).collect();
+        for ((verdict, mask), counts) in seen.iter().zip(&counts) {
+            tally.push(verdict.score, mask.is_some(), counts.as_ref());
         }
         Ok(())
     })?;
-    Ok(model.validate(&tally)?)
+    Ok(model.validated(&tally)?)
+}
+
+/// What the picture of a path is numbered, or its defective copy.
+fn number(index: usize, is_defective: bool) -> usize {
+    2 * index + usize::from(is_defective)
 }
 
 impl Mask {
@@ -93,29 +88,26 @@ impl Mask {
     }
 }
 
-impl Seen {
-    /// The pixels of its map, if it has one.
-    fn counts(&self) -> Option<MapCounts> {
-        let map = self.prediction.map.as_ref()?.upsample(self.size);
-        let mask = self.mask.as_ref().map(Mask::pixels);
-        Some(MapCounts::new(&map, mask.as_deref()))
-    }
+/// The pixels of a map, if there is one.
+fn counts((verdict, mask): &(Verdict, Option<Mask>)) -> Option<MapCounts> {
+    let mask = mask.as_ref().map(Mask::pixels);
+    Some(MapCounts::new(&verdict.map()?, mask.as_deref()))
 }
 
-/// Gives every tile of `picture`, the `mask` with the last, which is the `last` of its path or
-/// not. Whether more is wanted.
+/// Gives every piece of `picture`, the `mask` with the last: then that is also the last of its
+/// path. Whether more is wanted.
 fn each_part(
-    preprocessor: &Preprocessor,
+    preparer: &Preparer,
+    number: usize,
     picture: &RgbImage,
     mut mask: Option<Mask>,
-    last: bool,
     give: input::Give<'_, Part>,
 ) -> anyhow::Result<bool> {
-    let mut tiles = preprocessor.prepare_tiles(picture)?;
-    while let Some(picture) = tiles.next() {
-        let is_end = tiles.len() == 0;
-        let ends = is_end.then(|| mask.take());
-        if !give(Part { picture: picture?, ends }, is_end && last) {
+    for piece in preparer.pieces(number, picture)? {
+        let piece = piece?;
+        let mask = if piece.id().is_last { mask.take() } else { None };
+        let is_last = mask.is_some();
+        if !give(Part { piece, mask }, is_last) {
             return Ok(false);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use dfm_core::Dfm;
 use dfm_core::metrics::{
     BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
     precision_recall_curve, roc_curve,
@@ -66,7 +65,7 @@ impl<'a> Tally<'a> {
                 true => self.defects.binary_search(&labelled.class).ok(),
                 false => None,
             };
-            self.maps += usize::from(judged.prediction.map.is_some());
+            self.maps += usize::from(judged.prediction.grid.is_some());
             match counts {
                 Ok(Some(Counts { by_score, confusion })) => {
                     if let Some(confusion) = confusion {
@@ -82,7 +81,7 @@ impl<'a> Tally<'a> {
                     self.mapped.push(self.pictures.len());
                     self.pixels.push(defect, &by_score);
                 }
-                Ok(None) => self.without_mask += usize::from(judged.prediction.map.is_some()),
+                Ok(None) => self.without_mask += usize::from(judged.prediction.grid.is_some()),
                 Err((path, error)) => {
                     self.unusable_masks += 1;
                     messages.error(&path, format_args!("{error:#}"));
@@ -110,12 +109,11 @@ impl<'a> Tally<'a> {
     /// If the parameters of the bootstrap are out of their range.
     pub(crate) fn finish(
         mut self,
-        model: &Dfm,
+        threshold: Option<f64>,
         bootstrap: Option<BootstrapParams>,
         errors: usize,
     ) -> anyhow::Result<Evaluated> {
         let params = bootstrap.map(BootstrapParams::check).transpose()?;
-        let threshold = model.calibration().map(|calibration| calibration.threshold());
         let scores: Vec<f64> = self.pictures.iter().map(|picture| picture.score).collect();
         let kinds: Vec<Option<usize>> = self.pictures.iter().map(|picture| picture.defect).collect();
         let labels: Vec<bool> = kinds.iter().map(Option::is_some).collect();
@@ -157,7 +155,7 @@ fn counts(
     judged: &Judged,
     threshold: Option<f64>,
 ) -> Result<Option<Counts>, (PathBuf, anyhow::Error)> {
-    let Some(grid) = &judged.prediction.map else { return Ok(None) };
+    let Some(grid) = &judged.prediction.grid else { return Ok(None) };
     if labelled.is_anomalous() && labelled.masks.is_empty() {
         return Ok(None);
     }

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use dfm_backbone::{Layer, NetworkPrecision, Resize};
 use dfm_core::MAX_BATCH;
 
-use crate::defaults::POOL;
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
+use dfm_core::USUAL_POOL;
 
 /// Where and how fast to compute.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) struct BackboneFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells; for several layers one or as many
-    #[arg(long, default_values_t = [POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
+    #[arg(long, default_values_t = [USUAL_POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
     #[arg(long, value_parser = parse_size)]

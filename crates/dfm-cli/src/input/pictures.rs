@@ -37,7 +37,7 @@ pub(crate) fn load(
     batch: usize,
 ) -> impl Iterator<Item = Loaded> + use<> {
     let preprocessor = preprocessor.clone();
-    ahead(paths, jobs, batch, move |path, give| {
+    ahead(paths, jobs, batch, move |_, path, give| {
         let begun = Instant::now();
         let picture = decode_file(path)?;
         debug!("{}: decoded in {:.1?}", path.display(), begun.elapsed());
@@ -55,11 +55,11 @@ pub(crate) fn load(
 /// wants more.
 pub(crate) type Give<'g, T> = &'g mut dyn FnMut(T, bool) -> bool;
 
-/// [`load`] with any way to `prepare` a path, which gives one thing or more or fails. One
+/// [`load`] with any way to `prepare` a path and its place in the list, which gives one thing or more or fails. One
 /// that panics costs that path alone.
 pub(crate) fn ahead<
     T: Send + 'static,
-    P: Fn(&Path, Give<'_, T>) -> anyhow::Result<()> + Send + Sync + 'static,
+    P: Fn(usize, &Path, Give<'_, T>) -> anyhow::Result<()> + Send + Sync + 'static,
 >(
     paths: &[PathBuf],
     jobs: usize,
@@ -84,7 +84,7 @@ pub(crate) fn ahead<
                         wanted
                     };
                     // Nothing that a preparation could leave half done outlives it.
-                    let done = catch_unwind(AssertUnwindSafe(|| prepare(&paths[index], &mut give)))
+                    let done = catch_unwind(AssertUnwindSafe(|| prepare(index, &paths[index], &mut give)))
                         .unwrap_or_else(|panic| Err(anyhow!("the decoder panicked: {}", words(&*panic))));
                     if let Err(error) = done {
                         wanted = sender.send(Loaded { index, last: true, picture: Err(error) }).is_ok();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_decoder_that_panics_costs_one_picture() {
-        let loaded: Vec<_> = ahead(&paths(7), 2, 1, |path, give| {
+        let loaded: Vec<_> = ahead(&paths(7), 2, 1, |_, path, give| {
             assert!(path != Path::new("2"), "cannot stand twos");
             give(path.to_owned(), true);
             Ok(())
@@ -171,7 +171,7 @@ mod tests {
     fn a_path_gives_what_it_has_and_no_more_than_there_is_room_for() {
         let given = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&given);
-        let mut loaded = ahead(&paths(3), 2, 1, move |path, give| {
+        let mut loaded = ahead(&paths(3), 2, 1, move |_, path, give| {
             for part in 0..100 {
                 counted.fetch_add(1, Ordering::SeqCst);
                 if path == Path::new("1") && part == 3 {
@@ -197,7 +197,7 @@ mod tests {
     fn a_whole_batch_is_prepared_while_the_network_is_busy() {
         let done = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&done);
-        let mut loaded = ahead(&paths(64), 2, 32, move |_, give| {
+        let mut loaded = ahead(&paths(64), 2, 32, move |_, _, give| {
             counted.fetch_add(1, Ordering::SeqCst);
             give((), true);
             Ok(())

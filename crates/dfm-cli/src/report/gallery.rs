@@ -96,7 +96,7 @@ impl Gallery {
 fn images(labelled: &Labelled, judged: &Judged, scale: &MapScale) -> anyhow::Result<Images> {
     let picture = small(input::decode_file(&labelled.path)?);
     let (width, height) = picture.dimensions();
-    let map = judged.prediction.map.as_ref().map(|grid| {
+    let map = judged.prediction.grid.as_ref().map(|grid| {
         let size = dfm_core::PictureSize { width, height };
         jpeg(&Heatmap::new(grid, size, scale).over(&picture))
     });

@@ -44,8 +44,8 @@ pub(crate) enum Regions {
 }
 
 impl PredictionLine {
-    /// Of a picture that `model` judged; without regions, which have to be looked for.
-    pub(crate) fn new(path: String, judged: &Judged, model: &Dfm) -> Self {
+    /// Of a picture that `model` judged by this `threshold`; without regions, which have to be looked for.
+    pub(crate) fn new(path: String, judged: &Judged, model: &Dfm, threshold: Option<f64>) -> Self {
         let prediction = &judged.prediction;
         let calibration = model.calibration_kind();
         Self {
@@ -53,7 +53,7 @@ impl PredictionLine {
             score: prediction.score,
             normalized_score: prediction.normalized_score,
             label: prediction.label,
-            threshold: model.calibration().map(|calibration| calibration.threshold()),
+            threshold,
             p_value: prediction.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),

@@ -54,18 +54,18 @@ pub(crate) struct MapScale {
 impl MapScale {
     /// That of `model`.
     pub(crate) fn of(model: &Dfm) -> Self {
-        let pixel_threshold = model.cell_threshold().filter(|threshold| *threshold > 0.0);
+        let pixel_threshold = model.pixel_threshold();
         let usual = || {
             let shapes = model.extractor().feature_shapes().iter();
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
-            usual_middle(model.calibration()?.threshold(), model.record().params.aggregation, finest)
+            usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
         };
         Self { pixel_threshold, middle: pixel_threshold.or_else(usual) }
     }
 
     /// Where a picture reaches the pixel threshold; `None` without a map or a threshold.
     pub(crate) fn regions(&self, judged: &Judged) -> Option<Vec<MapRegion>> {
-        let grid = judged.prediction.map.as_ref()?;
+        let grid = judged.prediction.grid.as_ref()?;
         Some(grid.regions(judged.size, self.pixel_threshold?))
     }
 

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use dfm_core::{
-    BackboneWeights, Compute, DfmError, FeatureExtractor, FeatureRow, FeatureShape, Layer, PictureSize,
+    BackboneWeights, Compute, FeatureExtractor, FeatureRow, FeatureShape, Layer, PictureSize, Piece,
     Placement, PreparedPicture, Tap,
 };
 
 use super::grid::Fixed;
 use crate::commands::fit::readable;
-use crate::commands::judge::Tiles;
 use crate::input;
 use crate::messages::Messages;
 use crate::report::{Progress, table};
@@ -113,7 +112,7 @@ impl Features {
             extractor.preprocessor().with_region(fixed.region.clone()).with_tiling(fixed.tiling);
         let mut progress = Progress::new("extracting", paths.len(), messages.is_quiet());
         let mut loaded = input::load(&files, &preprocessor, *jobs, batch);
-        let mut tiles = Tiles::default();
+        let mut tiles = Tiles { index: 0, found: Some(Vec::new()) };
         loop {
             let (mut places, mut pictures) = (Vec::new(), Vec::new());
             while pictures.len() < batch
@@ -135,12 +134,11 @@ impl Features {
             for (((index, last), picture), row) in places.into_iter().zip(&pictures).zip(rows) {
                 let finite = row.iter().all(|value| value.is_finite());
                 let found = finite.then(|| (picture.placement.clone(), row.to_vec()));
-                let found = found.ok_or(DfmError::NonFiniteFeatures { picture: index });
                 let Some(whole) = tiles.push(index, found, last) else { continue };
                 progress.step();
                 match whole {
-                    Ok(tiles) => self.push(extractor, paths[index].0, picture, tiles),
-                    Err(_) => {
+                    Some(tiles) => self.push(extractor, paths[index].0, picture, tiles)?,
+                    None => {
                         let what = "its features are not finite: the weights or the picture are unusable";
                         messages.error(&files[index], what);
                     }
@@ -169,7 +167,8 @@ impl Features {
         place: usize,
         picture: &PreparedPicture,
         tiles: Vec<(Placement, Vec<f32>)>,
-    ) {
+    ) -> anyhow::Result<()> {
+        let content_hash = picture.content_hash.context("the picture was prepared without its hash")?;
         let first = self.row_count();
         let mut placements = Vec::with_capacity(tiles.len());
         for (placement, row) in tiles {
@@ -183,20 +182,24 @@ impl Features {
                 }
             }
         }
-        let (size, content_hash) = (picture.original, picture.content_hash);
+        let size = picture.original;
         self.pictures.push(Seen { place, size, placements, content_hash, first });
+        Ok(())
     }
 
-    /// The features at `taps` of a picture, or of each of its tiles.
-    pub(super) fn rows<'f>(
+    /// The features at `taps` of a picture, or of each of its tiles, as pieces of picture `number`.
+    pub(super) fn pieces<'f>(
         &'f self,
         seen: &'f Seen,
         taps: &'f [Tap],
-    ) -> impl Iterator<Item = FeatureRow> + use<'f> {
-        (seen.first..seen.first + seen.placements.len()).map(move |row| {
+        number: usize,
+    ) -> impl Iterator<Item = Piece> + use<'f> {
+        let count = seen.placements.len();
+        seen.placements.iter().enumerate().map(move |(tile, placement)| {
             let rows = taps.iter().filter_map(|tap| self.rows.get(&(tap.layer, tap.pool)));
-            let values = rows.flat_map(|rows| &rows.values[row]).copied().collect();
-            FeatureRow { content_hash: seen.content_hash, values }
+            let values = rows.flat_map(|rows| &rows.values[seen.first + tile]).copied().collect();
+            let row = FeatureRow { content_hash: seen.content_hash, values };
+            Piece::computed(number, tile + 1 == count, row, placement.clone(), Some(seen.size))
         })
     }
 
@@ -221,6 +224,34 @@ impl Features {
     fn bytes(&self, rows: usize) -> u64 {
         let columns: u64 = self.rows.values().map(|rows| rows.shape.len() as u64).sum();
         4 * columns * rows as u64
+    }
+}
+
+/// The rows of the tiles of one picture so far; none once one is not finite. A picture in one
+/// piece is its only tile.
+struct Tiles {
+    /// Place of the picture in the list of paths.
+    index: usize,
+    found: Option<Vec<(Placement, Vec<f32>)>>,
+}
+
+impl Tiles {
+    /// Adds the row of the next tile, which is one of picture `index`; all of them if it is the
+    /// `last`. What is left of a picture whose other tiles never came is forgotten.
+    fn push(
+        &mut self,
+        index: usize,
+        found: Option<(Placement, Vec<f32>)>,
+        last: bool,
+    ) -> Option<Option<Vec<(Placement, Vec<f32>)>>> {
+        if index != self.index {
+            *self = Self { index, found: Some(Vec::new()) };
+        }
+        match (&mut self.found, found) {
+            (Some(tiles), Some(tile)) => tiles.push(tile),
+            _ => self.found = None,
+        }
+        last.then(|| self.found.replace(Vec::new()))
     }
 }
 

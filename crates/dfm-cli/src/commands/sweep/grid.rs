@@ -1,9 +1,6 @@
 //! The settings that a sweep tries.
 
-use dfm_core::{
-    Aggregation, CalibrationKind, CalibrationParams, DfmParams, Keep, Region, ScoreKind, StreamingParams,
-    Tap, Tiling,
-};
+use dfm_core::{Aggregation, FitParams, Keep, Method, Region, Run, ScoreKind, StreamingParams, Tap, Tiling};
 
 use crate::flags::{BackboneFlags, SweepFlags};
 use crate::values::{Layers, Memory, Pools};
@@ -36,20 +33,10 @@ impl Fixed {
         Ok(fixed)
     }
 
-    fn params(&self) -> DfmParams {
-        // Tiles of a picture cannot be held out one by one.
-        let kind = match self.tiling {
-            Some(_) => CalibrationKind::Split,
-            None => CalibrationKind::default(),
-        };
-        DfmParams {
-            region: self.region.clone(),
-            tiling: self.tiling,
-            calibration: Some(CalibrationParams { kind, ..CalibrationParams::default() }),
-            batch: self.batch,
-            memory: StreamingParams { max_bytes: self.memory, exact: false },
-            ..DfmParams::default()
-        }
+    fn params(&self) -> FitParams {
+        let method = Method::published().with_region(self.region.clone()).with_tiling(self.tiling);
+        let memory = StreamingParams { max_bytes: self.memory, exact: false };
+        FitParams::from(method).with_run(Run::default().with_batch(self.batch).with_memory(memory))
     }
 }
 
@@ -100,14 +87,15 @@ impl Setting {
     }
 
     /// The parameters of its fit.
-    pub(super) fn params(&self, taps: Vec<Tap>, fixed: &Fixed) -> DfmParams {
-        DfmParams {
-            taps,
-            keep: self.keep,
-            score: self.score,
-            aggregation: self.aggregation,
-            ..fixed.params()
-        }
+    pub(super) fn params(&self, taps: Vec<Tap>, fixed: &Fixed) -> FitParams {
+        let mut params = fixed.params();
+        params.method = params
+            .method
+            .with_taps(taps)
+            .with_keep(self.keep)
+            .with_score(self.score)
+            .with_aggregation(self.aggregation);
+        params
     }
 
     /// The components, as `--pca` takes them.

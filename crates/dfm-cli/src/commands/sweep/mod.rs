@@ -9,10 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use dfm_core::{
-    BackboneWeights, Dfm, FeatureRow, FitPicture, Layer, Placement, PredictOptions, Prediction, SaveOptions,
-    Tap,
-};
+use dfm_core::{BackboneWeights, Dfm, JudgeOptions, Layer, Piece, SaveOptions, Tap};
 
 use super::judge::Judged;
 use crate::evaluation::{Evaluated, Tally};
@@ -173,10 +170,9 @@ impl<'n> Network<'n> {
         };
         let first = dataset.train.len();
         let learnt = features.pictures.iter().filter(|seen| seen.place < first);
-        let learnt = learnt.flat_map(|seen| features.rows(seen, &taps).zip(&seen.placements));
-        let learnt = learnt.map(|(row, placement)| FitPicture::Computed(row, placement.clone()));
+        let learnt = learnt.flat_map(|seen| features.pieces(seen, &taps, seen.place));
         let begun = Instant::now();
-        let model = params.fit_each(extractor, learnt, |_, _| Ok(())).map_err(reason)?;
+        let model = params.fit_each(extractor, learnt, |_| Ok(())).map_err(reason)?;
         let fit_seconds = begun.elapsed().as_secs_f64();
         let sizes = model.write(&mut std::io::sink(), &SaveOptions { slim: false }).map_err(reason)?;
         Ok(Tried {
@@ -211,27 +207,23 @@ fn judged(model: &Dfm, features: &Features, taps: &[Tap], dataset: &Dataset) -> 
     // What is to be said of masks has been said.
     let silent = Messages::new(true);
     let mut tally = Tally::new(dataset, MapScale::of(model));
+    let mut judging = model.judging(&JudgeOptions::default().with_map(true))?;
     let first = dataset.train.len();
     let test: Vec<&Seen> = features.pictures.iter().filter(|seen| seen.place >= first).collect();
     let mut rest = test.as_slice();
     while !rest.is_empty() {
         let (batch, behind) = rest.split_at(together(rest));
         rest = behind;
-        let rows: Vec<(FeatureRow, Placement)> = batch
-            .iter()
-            .flat_map(|seen| features.rows(seen, taps).zip(seen.placements.iter().cloned()))
-            .collect();
-        let mut predictions = model.predict_features(&rows, PredictOptions { map: true })?.into_iter();
-        let judged: Vec<Judged> = batch
-            .iter()
-            .filter_map(|seen| {
-                let prediction = Prediction::of_tiles(predictions.by_ref().take(seen.placements.len()))?;
-                Some(Judged { index: seen.place - first, size: seen.size, prediction })
-            })
-            .collect();
+        let pieces: Vec<Piece> =
+            batch.iter().flat_map(|seen| features.pieces(seen, taps, seen.place - first)).collect();
+        let mut judged = Vec::with_capacity(batch.len());
+        for (index, verdict) in judging.push(pieces) {
+            let prediction = verdict?;
+            judged.push(Judged { index, size: prediction.size, prediction });
+        }
         tally.push(&judged, &silent);
     }
-    tally.finish(model, None, 0).context("figures")
+    tally.finish(judging.threshold(), None, 0).context("figures")
 }
 
 /// How many of `pictures` are scored together: those of about [`BATCH`] rows, and one at least.
