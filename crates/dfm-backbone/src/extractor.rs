@@ -76,7 +76,8 @@ impl FeatureExtractor {
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
         let picture_size = self.preprocessor.picture_size();
-        let mut int8 = Self::build(Arc::unwrap_or_clone(self.weights), &self.taps, self.compute, Some(ranges))?;
+        let mut int8 =
+            Self::build(Arc::unwrap_or_clone(self.weights), &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
         int8.set_tiling(tiling, picture_size);
         Ok(int8)

@@ -126,7 +126,8 @@ impl Dfm {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
                 let kept = self.kept("looking for drift")?;
-                let (aggregation, shapes) = (self.record.params.method.aggregation, self.extractor.feature_shapes());
+                let (aggregation, shapes) =
+                    (self.record.params.method.aggregation, self.extractor.feature_shapes());
                 let scale = self.scorers.scale();
                 PlacesHeldOut::new(&kept.statistics, &self.statistics, scale, aggregation, shapes, None)?
                     .scores(&different(&kept.content_hashes)?)?

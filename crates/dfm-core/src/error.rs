@@ -190,7 +190,9 @@ pub enum DfmError {
         expected: bool,
     },
     /// A picture without one of its tiles.
-    #[error("tile {expected} of the picture is missing: expected all of them one after the other, got tile {got}")]
+    #[error(
+        "tile {expected} of the picture is missing: expected all of them one after the other, got tile {got}"
+    )]
     MissingTile {
         /// The tile that should have come.
         expected: usize,
@@ -198,7 +200,9 @@ pub enum DfmError {
         got: usize,
     },
     /// Features of a picture whose size is not known.
-    #[error("the size of the picture is not known: a verdict takes it, also where its features were computed before")]
+    #[error(
+        "the size of the picture is not known: a verdict takes it, also where its features were computed before"
+    )]
     UnknownSize,
     /// A picture for a fit that was prepared for judging.
     #[error("the picture was prepared without its content hash, which a fit tells pictures apart by")]

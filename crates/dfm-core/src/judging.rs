@@ -3,7 +3,9 @@
 use std::borrow::Borrow;
 
 use burn::tensor::Tensor;
-use dfm_backbone::{BackboneError, FeatureExtractor, Placement, PictureSize, PreparedPicture, Region, RgbImage};
+use dfm_backbone::{
+    BackboneError, FeatureExtractor, PictureSize, Placement, PreparedPicture, Region, RgbImage,
+};
 use dfm_stats::Samples;
 use rayon::prelude::*;
 
@@ -209,7 +211,7 @@ impl Dfm {
         let mut judging = self.judging(options)?;
         let preparer = judging.preparer();
         let (mut verdicts, mut batch) = (Vec::new(), Vec::with_capacity(judging.batch()));
-        let mut put = |verdicts: &mut Vec<_>, judging: &mut Judging<'_>, batch: &mut Vec<Piece>| {
+        let put = |verdicts: &mut Vec<_>, judging: &mut Judging<'_>, batch: &mut Vec<Piece>| {
             for (number, verdict) in judging.push(std::mem::take(batch)) {
                 verdicts.push((number, verdict));
             }
@@ -299,9 +301,7 @@ impl Dfm {
             Ok(Decision { calibration: Some(calibration), decisive_rate })
         };
         match threshold {
-            None => {
-                Ok(Decision { calibration: self.judged.calibration, decisive_rate: self.decisive_rate })
-            }
+            None => Ok(Decision { calibration: self.judged.calibration, decisive_rate: self.decisive_rate }),
             Some(Threshold::Score(threshold)) => at(threshold, None),
             Some(Threshold::FalseAlarm(rate)) => {
                 let scores = self.judged.scores.as_ref().ok_or(DfmError::NotCalibrated)?;

@@ -174,7 +174,9 @@ impl Piece {
     fn known(&self, index: usize, extractor: &FeatureExtractor) -> Result<Option<&[f32]>, DfmError> {
         let (columns, tiles) = (extractor.row_len(), extractor.preprocessor().tiling().is_some());
         match &self.content {
-            Content::Prepared { is_tile, .. } if *is_tile != tiles => Err(DfmError::Tiles { expected: tiles }),
+            Content::Prepared { is_tile, .. } if *is_tile != tiles => {
+                Err(DfmError::Tiles { expected: tiles })
+            }
             Content::Prepared { .. } => Ok(None),
             Content::Computed { row, .. } if row.values.len() == columns => Ok(Some(&row.values)),
             Content::Computed { row, .. } => {
@@ -214,10 +216,7 @@ pub(crate) fn features(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result
 /// # Errors
 ///
 /// Those of [`features`].
-pub(crate) fn features_on_host(
-    extractor: &FeatureExtractor,
-    pieces: &[Piece],
-) -> Result<Vec<f32>, DfmError> {
+pub(crate) fn features_on_host(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Vec<f32>, DfmError> {
     Batch::of(extractor, pieces)?.on_host(extractor)
 }
 

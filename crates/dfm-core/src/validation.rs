@@ -8,7 +8,6 @@ use crate::method::{CalibrationKind, CalibrationParams};
 use crate::metrics::{ConfusionMatrix, MapCounts, PixelTally, auroc, best_f1};
 use crate::model::Dfm;
 
-
 /// Figures of a model on good pictures that it was not fitted on, and on copies of them with
 /// synthetic defects. Real defects are others: the figures compare settings and tell what is
 /// blind, no more.

@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
         pixels: (0..3 * flags.size.pow(2) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: side, height: side },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     };
     let steps =
         extractor.time_steps(&picture, flags.repeats)?.context("no kernels of ours on this device")?;

@@ -92,7 +92,7 @@ fn pictures(path: &Path, batch: usize, side: usize) -> anyhow::Result<Vec<Prepar
         pixels: pixels.to_vec(),
         original: PictureSize { width: side as u32, height: side as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     });
     Ok(pictures.collect())
 }

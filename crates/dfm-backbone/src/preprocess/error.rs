@@ -51,7 +51,9 @@ pub enum PreprocessError {
         height: u32,
     },
     /// A picture that is to be prepared in tiles.
-    #[error("pictures are cut into tiles here: expected each tile to be prepared, got the picture as a whole")]
+    #[error(
+        "pictures are cut into tiles here: expected each tile to be prepared, got the picture as a whole"
+    )]
     Tiles,
     /// The file ends before the picture does.
     #[error("the {format} picture is cut short after {got} bytes: copy it again")]

@@ -1,13 +1,13 @@
 //! Parameters of a fit, unchecked, and the checked ones that alone can fit.
 
 use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
-use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
+use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
 use crate::method::calibration::check_false_alarm;
-use crate::method::kinds::{CalibrationKind, Compat, ScoreKind};
+use crate::method::kinds::{CalibrationKind, ScoreKind};
 use crate::method::record::ParamsRecord;
 use crate::method::{CalibrationParams, Keeping, MAX_BATCH, Method, Run};
 
@@ -220,8 +220,10 @@ impl ValidFitParams {
 #[cfg(test)]
 mod tests {
     use dfm_backbone::Layer;
+    use dfm_stats::Keep;
 
     use super::*;
+    use crate::method::kinds::Compat;
 
     fn refused(params: impl Into<FitParams>) -> &'static str {
         match params.into().check() {
@@ -237,8 +239,7 @@ mod tests {
         let batch = |batch| FitParams::from(good.clone()).with_run(Run::default().with_batch(batch));
         let taps = vec![Layer::Layer3.pooled(0)];
         assert_eq!(refused(good.clone().with_taps(taps)), "pool");
-        let several =
-            good.clone().with_taps(vec![Layer::Layer2.pooled(4), Layer::Layer3.pooled(4)]);
+        let several = good.clone().with_taps(vec![Layer::Layer2.pooled(4), Layer::Layer3.pooled(4)]);
         assert!(several.clone().check().is_ok());
         assert_eq!(refused(several.clone().with_score(ScoreKind::Nll)), "score");
         assert_eq!(refused(several.with_compat(Some(Compat::Anomalib))), "layers");
@@ -257,7 +258,8 @@ mod tests {
         let calibration = Some(CalibrationParams::default().with_kind(kind));
         let jackknife = good.clone().with_calibration(calibration);
         assert!(jackknife.clone().check().is_ok());
-        let lean = FitParams::from(jackknife.clone()).with_keeping(Keeping::default().with_fit_statistic(false));
+        let lean =
+            FitParams::from(jackknife.clone()).with_keeping(Keeping::default().with_fit_statistic(false));
         assert_eq!(refused(lean), "calibration");
         assert_eq!(refused(jackknife.clone().with_aggregation(Aggregation::Max)), "score");
         assert_eq!(refused(jackknife.with_score(ScoreKind::Nll)), "score");

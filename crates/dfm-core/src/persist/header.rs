@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer, NetworkPrecision};
 use serde::{Deserialize, Serialize};
 
-use crate::method::CalibrationKind;
 use crate::error::ModelFileError;
+use crate::method::CalibrationKind;
 use crate::method::ScoreKind;
 use crate::persist::read::{consistent, content};
 use crate::record::FitRecord;

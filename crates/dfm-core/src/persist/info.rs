@@ -5,8 +5,8 @@ use std::io::Read;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
 use serde::Serialize;
 
-use crate::method::CalibrationKind;
 use crate::error::DfmError;
+use crate::method::CalibrationKind;
 use crate::persist::container::{self, Container};
 use crate::persist::read::consistent;
 use crate::record::FitRecord;

@@ -10,12 +10,12 @@ use dfm_backbone::{
 
 use crate::calibrate::Calibration;
 use crate::conformal::HeldOutScores;
-use crate::method::CalibrationKind;
 use crate::error::{DfmError, ModelFileError};
 use crate::held_out::different;
 use crate::kept::Kept;
-use crate::model::{Dfm, Judged, MAX_NAME_BYTES, is_name};
+use crate::method::CalibrationKind;
 use crate::method::ValidFitParams;
+use crate::model::{Dfm, Judged, MAX_NAME_BYTES, is_name};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::persist::tap;

@@ -2,8 +2,8 @@
 
 use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
-use crate::method::CalibrationKind;
 use crate::error::{DfmError, ModelFileError};
+use crate::method::CalibrationKind;
 use crate::method::ScoreKind;
 use crate::persist::container::{Container, mismatch};
 use crate::persist::header::{Header, TapTensors};

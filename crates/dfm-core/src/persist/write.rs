@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use crate::conformal::HeldOutScores;
-use crate::method::CalibrationKind;
 use crate::error::DfmError;
 use crate::kept::Kept;
+use crate::method::CalibrationKind;
 use crate::model::{Dfm, Judged};
 use crate::persist::container::{self, OwnedTensor};
 use crate::persist::header::{BackboneRecord, Header, TapTensors, VERSION};
