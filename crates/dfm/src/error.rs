@@ -162,6 +162,12 @@ impl Error {
     }
 }
 
+impl From<dfm_core::device::DeviceError> for Error {
+    fn from(error: dfm_core::device::DeviceError) -> Self {
+        Self::Model(error.into())
+    }
+}
+
 /// Adds the path that an error is about.
 pub(crate) trait At<T> {
     /// Says that an error is about `path`.

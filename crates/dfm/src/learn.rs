@@ -1,7 +1,6 @@
 //! Good pictures into a model.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::time::Instant;
 
 use dfm_core::{

@@ -61,7 +61,7 @@ mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
-pub use dfm_backbone::{CounterGenerator, InstructionSet, StepTime};
+pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime};
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,

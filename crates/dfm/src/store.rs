@@ -119,7 +119,7 @@ impl ModelStore {
     ///
     /// [`Error::File`] if the file cannot be written.
     pub fn save(model: &Dfm, path: &Path, options: &SaveOptions) -> Result<WrittenSizes, Error> {
-        write_file(path, |writer| Ok(model.write(writer, options)?))
+        write_file(path, |mut writer| Ok(model.write(&mut writer, options)?))
     }
 
     /// Makes one model of the pictures of all models at `paths`, and writes it to `output`. A
@@ -215,7 +215,7 @@ impl ModelStore {
     ) -> Result<(Dfm, WrittenSizes), Error> {
         check_file(output)?;
         let model = self.open_whole(path)?;
-        let slim = !model.info().weights_included;
+        let slim = model.origin().is_some_and(|origin| !origin.weights_included);
         let validation = model.record().validation.clone();
         let changed = self.workers.run(|| change(model))?.at(path)?;
         note_dropped(validation.as_ref(), &changed, output, reporter);

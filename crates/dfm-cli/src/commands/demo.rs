@@ -27,11 +27,13 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
 
     let (compute, workers) = (args::compute(&flags.compute)?, args::workers(&flags.compute));
     let dataset = input::test_set(&data, Some(Layout::Mvtec), messages)?;
-    let learner = Learner::default().with_compute(compute).with_workers(workers.clone());
+    let learner = Learner::default().with_compute(compute.clone()).with_workers(workers.clone());
     let model = learner.fit(&Files::new(&data, dataset.train.clone()), messages)?;
     let path = output.join("demo.dfm");
     let sizes = ModelStore::save(&model, &path, &SaveOptions { slim: false })?;
     tell(&model, &path, sizes)?;
+    // The model that is judged with is the one in the file.
+    let model = ModelStore::default().with_compute(compute).with_workers(workers.clone()).open(&path)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
     let files = Files::new(&data, paths);

@@ -105,8 +105,8 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
              got {kind}"
         ),
     };
-    let false_alarm = flags.false_alarm;
-    Ok(Some(CalibrationParams { kind, false_alarm, threshold, ..CalibrationParams::default() }))
+    let asked = CalibrationParams::default().with_kind(kind).with_threshold(threshold);
+    Ok(Some(asked.with_false_alarm(flags.false_alarm)))
 }
 
 /// Says what the `model` that was written to `path` holds.

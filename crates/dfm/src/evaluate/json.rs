@@ -100,9 +100,10 @@ pub struct Settings {
     pub program: String,
     /// The model, as it was named.
     pub model: String,
-    /// SHA-256 of its header and tensors.
+    /// SHA-256 of its header and tensors, as its file has it; empty for a model that was never
+    /// written.
     pub model_digest: String,
-    /// The program that fitted it.
+    /// The program that wrote its file; empty for a model that was never written.
     pub model_program: String,
     /// The parameters of the fit, as `dfm info --format json` shows them.
     pub params: serde_json::Value,
@@ -173,17 +174,18 @@ pub struct PictureLine {
 impl Settings {
     /// Describes the `model` that judged, of this name and on this device, and the data set.
     pub(crate) fn new(model: &Dfm, [name, device]: &[String; 2], dataset: &Dataset) -> Result<Self, Error> {
-        let info = model.info();
+        let origin = model.origin();
+        let (record, weights) = (model.record(), model.extractor().weights());
         Ok(Self {
             program: concat!("dfm ", env!("CARGO_PKG_VERSION")).to_owned(),
             model: name.clone(),
-            model_digest: info.digest.clone(),
-            model_program: info.program.clone(),
-            params: serde_json::to_value(&info.record.params)?,
-            architecture: info.architecture.name.clone(),
-            input: serde_json::to_value(info.input)?,
-            weights_sha256: info.weights_sha256.clone(),
-            fitted_on: info.record.picture_count,
+            model_digest: origin.map(|origin| origin.digest.clone()).unwrap_or_default(),
+            model_program: origin.map(|origin| origin.program.clone()).unwrap_or_default(),
+            params: serde_json::to_value(&record.params)?,
+            architecture: weights.header().architecture.name.clone(),
+            input: serde_json::to_value(weights.header().input)?,
+            weights_sha256: weights.sha256(),
+            fitted_on: record.picture_count,
             device: device.clone(),
             dataset: dataset.root.display().to_string(),
             layout: dataset.layout.name().to_owned(),

@@ -123,9 +123,9 @@ impl Evaluator {
                 each(&judged)?;
                 let seen: Vec<Seen<'_>> =
                     judged.iter().map(|one| Seen { index: one.index, verdict: &one.verdict }).collect();
-                let images = tally.push(&seen, &reporter, |place, seen, found| {
-                    let small = small[place].as_ref()?;
-                    Some(report::images(small, seen.verdict, found.mask.as_deref(), &scale))
+                let images = tally.push(&seen, &reporter, |number, seen, mask| {
+                    let small = small[number].as_ref()?;
+                    Some(report::images(small, seen.verdict, mask, &scale))
                 });
                 let Some(gallery) = &mut gallery else { return Ok(()) };
                 for (one, images) in judged.iter().zip(images) {

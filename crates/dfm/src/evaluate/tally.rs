@@ -5,7 +5,7 @@ use dfm_core::metrics::{
     BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
     precision_recall_curve, roc_curve,
 };
-use dfm_core::{AnomalyMap, PictureSize};
+use dfm_core::AnomalyMap;
 use dfm_data::{Dataset, Labelled, Problem, read_masks};
 use dfm_render::MapScale;
 use rayon::prelude::*;
@@ -19,13 +19,6 @@ pub(crate) struct Seen<'v> {
     /// Index of the picture in the data set.
     pub(crate) index: usize,
     pub(crate) verdict: &'v Verdict,
-}
-
-/// What a tally found of one picture on its way: the map and the mask of its size.
-pub(crate) struct Found {
-    /// The pixels that its masks mark; `None` without masks, or if they cannot be used.
-    pub(crate) mask: Option<Vec<bool>>,
-    pub(crate) size: PictureSize,
 }
 
 /// Verdicts and their truth, as they come.
@@ -67,15 +60,16 @@ impl<'a> Tally<'a> {
 
     /// Adds a batch. Maps are made and masks read on all threads. A mask that cannot be used is
     /// told, and its picture counts without pixels. `each` gets, on one of the threads, every
-    /// picture of the batch with its map and mask; what it makes of them is returned in order.
+    /// picture of the batch with its index there and the pixels that its masks mark; what it makes of
+    /// them is returned in order.
     pub(crate) fn push<T: Send>(
         &mut self,
         batch: &[Seen<'_>],
         reporter: &Reporter<'_>,
-        each: impl Fn(usize, &Seen<'_>, &Found) -> T + Sync,
+        each: impl Fn(usize, &Seen<'_>, Option<&[bool]>) -> T + Sync,
     ) -> Vec<T> {
         let (dataset, scale) = (self.dataset, &self.scale);
-        let look = |(place, seen): (usize, &Seen<'_>)| {
+        let look = |(number, seen): (usize, &Seen<'_>)| {
             let labelled = &dataset.pictures[seen.index];
             let size = seen.verdict.size;
             let mask = (!labelled.masks.is_empty()).then(|| read_masks(&labelled.masks, size)).transpose();
@@ -89,8 +83,7 @@ impl<'a> Tally<'a> {
                 Some(_) => None,
             });
             let regions = map.as_ref().zip(scale.pixel_threshold).map(|(map, at)| map.regions(at));
-            let found = Found { mask, size };
-            let made = each(place, seen, &found);
+            let made = each(number, seen, mask.as_deref());
             (Looked { counts, problem, regions, has_map: map.is_some() }, made)
         };
         let looked: Vec<_> = batch.par_iter().enumerate().map(look).collect();

@@ -18,6 +18,7 @@ const LONGER_SIDE: u32 = 256;
 const JPEG_QUALITY: u8 = 85;
 
 /// Images in the order in which their pictures were pushed.
+#[derive(Debug)]
 pub(crate) struct Gallery {
     file: File,
     end: u64,
@@ -25,6 +26,7 @@ pub(crate) struct Gallery {
 }
 
 /// An image in the file.
+#[derive(Debug)]
 struct Kept {
     format: ImageFormat,
     width: u32,
