@@ -12,7 +12,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dfm-synthetic", &[]),
     ("dfm-cli", &["dfm-backbone", "dfm-core", "dfm-report", "dfm-synthetic"]),
     ("dfm-tests", &["dfm-backbone", "dfm-stats", "dfm-core", "dfm-report", "dfm-synthetic", "dfm-cli"]),
-    ("xtask", &["dfm-backbone", "dfm-kernels", "dfm-stats"]),
+    ("dfm-convert", &["dfm-backbone"]),
+    ("dfm-measure", &["dfm-backbone", "dfm-kernels", "dfm-stats"]),
+    ("xtask", &[]),
 ];
 
 /// What a library must do without, and why.
@@ -71,7 +73,7 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where `anyhow` may be: programs, which add the context that libraries lack.
-const PROGRAMS: [&str; 2] = ["dfm-cli", "xtask"];
+const PROGRAMS: [&str; 4] = ["dfm-cli", "dfm-convert", "dfm-measure", "xtask"];
 
 /// Members depend on members as `LAYERS` says, and on no other.
 pub(crate) fn crates_depend_only_downwards(tree: &Tree) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::worker::Worker;
-use crate::bench::network::floats;
+use crate::network::floats;
 
 /// How long a turn is to take.
 const TURN_MILLISECONDS: f64 = 700.0;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::cases::{Case, count_files, words};
-use super::process::{self, Measured};
-use super::{environment, machine, program, report};
+use crate::cases::{Case, count_files, words};
+use crate::process::{self, Measured};
 use crate::workspace;
+use crate::{environment, machine, program, report};
 
 /// What benches/peers/anomalib_dfm.py needs.
 const REQUIREMENTS: [&str; 1] = ["requirements-anomalib.txt"];

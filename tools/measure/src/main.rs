@@ -22,18 +22,19 @@ mod setting;
 mod statistics;
 mod validation;
 mod ways;
+// The chores' own, so that both find the workspace alike.
+#[path = "../../../xtask/src/workspace.rs"]
+mod workspace;
 
-use clap::{Args, Subcommand};
+use std::process::ExitCode;
 
-pub(crate) use decompose::{DecomposeFlags, run as decompose};
-pub(crate) use memory::{StreamFlags, stream};
-pub(crate) use network::{NetworkFlags, run as network};
-pub(crate) use statistics::{PartFlags, run_part as statistics};
+use clap::{Parser, Subcommand};
 
-/// Flags of `cargo xtask bench`.
-#[derive(Debug, Args)]
+/// Time whole runs of the program, and of its peers
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct BenchFlags {
+struct Flags {
     #[command(subcommand)]
     task: Option<Task>,
     #[command(flatten)]
@@ -66,6 +67,32 @@ enum Task {
     Precision(precision::PrecisionFlags),
     /// Time taps against transforms, and write the table that chooses between them
     Ways(ways::WaysFlags),
+    /// Run one part of a measurement as a process of its own
+    #[command(hide = true, subcommand)]
+    Alone(Part),
+}
+
+/// What measurements start, each in a process of its own, so that its memory can be told.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// The statistics, for `bench --peers`
+    Decompose(decompose::DecomposeFlags),
+    /// A fit of many rows, for `bench memory`
+    Stream(memory::StreamFlags),
+    /// The features of pictures, or a fit of them, for `bench statistics`
+    Statistics(statistics::PartFlags),
+    /// The network, for `bench peers`
+    Network(network::NetworkFlags),
+}
+
+fn main() -> ExitCode {
+    match run(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs what was asked for.
@@ -73,7 +100,7 @@ enum Task {
 /// # Errors
 ///
 /// If something does not build or run, or a peer gets other results.
-pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
+fn run(flags: &Flags) -> anyhow::Result<()> {
     match &flags.task {
         None => program::run(&flags.program),
         Some(Task::Peers(flags)) => peers::run(flags),
@@ -88,5 +115,9 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         Some(Task::Layers(flags)) => layers::run(flags),
         Some(Task::Precision(flags)) => precision::run(flags),
         Some(Task::Ways(flags)) => ways::run(flags),
+        Some(Task::Alone(Part::Decompose(flags))) => decompose::run(flags),
+        Some(Task::Alone(Part::Stream(flags))) => memory::stream(flags),
+        Some(Task::Alone(Part::Statistics(flags))) => statistics::run_part(flags),
+        Some(Task::Alone(Part::Network(flags))) => network::run(flags),
     }
 }

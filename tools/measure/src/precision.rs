@@ -13,9 +13,9 @@ use dfm_backbone::{
 };
 use serde_json::Value;
 
-use super::cases::words;
-use super::{machine, network, process, program, report};
+use crate::cases::words;
 use crate::workspace;
+use crate::{machine, network, process, program, report};
 
 const LAYER: Layer = Layer::Layer3;
 const SIDE: usize = 256;

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 
-use super::process::THREAD_VARIABLES;
-use super::setting::MeasureFlags;
-use super::{environment, machine, report};
+use crate::process::THREAD_VARIABLES;
+use crate::setting::MeasureFlags;
 use crate::workspace;
+use crate::{environment, machine, report};
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";

@@ -1,4 +1,4 @@
-//! What `bench statistics` runs as processes of its own, `cargo xtask bench-statistics`:
+//! What `bench statistics` runs as processes of its own, `cargo xtask bench alone statistics`:
 //! the features of real pictures, and our fit of them.
 
 use std::fs::File;
@@ -15,8 +15,8 @@ use dfm_backbone::{
 };
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, Samples};
 
-use crate::bench::{network, report};
 use crate::workspace;
+use crate::{network, report};
 
 /// The default weights, which this program does not hold.
 const WEIGHTS: &str = "assets/weights/resnet50_1by2-layer3-f16.safetensors";
@@ -34,7 +34,7 @@ const LONG_SECONDS: f64 = 5.0;
 /// Times that a batch is scored.
 const SCORINGS: usize = 50;
 
-/// Flags of `cargo xtask bench-statistics`.
+/// Flags of `cargo xtask bench alone statistics`.
 #[derive(Debug, Args)]
 pub(crate) struct PartFlags {
     #[command(subcommand)]

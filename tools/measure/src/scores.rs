@@ -5,9 +5,9 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::cases::count_files;
-use super::setting::{DEFAULT, MeasureFlags, PUBLISHED, Setting, Trial, figure};
-use super::{program, report};
+use crate::cases::count_files;
+use crate::setting::{DEFAULT, MeasureFlags, PUBLISHED, Setting, Trial, figure};
+use crate::{program, report};
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";

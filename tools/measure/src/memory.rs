@@ -9,7 +9,7 @@ use dfm_backbone::CounterGenerator;
 use dfm_stats::{Keep, PcaParams, Samples, StreamingParams};
 use serde_json::Value;
 
-use super::{machine, process, report};
+use crate::{machine, process, report};
 
 /// Rows that come together.
 const BATCH: usize = 8;
@@ -41,7 +41,7 @@ pub(crate) struct MemoryFlags {
     write: bool,
 }
 
-/// Flags of `cargo xtask bench-stream`.
+/// Flags of `cargo xtask bench alone stream`.
 #[derive(Debug, Args)]
 pub(crate) struct StreamFlags {
     #[arg(long)]
@@ -65,11 +65,12 @@ pub(crate) fn run(flags: &MemoryFlags) -> anyhow::Result<()> {
         .to_owned();
     for rows in &flags.rows {
         eprintln!("{rows} rows");
-        let mut command = Command::new(std::env::current_exe().context("the path of xtask")?);
-        command.args(["bench-stream", "--rows", &rows.to_string(), "--columns", &flags.columns.to_string()]);
+        let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
+        command.args(["alone", "stream", "--rows", &rows.to_string()]);
+        command.args(["--columns", &flags.columns.to_string()]);
         command.args(["--max-memory", &flags.max_memory.to_string()]);
         let measured = process::measure(command, &[0], scratch.path(), flags.threads)?;
-        let found: Value = serde_json::from_str(&measured.output).context("what bench-stream printed")?;
+        let found: Value = serde_json::from_str(&measured.output).context("what the fit alone printed")?;
         let figure = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
         let peak = measured.peak_bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         table.push_str(&format!(

@@ -1,5 +1,5 @@
 //! The network alone: what all contestants of `bench peers` are given, and ours
-//! among them, as a program of its own: `cargo xtask bench-network`.
+//! among them, as a program of its own: `cargo xtask bench alone network`.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use dfm_backbone::{
 /// The layer whose output all compute.
 const LAYER: Layer = Layer::Layer3;
 
-/// Flags of `cargo xtask bench-network`, in the order of every contestant.
+/// Flags of `cargo xtask bench alone network`, in the order of every contestant.
 #[derive(Debug, Args)]
 pub(crate) struct NetworkFlags {
     /// Weights of our own format

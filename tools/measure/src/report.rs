@@ -3,8 +3,8 @@
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::cases::Case;
-use super::process::Measured;
+use crate::cases::Case;
+use crate::process::Measured;
 use crate::workspace;
 
 /// The document that `--write` changes, between its markers.

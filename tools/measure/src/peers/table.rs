@@ -1,7 +1,7 @@
 //! The contest as Markdown.
 
 use super::contest::{Contest, Outcome};
-use crate::bench::report::{mebibytes, median, sorted};
+use crate::report::{mebibytes, median, sorted};
 
 /// One network's contests; `operations` are those of one picture.
 pub(crate) fn table(contests: &[Contest], operations: f64) -> String {

@@ -16,8 +16,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use dfm_backbone::Architecture;
 
-use super::{environment, machine, network, report};
 use crate::workspace;
+use crate::{environment, machine, network, report};
 use contest::{Contest, Contestant, Round};
 
 /// Height and width of the pictures.
@@ -64,7 +64,7 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
     ensure!(batch > 0 && !flags.batch.contains(&0), "--batch: there is no batch of 0 pictures");
     ensure!(flags.threads > 0, "--threads: there is no work without a thread");
     let programs = Programs {
-        ours: std::env::current_exe().context("the path of xtask")?,
+        ours: std::env::current_exe().context("the path of this program")?,
         python: environment::python("peers", &REQUIREMENTS)?,
         script: workspace::root().join("benches/peers/network.py"),
         rust: environment::rust_peers()?,
@@ -132,7 +132,7 @@ fn contestants(
     let mut all = vec![
         Contestant {
             name: "DFM",
-            program: vec![programs.ours.clone(), "bench-network".into()],
+            program: vec![programs.ours.clone(), "alone".into(), "network".into()],
             network: weights.to_owned(),
             optional: false,
         },

@@ -11,9 +11,9 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::process::Measured;
-use super::{cases, decompose, machine, process, report};
+use crate::process::Measured;
 use crate::workspace;
+use crate::{cases, decompose, machine, process, report};
 
 /// Flags of `cargo xtask bench` without a chore of its own.
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use crate::bench::process::{THREAD_VARIABLES, peak_of};
+use crate::process::{THREAD_VARIABLES, peak_of};
 
 /// The process, and both ends of the talk.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::process::Measured;
-use super::program::ProgramFlags;
+use crate::process::Measured;
+use crate::program::ProgramFlags;
 use crate::workspace;
 
 /// One program with its arguments.
@@ -110,9 +110,9 @@ fn with_numpy(cases: &mut Vec<Case>, flags: &ProgramFlags) -> anyhow::Result<()>
     let script = workspace::root().join("benches/peers/decompose.py");
     let shape = format!("{}x{}", flags.shape.0, flags.shape.1);
     let name = format!("principal components and scores of {shape}, in f64");
-    let ours = std::env::current_exe().context("the path of xtask")?;
+    let ours = std::env::current_exe().context("the path of this program")?;
     let place = cases.len();
-    cases.push(Case::new(&name, None, &ours, words(&[&"bench-decompose", &"--shape", &shape])));
+    cases.push(Case::new(&name, None, &ours, words(&[&"alone", &"decompose", &"--shape", &shape])));
     for method in ["numpy", "scikit-learn"] {
         let arguments = words(&[&script, &"--shape", &shape, &"--method", &method]);
         cases.push(Case { peer_of: Some(place), ..Case::new(method, None, &flags.python, arguments) });

@@ -7,9 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use super::cases::{Case, words};
-use super::setting::MeasureFlags;
-use super::{process, program, report};
+use crate::cases::{Case, words};
+use crate::setting::MeasureFlags;
+use crate::{process, program, report};
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/decisions.md";

@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use super::cases::{Case, words};
-use super::process;
+use crate::cases::{Case, words};
+use crate::process;
 
 /// What a fit is told beside its score.
 #[derive(Debug, Clone, Copy)]

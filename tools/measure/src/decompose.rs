@@ -1,4 +1,4 @@
-//! The statistics alone, as a program of its own: `cargo xtask bench-decompose`.
+//! The statistics alone, as a program of its own: `cargo xtask bench alone decompose`.
 //!
 //! Its matrix is that of `benches/peers/decompose.py`, number for number, so the
 //! two must also agree in what they print.
@@ -7,7 +7,7 @@ use clap::Args;
 use dfm_backbone::CounterGenerator;
 use dfm_stats::{Keep, PcaParams, Samples};
 
-/// Flags of `cargo xtask bench-decompose`.
+/// Flags of `cargo xtask bench alone decompose`.
 #[derive(Debug, Args)]
 pub(crate) struct DecomposeFlags {
     /// Rows and columns

@@ -7,7 +7,7 @@ use dfm_backbone::{
     Placement, PreparedPicture,
 };
 
-use super::network;
+use crate::network;
 
 /// Flags of `cargo xtask bench layers`; `RAYON_NUM_THREADS` sets the threads.
 #[derive(Debug, Args)]

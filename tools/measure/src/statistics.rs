@@ -16,9 +16,9 @@ use serde_json::Value;
 
 pub(crate) use part::{PartFlags, run as run_part};
 
-use super::process::{self, Measured};
-use super::{environment, machine, report};
+use crate::process::{self, Measured};
 use crate::workspace;
+use crate::{environment, machine, report};
 
 /// What benches/peers/statistics.py needs.
 const REQUIREMENTS: [&str; 1] = ["requirements.txt"];
@@ -218,8 +218,8 @@ fn take_turn(
 
 /// A part of this program, with its first two arguments.
 fn ours(part: &str, input: &Path, rows: usize) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("the path of xtask")?);
-    command.args(["bench-statistics", part]).arg(input).arg(rows.to_string());
+    let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
+    command.args(["alone", "statistics", part]).arg(input).arg(rows.to_string());
     Ok(command)
 }
 
