@@ -23,9 +23,9 @@ impl Folder {
     }
 
     fn convert(&self, input: &Path, output: &str, more: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.current_dir(self.0.path()).args(["weights", "convert"]).arg(input).args(["-o", output]);
-        command.args(more).output().expect("xtask runs")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dfm-convert"));
+        command.current_dir(self.0.path()).arg("convert").arg(input).args(["-o", output]);
+        command.args(more).output().expect("the program runs")
     }
 
     /// The weights that the conversion gives.
@@ -38,7 +38,7 @@ impl Folder {
 }
 
 fn checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/backbone/tiny-zip.pth")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/backbone/tiny-zip.pth")
 }
 
 const TO_F16: [&str; 10] = [
