@@ -4,7 +4,9 @@
 //! shows it can fail.
 
 mod code;
+mod cycles;
 mod fixtures;
+mod imports;
 mod layers;
 mod manifests;
 mod readme;
@@ -22,6 +24,7 @@ type Check = (&'static str, fn(&Tree) -> Vec<String>);
 const CHECKS: &[Check] = &[
     ("crates depend only downwards", layers::crates_depend_only_downwards),
     ("libraries keep to their trade", layers::libraries_keep_to_their_trade),
+    ("modules import in no circle", cycles::modules_import_in_no_circle),
     ("anyhow stays in programs", layers::anyhow_stays_in_programs),
     ("one feature set", manifests::dependencies_come_from_the_workspace),
     ("no dev-dependencies", manifests::members_have_no_dev_dependencies),

@@ -8,7 +8,6 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::process::Measured;
-use crate::program::ProgramFlags;
 use crate::workspace;
 
 /// One program with its arguments.
@@ -46,9 +45,18 @@ impl Case {
     }
 }
 
-/// Every case that `flags` ask for, ours before its peers.
+/// What the peers of whole runs need.
+#[derive(Debug)]
+pub(crate) struct Peers<'a> {
+    /// The Python that has their packages.
+    pub(crate) python: &'a Path,
+    /// Rows and columns of the matrix that is decomposed.
+    pub(crate) shape: (usize, usize),
+}
+
+/// Every case, ours before its peers, if those are asked for.
 pub(crate) fn all(
-    flags: &ProgramFlags,
+    peers: Option<&Peers<'_>>,
     data: &Path,
     dfm: &Path,
     scratch: &Path,
@@ -69,9 +77,9 @@ pub(crate) fn all(
             ..Case::new("predict, default settings", Some(test_count), dfm, predict)
         },
     ];
-    if flags.peers {
-        with_pytorch(&mut cases, flags, dfm, (&good, good_count), scratch, &threads);
-        with_numpy(&mut cases, flags)?;
+    if let Some(peers) = peers {
+        with_pytorch(&mut cases, peers, dfm, (&good, good_count), scratch, &threads);
+        with_numpy(&mut cases, peers)?;
     }
     Ok(cases)
 }
@@ -79,7 +87,7 @@ pub(crate) fn all(
 /// The network, by itself and with the statistics behind it.
 fn with_pytorch(
     cases: &mut Vec<Case>,
-    flags: &ProgramFlags,
+    peers: &Peers<'_>,
     dfm: &Path,
     (good, count): (&Path, usize),
     scratch: &Path,
@@ -101,21 +109,21 @@ fn with_pytorch(
         let place = cases.len();
         cases.push(Case::new(name, Some(count), dfm, [ours, network.clone(), same.clone()].concat()));
         let arguments = [words(&[&script, &task, &good]), same.clone()].concat();
-        cases.push(Case { peer_of: Some(place), ..Case::new(peer, Some(count), &flags.python, arguments) });
+        cases.push(Case { peer_of: Some(place), ..Case::new(peer, Some(count), peers.python, arguments) });
     }
 }
 
 /// The statistics by themselves.
-fn with_numpy(cases: &mut Vec<Case>, flags: &ProgramFlags) -> anyhow::Result<()> {
+fn with_numpy(cases: &mut Vec<Case>, peers: &Peers<'_>) -> anyhow::Result<()> {
     let script = workspace::root().join("benches/peers/decompose.py");
-    let shape = format!("{}x{}", flags.shape.0, flags.shape.1);
+    let shape = format!("{}x{}", peers.shape.0, peers.shape.1);
     let name = format!("principal components and scores of {shape}, in f64");
     let ours = std::env::current_exe().context("the path of this program")?;
     let place = cases.len();
     cases.push(Case::new(&name, None, &ours, words(&[&"alone", &"decompose", &"--shape", &shape])));
     for method in ["numpy", "scikit-learn"] {
         let arguments = words(&[&script, &"--shape", &shape, &"--method", &method]);
-        cases.push(Case { peer_of: Some(place), ..Case::new(method, None, &flags.python, arguments) });
+        cases.push(Case { peer_of: Some(place), ..Case::new(method, None, peers.python, arguments) });
     }
     Ok(())
 }

@@ -29,13 +29,13 @@ pub(crate) struct ProgramFlags {
     threads: Option<usize>,
     /// Also time PyTorch and scikit-learn at the same work (benches/peers)
     #[arg(long)]
-    pub(crate) peers: bool,
+    peers: bool,
     /// The Python that has benches/peers/requirements.txt installed
     #[arg(long, default_value = "python3")]
-    pub(crate) python: PathBuf,
+    python: PathBuf,
     /// Rows and columns of the matrix that is decomposed
     #[arg(long, default_value = "300x16384", value_parser = decompose::parse_shape)]
-    pub(crate) shape: (usize, usize),
+    shape: (usize, usize),
     /// Put the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
@@ -50,7 +50,8 @@ pub(crate) fn run(flags: &ProgramFlags) -> anyhow::Result<()> {
     let data = flags.data.as_deref().context("--data DIR is missing")?;
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let threads = flags.threads.unwrap_or_else(machine::cores);
-    let cases = cases::all(flags, data, &build()?, scratch.path(), threads)?;
+    let peers = flags.peers.then(|| cases::Peers { python: &flags.python, shape: flags.shape });
+    let cases = cases::all(peers.as_ref(), data, &build()?, scratch.path(), threads)?;
     let mut runs: Vec<Vec<Measured>> = cases.iter().map(|_| Vec::new()).collect();
     for turn in 0..=flags.repeats {
         for (case, runs) in cases.iter().zip(&mut runs) {
