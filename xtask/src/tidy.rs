@@ -23,9 +23,9 @@ type Check = (&'static str, fn(&Tree) -> Vec<String>);
 
 const CHECKS: &[Check] = &[
     ("crates depend only downwards", layers::crates_depend_only_downwards),
-    ("libraries keep to their trade", layers::libraries_keep_to_their_trade),
+    ("front-ends stand alone", layers::front_ends_stand_alone),
+    ("libraries speak to no terminal", layers::libraries_speak_to_no_terminal),
     ("modules import in no circle", cycles::modules_import_in_no_circle),
-    ("anyhow stays in programs", layers::anyhow_stays_in_programs),
     ("one feature set", manifests::dependencies_come_from_the_workspace),
     ("no dev-dependencies", manifests::members_have_no_dev_dependencies),
     ("every shared dependency is used", manifests::every_workspace_dependency_is_used),
