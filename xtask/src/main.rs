@@ -3,6 +3,8 @@
 //! Each chore is a module of its own with one `run` function; [`flags`] says
 //! how they are typed.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
 mod flags;
 mod sanitize;
 mod test;

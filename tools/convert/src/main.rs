@@ -1,5 +1,7 @@
 //! `cargo xtask weights …`: makes the weights files that the program reads.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 

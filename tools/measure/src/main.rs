@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: whole runs of the program, the network alone beside its
 //! peers, its steps, and `fit` beside anomalib's.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
 mod anomalib;
 mod backbone;
 mod cases;

@@ -1,7 +1,7 @@
 //! Who may depend on whom.
 //!
-//! To add a crate, add its row to [`LAYERS`]. What outside crates a library may take is
-//! told by `[bans]` in deny.toml.
+//! To add a crate, add its row to [`LAYERS`]. Which crates from elsewhere it may take is told
+//! by `[bans]` in deny.toml, but for those that nearly everything depends on.
 
 use super::tree::{Package, Tree};
 use Kind::{Library, Program, Tool};
@@ -14,7 +14,6 @@ enum Kind {
     /// A front-end of its own: it may use every library, and a server.
     Program,
     /// A front-end that a program may start; it knows [`PRODUCT`] alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no server yet"))]
     Server,
     /// A front-end for another language: it may use every library.
     #[cfg_attr(not(test), expect(dead_code, reason = "there is no binding yet"))]
@@ -44,6 +43,14 @@ const LAYERS: &[Layer] = &[
 /// The library that consumers add; a server knows no other.
 const PRODUCT: &str = "dfm";
 
+/// What a library must do without, though half of all crates have it, and why.
+const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
+    ("dfm-kernels", &["serde", "serde_json"], "it knows convolutions alone"),
+    ("dfm-stats", &["serde", "serde_json"], "it knows no files"),
+    ("dfm-report", &["rayon", "serde", "serde_json"], "it knows pages alone"),
+    ("dfm-synthetic", &["rayon", "serde", "serde_json"], "it knows pictures alone"),
+];
+
 /// Crates that speak to a person at a terminal, or that leave it open what failed. Libraries
 /// say what happened by values and typed errors.
 const FOR_FRONT_ENDS: [&str; 5] = ["anyhow", "clap", "clap_complete", "indicatif", "tracing-subscriber"];
@@ -56,6 +63,21 @@ pub(crate) fn crates_depend_only_downwards(tree: &Tree) -> Vec<String> {
 /// A front-end depends on no other, but for a program that starts a server.
 pub(crate) fn front_ends_stand_alone(tree: &Tree) -> Vec<String> {
     alone(tree, LAYERS)
+}
+
+/// No library depends on what is another crate's business.
+pub(crate) fn libraries_keep_to_their_trade(tree: &Tree) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (name, banned, trade) in NOT_ITS_TRADE {
+        let Some(package) = tree.package(name) else {
+            findings.push(format!("{name} is not a member of the workspace"));
+            continue;
+        };
+        for other in banned.iter().filter(|other| package.depends_on(other)) {
+            findings.push(format!("{name} depends on {other}, but {trade}"));
+        }
+    }
+    findings
 }
 
 /// Terminals and untyped errors are no library's business.
@@ -179,6 +201,16 @@ mod tests {
         ] {
             assert_eq!(alone(&members(HOUSE, odd, &[other]), HOUSE).len(), 1, "{odd} {other}");
         }
+    }
+
+    #[test]
+    fn another_trade_is_found() {
+        assert_eq!(libraries_keep_to_their_trade(&members(LAYERS, "", &[])), [""; 0]);
+        for (odd, banned, _) in NOT_ITS_TRADE {
+            let tree = members(LAYERS, odd, banned);
+            assert_eq!(libraries_keep_to_their_trade(&tree).len(), banned.len(), "{odd}");
+        }
+        assert_eq!(libraries_keep_to_their_trade(&Tree::default()).len(), NOT_ITS_TRADE.len());
     }
 
     #[test]
