@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, test, weights};
+use crate::{test, tools};
 
 /// The project's chores.
 #[derive(Debug, Parser)]
@@ -22,19 +22,7 @@ pub(crate) enum Chore {
     /// Run the kernels' tests under AddressSanitizer; needs a nightly toolchain
     Sanitize,
     /// Time whole runs of the program, and of its peers
-    Bench(bench::BenchFlags),
-    /// The statistics alone, for `bench --peers`
-    #[command(hide = true)]
-    BenchDecompose(bench::DecomposeFlags),
-    /// A fit of many rows alone, for `bench memory`
-    #[command(hide = true)]
-    BenchStream(bench::StreamFlags),
-    /// The features of pictures, or a fit of them, for `bench statistics`
-    #[command(hide = true)]
-    BenchStatistics(bench::PartFlags),
-    /// The network alone, for `bench peers`
-    #[command(hide = true)]
-    BenchNetwork(bench::NetworkFlags),
+    Bench(tools::ToolFlags),
     /// Convert backbone weights, or rebuild the default ones
-    Weights(weights::WeightsFlags),
+    Weights(tools::ToolFlags),
 }

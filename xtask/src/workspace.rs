@@ -10,7 +10,10 @@ pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for what it runs; the constant serves a program started by hand.
     let manifest =
         std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    PathBuf::from(manifest).join("..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+    let manifest = PathBuf::from(manifest);
+    // The lock file lies there and nowhere else.
+    let root = manifest.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// Cargo, the same that runs this, at the workspace's root.

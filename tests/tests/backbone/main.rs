@@ -1,12 +1,14 @@
 //! The backbones against PyTorch and ONNX Runtime, and weights files of every
 //! format, sound and broken. `fixtures/backbone/make_backbone.py` made what is
 //! expected.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod agreement;
 mod architecture;
 mod default_weights;
 mod generated;
 mod import;
+mod kernels;
 mod malformed;
 mod onnx;
 mod support;

@@ -4,6 +4,9 @@
 use super::code::{code_only, has_token};
 use super::tree::{Package, Tree};
 
+/// The member that may hold unsafe code.
+const WITH_UNSAFE: &str = "dfm-kernels";
+
 /// Dependencies, with their versions and features, are written in one place.
 pub(crate) fn dependencies_come_from_the_workspace(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
@@ -61,13 +64,25 @@ pub(crate) fn every_dependency_is_named_in_its_code(tree: &Tree) -> Vec<String> 
     findings
 }
 
-/// The workspace's lints hold everywhere.
+/// The workspace's lints hold everywhere. [`WITH_UNSAFE`] must write them out.
 pub(crate) fn every_member_takes_the_lints(tree: &Tree) -> Vec<String> {
-    let without = tree.packages.iter().filter(|package| {
-        let lints = section(tree.text(&manifest_path(package)), "[lints]");
-        !lints.contains(&("workspace", "= true"))
-    });
-    without.map(|package| format!("{}: no `[lints] workspace = true`", package.name)).collect()
+    let takes = |package: &&Package| {
+        let manifest = tree.text(&manifest_path(package));
+        if package.name != WITH_UNSAFE {
+            return section(manifest, "[lints]").contains(&("workspace", "= true"));
+        }
+        ["rust", "clippy", "rustdoc"].iter().all(|tool| {
+            let mut shared = section(tree.text("Cargo.toml"), &format!("[workspace.lints.{tool}]"));
+            let forbids = shared.iter_mut().find(|(name, _)| *name == "unsafe_code");
+            if let Some((_, level)) = forbids {
+                // One of its files takes this back, which `forbid` would not let it do.
+                *level = "= \"deny\"";
+            }
+            section(manifest, &format!("[lints.{tool}]")) == shared
+        })
+    };
+    let without = tree.packages.iter().filter(|package| !takes(package));
+    without.map(|package| format!("{} does not take the workspace's lints", package.name)).collect()
 }
 
 fn manifest_path(package: &Package) -> String {
@@ -143,5 +158,20 @@ mod tests {
             every_member_takes_the_lints(&one("[lints.rust]\nmissing_docs = \"warn\"\n", "", &[])).len(),
             1
         );
+    }
+
+    #[test]
+    fn the_member_with_unsafe_code_has_every_other_lint() {
+        let shared = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"deny\"\n";
+        for (lints, findings) in [
+            ("[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"deny\"\n", 0),
+            ("[lints.rust]\nunsafe_code = \"deny\"\n", 1),
+            ("[lints.rust]\nunsafe_code = \"allow\"\nmissing_docs = \"deny\"\n", 1),
+            ("[lints]\nworkspace = true\n", 1),
+        ] {
+            let tree = Tree::of_files(&[("Cargo.toml", shared), ("k/Cargo.toml", lints)]);
+            let tree = tree.with_package(WITH_UNSAFE, "k", &[]);
+            assert_eq!(every_member_takes_the_lints(&tree).len(), findings, "{lints}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! From bytes to upright RGB. Nothing is allocated for pixels before the
 //! picture's declared size has been compared with the limits.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "pictures are decoded here alone")]
 
 use std::io::Cursor;
 

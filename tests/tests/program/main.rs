@@ -1,0 +1,18 @@
+//! The whole program, as a user runs it: its commands, its flags and what it writes.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
+
+mod commands;
+mod compare;
+mod config;
+mod demo;
+mod input;
+mod memory;
+mod models;
+mod output;
+mod places;
+#[cfg(unix)]
+mod resume;
+mod sweep;
+mod synthesise;
+mod union;
+mod weights_pull;
