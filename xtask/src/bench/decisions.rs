@@ -12,7 +12,7 @@ use super::setting::MeasureFlags;
 use super::{process, program, report};
 
 /// The document that `--write` changes.
-const DOCUMENT: &str = "docs/decisions.md";
+const DOCUMENT: &str = "docs/thresholds.md";
 const KINDS: [&str; 3] = ["leave-one-out", "split", "jackknife+"];
 const RATES: [f64; 4] = [0.01, 0.02, 0.05, 0.1];
 

@@ -12,7 +12,7 @@ use super::setting::MeasureFlags;
 use super::{process, program, report};
 
 /// The document that `--write` changes.
-const DOCUMENT: &str = "docs/decisions.md";
+const DOCUMENT: &str = "docs/thresholds.md";
 /// Flags of each fit. The seed is also that of the defects.
 const WAYS: [&[&str]; 6] = [
     &["--val", "train"],
