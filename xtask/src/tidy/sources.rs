@@ -1,11 +1,11 @@
-//! What the sources must not hold.
+//! Rules for the sources.
 
 use super::code::{code_only, has_token, lines_where};
 use super::tree::{File, Tree};
 
-/// Lines of a Rust file, its tests not counted.
+/// Largest number of lines of a Rust file, without its tests.
 const LONGEST: usize = 400;
-/// Below these folders nothing is printed.
+/// Code in these folders prints nothing.
 const LIBRARIES: [&str; 6] = [
     "crates/dfm-backbone/src/",
     "crates/dfm-kernels/src/",
@@ -14,7 +14,7 @@ const LIBRARIES: [&str; 6] = [
     "crates/dfm-report/src/",
     "crates/dfm-synthetic/src/",
 ];
-/// Below these folders no path is named.
+/// Code in these folders names no path.
 const PATHLESS: [&str; 5] = [
     "crates/dfm-kernels/src/",
     "crates/dfm-stats/src/",
@@ -22,7 +22,7 @@ const PATHLESS: [&str; 5] = [
     "crates/dfm-report/src/",
     "crates/dfm-synthetic/src/",
 ];
-/// Where pictures are decoded and resized.
+/// The folder in which pictures are decoded and resized.
 const PREPROCESSING: &str = "crates/dfm-backbone/src/preprocess/";
 /// The one file that names the linear algebra library.
 const SEAM: &str = "crates/dfm-stats/src/decompose.rs";
@@ -43,8 +43,7 @@ pub(crate) fn no_path_is_opened(tree: &Tree) -> Vec<String> {
     find_in_code(tree, &PATHLESS, &["fs::", "std::fs", "Path", "PathBuf", "File", "OpenOptions"])
 }
 
-/// Pictures are decoded and resized in the backbone's preprocessing; the program
-/// writes some, and measures with none.
+/// Pictures are decoded and resized in one folder. The program writes some, and measures with none.
 pub(crate) fn pictures_are_decoded_in_one_place(tree: &Tree) -> Vec<String> {
     let decoders =
         ["fast_image_resize", "zune_jpeg", "ImageReader", "load_from_memory", "from_decoder", "image::open"];
@@ -59,7 +58,7 @@ pub(crate) fn pictures_are_decoded_in_one_place(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// The decomposition happens in one file.
+/// One file names the linear algebra library.
 pub(crate) fn faer_has_one_seam(tree: &Tree) -> Vec<String> {
     if !has_token(&code_only(tree.text(SEAM)), "faer") {
         return vec![format!("{SEAM} does not name faer: is the seam elsewhere?")];
@@ -68,7 +67,7 @@ pub(crate) fn faer_has_one_seam(tree: &Tree) -> Vec<String> {
     others.flat_map(|file| findings(file, &code_only(&file.text), |line| has_token(line, "faer"))).collect()
 }
 
-/// Unsafe code is for kernels alone.
+/// Unsafe code occurs in kernels only.
 pub(crate) fn unsafe_only_in_kernels(tree: &Tree) -> Vec<String> {
     let in_kernels = |file: &&File| {
         let mut parts = file.path.split('/');
@@ -108,7 +107,7 @@ pub(crate) fn nothing_is_left_unfinished(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// What is written holds on every machine.
+/// No file names a path of one machine.
 pub(crate) fn no_path_of_one_machine(tree: &Tree) -> Vec<String> {
     tree.files.iter().flat_map(|file| findings(file, &file.text, names_a_home)).collect()
 }
@@ -124,7 +123,7 @@ fn names_a_home(line: &str) -> bool {
     })
 }
 
-/// Where the code below `folders` holds one of `patterns`.
+/// Finds the lines of code below `folders` that hold one of `patterns`.
 fn find_in_code(tree: &Tree, folders: &[&str], patterns: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for folder in folders {
@@ -142,7 +141,7 @@ fn find_in_code(tree: &Tree, folders: &[&str], patterns: &[&str]) -> Vec<String>
     found
 }
 
-/// A finding for each line of `text`, which stands for `file`, that `wanted` picks.
+/// A finding for each line of `text` that `wanted` picks. `text` belongs to `file`.
 fn findings(file: &File, text: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let lines = lines_where(text, wanted);
     let shown = |number: usize| file.text.lines().nth(number - 1).unwrap_or("").trim().to_owned();
