@@ -35,7 +35,7 @@ pub(crate) struct ProgramFlags {
     /// Rows and columns of the matrix that is decomposed
     #[arg(long, default_value = "300x16384", value_parser = decompose::parse_shape)]
     pub(crate) shape: (usize, usize),
-    /// Write the tables into docs/benchmarks.md
+    /// Put the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
