@@ -1,4 +1,4 @@
-//! Each step of a network, in the course of a run.
+//! Times each step of a network during a run.
 
 use anyhow::Context;
 use clap::Args;
@@ -21,7 +21,7 @@ pub(crate) struct LayersFlags {
     /// Height and width of a picture
     #[arg(long, default_value_t = 256)]
     size: usize,
-    /// Runs, of which the median counts
+    /// Number of runs, of which the median counts
     #[arg(long, default_value_t = 20)]
     repeats: usize,
 }
@@ -30,7 +30,7 @@ pub(crate) struct LayersFlags {
 ///
 /// # Errors
 ///
-/// If there is no such network, or pictures of this size leave nothing of its map.
+/// If there is no such network, or if pictures of this size leave nothing of its map.
 pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
     let architecture = Architecture::known(&flags.arch).with_context(|| {
         format!("--arch {}: expected one of {}", flags.arch, Architecture::names().join(", "))
