@@ -29,7 +29,10 @@ const CHECKS: &[Check] = &[
     ("every dependency is named in its code", manifests::every_dependency_is_named_in_its_code),
     ("every member takes the lints", manifests::every_member_takes_the_lints),
     ("libraries print nothing", sources::libraries_print_nothing),
-    ("dfm-core, dfm-kernels, dfm-report and dfm-stats open no path", sources::no_path_is_opened),
+    (
+        "dfm-core, dfm-image, dfm-kernels, dfm-report, dfm-stats and dfm-synthetic open no path",
+        sources::no_path_is_opened,
+    ),
     ("pictures are decoded in one place", sources::pictures_are_decoded_in_one_place),
     ("faer has one seam", sources::faer_has_one_seam),
     ("unsafe only in kernels", sources::unsafe_only_in_kernels),

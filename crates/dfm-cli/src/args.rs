@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use dfm_backbone::{
-    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, InstructionSet, Layer,
-    Resize, Tap, catalogue, import_weights,
+    Architecture, BackboneWeights, FeatureExtractor, ImportOptions, InstructionSet, Layer, Resize, Tap,
+    catalogue, import_weights,
 };
 use dfm_core::device;
 use dfm_core::{Dfm, DfmParams, LoadOptions, ModelInfo, NetworkPrecision, Tiling};
@@ -156,7 +156,7 @@ fn backbone_weights(flags: &BackboneFlags, deepest: Layer) -> anyhow::Result<Bac
     match asked {
         "random" => {
             let architecture = architecture.map_or_else(|| known(DEFAULT_BACKBONE), Ok)?;
-            let input = InputContract::usual_for(&architecture);
+            let input = architecture.usual_input();
             Ok(BackboneWeights::random(architecture, deepest, input, flags.seed)?)
         }
         "embedded" if embedded => embedded_weights(),

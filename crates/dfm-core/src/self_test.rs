@@ -87,8 +87,8 @@ fn run(
             expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
             got: format!("{} bytes", probe.len()),
         })?;
-    // The probe is no picture that a region could be of.
-    let preprocessor = extractor.preprocessor().with_region(None);
+    // The probe is prepared whole, whatever the model does with pictures.
+    let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
     let at = |place: usize| Ok(scorers.score(rows.clone(), &[place])?.values[0]);

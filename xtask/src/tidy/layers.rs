@@ -4,8 +4,9 @@ use super::tree::Tree;
 
 /// Every member, and the members that it may depend on.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("dfm-image", &[]),
     ("dfm-kernels", &[]),
-    ("dfm-backbone", &["dfm-kernels"]),
+    ("dfm-backbone", &["dfm-image", "dfm-kernels"]),
     ("dfm-stats", &[]),
     ("dfm-core", &["dfm-backbone", "dfm-stats"]),
     ("dfm-report", &[]),
@@ -17,11 +18,41 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What a library must do without, and why.
 const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
+    (
+        "dfm-image",
+        &[
+            "burn",
+            "burn-flex",
+            "faer",
+            "clap",
+            "indicatif",
+            "glob",
+            "rayon",
+            "safetensors",
+            "serde_json",
+            "tempfile",
+            "toml",
+            "tracing-subscriber",
+            "ureq",
+        ],
+        "it knows pictures, and neither networks nor files",
+    ),
     ("dfm-kernels", &["burn", "burn-flex", "image", "serde", "safetensors"], "it knows convolutions alone"),
     (
         "dfm-backbone",
-        &["faer", "clap", "indicatif", "glob", "toml", "tracing-subscriber", "ureq"],
-        "it turns pictures into features",
+        &[
+            "faer",
+            "clap",
+            "fast_image_resize",
+            "image",
+            "indicatif",
+            "glob",
+            "toml",
+            "tracing-subscriber",
+            "ureq",
+            "zune-jpeg",
+        ],
+        "it turns prepared pictures into features",
     ),
     (
         "dfm-stats",
@@ -44,7 +75,7 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
         &["clap", "clap_complete", "glob", "indicatif", "tempfile", "toml", "tracing-subscriber", "ureq"],
         "it opens no path and prints nothing",
     ),
-    ("dfm-core", &["image", "fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
+    ("dfm-core", &["image", "fast_image_resize", "zune-jpeg"], "dfm-image prepares pictures"),
     (
         "dfm-report",
         &["burn", "clap", "glob", "image", "serde", "serde_json", "tempfile", "toml", "ureq"],
@@ -67,7 +98,7 @@ const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
         "it knows pictures alone",
     ),
     // It may write pictures, so it may depend on `image`.
-    ("dfm-cli", &["fast_image_resize", "zune-jpeg"], "the backbone prepares pictures"),
+    ("dfm-cli", &["fast_image_resize", "zune-jpeg"], "dfm-image prepares pictures"),
 ];
 
 /// Where `anyhow` may be: programs, which add the context that libraries lack.
@@ -135,6 +166,7 @@ mod tests {
         for (odd, other) in [
             ("dfm-stats", "dfm-backbone"),
             ("dfm-backbone", "dfm-stats"),
+            ("dfm-image", "dfm-backbone"),
             ("dfm-core", "dfm-cli"),
             ("dfm-cli", "dfm-tests"),
         ] {
@@ -161,6 +193,8 @@ mod tests {
             ("dfm-core", "image"),
             ("dfm-cli", "fast_image_resize"),
             ("dfm-backbone", "faer"),
+            ("dfm-backbone", "image"),
+            ("dfm-image", "burn"),
             ("dfm-report", "image"),
         ] {
             assert_eq!(libraries_keep_to_their_trade(&members(odd, &[other])).len(), 1, "{odd} {other}");

@@ -6,8 +6,9 @@ use super::tree::{File, Tree};
 /// Lines of a Rust file, its tests not counted.
 const LONGEST: usize = 400;
 /// Below these folders nothing is printed.
-const LIBRARIES: [&str; 6] = [
+const LIBRARIES: [&str; 7] = [
     "crates/dfm-backbone/src/",
+    "crates/dfm-image/src/",
     "crates/dfm-kernels/src/",
     "crates/dfm-stats/src/",
     "crates/dfm-core/src/",
@@ -15,7 +16,8 @@ const LIBRARIES: [&str; 6] = [
     "crates/dfm-synthetic/src/",
 ];
 /// Below these folders no path is named.
-const PATHLESS: [&str; 5] = [
+const PATHLESS: [&str; 6] = [
+    "crates/dfm-image/src/",
     "crates/dfm-kernels/src/",
     "crates/dfm-stats/src/",
     "crates/dfm-core/src/",
@@ -23,7 +25,7 @@ const PATHLESS: [&str; 5] = [
     "crates/dfm-synthetic/src/",
 ];
 /// Where pictures are decoded and resized.
-const PREPROCESSING: &str = "crates/dfm-backbone/src/preprocess/";
+const PREPROCESSING: &str = "crates/dfm-image/src/";
 /// The one file that names the linear algebra library.
 const SEAM: &str = "crates/dfm-stats/src/decompose.rs";
 /// Where paths of one person's or one machine's disk begin.
@@ -43,8 +45,7 @@ pub(crate) fn no_path_is_opened(tree: &Tree) -> Vec<String> {
     find_in_code(tree, &PATHLESS, &["fs::", "std::fs", "Path", "PathBuf", "File", "OpenOptions"])
 }
 
-/// Pictures are decoded and resized in the backbone's preprocessing; the program
-/// writes some, and measures with none.
+/// Pictures are decoded and resized in `dfm-image`; the program only writes some.
 pub(crate) fn pictures_are_decoded_in_one_place(tree: &Tree) -> Vec<String> {
     let decoders =
         ["fast_image_resize", "zune_jpeg", "ImageReader", "load_from_memory", "from_decoder", "image::open"];
@@ -161,7 +162,7 @@ mod tests {
             ("crates/dfm-kernels/src/lib.rs", "//! Opens: File"),
             ("crates/dfm-report/src/lib.rs", "//! Prints: println!"),
             ("crates/dfm-synthetic/src/lib.rs", "//! Prints: println!"),
-            ("crates/dfm-backbone/src/preprocess/decode.rs", "use image::ImageReader;"),
+            ("crates/dfm-image/src/decode.rs", "use image::ImageReader;"),
             (SEAM, "use faer::Mat;"),
         ];
         files.push((path, text));

@@ -119,7 +119,7 @@ fn content_hash_of(model: &Dfm, picture: &str) -> anyhow::Result<[u8; 32]> {
             return Ok(*first);
         }
     }
-    Ok(model.preprocessor().prepare(&input::decode_file(path)?)?.content_hash)
+    Ok(dfm_core::content_hash(&input::decode_file(path)?))
 }
 
 /// Sixty-four hexadecimal digits.
