@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use dfm_backbone::{PreprocessError, RegionError};
+use dfm_image::{PreprocessError, RegionError};
 use thiserror::Error;
 
 /// Why a file, a folder or a list cannot be used. The message tells the cause, once.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dfm_backbone::{DecodeLimits, PictureSize, Region, RgbImage, decode};
+use dfm_image::{DecodeLimits, PictureSize, Region, RgbImage, decode};
 
 use crate::error::DataError;
 

@@ -35,7 +35,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
     let architecture = Architecture::known(&flags.arch).with_context(|| {
         format!("--arch {}: expected one of {}", flags.arch, Architecture::names().join(", "))
     })?;
-    let input = InputContract::usual_for(&architecture).with_size(flags.size, flags.size);
+    let input = architecture.usual_input().with_size(flags.size, flags.size);
     let weights = BackboneWeights::random(architecture, flags.layer, input, 0)?;
     let extractor = FeatureExtractor::new(weights, &[flags.layer.pooled(1)], network::compute()?)?;
     let noise = CounterGenerator::new(0);

@@ -114,7 +114,7 @@ pub(crate) fn floats(path: &Path) -> anyhow::Result<Vec<f32>> {
 ///
 /// If they cannot be written.
 pub(crate) fn write_weights(architecture: &Architecture, path: &Path) -> anyhow::Result<()> {
-    let input = InputContract::usual_for(architecture);
+    let input = architecture.usual_input();
     let weights = BackboneWeights::random(architecture.clone(), LAYER, input, 0)?;
     let (header, mut convolutions) = (weights.header().clone(), weights.convolutions().to_vec());
     for (index, convolution) in convolutions.iter_mut().enumerate() {

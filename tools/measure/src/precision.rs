@@ -107,7 +107,7 @@ struct Times {
 fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Result<Times> {
     let architecture = Architecture::known(arch)
         .with_context(|| format!("--arch {arch}: expected some of {}", Architecture::names().join(", ")))?;
-    let input = InputContract::usual_for(&architecture).with_size(SIDE, SIDE);
+    let input = architecture.usual_input().with_size(SIDE, SIDE);
     let weights = BackboneWeights::random(architecture, LAYER, input, 0)?;
     let compute = Compute::with_instructions(network::compute()?.device().clone(), instructions);
     let exact = FeatureExtractor::new(weights.clone(), &[LAYER.pooled(1)], compute.clone())?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dfm_backbone::{PictureSize, RgbImage};
+use dfm_image::{PictureSize, RgbImage};
 
 use crate::error::{DataError, Problem};
 use crate::picture::open_picture;

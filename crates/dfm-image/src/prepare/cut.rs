@@ -1,17 +1,17 @@
-//! The part of a picture that counts, by itself.
+//! Cutting a region out of a picture.
 
 use std::borrow::Cow;
 
 use image::{Rgb, RgbImage};
 
-use super::PictureSize;
-use super::error::PreprocessError;
 use super::normalise;
+use crate::error::PreprocessError;
 use crate::input::InputContract;
 use crate::region::Region;
+use crate::size::PictureSize;
 
-/// The bounding rectangle of `region`, the mean that the weights expect in place of what
-/// lies outside; nothing outside is looked at.
+/// The bounding rectangle of `region`, or the whole picture if there is none. Pixels outside the
+/// region become the mean of the input contract, whatever they were.
 pub(super) fn cut<'p>(
     picture: &'p RgbImage,
     region: Option<&Region>,
@@ -19,7 +19,7 @@ pub(super) fn cut<'p>(
 ) -> Result<Cow<'p, RgbImage>, PreprocessError> {
     let Some(region) = region else { return Ok(Cow::Borrowed(picture)) };
     let ([left, top], PictureSize { width, height }) = (region.corner(), region.size());
-    check(region, PictureSize { width: picture.width(), height: picture.height() })?;
+    check(region, picture.into())?;
     let mut part = RgbImage::from_pixel(width, height, Rgb(normalise::mean_colour(contract)));
     let pixels: &mut [u8] = &mut part;
     for [y, from, to] in region.pieces() {
@@ -30,7 +30,7 @@ pub(super) fn cut<'p>(
     Ok(Cow::Owned(part))
 }
 
-/// Whether `region` is one of a picture of `size`.
+/// Checks that `region` fits a picture of `size`.
 pub(super) fn check(region: &Region, size: PictureSize) -> Result<(), PreprocessError> {
     let ([left, top], part) = (region.corner(), region.size());
     let fits = match region.picture_size() {
@@ -41,7 +41,7 @@ pub(super) fn check(region: &Region, size: PictureSize) -> Result<(), Preprocess
     if fits { Ok(()) } else { Err(PreprocessError::Region { region: region.to_string(), width, height }) }
 }
 
-/// Where the bytes of columns `from` up to `to` of row `y` lie.
+/// The positions of the bytes of columns `from` up to `to` in row `y` of a picture `width` wide.
 fn row(width: u32, y: u32, from: u32, to: u32) -> std::ops::Range<usize> {
     let byte = |x: u32| 3 * (y as usize * width as usize + x as usize);
     byte(from)..byte(to)

@@ -1,4 +1,4 @@
-//! The part of a picture that counts: a rectangle, or what a mask marks.
+//! The part of a picture that counts: a rectangle, or the pixels that a mask marks.
 
 use std::fmt;
 
@@ -7,15 +7,18 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::hexadecimal::hexadecimal;
-use crate::preprocess::{DecodeLimits, PictureSize};
+use crate::limits::DecodeLimits;
+use crate::size::PictureSize;
 
-/// The most runs that the pixels of a mask may form, read row by row: one of such a size takes
-/// half a megabyte in a model's header.
+/// The most runs that the pixels of a mask may form, read row by row. A mask of that many runs
+/// takes half a megabyte in the header of a model.
 const MOST_RUNS: usize = 100_000;
 
-/// The part of a picture that counts. Its bounding rectangle is cut out and is what the
-/// network sees of a picture; of a mask, what lies between the two is replaced by the mean
-/// that the weights expect, and cells without any of its pixels have no features.
+/// The part of a picture that counts: a rectangle, or the pixels that a mask marks.
+///
+/// The network sees the bounding rectangle of the region. Pixels of the rectangle that lie
+/// outside a mask are replaced by the mean of the input contract, and cells of a feature map
+/// that hold no pixel of the mask have no features.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RegionRecord", into = "RegionRecord")]
 pub struct Region {
@@ -25,45 +28,47 @@ pub struct Region {
     mask: Option<Mask>,
 }
 
-/// Which pixels of the rectangle are inside.
+/// Which pixels of the bounding rectangle are inside.
 #[derive(Clone, PartialEq, Eq)]
 struct Mask {
-    /// Size of the pictures that it belongs to.
+    /// The size that pictures must have.
     picture: PictureSize,
-    /// Lengths of runs of pixels outside and inside by turns, row by row; outside first.
+    /// The lengths of the runs of pixels, row by row. The first run lies outside, the second
+    /// inside, and so on in turns.
     runs: Vec<u32>,
     sha256: String,
 }
 
-/// What is no region.
+/// Why a region was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum RegionError {
-    /// No pixel is inside.
+    /// No pixel lies inside.
     #[error("the region holds no pixel: give one that does; of a mask, white is inside")]
     Empty,
-    /// A rectangle beyond what a picture can be.
+    /// The rectangle reaches further than any picture can.
     #[error("the region reaches beyond pixel {limit}: give one within the picture")]
     TooFar {
         /// The last pixel that a picture can have.
         limit: u32,
     },
-    /// A mask of more pieces than a model may hold.
+    /// The mask has more runs of pixels than a model may hold.
     #[error("the mask's rows change between inside and outside {got} times, the limit is {limit}: smooth it")]
     TooIntricate {
         /// The limit.
         limit: usize,
-        /// What there are.
+        /// The runs of the mask.
         got: usize,
     },
-    /// A record of a mask that contradicts itself.
+    /// The stored form of a mask contradicts itself.
     #[error("the region's mask contradicts itself: expected {expected}, got {got}")]
     Record {
-        /// What it should be.
+        /// The value that follows from the rest.
         expected: String,
-        /// What it is.
+        /// The value that was found.
         got: String,
     },
-    /// A region none of which the network would see.
+    /// The network would see no part of the region.
     #[error("no cell of the network's map lies in the region: give another, or another way to resize")]
     Unseen,
 }
@@ -73,15 +78,15 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// If it is empty or no picture could reach so far.
+    /// If the rectangle is empty, or reaches further than any picture can.
     ///
     /// ```
-    /// use dfm_backbone::{PictureSize, Region};
+    /// use dfm_image::{PictureSize, Region};
     ///
     /// let region = Region::rectangle(10, 20, PictureSize { width: 300, height: 200 })?;
     /// assert_eq!(region.to_string(), "10,20,300,200");
     /// assert!(region.holds(10, 20) && !region.holds(310, 20));
-    /// # Ok::<(), dfm_backbone::RegionError>(())
+    /// # Ok::<(), dfm_image::RegionError>(())
     /// ```
     pub fn rectangle(left: u32, top: u32, size: PictureSize) -> Result<Self, RegionError> {
         if size.width == 0 || size.height == 0 {
@@ -93,11 +98,13 @@ impl Region {
         }
     }
 
-    /// The pixels that are `inside`, row by row, of pictures of `picture`'s size.
+    /// The region of the pixels whose value in `inside` (row by row) is true, for pictures of the
+    /// size `picture`.
     ///
     /// # Errors
     ///
-    /// If none is, they are not one a pixel, or they form too many runs.
+    /// If no value is true, the number of values is not the number of pixels, or the pixels form
+    /// too many runs.
     pub fn mask(picture: PictureSize, inside: &[bool]) -> Result<Self, RegionError> {
         let width = picture.width as usize;
         if inside.len() != width * picture.height as usize {
@@ -127,10 +134,10 @@ impl Region {
             }
         }
         let size = PictureSize { width: (right - left + 1) as u32, height: (bottom - top + 1) as u32 };
-        Self::of_runs(left as u32, top as u32, size, picture, runs)
+        Self::from_runs(left as u32, top as u32, size, picture, runs)
     }
 
-    fn of_runs(
+    fn from_runs(
         left: u32,
         top: u32,
         size: PictureSize,
@@ -174,19 +181,20 @@ impl Region {
         self.size
     }
 
-    /// The size that pictures must have; any that holds the rectangle if there is no mask.
+    /// The size that pictures must have if the region is a mask. `None` for a rectangle, which fits
+    /// every picture that holds it.
     pub fn picture_size(&self) -> Option<PictureSize> {
         self.mask.as_ref().map(|mask| mask.picture)
     }
 
-    /// SHA-256 of the mask, in hexadecimal: over the picture's width and height, left, top,
-    /// width and height of the bounding rectangle, and the lengths of its runs of pixels
-    /// outside and inside by turns, all as little-endian `u32`.
+    /// SHA-256 of the mask, in hexadecimal. It covers the width and the height of the picture; left,
+    /// top, width and height of the bounding rectangle; and the lengths of the runs of pixels, outside
+    /// and inside in turns; all as little-endian `u32`.
     pub fn mask_sha256(&self) -> Option<&str> {
         self.mask.as_ref().map(|mask| mask.sha256.as_str())
     }
 
-    /// Whether pixel `(x, y)` of a picture is inside. Cost: one step a piece.
+    /// Whether the pixel `(x, y)` lies inside. Cost: one step for each of the [`pieces`](Self::pieces).
     pub fn holds(&self, x: u32, y: u32) -> bool {
         self.pieces().any(|[row, from, to]| row == y && (from..to).contains(&x))
     }
@@ -207,14 +215,14 @@ impl Region {
         let inside = inside.skip(1).step_by(2).filter(|(from, to)| from < to);
         inside.flat_map(move |(from, to)| {
             (from / width..=(to - 1) / width).map(move |row| {
-                let column = |place: u64| place.saturating_sub(row * width).min(width) as u32;
+                let column = |pixel: u64| pixel.saturating_sub(row * width).min(width) as u32;
                 [self.top + row as u32, self.left + column(from), self.left + column(to)]
             })
         })
     }
 }
 
-/// `X,Y,W,H`, and of a mask that it is one.
+/// `X,Y,W,H`; for a mask also the size of its picture and its hash.
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PictureSize { width, height } = self.size;
@@ -229,14 +237,14 @@ impl fmt::Display for Region {
     }
 }
 
-/// As [`Display`](fmt::Display): runs say nothing to people.
+/// The same as [`Display`](fmt::Display), since lists of runs help nobody.
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// How a region is written.
+/// How a region is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RegionRecord {
@@ -265,7 +273,7 @@ impl TryFrom<RegionRecord> for Region {
         let size = PictureSize { width, height };
         let Some(mask) = mask else { return Self::rectangle(x, y, size) };
         let picture = PictureSize { width: mask.picture_width, height: mask.picture_height };
-        let region = Self::of_runs(x, y, size, picture, mask.runs)?;
+        let region = Self::from_runs(x, y, size, picture, mask.runs)?;
         match region.mask_sha256() {
             Some(sha256) if sha256 == mask.sha256 => Ok(region),
             other => Err(RegionError::Record {

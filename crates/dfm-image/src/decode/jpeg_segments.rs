@@ -1,9 +1,9 @@
-//! The segments of a JPEG (ITU T.81, annex B), as far as they tell whether the
-//! file is whole.
+//! The segments of a JPEG file (ITU T.81, annex B), as far as they tell whether the file is
+//! whole.
 
-/// What a walk over the segments found.
+/// What the segments of a file say about its picture.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct Segments {
     pub(super) width: u32,
     pub(super) height: u32,
     /// Colour channels.
@@ -17,9 +17,9 @@ pub(super) struct Layout {
 /// Why a file is not whole.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It ends before its end-of-image marker.
+    /// The file ends before its end-of-image marker.
     CutShort,
-    /// What is there contradicts itself.
+    /// The content contradicts itself.
     Damaged(String),
 }
 
@@ -27,7 +27,7 @@ const START_OF_FRAME: std::ops::RangeInclusive<u8> = 0xC0..=0xC2;
 const PROGRESSIVE: u8 = 0xC2;
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
-/// No scan has brought a coefficient yet.
+/// Stands for a coefficient that no scan has brought yet.
 const ABSENT: u8 = u8::MAX;
 
 /// The frame's header, and how many low bits each coefficient still lacks.
@@ -38,10 +38,10 @@ struct Frame {
     lacking: Vec<(u8, [u8; 64])>,
 }
 
-impl Layout {
-    /// Walks over the segments of `bytes` up to the first end-of-image marker; a
-    /// preview or a second picture behind it is not read.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, Fault> {
+impl Segments {
+    /// Reads the segments of `bytes` up to the first end-of-image marker. A second picture behind
+    /// it is not read.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let mut frame = None;
         let mut end = None;
         let mut at = 2;
@@ -99,7 +99,7 @@ impl Frame {
         })
     }
 
-    /// Notes what the scan with this header brings.
+    /// Records which bits the scan with this header brings.
     fn scan(&mut self, header: &[u8]) -> Result<(), Fault> {
         let short = || damaged("a scan's header that is too short");
         let (count, rest) = header.split_first().ok_or_else(short)?;

@@ -1,26 +1,25 @@
-//! Large pictures in tiles, so that what is small in them is large to the network.
+//! Cutting large pictures into tiles, so that small details are large enough for the network.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::preprocess::PictureSize;
 use crate::region::{Region, RegionError};
+use crate::size::PictureSize;
 
-/// The most tiles of one picture: 256 megapixels in tiles of 256 pixels every 192 take seven
-/// thousand.
+/// The most tiles of one picture. A picture of 256 megapixels has seven thousand tiles of 256
+/// pixels with a stride of 192.
 const MOST_TILES: usize = 10_000;
 
-/// How a picture is cut into squares that overlap, each of which the network sees as a
-/// picture of its own.
+/// How a picture is cut into overlapping squares. The network sees each as a picture of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tiling {
-    /// Side of a tile, in pixels of the picture; of a smaller picture a tile is all there is.
+    /// Side of a tile, in pixels of the picture. A smaller picture has one tile, itself.
     pub side: u32,
-    /// The most pixels from one tile to the next: tiles lie evenly, the first and the last at
-    /// the picture's ends.
+    /// The most pixels from one tile to the next. Tiles are spaced evenly, with the first and the
+    /// last at the edges of the picture.
     pub stride: u32,
 }
 
@@ -30,35 +29,36 @@ impl fmt::Display for Tiling {
     }
 }
 
-/// What cannot be cut into tiles.
+/// Why a picture cannot be cut into tiles.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TilingError {
-    /// Tiles that leave gaps, or none.
+    /// The stride is zero, or larger than a tile.
     #[error("tiles of {side} pixels every {stride}: expected a stride of 1 pixel up to the tile's side")]
     Stride {
         /// Side of a tile.
         side: u32,
-        /// From one to the next.
+        /// Pixels from one tile to the next.
         stride: u32,
     },
-    /// More tiles than anyone waits for.
+    /// The picture would have too many tiles.
     #[error("{got} tiles in a picture, the limit is {limit}: take larger tiles or a larger stride")]
     TooMany {
         /// The limit.
         limit: usize,
-        /// What it would take.
+        /// The tiles it would have.
         got: usize,
     },
-    /// Tiles of a mask.
+    /// The region is a mask.
     #[error("a mask cannot be tiled, since every tile would have other cells: give a rectangle")]
     Mask,
-    /// A tile that is none.
+    /// A tile is not a valid region.
     #[error(transparent)]
     Region(#[from] RegionError),
 }
 
 impl Tiling {
-    /// Whether tiles leave no gap.
+    /// Checks that tiles leave no gap.
     ///
     /// # Errors
     ///
@@ -68,16 +68,17 @@ impl Tiling {
         if (1..=side).contains(&stride) { Ok(()) } else { Err(TilingError::Stride { side, stride }) }
     }
 
-    /// The tiles of a picture of `size`, or of the rectangle of it that counts, row by row.
+    /// The tiles of a picture of `size`, row by row. If there is a `region`, the tiles cover its
+    /// rectangle.
     ///
     /// ```
-    /// use dfm_backbone::{PictureSize, Tiling};
+    /// use dfm_image::{PictureSize, Tiling};
     ///
     /// let tiling = Tiling { side: 512, stride: 384 };
     /// let tiles = tiling.tiles(None, PictureSize { width: 4000, height: 3000 })?;
     /// assert_eq!(tiles.len(), 11 * 8);
     /// assert_eq!(tiles[87].to_string(), "3488,2488,512,512");
-    /// # Ok::<(), dfm_backbone::TilingError>(())
+    /// # Ok::<(), dfm_image::TilingError>(())
     /// ```
     ///
     /// # Errors
@@ -103,12 +104,12 @@ impl Tiling {
         Ok(tiles)
     }
 
-    /// How many tiles it takes along `length` pixels.
+    /// The number of tiles along `length` pixels.
     fn count(&self, length: u32) -> usize {
         1 + length.saturating_sub(self.side).div_ceil(self.stride) as usize
     }
 
-    /// Where they begin.
+    /// The first pixel of each tile along `length` pixels.
     fn starts(&self, length: u32) -> impl Iterator<Item = u32> {
         let (count, room) = (self.count(length) as u64, u64::from(length.saturating_sub(self.side)));
         (0..count).map(move |index| (index * room / (count - 1).max(1)) as u32)

@@ -1,16 +1,16 @@
-//! Bilinear with antialias: a triangle filter as wide as the scale, in the
-//! fixed-point arithmetic that PIL uses too, or in the floating point of torchvision's
-//! tensors.
+//! Resizing, bilinear with antialias: a triangle filter as wide as the scale. The arithmetic is
+//! the fixed point of PIL, or the floating point of torchvision's tensors.
 
 use fast_image_resize::images::{Image, ImageRef, TypedImage};
 use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-use super::error::PreprocessError;
+use crate::error::PreprocessError;
 
-/// The part `source` (left, top, width, height) of `picture` at `width` × `height` pixels,
-/// rounded to bytes. As with PIL's `box`, the filter sees what lies just beyond the part.
+/// The rectangle `source` (left, top, width, height) of `picture` at `width` × `height` pixels,
+/// `[H, W, 3]`, rounded to bytes. As with PIL's `box`, the filter also reads the pixels just
+/// outside the rectangle.
 pub(super) fn bytes(
     picture: &RgbImage,
     source: [f64; 4],
@@ -31,7 +31,7 @@ pub(super) fn bytes(
     Ok(target.into_vec())
 }
 
-/// [`bytes`], in 0 to 255 but not rounded.
+/// [`bytes`] without rounding: values in 0 to 255.
 pub(super) fn floats(
     picture: &RgbImage,
     source: [f64; 4],
@@ -57,7 +57,7 @@ fn options([left, top, width, height]: [f64; 4]) -> ResizeOptions {
     options.crop(left, top, width, height)
 }
 
-/// Whether nothing is left to do.
+/// Whether the picture has its target size already.
 fn is_there(picture: &RgbImage, source: [f64; 4], width: usize, height: usize) -> bool {
     let whole = [0.0, 0.0, f64::from(picture.width()), f64::from(picture.height())];
     source == whole && picture.width() as usize == width && picture.height() as usize == height

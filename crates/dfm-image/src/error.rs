@@ -1,23 +1,26 @@
 //! Why a picture could not be used.
 
-/// A picture that cannot be decoded or resized.
+use crate::tiling::{Tiling, TilingError};
+
+/// A picture that cannot be decoded or prepared.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PreprocessError {
-    /// No known picture format.
+    /// The file is of no known picture format.
     #[error("not a picture: expected JPEG, PNG, BMP, TIFF or WebP, found {found}")]
     UnknownFormat {
         /// What the first bytes look like.
         found: String,
     },
-    /// More bytes than allowed.
+    /// The file holds more bytes than allowed.
     #[error("the file holds {got} bytes, the limit is {limit}: save it smaller")]
     TooManyBytes {
         /// The limit.
         limit: u64,
-        /// What there is.
+        /// The bytes of the file.
         got: u64,
     },
-    /// More pixels than allowed.
+    /// The picture has more pixels than allowed.
     #[error("the picture is {width}×{height} pixels, the limit is {limit} in all: scale it down")]
     TooManyPixels {
         /// The limit.
@@ -27,7 +30,7 @@ pub enum PreprocessError {
         /// Declared height.
         height: u32,
     },
-    /// More bytes of decoded pixels than allowed.
+    /// The decoded pixels would take more bytes than allowed.
     #[error(
         "the picture of {width}×{height} pixels takes {got} bytes to decode, the limit is {limit}: save it with \
          8 bits a channel, or scale it down"
@@ -35,14 +38,14 @@ pub enum PreprocessError {
     TooManyDecodedBytes {
         /// The limit.
         limit: u64,
-        /// What it would take.
+        /// The bytes that decoding would take.
         got: u64,
         /// Declared width.
         width: u32,
         /// Declared height.
         height: u32,
     },
-    /// A picture without pixels.
+    /// The picture has no pixels.
     #[error("the picture is {width}×{height} pixels: expected at least one; save it again")]
     Empty {
         /// Width.
@@ -50,20 +53,15 @@ pub enum PreprocessError {
         /// Height.
         height: u32,
     },
-    /// A picture that is to be prepared in tiles.
-    #[error(
-        "pictures are cut into tiles here: expected each tile to be prepared, got the picture as a whole"
-    )]
-    Tiles,
     /// The file ends before the picture does.
     #[error("the {format} picture is cut short after {got} bytes: copy it again")]
     CutShort {
         /// Name of the format.
         format: &'static str,
-        /// Bytes there are.
+        /// The bytes of the file.
         got: u64,
     },
-    /// A kind of picture that the format allows and we do not read.
+    /// The format allows this kind of picture, but it is not supported here.
     #[error(
         "unsupported {format} picture: {found}; save it with whole numbers of 8 or 16 bits a channel, as grey or RGB"
     )]
@@ -73,15 +71,15 @@ pub enum PreprocessError {
         /// What is not supported.
         found: String,
     },
-    /// The format is known, the content is damaged.
-    #[error("damaged {format} picture: {source}; save or copy it again")]
+    /// The format is known, and the content is damaged.
+    #[error("damaged {format} picture: {reason}; save or copy it again")]
     Decode {
         /// Name of the format.
         format: &'static str,
         /// What the decoder found.
-        source: image::ImageError,
+        reason: String,
     },
-    /// The region of interest lies elsewhere.
+    /// The region does not fit the picture.
     #[error(
         "the region {region} is of no picture of {width}×{height} pixels: leave the picture out, or give another \
          region"
@@ -94,25 +92,31 @@ pub enum PreprocessError {
         /// Height of the picture.
         height: u32,
     },
-    /// A picture whose tiles lie elsewhere.
+    /// The picture has another size than the others, and its tiles would lie elsewhere.
     #[error(
         "the picture is {got_width}×{got_height} pixels, expected {expected_width}×{expected_height}: statistics by \
          position need pictures of one size; leave it out, scale it to that size, or fit with tiles that share \
          statistics"
     )]
     OtherSize {
-        /// Width that every picture has.
+        /// Width that every picture must have.
         expected_width: u32,
-        /// Height that every picture has.
+        /// Height that every picture must have.
         expected_height: u32,
         /// Width of this one.
         got_width: u32,
         /// Height of this one.
         got_height: u32,
     },
+    /// A whole picture was to be prepared where pictures are cut into tiles.
+    #[error("expected every tile of the picture ({tiling}), got the whole picture: prepare its tiles")]
+    WholePicture {
+        /// How pictures are cut.
+        tiling: Tiling,
+    },
     /// The picture could not be cut into tiles.
     #[error(transparent)]
-    Tiling(#[from] crate::tiling::TilingError),
+    Tiling(#[from] TilingError),
     /// The picture could not be resized.
     #[error(
         "resizing {width}×{height} pixels to {to_width}×{to_height}: {reason}; scale the picture down, or choose \
@@ -127,7 +131,7 @@ pub enum PreprocessError {
         to_width: usize,
         /// Height after.
         to_height: usize,
-        /// What the resizer said.
+        /// What the resizer reported.
         reason: String,
     },
 }

@@ -1,10 +1,9 @@
-//! How a picture must look before a network trained on such pictures sees it.
+//! What a network expects of a picture.
 
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Architecture;
-use crate::error::BackboneError;
-use crate::placement::Resize;
+use crate::input_error::InputError;
+use crate::resize::Resize;
 
 /// The longest side, in pixels, that pictures may be resized to.
 const LARGEST_SIDE: usize = 4096;
@@ -19,37 +18,38 @@ pub enum ChannelOrder {
     Bgr,
 }
 
-/// The numbers in which a picture is resized.
+/// The arithmetic in which a picture is resized.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resampling {
-    /// Fixed point, the result rounded to bytes: as PIL does, and torchvision with
+    /// Fixed point, with the result rounded to bytes: as PIL does, and torchvision for
     /// pictures of PIL.
     #[default]
     Bytes,
-    /// Floating point, the result as it comes: as torchvision does with tensors of
+    /// Floating point, with the result not rounded: as torchvision does for tensors of
     /// floating-point numbers.
     Floats,
 }
 
 impl Resampling {
-    /// What is not written, so that the hashes of weights that were made before stay.
-    fn is_usual(&self) -> bool {
+    /// Whether this is the value that files leave out. Weights that were written before the field
+    /// existed keep their hashes in this way.
+    fn is_default(&self) -> bool {
         *self == Self::Bytes
     }
 }
 
-/// What weights were trained on, and so what they must be fed: part of every
-/// weights file. A channel value `v` in 0–255 becomes
-/// `(v · scale − mean) / standard_deviation`.
+/// What a network expects of a picture: the size, the order of the channels and the
+/// normalisation that its weights were trained with. It is a part of every weights file.
+/// A channel value `v` in 0–255 becomes `(v · scale − mean) / standard_deviation`.
 ///
 /// ```
-/// use dfm_backbone::InputContract;
+/// use dfm_image::InputContract;
 ///
 /// let input = InputContract::imagenet().with_size(224, 320);
 /// assert_eq!((input.height, input.width), (224, 320));
 /// input.check()?;
-/// # Ok::<(), dfm_backbone::BackboneError>(())
+/// # Ok::<(), dfm_image::InputError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,23 +60,23 @@ pub struct InputContract {
     pub width: usize,
     /// Order of the channels in `mean`, `standard_deviation` and the tensor.
     pub channels: ChannelOrder,
-    /// Multiplies the 0–255 value before the mean is taken off.
+    /// Factor of the 0–255 value, before the mean is subtracted.
     pub scale: f32,
     /// Subtracted after scaling, in the order of `channels`.
     pub mean: [f32; 3],
     /// Divides last, in the order of `channels`.
     pub standard_deviation: [f32; 3],
-    /// The numbers in which pictures are resized.
-    #[serde(default, skip_serializing_if = "Resampling::is_usual")]
+    /// The arithmetic in which pictures are resized.
+    #[serde(default, skip_serializing_if = "Resampling::is_default")]
     pub resampling: Resampling,
-    /// How pictures of another aspect come to that size.
-    #[serde(default, skip_serializing_if = "Resize::is_usual")]
+    /// How pictures are brought to that size if their aspect ratio is another.
+    #[serde(default, skip_serializing_if = "Resize::is_default")]
     pub resize: Resize,
 }
 
 impl InputContract {
-    /// What torchvision's ImageNet weights expect: RGB in 0–1, then the mean and
-    /// standard deviation over ImageNet; at 256×256.
+    /// What torchvision's ImageNet weights expect: RGB in 0–1, normalised with the mean and
+    /// the standard deviation of ImageNet, at 256×256 pixels.
     pub const fn imagenet() -> Self {
         Self {
             height: 256,
@@ -90,8 +90,8 @@ impl InputContract {
         }
     }
 
-    /// What the half-width Caffe network `resnet50_1by2` expects: BGR in 0–255,
-    /// less ImageNet's mean; at 256×256.
+    /// What the half-width Caffe network `resnet50_1by2` expects: BGR in 0–255 minus
+    /// ImageNet's mean, at 256×256 pixels.
     pub const fn caffe() -> Self {
         Self {
             height: 256,
@@ -105,22 +105,6 @@ impl InputContract {
         }
     }
 
-    /// What the usual weights of an architecture expect: [`caffe`](Self::caffe) for
-    /// `resnet50_1by2`, [`imagenet`](Self::imagenet) for every other.
-    ///
-    /// ```
-    /// use dfm_backbone::{Architecture, InputContract};
-    ///
-    /// let half_width = Architecture::known("resnet50_1by2").expect("a known name");
-    /// assert_eq!(InputContract::usual_for(&half_width), InputContract::caffe());
-    /// ```
-    pub fn usual_for(architecture: &Architecture) -> Self {
-        match architecture.name.as_str() {
-            "resnet50_1by2" => Self::caffe(),
-            _ => Self::imagenet(),
-        }
-    }
-
     /// The same contract at `height` × `width` pixels.
     #[must_use]
     pub const fn with_size(mut self, height: usize, width: usize) -> Self {
@@ -129,10 +113,10 @@ impl InputContract {
         self
     }
 
-    /// The largest magnitude of a prepared value.
+    /// The largest magnitude that a normalised value can have.
     ///
     /// ```
-    /// assert_eq!(dfm_backbone::InputContract::caffe().largest(), 255.0 - 104.0);
+    /// assert_eq!(dfm_image::InputContract::caffe().largest(), 255.0 - 104.0);
     /// ```
     pub fn largest(&self) -> f32 {
         let ends = |channel: usize| {
@@ -147,10 +131,10 @@ impl InputContract {
     ///
     /// # Errors
     ///
-    /// [`BackboneError::InputContract`] naming the first field that is not: a
-    /// side outside 1–4096 pixels, a number that is not finite, a scale or
-    /// standard deviation that is not positive.
-    pub fn check(&self) -> Result<(), BackboneError> {
+    /// [`InputError::Field`] with the first field that is not: a side outside 1–4096
+    /// pixels, a number that is not finite, or a scale or standard deviation that is not
+    /// positive.
+    pub fn check(&self) -> Result<(), InputError> {
         for (field, side) in [("height", self.height), ("width", self.width)] {
             if !(1..=LARGEST_SIDE).contains(&side) {
                 return Err(wrong(field, "between 1 and 4096 pixels", side));
@@ -170,6 +154,6 @@ impl InputContract {
     }
 }
 
-fn wrong(field: &'static str, expected: &'static str, got: impl ToString) -> BackboneError {
-    BackboneError::InputContract { field, expected, got: got.to_string() }
+fn wrong(field: &'static str, expected: &'static str, got: impl ToString) -> InputError {
+    InputError::Field { field, expected, got: got.to_string() }
 }

@@ -1,10 +1,10 @@
-//! What lies around a picture that does not fill the network's input.
+//! Filling the margins around a picture that does not cover the network's input.
 
 use crate::input::InputContract;
-use crate::placement::Resize;
+use crate::resize::Resize;
 
-/// `planes` `[3, height, width]`, normalised, as the part `target` (left, top, width,
-/// height) of an input of the contract's size, with its surroundings filled.
+/// The network's input, `[3, H, W]`: normalised `planes`, `[3, height, width]`, in the rectangle
+/// `target` (left, top, width, height), with the margins filled.
 pub(super) fn surround(planes: Vec<f32>, target: [usize; 4], contract: &InputContract) -> Vec<f32> {
     let [left, top, width, height] = target;
     if [width, height] == [contract.width, contract.height] {
@@ -24,13 +24,13 @@ pub(super) fn surround(planes: Vec<f32>, target: [usize; 4], contract: &InputCon
     filled
 }
 
-/// Which of the `count` pixels that begin at `start` shows at `place`; none beside them,
-/// unless they are mirrored at their ends, as often as it takes.
-fn from(place: usize, start: usize, count: usize, mirrors: bool) -> Option<usize> {
+/// Which of `count` pixels shows at `position`, if they begin at `start`. Outside of them there is
+/// none, unless they are mirrored at their ends, as often as needed.
+fn from(position: usize, start: usize, count: usize, mirrors: bool) -> Option<usize> {
     if !mirrors {
-        return place.checked_sub(start).filter(|place| *place < count);
+        return position.checked_sub(start).filter(|position| *position < count);
     }
     let period = 2 * count as isize;
-    let place = (place as isize - start as isize).rem_euclid(period);
-    Some(place.min(period - 1 - place) as usize)
+    let position = (position as isize - start as isize).rem_euclid(period);
+    Some(position.min(period - 1 - position) as usize)
 }

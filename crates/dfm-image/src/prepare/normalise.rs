@@ -1,4 +1,4 @@
-//! From RGB values to the numbers that the weights were trained on.
+//! From RGB values to the numbers that a network expects.
 
 use crate::input::{ChannelOrder, InputContract};
 
@@ -15,7 +15,7 @@ pub(super) fn bytes(rgb: &[u8], contract: &InputContract) -> Vec<f32> {
     planes
 }
 
-/// [`bytes`], of values between bytes.
+/// [`bytes`] for values between bytes, `[H, W, 3]`.
 pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
     let mut planes = Vec::with_capacity(3 * rgb.len());
     for (channel, source) in sources(contract).into_iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
     planes
 }
 
-/// The RGB bytes that come nearest to zero once normalised.
+/// The RGB bytes that are nearest to zero once normalised.
 pub(super) fn mean_colour(contract: &InputContract) -> [u8; 3] {
     let mut colour = [0; 3];
     for (channel, source) in sources(contract).into_iter().enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn mean_colour(contract: &InputContract) -> [u8; 3] {
     colour
 }
 
-/// Where each channel of the network lies in a pixel.
+/// The position in an RGB pixel of each channel of the network.
 fn sources(contract: &InputContract) -> [usize; 3] {
     match contract.channels {
         ChannelOrder::Rgb => [0, 1, 2],

@@ -1,27 +1,26 @@
-//! JPEG, whole or not at all. Decoders are made for browsers and show what they
-//! can of a damaged file, filling the rest with grey, which must not pass for a
-//! good part. Three things are therefore checked beside the decoder's own strict
-//! mode: that the file's segments are all there (`layout`), that the coded data
-//! reaches to the last pixel, and that it ends there.
+//! Whole JPEG files. Decoders are made for browsers: they show what they can of a damaged file
+//! and fill the rest with grey, which must not pass for a good part. Three things are therefore
+//! checked besides the decoder's own strict mode: every segment of the file is there
+//! (`jpeg_segments`), the coded data reaches the last pixel, and it ends there.
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
-use image::error::DecodingError;
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};
+use image::{DynamicImage, GrayImage, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::decode::{DecodeLimits, check_size};
-use super::error::PreprocessError;
-use super::jpeg_layout::{Fault, Layout};
+use super::jpeg_segments::{Fault, Segments};
+use super::size_check::check_size;
+use crate::error::PreprocessError;
+use crate::limits::DecodeLimits;
 
 const FORMAT: &str = "JPEG";
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
-/// Ones, as coded data spells them. No code of a JPEG consists of ones only, so
-/// a decoder that still wants data when it comes here finds that it is damaged;
-/// without them it would read zeros, which mean something.
+/// Bits that are all ones, in the form that coded data has. No code of a JPEG consists of ones
+/// only, so a decoder that still reads data here finds that the file is damaged. Without these
+/// bytes it would read zeros, and zeros have a meaning.
 const NO_CODE: [u8; 32] = {
     let mut bytes = [0; 32];
     let mut index = 0;
@@ -31,22 +30,22 @@ const NO_CODE: [u8; 32] = {
     }
     bytes
 };
-/// Bytes of coded data that may be left when all pixels are decoded: what the
-/// decoder reads ahead, and padding that some cameras write.
+/// Bytes of coded data that may be left when all pixels are decoded: the decoder reads ahead,
+/// and some cameras write padding.
 const SPARE: u64 = 64;
 
 /// Decodes a JPEG and applies its EXIF orientation. Colours are converted as the
 /// `image` crate does, which decodes with the same library.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, PreprocessError> {
-    let layout = Layout::of(bytes).map_err(|fault| match fault {
+    let segments = Segments::parse(bytes).map_err(|fault| match fault {
         Fault::CutShort => PreprocessError::CutShort { format: FORMAT, got: bytes.len() as u64 },
         Fault::Damaged(reason) => damaged(reason),
     })?;
-    // Besides the pixels a progressive picture needs all its coefficients.
-    let bytes_a_pixel = if layout.progressive { 2 * u64::from(layout.components) } else { 0 } + 3;
-    check_size(layout.width, layout.height, bytes_a_pixel, limits)?;
+    // A progressive picture keeps all its coefficients besides its pixels.
+    let bytes_a_pixel = if segments.progressive { 2 * u64::from(segments.components) } else { 0 } + 3;
+    check_size(segments.width, segments.height, bytes_a_pixel, limits)?;
 
-    let whole = [&bytes[..layout.end], &NO_CODE, &END_OF_IMAGE].concat();
+    let whole = [&bytes[..segments.end], &NO_CODE, &END_OF_IMAGE].concat();
     let mut source = Source { bytes: Cursor::new(&whole), last_refill: 0 };
     let options = |colours| {
         DecoderOptions::default()
@@ -66,11 +65,11 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     drop(decoder);
 
-    let left = (layout.end as u64).saturating_sub(source.last_refill);
+    let left = (segments.end as u64).saturating_sub(source.last_refill);
     if left > SPARE {
         return Err(damaged(format!("{left} bytes of coded data are left when all pixels are decoded")));
     }
-    let (width, height) = (layout.width, layout.height);
+    let (width, height) = (segments.width, segments.height);
     let picture = match colours {
         ColorSpace::Luma => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
         _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
@@ -80,13 +79,12 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage
     Ok(picture)
 }
 
-fn damaged(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PreprocessError {
-    let source = ImageError::Decoding(DecodingError::new(ImageFormat::Jpeg.into(), reason));
-    PreprocessError::Decode { format: FORMAT, source }
+fn damaged(reason: impl Into<String>) -> PreprocessError {
+    PreprocessError::Decode { format: FORMAT, reason: reason.into() }
 }
 
-/// The bytes, and how far the decoder got: it takes coded data four bytes at a
-/// time, and what it skips one by one.
+/// The bytes of a file, and how far the decoder has come. The decoder reads coded data four bytes
+/// at a time, and skips other bytes one by one.
 struct Source<'a> {
     bytes: Cursor<&'a Vec<u8>>,
     last_refill: u64,
