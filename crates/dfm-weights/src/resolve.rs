@@ -103,7 +103,7 @@ impl WeightStore {
         match asked {
             "random" => {
                 let architecture = architecture.map_or_else(|| known(DEFAULT_BACKBONE), Ok)?;
-                let input = InputContract::usual_for(&architecture);
+                let input = architecture.usual_input();
                 Ok(BackboneWeights::random(architecture, deepest, input, spec.seed)?)
             }
             "embedded" if is_embedded => embedded(),

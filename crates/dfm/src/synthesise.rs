@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use dfm_backbone::BackboneError;
 use dfm_core::{InputContract, PictureSize, Preprocessor, Region, RgbImage, content_hash};
 use dfm_data::RelativeNames;
 use dfm_synthetic::Defective;
@@ -91,7 +92,7 @@ impl DefectiveDataset {
         check_folder(output)?;
         // The preprocessor only says which pixels count.
         let preprocessor = Preprocessor::new(InputContract::imagenet())
-            .map_err(dfm_core::DfmError::from)?
+            .map_err(|error| dfm_core::DfmError::from(BackboneError::from(error)))?
             .with_region(self.region.clone());
         let found = self.hashes(source, &reporter);
         let held_out = HeldOut::new(self.seed, source, found.iter().copied())?;
