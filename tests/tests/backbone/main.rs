@@ -7,6 +7,7 @@ mod architecture;
 mod default_weights;
 mod generated;
 mod import;
+mod kernels;
 mod malformed;
 mod onnx;
 mod support;

@@ -153,7 +153,7 @@ fn what_cannot_be_done_is_refused_before_any_work() {
 
 /// The fields in the table below `heading` of `docs/json-schema.md`.
 fn documented(heading: &str) -> BTreeSet<String> {
-    let text = include_str!("../../docs/json-schema.md");
+    let text = include_str!("../../../docs/json-schema.md");
     let lines =
         text.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('#'));
     let fields: BTreeSet<String> =

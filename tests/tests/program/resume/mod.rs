@@ -1,6 +1,5 @@
 //! `dfm fit --resume`: a fit that was interrupted, at whatever moment and by whatever,
 //! ends with the bytes of one that was not; and no checkpoint makes a wrong model.
-#![cfg(unix)]
 
 mod checkpoint;
 mod interrupted;

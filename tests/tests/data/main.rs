@@ -1,0 +1,11 @@
+//! What comes in: pictures and their geometry, data sets, and everything that can be wrong
+//! with them.
+
+mod awkward_data;
+mod datasets;
+mod geometry;
+mod malformed;
+mod preprocess;
+mod region;
+mod synthetic;
+mod tiles;

@@ -1,0 +1,14 @@
+//! From pictures to verdicts by `dfm-core`: what models of whole pictures, layers and tiles
+//! say, their scores, their figures and their file.
+
+mod anomalib_golden;
+mod explain;
+mod golden;
+mod int8;
+mod laws;
+mod layers;
+mod metrics;
+mod model_file;
+mod places;
+mod scores;
+mod verdicts;

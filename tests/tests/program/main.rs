@@ -1,0 +1,17 @@
+//! The whole program, as a user runs it: its commands, its flags and what it writes.
+
+mod commands;
+mod compare;
+mod config;
+mod demo;
+mod input;
+mod memory;
+mod models;
+mod output;
+mod places;
+#[cfg(unix)]
+mod resume;
+mod sweep;
+mod synthesise;
+mod union;
+mod weights_pull;

@@ -1,0 +1,9 @@
+//! Statistics against scikit-learn, NumPy and SciPy, and the laws that hold whatever the
+//! numbers.
+
+mod agreement;
+mod leave_one_out;
+mod limits;
+mod merge;
+mod scores;
+mod small_variances;
