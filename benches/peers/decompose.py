@@ -1,6 +1,6 @@
 """Principal components at a ratio of 0.97 and the reconstruction errors of the same rows, in float64.
 
-Peer of `cargo xtask bench-decompose`: the same matrix, number for number. Prints one JSON object with
+Peer of `cargo xtask bench alone decompose`: the same matrix, number for number. Prints one JSON object with
 `components`, `mean_score` and `import_seconds`.
 """
 

@@ -5,6 +5,8 @@
 //! the same folder, from an independent implementation; nothing there was made
 //! by the code under test.
 
+#![allow(clippy::print_stdout, reason = "suites say what they ran on")]
+
 pub mod browser;
 pub mod datasets;
 pub mod devices;

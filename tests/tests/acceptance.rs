@@ -4,6 +4,7 @@
 //! project: `DFM_TEST_DATA` names a folder that holds `magnetic_tile`, with
 //! `train/good`, `test/<kind>` and `ground_truth/<kind>` inside. Without it
 //! these tests say so and check nothing.
+#![allow(clippy::print_stdout, reason = "a suite")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

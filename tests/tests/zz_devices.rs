@@ -2,6 +2,7 @@
 //! small computation on each, and how to add the rest.
 //!
 //! It has no harness, because a harness would keep its words to itself.
+#![allow(clippy::print_stdout, reason = "a suite")]
 
 use burn::tensor::Tensor;
 use dfm_tests::devices;

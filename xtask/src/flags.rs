@@ -1,8 +1,8 @@
-//! The command line, as typed.
+//! The command line as the user types it.
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, test, weights};
+use crate::{test, tools};
 
 /// The project's chores.
 #[derive(Debug, Parser)]
@@ -12,29 +12,17 @@ pub(crate) struct Flags {
     pub(crate) chore: Chore,
 }
 
-/// One chore; its own flags live in its module.
+/// One chore. Its flags are in its module.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chore {
     /// Run every suite, and say at the end which devices ran
     Test(test::TestFlags),
-    /// Check what ARCHITECTURE.md promises and a program can check
+    /// Check the rules of ARCHITECTURE.md that a program can check
     Tidy,
     /// Run the kernels' tests under AddressSanitizer; needs a nightly toolchain
     Sanitize,
     /// Time whole runs of the program, and of its peers
-    Bench(bench::BenchFlags),
-    /// The statistics alone, for `bench --peers`
-    #[command(hide = true)]
-    BenchDecompose(bench::DecomposeFlags),
-    /// A fit of many rows alone, for `bench memory`
-    #[command(hide = true)]
-    BenchStream(bench::StreamFlags),
-    /// The features of pictures, or a fit of them, for `bench statistics`
-    #[command(hide = true)]
-    BenchStatistics(bench::PartFlags),
-    /// The network alone, for `bench peers`
-    #[command(hide = true)]
-    BenchNetwork(bench::NetworkFlags),
+    Bench(tools::ToolFlags),
     /// Convert backbone weights, or rebuild the default ones
-    Weights(weights::WeightsFlags),
+    Weights(tools::ToolFlags),
 }

@@ -3,12 +3,13 @@
 //! Each chore is a module of its own with one `run` function; [`flags`] says
 //! how they are typed.
 
-mod bench;
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+
 mod flags;
 mod sanitize;
 mod test;
 mod tidy;
-mod weights;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -32,11 +33,7 @@ fn run(flags: Flags) -> anyhow::Result<()> {
         Chore::Test(flags) => test::run(&flags),
         Chore::Tidy => tidy::run(),
         Chore::Sanitize => sanitize::run(),
-        Chore::Bench(flags) => bench::run(&flags),
-        Chore::BenchDecompose(flags) => bench::decompose(&flags),
-        Chore::BenchStream(flags) => bench::stream(&flags),
-        Chore::BenchStatistics(flags) => bench::statistics(&flags),
-        Chore::BenchNetwork(flags) => bench::network(&flags),
-        Chore::Weights(flags) => weights::run(flags),
+        Chore::Bench(flags) => tools::run("dfm-measure", &flags),
+        Chore::Weights(flags) => tools::run("dfm-convert", &flags),
     }
 }

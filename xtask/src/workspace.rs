@@ -10,21 +10,24 @@ pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for what it runs; the constant serves a program started by hand.
     let manifest =
         std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    PathBuf::from(manifest).join("..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+    let manifest = PathBuf::from(manifest);
+    // The lock file lies there and nowhere else.
+    let root = manifest.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+    root.map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
-/// Cargo, the same that runs this, at the workspace's root.
+/// The cargo that runs this program, started at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
 }
 
-/// What a command prints to its standard output; its standard error goes to ours.
+/// Returns what a command prints to its standard output. Its standard error goes to ours.
 ///
 /// # Errors
 ///
-/// If it cannot be started, fails, or prints something that is not UTF-8.
+/// If the command cannot be started, fails, or prints something that is not UTF-8.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = format!("{command:?}");
     let output = command.stderr(std::process::Stdio::inherit()).output().with_context(|| name.clone())?;

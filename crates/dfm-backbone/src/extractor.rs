@@ -11,11 +11,9 @@ use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
-use crate::preprocess::{PictureSize, PreparedPicture, Preprocessor};
-use crate::region::Region;
 use crate::tap::Tap;
-use crate::tiling::Tiling;
 use crate::weights::BackboneWeights;
+use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 
 /// A network up to the last layer that is tapped, with the pooling behind every tap and
 /// the preparation before it, on one device. Clones share the network and its weights.

@@ -30,6 +30,7 @@ impl Write for Output {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "everything goes through here")]
 fn while_read(act: impl FnOnce(&mut StdoutLock<'_>) -> Result<()>) -> Result<()> {
     if GONE.load(Ordering::Relaxed) {
         return Ok(());

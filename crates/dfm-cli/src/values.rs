@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use dfm_backbone::{BackboneError, Layer};
-use dfm_core::metrics::BootstrapParams;
-use dfm_core::{
+use dfm::{BackboneError, Layer};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use dfm::metrics::BootstrapParams;
+use dfm::{
     CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, ScoreKind,
+    TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -160,6 +162,16 @@ pub(crate) fn parse_compat(text: &str) -> Result<Compat, String> {
 /// `f32` or `int8`.
 pub(crate) fn parse_precision(text: &str) -> Result<NetworkPrecision, String> {
     text.parse().map_err(|_| "expected f32 or int8".to_owned())
+}
+
+/// `shared` or `position`.
+pub(crate) fn tile_statistics() -> impl TypedValueParser<Value = TileStatisticsKind> {
+    let help = |kind: &TileStatisticsKind| match kind {
+        TileStatisticsKind::Shared => "All tiles of all pictures",
+        TileStatisticsKind::Position => "The tiles of its own place",
+    };
+    let names = TileStatisticsKind::ALL.iter().map(|kind| PossibleValue::new(kind.name()).help(help(kind)));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<TileStatisticsKind>())
 }
 
 #[cfg(test)]

@@ -97,10 +97,10 @@ pub use method::{
     CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run, ScoreKind,
     TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
 };
-pub use model::Dfm;
+pub use model::{Dfm, Origin};
 pub use names::NameError;
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
-pub use pieces::{FeatureRow, Piece, PieceId, Preparer};
+pub use pieces::{features_of, FeatureRow, Piece, PieceId, Preparer};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use regions::MapRegion;
 pub use split::held_out_hashes;

@@ -24,6 +24,18 @@ pub(crate) struct Judged {
     pub(crate) cell_threshold: Option<f64>,
 }
 
+/// The file that a model was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The program that wrote the file.
+    pub program: String,
+    /// Hex SHA-256 over the header and the tensors of the file.
+    pub digest: String,
+    /// Whether the weights are in the file.
+    pub weights_included: bool,
+}
+
 /// A fitted model on a device. Nothing changes it: what a call may vary is in its
 /// [`JudgeOptions`](crate::JudgeOptions), so that any number of threads can judge with one model,
 /// each in its own way.
@@ -41,6 +53,8 @@ pub struct Dfm {
     pub(crate) kept: Option<Kept>,
     /// By content hash, of pictures that are kept.
     pub(crate) names: HashMap<[u8; 32], String>,
+    /// `None` for a model that was just fitted.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// Fails to compile should a model stop being one that threads can share.
@@ -63,7 +77,7 @@ impl Dfm {
         let by_jackknife = method.calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let decisive_rate = method.calibration.filter(|_| by_jackknife).and_then(|asked| asked.false_alarm);
         let names = HashMap::new();
-        Self { extractor, statistics, scorers, judged, decisive_rate, record, self_test, kept, names }
+        Self { extractor, statistics, scorers, judged, decisive_rate, record, self_test, kept, names, origin: None }
     }
 
     /// Pieces of pictures that run through the network together: as many as at the fit, if
@@ -80,6 +94,11 @@ impl Dfm {
     /// The feature extractor.
     pub fn extractor(&self) -> &FeatureExtractor {
         &self.extractor
+    }
+
+    /// The file that the model was read from; `None` if it was fitted or merged since.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// How the model came to be.

@@ -192,6 +192,15 @@ impl Piece {
     }
 }
 
+/// Runs pictures in one piece through the network and reads their features back, row by row.
+///
+/// # Errors
+///
+/// If a picture was prepared for another input size, or the device fails.
+pub fn features_of(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> Result<Vec<f32>, DfmError> {
+    to_host(extractor.extract(pictures)?)
+}
+
 /// The features of a batch of pieces, `[N, D]`: those that are not known go through the network
 /// together.
 ///

@@ -106,7 +106,8 @@ fn agree(quantity: &'static str, distance: f64, scale: f64) -> Result<(), DfmErr
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
     use dfm_stats::{Keep, PcaParams, Samples};

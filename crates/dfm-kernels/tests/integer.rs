@@ -157,7 +157,10 @@ fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usiz
         let actual = plan.run(&[&picture]).expect("features");
         assert!(actual == expected, "{instructions}, {width} channels, {size:?}: other bits");
     }
-    let exact = Plan::new(&network, size, InstructionSet::Portable).unwrap().run(&[&picture]).unwrap();
+    let exact = Plan::new(&network, size, InstructionSet::Portable)
+        .expect("a plan")
+        .run(&[&picture])
+        .expect("features");
     // Five layers, each rounded to a step of 1/255 of its largest value, and weights to
     // 1/64 of theirs: a few per cent. A wrong step of any layer is far above this.
     let distance = distance(&expected, &exact);
@@ -224,8 +227,8 @@ fn odd_ranges_give_the_same_everywhere() {
     for range in [0.0, 1e-45, 1e-30, 3e38] {
         let ranges = ActivationRanges { input: range, outputs: vec![range; count] };
         let on = |instructions| {
-            let plan = Plan::int8(&network, size, instructions, &ranges).unwrap();
-            plan.run(&[&picture]).unwrap().into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+            let plan = Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+            plan.run(&[&picture]).expect("features").into_iter().map(f32::to_bits).collect::<Vec<u32>>()
         };
         let expected = on(InstructionSet::Portable);
         assert!(InstructionSet::available().into_iter().all(|set| on(set) == expected), "{range}");

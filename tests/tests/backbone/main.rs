@@ -1,6 +1,7 @@
 //! The backbones against PyTorch and ONNX Runtime, and weights files of every
 //! format, sound and broken. `fixtures/backbone/make_backbone.py` made what is
 //! expected.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod agreement;
 mod architecture;

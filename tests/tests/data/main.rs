@@ -1,5 +1,6 @@
 //! What comes in: pictures and their geometry, data sets, and everything that can be wrong
 //! with them.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod awkward_data;
 mod datasets;

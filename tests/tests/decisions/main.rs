@@ -1,5 +1,6 @@
 //! Decisions from good pictures alone: thresholds, p-values, validation by synthetic defects,
 //! and drift.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod drift;
 mod laws;

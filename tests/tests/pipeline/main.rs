@@ -1,5 +1,6 @@
 //! From pictures to verdicts by `dfm-core`: what models of whole pictures, layers and tiles
 //! say, their scores, their figures and their file.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod anomalib_golden;
 mod explain;

@@ -1,4 +1,5 @@
 //! The whole program, as a user runs it: its commands, its flags and what it writes.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod commands;
 mod compare;

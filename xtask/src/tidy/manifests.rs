@@ -1,8 +1,10 @@
-//! What the members' manifests must look like, so that every command of ours
-//! resolves to the same dependencies.
+//! Rules for the members' manifests, so that every command resolves to the same dependencies.
 
 use super::code::{code_only, has_token};
 use super::tree::{Package, Tree};
+
+/// The member that may hold unsafe code.
+const WITH_UNSAFE: &str = "dfm-kernels";
 
 /// Dependencies, with their versions and features, are written in one place.
 pub(crate) fn dependencies_come_from_the_workspace(tree: &Tree) -> Vec<String> {
@@ -21,8 +23,8 @@ pub(crate) fn dependencies_come_from_the_workspace(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Tests of our own run with what the program has: a dev-dependency could widen
-/// the features of a shared one, and Burn would be compiled twice.
+/// Tests run with the dependencies of the program. A dev-dependency could widen the features of a
+/// shared one, and Burn would be compiled twice.
 pub(crate) fn members_have_no_dev_dependencies(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in &tree.packages {
@@ -33,7 +35,7 @@ pub(crate) fn members_have_no_dev_dependencies(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Nothing is listed for the workspace that no member takes.
+/// Every dependency of the workspace is used by a member.
 pub(crate) fn every_workspace_dependency_is_used(tree: &Tree) -> Vec<String> {
     let shared = section(tree.text("Cargo.toml"), "[workspace.dependencies]");
     if shared.is_empty() {
@@ -44,8 +46,8 @@ pub(crate) fn every_workspace_dependency_is_used(tree: &Tree) -> Vec<String> {
     unused.map(|(name, _)| format!("Cargo.toml: no member depends on {name}")).collect()
 }
 
-/// Nothing is taken that the code does not name. Optional dependencies are left
-/// out: some are there to switch on features of others.
+/// Every dependency of a member is named in its code. Optional dependencies are exempt, because
+/// some only switch on features of others.
 pub(crate) fn every_dependency_is_named_in_its_code(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in &tree.packages {
@@ -61,13 +63,25 @@ pub(crate) fn every_dependency_is_named_in_its_code(tree: &Tree) -> Vec<String> 
     findings
 }
 
-/// The workspace's lints hold everywhere.
+/// The workspace's lints hold everywhere. [`WITH_UNSAFE`] must write them out.
 pub(crate) fn every_member_takes_the_lints(tree: &Tree) -> Vec<String> {
-    let without = tree.packages.iter().filter(|package| {
-        let lints = section(tree.text(&manifest_path(package)), "[lints]");
-        !lints.contains(&("workspace", "= true"))
-    });
-    without.map(|package| format!("{}: no `[lints] workspace = true`", package.name)).collect()
+    let takes = |package: &&Package| {
+        let manifest = tree.text(&manifest_path(package));
+        if package.name != WITH_UNSAFE {
+            return section(manifest, "[lints]").contains(&("workspace", "= true"));
+        }
+        ["rust", "clippy", "rustdoc"].iter().all(|tool| {
+            let mut shared = section(tree.text("Cargo.toml"), &format!("[workspace.lints.{tool}]"));
+            let forbids = shared.iter_mut().find(|(name, _)| *name == "unsafe_code");
+            if let Some((_, level)) = forbids {
+                // One of its files takes this back, which `forbid` would not let it do.
+                *level = "= \"deny\"";
+            }
+            section(manifest, &format!("[lints.{tool}]")) == shared
+        })
+    };
+    let without = tree.packages.iter().filter(|package| !takes(package));
+    without.map(|package| format!("{} does not take the workspace's lints", package.name)).collect()
 }
 
 fn manifest_path(package: &Package) -> String {
@@ -143,5 +157,20 @@ mod tests {
             every_member_takes_the_lints(&one("[lints.rust]\nmissing_docs = \"warn\"\n", "", &[])).len(),
             1
         );
+    }
+
+    #[test]
+    fn the_member_with_unsafe_code_has_every_other_lint() {
+        let shared = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"deny\"\n";
+        for (lints, findings) in [
+            ("[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"deny\"\n", 0),
+            ("[lints.rust]\nunsafe_code = \"deny\"\n", 1),
+            ("[lints.rust]\nunsafe_code = \"allow\"\nmissing_docs = \"deny\"\n", 1),
+            ("[lints]\nworkspace = true\n", 1),
+        ] {
+            let tree = Tree::of_files(&[("Cargo.toml", shared), ("k/Cargo.toml", lints)]);
+            let tree = tree.with_package(WITH_UNSAFE, "k", &[]);
+            assert_eq!(every_member_takes_the_lints(&tree).len(), findings, "{lints}");
+        }
     }
 }

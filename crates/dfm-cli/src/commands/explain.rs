@@ -1,135 +1,135 @@
 //! `dfm explain`: what a score is made of, and which good picture is nearest.
 
 use std::io::Write;
-use std::path::PathBuf;
 
-use dfm_core::{CellShare, ChannelShare, Explanation, Label, LayerExplanation, Verdict};
+use dfm::{
+    CellShare, ChannelShare, Explanation, Files, Judge, Label, LayerExplanation, Source, Verdict,
+};
 use serde_json::{Value, json};
 
-use super::judge::{Judged, judge};
 use crate::flags::{ExplainFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, output};
 
 /// Runs the command: `Failed` if any picture could not be explained, whatever the verdicts.
 pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.judge.model.compute);
-    let args::Judge { model, options, threshold } =
-        args::judge(&flags.judge, args::Purpose::Anything, messages)?;
-    let paths = input::expand(&flags.paths, messages);
-    judge(&model, &paths, jobs, &options.with_explain(true), messages, |judged| {
-        write(&judged, &paths, threshold, flags.format, flags.top)
+    let (model, options) = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
+    let files = Files::named(&flags.paths, messages);
+    let options = options.with_explain(true);
+    let threshold = model.judging(&options)?.threshold();
+    let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
+    judge.each(&files, &options, messages, |batch| {
+        for one in batch {
+            let path = files.path(one.index).display().to_string();
+            write(&path, &one.verdict, threshold, flags.format, flags.top, &mut output::stdout())?;
+        }
+        Ok(())
     })?;
     Ok(messages.outcome(Outcome::Success))
 }
 
-/// Writes the explanation of every picture that was judged, the `top` cells and channels of each
-/// layer.
+/// Writes what the score of a picture is made of, the `top` cells and channels of each layer.
 pub(super) fn write(
-    judged: &[Judged],
-    paths: &[PathBuf],
+    path: &str,
+    verdict: &Verdict,
     threshold: Option<f64>,
     format: ReportFormat,
     top: usize,
-) -> anyhow::Result<()> {
-    for Judged { index, prediction, .. } in judged {
-        let Some(explanation) = &prediction.explanation else { continue };
-        let (path, mut out) = (paths[*index].display().to_string(), output::stdout());
-        let explained = Explained { path: &path, verdict: prediction, explanation, threshold, top };
-        match format {
-            ReportFormat::Json => writeln!(out, "{}", explained.line())?,
-            ReportFormat::Table => explained.print(&mut out)?,
-        }
+    out: &mut impl Write,
+) -> Result<(), dfm::Error> {
+    let Some(explanation) = &verdict.explanation else { return Ok(()) };
+    match format {
+        ReportFormat::Json => writeln!(out, "{}", line(path, verdict, explanation, threshold, top))?,
+        ReportFormat::Table => print(path, verdict, explanation, threshold, top, out)?,
     }
     Ok(())
 }
 
-/// A picture and what its score is made of.
-struct Explained<'e> {
-    path: &'e str,
-    verdict: &'e Verdict,
-    explanation: &'e Explanation,
+/// One line of `dfm explain --format json`.
+fn line(
+    path: &str,
+    verdict: &Verdict,
+    explanation: &Explanation,
     threshold: Option<f64>,
-    /// Cells and channels of each layer that are listed.
     top: usize,
+) -> Value {
+    let cell = |cell: &CellShare| {
+        let [x, y, width, height] = [0, 1, 2, 3].map(|place| cell.pixels.map(|pixels| pixels[place]));
+        json!({
+            "row": cell.row, "column": cell.column, "share": cell.share,
+            "x": x, "y": y, "width": width, "height": height,
+        })
+    };
+    let layer = |layer: &LayerExplanation| {
+        let channels = layer.channels.iter().take(top);
+        json!({
+            "layer": layer.tap.layer.to_string(),
+            "pool": layer.tap.pool,
+            "score": layer.score,
+            "usual": layer.usual,
+            "cells": layer.cells.iter().take(top).map(cell).collect::<Vec<_>>(),
+            "channels": channels
+                .map(|ChannelShare { channel, share }| json!({ "channel": channel, "share": share }))
+                .collect::<Vec<_>>(),
+            "elsewhere": layer.elsewhere,
+        })
+    };
+    json!({
+        "path": path,
+        "score": verdict.score,
+        "label": verdict.label,
+        "threshold": threshold,
+        "p_value": verdict.p_value,
+        "layers": explanation.layers.iter().map(layer).collect::<Vec<_>>(),
+        "nearest": explanation.nearest.as_ref().map(|nearest| json!({
+            "name": nearest.name,
+            "content_hash": nearest.content_hash,
+            "distance": nearest.distance,
+            "usual_distance": nearest.usual_distance,
+        })),
+    })
 }
 
-impl Explained<'_> {
-    /// One line of `dfm explain --format json`.
-    fn line(&self) -> Value {
-        let &Self { path, verdict, explanation, threshold, top } = self;
-        let cell = |cell: &CellShare| {
-            let [x, y, width, height] = [0, 1, 2, 3].map(|place| cell.pixels.map(|pixels| pixels[place]));
-            json!({
-                "row": cell.row, "column": cell.column, "share": cell.share,
-                "x": x, "y": y, "width": width, "height": height,
-            })
-        };
-        let layer = |layer: &LayerExplanation| {
-            let channels = layer.channels.iter().take(top);
-            json!({
-                "layer": layer.tap.layer.to_string(),
-                "pool": layer.tap.pool,
-                "score": layer.score,
-                "usual": layer.usual,
-                "cells": layer.cells.iter().take(top).map(cell).collect::<Vec<_>>(),
-                "channels": channels
-                    .map(|ChannelShare { channel, share }| json!({ "channel": channel, "share": share }))
-                    .collect::<Vec<_>>(),
-                "elsewhere": layer.elsewhere,
-            })
-        };
-        json!({
-            "path": path,
-            "score": verdict.score,
-            "label": verdict.label,
-            "threshold": threshold,
-            "p_value": verdict.p_value,
-            "layers": explanation.layers.iter().map(layer).collect::<Vec<_>>(),
-            "nearest": explanation.nearest.as_ref().map(|nearest| json!({
-                "name": nearest.name,
-                "content_hash": nearest.content_hash,
-                "distance": nearest.distance,
-                "usual_distance": nearest.usual_distance,
-            })),
-        })
+/// One picture for people.
+fn print(
+    path: &str,
+    verdict: &Verdict,
+    explanation: &Explanation,
+    threshold: Option<f64>,
+    top: usize,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    write!(out, "{}: {}", plain(path), table::score(verdict.score))?;
+    if let (Some(label), Some(threshold)) = (verdict.label, threshold) {
+        let label = if label == Label::Anomalous { "anomalous" } else { "normal" };
+        write!(out, ", {label}; the threshold is {}", table::score(threshold))?;
     }
-
-    /// One picture for people.
-    fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        let &Self { path, verdict, explanation, threshold, top } = self;
-        write!(out, "{}: {}", plain(path), table::score(verdict.score))?;
-        if let (Some(label), Some(threshold)) = (verdict.label, threshold) {
-            let label = if label == Label::Anomalous { "anomalous" } else { "normal" };
-            write!(out, ", {label}; the threshold is {}", table::score(threshold))?;
-        }
-        writeln!(out)?;
-        for layer in &explanation.layers {
-            write!(out, "{}: {}", layer.tap, table::score(layer.score))?;
-            match layer.usual.filter(|usual| *usual > 0.0 && layer.score > 0.0) {
-                Some(usual) => {
-                    writeln!(out, ", {:.2} times what is usual of good pictures", layer.score / usual)?
-                }
-                None => writeln!(out)?,
+    writeln!(out)?;
+    for layer in &explanation.layers {
+        write!(out, "{}: {}", layer.tap, table::score(layer.score))?;
+        match layer.usual.filter(|usual| *usual > 0.0 && layer.score > 0.0) {
+            Some(usual) => {
+                writeln!(out, ", {:.2} times what is usual of good pictures", layer.score / usual)?
             }
-            shares(layer, top).write(out)?;
+            None => writeln!(out)?,
         }
-        if let Some(nearest) = &explanation.nearest {
-            let name = nearest.name.as_deref().unwrap_or(&nearest.content_hash);
-            write!(out, "nearest good picture: {}", plain(name))?;
-            match nearest.usual_distance.filter(|usual| *usual > 0.0) {
-                Some(usual) => {
-                    let times = nearest.distance / usual;
-                    writeln!(out, ", at {times:.2} times the usual distance from one to the next")?;
-                }
-                None => writeln!(out)?,
-            }
-        }
-        writeln!(out)?;
-        Ok(())
+        shares(layer, top).write(out)?;
     }
+    if let Some(nearest) = &explanation.nearest {
+        let name = nearest.name.as_deref().unwrap_or(&nearest.content_hash);
+        write!(out, "nearest good picture: {}", plain(name))?;
+        match nearest.usual_distance.filter(|usual| *usual > 0.0) {
+            Some(usual) => {
+                let times = nearest.distance / usual;
+                writeln!(out, ", at {times:.2} times the usual distance from one to the next")?;
+            }
+            None => writeln!(out)?,
+        }
+    }
+    writeln!(out)?;
+    Ok(())
 }
 
 fn shares(layer: &LayerExplanation, top: usize) -> Table {

@@ -2,18 +2,18 @@
 
 use std::io::Write;
 
-use dfm_core::{
-    CalibrationInfo, Compat, Keep, ModelInfo, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
+use dfm::{
+    CalibrationInfo, Compat, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
     TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, output};
 
 /// Runs the command. The hash is checked, the self-test is not run.
 pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
-    let info = args::model_info(&flags.model)?;
+    let info = ModelStore::info(&flags.model)?;
     let mut out = output::stdout();
     match flags.format {
         ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&info)?)?,

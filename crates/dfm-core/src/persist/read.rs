@@ -15,7 +15,7 @@ use crate::held_out::different;
 use crate::kept::Kept;
 use crate::method::CalibrationKind;
 use crate::method::ValidFitParams;
-use crate::model::{Dfm, Judged, MAX_NAME_BYTES, is_name};
+use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::persist::tap;
@@ -130,6 +130,11 @@ impl Dfm {
         let scale = place_scale(&file, valid.places())?;
         let scorers = PlaceScorers::new(&statistics, scale, record.params.method.aggregation, &extractor);
         let mut model = Self::assemble(extractor, statistics, scorers, judged, record, self_test, kept);
+        model.origin = Some(Origin {
+            program: header.program.clone(),
+            digest: header.digest.clone(),
+            weights_included: header.backbone.included,
+        });
         if header.names
             && let Some(kept) = &model.kept
         {

@@ -1,0 +1,185 @@
+//! The network alone: what all contestants of `bench peers` are given, and ours
+//! among them, as a program of its own: `cargo xtask bench alone network`.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use burn::tensor::Device;
+use clap::Args;
+use dfm_backbone::{
+    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract, Layer,
+    PictureSize, Placement, PreparedPicture,
+};
+
+/// The layer whose output every contestant computes.
+const LAYER: Layer = Layer::Layer3;
+
+/// Flags of `cargo xtask bench alone network`, in the order of every contestant.
+#[derive(Debug, Args)]
+pub(crate) struct NetworkFlags {
+    /// Weights in our own format
+    network: PathBuf,
+    /// Pictures as raw numbers
+    input: PathBuf,
+    /// File for the features, as raw numbers
+    output: PathBuf,
+    /// Number of pictures that run together
+    batch: usize,
+    /// Height and width of the pictures
+    side: usize,
+    /// Number of threads to compute with; `RAYON_NUM_THREADS` sets them
+    threads: usize,
+}
+
+/// Computes once, says that it is ready, and then times as many forward passes as each line of
+/// standard input asks for, until standard input ends.
+///
+/// # Errors
+///
+/// If the network cannot be built or run, or if standard input holds something else.
+pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
+    let threads = std::env::var("RAYON_NUM_THREADS").ok();
+    ensure!(threads == Some(flags.threads.to_string()), "RAYON_NUM_THREADS is {threads:?}");
+    let bytes = std::fs::read(&flags.network).with_context(|| flags.network.display().to_string())?;
+    let weights = BackboneWeights::from_bytes(&bytes)?;
+    drop(bytes);
+    let input = weights.header().input.with_size(flags.side, flags.side);
+    let extractor = FeatureExtractor::new(weights.with_input(input), &[LAYER.pooled(1)], compute()?)?;
+    let pictures = pictures(&flags.input, flags.batch, flags.side)?;
+    let forward = || Ok::<_, anyhow::Error>(extractor.extract(&pictures)?.into_data());
+    std::fs::write(&flags.output, forward()?.as_bytes())
+        .with_context(|| flags.output.display().to_string())?;
+    say(&serde_json::json!({"ready": true, "version": format!("DFM {}", env!("CARGO_PKG_VERSION"))}))?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context("standard input")?;
+        let runs = line.strip_prefix("run ").and_then(|count| count.parse::<usize>().ok());
+        let runs = runs.with_context(|| format!("expected 'run K', got '{line}'"))?;
+        let mut times = Vec::with_capacity(runs);
+        for _ in 0..runs {
+            let start = Instant::now();
+            std::hint::black_box(forward()?);
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        say(&serde_json::json!(times))?;
+    }
+    Ok(())
+}
+
+/// The device that `--device cpu` names.
+#[cfg(feature = "flex")]
+#[expect(clippy::unnecessary_wraps, reason = "without the backend there is none")]
+pub(super) fn compute() -> anyhow::Result<Compute> {
+    Ok(Compute::with_kernels(Device::flex()))
+}
+
+#[cfg(not(feature = "flex"))]
+pub(super) fn compute() -> anyhow::Result<Compute> {
+    anyhow::bail!("built without the feature flex")
+}
+
+fn say(line: &serde_json::Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output")
+}
+
+fn pictures(path: &Path, batch: usize, side: usize) -> anyhow::Result<Vec<PreparedPicture>> {
+    let values = floats(path)?;
+    let one = 3 * side * side;
+    ensure!(values.len() >= batch * one, "{}: fewer than {batch} pictures", path.display());
+    let pictures = values.chunks_exact(one).take(batch).map(|pixels| PreparedPicture {
+        pixels: pixels.to_vec(),
+        original: PictureSize { width: side as u32, height: side as u32 },
+        placement: Placement::WHOLE,
+        content_hash: None,
+    });
+    Ok(pictures.collect())
+}
+
+/// Reads raw little-endian numbers.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub(crate) fn floats(path: &Path) -> anyhow::Result<Vec<f32>> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+/// Writes the weights that all contestants get. They are random, and so are their biases, so a
+/// contestant that drops a bias is noticed.
+///
+/// # Errors
+///
+/// If they cannot be written.
+pub(crate) fn write_weights(architecture: &Architecture, path: &Path) -> anyhow::Result<()> {
+    let input = architecture.usual_input();
+    let weights = BackboneWeights::random(architecture.clone(), LAYER, input, 0)?;
+    let (header, mut convolutions) = (weights.header().clone(), weights.convolutions().to_vec());
+    for (index, convolution) in convolutions.iter_mut().enumerate() {
+        let generator = CounterGenerator::new(index as u64);
+        for (place, bias) in convolution.bias.iter_mut().enumerate() {
+            *bias = 0.1 * generator.unit_f32(place as u64);
+        }
+    }
+    let bytes = BackboneWeights::new(header, convolutions)?.to_bytes()?;
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes the pictures that all contestants get.
+///
+/// # Errors
+///
+/// If they cannot be written.
+pub(crate) fn write_input(batch: usize, side: usize, path: &Path) -> anyhow::Result<()> {
+    let generator = CounterGenerator::new(1);
+    let values = (0..batch * 3 * side * side).map(|index| generator.unit_f32(index as u64));
+    let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+/// Number of floating-point operations for one picture, by the plain definition of convolution. A
+/// multiplication and an addition count as two.
+pub(crate) fn operations(architecture: &Architecture, side: usize) -> f64 {
+    let pooled = architecture.feature_size(Layer::Layer1, [side; 2])[0];
+    let (mut count, mut at) = (0.0, pooled);
+    for shape in architecture.convolutions(LAYER) {
+        let from = if shape.name == "stem" { side } else { at };
+        let to = (from + 2 * shape.padding - shape.kernel[0]) / shape.stride + 1;
+        count += 2.0 * (shape.weight_count() * to * to) as f64;
+        // A projection comes before the branch that it runs beside.
+        if shape.name != "stem" && !shape.name.ends_with(".projection") {
+            at = to;
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_those_of_the_literature() {
+        let count = |name| operations(&Architecture::known(name).unwrap(), 256) / 1e9;
+        // 2 · (3.93 + 4.33 + 0.31) / 2, counted layer by layer.
+        assert!((count("resnet50") - 8.563).abs() < 0.001, "{}", count("resnet50"));
+        assert!(count("resnet18") < count("resnet50"));
+        // Twice the channels of the 3×3 convolutions, but not of the others.
+        assert!(count("wide_resnet50_2") > 2.0 * count("resnet50"));
+    }
+
+    #[test]
+    fn weights_and_input_can_be_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (weights, input) = (folder.path().join("weights"), folder.path().join("input"));
+        write_weights(&Architecture::known("resnet18").unwrap(), &weights).unwrap();
+        let read = BackboneWeights::from_bytes(&std::fs::read(&weights).unwrap()).unwrap();
+        assert!(read.convolutions().iter().all(|one| one.bias.iter().any(|bias| *bias != 0.0)));
+        write_input(2, 8, &input).unwrap();
+        assert_eq!(floats(&input).unwrap().len(), 2 * 3 * 8 * 8);
+        assert_eq!(pictures(&input, 2, 8).unwrap()[1].pixels.len(), 3 * 8 * 8);
+        assert!(pictures(&input, 3, 8).is_err());
+    }
+}
