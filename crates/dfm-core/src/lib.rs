@@ -100,7 +100,7 @@ pub use method::{
 pub use model::{Dfm, Origin};
 pub use names::NameError;
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
-pub use pieces::{features_of, FeatureRow, Piece, PieceId, Preparer};
+pub use pieces::{FeatureRow, Piece, PieceId, Preparer, features_of};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use regions::MapRegion;
 pub use split::held_out_hashes;
