@@ -1,6 +1,7 @@
 //! Pictures in, feature rows out.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
@@ -10,7 +11,6 @@ use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
 use crate::weights::BackboneWeights;
-use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 
 /// A network up to the last layer that is tapped, with the pooling behind every tap and
 /// the preparation before it, on one device.
