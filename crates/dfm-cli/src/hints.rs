@@ -1,7 +1,7 @@
 //! What to do about an error of the library: it names no flag and no command, the program does.
 
 use dfm::weights::WeightsStoreError;
-use dfm::{CheckpointFileError, Error, FileError};
+use dfm::{CheckpointFileError, Error, FileError, WeightsError};
 
 /// Adds hints.
 pub(crate) trait Hints<T> {
@@ -39,6 +39,10 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
             Some(format!("run `dfm weights pull {got}`, or give a file or random"))
         }
         WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
+        WeightsStoreError::UnknownBackbone { .. } => Some("leave it out for those".to_owned()),
+        WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. } => {
+            Some("`dfm weights pull` does that".to_owned())
+        }
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
         _ => None,
     }

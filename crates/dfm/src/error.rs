@@ -20,6 +20,14 @@ pub enum Error {
         /// What is wrong with it.
         cause: Box<Error>,
     },
+    /// The content of a file cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: Box<Error>,
+    },
     /// A model, a fit or a judgement.
     #[error(transparent)]
     Model(#[from] DfmError),
@@ -156,7 +164,7 @@ impl Error {
     /// The error itself, without the paths that it is about.
     pub fn root(&self) -> &Self {
         match self {
-            Self::At { cause, .. } => cause.root(),
+            Self::At { cause, .. } | Self::Write { cause, .. } => cause.root(),
             other => other,
         }
     }

@@ -26,7 +26,7 @@
 //! # #[cfg(all(feature = "embedded-weights", feature = "flex"))] {
 //! use dfm::{Judge, JudgeOptions, Learner, Pictures, RgbImage, Silent};
 //!
-//! let picture = |k: u8| RgbImage::from_fn(64, 64, |x, y| [k * x as u8, y as u8, 90].into());
+//! let picture = |k: u8| RgbImage::from_fn(64, 64, |x, y| [(u32::from(k) * x) as u8, y as u8, 90].into());
 //! let good: Pictures = (1..9).map(|k| (k.to_string(), picture(k))).collect();
 //! let model = Learner::default().fit(&good, &Silent)?;
 //!
@@ -62,7 +62,7 @@ mod workers;
 
 pub use burn::tensor::{Device, Tensor};
 pub use checkpoint::Checkpoint;
-pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime};
+pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
