@@ -107,8 +107,3 @@ pub use split::held_out_hashes;
 pub use union::ModelUnion;
 pub use validation::{SyntheticTally, ValidationRecord};
 pub use verdict::Verdict;
-
-/// The README's example runs as a test.
-#[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

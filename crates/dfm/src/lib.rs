@@ -90,3 +90,8 @@ pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use workers::Workers;
+
+/// The README's example compiles as a test.
+#[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
