@@ -1,4 +1,4 @@
-//! The command line, as typed.
+//! The command line as the user types it.
 
 use clap::{Parser, Subcommand};
 
@@ -12,12 +12,12 @@ pub(crate) struct Flags {
     pub(crate) chore: Chore,
 }
 
-/// One chore; its own flags live in its module.
+/// One chore. Its flags are in its module.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chore {
     /// Run every suite, and say at the end which devices ran
     Test(test::TestFlags),
-    /// Check what ARCHITECTURE.md promises and a program can check
+    /// Check the rules of ARCHITECTURE.md that a program can check
     Tidy,
     /// Run the kernels' tests under AddressSanitizer; needs a nightly toolchain
     Sanitize,

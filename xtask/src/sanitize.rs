@@ -1,4 +1,4 @@
-//! `cargo xtask sanitize`: the crate with unsafe code under AddressSanitizer.
+//! `cargo xtask sanitize`: runs the crate with unsafe code under AddressSanitizer.
 
 use std::process::Command;
 
@@ -6,18 +6,19 @@ use anyhow::{Context, ensure};
 
 use crate::workspace;
 
-/// What the sanitizer is built for.
+/// The target that the sanitizer is built for.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Builds and runs the tests of `dfm-kernels`, which need no other crate of ours,
-/// with every access to memory checked.
+/// Builds and runs the tests of `dfm-kernels`, which need no other crate of ours. Every access to
+/// memory is checked.
 ///
 /// # Errors
 ///
-/// If there is no nightly toolchain (which alone has the sanitizer), or the
-/// sanitizer finds something.
+/// If there is no nightly toolchain, the only one with the sanitizer, or if the sanitizer finds
+/// something.
 pub(crate) fn run() -> anyhow::Result<()> {
-    // By the shim and not by the cargo that runs this, which knows one toolchain.
+    // This calls the shim, not the cargo that runs this program, because that cargo knows one
+    // toolchain only.
     let mut command = Command::new("cargo");
     command
         .current_dir(workspace::root())

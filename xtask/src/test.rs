@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every suite, and at the end which devices ran.
+//! `cargo xtask test`: runs every suite, and says at the end which devices ran.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use clap::Args;
 
 use crate::workspace;
 
-/// What `--all-backends` compiles in beside the default.
+/// Features that `--all-backends` compiles in beside the default.
 const FEATURES: &str = "dfm-tests/ndarray,dfm-tests/wgpu";
-/// The devices that then must be there.
+/// Devices that must then be present.
 const DEVICES: [&str; 3] = ["flex", "ndarray", "wgpu"];
-/// Read by the suites: devices, comma-separated, whose absence is a failure.
+/// Environment variable for the suites: devices, comma-separated, whose absence is a failure.
 const REQUIRED: &str = "DFM_REQUIRE_DEVICES";
 /// Read by `tests/tests/zz_devices.rs`: where to list the devices that ran.
 const REPORT: &str = "DFM_DEVICES_FILE";
@@ -23,14 +23,14 @@ pub(crate) struct TestFlags {
     /// Also build and run the ndarray and wgpu backends
     #[arg(long)]
     all_backends: bool,
-    /// With --all-backends: report an absent adapter instead of failing
+    /// With --all-backends: report a missing adapter instead of failing
     #[arg(long, requires = "all_backends")]
     allow_missing: bool,
-    /// Where --all-backends builds, apart from the default build so that neither
+    /// Target folder of --all-backends. It differs from that of the default build, so that neither
     /// compiles Burn again for the other [default: target/all-backends]
     #[arg(long, requires = "all_backends", value_name = "DIR")]
     target_dir: Option<PathBuf>,
-    /// Passed on to cargo test: `-- FILTER`, `-- --test pipeline`, `-- -- --nocapture`
+    /// Arguments for cargo test: `-- FILTER`, `-- --test pipeline`, `-- -- --nocapture`
     #[arg(last = true, value_name = "ARGUMENTS")]
     rest: Vec<OsString>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct TestFlags {
 ///
 /// # Errors
 ///
-/// If one fails, or if they do not say which devices they ran on.
+/// If a suite fails, or if the suites do not say which devices they ran on.
 pub(crate) fn run(flags: &TestFlags) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let report = scratch.path().join("devices");
@@ -67,13 +67,13 @@ pub(crate) fn run(flags: &TestFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `all-backends` in the target folder that cargo would use.
+/// The folder `all-backends` in the target folder that cargo would use.
 fn default_folder() -> PathBuf {
     let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     workspace::root().join(base).join("all-backends")
 }
 
-/// The last words: the devices in `ran`, one a line, and how to add the others.
+/// The summary: the devices in `ran`, one on each line, and how to add the others.
 fn summary(ran: &str, all_backends: bool) -> anyhow::Result<String> {
     let ran: Vec<&str> = ran.lines().collect();
     ensure!(!ran.is_empty(), "no suite ran on any device");

@@ -16,18 +16,18 @@ pub(crate) fn root() -> PathBuf {
     root.map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
-/// Cargo, the same that runs this, at the workspace's root.
+/// The cargo that runs this program, started at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
 }
 
-/// What a command prints to its standard output; its standard error goes to ours.
+/// Returns what a command prints to its standard output. Its standard error goes to ours.
 ///
 /// # Errors
 ///
-/// If it cannot be started, fails, or prints something that is not UTF-8.
+/// If the command cannot be started, fails, or prints something that is not UTF-8.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = format!("{command:?}");
     let output = command.stderr(std::process::Stdio::inherit()).output().with_context(|| name.clone())?;

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use dfm_image::InputContract;
+
 use crate::error::BackboneError;
 use crate::layer::Layer;
 
@@ -130,6 +132,22 @@ impl Architecture {
             stride_placement: description.stride_placement,
             max_pool_padding: description.max_pool_padding,
         })
+    }
+
+    /// The input contract of the usual weights: [`InputContract::caffe`] for `resnet50_1by2`,
+    /// [`InputContract::imagenet`] for every other architecture.
+    ///
+    /// ```
+    /// use dfm_backbone::{Architecture, InputContract};
+    ///
+    /// let half_width = Architecture::known("resnet50_1by2").expect("a known name");
+    /// assert_eq!(half_width.usual_input(), InputContract::caffe());
+    /// ```
+    pub fn usual_input(&self) -> InputContract {
+        match self.name.as_str() {
+            "resnet50_1by2" => InputContract::caffe(),
+            _ => InputContract::imagenet(),
+        }
     }
 
     /// Every name that [`known`](Self::known) knows.

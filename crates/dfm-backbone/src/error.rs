@@ -2,6 +2,7 @@
 //! ([`WeightsError`](crate::WeightsError)) or a picture
 //! ([`PreprocessError`](crate::PreprocessError)).
 
+use dfm_image::{InputError, RegionError, TilingError};
 use thiserror::Error;
 
 use crate::layer::Layer;
@@ -15,9 +16,9 @@ pub enum BackboneError {
         /// The name as given.
         got: String,
     },
-    /// A name of no [`Resize`](crate::Resize).
-    #[error("unknown way to resize '{got}': expected stretch, mirror, letterbox or crop")]
-    UnknownResize {
+    /// A name that is no [`NetworkPrecision`](crate::NetworkPrecision).
+    #[error("unknown precision '{got}': expected f32 or int8")]
+    UnknownPrecision {
         /// The name as given.
         got: String,
     },
@@ -36,16 +37,9 @@ pub enum BackboneError {
         /// What it is.
         got: String,
     },
-    /// A field of an [`InputContract`](crate::InputContract) is out of bounds.
-    #[error("input contract: {field} must be {expected}, got {got}; give another value")]
-    InputContract {
-        /// The field.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        got: String,
-    },
+    /// The input contract cannot be used.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// Taps that are no way through a network.
     #[error("layers to take features from: expected one or more, each once, from layer1 on; got {got:?}")]
     Taps {
@@ -83,10 +77,10 @@ pub enum BackboneError {
     },
     /// A region that cannot be.
     #[error(transparent)]
-    Region(#[from] crate::region::RegionError),
+    Region(#[from] RegionError),
     /// Tiles that cannot be.
     #[error(transparent)]
-    Tiling(#[from] crate::tiling::TilingError),
+    Tiling(#[from] TilingError),
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),

@@ -1,5 +1,8 @@
 //! Pictures in, feature rows out.
 
+use std::borrow::Borrow;
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use dfm_kernels::{ActivationRanges, StepTime};
 
@@ -8,18 +11,16 @@ use crate::compute::{Compute, Forward};
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
-use crate::preprocess::{PictureSize, PreparedPicture, Preprocessor};
-use crate::region::Region;
 use crate::tap::Tap;
-use crate::tiling::Tiling;
 use crate::weights::BackboneWeights;
+use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 
 /// A network up to the last layer that is tapped, with the pooling behind every tap and
-/// the preparation before it, on one device.
-#[derive(Debug)]
+/// the preparation before it, on one device. Clones share the network and its weights.
+#[derive(Debug, Clone)]
 pub struct FeatureExtractor {
-    weights: BackboneWeights,
-    network: Forward,
+    weights: Arc<BackboneWeights>,
+    network: Arc<Forward>,
     taps: Vec<Tap>,
     shapes: Vec<FeatureShape>,
     preprocessor: Preprocessor,
@@ -73,7 +74,8 @@ impl FeatureExtractor {
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
         let picture_size = self.preprocessor.picture_size();
-        let mut int8 = Self::build(self.weights, &self.taps, self.compute, Some(ranges))?;
+        let mut int8 =
+            Self::build(Arc::unwrap_or_clone(self.weights), &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
         int8.set_tiling(tiling, picture_size);
         Ok(int8)
@@ -142,6 +144,7 @@ impl FeatureExtractor {
         }
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
         let network = Forward::new(&weights, taps, &compute, ranges.as_ref())?;
+        let (weights, network) = (Arc::new(weights), Arc::new(network));
         let (taps, counted) = (taps.to_vec(), None);
         Ok(Self { weights, network, taps, shapes, preprocessor, compute, largest_batch, ranges, counted })
     }
@@ -204,7 +207,7 @@ impl FeatureExtractor {
     ///
     /// If there is no picture, one was prepared for another size, or one holds a
     /// value that is not finite.
-    pub fn extract(&self, pictures: &[PreparedPicture]) -> Result<Tensor<2>, BackboneError> {
+    pub fn extract(&self, pictures: &[impl Borrow<PreparedPicture>]) -> Result<Tensor<2>, BackboneError> {
         let input = self.weights.header().input;
         let pixels = self.pixels(pictures)?;
         let rows = self.network.run(&pixels, [input.height, input.width], self.compute.device())?;
@@ -223,20 +226,27 @@ impl FeatureExtractor {
     /// Those of [`extract`](Self::extract); [`BackboneError::Int8Device`] unless our own
     /// kernels compute; no picture with finite activations, or a network that is in int8
     /// already.
-    pub fn measure_ranges(&self, pictures: &[PreparedPicture]) -> Result<ActivationRanges, BackboneError> {
+    pub fn measure_ranges(
+        &self,
+        pictures: &[impl Borrow<PreparedPicture>],
+    ) -> Result<ActivationRanges, BackboneError> {
         let mut ranges = self.network.ranges(&self.pixels(pictures)?)?;
         ranges.input = ranges.input.max(self.weights.header().input.largest());
         Ok(ranges)
     }
 
     /// The values of `pictures`, if they are what the network takes.
-    fn pixels<'p>(&self, pictures: &'p [PreparedPicture]) -> Result<Vec<&'p [f32]>, BackboneError> {
+    fn pixels<'p>(
+        &self,
+        pictures: &'p [impl Borrow<PreparedPicture>],
+    ) -> Result<Vec<&'p [f32]>, BackboneError> {
         let input = self.weights.header().input;
         let expected = 3 * input.height * input.width;
         if pictures.is_empty() {
             return Err(BackboneError::EmptyBatch);
         }
         for (index, picture) in pictures.iter().enumerate() {
+            let picture = picture.borrow();
             let got = picture.pixels.len();
             if got != expected {
                 let (height, width) = (input.height, input.width);
@@ -246,7 +256,7 @@ impl FeatureExtractor {
                 return Err(BackboneError::PictureNotFinite { index, got });
             }
         }
-        Ok(pictures.iter().map(|picture| picture.pixels.as_slice()).collect())
+        Ok(pictures.iter().map(|picture| picture.borrow().pixels.as_slice()).collect())
     }
 
     /// How long each step of the network takes for one picture, the median of `repeats`

@@ -35,37 +35,28 @@ mod compute;
 mod error;
 mod extractor;
 mod features;
-mod hexadecimal;
-mod input;
 mod layer;
 mod operations;
-mod placement;
 mod precision;
-pub mod preprocess;
-mod region;
 mod resnet;
 mod tap;
-mod tiling;
 pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
+pub use dfm_image::{
+    ChannelOrder, DecodeLimits, InputContract, InputError, PictureSize, Placement, PreparedPicture,
+    PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span, Tiling,
+    TilingError, content_hash, decode, hexadecimal,
+};
 pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use features::{FeatureShape, pool_and_flatten};
-pub use hexadecimal::hexadecimal;
-pub use input::{ChannelOrder, InputContract, Resampling};
 pub use layer::Layer;
-pub use placement::{Placement, Resize, Span};
 pub use precision::NetworkPrecision;
-pub use preprocess::{
-    DecodeLimits, PictureSize, PreparedPicture, PreprocessError, Preprocessor, RgbImage, content_hash, decode,
-};
-pub use region::{Region, RegionError};
 pub use resnet::ResNet;
 pub use tap::Tap;
-pub use tiling::{Tiling, TilingError};
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,
     Precision, WeightsError, WeightsHeader, catalogue, import_weights,

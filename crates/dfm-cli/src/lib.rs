@@ -1,26 +1,21 @@
 //! The program `dfm`: learn what good looks like from a folder of pictures, then
 //! judge new ones.
 //!
-//! [`main`] is the whole program. Arguments are read as typed (`flags`), completed
-//! from a file of flags (`config`), resolved into what the libraries take (`args`), and handed to one of `commands`; what
-//! those find is put into words by `report`. A picture that cannot be used is
-//! reported and counted by `messages` and never ends the run.
+//! [`main`] is the whole program. Arguments are read as typed (`flags`), completed from a file of
+//! flags (`config`), turned into what the library `dfm` takes (`args`), and handed to one of
+//! `commands`. What those find is put into words by `report`. `messages` reports and counts pictures
+//! that cannot be used; they never end the run. `hints` adds to errors what a user can do.
 
 mod args;
-mod atomic;
-mod checkpoint;
 mod commands;
 mod config;
-mod defaults;
-mod evaluation;
 mod flags;
+mod hints;
 mod input;
 mod messages;
 mod output;
 mod report;
-mod synthetic;
 mod values;
-pub mod weights;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -64,7 +59,7 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
     let Resolved { flags, note, record } = resolved;
     let messages = Messages::new(flags.quiet);
     if let Some(note) = note {
-        messages.note(note);
+        messages.say(note);
     }
     match flags.command {
         Command::Fit(flags) => commands::fit::run(&flags, &messages),

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use dfm_backbone::{BackboneError, Layer};
-use dfm_core::metrics::BootstrapParams;
-use dfm_core::{
-    CalibrationParams, Compat, DfmError, DfmParams, DriftParams, Keep, NetworkPrecision, ScoreKind,
+use dfm::{BackboneError, Layer};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use dfm::metrics::BootstrapParams;
+use dfm::{
+    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, ScoreKind,
+    TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -71,7 +73,7 @@ pub(crate) fn parse_keep(text: &str) -> Result<Keep, String> {
         Ok(count) => Keep::Components(count),
         Err(_) => Keep::Ratio(text.parse().map_err(|_| refused())?),
     };
-    DfmParams { keep, ..DfmParams::default() }.check().map_err(|_| refused())?;
+    Method::default().with_keep(keep).check().map_err(|_| refused())?;
     Ok(keep)
 }
 
@@ -107,8 +109,8 @@ pub(crate) fn parse_finite(text: &str) -> Result<f64, String> {
 /// A share of good pictures that a model may call anomalous.
 pub(crate) fn parse_false_alarm(text: &str) -> Result<f64, String> {
     let share = parse_finite(text)?;
-    let calibration = CalibrationParams { false_alarm: Some(share), ..CalibrationParams::default() };
-    let params = DfmParams { calibration: Some(calibration), ..DfmParams::default() };
+    let calibration = CalibrationParams::default().with_false_alarm(share);
+    let params = Method::default().with_calibration(calibration);
     params.check().map_err(|error| expected(&error))?;
     Ok(share)
 }
@@ -142,28 +144,34 @@ fn expected(error: &DfmError) -> String {
     }
 }
 
+/// The names that there are; what was typed is told beside them.
+fn one_of(error: &NameError) -> String {
+    format!("expected {}", error.expected)
+}
+
 /// `fre`, `nll` or `mahalanobis`.
 pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
-    let kinds = [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis];
-    let found = kinds.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| "expected fre, nll or mahalanobis".to_owned())
+    text.parse().map_err(|error| one_of(&error))
 }
 
 /// `anomalib`.
 pub(crate) fn parse_compat(text: &str) -> Result<Compat, String> {
-    match text {
-        "anomalib" => Ok(Compat::Anomalib),
-        _ => Err("expected anomalib".to_owned()),
-    }
+    text.parse().map_err(|error| one_of(&error))
 }
 
 /// `f32` or `int8`.
 pub(crate) fn parse_precision(text: &str) -> Result<NetworkPrecision, String> {
-    match text {
-        "f32" => Ok(NetworkPrecision::F32),
-        "int8" => Ok(NetworkPrecision::Int8),
-        _ => Err("expected f32 or int8".to_owned()),
-    }
+    text.parse().map_err(|_| "expected f32 or int8".to_owned())
+}
+
+/// `shared` or `position`.
+pub(crate) fn tile_statistics() -> impl TypedValueParser<Value = TileStatisticsKind> {
+    let help = |kind: &TileStatisticsKind| match kind {
+        TileStatisticsKind::Shared => "All tiles of all pictures",
+        TileStatisticsKind::Position => "The tiles of its own place",
+    };
+    let names = TileStatisticsKind::ALL.iter().map(|kind| PossibleValue::new(kind.name()).help(help(kind)));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<TileStatisticsKind>())
 }
 
 #[cfg(test)]

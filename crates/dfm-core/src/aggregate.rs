@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::map::AnomalyGrid;
+use crate::names::NameError;
 
 /// How the score of a picture is made of the cells of its grid, each of which holds
 /// the squared residual of its features.
@@ -69,7 +70,7 @@ impl Aggregation {
         weights
     }
 
-    /// The score of a grid that [`Dfm::predict`](crate::Dfm::predict) returned, but for
+    /// The score of the grid of a [`Verdict`](crate::Verdict), but for
     /// the rounding of its cells to `f32`: of a picture in tiles the largest of any tile.
     ///
     /// ```
@@ -79,7 +80,7 @@ impl Aggregation {
     /// assert_eq!(Aggregation::Sum.of(&grid), 7.0);
     /// assert_eq!(Aggregation::Max.of(&grid), 4.0);
     /// assert_eq!("top:50%".parse::<Aggregation>()?.of(&grid), 3.0);
-    /// # Ok::<(), String>(())
+    /// # Ok::<(), dfm_core::NameError>(())
     /// ```
     pub fn of(self, grid: &AnomalyGrid) -> f64 {
         let of_tile =
@@ -105,9 +106,9 @@ impl fmt::Display for Aggregation {
 }
 
 impl FromStr for Aggregation {
-    type Err = String;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let top = |text: &str| {
             let percent = text.strip_prefix("top:")?.strip_suffix('%')?.parse().ok()?;
             Some(Self::Top { percent }).filter(|top| top.is_valid())
@@ -116,15 +117,15 @@ impl FromStr for Aggregation {
             "sum" => Ok(Self::Sum),
             "relative" => Ok(Self::Relative),
             "max" => Ok(Self::Max),
-            _ => top(text).ok_or_else(|| format!("expected {}, got {text}", Self::EXPECTED)),
+            _ => top(text).ok_or_else(|| NameError { expected: Self::EXPECTED, got: text.to_owned() }),
         }
     }
 }
 
 impl TryFrom<String> for Aggregation {
-    type Error = String;
+    type Error = NameError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, NameError> {
         text.parse()
     }
 }

@@ -63,7 +63,7 @@ impl Dfm {
         // Of all pictures, which after a split are more than the model was fitted on.
         let statistics = kept.statistics.iter().map(|statistic| params.statistics(statistic));
         let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
-        let (aggregation, shapes) = (params.params().aggregation, self.extractor.feature_shapes());
+        let (aggregation, shapes) = (params.method().aggregation, self.extractor.feature_shapes());
         let scale = self.scorers.scale();
         let scores = PlacesHeldOut::new(&kept.statistics, &statistics, scale, aggregation, shapes, None)?
             .scores(&rows)?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conformal::HeldOutScores;
 use crate::error::DfmError;
-use crate::params::CalibrationParams;
+use crate::method::CalibrationParams;
 
 /// The verdict on a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformal::CalibrationKind;
+    use crate::method::{CalibrationKind, FitParams, Method};
 
     #[test]
     fn normalised_score_is_a_half_at_the_threshold_and_strictly_increases() {
@@ -177,9 +177,10 @@ mod tests {
 
     #[test]
     fn the_default_is_the_99_percent_quantile_of_leave_one_out_scores() {
-        let kind = CalibrationKind::LeaveOneOut;
+        let kind = Some(CalibrationKind::LeaveOneOut);
         let expected = CalibrationParams { quantile: 0.99, kind, false_alarm: None, threshold: None };
-        assert_eq!(CalibrationParams::default(), expected);
+        let checked = FitParams::from(Method::default()).check().unwrap();
+        assert_eq!(checked.method().calibration, Some(expected));
     }
 
     #[test]

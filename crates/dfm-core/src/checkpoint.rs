@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::device;
 use crate::error::CheckpointError;
-use crate::fit::FeatureRow;
+use crate::pieces::FeatureRow;
 
 const MAGIC: [u8; 8] = *b"dfm part";
 const VERSION: u32 = 1;

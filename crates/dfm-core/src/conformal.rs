@@ -1,94 +1,8 @@
 //! What held-out scores of good pictures say of a new one: its p-value, and the threshold of
 //! a stated false-alarm rate.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::error::DfmError;
-
-/// The smallest rate that can be asked for: a smaller one would take more than a million
-/// pictures.
-const SMALLEST_RATE: f64 = 1e-6;
-
-/// How good pictures come to be held out, and what is therefore proved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum CalibrationKind {
-    /// Each is scored by a model of all others. Nothing is wasted and nothing proved: new
-    /// pictures are scored by the model of all, which differs by one picture.
-    #[default]
-    LeaveOneOut,
-    /// A quarter is not fitted on and calibrates: that of the smallest content hashes.
-    /// `P(p ≤ α) ≤ α` for a new picture that is exchangeable with them.
-    Split,
-    /// Each is scored by a model of all others, and a new picture by each of those models
-    /// (Barber, Candès, Ramdas and Tibshirani, *Predictive inference with the jackknife+*,
-    /// 2021). `P(p ≤ α) ≤ 2α` is proved under exchangeability, about `α` is usual. A new
-    /// picture costs as much as holding out all of those of the fit.
-    JackknifePlus,
-}
-
-impl CalibrationKind {
-    const ALL: [Self; 3] = [Self::LeaveOneOut, Self::Split, Self::JackknifePlus];
-
-    /// `leave-one-out`, `split` or `jackknife+`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LeaveOneOut => "leave-one-out",
-            Self::Split => "split",
-            Self::JackknifePlus => "jackknife+",
-        }
-    }
-
-    /// What is proved of p-values.
-    pub fn guarantee(self) -> &'static str {
-        match self {
-            Self::LeaveOneOut => "none: an estimate",
-            Self::Split => "P(p_value <= a) <= a",
-            Self::JackknifePlus => "P(p_value <= a) <= 2a",
-        }
-    }
-
-    /// Of how many different pictures `calibrating` of them calibrate.
-    fn pictures_for(self, calibrating: usize) -> usize {
-        match self {
-            Self::LeaveOneOut | Self::JackknifePlus => calibrating,
-            // The quarter is rounded up.
-            Self::Split => 4 * (calibrating - 1) + 1,
-        }
-    }
-}
-
-impl fmt::Display for CalibrationKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for CalibrationKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| format!("expected leave-one-out, split or jackknife+, got {text}"))
-    }
-}
-
-impl TryFrom<String> for CalibrationKind {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<CalibrationKind> for String {
-    fn from(kind: CalibrationKind) -> Self {
-        kind.name().to_owned()
-    }
-}
+use crate::method::{CalibrationKind, check_false_alarm};
 
 /// Scores of different good pictures, each from a model that it was held out of.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,15 +83,6 @@ impl HeldOutScores {
     }
 }
 
-/// Refuses what is no rate of false alarms.
-pub(crate) fn check_false_alarm(false_alarm: f64) -> Result<(), DfmError> {
-    if (SMALLEST_RATE..=0.5).contains(&false_alarm) {
-        return Ok(());
-    }
-    let (name, expected) = ("false alarm rate", "a share from 0.000001 to 0.5");
-    Err(DfmError::Parameter { name, expected, got: false_alarm.to_string() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,7 +129,7 @@ mod tests {
         for (rate, needed) in
             [(0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3), (1e-3, 999), (0.02, 49), (1e-6, 999_999)]
         {
-            for kind in CalibrationKind::ALL {
+            for kind in CalibrationKind::ALL.iter().copied() {
                 let enough = HeldOutScores::new(kind, vec![1.0; needed]).unwrap();
                 assert!(enough.threshold_at(rate).is_ok(), "{rate}");
                 if needed == 1 {
@@ -253,13 +158,5 @@ mod tests {
             assert!(matches!(refused, Err(DfmError::Parameter { name: "held-out scores", .. })), "{score}");
         }
         assert!(HeldOutScores::new(CalibrationKind::LeaveOneOut, Vec::new()).is_err());
-    }
-
-    #[test]
-    fn kinds_are_read_as_they_are_written() {
-        for kind in CalibrationKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        assert!("jackknife".parse::<CalibrationKind>().is_err());
     }
 }

@@ -8,12 +8,12 @@ use dfm_backbone::FeatureExtractor;
 use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGaussian};
 
 use crate::calibrate::Calibration;
-use crate::conformal::{CalibrationKind, HeldOutScores};
+use crate::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::kept::Kept;
+use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
 use crate::model::{Dfm, Judged};
-use crate::params::{ScoreKind, ValidDfmParams};
 use crate::places::{PlaceScale, PlaceScorers, PlacesHeldOut};
 use crate::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 use crate::score::Statistics;
@@ -28,7 +28,7 @@ const MAX_JACKKNIFE: usize = 1000;
 /// as many operations as there are values in all directions.
 const MOST_MAPS: usize = 256;
 
-impl ValidDfmParams {
+impl ValidFitParams {
     /// The model of the pictures that are `kept`.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl ValidDfmParams {
         let pictures = kept.content_hashes.len();
         kept.check_variation(self.places())?;
         let different = different(&kept.content_hashes)?;
-        let held_out = match self.params().calibration.map(|calibration| calibration.kind) {
+        let held_out = match self.method().calibration_kind() {
             Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
             Some(CalibrationKind::JackknifePlus) if different.len() > MAX_JACKKNIFE => {
                 return Err(DfmError::TooManyForJackknife { limit: MAX_JACKKNIFE, got: different.len() });
@@ -50,8 +50,8 @@ impl ValidDfmParams {
         fitted.check_variation(self.places())?;
         let statistics = fitted.statistics.iter().map(|statistic| self.statistics(statistic));
         let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
-        let (aggregation, shapes) = (self.params().aggregation, extractor.feature_shapes());
-        let scale = match self.params().tile_statistics.is_shared() {
+        let (aggregation, shapes) = (self.method().aggregation, extractor.feature_shapes());
+        let scale = match self.method().tile_statistics.is_shared() {
             true => PlaceScale::default(),
             false => PlaceScale::of(&fitted, &statistics, aggregation, shapes)?,
         };
@@ -72,14 +72,14 @@ impl ValidDfmParams {
         let scorers = PlaceScorers::new(&statistics, scale, aggregation, &extractor);
         let self_test = SelfTest::record(&extractor, &scorers)?;
         drop(fitted);
-        let kept = self.params().keep_fit_statistic.then_some(kept);
+        let kept = self.params().keeping.fit_statistic.then_some(kept);
         Ok(Dfm::assemble(extractor, statistics, scorers, judged, record, self_test, kept))
     }
 
     /// What scores are computed from, of pictures of this statistic.
     pub(crate) fn statistics(&self, statistic: &FitStatistic) -> Result<Statistics, DfmError> {
         let pca = self.truncate(statistic)?;
-        Ok(match self.params().score {
+        Ok(match self.method().score {
             ScoreKind::Fre => Statistics::Fre(pca),
             ScoreKind::Nll => {
                 let gaussian = SvdGaussian::fit_shrunk(&reduced_rows(statistic, &pca)?)?;
@@ -100,31 +100,32 @@ impl ValidDfmParams {
         scale: &PlaceScale,
         extractor: &FeatureExtractor,
     ) -> Result<Judged, DfmError> {
-        let Some(calibration) = self.params().calibration else { return Ok(Judged::default()) };
-        let aggregation = self.params().aggregation;
-        let (scores, peaks) = match calibration.kind {
-            CalibrationKind::Split if self.rows_are_tiles() => {
+        let method = self.method();
+        let Some((calibration, kind)) = method.calibration.zip(method.calibration_kind()) else {
+            return Ok(Judged::default());
+        };
+        let aggregation = self.method().aggregation;
+        let (scores, peaks) = match kind {
+            CalibrationKind::Split if method.rows_are_tiles() => {
                 split::scores_of_tiles(kept, rows, statistics, aggregation, extractor)?
             }
             CalibrationKind::Split => {
                 split::scores(&kept.statistics, rows, statistics, scale, aggregation, extractor)?
             }
             CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
-                let (shapes, ratio) = (extractor.feature_shapes(), self.params().own_ratio());
+                let (shapes, ratio) = (extractor.feature_shapes(), self.method().own_ratio());
                 let scorers =
                     PlacesHeldOut::new(&kept.statistics, statistics, scale, aggregation, shapes, ratio)?;
                 (scorers.scores(rows)?, scorers.peaks(&first_by_hash(rows, &kept.content_hashes))?)
             }
         };
         let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
-        let scores = HeldOutScores::new(calibration.kind, scores)?;
+        let scores = HeldOutScores::new(kind, scores)?;
         Ok(Judged {
             calibration: Some(Calibration::from_held_out(&scores, calibration)?),
             cell_threshold: match peaks.is_empty() || compressed {
                 true => None,
-                false => {
-                    Some(HeldOutScores::new(calibration.kind, peaks)?.quantile(calibration.share_below()))
-                }
+                false => Some(HeldOutScores::new(kind, peaks)?.quantile(calibration.share_below())),
             },
             scores: Some(scores),
         })

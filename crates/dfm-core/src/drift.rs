@@ -1,12 +1,13 @@
 //! Is today's stream still what a model was fitted on?
 
-use dfm_backbone::{Layer, PreparedPicture};
+use dfm_backbone::Layer;
 use dfm_stats::{Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 use serde::Serialize;
 
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::model::Dfm;
+use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 use crate::places::PlacesHeldOut;
 use crate::score::to_host;
 use crate::taps::split_columns;
@@ -94,13 +95,11 @@ pub struct DriftWatch<'m> {
     scores: Vec<f64>,
     /// Of statistics by position none: scores alone are compared.
     rows: Vec<f32>,
-    /// Of a picture in tiles of which there are more to come, the content hash, how many there
-    /// were, and the largest score.
-    begun: Option<([u8; 32], usize, f64)>,
+    pictures: Assembly<f64>,
 }
 
 impl Dfm {
-    /// Compares today's `scores`, as [`predict`](Self::predict) gave them, with those that
+    /// Compares today's `scores`, as [`judge`](Self::judge) gave them, with those that
     /// the pictures of the fit get from models fitted without them.
     ///
     /// The false-alarm rate holds for independent pictures, whatever their distribution.
@@ -118,7 +117,7 @@ impl Dfm {
     /// Starts to compare today's pictures with those of the fit: their scores, and the
     /// means and leading subspaces of their features.
     pub fn watch(&self, params: ValidDriftParams) -> DriftWatch<'_> {
-        DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new(), begun: None }
+        DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new(), pictures: Assembly::new() }
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
@@ -127,7 +126,8 @@ impl Dfm {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
                 let kept = self.kept("looking for drift")?;
-                let (aggregation, shapes) = (self.record.params.aggregation, self.extractor.feature_shapes());
+                let (aggregation, shapes) =
+                    (self.record.params.method.aggregation, self.extractor.feature_shapes());
                 let scale = self.scorers.scale();
                 PlacesHeldOut::new(&kept.statistics, &self.statistics, scale, aggregation, shapes, None)?
                     .scores(&different(&kept.content_hashes)?)?
@@ -141,47 +141,44 @@ impl Dfm {
 }
 
 impl DriftWatch<'_> {
-    /// Takes a few pictures that the model's [`preprocessor`](Dfm::preprocessor) prepared.
-    ///
-    /// Memory: 4 bytes a feature, kept until [`finish`](Self::finish).
-    ///
-    /// # Errors
-    ///
-    /// As for [`Dfm::predict`], pictures counted within their batch; then none of them is
-    /// taken. A picture in tiles counts once all of them were, one after the other.
-    pub fn push(&mut self, pictures: &[PreparedPicture]) -> Result<(), DfmError> {
-        let Dfm { extractor, scorers, .. } = self.model;
-        let (mut rows, mut scores) = (Vec::new(), Vec::new());
-        for batch in pictures.chunks(self.model.batch()) {
-            let features = extractor.extract(batch)?;
-            if scorers.count() == 1 {
-                rows.extend(to_host(features.clone())?);
-            }
-            let tiles: Vec<usize> = batch.iter().map(|picture| picture.placement.tile).collect();
-            scores.extend(scorers.score(features, &tiles)?.values);
-        }
-        self.rows.extend(rows);
-        pictures.iter().zip(scores).for_each(|(picture, score)| self.take(picture, score));
-        Ok(())
+    /// Makes pieces of pictures for this stream, on any thread.
+    pub fn preparer(&self) -> Preparer {
+        Preparer::for_judging(&self.model.extractor)
     }
 
-    /// Takes the score of a tile, of which the largest is its picture's; of a picture that lacks
-    /// one there is none.
-    fn take(&mut self, picture: &PreparedPicture, score: f64) {
-        let (hash, tile) = (picture.content_hash, picture.placement.tile);
-        self.begun = match self.begun {
-            _ if tile == 0 => Some((hash, 1, score)),
-            Some((of, count, worst)) if of == hash && count == tile => {
-                Some((hash, count + 1, worst.max(score)))
+    /// Pieces that run through the network together.
+    pub fn batch(&self) -> usize {
+        self.model.batch()
+    }
+
+    /// Takes `pieces` of pictures, and tells which pictures cannot be used and why. Those of a
+    /// picture come one after the other, and it counts once all of them were there. A piece that
+    /// cannot be used spoils its own picture alone; errors are those of
+    /// [`Judging::push`](crate::Judging::push).
+    ///
+    /// Memory: 4 bytes a feature, kept until [`finish`](Self::finish).
+    pub fn push(&mut self, pieces: &[Piece]) -> Vec<(usize, DfmError)> {
+        let Dfm { extractor, scorers, .. } = self.model;
+        let one_place = scorers.count() == 1;
+        let seen = each_of(pieces, self.batch(), |batch| {
+            let features = features(extractor, batch)?;
+            let tiles: Vec<usize> = batch.iter().map(|piece| piece.placement().tile).collect();
+            let scores = scorers.score(features.clone(), &tiles)?.values;
+            let values = if one_place { to_host(features)? } else { Vec::new() };
+            let mut rows = values.chunks(extractor.row_len()).map(<[f32]>::to_vec);
+            Ok(scores.into_iter().map(|score| (score, rows.next())).collect())
+        });
+        let mut refused = Vec::new();
+        for (piece, seen) in pieces.iter().zip(seen) {
+            let (score, row) = seen.map_or_else(|error| (Err(error), None), |(score, row)| (Ok(score), row));
+            self.rows.extend(row.into_iter().flatten());
+            match self.pictures.push(&piece.id(), score, f64::max) {
+                Some(Ok(score)) => self.scores.push(score),
+                Some(Err(error)) => refused.push((piece.number(), error)),
+                None => {}
             }
-            _ => None,
-        };
-        if let Some((_, count, worst)) = self.begun
-            && count == self.model.scorers.count()
-        {
-            self.scores.push(worst);
-            self.begun = None;
         }
+        refused
     }
 
     /// The verdict.

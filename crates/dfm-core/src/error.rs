@@ -3,8 +3,8 @@
 use dfm_backbone::{BackboneError, PreprocessError, WeightsError};
 use dfm_stats::StatsError;
 
-use crate::conformal::CalibrationKind;
 use crate::device::DeviceError;
+use crate::method::kinds::CalibrationKind;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +180,33 @@ pub enum DfmError {
         /// Values given.
         got: usize,
     },
+    /// A picture in one piece for a model of tiles, or the other way round.
+    #[error(
+        "the model looks at {}: prepare pictures for it in the same way",
+        if *expected { "the tiles of pictures, got one in one piece" } else { "whole pictures, got a tile" }
+    )]
+    Tiles {
+        /// Whether the model looks at tiles.
+        expected: bool,
+    },
+    /// A picture without one of its tiles.
+    #[error(
+        "tile {expected} of the picture is missing: expected all of them one after the other, got tile {got}"
+    )]
+    MissingTile {
+        /// The tile that should have come.
+        expected: usize,
+        /// The tile that came.
+        got: usize,
+    },
+    /// Features of a picture whose size is not known.
+    #[error(
+        "the size of the picture is not known: a verdict takes it, also where its features were computed before"
+    )]
+    UnknownSize,
+    /// A picture for a fit that was prepared for judging.
+    #[error("the picture was prepared without its content hash, which a fit tells pictures apart by")]
+    NoContentHash,
     /// A device could not be read back.
     #[error("{operation}: the device failed: {reason}")]
     Device {

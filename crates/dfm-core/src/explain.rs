@@ -2,26 +2,25 @@
 
 use std::ops::Range;
 
-use dfm_backbone::{FeatureShape, PictureSize, Placement, PreparedPicture, Span, Tap, hexadecimal};
+use dfm_backbone::{FeatureShape, PictureSize, Placement, Span, Tap, hexadecimal};
 use dfm_stats::{FitStatistic, Samples};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
-use crate::fit::FeatureRow;
 use crate::held_out::{HeldOutScorer, different, relative};
 use crate::kept::Kept;
-use crate::model::{Dfm, PredictOptions, Prediction};
-use crate::score::{Statistics, to_host};
+use crate::model::Dfm;
+use crate::score::Statistics;
 use crate::taps::{geometric_mean, split_columns};
 
 /// Pictures of the fit whose nearest neighbours say what a usual distance is.
 const NEIGHBOURS_ASKED: usize = 128;
 
-/// A score, taken apart.
+/// A score, taken apart; of a picture in tiles that of the tile with the largest. Computed on the
+/// host in `f64`, but for the features.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Explanation {
-    /// What the model says of the picture, without a map.
-    pub prediction: Prediction,
     /// Each layer's own score, in the order of the taps. The model's is that of the one, or the
     /// geometric mean of several; by position, on the scale of all places.
     pub layers: Vec<LayerExplanation>,
@@ -89,7 +88,7 @@ pub struct NearestPicture {
 
 /// Takes scores of a model apart.
 #[derive(Debug)]
-pub struct Explainer<'a> {
+pub(crate) struct Explainer<'a> {
     model: &'a Dfm,
     /// [`LayerExplanation::usual`] of each tap, place by place.
     usual: Vec<Option<f64>>,
@@ -98,14 +97,6 @@ pub struct Explainer<'a> {
 }
 
 impl Dfm {
-    /// What takes scores of this model apart.
-    ///
-    /// Cost: the held-out scores of all pictures of the fit, and `128 · N · R` operations for `N`
-    /// pictures that differ in `R` directions.
-    pub fn explainer(&self) -> Explainer<'_> {
-        Explainer { model: self, usual: self.usual_scores(), neighbours: Neighbours::of(self) }
-    }
-
     /// Place by place and tap by tap.
     fn usual_scores(&self) -> Vec<Option<f64>> {
         let shapes = self.extractor.feature_shapes();
@@ -117,7 +108,7 @@ impl Dfm {
             let params = self.record.params.clone().check().ok()?;
             // Of all pictures, which after a split are more than the model was fitted on.
             let statistics = params.statistics(statistic).ok()?;
-            let aggregation = self.record.params.aggregation;
+            let aggregation = self.record.params.method.aggregation;
             let scorer = HeldOutScorer::new(statistic, &statistics, aggregation, *shape, None).ok()?;
             median(scorer.scores(&different(&kept.content_hashes).ok()?).ok()?)
         };
@@ -125,69 +116,46 @@ impl Dfm {
     }
 }
 
-impl Explainer<'_> {
-    /// Explains pictures that the model's [`preprocessor`](Dfm::preprocessor) prepared, in their
-    /// order; of a picture in tiles each tile. Computed on the host in `f64`, but for the
-    /// features and the verdict.
+impl<'a> Explainer<'a> {
+    /// Cost: the held-out scores of all pictures of the fit, and `128 · N · R` operations for `N`
+    /// pictures that differ in `R` directions.
+    pub(crate) fn new(model: &'a Dfm) -> Self {
+        Self { model, usual: model.usual_scores(), neighbours: Neighbours::of(model) }
+    }
+
+    /// What the score of a `row` of features is made of: of a picture of that `size`, or of a tile
+    /// of it, that lies so.
     ///
     /// # Errors
     ///
-    /// As for [`Dfm::predict`].
-    pub fn explain(&self, pictures: &[PreparedPicture]) -> Result<Vec<Explanation>, DfmError> {
-        let model = self.model;
-        let mut features = Vec::with_capacity(pictures.len());
-        for batch in pictures.chunks(model.batch()) {
-            let rows = to_host(model.extractor.extract(batch)?)?;
-            for (row, picture) in rows.chunks_exact(model.extractor.row_len()).zip(batch) {
-                let row = FeatureRow { content_hash: picture.content_hash, values: row.to_vec() };
-                features.push((row, picture.placement.clone()));
-            }
-        }
-        let predictions = model.predict_features(&features, PredictOptions::default())?;
-        let explained = features.iter().zip(pictures).zip(predictions);
-        explained
-            .map(|(((row, _), picture), prediction)| self.explain_row(&row.values, picture, prediction))
-            .collect()
-    }
-
-    fn explain_row(
+    /// If the score is a share of features that are all zero, or the row is of no place of the
+    /// model.
+    pub(crate) fn explain(
         &self,
         row: &[f32],
-        picture: &PreparedPicture,
-        prediction: Prediction,
+        placement: &Placement,
+        size: PictureSize,
     ) -> Result<Explanation, DfmError> {
         let model = self.model;
         let shapes = model.extractor.feature_shapes();
         let rows = split_columns(Samples::from_f32(row, model.extractor.row_len())?, shapes)?;
         let mut layers = Vec::with_capacity(rows.len());
-        let first = model.scorers.place_of(picture.placement.tile)? * shapes.len();
+        let first = model.scorers.place_of(placement.tile)? * shapes.len();
         let taps = model.statistics[first..].iter().zip(model.extractor.taps()).zip(&self.usual[first..]);
         for (((statistics, tap), usual), (row, shape)) in taps.zip(rows.iter().zip(shapes)) {
-            let parts = Parts::of(statistics, model.record.params.aggregation, row, *shape)?;
+            let parts = Parts::of(statistics, model.record.params.method.aggregation, row, *shape)?;
             layers.push(LayerExplanation {
                 tap: *tap,
                 score: parts.score,
                 usual: *usual,
-                cells: parts.cells(*shape, &picture.placement, picture.original),
+                cells: parts.cells(*shape, placement, size),
                 channels: parts.channels(),
                 elsewhere: parts.elsewhere(),
             });
         }
         let nearest = self.neighbours.get(first / shapes.len());
         let nearest = nearest.map(|neighbours| neighbours.nearest(&rows)).transpose()?;
-        Ok(Explanation { prediction, layers, nearest })
-    }
-}
-
-impl Explanation {
-    /// That of a picture in tiles: of the tile with the largest score, which is the picture's.
-    /// `None` of no tile.
-    pub fn of_tiles(tiles: impl IntoIterator<Item = Self>) -> Option<Self> {
-        tiles.into_iter().reduce(
-            |worst, tile| {
-                if tile.prediction.score > worst.prediction.score { tile } else { worst }
-            },
-        )
+        Ok(Explanation { layers, nearest })
     }
 }
 

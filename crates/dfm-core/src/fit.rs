@@ -1,83 +1,44 @@
 //! From pictures of good parts to a fitted model.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, Placement, PreparedPicture};
+use dfm_backbone::{FeatureExtractor, RgbImage};
 use dfm_stats::StreamingFit;
 
 use crate::error::DfmError;
-use crate::gather::Gathering;
+use crate::gather::{Gathered, Gathering};
 use crate::kept::Kept;
+use crate::method::ValidFitParams;
 use crate::model::Dfm;
-use crate::params::ValidDfmParams;
-use crate::score::to_host;
+use crate::pieces::{FeatureRow, Piece, PieceId, Preparer, features_on_host};
 
-/// The features of one picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FeatureRow {
-    /// Of the picture: [`PreparedPicture::content_hash`].
-    pub content_hash: [u8; 32],
-    /// One for each column of the extractor's feature shape.
-    pub values: Vec<f32>,
-}
-
-/// A picture on its way into a fit.
-#[derive(Debug, Clone, PartialEq)]
-pub enum FitPicture {
-    /// For the network.
-    Prepared(PreparedPicture),
-    /// It went through the same extractor before, placed so.
-    Computed(FeatureRow, Placement),
-}
-
-/// What became of a picture on its way into a fit.
+/// What became of a picture on its way into a fit, or of a piece of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Learnt<'r> {
-    /// It has these features.
-    Features(&'r FeatureRow),
-    /// Some of its features are not finite: it is left out.
-    NotFinite(&'r FeatureRow),
-    /// The model knows it already.
-    Known,
+    /// A piece has these features.
+    Features(PieceId, &'r FeatureRow),
+    /// Some of the features of a piece are not finite: it is left out.
+    NotFinite(PieceId, &'r FeatureRow),
+    /// The picture of this number is learnt, and has this content hash; told once its pieces
+    /// were there.
+    Picture(usize, [u8; 32]),
+    /// The picture of this number is left out, since it lacks a finite piece: by position any,
+    /// else all; told once its pieces were there.
+    LeftOut(usize),
+    /// The model knows the picture of this number already.
+    Known(usize),
 }
 
-impl From<PreparedPicture> for FitPicture {
-    fn from(picture: PreparedPicture) -> Self {
-        Self::Prepared(picture)
-    }
-}
-
-impl FitPicture {
-    fn content_hash(&self) -> &[u8; 32] {
-        match self {
-            Self::Prepared(picture) => &picture.content_hash,
-            Self::Computed(row, _) => &row.content_hash,
-        }
-    }
-
-    /// Which tile of its picture it is.
-    fn tile(&self) -> usize {
-        match self {
-            Self::Prepared(PreparedPicture { placement, .. }) | Self::Computed(_, placement) => {
-                placement.tile
-            }
-        }
-    }
-}
-
-impl ValidDfmParams {
-    /// Fits a model to pictures of good parts, prepared by the extractor's
-    /// [`Preprocessor`](dfm_backbone::Preprocessor).
-    ///
-    /// Tiles by position come picture by picture, in the order of
-    /// [`prepare_tiles`](dfm_backbone::Preprocessor::prepare_tiles); a picture that lacks one is
-    /// left out.
+impl ValidFitParams {
+    /// Fits a model to pictures of good parts.
     ///
     /// Neither the order of the pictures nor the batch changes the model beyond
-    /// rounding; but in int8 the first 64 decide the steps of its numbers, and are held
-    /// in memory until then.
+    /// rounding; but in int8 the first 64 pieces of pictures decide the steps of its numbers, and
+    /// are held in memory until then.
     ///
-    /// Memory, beside the network: what [`DfmParams::memory`](crate::DfmParams::memory)
+    /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
     /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
     /// at its peak, its calibration and its writing included.
     ///
@@ -86,40 +47,54 @@ impl ValidDfmParams {
     /// - fewer than two different pictures, or no variation among them;
     /// - for the threshold of a likelihood, fewer pictures than its components take
     ///   ([`DfmError::TooFewToCalibrate`]);
-    /// - features that are not finite;
+    /// - a picture that cannot be prepared, or whose features are not finite;
     /// - whatever the extractor or the statistics refuse.
     pub fn fit(
         &self,
         extractor: FeatureExtractor,
-        pictures: impl IntoIterator<Item = PreparedPicture>,
+        pictures: impl IntoIterator<Item: Borrow<RgbImage>>,
     ) -> Result<Dfm, DfmError> {
-        self.fit_each(extractor, pictures, |picture, learnt| match learnt {
-            Learnt::NotFinite(_) => Err(DfmError::NonFiniteFeatures { picture }),
-            Learnt::Features(_) | Learnt::Known => Ok(()),
-        })
+        let preparer = Preparer::for_fit(&extractor);
+        let pieces = pictures.into_iter().enumerate().flat_map(move |(number, picture)| {
+            let (pieces, refused) = match preparer.pieces(number, picture) {
+                Ok(pieces) => (Some(pieces), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            pieces.into_iter().flatten().chain(refused)
+        });
+        let mut failed = None;
+        let pieces = pieces.map_while(|piece| piece.map_err(|error| failed = Some(error)).ok());
+        let fitted = self.fit_each(extractor, pieces, |learnt| match learnt {
+            Learnt::NotFinite(piece, _) => Err(DfmError::NonFiniteFeatures { picture: piece.number }),
+            _ => Ok(()),
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => fitted,
+        }
     }
 
-    /// [`fit`](Self::fit), telling `each` picture by its place as soon as its features are
-    /// there; an error from `each` ends the fit. Features that were
-    /// [computed](FitPicture::Computed) before, by an extractor that differs in nothing,
-    /// take the place of the picture; in int8 that is one from
-    /// [`in_precision`](Self::in_precision).
+    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`], telling `each` what
+    /// becomes of them as soon as that is known; an error from `each` ends the fit. Features that
+    /// were [computed](Piece::computed) before, by an extractor that differs in nothing, take the
+    /// place of a piece; in int8 that is one from [`in_precision`](Self::in_precision).
+    ///
+    /// By position a picture that lacks a piece is left out.
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit) but for features that are not finite, and whatever
-    /// `each` returns.
+    /// Those of [`fit`](Self::fit) but for features that are not finite; pieces without a content
+    /// hash; and whatever `each` returns.
     pub fn fit_each(
         &self,
         extractor: FeatureExtractor,
-        pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
-        each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
+        pieces: impl IntoIterator<Item = impl Into<Piece>>,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
-        let mut pictures = pictures.into_iter().map(Into::into);
-        let (extractor, first) = self.in_precision(extractor, &mut pictures)?;
-        let pictures = first.into_iter().map(FitPicture::Prepared).chain(pictures);
-        let (features, content_hashes) =
-            self.collect_features(&extractor, &HashSet::new(), pictures, each)?;
+        let mut pieces = pieces.into_iter().map(Into::into);
+        let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
+        let pieces = first.into_iter().chain(pieces);
+        let (features, content_hashes) = self.collect_features(&extractor, &HashSet::new(), pieces, each)?;
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
@@ -127,78 +102,51 @@ impl ValidDfmParams {
     }
 
     /// Takes every picture but the `known` to its features, a batch at a time: finite rows
-    /// on their way to a statistic of each place and tap, and the content hash of each. Of
-    /// pictures in places, those alone that have all their tiles.
+    /// on their way to a statistic of each place and tap, and the content hash of each.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,
         known: &HashSet<[u8; 32]>,
-        pictures: impl Iterator<Item = FitPicture>,
-        mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
+        mut pieces: impl Iterator<Item = Piece>,
+        mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<(Vec<StreamingFit>, Vec<[u8; 32]>), DfmError> {
         let mut gathering = Gathering::new(self.memory(), extractor.feature_shapes(), self.places())?;
-        let size = self.params().batch.min(extractor.largest_batch());
-        let mut pictures = pictures.enumerate();
+        let size = self.params().run.batch.min(extractor.largest_batch());
+        let told = |gathered| match gathered {
+            Gathered::Whole(number, content_hash) => Learnt::Picture(number, content_hash),
+            Gathered::LeftOut(number) => Learnt::LeftOut(number),
+        };
         loop {
-            let (mut places, mut batch) = (Vec::new(), Vec::new());
+            let mut batch: Vec<(Piece, [u8; 32])> = Vec::with_capacity(size);
             while batch.len() < size
-                && let Some((place, picture)) = pictures.next()
+                && let Some(piece) = pieces.next()
             {
-                if known.contains(picture.content_hash()) {
-                    each(place, Learnt::Known)?;
-                } else {
-                    places.push(place);
-                    batch.push(picture);
+                let content_hash = piece.content_hash()?;
+                if !known.contains(&content_hash) {
+                    batch.push((piece, content_hash));
+                } else if piece.id().is_last {
+                    each(Learnt::Known(piece.number()))?;
                 }
             }
             if batch.is_empty() {
+                gathering.end().map_or(Ok(()), |gathered| each(told(gathered)))?;
                 return Ok(gathering.finish());
             }
-            let tiles: Vec<usize> = batch.iter().map(FitPicture::tile).collect();
-            for ((place, tile), row) in places.into_iter().zip(tiles).zip(rows(extractor, batch)?) {
-                if row.values.iter().all(|value| value.is_finite()) {
-                    each(place, Learnt::Features(&row))?;
-                    gathering.push(row, tile);
-                } else {
-                    each(place, Learnt::NotFinite(&row))?;
+            let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
+            let values = features_on_host(extractor, &batch)?;
+            let rows = values.chunks_exact(extractor.row_len());
+            for ((piece, content_hash), values) in batch.iter().map(Piece::id).zip(hashes).zip(rows) {
+                let row = FeatureRow { content_hash, values: values.to_vec() };
+                let is_finite = row.values.iter().all(|value| value.is_finite());
+                each(match is_finite {
+                    true => Learnt::Features(piece, &row),
+                    false => Learnt::NotFinite(piece, &row),
+                })?;
+                for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row)) {
+                    each(told(gathered))?;
                 }
             }
             gathering.flush()?;
         }
     }
-}
-
-/// The features of a batch, in its order; those that are missing go through the network
-/// together.
-fn rows(extractor: &FeatureExtractor, batch: Vec<FitPicture>) -> Result<Vec<FeatureRow>, DfmError> {
-    let columns = extractor.row_len();
-    let (mut prepared, mut rows) = (Vec::new(), Vec::with_capacity(batch.len()));
-    for (place, picture) in batch.into_iter().enumerate() {
-        match picture {
-            FitPicture::Prepared(picture) => {
-                rows.push((picture.content_hash, None));
-                prepared.push(picture);
-            }
-            FitPicture::Computed(FeatureRow { values, .. }, _) if values.len() != columns => {
-                return Err(DfmError::ComputedFeatures {
-                    picture: place,
-                    expected: columns,
-                    got: values.len(),
-                });
-            }
-            FitPicture::Computed(FeatureRow { content_hash, values }, _) => {
-                rows.push((content_hash, Some(values)));
-            }
-        }
-    }
-    let extracted = match prepared.is_empty() {
-        true => Vec::new(),
-        false => to_host(extractor.extract(&prepared)?)?,
-    };
-    let mut extracted = extracted.chunks(columns);
-    let row = |(content_hash, values): (_, Option<_>)| FeatureRow {
-        content_hash,
-        values: values.or_else(|| extracted.next().map(<[f32]>::to_vec)).unwrap_or_default(),
-    };
-    Ok(rows.into_iter().map(row).collect())
 }

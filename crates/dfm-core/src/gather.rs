@@ -4,7 +4,7 @@ use dfm_backbone::FeatureShape;
 use dfm_stats::{Samples, StreamingFit, ValidStreamingParams};
 
 use crate::error::DfmError;
-use crate::fit::FeatureRow;
+use crate::pieces::{FeatureRow, PieceId};
 use crate::taps::split_columns;
 
 /// Collects rows, of pictures in places those of whole pictures alone: all their statistics
@@ -15,10 +15,29 @@ pub(crate) struct Gathering<'e> {
     /// Place by place, and tap by tap in each.
     fits: Vec<StreamingFit>,
     content_hashes: Vec<[u8; 32]>,
-    /// Tiles of a picture that has more of them.
-    begun: Vec<FeatureRow>,
+    /// A picture of which there are more pieces to come.
+    begun: Option<Begun>,
     /// For each place, the rows of pictures that are on their way to its fits.
     whole: Vec<Vec<f32>>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    number: usize,
+    content_hash: [u8; 32],
+    /// By position, the finite rows of its tiles so far.
+    rows: Vec<FeatureRow>,
+    /// Rows that are on their way to a statistic that all tiles share.
+    taken: usize,
+}
+
+/// What became of a picture once its pieces were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gathered {
+    /// It is learnt.
+    Whole(usize, [u8; 32]),
+    /// It is left out for want of a finite piece.
+    LeftOut(usize),
 }
 
 impl<'e> Gathering<'e> {
@@ -40,29 +59,60 @@ impl<'e> Gathering<'e> {
             shapes,
             fits: shapes_of_all.map(start).collect::<Result<_, _>>()?,
             content_hashes: Vec::new(),
-            begun: Vec::new(),
+            begun: None,
             whole: vec![Vec::new(); places],
         })
     }
 
-    /// Takes the row of a picture's tile. Tiles of a picture come one after the other; one
-    /// without those before it is dropped, and so are those of a picture that lacks one.
-    pub(crate) fn push(&mut self, row: FeatureRow, tile: usize) {
-        let place = if self.whole.len() == 1 { 0 } else { tile };
-        let begun = self.begun.first().is_none_or(|first| first.content_hash == row.content_hash);
-        if place != self.begun.len() || !begun {
-            self.begun.clear();
-        }
-        if place != self.begun.len() {
-            return;
-        }
-        self.begun.push(row);
-        if self.begun.len() == self.whole.len() {
-            self.content_hashes.push(self.begun[0].content_hash);
-            for (rows, tile) in self.whole.iter_mut().zip(self.begun.drain(..)) {
-                rows.extend(tile.values);
+    /// Takes the row of a piece, or `None` if that is not finite; says what became of the picture
+    /// before, if this is another, and of its own, if this is its last. Pieces of a picture come
+    /// one after the other. By position a picture that lacks one is left out; of tiles that share
+    /// statistics every finite one counts.
+    pub(crate) fn push(
+        &mut self,
+        piece: &PieceId,
+        content_hash: [u8; 32],
+        row: Option<FeatureRow>,
+    ) -> impl Iterator<Item = Gathered> + use<> {
+        let before = self.begun.take_if(|begun| begun.number != piece.number);
+        let before = before.map(|begun| self.conclude(begun));
+        let begun = Begun { number: piece.number, content_hash, rows: Vec::new(), taken: 0 };
+        let mut begun = self.begun.take().unwrap_or(begun);
+        match row {
+            Some(row) if self.whole.len() == 1 => {
+                self.content_hashes.push(content_hash);
+                self.whole[0].extend(row.values);
+                begun.taken += 1;
             }
+            Some(row) if begun.rows.len() == piece.tile => begun.rows.push(row),
+            Some(_) | None => {}
         }
+        let own = match piece.is_last {
+            true => Some(self.conclude(begun)),
+            false => {
+                self.begun = Some(begun);
+                None
+            }
+        };
+        before.into_iter().chain(own)
+    }
+
+    /// What became of the last picture, if its last piece never came.
+    pub(crate) fn end(&mut self) -> Option<Gathered> {
+        self.begun.take().map(|begun| self.conclude(begun))
+    }
+
+    fn conclude(&mut self, begun: Begun) -> Gathered {
+        let Begun { number, content_hash, rows, taken } = begun;
+        if self.whole.len() > 1 && rows.len() == self.whole.len() {
+            self.content_hashes.push(content_hash);
+            for (place, tile) in self.whole.iter_mut().zip(rows) {
+                place.extend(tile.values);
+            }
+        } else if taken == 0 {
+            return Gathered::LeftOut(number);
+        }
+        Gathered::Whole(number, content_hash)
     }
 
     /// Hands what was collected on to the fits.
@@ -100,34 +150,71 @@ mod tests {
         FeatureShape { channels: 1, height: 1, width: 1 },
     ];
 
-    /// What is gathered of `tiles`: of which picture each is, and its number.
-    fn gathered(places: usize, tiles: &[(u8, usize)]) -> (Vec<usize>, Vec<u8>) {
+    /// A tile on its way: its picture, its number, whether it is the last, and whether its row is
+    /// finite.
+    type Tile = (u8, usize, bool, bool);
+
+    const fn tile(picture: u8, tile: usize) -> Tile {
+        (picture, tile, tile == 2, true)
+    }
+
+    /// How many rows every statistic has of `tiles`, the pictures that are learnt, and what was
+    /// told of each.
+    fn gathered(places: usize, tiles: &[Tile]) -> (Vec<usize>, Vec<u8>, Vec<Gathered>) {
         let memory = StreamingParams { max_bytes: 64 << 20, exact: false }.check().unwrap();
         let mut gathering = Gathering::new(memory, &SHAPES, places).unwrap();
-        for (picture, tile) in tiles {
-            let values = vec![f32::from(*picture), *tile as f32, 1.0];
-            gathering.push(FeatureRow { content_hash: [*picture; 32], values }, *tile);
+        let mut told = Vec::new();
+        for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
+            let values = vec![f32::from(picture), tile as f32, 1.0];
+            let row = is_finite.then(|| FeatureRow { content_hash: [picture; 32], values });
+            let piece = PieceId { number: picture.into(), tile, is_last };
+            told.extend(gathering.push(&piece, [picture; 32], row));
             gathering.flush().unwrap();
         }
+        told.extend(gathering.end());
         let (fits, hashes) = gathering.finish();
-        (fits.iter().map(StreamingFit::count).collect(), hashes.iter().map(|hash| hash[0]).collect())
+        let counts = fits.iter().map(StreamingFit::count).collect();
+        (counts, hashes.iter().map(|hash| hash[0]).collect(), told)
+    }
+
+    fn whole(picture: u8) -> [Tile; 3] {
+        [0, 1, 2].map(|number| tile(picture, number))
     }
 
     #[test]
     fn pictures_are_taken_whole_or_not_at_all() {
-        let whole = |picture| [(picture, 0), (picture, 1), (picture, 2)];
-        let lacking = [[(2, 0), (2, 1)], [(4, 1), (4, 2)]];
+        let lacking = [[tile(2, 0), tile(2, 1)], [tile(4, 1), tile(4, 2)]];
         let tiles = [&whole(1)[..], &lacking[0], &whole(3), &lacking[1], &whole(5)].concat();
-        assert_eq!(gathered(3, &tiles), (vec![3; 6], vec![1, 3, 5]));
+        let (counts, hashes, told) = gathered(3, &tiles);
+        assert_eq!((counts, hashes), (vec![3; 6], vec![1, 3, 5]));
+        let learnt = |picture: u8| Gathered::Whole(picture.into(), [picture; 32]);
+        assert_eq!(told, [learnt(1), Gathered::LeftOut(2), learnt(3), Gathered::LeftOut(4), learnt(5)]);
         // One lacks its middle, the next its beginning: together they are no picture.
-        assert_eq!(gathered(3, &[(1, 0), (1, 2), (2, 1), (2, 2)]).1, [0_u8; 0]);
-        assert_eq!(gathered(3, &[(1, 0), (2, 1), (2, 2)]).1, [0_u8; 0]);
+        let lacking = [tile(1, 0), tile(1, 2), tile(2, 1), tile(2, 2)];
+        assert_eq!(gathered(3, &lacking).1, [0_u8; 0]);
+        assert_eq!(gathered(3, &[tile(1, 0), tile(2, 1), tile(2, 2)]).1, [0_u8; 0]);
         // Two copies, one after the other, are two pictures.
         assert_eq!(gathered(3, &[whole(1), whole(1)].concat()).1, [1, 1]);
     }
 
+    /// Its finite tiles must not make it one of those that are learnt.
+    #[test]
+    fn by_position_a_picture_with_a_tile_that_is_not_finite_is_left_out_as_a_whole() {
+        for broken in 0..3 {
+            let mut tiles = [whole(1), whole(2)].concat();
+            tiles[3 + broken].3 = false;
+            let (counts, hashes, told) = gathered(3, &tiles);
+            assert_eq!((counts, hashes), (vec![1; 6], vec![1]), "tile {broken}");
+            assert_eq!(told, [Gathered::Whole(1, [1; 32]), Gathered::LeftOut(2)], "tile {broken}");
+        }
+    }
+
     #[test]
     fn shared_statistics_take_every_tile() {
-        assert_eq!(gathered(1, &[(1, 0), (1, 1), (2, 1)]), (vec![3; 2], vec![1, 1, 2]));
+        let tiles = [tile(1, 0), tile(1, 1), tile(2, 1), (3, 0, true, false)];
+        let (counts, hashes, told) = gathered(1, &tiles);
+        assert_eq!((counts, hashes), (vec![3; 2], vec![1, 1, 2]));
+        let learnt = |picture: u8| Gathered::Whole(picture.into(), [picture; 32]);
+        assert_eq!(told, [learnt(1), learnt(2), Gathered::LeftOut(3)]);
     }
 }

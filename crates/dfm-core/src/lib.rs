@@ -1,12 +1,14 @@
 //! Deep Feature Modeling: a pretrained network and the statistics of its
 //! features, wired into fit, predict and one model file.
 //!
-//! The way of one picture: [`Preprocessor::prepare`] makes it what the network
-//! expects; a [`FeatureExtractor`] runs the network to one layer or a few, pools and
-//! flattens; principal components of good pictures' features say how much of
-//! the row is unlike anything good ([`Prediction::score`]) and in which cells
-//! ([`Prediction::map`]); a [`Calibration`] from held-out good pictures turns
-//! that into a verdict.
+//! A picture comes as decoded pixels and goes as a [`Verdict`]. A [`Preparer`] makes it what the
+//! network expects, in one piece or in tiles; a [`FeatureExtractor`] runs the network to one layer
+//! or a few, pools and flattens; principal components of good pictures' features say how much of
+//! the row is unlike anything good ([`Verdict::score`]) and in which cells ([`Verdict::grid`]); a
+//! [`Calibration`] from held-out good pictures turns that into a [`Label`].
+//!
+//! A [`Method`] says what a model looks at and how it scores; a [`Dfm`] is a fitted model, which
+//! nothing changes; [`JudgeOptions`] are what one call asks of it.
 //!
 //! This crate opens no path and prints nothing: models go through
 //! [`Read`](std::io::Read) and [`Write`](std::io::Write).
@@ -19,7 +21,7 @@
 //! # Example
 //!
 //! ```
-//! use dfm_core::{Architecture, BackboneWeights, DfmParams, InputContract, Layer, PredictOptions, RgbImage};
+//! use dfm_core::{Architecture, BackboneWeights, InputContract, JudgeOptions, Layer, Method, RgbImage};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = dfm_core::device::parse("cpu")?;
@@ -27,17 +29,15 @@
 //! let input = InputContract::imagenet().with_size(64, 64);
 //! let weights = BackboneWeights::random(Architecture::known("resnet18").unwrap(), Layer::Layer1, input, 0)?;
 //!
-//! let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }.check()?;
+//! let params = Method::published().with_taps([Layer::Layer1.pooled(4)]).check()?;
 //! let extractor = params.extractor(weights, &device)?;
-//! let preprocessor = extractor.preprocessor();
 //! let picture = |shade: u8| RgbImage::from_fn(80, 60, |x, y| [shade, x as u8, y as u8].into());
-//! let good = (0..8).map(|shade| preprocessor.prepare(&picture(10 * shade))).collect::<Result<Vec<_>, _>>()?;
-//! let model = params.fit(extractor, good)?;
+//! let model = params.fit(extractor, (0..8).map(|shade| picture(10 * shade)))?;
 //!
 //! let inverted = RgbImage::from_fn(80, 60, |x, y| [200, 255 - x as u8, 255 - y as u8].into());
-//! let new = [preprocessor.prepare(&picture(35))?, preprocessor.prepare(&inverted)?];
-//! let predictions = model.predict(&new, PredictOptions { map: true })?;
-//! assert!(predictions[1].score > predictions[0].score);
+//! let verdicts = model.judge([picture(35), inverted], &JudgeOptions::default().with_map(true))?;
+//! let verdicts = verdicts.into_iter().collect::<Result<Vec<_>, _>>()?;
+//! assert!(verdicts[1].score > verdicts[0].score);
 //! # Ok(())
 //! # }
 //! ```
@@ -46,7 +46,6 @@ mod aggregate;
 mod audit;
 mod calibrate;
 mod checkpoint;
-mod compat;
 mod components;
 mod conformal;
 mod derive;
@@ -57,12 +56,15 @@ mod explain;
 mod fit;
 mod gather;
 mod held_out;
+mod judging;
 mod kept;
 mod map;
+mod method;
 pub mod metrics;
 mod model;
-mod params;
+mod names;
 mod persist;
+mod pieces;
 mod places;
 mod quantise;
 mod record;
@@ -73,33 +75,38 @@ mod split;
 mod taps;
 mod union;
 mod validation;
+mod verdict;
 
 pub use aggregate::Aggregation;
 pub use audit::{Audit, AuditedPicture};
 pub use calibrate::{Calibration, Label};
 pub use checkpoint::{CheckpointContent, CheckpointLayout};
-pub use compat::Compat;
-pub use conformal::CalibrationKind;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, Preprocessor, Region, RegionError,
-    Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
+    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
+    RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use error::{CheckpointError, DfmError, ModelFileError};
-pub use explain::{CellShare, ChannelShare, Explainer, Explanation, LayerExplanation, NearestPicture};
-pub use fit::{FeatureRow, FitPicture, Learnt};
+pub use explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
+pub use fit::Learnt;
+pub use judging::{JudgeOptions, Judging, Threshold};
 pub use map::{AnomalyGrid, AnomalyMap};
-pub use model::{Dfm, PredictOptions, Prediction};
-pub use params::{CalibrationParams, DfmParams, MAX_BATCH, ScoreKind, ValidDfmParams};
+pub use method::{
+    CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run, ScoreKind,
+    TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+};
+pub use model::{Dfm, Origin};
+pub use names::NameError;
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
-pub use places::TileStatistics;
+pub use pieces::{features_of, FeatureRow, Piece, PieceId, Preparer};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use regions::MapRegion;
 pub use split::held_out_hashes;
 pub use union::ModelUnion;
 pub use validation::{SyntheticTally, ValidationRecord};
+pub use verdict::Verdict;
 
 /// The README's example runs as a test.
 #[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]

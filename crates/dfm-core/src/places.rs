@@ -14,83 +14,19 @@
 //! random.
 
 use burn::tensor::Tensor;
-use dfm_backbone::{BackboneError, FeatureExtractor, FeatureShape, PictureSize};
+use dfm_backbone::{FeatureExtractor, FeatureShape};
 use dfm_stats::{FitStatistic, Row};
-use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregation;
 use crate::error::DfmError;
 use crate::held_out::different;
 use crate::kept::Kept;
-use crate::params::{DfmParams, ScoreKind};
 use crate::score::{Scores, Statistics};
 use crate::taps::{HeldOutScorers, TapScorers, by_row, geometric_mean};
 
-/// The most places with statistics of their own: their tensors are named in the four mebibytes
-/// of a model's header.
-const MOST_PLACES: usize = 512;
 /// The least that is usual at a place, as a share of the most at any: what differs by less is
 /// noise wherever it is.
 const LEAST_USUAL: f64 = 1e-3;
-
-/// What a tile of a picture is compared with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TileStatistics {
-    /// All tiles of all pictures.
-    #[default]
-    Shared,
-    /// The tiles of all pictures at its own place. Every picture has this size, so that tiles
-    /// lie in the same places.
-    Position(PictureSize),
-}
-
-impl TileStatistics {
-    pub(crate) fn is_shared(&self) -> bool {
-        *self == Self::Shared
-    }
-
-    /// The size that every picture must have, if they must have one.
-    pub fn picture_size(self) -> Option<PictureSize> {
-        match self {
-            Self::Shared => None,
-            Self::Position(size) => Some(size),
-        }
-    }
-}
-
-impl DfmParams {
-    /// Places that have statistics of their own: the tiles of a picture by position, else one.
-    ///
-    /// # Errors
-    ///
-    /// If there are no tiles or too many, or the score or another program's numbers are not to
-    /// be had by position.
-    pub fn place_count(&self) -> Result<usize, DfmError> {
-        let TileStatistics::Position(size) = self.tile_statistics else { return Ok(1) };
-        let refused = |name, expected, got: String| Err(DfmError::Parameter { name, expected, got });
-        let Some(tiling) = self.tiling else {
-            return refused("tile statistics", "shared without tiles", "position".to_owned());
-        };
-        if self.score == ScoreKind::Nll {
-            let expected = "fre or mahalanobis, with statistics by position: likelihoods of different places have no \
-                            common scale";
-            return refused("score", expected, self.score.name().to_owned());
-        }
-        if self.compat.is_some() {
-            let expected = "none with statistics by position, which no other program has";
-            return refused("compat", expected, "anomalib".to_owned());
-        }
-        match tiling.tiles(self.region.as_ref(), size).map_err(BackboneError::from)?.len() {
-            count @ 1..=MOST_PLACES => Ok(count),
-            count => {
-                let expected =
-                    "512 or fewer with statistics by position: take larger tiles or a larger stride";
-                refused("tiles of a picture", expected, count.to_string())
-            }
-        }
-    }
-}
 
 /// What brings scores of all places to one scale: those of every place are divided by what is
 /// usual there, and multiplied by what is usual anywhere, the geometric mean over all places.

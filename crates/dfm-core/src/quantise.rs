@@ -3,42 +3,39 @@
 use dfm_backbone::{FeatureExtractor, NetworkPrecision, PreparedPicture};
 
 use crate::error::DfmError;
-use crate::fit::FitPicture;
-use crate::params::ValidDfmParams;
+use crate::method::ValidFitParams;
+use crate::pieces::Piece;
 
-/// Good pictures whose activations decide the steps of int8.
-const PICTURES: usize = 64;
+/// Pieces of good pictures whose activations decide the steps of int8.
+const PIECES: usize = 64;
 
-impl ValidDfmParams {
-    /// The extractor in the precision that these parameters ask for, and the pictures that
-    /// were taken from `pictures` to find out how: none, or for int8 up to 64.
+impl ValidFitParams {
+    /// The extractor in the precision that these parameters ask for, and what was taken from
+    /// `pieces` to find out how: nothing, or for int8 up to 64.
     ///
     /// # Errors
     ///
     /// If the extractor is in int8 against what was asked for, cannot be, or one of those
-    /// pictures comes as features.
+    /// pieces comes as features.
     pub fn in_precision(
         &self,
         extractor: FeatureExtractor,
-        pictures: &mut impl Iterator<Item = FitPicture>,
-    ) -> Result<(FeatureExtractor, Vec<PreparedPicture>), DfmError> {
-        let precision = self.params().precision;
+        pieces: &mut impl Iterator<Item = Piece>,
+    ) -> Result<(FeatureExtractor, Vec<Piece>), DfmError> {
+        let precision = self.method().precision;
         match (extractor.precision(), precision) {
             (NetworkPrecision::F32, NetworkPrecision::Int8) => {
-                let prepared = |picture| match picture {
-                    FitPicture::Prepared(picture) => Ok(picture),
-                    FitPicture::Computed(..) => Err(DfmError::Parameter {
-                        name: "pictures",
-                        expected: "pictures to measure the steps of int8 by, or an extractor in int8",
-                        got: "features".to_owned(),
-                    }),
-                };
-                let first: Vec<PreparedPicture> =
-                    pictures.take(PICTURES).map(prepared).collect::<Result<_, _>>()?;
+                let first: Vec<Piece> = pieces.take(PIECES).collect();
                 if first.is_empty() {
                     return Err(DfmError::TooFewPictures { expected: 2, got: 0 });
                 }
-                let ranges = extractor.measure_ranges(&first)?;
+                let prepared: Option<Vec<&PreparedPicture>> = first.iter().map(Piece::prepared).collect();
+                let prepared = prepared.ok_or_else(|| DfmError::Parameter {
+                    name: "pictures",
+                    expected: "pictures to measure the steps of int8 by, or an extractor in int8",
+                    got: "features".to_owned(),
+                })?;
+                let ranges = extractor.measure_ranges(&prepared)?;
                 Ok((extractor.into_int8(ranges)?, first))
             }
             (NetworkPrecision::Int8, NetworkPrecision::F32) => Err(DfmError::Parameter {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::params::DfmParams;
+use crate::method::FitParams;
 use crate::validation::ValidationRecord;
 
 /// How a model came to be.
@@ -10,7 +10,7 @@ use crate::validation::ValidationRecord;
 #[serde(deny_unknown_fields)]
 pub struct FitRecord {
     /// The parameters of the fit.
-    pub params: DfmParams,
+    pub params: FitParams,
     /// Pictures that it was given; where tiles share statistics, tiles.
     pub picture_count: usize,
     /// Of them, such that calibrate and were not fitted on; 0 unless

@@ -88,7 +88,7 @@ fn run(
             got: format!("{} bytes", probe.len()),
         })?;
     // The probe is no picture that a region could be of.
-    let preprocessor = extractor.preprocessor().with_region(None);
+    let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
     let at = |place: usize| Ok(scorers.score(rows.clone(), &[place])?.values[0]);

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use dfm_backbone::hexadecimal;
 
 use crate::error::DfmError;
-use crate::fit::{FitPicture, Learnt};
+use crate::fit::Learnt;
 use crate::kept::Kept;
 use crate::model::Dfm;
-use crate::params::DfmParams;
+use crate::pieces::Piece;
 
 /// Models on their way to one of all their pictures.
 ///
@@ -43,12 +43,7 @@ impl ModelUnion {
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
-        // The batch, what is kept and the memory change no number.
-        let comparable = |params: &DfmParams| {
-            let DfmParams { batch, keep_fit_statistic, memory, .. } = DfmParams::default();
-            DfmParams { batch, keep_fit_statistic, memory, ..params.clone() }
-        };
-        agree("parameters", &comparable(&self.first.record.params), &comparable(&other.record.params))?;
+        agree("parameters", &self.first.record.params.method, &other.record.params.method)?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         self.join(other.kept("merging")?)?;
         self.names.extend(other.names.clone());
@@ -61,12 +56,11 @@ impl ModelUnion {
     ///
     /// Those of a fit.
     pub fn finish(self) -> Result<Dfm, DfmError> {
-        let mut model = match self.joined {
+        let model = match self.joined {
             Some(kept) => self.first.rederive(kept)?,
             None => self.first,
         };
-        model.name_pictures(self.names);
-        Ok(model)
+        Ok(model.with_names(self.names))
     }
 
     /// Adds the pictures that are not known yet.
@@ -102,31 +96,28 @@ impl Dfm {
         union.finish()
     }
 
-    /// The model of its own pictures and of more, prepared by its
-    /// [`preprocessor`](Self::preprocessor). Those that it knows already count once and do
-    /// not go through the network, so that a folder can be given again. `each` is told of
-    /// every picture, as in [`fit_each`](crate::ValidDfmParams::fit_each).
+    /// The model of its own pictures and of more, in pieces from a
+    /// [`Preparer::for_fit`](crate::Preparer::for_fit) with its [`extractor`](Self::extractor).
+    /// Those that it knows already count once and do not go through the network, so that a folder
+    /// can be given again. `each` is told of every picture, as in
+    /// [`fit_each`](crate::ValidFitParams::fit_each).
     ///
     /// # Errors
     ///
     /// If the model keeps no fit statistic, and those of a fit.
     pub fn update_each(
         self,
-        pictures: impl IntoIterator<Item = impl Into<FitPicture>>,
-        mut each: impl FnMut(usize, Learnt<'_>) -> Result<(), DfmError>,
+        pieces: impl IntoIterator<Item = impl Into<Piece>>,
+        mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
         let known = self.kept("updating")?.content_hashes.iter().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
-        let (features, hashes) = params.collect_features(
-            &self.extractor,
-            &known,
-            pictures.into_iter().map(Into::into),
-            |place, learnt| {
-                again |= learnt == Learnt::Known;
-                each(place, learnt)
-            },
-        )?;
+        let pieces = pieces.into_iter().map(Into::into);
+        let (features, hashes) = params.collect_features(&self.extractor, &known, pieces, |learnt| {
+            again |= matches!(learnt, Learnt::Known(_));
+            each(learnt)
+        })?;
         match hashes.is_empty() {
             true if again => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
@@ -168,8 +159,7 @@ impl Dfm {
         let mut model = params.derive(self.extractor, kept)?;
         // A threshold that was given is no finding of the pictures, and stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
-        model.name_pictures(self.names);
-        Ok(model)
+        Ok(model.with_names(self.names))
     }
 }
 

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibration;
-use crate::conformal::CalibrationKind;
 use crate::error::DfmError;
+use crate::method::{CalibrationKind, CalibrationParams};
 use crate::metrics::{ConfusionMatrix, MapCounts, PixelTally, auroc, best_f1};
 use crate::model::Dfm;
-use crate::params::CalibrationParams;
 
 /// Figures of a model on good pictures that it was not fitted on, and on copies of them with
 /// synthetic defects. Real defects are others: the figures compare settings and tell what is
@@ -73,17 +72,19 @@ impl SyntheticTally {
 }
 
 impl Dfm {
-    /// Records what the model makes of synthetic defects. Its threshold becomes that of the best
-    /// F1 between good and defective pictures, unless the fit was told a threshold or a rate of
+    /// The same model with a record of what it makes of synthetic defects. Its threshold becomes that
+    /// of the best F1 between good and defective pictures, unless the fit was told a threshold or a rate of
     /// false alarms.
     ///
     /// # Errors
     ///
     /// If the model was fitted on the good pictures, which it was unless its calibration is a
     /// [split](CalibrationKind::Split), or either kind of pictures is missing.
-    pub fn validate(&mut self, tally: &SyntheticTally) -> Result<(), DfmError> {
+    pub fn validated(mut self, tally: &SyntheticTally) -> Result<Self, DfmError> {
         let refused = |expected, got: String| DfmError::Parameter { name: "validation", expected, got };
-        let asked = self.record.params.calibration.filter(|asked| asked.kind == CalibrationKind::Split);
+        let method = &self.record.params.method;
+        let is_split = method.calibration_kind() == Some(CalibrationKind::Split);
+        let asked = method.calibration.filter(|_| is_split);
         let (Some(asked), Some(held_out)) = (asked, &self.judged.scores) else {
             let kind = self.calibration_kind().map_or("none", CalibrationKind::name);
             return Err(refused("a model whose calibration is split", kind.to_owned()));
@@ -118,7 +119,7 @@ impl Dfm {
             false_alarms: confusion.false_positives as f64 / good as f64,
             decides,
         });
-        Ok(())
+        Ok(self)
     }
 }
 

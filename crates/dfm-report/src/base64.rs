@@ -1,10 +1,10 @@
-//! Bytes as text (RFC 4648, section 4).
+//! Base64: bytes as text (RFC 4648, section 4).
 
 use std::io::{self, Write};
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Writes `bytes` to `out`, four characters for every three of them.
+/// Writes `bytes` to `out`, four characters for every three bytes.
 pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     bytes.chunks(3).try_for_each(|chunk| {
         let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
@@ -35,7 +35,7 @@ mod tests {
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
         }
-        // Six bits at a time count from 0 to 63.
+        // Groups of six bits that count from 0 to 63.
         let counting: Vec<u8> = (0..16_u32)
             .flat_map(|group| {
                 let bits = (0..4).fold(0, |bits, place| bits << 6 | (4 * group + place));

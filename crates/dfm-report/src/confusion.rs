@@ -1,22 +1,22 @@
-//! What a threshold makes of the scores: the one thing that is counted here, because the
-//! reader moves it. The page's script counts the same, and is tested against this.
+//! Counts the verdicts at a threshold. It is the one thing that this crate counts, because the
+//! reader moves the threshold. The page's script counts the same, and a test compares the two.
 
 use crate::report::{Picture, PixelCounts, Report, Truth};
 
-/// How many pictures, or pixels, of each truth are called what.
+/// Counts of pictures or pixels, by their label and by their verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Confusion {
     /// Defects that are called anomalous.
     pub(crate) found: usize,
-    /// Defects that are not.
+    /// Defects that are not called anomalous.
     pub(crate) missed: usize,
     /// Good pictures that are called anomalous.
     pub(crate) false_alarms: usize,
-    /// Good pictures that are not.
+    /// Good pictures that are not called anomalous.
     pub(crate) passed: usize,
 }
 
-/// What a threshold makes of one picture.
+/// The verdict on one picture, compared with its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Found,
@@ -27,16 +27,16 @@ pub(crate) enum Verdict {
     None,
 }
 
-/// A share of pictures, with what it is for the reader.
+/// A share of pictures, with the texts that explain it to the reader.
 pub(crate) struct Share {
-    /// The name of its place in the page.
+    /// The id of the element in the page.
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
-    /// What it says, in words.
+    /// The meaning of the share, in words.
     pub(crate) meaning: &'static str,
-    /// When it has no meaning.
+    /// The text if the share has no meaning.
     pub(crate) without: &'static str,
-    /// Its value, unless it has no meaning.
+    /// The value of the share; `None` if it has no meaning.
     pub(crate) of: fn(&Confusion) -> Option<f64>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) const SHARES: [Share; 4] = [
 ];
 
 impl Confusion {
-    /// At the threshold of `report`, if there is one.
+    /// The counts at the threshold of `report`; `None` without a threshold.
     pub(crate) fn of(report: &Report) -> Option<Self> {
         report.threshold?;
         let mut counts = Self::default();
@@ -91,7 +91,7 @@ impl Confusion {
         Some(counts)
     }
 
-    /// Of pixels.
+    /// The same counts, for pixels.
     pub(crate) fn of_pixels(counts: &PixelCounts) -> Self {
         let PixelCounts { found, missed, false_alarms, passed, .. } = *counts;
         Self { found, missed, false_alarms, passed }
@@ -99,7 +99,7 @@ impl Confusion {
 }
 
 impl Verdict {
-    /// On `picture`; it is called anomalous from `threshold` on.
+    /// The verdict on `picture`. A score that reaches `threshold` is called anomalous.
     pub(crate) fn on(picture: &Picture, threshold: Option<f64>) -> Self {
         let Some(threshold) = threshold else { return Self::None };
         match (picture.truth, picture.score >= threshold) {
@@ -110,7 +110,7 @@ impl Verdict {
         }
     }
 
-    /// Its name in the page's script and style, which show it in words.
+    /// The name of the verdict in the page's script and style, which show it in words.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Found => "found",

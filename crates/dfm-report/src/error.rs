@@ -1,21 +1,21 @@
-//! Why no page was written.
+//! The errors of this crate.
 
 use std::io;
 
-/// An error of this crate.
+/// The reason why no page was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A number cannot be drawn.
     #[error("writing a report: {what}: expected {expected}, got {got}")]
     Number {
-        /// What the number is.
+        /// Name of the number.
         what: String,
-        /// What it must be.
+        /// The expected range.
         expected: &'static str,
-        /// What it is.
+        /// The number.
         got: f64,
     },
-    /// The page could not be written, or a picture's pixels not be fetched.
+    /// The page could not be written, or the pixels of a picture could not be fetched.
     #[error("writing a report: {0}")]
     Write(#[from] io::Error),
 }

@@ -6,7 +6,7 @@ use crate::number;
 use crate::report::{Class, Figure, Measured, Report};
 use crate::text::Text;
 
-/// The headline figures, each with its interval on a scale.
+/// Writes the headline figures, each with its interval on a scale.
 pub(crate) fn write(out: &mut impl Write, figures: &[Figure]) -> io::Result<()> {
     if figures.is_empty() {
         return write!(out, "<p>Nothing was measured.</p>");
@@ -32,7 +32,7 @@ pub(crate) fn write(out: &mut impl Write, figures: &[Figure]) -> io::Result<()> 
     write!(out, "</dl>")
 }
 
-/// The table of classes: what is called anomalous moves with the threshold.
+/// Writes the table of classes. The counts of verdicts move with the threshold.
 pub(crate) fn classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let Some(first) = report.classes.first() else { return Ok(()) };
     write!(
@@ -49,7 +49,7 @@ pub(crate) fn classes(out: &mut impl Write, report: &Report) -> io::Result<()> {
     write!(out, "</tbody></table></div>")
 }
 
-/// A value and its interval on a scale from 0 to 1.
+/// Writes a value and its interval on a scale from 0 to 1.
 fn scale(measured: &Measured) -> String {
     let x = |value: f64| 2.0 + 196.0 * value;
     let mut body = format!("<path class=\"axis\" d=\"M{} 7H{}", x(0.0), x(1.0));

@@ -1,4 +1,4 @@
-//! The pictures, sorted by score, each beside its map and its mask.
+//! The gallery: the pictures, sorted by score, each beside its map and its mask.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use crate::{base64, number, plot};
 
 const GALLERY: &str = include_str!("../assets/gallery.html");
 const ENTRY: &str = include_str!("../assets/entry.html");
-/// Regions whose boxes are listed of one picture.
+/// Largest number of regions whose boxes are listed for one picture.
 const LISTED: usize = 10;
 
-/// Writes every picture of `report`, with what `images` has of it.
+/// Writes every picture of `report`, with the pixels that `images` gives for it.
 pub(crate) fn write<W: Write>(
     out: &mut W,
     report: &Report,
@@ -88,7 +88,7 @@ fn entry<W: Write>(
     })
 }
 
-/// The boxes of the strongest regions, folded away.
+/// Writes the boxes of the strongest regions, folded away.
 fn regions(out: &mut impl Write, regions: &[Region]) -> io::Result<()> {
     if regions.is_empty() {
         return Ok(());

@@ -1,14 +1,14 @@
-//! What an evaluation looks like: one self-contained HTML page, and its plots as SVG.
+//! An evaluation as one self-contained HTML page, and its plots as SVG.
 //!
-//! Plain data in, text out. A [`Report`] says what was measured; [`Report::write`] turns it
-//! into a page that needs no network and no other file, and [`Report::plots`] into pictures
-//! that can be pasted elsewhere. Nothing is measured here but what the threshold makes of
-//! the scores, since the reader moves it. Pixels are asked for one picture at a time, so a
-//! gallery of thousands needs the memory of one.
+//! Plain data goes in, text comes out. A [`Report`] is the data that was measured.
+//! [`Report::write`] turns it into a page that needs no network and no other file.
+//! [`Report::plots`] turns it into plots that can be used elsewhere. The crate measures nothing
+//! except the verdicts at the threshold, because the reader moves the threshold. Pixels are
+//! requested for one picture at a time, so a gallery of thousands of pictures needs the memory of
+//! one.
 //!
-//! Every text that is handed in counts as hostile: it is shown, never obeyed. It stands in
-//! markup only, never in a script, and the page allows no style and no script but its own,
-//! whose hashes it names.
+//! Every text from outside counts as hostile. It is shown in markup, and never stands in a script.
+//! The page allows its own style and its own script only, and names their hashes.
 //!
 //! ```
 //! use dfm_report::{Images, Picture, Report, Truth};

@@ -1,7 +1,7 @@
-//! Numbers for people. The page's script writes the ones that change by the same rules.
+//! Numbers for readers. The page's script writes the numbers that change by the same rules.
 
-/// A raw score: one place from a thousand on, else four, and none lost to the point of a
-/// very small one.
+/// A raw score, with four decimals, or with one decimal from a thousand on. Very large and very
+/// small scores have an exponent, so no digit is lost.
 pub(crate) fn score(value: f64) -> String {
     match value.abs() {
         size if size >= 1e6 || (size > 0.0 && size < 1e-3) => format!("{value:.4e}"),
@@ -15,7 +15,8 @@ pub(crate) fn figure(value: f64) -> String {
     format!("{value:.3}")
 }
 
-/// A number of pixels, its digits in threes, which a narrow space keeps together.
+/// A number of pixels, with its digits in groups of three. A narrow no-break space divides the
+/// groups.
 pub(crate) fn count(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + 3 * (digits.len() / 3));
@@ -28,12 +29,12 @@ pub(crate) fn count(value: usize) -> String {
     text
 }
 
-/// A share of pictures: as many digits as pictures can give.
+/// A share of pictures in percent, with one decimal.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}\u{a0}%", 100.0 * share)
 }
 
-/// A probability; a very small one is not rounded to none.
+/// A probability. A very small one has an exponent, so it is not rounded to zero.
 pub(crate) fn probability(value: f64) -> String {
     if value > 0.0 && value < 1e-3 { format!("{value:.1e}") } else { format!("{value:.3}") }
 }

@@ -16,14 +16,14 @@ const STYLE: &str = include_str!("../assets/page.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 
 impl Report {
-    /// Writes the page to `out`. `images` is asked once for what can be shown of each of
-    /// [`Self::pictures`], by its place there, in falling order of the scores; only one
-    /// answer is held at a time.
+    /// Writes the page to `out`. `images` is called once for each of [`Self::pictures`], with its
+    /// index there, in falling order of the scores. It returns the pixels to show. Only one answer
+    /// is held at a time.
     ///
     /// # Errors
     ///
-    /// If a number cannot be drawn (a score or threshold that is not finite, a figure
-    /// outside [0, 1]), before anything is written; whatever `out` or `images` return.
+    /// If a number cannot be drawn: a score or threshold that is not finite, or a figure outside
+    /// [0, 1]. Nothing is then written. Errors of `out` and `images` are returned as they are.
     pub fn write(
         &self,
         out: impl Write,
@@ -31,7 +31,7 @@ impl Report {
     ) -> Result<(), ReportError> {
         self.check()?;
         let mut out = BufWriter::new(out);
-        // A hash is of the text as browsers read it: with plain line ends.
+        // Browsers hash the text with plain line ends.
         let style = format!("{STYLE}{}", plot::STYLE).replace('\r', "");
         let script = SCRIPT.replace('\r', "");
         fill(&mut out, PAGE, |out, name| match name {
@@ -70,7 +70,7 @@ impl Report {
     }
 }
 
-/// One sentence for what was judged, one for what came of it.
+/// Writes one sentence about what was judged, and one about the verdicts.
 fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let (good, defects) = (report.count(Truth::Good), report.count(Truth::Defect));
     if report.pictures.is_empty() {
@@ -112,7 +112,7 @@ fn rows(out: &mut impl Write, rows: &[(String, String)]) -> io::Result<()> {
     })
 }
 
-/// What a plot leaves to be said: which point is the threshold, and why a curve is missing.
+/// Writes what the plot does not show: which point is the threshold, or why a curve is missing.
 fn remark(out: &mut impl Write, curve: &Curve) -> io::Result<()> {
     match &curve.points {
         Ok(_) if curve.of_pictures => write!(out, " The ringed point is the threshold."),
@@ -139,7 +139,7 @@ mod tests {
         Tick,
     };
 
-    /// The page, and the order in which pictures were asked for.
+    /// The page, and the order in which `images` was called.
     fn page(report: &Report) -> (String, Vec<usize>) {
         let (mut out, mut asked) = (Vec::new(), Vec::new());
         let images = |index| {

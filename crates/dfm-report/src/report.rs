@@ -1,15 +1,15 @@
-//! What a page is told.
+//! The data of a page.
 
 use crate::error::ReportError;
 
-/// Everything that a page says, but for the pixels of its pictures.
+/// Everything that a page shows, except the pixels of its pictures.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
     /// What was evaluated, in a few words.
     pub title: String,
-    /// What was judged by what: name and value, below the title.
+    /// Facts about the evaluation, as name and value, shown below the title.
     pub facts: Vec<(String, String)>,
-    /// What a reader must know to read the figures rightly; one sentence each.
+    /// Notes that a reader needs to understand the figures; one sentence each.
     pub notes: Vec<String>,
     /// The headline figures, in this order.
     pub figures: Vec<Figure>,
@@ -19,13 +19,13 @@ pub struct Report {
     pub precision_recall: Vec<Curve>,
     /// Per-region overlap.
     pub overlap: Option<Overlap>,
-    /// Figures by class. Every class has the same ones, in the same order.
+    /// Figures of each class. Every class has the same figures in the same order.
     pub classes: Vec<Class>,
     /// The raw score from which a picture is called anomalous, if there is one.
     pub threshold: Option<f64>,
-    /// What the pixel threshold makes of pixels, if there is one.
+    /// Counts of pixels at the pixel threshold, if there is one.
     pub pixels: Option<PixelCounts>,
-    /// What the colours of all maps mean, if they mean the same.
+    /// The colour scale of all maps, if they share one.
     pub map_scale: Option<MapScale>,
     /// The pictures that were judged, in any order.
     pub pictures: Vec<Picture>,
@@ -33,133 +33,133 @@ pub struct Report {
     pub settings: Vec<Group>,
 }
 
-/// A figure in [0, 1], or why it has no meaning here.
+/// A figure in [0, 1], or the reason why it has no meaning here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it is, as `image AUROC`.
+    /// Name of the figure, such as `image AUROC`.
     pub name: String,
-    /// The figure; else the reason in words, as `no picture with a defect`.
+    /// The figure, or the reason in words, such as `no picture with a defect`.
     pub value: Result<Measured, String>,
 }
 
-/// A value in [0, 1] and how sure it is.
+/// A value in [0, 1] and its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     /// The value.
     pub value: f64,
-    /// Its 95 % interval: lower end, then upper.
+    /// The 95 % interval: lower end, then upper end.
     pub interval: Option<[f64; 2]>,
 }
 
-/// A curve in the unit square, or why it has no meaning here.
+/// A curve in the unit square, or the reason why it has no meaning here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// What was ranked, as `pictures` or `pixels`.
+    /// What was ranked: `pictures` or `pixels`.
     pub name: String,
-    /// Whether pictures were ranked by their scores: the threshold is then a point of it.
+    /// Whether pictures were ranked by their scores. The threshold is then a point of the curve.
     pub of_pictures: bool,
-    /// Points `[x, y]` from one end to the other; else the reason in words.
+    /// Points `[x, y]` from one end to the other, or the reason in words.
     pub points: Result<Vec<[f64; 2]>, String>,
-    /// The area below it.
+    /// The area below the curve.
     pub area: Option<f64>,
 }
 
-/// How much of a marked region is found, beside the false alarms that it takes.
+/// The mean share of a marked region that is found, at each share of false alarms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overlap {
-    /// The share of false positives among pixels, then the mean share of a region that is found,
-    /// both rising.
+    /// The share of false positives among pixels, and the mean share of a region that is found.
+    /// Both rise.
     pub curve: Curve,
-    /// Where the areas below it end.
+    /// The limits up to which areas are measured.
     pub limits: Vec<Limit>,
 }
 
 /// The area below a curve up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// The share of false positives at which it ends.
+    /// The share of false positives at which the area ends.
     pub to: f64,
-    /// The area, as a share of the largest possible.
+    /// The area, as a share of the largest possible area.
     pub area: Option<f64>,
 }
 
-/// How many pixels of known truth are called what.
+/// Counts of labelled pixels at the pixel threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PixelCounts {
     /// The value of a map from which a pixel is called anomalous.
     pub threshold: f64,
-    /// Marked, and called anomalous.
+    /// Marked pixels that are called anomalous.
     pub found: usize,
-    /// Marked, and not called so.
+    /// Marked pixels that are not called anomalous.
     pub missed: usize,
-    /// Not marked, but called anomalous.
+    /// Unmarked pixels that are called anomalous.
     pub false_alarms: usize,
-    /// Neither.
+    /// Unmarked pixels that are not called anomalous.
     pub passed: usize,
 }
 
-/// What is known of one class by itself.
+/// The figures of one class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Class {
-    /// Its name, as [`Picture::class`] has it.
+    /// Name of the class, as in [`Picture::class`].
     pub name: String,
-    /// Its figures.
+    /// Figures of the class.
     pub figures: Vec<Figure>,
 }
 
 /// One picture that was judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
-    /// Where it lies, as the reader knows it.
+    /// Path of the picture, as the reader knows it.
     pub path: String,
     /// Its class.
     pub class: String,
-    /// What it shows.
+    /// Label of the picture.
     pub truth: Truth,
     /// Raw score; larger is more abnormal.
     pub score: f64,
-    /// The share of good pictures that would score as high, in [0, 1].
+    /// The share of good pictures that would score at least as high, in [0, 1].
     pub p_value: Option<f64>,
-    /// Where its map reaches the pixel threshold, the strongest first.
+    /// Regions in which the map reaches the pixel threshold, the strongest first.
     pub regions: Vec<Region>,
 }
 
 /// A connected region of a picture's map, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Region {
-    /// The first column and the first row of the box around it.
+    /// First column and first row of the box around the region.
     pub corner: [u32; 2],
-    /// Columns and rows of that box.
+    /// Number of columns and rows of that box.
     pub size: [u32; 2],
-    /// Its pixels.
+    /// Number of pixels of the region.
     pub area: u32,
-    /// The largest value of the map in it.
+    /// The largest value of the map in the region.
     pub peak: f64,
 }
 
-/// The colours of maps and their values.
+/// The colours of maps and the values that they stand for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MapScale {
-    /// Red, green and blue from the lowest level to the highest, evenly spaced.
+    /// Red, green and blue of evenly spaced levels, from the lowest to the highest.
     pub colours: Vec<[u8; 3]>,
-    /// The colour that marks the pixel threshold, and what reaches it in maps.
+    /// The colour that marks the pixel threshold on the scale, and what reaches it in maps.
     pub mark: [u8; 3],
-    /// Values along it.
+    /// Values along the scale.
     pub ticks: Vec<Tick>,
 }
 
 /// A value on a [`MapScale`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// Where it lies, from 0 to 1.
+    /// Position on the scale, from 0 to 1.
     pub level: f64,
     /// The value in words.
     pub label: String,
-    /// Whether a pixel belongs to a region from it on.
+    /// Whether this is the pixel threshold, from which a pixel belongs to a region.
     pub is_threshold: bool,
 }
 
-/// What a picture shows.
+/// The label of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
     /// A good part.
@@ -168,31 +168,31 @@ pub enum Truth {
     Defect,
 }
 
-/// What can be shown of a picture.
+/// The images that the gallery shows for a picture.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Images {
     /// The picture itself.
     pub picture: Option<Image>,
-    /// Where it is abnormal.
+    /// The anomaly map.
     pub map: Option<Image>,
-    /// Where the defect is marked.
+    /// The mask of the defect.
     pub mask: Option<Image>,
 }
 
-/// An encoded image; its bytes are put into the page as they are.
+/// An encoded image. Its bytes are put into the page unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
-    /// How it is encoded.
+    /// The encoding.
     pub format: ImageFormat,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// The file's content.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
-/// How an [`Image`] is encoded.
+/// The encoding of an [`Image`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageFormat {
     /// PNG.
@@ -201,12 +201,12 @@ pub enum ImageFormat {
     Jpeg,
 }
 
-/// Settings that belong together.
+/// A group of settings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Group {
-    /// What they are about.
+    /// Title of the group.
     pub title: String,
-    /// Name and value.
+    /// Settings, as name and value.
     pub rows: Vec<(String, String)>,
 }
 
@@ -220,7 +220,7 @@ impl ImageFormat {
 }
 
 impl Report {
-    /// Whether every number can be drawn.
+    /// Checks that every number can be drawn.
     pub(crate) fn check(&self) -> Result<(), ReportError> {
         if let Some(threshold) = self.threshold {
             finite("the threshold", threshold)?;
@@ -263,7 +263,7 @@ impl Report {
         Ok(())
     }
 
-    /// How many pictures are what `truth` says.
+    /// Number of pictures with the label `truth`.
     pub(crate) fn count(&self, truth: Truth) -> usize {
         self.pictures.iter().filter(|picture| picture.truth == truth).count()
     }

@@ -1,8 +1,8 @@
-//! Hand-written markup with places to be filled.
+//! Hand-written markup with names to be filled in.
 
 use std::io::{self, Write};
 
-/// Writes `template` to `out`; where it says `{{name}}`, `value` writes what belongs there.
+/// Writes `template` to `out`. `value` writes the text for each `{{name}}`.
 pub(crate) fn fill<W: Write>(
     out: &mut W,
     template: &str,
@@ -18,7 +18,8 @@ pub(crate) fn fill<W: Write>(
     out.write_all(rest.as_bytes())
 }
 
-/// For a place that nothing fills: a slip in a template, which every test of a page shows.
+/// The error for a name that nothing fills in. It is a mistake in a template, which every test of a
+/// page shows.
 pub(crate) fn unknown(name: &str) -> io::Result<()> {
     Err(io::Error::other(format!("nothing fills {{{{{name}}}}} in a template")))
 }

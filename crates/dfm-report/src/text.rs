@@ -1,12 +1,12 @@
-//! Text that somebody else wrote, as markup that shows it.
+//! Text from outside, as markup that shows it.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 /// Text for an element or a quoted attribute, of HTML and of SVG alike.
 ///
-/// What would be markup is written as a reference. Characters that are not seen, or that
-/// turn around what stands beside them, are named instead: no file name may look like
-/// another, and XML allows no control characters at all.
+/// Characters with a meaning in markup are written as references. Characters that are invisible, or
+/// that change the direction of the text beside them, are shown by name: no file name may look like
+/// another, and XML allows no control characters.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Display for Text<'_> {
@@ -23,7 +23,8 @@ impl Display for Text<'_> {
     }
 }
 
-/// Controls, what sets the direction of text, line separators and what is no character.
+/// Control characters, characters that set the direction of text, line separators, and
+/// non-characters.
 fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -1,4 +1,5 @@
-//! What the threshold makes of pictures, and the pixel threshold of pixels.
+//! The threshold with the verdicts on pictures, and the pixel threshold with the verdicts on
+//! pixels.
 
 use std::io::{self, Write};
 
@@ -10,8 +11,8 @@ use crate::{number, plot};
 const THRESHOLD: &str = include_str!("../assets/threshold.html");
 const PIXELS: &str = include_str!("../assets/pixels.html");
 
-/// The scores, the threshold that the reader can move, and what it makes of pictures; below, what
-/// the pixel threshold makes of pixels.
+/// Writes the scores, the threshold that the reader can move, and its verdicts on pictures. Below
+/// that, it writes the verdicts of the pixel threshold on pixels.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if report.pictures.is_empty() {
         return write!(out, "<p>No picture was judged, so there is nothing to divide.</p>");
@@ -54,7 +55,7 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     })
 }
 
-/// The pixels whose truth is known, with the shares that have a meaning.
+/// Writes the counts of labelled pixels, with the shares that have a meaning.
 fn pixels<W: Write>(out: &mut W, counts: &PixelCounts) -> io::Result<()> {
     let confusion = Confusion::of_pixels(counts);
     let share = |id: &str| {

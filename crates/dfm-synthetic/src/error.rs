@@ -1,29 +1,29 @@
-//! What can be wrong with a picture.
+//! The errors of this crate.
 
 use thiserror::Error;
 
-/// Why no defect can be made.
+/// The reason why no defect can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SyntheticError {
-    /// A part of one pixel is all of it.
+    /// The picture has one pixel only, so a part of it would be all of it.
     #[error(
         "a synthetic defect takes a picture of two pixels or more, of which it is a part, got {width}×{height}"
     )]
     TooSmall {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
     },
-    /// Nothing of the picture may be defective.
+    /// No pixel of the picture may be defective.
     #[error("no pixel of the picture lies where a synthetic defect may be")]
     NoPlace,
-    /// What says where a defect may be does not belong to the picture.
+    /// The pixels that may be defective are those of a picture of another size.
     #[error("where a synthetic defect may be: expected {expected} pixels, got {got}")]
     OtherSize {
-        /// Pixels of the picture.
+        /// Number of pixels of the picture.
         expected: usize,
-        /// Pixels that were given.
+        /// Number of pixels that were given.
         got: usize,
     },
 }

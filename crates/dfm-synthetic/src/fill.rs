@@ -1,45 +1,45 @@
-//! What a defect looks like.
+//! The look of a defect.
 
 use image::{Rgb, RgbImage};
 
 use crate::stream::{Stream, mix};
 
-/// The least opacity of a defect.
+/// The smallest opacity of a defect.
 pub const LEAST_OPACITY: f64 = 0.5;
-/// By how many of 256 levels a defective pixel differs at least, in one channel or more: what was
-/// blended to less would be called a defect and be none.
+/// The smallest difference, in 256 levels, between a defective pixel and the good pixel in at least
+/// one channel. A pixel that differs by less would be called a defect without being one.
 pub const LEAST_DIFFERENCE: u8 = 32;
 
-/// What a pixel is blended with, and how much.
+/// What a pixel is blended with, and how strongly.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fill {
     matter: Matter,
-    /// Of 256.
+    /// Opacity in 256ths.
     opacity: u32,
 }
 
-/// What does not belong there.
+/// The foreign matter of a defect.
 #[derive(Debug, Clone, Copy)]
 enum Matter {
-    /// Of another picture, moved and altered.
+    /// The texture of another picture, moved and altered.
     Texture { moved: [u64; 2], alteration: Alteration },
-    /// The same everywhere.
+    /// One colour.
     Colour([u8; 3]),
-    /// A colour for each square of so many pixels a side.
+    /// Grain: one colour for each square with sides of this many pixels.
     Grain { seed: u64, side: u32 },
 }
 
-/// What is done to a texture, so that it does not pass for what it replaces.
+/// How a texture is altered, so that it differs from what it replaces.
 #[derive(Debug, Clone, Copy)]
 enum Alteration {
-    /// Dark for bright.
+    /// Brightness is inverted.
     Inverted,
-    /// So many levels brighter, beyond white black again; channels in another order.
+    /// Every level is raised by this number, modulo 256, and the channels change their order.
     Shifted(u8),
 }
 
 impl Fill {
-    /// For a picture of `size`.
+    /// Draws a fill for a picture of `size` (width, height).
     pub(crate) fn draw(size: [u32; 2], stream: &mut Stream) -> Self {
         let matter = match stream.below(4) {
             0 | 1 => {
@@ -52,7 +52,8 @@ impl Fill {
             }
             2 => Matter::Colour(bytes(stream.bits())),
             _ => {
-                // One to eight of 256 to a side: a network that sees the whole picture sees it.
+                // The sides are 1/256 to 8/256 of the longer side, so a network that sees the whole
+                // picture can see the grain.
                 let longer = f64::from(size[0].max(size[1]));
                 let side = (longer / 256.0 * stream.scale(3)) as u32;
                 Matter::Grain { seed: stream.bits(), side: side.max(1) }
@@ -62,8 +63,8 @@ impl Fill {
         Self { matter, opacity: (256.0 * opacity).ceil() as u32 }
     }
 
-    /// The picture with the pixels of the `mask` filled, grey if it is grey. The texture is that
-    /// of the `lender`, which has pixels.
+    /// Returns the picture with the pixels of `mask` filled. A grey picture stays grey. The texture
+    /// comes from `lender`, which must have pixels.
     pub(crate) fn apply(&self, picture: &RgbImage, lender: &RgbImage, mask: &[bool]) -> RgbImage {
         let grey = picture.pixels().all(|Rgb([red, green, blue])| red == green && green == blue);
         let mut defective = picture.clone();
@@ -111,8 +112,8 @@ impl Alteration {
     }
 }
 
-/// `new`, unless it could be taken for `old`; then `old` with every channel moved to where there
-/// is room.
+/// `new`, unless it is too similar to `old`. The result is then `old` with every channel moved to
+/// the side that has room.
 fn distinct(old: [u8; 3], new: [u8; 3]) -> [u8; 3] {
     match old.iter().zip(&new).any(|(old, new)| old.abs_diff(*new) >= LEAST_DIFFERENCE) {
         true => new,
@@ -125,7 +126,7 @@ fn bytes(bits: u64) -> [u8; 3] {
     [red, green, blue]
 }
 
-/// Of sRGB's primaries (BT.601), in 256ths.
+/// The luminance of sRGB's primaries (BT.601), in 256ths.
 fn luminance([red, green, blue]: [u8; 3]) -> u8 {
     ((77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue)) / 256) as u8
 }

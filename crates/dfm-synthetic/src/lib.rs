@@ -1,17 +1,17 @@
-//! Defects for pictures of good parts: what nobody has before the line runs, made so that it can
-//! be measured whether a model would see something, and where.
+//! Synthetic defects for pictures of good parts. Nobody has pictures of defects before the line
+//! runs. With synthetic ones you can measure whether a model would see a defect, and where.
 //!
-//! After DRAEM (Zavrtanik, Kristan and Skočaj, *DRAEM: A discriminatively trained reconstruction
-//! embedding for surface anomaly detection*, ICCV 2021): noise after Perlin, cut off at a level,
-//! says which pixels are defective; those are filled with what does not belong there (the altered
-//! texture of another good picture, a colour, or grain) and blended with what was there. Unlike
-//! there the level is chosen so that a defect has the size that was drawn for it, noise is laid
-//! over the picture at its own aspect, and a grey picture stays grey.
+//! The method is that of DRAEM (Zavrtanik, Kristan and Skočaj, *DRAEM: A discriminatively trained
+//! reconstruction embedding for surface anomaly detection*, ICCV 2021). Perlin noise is cut off at
+//! a level, which says which pixels are defective. Those pixels are blended with foreign matter:
+//! the altered texture of another good picture, a colour, or grain. There are three differences
+//! from DRAEM. The level is chosen so that the defect has the size that was drawn for it. The noise
+//! has the aspect ratio of the picture. A grey picture stays grey.
 //!
-//! Pictures in, pictures and masks out: no files, no network, no statistics. Everything follows
-//! from a seed, the picture and the one that lends its texture, by whole numbers and the four
-//! operations that round alike everywhere: the same bytes on every machine, in whatever order and
-//! on however many threads pictures are made.
+//! Pictures go in, pictures and masks come out. The crate knows no files, no network and no
+//! statistics. Everything follows from a seed, the picture, and the picture that lends its texture.
+//! The crate uses whole numbers and the four operations that round the same everywhere. The bytes
+//! are therefore the same on every machine, in every order and on any number of threads.
 //!
 //! ```
 //! use dfm_synthetic::Synthesiser;

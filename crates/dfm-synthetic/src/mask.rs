@@ -1,32 +1,33 @@
-//! Which pixels are defective.
+//! The mask: which pixels are defective.
 
 use crate::error::SyntheticError;
 use crate::perlin::Perlin;
 use crate::stream::Stream;
 
-/// The smallest share that a defect has of the pixels where it may be; at least one pixel.
+/// The smallest defect, as a share of the pixels where it may be. A defect has at least one pixel.
 pub const SMALLEST_SHARE: f64 = 1.0 / 256.0;
-/// The share that no defect reaches, unless it has a single pixel.
+/// The upper limit of the share of a defect. No defect reaches it, unless it has a single pixel.
 pub const LARGEST_SHARE: f64 = SMALLEST_SHARE * (1 << OCTAVES_OF_SHARE) as f64;
 const OCTAVES_OF_SHARE: u32 = 5;
 
-/// The noise has 1 to 16 periods along the longer side, in each of its two directions as many as
-/// are drawn: spots, scratches and specks.
+/// The noise has 1 to 16 periods along the longer side. The number is drawn for each of its two
+/// directions, which gives spots, scratches and specks.
 const OCTAVES_OF_PERIODS: u32 = 4;
 
-/// Noise is compared in so many levels: fine enough that hardly two pixels share one, and few
-/// enough to be counted.
+/// Number of levels in which noise is compared: enough that hardly two pixels share a level, and
+/// few enough to be counted.
 const LEVELS: usize = 1 << 16;
 
-/// Marks pixels of a picture of `width` × `height`, row by row: those of the highest noise, as
-/// many as make up a share that is drawn, where `within` is true (all, unless given). At least
-/// one, never all.
+/// Marks pixels of a picture of `width` × `height`, row by row: those with the highest noise. Their
+/// share is drawn. Only pixels for which `within` is true are marked; without `within` all may be
+/// marked. At least one pixel is marked, and never all.
 ///
-/// Cost: some tens of operations a pixel; three bytes each.
+/// Cost: some tens of operations and three bytes for each pixel.
 ///
 /// # Errors
 ///
-/// If a part of the picture would be all of it, or no pixel may be marked.
+/// If the picture has fewer than two pixels, if `within` has another size, or if no pixel may be
+/// marked.
 pub(crate) fn draw(
     [width, height]: [u32; 2],
     stream: &mut Stream,
@@ -52,7 +53,8 @@ pub(crate) fn draw(
     let mut counts = vec![0_usize; LEVELS];
     let allowed = || levels.iter().enumerate().filter(|(place, _)| may_be(*place));
     allowed().for_each(|(_, level)| counts[usize::from(*level)] += 1);
-    // The level that is reached by as many as are wanted, and how many of it are.
+    // The level that the wanted number of pixels reach, and how many pixels of that level are
+    // marked.
     let (mut lowest, mut left) = (LEVELS - 1, wanted);
     while counts[lowest] < left {
         left -= counts[lowest];
@@ -68,11 +70,12 @@ pub(crate) fn draw(
     Ok(mask)
 }
 
-/// Noise laid over a picture, turned and stretched.
+/// Noise laid over a picture, rotated and stretched.
 struct Noise {
     size: [u32; 2],
     perlin: Perlin,
-    /// Noise coordinates of the first pixel's centre, and what a pixel across and one down adds.
+    /// Noise coordinates of the first pixel's centre, and the steps to the next pixel across and
+    /// down.
     origin: [f64; 2],
     across: [f64; 2],
     down: [f64; 2],
@@ -83,7 +86,7 @@ impl Noise {
         let longer = f64::from(size[0].max(size[1]));
         let [cosine, sine] = stream.direction();
         let periods = [stream.scale(OCTAVES_OF_PERIODS), stream.scale(OCTAVES_OF_PERIODS)];
-        // Anywhere in the pattern: at its origin, a point of the lattice, the noise is 0.
+        // The origin is random, because the noise is 0 at each point of its lattice.
         let origin = [stream.unit(), stream.unit()];
         let step = periods.map(|periods| periods / longer);
         let across = [cosine * step[0], sine * step[1]];
@@ -91,7 +94,7 @@ impl Noise {
         Self { size, perlin: Perlin::new(stream.bits()), origin, across, down }
     }
 
-    /// Of every pixel, row by row.
+    /// The level of every pixel, row by row.
     fn levels(mut self) -> Vec<u16> {
         let [width, height] = self.size;
         let mut levels = Vec::with_capacity(width as usize * height as usize);
@@ -102,7 +105,7 @@ impl Noise {
                     self.origin[axis] + moved
                 };
                 let value = self.perlin.at(at(0), at(1));
-                // Within ±√½ up to rounding; what is beyond counts as the end.
+                // The value is within ±√½ up to rounding; a value beyond counts as the end.
                 levels.push(((0.5 + 0.7 * value) * LEVELS as f64) as u16);
             }
         }

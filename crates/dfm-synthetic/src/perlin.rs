@@ -2,18 +2,17 @@
 
 use crate::stream::{direction, mix};
 
-/// Noise over the plane: smooth, 0 at whole coordinates, within ±√½, a pattern of its own for
-/// each seed. A gradient belongs to each point of the lattice; between four of them the planes
-/// that they span are mixed by Perlin's fade `6t⁵ − 15t⁴ + 10t³`.
+/// Smooth noise over the plane, within ±√½ and 0 at whole coordinates. Each seed gives another
+/// pattern. Each point of the lattice has a gradient. Between four points, the planes of their
+/// gradients are mixed by Perlin's fade `6t⁵ − 15t⁴ + 10t³`.
 ///
-/// Gradients are unit vectors from a hash of the point instead of a table, so that the pattern
-/// never repeats. Those of the last cell are remembered: a walk along pixels costs little more
+/// Gradients are unit vectors from a hash of the point instead of a table, so the pattern never
+/// repeats. The gradients of the last cell are remembered, so a walk along pixels costs little more
 /// than the mixing.
 #[derive(Debug, Clone)]
 pub struct Perlin {
     seed: u64,
-    /// The last cell, by its lower corner, and the gradients of its corners: two below, two
-    /// above.
+    /// The last cell, by its lower corner, and the gradients of its corners: two below, two above.
     cell: Option<([i64; 2], [[f64; 2]; 4])>,
 }
 
@@ -23,7 +22,7 @@ impl Perlin {
         Self { seed, cell: None }
     }
 
-    /// Its value at a point; coordinates are finite, and beyond ±2⁶³ all alike.
+    /// The value at a point. Coordinates must be finite; beyond ±2⁶³ all values are equal.
     pub fn at(&mut self, x: f64, y: f64) -> f64 {
         let corner = [x.floor() as i64, y.floor() as i64];
         let gradients = self.gradients(corner);

@@ -3,7 +3,7 @@
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// One output of SplitMix64 from a state: a bijection that leaves no trace of it.
+/// The output of SplitMix64 for a state. It is a bijection that mixes all bits.
 pub(crate) const fn mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(GOLDEN);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -11,7 +11,7 @@ pub(crate) const fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Numbers one after the other.
+/// A sequence of random numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Stream(u64);
 
@@ -28,31 +28,34 @@ impl Stream {
         value
     }
 
-    /// Uniform in [0, 1), on a grid of 2⁻⁵³.
+    /// A uniform number in [0, 1), on a grid of 2⁻⁵³.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Uniform below `count`, to within `count` · 2⁻⁶⁴; 0 below nothing.
+    /// A uniform number below `count`, exact to within `count` · 2⁻⁶⁴. The result is 0 if `count`
+    /// is 0.
     pub(crate) fn below(&mut self, count: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(count)) >> 64) as u64
     }
 
-    /// From 1 to 2^`octaves`, every octave as likely, uniform within it: nearly uniform in the
-    /// logarithm, without a function that machines round in their own ways.
+    /// A number from 1 to 2^`octaves`. Every octave is equally likely, and the number is uniform
+    /// within it. It is almost uniform in the logarithm, without a function that machines round
+    /// differently.
     pub(crate) fn scale(&mut self, octaves: u32) -> f64 {
         let octave = self.below(u64::from(octaves));
         (1_u64 << octave) as f64 * (1.0 + self.unit())
     }
 
-    /// A unit vector. Directions are those of `2 · atan(t)`, `t` uniform in [−1, 1), and their
-    /// opposites: not quite uniform, but made of operations that round alike everywhere.
+    /// A unit vector. Directions are those of `2 · atan(t)`, with `t` uniform in [−1, 1), and their
+    /// opposites. They are not quite uniform, but use only operations that round the same
+    /// everywhere.
     pub(crate) fn direction(&mut self) -> [f64; 2] {
         direction(self.bits())
     }
 }
 
-/// See [`Stream::direction`].
+/// The direction for these random bits; see [`Stream::direction`].
 pub(crate) fn direction(bits: u64) -> [f64; 2] {
     let t = (bits >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
     let norm = 1.0 + t * t;

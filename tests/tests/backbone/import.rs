@@ -156,7 +156,7 @@ fn a_file_that_must_have_a_checksum_is_read_only_if_it_has() {
 fn input_contracts_are_the_published_ones() {
     for name in Architecture::names() {
         let architecture = Architecture::known(name).expect(name);
-        let usual = InputContract::usual_for(&architecture);
+        let usual = architecture.usual_input();
         assert_eq!((usual.height, usual.width), (256, 256), "{name}");
         let got = (usual.channels, usual.scale, usual.mean, usual.standard_deviation);
         let expected = match *name {
@@ -167,7 +167,7 @@ fn input_contracts_are_the_published_ones() {
     }
     for entry in catalogue() {
         let architecture = Architecture::known(entry.name).expect(entry.name);
-        assert_eq!(entry.input, InputContract::usual_for(&architecture), "{}", entry.name);
+        assert_eq!(entry.input, architecture.usual_input(), "{}", entry.name);
     }
 }
 

@@ -20,7 +20,7 @@ fn pictures(seed: u64, count: usize, [height, width]: [usize; 2], scale: f32) ->
             pixels: (0..length as u64).map(|at| scale * noise.unit_f32(at)).collect(),
             original: PictureSize { width: width as u32, height: height as u32 },
             placement: Placement::WHOLE,
-            content_hash: [0; 32],
+            content_hash: None,
         }
     };
     (0..count).map(picture).collect()

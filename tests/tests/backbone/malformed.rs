@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dfm_backbone::{
-    Architecture, BackboneError, BackboneWeights, ImportOptions, Layer, Precision, WeightsError,
+    Architecture, BackboneError, BackboneWeights, ImportOptions, InputError, Layer, Precision, WeightsError,
 };
 use dfm_tests::golden;
 use safetensors::SafeTensors;
@@ -301,7 +301,10 @@ fn a_header_that_says_too_little_or_too_much() {
     }
     let error = BackboneWeights::from_bytes(&infinite).expect_err("a scale below zero");
     assert!(
-        matches!(error, WeightsError::Backbone(BackboneError::InputContract { field: "scale", .. })),
+        matches!(
+            error,
+            WeightsError::Backbone(BackboneError::Input(InputError::Field { field: "scale", .. }))
+        ),
         "{error}"
     );
 }

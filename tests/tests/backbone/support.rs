@@ -78,7 +78,7 @@ pub(crate) fn features(
         pixels: pixels.to_vec(),
         original: PictureSize { width: width as u32, height: height as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     };
     let rows = extractor.extract(&[picture]).expect("features");
     assert_eq!(rows.dims(), [1, shape.len()]);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use dfm_backbone::{ChannelOrder, InputContract, Layer, Preprocessor, Resampling, Resize};
 use dfm_core::{
-    AnomalyGrid, AnomalyMap, Compat, Dfm, DfmError, DfmParams, LoadOptions, PictureSize, PredictOptions,
+    AnomalyGrid, AnomalyMap, Compat, Dfm, DfmError, Method, LoadOptions, PictureSize, JudgeOptions,
     RgbImage, SaveOptions,
 };
 use dfm_tests::golden::{self, Golden};
@@ -131,7 +131,7 @@ const SIZE: PictureSize = PictureSize { width: 176, height: 64 };
 fn fit(resize: Resize) -> Dfm {
     let weights = small_weights();
     let input = InputContract { resize, ..weights.header().input };
-    let params = DfmParams { taps: vec![Layer::Layer1.pooled(2)], ..DfmParams::default() }.check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(2)]).check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let good = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, SIZE.width, SIZE.height)));
@@ -149,7 +149,7 @@ fn with_defect(x: u32, y: u32) -> RgbImage {
 
 fn map_of(model: &Dfm, picture: &RgbImage) -> AnomalyMap {
     let picture = model.preprocessor().prepare(picture).unwrap();
-    let prediction = model.predict(&[picture], PredictOptions { map: true }).unwrap().remove(0);
+    let prediction = model.predict(&[picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
     prediction.map.expect("FRE has a map").upsample(SIZE)
 }
 
@@ -218,11 +218,7 @@ fn a_model_keeps_the_way_and_models_of_two_ways_do_not_merge() {
 
 #[test]
 fn anomalib_can_only_stretch() {
-    let params = DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        compat: Some(Compat::Anomalib),
-        ..DfmParams::default()
-    };
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_compat(Some(Compat::Anomalib));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Mirror, ..weights.header().input };
     let error = params.check().unwrap().extractor(weights.with_input(input), flex()).unwrap_err();

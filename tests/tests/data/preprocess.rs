@@ -4,8 +4,9 @@
 use std::io::Cursor;
 use std::sync::LazyLock;
 
-use dfm_backbone::preprocess::PreprocessError;
-use dfm_backbone::{ChannelOrder, DecodeLimits, InputContract, Preprocessor, Resampling, Resize, decode};
+use dfm_backbone::{
+    ChannelOrder, DecodeLimits, InputContract, PreprocessError, Preprocessor, Resampling, Resize, decode,
+};
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::pictures;
 use image::{ImageFormat, RgbImage};

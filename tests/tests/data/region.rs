@@ -3,7 +3,7 @@
 
 use dfm_backbone::{CounterGenerator, InputContract, Layer, PreprocessError, RegionError, Resize};
 use dfm_core::{
-    Dfm, DfmError, DfmParams, LoadOptions, PictureSize, PredictOptions, Preprocessor, Region, RgbImage,
+    Dfm, DfmError, Method, LoadOptions, PictureSize, JudgeOptions, Preprocessor, Region, RgbImage,
     SaveOptions,
 };
 use dfm_tests::models::{flex, small_weights};
@@ -37,7 +37,7 @@ fn regions() -> [Region; 2] {
 fn fit(region: Option<Region>, resize: Resize) -> Dfm {
     let weights = small_weights();
     let input = InputContract { resize, ..weights.header().input };
-    let params = DfmParams { taps: vec![Layer::Layer1.pooled(2)], region, ..DfmParams::default() };
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(2)]).with_region(region);
     let params = params.check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
@@ -47,7 +47,7 @@ fn fit(region: Option<Region>, resize: Resize) -> Dfm {
 
 fn judged(model: &Dfm, picture: &RgbImage) -> (f64, Vec<f32>) {
     let prepared = model.preprocessor().prepare(picture).unwrap();
-    let prediction = model.predict(&[prepared], PredictOptions { map: true }).unwrap().remove(0);
+    let prediction = model.predict(&[prepared], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
     let size = PictureSize { width: picture.width(), height: picture.height() };
     (prediction.score, prediction.map.expect("FRE has a map").upsample(size).values)
 }
@@ -136,7 +136,7 @@ fn a_defect_inside_shows_where_it_is() {
 fn cells_outside_of_a_mask_are_no_part_of_the_score() {
     let model = fit(Some(ellipse(30, 10, 72, 64)), Resize::Stretch);
     let picture = model.preprocessor().prepare(&pictures::defective(3, SIZE.width, SIZE.height)).unwrap();
-    let prediction = model.predict(&[picture], PredictOptions { map: true }).unwrap().remove(0);
+    let prediction = model.predict(&[picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
     let grid = prediction.map.unwrap();
     assert_eq!((grid.height, grid.width), (8, 8));
     // The corner cells of a circle in a square of 8 × 8 cells: their nearest point is
@@ -231,11 +231,7 @@ fn what_is_no_region_is_refused() {
     let mut inside = vec![false; 200 * 20];
     (0..20).for_each(|y| inside[200 * y] = true);
     inside[199] = true;
-    let params = DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        region: Some(Region::mask(size(200, 20), &inside).unwrap()),
-        ..DfmParams::default()
-    };
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_region(Some(Region::mask(size(200, 20), &inside).unwrap()));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Crop, ..weights.header().input };
     let error = params.check().unwrap().extractor(weights.with_input(input), flex()).unwrap_err();

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use dfm_backbone::{CounterGenerator, Layer, Placement, PreprocessError, RegionError, TilingError};
 use dfm_core::{
-    AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, DfmParams, DriftParams, LoadOptions,
-    PictureSize, PredictOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage, SaveOptions,
+    AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, Method, DriftParams, LoadOptions,
+    PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage, SaveOptions,
     Tiling,
 };
 use dfm_tests::golden::{self, Golden};
@@ -59,7 +59,7 @@ fn tiles_that_cannot_be_are_refused() {
         let error = Tiling { side, stride }.tiles(None, size(20, 20)).unwrap_err();
         assert_eq!(error, TilingError::Stride { side, stride });
         let tiling = Some(Tiling { side, stride });
-        let error = DfmParams { tiling, calibration: None, ..DfmParams::default() }.check().unwrap_err();
+        let error = Method::published().with_tiling(tiling).with_calibration(None).check().unwrap_err();
         assert!(error.to_string().contains("stride"), "{error}");
     }
     let fine = Tiling { side: 1, stride: 1 };
@@ -70,9 +70,9 @@ fn tiles_that_cannot_be_are_refused() {
     let mask = Region::mask(size(3, 1), &[true, false, true]).unwrap();
     assert_eq!(TILING.tiles(Some(&mask), size(3, 1)), Err(TilingError::Mask));
     let calibration = None;
-    let params = DfmParams { tiling: Some(TILING), calibration, ..DfmParams::default() };
+    let params = Method::published().with_tiling(Some(TILING)).with_calibration(calibration);
     assert!(params.clone().check().is_ok());
-    let error = DfmParams { region: Some(mask), ..params }.check().unwrap_err();
+    let error = params.with_region(Some(mask)).check().unwrap_err();
     assert!(error.to_string().contains("mask"), "{error}");
     let empty = TILING.tiles(None, size(0, 9)).unwrap_err();
     assert_eq!(empty, TilingError::Region(RegionError::Empty));
@@ -137,9 +137,9 @@ fn large(seed: u64) -> RgbImage {
 
 fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f64) -> Dfm {
     let kind = CalibrationKind::Split;
-    let calibration = Some(CalibrationParams { quantile, kind, ..CalibrationParams::default() });
+    let calibration = Some(CalibrationParams::default().with_quantile(quantile).with_kind(kind));
     let params =
-        DfmParams { taps: vec![Layer::Layer1.pooled(4)], tiling, calibration, ..DfmParams::default() };
+        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_tiling(tiling).with_calibration(calibration);
     let params = params.check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
@@ -154,7 +154,7 @@ fn tiles(preprocessor: &Preprocessor, picture: &RgbImage) -> Vec<PreparedPicture
 
 fn judged(model: &Dfm, picture: &RgbImage) -> Prediction {
     let tiles = tiles(&model.preprocessor(), picture);
-    Prediction::of_tiles(model.predict(&tiles, PredictOptions { map: true }).unwrap()).unwrap()
+    Prediction::of_tiles(model.predict(&tiles, &JudgeOptions::default().with_map(true)).unwrap()).unwrap()
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn the_worst_tile_is_the_picture_and_a_defect_shows_where_it_is() {
         }
         let prediction = judged(&model, &picture);
         let parts = tiles(&model.preprocessor(), &picture);
-        let scores = model.predict(&parts, PredictOptions::default()).unwrap();
+        let scores = model.predict(&parts, &JudgeOptions::default()).unwrap();
         let worst = scores.iter().map(|tile| tile.score).fold(0.0, f64::max);
         assert_eq!(prediction.score, worst);
         let grid = prediction.map.unwrap();
@@ -238,7 +238,7 @@ fn the_model_keeps_its_tiles_and_says_what_it_cannot() {
     assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
     let error = read.audit().unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
-    let one_by_one = DfmParams { tiling: Some(TILING), ..DfmParams::default() };
+    let one_by_one = Method::published().with_tiling(Some(TILING));
     let error = one_by_one.check().unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "calibration", .. }), "{error}");
     let error = fit(None, 0..8, 0.99).merge(&read).unwrap_err();

@@ -3,7 +3,7 @@
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, DfmParams, Keep, Label, PredictOptions,
+    CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, Method, Keep, Label, JudgeOptions,
     PreparedPicture, ScoreKind,
 };
 use dfm_tests::pictures;
@@ -19,17 +19,12 @@ fn cpu() -> Compute {
     dfm_core::device::parse("cpu").expect("a processor")
 }
 
-fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> DfmParams {
-    let calibration = Some(CalibrationParams { kind, false_alarm, ..CalibrationParams::default() });
-    DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        keep: Keep::Ratio(0.8),
-        calibration,
-        ..DfmParams::default()
-    }
+fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> Method {
+    let calibration = Some(CalibrationParams::default().with_kind(kind).with_false_alarm(false_alarm));
+    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.8)).with_calibration(calibration)
 }
 
-fn fit(params: DfmParams, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
+fn fit(params: Method, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
     let architecture = Architecture::known("resnet18").expect("a known architecture");
     let input = InputContract::imagenet().with_size(32, 32);
     let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
@@ -43,7 +38,7 @@ fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
         let architecture = Architecture::known("resnet18").expect("a known architecture");
         let input = InputContract::imagenet().with_size(32, 32);
         let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
-        DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }
+        Method::published().with_taps(vec![Layer::Layer1.pooled(4)])
             .check()
             .unwrap()
             .extractor(weights, cpu())
@@ -61,7 +56,7 @@ fn alarms(kind: CalibrationKind) -> u64 {
         let mut drawn = good(seeds);
         let new = drawn.pop().expect("a new picture");
         let model = fit(params(kind, Some(RATE)), &drawn).unwrap();
-        let prediction = model.predict(&[new], PredictOptions::default()).unwrap().remove(0);
+        let prediction = model.predict(&[new], &JudgeOptions::default()).unwrap().remove(0);
         let p_value = prediction.p_value.expect("a p-value");
         let count = if kind == CalibrationKind::Split { COUNT.div_ceil(4) } else { COUNT };
         assert!(p_value >= 1.0 / (count + 1) as f64 && p_value <= 1.0, "{p_value}");
@@ -117,14 +112,14 @@ fn leave_one_out_is_about_the_stated_rate() {
 fn a_jackknife_plus_is_that_of_as_many_fits() {
     let (pictures, new) = (good(0..16), good(100..112));
     let model = fit(params(CalibrationKind::JackknifePlus, None), &pictures).unwrap();
-    let found = model.predict(&new, PredictOptions::default()).unwrap();
+    let found = model.predict(&new, &JudgeOptions::default()).unwrap();
     let mut as_high = vec![0; new.len()];
     for place in 0..pictures.len() {
         let others = [&pictures[..place], &pictures[place + 1..]].concat();
-        let raw = DfmParams { calibration: None, ..params(CalibrationKind::JackknifePlus, None) };
+        let raw = params(CalibrationKind::JackknifePlus, None).with_calibration(None);
         let without = fit(raw, &others).unwrap();
         let score = |picture: &PreparedPicture| {
-            without.predict(std::slice::from_ref(picture), PredictOptions::default()).unwrap()[0].score
+            without.predict(std::slice::from_ref(picture), &JudgeOptions::default()).unwrap()[0].score
         };
         let own = score(&pictures[place]);
         for (count, new) in as_high.iter_mut().zip(&new) {
@@ -143,19 +138,19 @@ fn a_split_model_is_that_of_three_quarters_and_its_scores_are_those_of_the_rest(
         let mut pictures = good(0..20);
         // A copy has the part of the picture itself.
         pictures.push(pictures[3].clone());
-        let split = DfmParams { score, ..params(CalibrationKind::Split, Some(0.2)) };
+        let split = params(CalibrationKind::Split, Some(0.2)).with_score(score);
         let model = fit(split.clone(), &pictures).unwrap();
         let mut hashes: Vec<[u8; 32]> = pictures.iter().map(|picture| picture.content_hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let (calibrating, fitted): (Vec<_>, Vec<_>) =
             pictures.iter().cloned().partition(|picture| hashes[..5].contains(&picture.content_hash));
-        let expected = fit(DfmParams { calibration: None, ..split }, &fitted).unwrap();
+        let expected = fit(split.with_calibration(None), &fitted).unwrap();
         assert_eq!(model.component_count(), expected.component_count());
         assert_eq!(model.record().held_out, calibrating.len());
         let new = good(300..306);
         let scores = |model: &Dfm, pictures: &[PreparedPicture]| -> Vec<f64> {
-            let predictions = model.predict(pictures, PredictOptions::default()).unwrap();
+            let predictions = model.predict(pictures, &JudgeOptions::default()).unwrap();
             predictions.iter().map(|prediction| prediction.score).collect()
         };
         for (found, expected) in scores(&model, &new).iter().zip(scores(&expected, &new)) {
@@ -182,7 +177,7 @@ fn what_cannot_be_supported_says_what_could() {
     let refused = fit(params(CalibrationKind::Split, None), &pictures[..2]).unwrap_err();
     assert!(matches!(refused, DfmError::TooFewPictures { expected: 3, got: 2 }), "{refused}");
     let mut raw =
-        fit(DfmParams { calibration: None, ..params(CalibrationKind::Split, None) }, &pictures).unwrap();
+        fit(params(CalibrationKind::Split, None).with_calibration(None), &pictures).unwrap();
     assert!(matches!(raw.set_false_alarm(0.2), Err(DfmError::NotCalibrated)));
     let mut model = fit(params(CalibrationKind::LeaveOneOut, None), &pictures).unwrap();
     let own = model.calibration().unwrap().threshold();

@@ -1,7 +1,7 @@
 //! Decisions from good pictures alone, by the program: false-alarm rates, p-values, and the
 //! pictures of a fit that look unlike its others.
 
-use dfm_core::{Dfm, DfmParams, Layer, SaveOptions};
+use dfm_core::{Dfm, Method, Layer, SaveOptions};
 use dfm_tests::models::{flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Finished, Program, SMALL};
@@ -255,7 +255,7 @@ fn a_name_that_two_pictures_have_is_given_by_its_hash() {
 #[test]
 fn a_model_without_names_lists_hashes() {
     let dfm = program();
-    let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }.check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =

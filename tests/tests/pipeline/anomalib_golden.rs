@@ -2,8 +2,8 @@
 //! pictures, its fit, its scores and its maps.
 
 use dfm_core::{
-    Architecture, BackboneWeights, Compat, Compute, Dfm, DfmError, DfmParams, InputContract, Keep, Layer,
-    PictureSize, PredictOptions, Prediction, RgbImage,
+    Architecture, BackboneWeights, Compat, Compute, Dfm, DfmError, Method, InputContract, Keep, Layer,
+    PictureSize, JudgeOptions, Prediction, RgbImage,
 };
 use dfm_tests::tolerance::{assert_close, relative_l2_f32};
 use dfm_tests::{devices, golden, pictures};
@@ -42,13 +42,7 @@ fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec
     let input = InputContract::imagenet().with_size(HEIGHT, WIDTH);
     let architecture = Architecture::known("resnet18").expect("a known name");
     let weights = BackboneWeights::random(architecture, Layer::Layer2, input, SEED)?;
-    let params = DfmParams {
-        taps: vec![Layer::Layer2.pooled(2)],
-        keep,
-        compat,
-        calibration: None,
-        ..DfmParams::default()
-    };
+    let params = Method::published().with_taps(vec![Layer::Layer2.pooled(2)]).with_keep(keep).with_compat(compat).with_calibration(None);
     let params = params.check()?;
     let extractor = params.extractor(weights, device)?;
     let preprocessor = extractor.preprocessor();
@@ -56,7 +50,7 @@ fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec
     let good = good.iter().map(|picture| preprocessor.prepare(picture)).collect::<Result<Vec<_>, _>>()?;
     let new = new.iter().map(|picture| preprocessor.prepare(picture)).collect::<Result<Vec<_>, _>>()?;
     let model = params.fit(extractor, good)?;
-    let predictions = model.predict(&new, PredictOptions { map: true })?;
+    let predictions = model.predict(&new, &JudgeOptions::default().with_map(true))?;
     Ok((model, predictions))
 }
 
@@ -109,7 +103,7 @@ fn what_anomalib_cannot_do_is_refused() {
     // One component reaches it, and one fewer is none.
     let error = fit(Keep::Ratio(0.01), Some(Compat::Anomalib), &device).expect_err("refused").to_string();
     assert!(error.contains("larger ratio"), "{error}");
-    let params = DfmParams { compat: Some(Compat::Anomalib), ..DfmParams::default() };
+    let params = Method::published().with_compat(Some(Compat::Anomalib));
     let embedded = BackboneWeights::embedded().expect("the embedded weights");
     let error = params.check().expect("valid").extractor(embedded, &device).expect_err("Caffe's").to_string();
     assert!(error.contains("ImageNet"), "{error}");

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, Architecture, BackboneWeights, CalibrationParams, Dfm, DfmParams, Explanation,
-    InputContract, Keep, Layer, LoadOptions, PredictOptions, PreparedPicture, RgbImage, SaveOptions,
+    Aggregation, Architecture, BackboneWeights, CalibrationParams, Dfm, Method, Explanation,
+    InputContract, Keep, Layer, LoadOptions, JudgeOptions, PreparedPicture, RgbImage, SaveOptions,
     ScoreKind,
 };
 use dfm_stats::Samples;
@@ -25,7 +25,7 @@ static NEW: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
     vec![pictures::good(99, 72, 56), pictures::defective(5, 72, 56), pictures::defective(6, 90, 41)]
 });
 
-fn fit(params: DfmParams) -> Dfm {
+fn fit(params: Method) -> Dfm {
     let params = params.check().expect("valid parameters");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let prepared: Vec<_> = {
@@ -35,11 +35,11 @@ fn fit(params: DfmParams) -> Dfm {
     params.fit(extractor, prepared).expect("a model")
 }
 
-fn params(score: ScoreKind, aggregation: Aggregation) -> DfmParams {
+fn params(score: ScoreKind, aggregation: Aggregation) -> Method {
     let keep = Keep::Components(4);
-    let calibration = Some(CalibrationParams { quantile: 0.9, ..CalibrationParams::default() });
+    let calibration = Some(CalibrationParams::default().with_quantile(0.9));
     let taps = vec![Layer::Layer1.pooled(4)];
-    DfmParams { taps, score, aggregation, keep, calibration, ..DfmParams::default() }
+    Method::published().with_taps(taps).with_score(score).with_aggregation(aggregation).with_keep(keep).with_calibration(calibration)
 }
 
 fn prepare(model: &Dfm, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
@@ -63,7 +63,7 @@ fn shares_make_the_whole_and_the_layers_score_is_the_models() {
     ] {
         let what = format!("{}, {aggregation}", score.name());
         let model = fit(params(score, aggregation));
-        let predictions = model.predict(&prepare(&model, &NEW), PredictOptions::default()).unwrap();
+        let predictions = model.predict(&prepare(&model, &NEW), &JudgeOptions::default()).unwrap();
         for (explanation, prediction) in explain(&model, &NEW).iter().zip(predictions) {
             assert_eq!(explanation.prediction, prediction, "{what}");
             let [layer] = &explanation.layers[..] else { panic!("{what}: one layer") };
@@ -98,7 +98,7 @@ fn shares_make_the_whole_and_the_layers_score_is_the_models() {
 #[test]
 fn cells_are_those_of_the_map() {
     let model = fit(params(ScoreKind::Fre, Aggregation::Sum));
-    let maps = model.predict(&prepare(&model, &NEW), PredictOptions { map: true }).unwrap();
+    let maps = model.predict(&prepare(&model, &NEW), &JudgeOptions::default().with_map(true)).unwrap();
     for (explanation, prediction) in explain(&model, &NEW).iter().zip(maps) {
         let grid = prediction.map.expect("a map");
         for cell in &explanation.layers[0].cells {
@@ -166,7 +166,7 @@ fn the_nearest_picture_is_that_of_the_features() {
 fn several_layers_are_explained_each_by_itself() {
     let taps = vec![Layer::Layer1.pooled(2), Layer::Layer2.pooled(2)];
     let params =
-        DfmParams { taps: taps.clone(), ..params(ScoreKind::Fre, Aggregation::Relative) }.check().unwrap();
+        params(ScoreKind::Fre, Aggregation::Relative).with_taps(taps.clone()).check().unwrap();
     let input = InputContract::imagenet().with_size(64, 64);
     let network = Architecture::known("resnet18").expect("a network");
     let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
@@ -196,7 +196,7 @@ fn several_layers_are_explained_each_by_itself() {
 #[test]
 fn what_a_model_does_not_keep_is_left_out() {
     let keep_fit_statistic = false;
-    let model = fit(DfmParams { keep_fit_statistic, ..params(ScoreKind::Fre, Aggregation::Sum) });
+    let model = fit(params(ScoreKind::Fre, Aggregation::Sum).with_keep_fit_statistic(keep_fit_statistic));
     for explanation in explain(&model, &NEW) {
         assert_eq!((explanation.nearest, explanation.layers[0].usual), (None, None));
         assert!(explanation.layers[0].cells[0].share > 0.0);

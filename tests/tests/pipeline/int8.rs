@@ -3,8 +3,8 @@
 
 use dfm_backbone::{ActivationRanges, BackboneError, InstructionSet};
 use dfm_core::{
-    Compute, Dfm, DfmError, DfmParams, FeatureExtractor, Layer, LoadOptions, ModelFileError,
-    NetworkPrecision, PredictOptions, PreparedPicture, SaveOptions, Tap,
+    Compute, Dfm, DfmError, Method, FeatureExtractor, Layer, LoadOptions, ModelFileError,
+    NetworkPrecision, JudgeOptions, PreparedPicture, SaveOptions, Tap,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, kernels, weights};
@@ -98,11 +98,7 @@ fn ranges_of_the_input_are_those_of_its_contract() {
 }
 
 fn fitted(compute: Compute) -> Result<Dfm, DfmError> {
-    let params = DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        precision: NetworkPrecision::Int8,
-        ..DfmParams::default()
-    };
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(NetworkPrecision::Int8);
     let params = params.check()?;
     let extractor = params.extractor(weights("resnet18", Layer::Layer1, [64, 64]), compute)?;
     let pictures = prepared(&extractor, 12);
@@ -118,7 +114,7 @@ fn written() -> Vec<u8> {
 
 fn scores(model: &Dfm) -> Vec<f64> {
     let pictures = prepared(model.extractor(), 5);
-    model.predict(&pictures, PredictOptions::default()).expect("verdicts").iter().map(|it| it.score).collect()
+    model.predict(&pictures, &JudgeOptions::default()).expect("verdicts").iter().map(|it| it.score).collect()
 }
 
 #[test]
@@ -158,7 +154,7 @@ fn a_fit_in_f32_takes_no_extractor_in_int8() {
     };
     let fit = |precision| {
         let params =
-            DfmParams { taps: vec![Layer::Layer1.pooled(4)], precision, ..DfmParams::default() }.check()?;
+            Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(precision).check()?;
         let extractor = int8();
         let pictures = prepared(&extractor, 12);
         params.fit(extractor, pictures)

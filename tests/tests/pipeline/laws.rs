@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use dfm_backbone::{Placement, WeightsHeader};
 use dfm_core::device;
 use dfm_core::{
-    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, DfmParams, FeatureRow,
+    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, Method, FeatureRow,
     FitPicture, InputContract, Keep, Label, Layer, Learnt, LoadOptions, ModelFileError, ModelInfo,
-    ModelUnion, NetworkPrecision, PictureSize, PredictOptions, Prediction, PreparedPicture, Preprocessor,
+    ModelUnion, NetworkPrecision, PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor,
     RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_tests::models::flex;
@@ -32,15 +32,15 @@ fn small_weights(seed: u64) -> BackboneWeights {
     BackboneWeights::random(architecture, Layer::Layer1, input, seed).expect("random weights")
 }
 
-fn small_params() -> DfmParams {
-    DfmParams { taps: vec![Layer::Layer1.pooled(4)], keep: Keep::Ratio(0.9), ..DfmParams::default() }
+fn small_params() -> Method {
+    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.9))
 }
 
 fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
     pictures.iter().map(|picture| preprocessor.prepare(picture).expect("a prepared picture")).collect()
 }
 
-fn fit(params: DfmParams, pictures: &[RgbImage], device: &Compute) -> Result<Dfm, DfmError> {
+fn fit(params: Method, pictures: &[RgbImage], device: &Compute) -> Result<Dfm, DfmError> {
     let params = params.check()?;
     let extractor = params.extractor(small_weights(0), device)?;
     let prepared = prepare(&extractor.preprocessor(), pictures);
@@ -55,7 +55,7 @@ fn unseen() -> Vec<RgbImage> {
 
 fn predict(model: &Dfm, pictures: &[RgbImage]) -> Vec<Prediction> {
     let prepared = prepare(&model.preprocessor(), pictures);
-    model.predict(&prepared, PredictOptions { map: true }).expect("predictions")
+    model.predict(&prepared, &JudgeOptions::default().with_map(true)).expect("predictions")
 }
 
 fn scores(model: &Dfm, pictures: &[RgbImage]) -> Vec<f64> {
@@ -88,7 +88,7 @@ fn a_model_fitted_on_one_device_scores_the_same_on_every_other() {
     let devices = devices::available();
     for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
         for (fitted_on, device) in &devices {
-            let model = fit(DfmParams { score, ..small_params() }, &GOOD, device).expect(fitted_on);
+            let model = fit(small_params().with_score(score), &GOOD, device).expect(fitted_on);
             let file = written(&model, false);
             let expected = scores(&model, &unseen());
             for (read_on, device) in &devices {
@@ -119,7 +119,7 @@ fn the_defect_is_where_the_map_is_highest() {
 
 #[test]
 fn a_likelihood_has_no_map_and_its_threshold_works_below_zero() {
-    let model = fit(DfmParams { score: ScoreKind::Nll, ..small_params() }, &GOOD, &flex()).unwrap();
+    let model = fit(small_params().with_score(ScoreKind::Nll), &GOOD, &flex()).unwrap();
     let calibration = model.calibration().expect("a threshold");
     for prediction in predict(&model, &unseen()) {
         assert!(prediction.map.is_none());
@@ -136,7 +136,7 @@ fn neither_the_order_of_pictures_nor_the_batch_changes_a_score() {
     let expected = scores(&model, &unseen());
     let reversed: Vec<RgbImage> = GOOD.iter().rev().cloned().collect();
     for (pictures, batch) in [(reversed.as_slice(), 8), (GOOD.as_slice(), 1), (GOOD.as_slice(), 5)] {
-        let other = fit(DfmParams { batch, ..small_params() }, pictures, &flex()).unwrap();
+        let other = fit(small_params().with_batch(batch), pictures, &flex()).unwrap();
         let threshold = |model: &Dfm| model.calibration().unwrap().threshold();
         assert_close("threshold", threshold(&other), threshold(&model), REORDERED);
         for (actual, expected) in scores(&other, &unseen()).into_iter().zip(&expected) {
@@ -157,7 +157,7 @@ fn a_score_does_not_depend_on_the_pictures_beside_it() {
 #[test]
 fn a_model_reads_back_as_it_was_written() {
     for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
-        let model = fit(DfmParams { score, ..small_params() }, &GOOD, &flex()).unwrap();
+        let model = fit(small_params().with_score(score), &GOOD, &flex()).unwrap();
         let file = written(&model, false);
         let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).unwrap();
         assert_eq!(read.calibration(), model.calibration());
@@ -204,7 +204,7 @@ fn a_slim_model_needs_its_own_weights() {
 #[test]
 fn the_kept_statistic_can_be_left_out() {
     let whole = fit(small_params(), &GOOD, &flex()).unwrap();
-    let lean = fit(DfmParams { keep_fit_statistic: false, ..small_params() }, &GOOD, &flex()).unwrap();
+    let lean = fit(small_params().with_keep_fit_statistic(false), &GOOD, &flex()).unwrap();
     assert!(lean.fit_statistics().is_none());
     assert!(written(&lean, false).len() < written(&whole, false).len());
     assert_eq!(scores(&lean, &unseen()), scores(&whole, &unseen()));
@@ -212,7 +212,7 @@ fn the_kept_statistic_can_be_left_out() {
 
 #[test]
 fn a_model_without_calibration_gives_raw_scores_alone() {
-    let mut model = fit(DfmParams { calibration: None, ..small_params() }, &GOOD, &flex()).unwrap();
+    let mut model = fit(small_params().with_calibration(None), &GOOD, &flex()).unwrap();
     let prediction = predict(&model, &unseen()).remove(0);
     assert_eq!((prediction.label, prediction.normalized_score), (None, None));
     model.set_threshold(prediction.score).unwrap();
@@ -231,7 +231,7 @@ fn one_picture_or_one_many_times_is_refused_by_name() {
 #[test]
 fn two_pictures_are_enough() {
     let fre = small_params();
-    let nll = DfmParams { score: ScoreKind::Nll, calibration: None, ..small_params() };
+    let nll = small_params().with_score(ScoreKind::Nll).with_calibration(None);
     for params in [fre, nll] {
         let model = fit(params.clone(), &GOOD[..2], &flex()).unwrap();
         assert!(scores(&model, &unseen()).iter().all(|score| score.is_finite()), "{params:?}");
@@ -248,7 +248,7 @@ fn three_pictures_of_which_two_are_the_same_are_enough() {
 
 #[test]
 fn a_likelihoods_threshold_needs_more_pictures_than_components() {
-    let params = DfmParams { score: ScoreKind::Nll, ..small_params() };
+    let params = small_params().with_score(ScoreKind::Nll);
     let refused = fit(params, &GOOD[..2], &flex());
     assert!(matches!(refused, Err(DfmError::TooFewToCalibrate { needed: 3, got: 2, .. })), "{refused:?}");
 }
@@ -261,8 +261,8 @@ fn held_out_likelihoods_are_those_of_good_pictures_that_the_model_never_saw() {
     let part = |seeds: std::ops::Range<u64>| -> Vec<RgbImage> {
         seeds.map(|seed| pictures::good(seed, 72, 56)).collect()
     };
-    let calibration = Some(CalibrationParams { quantile: 0.5, ..CalibrationParams::default() });
-    let params = DfmParams { score: ScoreKind::Nll, keep: Keep::Ratio(0.97), calibration, ..small_params() };
+    let calibration = Some(CalibrationParams::default().with_quantile(0.5));
+    let params = small_params().with_score(ScoreKind::Nll).with_keep(Keep::Ratio(0.97)).with_calibration(calibration);
     let model = fit(params, &part(0..40), &flex()).unwrap();
     let mut fresh = scores(&model, &part(1000..1040));
     fresh.sort_by(f64::total_cmp);
@@ -307,7 +307,7 @@ fn features_computed_before_take_the_place_of_pictures() {
     let error = learn(short, &mut Vec::new()).expect_err("seven features");
     assert!(matches!(error, DfmError::ComputedFeatures { picture: 3, got: 7, .. }), "{error}");
     // In int8 the first decide the steps, and features say nothing of those.
-    let int8 = DfmParams { precision: NetworkPrecision::Int8, ..small_params() }.check().expect("params");
+    let int8 = small_params().with_precision(NetworkPrecision::Int8).check().expect("params");
     let computed = rows.iter().cloned().map(|row| FitPicture::Computed(row, Placement::WHOLE));
     let error = int8.fit_each(extractor(), computed, |_, _| Ok(())).expect_err("features");
     assert!(matches!(error, DfmError::Parameter { name: "pictures", .. }), "{error}");
@@ -351,7 +351,7 @@ fn a_union_of_several_is_the_fit_of_all_in_any_order() {
         }
     }
     let refused = ModelUnion::of(part(0..4)).add(
-        &fit(DfmParams { taps: vec![Layer::Layer1.pooled(2)], ..small_params() }, &GOOD, &flex())
+        &fit(small_params().with_taps(vec![Layer::Layer1.pooled(2)]), &GOOD, &flex())
             .expect("a model"),
     );
     assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shapes", .. })));

@@ -3,8 +3,8 @@
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
 use dfm_core::{
-    AnomalyGrid, CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, DfmParams, DriftParams,
-    FeatureRow, Keep, LoadOptions, PictureSize, PredictOptions, Prediction, PreparedPicture, SaveOptions,
+    AnomalyGrid, CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, Method, DriftParams,
+    FeatureRow, Keep, LoadOptions, PictureSize, JudgeOptions, Prediction, PreparedPicture, SaveOptions,
     ScoreKind, Tap,
 };
 use dfm_tests::pictures;
@@ -19,8 +19,8 @@ fn cpu() -> Compute {
     dfm_core::device::parse("cpu").expect("a processor")
 }
 
-fn params(taps: &[Tap]) -> DfmParams {
-    DfmParams { taps: taps.to_vec(), keep: Keep::Ratio(0.8), ..DfmParams::default() }
+fn params(taps: &[Tap]) -> Method {
+    Method::published().with_taps(taps.to_vec()).with_keep(Keep::Ratio(0.8))
 }
 
 fn weights() -> BackboneWeights {
@@ -43,13 +43,13 @@ fn defective() -> Vec<PreparedPicture> {
     prepared(|seed| pictures::defective(seed, 64, 64), 100..104)
 }
 
-fn fit(params: DfmParams, pictures: &[PreparedPicture]) -> Dfm {
+fn fit(params: Method, pictures: &[PreparedPicture]) -> Dfm {
     let params = params.check().unwrap();
     params.fit(params.extractor(weights(), cpu()).unwrap(), pictures.to_vec()).expect("a fit")
 }
 
-fn each_layer(params: &DfmParams, pictures: &[PreparedPicture]) -> [Dfm; 2] {
-    TAPS.map(|tap| fit(DfmParams { taps: vec![tap], ..params.clone() }, pictures))
+fn each_layer(params: &Method, pictures: &[PreparedPicture]) -> [Dfm; 2] {
+    TAPS.map(|tap| fit(params.clone().with_taps(vec![tap]), pictures))
 }
 
 fn mean(a: f64, b: f64) -> f64 {
@@ -57,7 +57,7 @@ fn mean(a: f64, b: f64) -> f64 {
 }
 
 fn predict(model: &Dfm, pictures: &[PreparedPicture]) -> Vec<Prediction> {
-    model.predict(pictures, PredictOptions { map: true }).expect("predictions")
+    model.predict(pictures, &JudgeOptions::default().with_map(true)).expect("predictions")
 }
 
 /// The map of a model of one layer in cells of `size`.
@@ -70,7 +70,7 @@ fn scores_and_maps_are_the_geometric_means_of_the_layers() {
     let (learnt, new) = (good(0..24), [good(50..53), defective()].concat());
     for aggregation in ["sum", "relative", "max"].map(|name| name.parse().expect(name)) {
         for score in [ScoreKind::Fre, ScoreKind::Mahalanobis] {
-            let asked = DfmParams { aggregation, score, ..params(&TAPS) };
+            let asked = params(&TAPS).with_aggregation(aggregation).with_score(score);
             if asked.clone().check().is_err() {
                 continue;
             }
@@ -111,8 +111,8 @@ fn held_out_scores_are_those_of_the_layers() {
 fn every_calibration_works_and_survives_its_file() {
     let (learnt, new) = (good(0..40), [good(50..53), defective()].concat());
     for kind in [CalibrationKind::LeaveOneOut, CalibrationKind::Split, CalibrationKind::JackknifePlus] {
-        let calibration = Some(CalibrationParams { kind, ..CalibrationParams::default() });
-        let model = fit(DfmParams { calibration, ..params(&TAPS) }, &learnt);
+        let calibration = Some(CalibrationParams::default().with_kind(kind));
+        let model = fit(params(&TAPS).with_calibration(calibration), &learnt);
         let mut file = Vec::new();
         model.write(&mut file, &SaveOptions::default()).expect("written");
         let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(cpu())).expect("read");
@@ -175,9 +175,9 @@ fn features_taken_before_are_judged_as_their_pictures() {
             (row, picture.placement.clone())
         })
         .collect();
-    let found = model.predict_features(&rows, PredictOptions { map: true }).expect("predictions");
+    let found = model.predict_features(&rows, &JudgeOptions::default().with_map(true)).expect("predictions");
     assert_eq!(found, predict(&model, &new));
     let short = [(FeatureRow { values: vec![0.0; 3], ..rows[0].0.clone() }, rows[0].1.clone())];
-    let error = model.predict_features(&[rows, short.to_vec()].concat(), PredictOptions::default());
+    let error = model.predict_features(&[rows, short.to_vec()].concat(), &JudgeOptions::default());
     assert!(matches!(error, Err(DfmError::ComputedFeatures { picture: 4, got: 3, .. })), "{error:?}");
 }

@@ -3,16 +3,16 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError,
-    ModelInfo, PredictOptions, SaveOptions, ScoreKind,
+    CalibrationKind, CalibrationParams, Dfm, DfmError, Method, Keep, Layer, LoadOptions, ModelFileError,
+    ModelInfo, JudgeOptions, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
 use dfm_tests::{devices, pictures};
 use safetensors::Dtype;
 
-fn fitted(params: DfmParams) -> Dfm {
-    let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], keep: Keep::Components(5), ..params }
+fn fitted(params: Method) -> Dfm {
+    let params = params.with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(5))
         .check()
         .expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
@@ -29,7 +29,7 @@ fn bytes(model: &Dfm, slim: bool) -> Vec<u8> {
 
 /// A likelihood, so that every tensor is there.
 static FILE: LazyLock<Vec<u8>> =
-    LazyLock::new(|| bytes(&fitted(DfmParams { score: ScoreKind::Nll, ..DfmParams::default() }), false));
+    LazyLock::new(|| bytes(&fitted(Method::published().with_score(ScoreKind::Nll)), false));
 
 fn open() -> ModelFile {
     ModelFile::open(&FILE)
@@ -187,7 +187,7 @@ fn values_that_no_fit_gives_are_errors_of_the_file() {
     }
 }
 
-fn written(params: DfmParams) -> ModelFile {
+fn written(params: Method) -> ModelFile {
     ModelFile::open(&bytes(&fitted(params), false))
 }
 
@@ -216,8 +216,8 @@ fn scores_that_no_calibration_gives_are_refused() {
 #[test]
 fn a_split_that_contradicts_itself_is_refused() {
     let calibration =
-        Some(CalibrationParams { kind: CalibrationKind::Split, ..CalibrationParams::default() });
-    let split = written(DfmParams { calibration, ..DfmParams::default() });
+        Some(CalibrationParams::default().with_kind(CalibrationKind::Split));
+    let split = written(Method::published().with_calibration(calibration));
     assert!(Dfm::read(&mut split.close().as_slice(), LoadOptions::on(flex())).is_ok());
     for held_out in ["0", "12", "99"] {
         let error = refused(&split.clone().replace("\"held_out\":3", &format!("\"held_out\":{held_out}")));
@@ -242,7 +242,7 @@ fn a_split_that_contradicts_itself_is_refused() {
 #[test]
 fn names_that_no_fit_gives_are_refused() {
     const NAMES: &str = "picture_names";
-    let mut model = fitted(DfmParams::default());
+    let mut model = fitted(Method::published());
     let (_, hashes) = model.fit_statistics().unwrap();
     let first = hashes[0];
     model.name_pictures([(first, "line/a.png".to_owned())]);
@@ -302,15 +302,15 @@ fn a_changed_byte_anywhere_is_noticed() {
 
 #[test]
 fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
-    let whole = DfmParams::default();
-    let lean = DfmParams { keep_fit_statistic: false, ..DfmParams::default() };
-    let raw = DfmParams { calibration: None, ..lean.clone() };
+    let whole = Method::published();
+    let lean = Method::published().with_keep_fit_statistic(false);
+    let raw = lean.clone().with_calibration(None);
     for params in [whole, lean, raw] {
         for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
-            let model = fitted(DfmParams { score, ..params.clone() });
+            let model = fitted(params.clone().with_score(score));
             let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
             let new = new.map(|picture| model.preprocessor().prepare(&picture).unwrap());
-            let expected = model.predict(&new, PredictOptions::default()).unwrap();
+            let expected = model.predict(&new, &JudgeOptions::default()).unwrap();
             for slim in [false, true] {
                 let file = bytes(&model, slim);
                 for (name, device) in devices::available() {
@@ -318,7 +318,7 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
                     assert_eq!(read.fit_statistics().is_some(), params.keep_fit_statistic);
                     assert_eq!(read.calibration(), model.calibration());
                     for (actual, expected) in
-                        read.predict(&new, PredictOptions::default()).unwrap().iter().zip(&expected)
+                        read.predict(&new, &JudgeOptions::default()).unwrap().iter().zip(&expected)
                     {
                         // Two f32 implementations of the network differ by about 1e-6.
                         let distance = (actual.score - expected.score).abs() / expected.score.abs();
@@ -333,7 +333,7 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
 
 #[test]
 fn what_judging_does_not_need_can_stay_in_the_file() {
-    let calibrated = |kind| Some(CalibrationParams { kind, ..CalibrationParams::default() });
+    let calibrated = |kind| Some(CalibrationParams::default().with_kind(kind));
     for (kind, score) in [
         (CalibrationKind::LeaveOneOut, ScoreKind::Fre),
         (CalibrationKind::LeaveOneOut, ScoreKind::Nll),
@@ -341,7 +341,7 @@ fn what_judging_does_not_need_can_stay_in_the_file() {
         (CalibrationKind::JackknifePlus, ScoreKind::Fre),
     ] {
         let calibration = calibrated(kind);
-        let file = bytes(&fitted(DfmParams { score, calibration, ..DfmParams::default() }), false);
+        let file = bytes(&fitted(Method::published().with_score(score).with_calibration(calibration)), false);
         let read = |fit_statistic| {
             let options = LoadOptions { fit_statistic, ..LoadOptions::on(flex()) };
             Dfm::read(&mut file.as_slice(), options).expect("a model")
@@ -349,7 +349,7 @@ fn what_judging_does_not_need_can_stay_in_the_file() {
         let (whole, judging) = (read(true), read(false));
         let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
         let new = new.map(|picture| whole.preprocessor().prepare(&picture).unwrap());
-        let predict = |model: &Dfm| model.predict(&new, PredictOptions { map: true }).unwrap();
+        let predict = |model: &Dfm| model.predict(&new, &JudgeOptions::default().with_map(true)).unwrap();
         // To the bit: the same numbers are computed with.
         assert_eq!(predict(&judging), predict(&whole), "{kind}, {score:?}");
         // A jackknife+ goes by the pictures of the fit.

@@ -3,8 +3,8 @@
 
 use dfm_backbone::{CounterGenerator, Layer, PreprocessError};
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, DfmParams, DriftParams, Explanation, Label,
-    LoadOptions, PictureSize, PredictOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage,
+    CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, Method, DriftParams, Explanation, Label,
+    LoadOptions, PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage,
     SaveOptions, ScoreKind, Tap, TileStatistics, Tiling,
 };
 use dfm_tests::models::{flex, small_weights, weights};
@@ -19,21 +19,15 @@ const CORNERS: [[u32; 2]; 6] = [[0, 0], [43, 0], [86, 0], [0, 36], [43, 36], [86
 const ROUNDING: f64 = 1e-5;
 
 /// Parameters by position, a threshold from held-out pictures as `kind` says.
-fn params(tiling: Tiling, size: PictureSize, kind: CalibrationKind) -> DfmParams {
-    DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        tiling: Some(tiling),
-        tile_statistics: TileStatistics::Position(size),
-        calibration: Some(CalibrationParams { kind, ..CalibrationParams::default() }),
-        ..DfmParams::default()
-    }
+fn params(tiling: Tiling, size: PictureSize, kind: CalibrationKind) -> Method {
+    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_tiling(Some(tiling)).with_tile_statistics(TileStatistics::Position(size)).with_calibration(Some(CalibrationParams::default().with_kind(kind)))
 }
 
-fn by_position(kind: CalibrationKind) -> DfmParams {
+fn by_position(kind: CalibrationKind) -> Method {
     params(TILING, SIZE, kind)
 }
 
-fn fit(params: DfmParams, good: impl IntoIterator<Item = RgbImage>) -> Dfm {
+fn fit(params: Method, good: impl IntoIterator<Item = RgbImage>) -> Dfm {
     let params = params.check().unwrap();
     let weights = match params.params().taps.len() {
         1 => small_weights(),
@@ -51,7 +45,7 @@ fn tiles(preprocessor: &Preprocessor, picture: &RgbImage) -> Vec<PreparedPicture
 
 fn judged(model: &Dfm, picture: &RgbImage) -> Prediction {
     let tiles = tiles(&model.preprocessor(), picture);
-    Prediction::of_tiles(model.predict(&tiles, PredictOptions { map: true }).unwrap()).unwrap()
+    Prediction::of_tiles(model.predict(&tiles, &JudgeOptions::default().with_map(true)).unwrap()).unwrap()
 }
 
 fn large(seed: u64) -> RgbImage {
@@ -68,10 +62,10 @@ fn one_tile_is_a_picture_without_tiles_to_the_bit() {
     let tiling = Tiling { side: 150, stride: 100 };
     for kind in [CalibrationKind::LeaveOneOut, CalibrationKind::Split] {
         let position = fit(params(tiling, SIZE, kind), (0..8).map(large));
-        let plain = DfmParams { tiling: None, ..params(tiling, SIZE, kind) };
-        let mut others = vec![DfmParams { tile_statistics: TileStatistics::Shared, ..plain }];
+        let plain = params(tiling, SIZE, kind).with_tiling(None);
+        let mut others = vec![plain.with_tile_statistics(TileStatistics::Shared)];
         if kind == CalibrationKind::Split {
-            others.push(DfmParams { tiling: Some(tiling), ..others[0].clone() });
+            others.push(others[0].clone().with_tiling(Some(tiling)));
         }
         for other in others {
             let other = fit(other, (0..8).map(large));
@@ -88,7 +82,7 @@ fn one_tile_is_a_picture_without_tiles_to_the_bit() {
 /// Models of the crops of each place, and what is usual there.
 fn of_crops(good: &[RgbImage], taps: &[Tap]) -> Vec<(Dfm, f64)> {
     let of_place = |[x, y]: &[u32; 2]| {
-        let params = DfmParams { taps: taps.to_vec(), ..DfmParams::default() };
+        let params = Method::published().with_taps(taps.to_vec());
         let mut model = fit(params, good.iter().map(|picture| crop(picture, [*x, *y])));
         let hash = |picture| model.preprocessor().prepare(&crop(picture, [*x, *y])).unwrap().content_hash;
         let named = good.iter().enumerate().map(|(number, picture)| (hash(picture), number.to_string()));
@@ -120,7 +114,7 @@ fn audited(model: &Dfm) -> Vec<(usize, f64)> {
 fn every_place_is_a_plain_model_of_its_crops() {
     let good: Vec<RgbImage> = (0..12).map(large).collect();
     for taps in [vec![Layer::Layer1.pooled(4)], vec![Layer::Layer1.pooled(4), Layer::Layer2.pooled(2)]] {
-        let asked = DfmParams { taps: taps.clone(), ..by_position(CalibrationKind::LeaveOneOut) };
+        let asked = by_position(CalibrationKind::LeaveOneOut).with_taps(taps.clone());
         let mut model = fit(asked, good.iter().cloned());
         assert_eq!(model.record().picture_count, 12);
         assert_eq!(model.record().taps.len(), 6 * taps.len());
@@ -130,7 +124,7 @@ fn every_place_is_a_plain_model_of_its_crops() {
         let mean = (crops.iter().map(|(_, usual)| usual.ln()).sum::<f64>() / 6.0).exp();
         for picture in [large(40), pictures::defective(41, 150, 100)] {
             let parts = tiles(&model.preprocessor(), &picture);
-            let got = model.predict(&parts, PredictOptions::default()).unwrap();
+            let got = model.predict(&parts, &JudgeOptions::default()).unwrap();
             let mut worst = 0.0_f64;
             for (((plain, usual), corner), got) in crops.iter().zip(CORNERS).zip(got) {
                 let expected = judged(plain, &crop(&picture, corner)).score * mean / usual;
@@ -171,7 +165,7 @@ fn a_missing_component_is_found_by_position_and_not_by_shared_statistics() {
     let good = || (0..24).map(|seed| board(seed, true));
     let position = fit(params(tiling, size, CalibrationKind::Split), good());
     let shared =
-        DfmParams { tile_statistics: TileStatistics::Shared, ..params(tiling, size, CalibrationKind::Split) };
+        params(tiling, size, CalibrationKind::Split).with_tile_statistics(TileStatistics::Shared);
     let shared = fit(shared, good());
     for seed in 100..110 {
         let missing = board(seed, false);
@@ -216,7 +210,7 @@ fn a_faint_scratch_in_a_calm_place_counts_beside_a_busy_one() {
     let model = fit(params(tiling, size, CalibrationKind::LeaveOneOut), good.iter().cloned());
     let plain = |corner: u32| {
         fit(
-            DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() },
+            Method::published().with_taps(vec![Layer::Layer1.pooled(4)]),
             good.iter().map(|picture| crop(picture, [corner, 0])),
         )
     };
@@ -304,8 +298,8 @@ fn pictures_of_another_size_are_refused_with_both_sizes() {
 fn a_read_model_judges_as_the_one_that_was_written() {
     let asked = [
         by_position(CalibrationKind::Split),
-        DfmParams { score: ScoreKind::Mahalanobis, ..by_position(CalibrationKind::LeaveOneOut) },
-        DfmParams { calibration: None, keep_fit_statistic: false, ..by_position(CalibrationKind::Split) },
+        by_position(CalibrationKind::LeaveOneOut).with_score(ScoreKind::Mahalanobis),
+        by_position(CalibrationKind::Split).with_calibration(None).with_keep_fit_statistic(false),
     ];
     for params in asked {
         let model = fit(params, (0..8).map(large));
@@ -324,17 +318,17 @@ fn a_read_model_judges_as_the_one_that_was_written() {
 #[test]
 fn what_places_cannot_have_is_refused_by_name() {
     let good = by_position(CalibrationKind::LeaveOneOut);
-    let refused = |params: DfmParams| match params.check() {
+    let refused = |params: Method| match params.check() {
         Err(DfmError::Parameter { name, .. }) => name,
         other => panic!("{other:?}"),
     };
     assert!(good.clone().check().is_ok());
     assert_eq!(refused(by_position(CalibrationKind::JackknifePlus)), "calibration");
-    assert_eq!(refused(DfmParams { score: ScoreKind::Nll, ..good.clone() }), "score");
-    assert_eq!(refused(DfmParams { tiling: None, ..good.clone() }), "tile statistics");
-    assert_eq!(refused(DfmParams { compat: Some(Compat::Anomalib), ..good.clone() }), "compat");
+    assert_eq!(refused(good.clone().with_score(ScoreKind::Nll)), "score");
+    assert_eq!(refused(good.clone().with_tiling(None)), "tile statistics");
+    assert_eq!(refused(good.clone().with_compat(Some(Compat::Anomalib))), "compat");
     // 25 × 25 places are too many, 22 × 22 are not.
-    let fine = |side| DfmParams { tiling: Some(Tiling { side: 4, stride: 4 }), ..good.clone() }.at(side);
+    let fine = |side| good.clone().with_tiling(Some(Tiling { side: 4, stride: 4 })).at(side);
     assert_eq!(refused(fine(100)), "tiles of a picture");
     assert!(fine(88).check().is_ok());
     let far = fine(u32::MAX).check().unwrap_err().to_string();
@@ -346,7 +340,7 @@ trait At {
     fn at(self, side: u32) -> Self;
 }
 
-impl At for DfmParams {
+impl At for Method {
     fn at(self, side: u32) -> Self {
         let size = PictureSize { width: side, height: side };
         Self { tile_statistics: TileStatistics::Position(size), ..self }
@@ -357,7 +351,7 @@ impl At for DfmParams {
 fn a_region_may_move_but_not_change_the_places() {
     let rectangle =
         |x, y, width, height| Some(Region::rectangle(x, y, PictureSize { width, height }).unwrap());
-    let asked = DfmParams { region: rectangle(10, 5, 120, 90), ..by_position(CalibrationKind::LeaveOneOut) };
+    let asked = by_position(CalibrationKind::LeaveOneOut).with_region(rectangle(10, 5, 120, 90));
     let mut model = fit(asked, (0..6).map(large));
     assert_eq!(model.record().taps.len(), 3 * 2);
     model.set_region(rectangle(20, 8, 120, 90)).unwrap();

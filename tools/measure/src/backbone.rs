@@ -1,4 +1,4 @@
-//! `cargo xtask bench backbone`: the method on another network, in PyTorch.
+//! `cargo xtask bench backbone`: measures the method on another network, in PyTorch.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::{environment, machine, report};
 
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";
-/// What benches/peers/backbone.py needs; the last names the other.
+/// The requirements of benches/peers/backbone.py. The last file includes the other.
 const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-backbone.txt"];
 
 /// Flags of `cargo xtask bench backbone`.
@@ -22,7 +22,7 @@ pub(crate) struct BackboneFlags {
     measure: MeasureFlags,
 }
 
-/// Fits and evaluates another network's stages.
+/// Fits and evaluates the stages of another network.
 ///
 /// # Errors
 ///

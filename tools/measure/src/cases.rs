@@ -1,4 +1,4 @@
-//! What is timed.
+//! The cases that are timed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,26 +13,26 @@ use crate::workspace;
 /// One program with its arguments.
 #[derive(Debug)]
 pub(crate) struct Case {
-    /// What it does, for the table.
+    /// What the case does, for the table.
     pub(crate) name: String,
-    /// How much of it, for the rate.
+    /// Number of pictures, for the rate.
     pub(crate) pictures: Option<usize>,
     /// The exit codes that mean success.
     pub(crate) accepted: &'static [i32],
-    /// The place in the list of the case of ours that does the same.
+    /// Index of our case that does the same work.
     pub(crate) peer_of: Option<usize>,
     program: PathBuf,
     arguments: Vec<OsString>,
 }
 
 impl Case {
-    /// A case of ours whose success is an exit code of 0.
+    /// A case of ours. Its exit code of success is 0.
     pub(crate) fn new(name: &str, pictures: Option<usize>, program: &Path, arguments: Vec<OsString>) -> Self {
         let (name, program) = (name.to_owned(), program.to_owned());
         Self { name, pictures, accepted: &[0], peer_of: None, program, arguments }
     }
 
-    /// The same case as the peer of the one at `place`.
+    /// The same case as the peer of the case with index `place`.
     pub(crate) fn beside(self, place: usize) -> Self {
         Self { peer_of: Some(place), ..self }
     }
@@ -72,7 +72,7 @@ pub(crate) fn all(
     let mut cases = vec![
         Case::new("fit, default settings", Some(good_count), dfm, fit),
         Case {
-            // It exits 1 where it finds anomalies.
+            // The exit code is 1 where the program finds anomalies.
             accepted: &[0, 1],
             ..Case::new("predict, default settings", Some(test_count), dfm, predict)
         },
@@ -84,7 +84,7 @@ pub(crate) fn all(
     Ok(cases)
 }
 
-/// The network, by itself and with the statistics behind it.
+/// The network, alone and with the statistics behind it.
 fn with_pytorch(
     cases: &mut Vec<Case>,
     peers: &Peers<'_>,
@@ -98,7 +98,7 @@ fn with_pytorch(
     let network = words(&[&"--backbone", &"resnet50", &"--weights", &"random"]);
     let (rows, model) = (scratch.join("features.safetensors"), scratch.join("peer.dfm"));
     let features = words(&[&"features", &good, &"-o", &rows]);
-    // A given threshold, because the peer has no held-out scores to find one from.
+    // The threshold is given, because the peer has no held-out scores to find one from.
     let stretched = words(&[&"--resize", &"stretch", &"--aggregate", &"sum"]);
     let fit = words(&[&"fit", &good, &"-o", &model, &"--no-update", &"--threshold", &"1"]);
     let fit = [fit, stretched].concat();
@@ -128,8 +128,8 @@ fn with_numpy(cases: &mut Vec<Case>, peers: &Peers<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether cases that do the same work got the same result, as far as they tell:
-/// programs that print a JSON object with `components` and `mean_score`.
+/// Checks that cases which do the same work got the same result. Programs tell it by printing a
+/// JSON object with `components` and `mean_score`.
 pub(crate) fn agree(cases: &[Case], runs: &[Vec<Measured>]) -> anyhow::Result<()> {
     for (case, measured) in cases.iter().zip(runs) {
         let Some(ours) = case.peer_of else { continue };
@@ -157,7 +157,7 @@ pub(crate) fn words(parts: &[&dyn AsRef<std::ffi::OsStr>]) -> Vec<OsString> {
     parts.iter().map(|part| part.as_ref().to_owned()).collect()
 }
 
-/// Files below `folder`, at any depth.
+/// Number of files below `folder`, at any depth.
 pub(crate) fn count_files(folder: &Path) -> anyhow::Result<usize> {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {

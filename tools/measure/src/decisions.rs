@@ -1,5 +1,5 @@
-//! `cargo xtask bench decisions`: how many good pictures are called anomalous at each stated
-//! rate, by each way to calibrate.
+//! `cargo xtask bench decisions`: counts how many good pictures are called anomalous at each stated
+//! rate, for each way to calibrate.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::setting::MeasureFlags;
 use crate::{process, program, report};
 
 /// The document that `--write` changes.
-const DOCUMENT: &str = "docs/decisions.md";
+const DOCUMENT: &str = "docs/thresholds.md";
 const KINDS: [&str; 3] = ["leave-one-out", "split", "jackknife+"];
 const RATES: [f64; 4] = [0.01, 0.02, 0.05, 0.1];
 
@@ -46,7 +46,7 @@ pub(crate) fn run(flags: &DecisionsFlags) -> anyhow::Result<()> {
     if flags.measure.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
-/// What one way to calibrate makes of the good pictures.
+/// The row of one way to calibrate: how many good pictures it rejects.
 fn row(
     flags: &DecisionsFlags,
     dfm: &Path,
@@ -57,7 +57,7 @@ fn row(
     let (model, threads) = (scratch.join("decisions.dfm"), flags.measure.threads.to_string());
     let run = |arguments| -> anyhow::Result<String> {
         let case = Case::new(kind, None, dfm, arguments);
-        // It exits 1 where it finds anomalies.
+        // The exit code is 1 where the program finds anomalies.
         Ok(process::measure(case.command(), &[0, 1], scratch, flags.measure.threads)?.output)
     };
     let (train, good) = (data.join("train/good"), data.join("test/good"));

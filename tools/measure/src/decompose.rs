@@ -1,7 +1,7 @@
 //! The statistics alone, as a program of its own: `cargo xtask bench alone decompose`.
 //!
-//! Its matrix is that of `benches/peers/decompose.py`, number for number, so the
-//! two must also agree in what they print.
+//! Its matrix equals that of `benches/peers/decompose.py`, number for number, so the two programs
+//! must also print the same.
 
 use clap::Args;
 use dfm_backbone::CounterGenerator;
@@ -15,8 +15,8 @@ pub(crate) struct DecomposeFlags {
     shape: (usize, usize),
 }
 
-/// Fits principal components at a ratio of 0.97, scores the same rows, and
-/// prints the number of components and the mean score.
+/// Fits principal components at a ratio of 0.97, scores the same rows, and prints the number of
+/// components and the mean score.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub(crate) fn run(flags: &DecomposeFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads `300x16384`.
+/// Parses a shape such as `300x16384`.
 pub(crate) fn parse_shape(text: &str) -> Result<(usize, usize), String> {
     let expected = || format!("expected ROWSxCOLUMNS, such as 300x16384, got '{text}'");
     let (rows, columns) = text.split_once('x').ok_or_else(expected)?;
@@ -41,8 +41,7 @@ pub(crate) fn parse_shape(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// Uniform noise whose scale falls from row to row, so that the variances fall
-/// as those of features do.
+/// Uniform noise whose scale falls from row to row, so the variances fall as those of features do.
 fn matrix(rows: usize, columns: usize) -> Vec<f64> {
     let generator = CounterGenerator::new(0);
     (0..rows * columns)
@@ -66,7 +65,8 @@ mod tests {
     fn rows_fall_in_scale() {
         let matrix = matrix(2, 1000);
         let energy = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>();
-        // Halved in scale, so a quarter in energy; a thousand draws leave a few percent.
+        // The scale is halved, so the energy is a quarter. A thousand draws are exact to a few
+        // percent.
         let ratio = energy(&matrix[1000..]) / energy(&matrix[..1000]);
         assert!((0.2..0.3).contains(&ratio), "{ratio}");
     }

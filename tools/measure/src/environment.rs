@@ -1,4 +1,4 @@
-//! Where the peers live: virtual environments in a cache outside the clone.
+//! The peers' virtual environments, in a cache outside the clone.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,10 +7,10 @@ use anyhow::{Context, ensure};
 
 use crate::workspace;
 
-/// Says where the cache is, instead of the usual place.
+/// Environment variable with the path of the cache, instead of the usual path.
 const VARIABLE: &str = "DFM_BENCH_CACHE";
 
-/// The cache, made if it is not there.
+/// The cache. It is made if it does not exist.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let usual = || std::env::home_dir().map(|home| home.join(".cache/dfm-bench"));
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from).or_else(usual);
@@ -19,8 +19,8 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     folder.canonicalize().with_context(|| folder.display().to_string())
 }
 
-/// The Python of the environment `name`, with `requirements` (files in
-/// `benches/peers`, the last one naming the others) installed.
+/// Returns the Python of the environment `name`. `requirements` are files in `benches/peers`, of
+/// which the last includes the others. They are installed.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) fn python(name: &str, requirements: &[&str]) -> anyhow::Result<PathBu
     for file in requirements {
         wanted += &std::fs::read_to_string(scripts.join(file)).with_context(|| (*file).to_owned())?;
     }
-    // What was installed last, so that a second run asks no network.
+    // The requirements that were installed last, so a second run needs no network.
     let installed = folder.join("installed.txt");
     if std::fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
         let last = requirements.last().context("no requirements")?;
@@ -46,8 +46,8 @@ pub(crate) fn python(name: &str, requirements: &[&str]) -> anyhow::Result<PathBu
     Ok(python)
 }
 
-/// Builds `benches/rust-peers` for this very processor, as its peers' authors
-/// recommend; the folder with its programs.
+/// Builds `benches/rust-peers` for the processor of this machine, as the authors of the peers
+/// recommend. Returns the folder with the programs.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Each step of a network, in the course of a run.
+//! Times each step of a network during a run.
 
 use anyhow::Context;
 use clap::Args;
@@ -21,7 +21,7 @@ pub(crate) struct LayersFlags {
     /// Height and width of a picture
     #[arg(long, default_value_t = 256)]
     size: usize,
-    /// Runs, of which the median counts
+    /// Number of runs, of which the median counts
     #[arg(long, default_value_t = 20)]
     repeats: usize,
 }
@@ -30,12 +30,12 @@ pub(crate) struct LayersFlags {
 ///
 /// # Errors
 ///
-/// If there is no such network, or pictures of this size leave nothing of its map.
+/// If there is no such network, or if pictures of this size leave nothing of its map.
 pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
     let architecture = Architecture::known(&flags.arch).with_context(|| {
         format!("--arch {}: expected one of {}", flags.arch, Architecture::names().join(", "))
     })?;
-    let input = InputContract::usual_for(&architecture).with_size(flags.size, flags.size);
+    let input = architecture.usual_input().with_size(flags.size, flags.size);
     let weights = BackboneWeights::random(architecture, flags.layer, input, 0)?;
     let extractor = FeatureExtractor::new(weights, &[flags.layer.pooled(1)], network::compute()?)?;
     let noise = CounterGenerator::new(0);
@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
         pixels: (0..3 * flags.size.pow(2) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: side, height: side },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     };
     let steps =
         extractor.time_steps(&picture, flags.repeats)?.context("no kernels of ours on this device")?;

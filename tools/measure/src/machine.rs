@@ -1,17 +1,17 @@
-//! What the figures hold for.
+//! The machine that the figures hold for.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::workspace;
 
-/// Cores that this process may use.
+/// Number of cores that this process may use.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Machine, versions and commit, as one paragraph; with the peers' versions if
-/// their `python` is given.
+/// Machine, versions and commit, as one paragraph. If the peers' `python` is given, their versions
+/// are included.
 pub(crate) fn describe(threads: usize, python: Option<&Path>) -> anyhow::Result<String> {
     let processor =
         first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
@@ -30,7 +30,8 @@ pub(crate) fn describe(threads: usize, python: Option<&Path>) -> anyhow::Result<
     Ok(text)
 }
 
-/// The versions of `python` and of `packages` in it; of the usual ones if none is named.
+/// The versions of `python` and of `packages` in it. If no package is named, those of the usual
+/// ones.
 pub(crate) fn versions(python: &Path, packages: &[&str]) -> anyhow::Result<String> {
     let script = workspace::root().join("benches/peers/versions.py");
     let versions = workspace::output(Command::new(python).arg(script).args(packages))?;
@@ -49,7 +50,7 @@ fn commit() -> String {
     if clean { commit } else { format!("{commit} with changes") }
 }
 
-/// The first value under `key` in a file of `key: value` lines.
+/// The first value of `key` in a file with lines of the form `key: value`.
 fn first_value(path: &str, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     text.lines().find_map(|line| {

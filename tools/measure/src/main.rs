@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: whole runs of the program, the network alone beside its
-//! peers, its steps, and `fit` beside anomalib's.
+//! `cargo xtask bench`: measures whole runs of the program, the network alone beside its peers, its
+//! steps, and `fit` beside anomalib's.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
@@ -45,27 +45,27 @@ struct Flags {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Time the network alone, interleaved with PyTorch, ONNX Runtime, OpenVINO, tract and candle
+    /// Time the network alone, in turns with PyTorch, ONNX Runtime, OpenVINO, tract and candle
     Peers(peers::PeersFlags),
-    /// Time `dfm fit` and anomalib's, whole processes
+    /// Time `dfm fit` and anomalib's fit, as whole processes
     Anomalib(anomalib::AnomalibFlags),
-    /// Time fits of many rows, and what memory they take
+    /// Time fits of many rows, and measure their memory
     Memory(memory::MemoryFlags),
     /// Time fits of real features, beside PyTorch's and scikit-learn's
     Statistics(statistics::StatisticsFlags),
-    /// Measure how well each score and aggregation tells defects
+    /// Measure how well each score and aggregation finds defects
     Scores(scores::ScoresFlags),
-    /// Measure how well another network tells defects, in PyTorch
+    /// Measure how well another network finds defects, in PyTorch
     Backbone(backbone::BackboneFlags),
-    /// Measure what more good pictures to learn are worth
+    /// Measure how much more good pictures to learn improve the figures
     Pictures(pictures::PicturesFlags),
     /// Measure how many good pictures are rejected at each stated rate
     Decisions(decisions::DecisionsFlags),
-    /// Measure what synthetic defects say of a model, beside what real ones do
+    /// Measure what synthetic defects say about a model, beside what real defects say
     Validation(validation::ValidationFlags),
-    /// Time each step of a network, so that a slower one shows where it is
+    /// Time each step of a network, so that a slow step can be found
     Layers(layers::LayersFlags),
-    /// Compare int8 with f32: times of the network, and what it costs in AUROC
+    /// Compare int8 with f32: times of the network, and the cost in AUROC
     Precision(precision::PrecisionFlags),
     /// Time taps against transforms, and write the table that chooses between them
     Ways(ways::WaysFlags),
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what was asked for.
+/// Runs the chosen task.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `cargo xtask bench memory`: what a fit of many rows takes, by their number.
+//! `cargo xtask bench memory`: measures fits of many rows, by the number of rows.
 
 use std::process::Command;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::{machine, process, report};
 
-/// Rows that come together.
+/// Number of rows in a batch.
 const BATCH: usize = 8;
-/// Components whose variances are compared between sizes.
+/// Number of components whose variances are compared between sizes.
 const COMPONENTS: usize = 100;
 
-/// What this program takes before it fits and its allocator keeps of what was given back,
-/// in bytes: 6 MiB, and up to 24 MiB where pieces are smaller than the 32 MiB from which on
-/// glibc returns each of them at once.
+/// Memory in bytes that this program takes before it fits, and that its allocator keeps of what was
+/// freed. That is 6 MiB, and up to 24 MiB where pieces are smaller than 32 MiB, the size from which
+/// on glibc returns each at once.
 const PROGRAM: u64 = 32 << 20;
 
 /// Flags of `cargo xtask bench memory`.
@@ -27,16 +27,16 @@ pub(crate) struct MemoryFlags {
     /// Numbers of rows
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
     rows: Vec<usize>,
-    /// Values of a row; 16384 are the default features
+    /// Values in a row; 16384 are the default features
     #[arg(long, default_value_t = 16_384)]
     columns: usize,
-    /// What a fit may take, in MiB
+    /// Memory that a fit may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 6144)]
     max_memory: u64,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Put the table into docs/benchmarks.md
+    /// Write the table into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) struct StreamFlags {
     rows: usize,
     #[arg(long)]
     columns: usize,
-    /// In MiB
+    /// Memory in MiB
     #[arg(long)]
     max_memory: u64,
 }
@@ -88,8 +88,7 @@ pub(crate) fn run(flags: &MemoryFlags) -> anyhow::Result<()> {
     if flags.write { report::write(&[("memory".to_owned(), text)]) } else { Ok(()) }
 }
 
-/// Fits seeded rows in batches and prints what came of it. The rows' making is not
-/// counted as time.
+/// Fits seeded rows in batches and prints the result. The time to make the rows is not counted.
 ///
 /// # Errors
 ///
@@ -127,8 +126,8 @@ pub(crate) fn stream(flags: &StreamFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Uniform noise whose scale falls from column to column, so that the variances fall as
-/// those of features do, however many rows there are.
+/// Uniform noise whose scale falls from column to column. The variances therefore fall as those of
+/// features do, for any number of rows.
 fn noise(generator: &CounterGenerator, first: usize, rows: usize, columns: usize) -> Vec<f64> {
     let value = |index: usize| {
         let column = index % columns;

@@ -13,32 +13,32 @@ use dfm_backbone::{
     PictureSize, Placement, PreparedPicture,
 };
 
-/// The layer whose output all compute.
+/// The layer whose output every contestant computes.
 const LAYER: Layer = Layer::Layer3;
 
 /// Flags of `cargo xtask bench alone network`, in the order of every contestant.
 #[derive(Debug, Args)]
 pub(crate) struct NetworkFlags {
-    /// Weights of our own format
+    /// Weights in our own format
     network: PathBuf,
-    /// Raw pictures
+    /// Pictures as raw numbers
     input: PathBuf,
-    /// Where the features go, raw
+    /// File for the features, as raw numbers
     output: PathBuf,
-    /// Pictures at a time
+    /// Number of pictures that run together
     batch: usize,
-    /// Their height and width
+    /// Height and width of the pictures
     side: usize,
-    /// Threads to compute with; `RAYON_NUM_THREADS` sets them
+    /// Number of threads to compute with; `RAYON_NUM_THREADS` sets them
     threads: usize,
 }
 
-/// Computes once, says that it is ready, and then times as many forward passes as
-/// it is asked for, line by line, until standard input ends.
+/// Computes once, says that it is ready, and then times as many forward passes as each line of
+/// standard input asks for, until standard input ends.
 ///
 /// # Errors
 ///
-/// If the network cannot be built or run, or standard input holds something else.
+/// If the network cannot be built or run, or if standard input holds something else.
 pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
     let threads = std::env::var("RAYON_NUM_THREADS").ok();
     ensure!(threads == Some(flags.threads.to_string()), "RAYON_NUM_THREADS is {threads:?}");
@@ -67,7 +67,7 @@ pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `--device cpu` means.
+/// The device that `--device cpu` names.
 #[cfg(feature = "flex")]
 #[expect(clippy::unnecessary_wraps, reason = "without the backend there is none")]
 pub(super) fn compute() -> anyhow::Result<Compute> {
@@ -92,12 +92,12 @@ fn pictures(path: &Path, batch: usize, side: usize) -> anyhow::Result<Vec<Prepar
         pixels: pixels.to_vec(),
         original: PictureSize { width: side as u32, height: side as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     });
     Ok(pictures.collect())
 }
 
-/// Raw little-endian numbers.
+/// Reads raw little-endian numbers.
 ///
 /// # Errors
 ///
@@ -107,14 +107,14 @@ pub(crate) fn floats(path: &Path) -> anyhow::Result<Vec<f32>> {
     Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
-/// Writes the weights that all contestants get: random ones, their biases too,
-/// so that a bias which somebody drops would show.
+/// Writes the weights that all contestants get. They are random, and so are their biases, so a
+/// contestant that drops a bias is noticed.
 ///
 /// # Errors
 ///
 /// If they cannot be written.
 pub(crate) fn write_weights(architecture: &Architecture, path: &Path) -> anyhow::Result<()> {
-    let input = InputContract::usual_for(architecture);
+    let input = architecture.usual_input();
     let weights = BackboneWeights::random(architecture.clone(), LAYER, input, 0)?;
     let (header, mut convolutions) = (weights.header().clone(), weights.convolutions().to_vec());
     for (index, convolution) in convolutions.iter_mut().enumerate() {
@@ -139,8 +139,8 @@ pub(crate) fn write_input(batch: usize, side: usize, path: &Path) -> anyhow::Res
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
-/// Floating-point operations of one picture, a multiplication and an addition
-/// counted as two, by the plain definition of convolution.
+/// Number of floating-point operations for one picture, by the plain definition of convolution. A
+/// multiplication and an addition count as two.
 pub(crate) fn operations(architecture: &Architecture, side: usize) -> f64 {
     let pooled = architecture.feature_size(Layer::Layer1, [side; 2])[0];
     let (mut count, mut at) = (0.0, pooled);

@@ -1,9 +1,8 @@
-//! `cargo xtask bench peers`: the network alone, beside everybody else's way to
-//! run it.
+//! `cargo xtask bench peers`: times the network alone, beside other libraries.
 //!
-//! All get the same weights and the same pictures. Every contestant is a process
-//! that builds its network once and then takes its turns, so that a slow minute
-//! of the machine is shared by all; the tables are of all turns together.
+//! All contestants get the same weights and the same pictures. Every contestant is a process that
+//! builds its network once and then takes its turns. A slow minute of the machine therefore affects
+//! all of them. The tables are made of all turns together.
 
 mod contest;
 mod table;
@@ -22,7 +21,7 @@ use contest::{Contest, Contestant, Round};
 
 /// Height and width of the pictures.
 const SIDE: usize = 256;
-/// What benches/peers/network.py needs, the file to install from last.
+/// The requirements of benches/peers/network.py. The last file is the one to install from.
 const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-network.txt"];
 
 /// Flags of `cargo xtask bench peers`.
@@ -32,21 +31,21 @@ pub(crate) struct PeersFlags {
     #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = architecture,
           default_values = ["resnet50_1by2", "resnet18", "resnet50", "wide_resnet50_2"])]
     arch: Vec<Architecture>,
-    /// Pictures at a time
+    /// Numbers of pictures in a batch
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8])]
     batch: Vec<usize>,
-    /// Turns of every contestant, each of about 0.7 s
+    /// Number of turns of every contestant, each of about 0.7 s
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Threads of every contestant
+    /// Number of threads of every contestant
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Put the tables into docs/benchmarks.md
+    /// Write the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
 
-/// The programs that contestants are made of.
+/// The programs that contestants run.
 struct Programs {
     ours: PathBuf,
     python: PathBuf,
@@ -54,11 +53,11 @@ struct Programs {
     rust: PathBuf,
 }
 
-/// Holds every contest that `flags` ask for and prints the tables.
+/// Runs every contest that `flags` ask for and prints the tables.
 ///
 /// # Errors
 ///
-/// If a peer cannot be installed, does not run or gets other features.
+/// If a peer cannot be installed, does not run, or computes other features.
 pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
     let batch = flags.batch.iter().copied().max().unwrap_or(0);
     ensure!(batch > 0 && !flags.batch.contains(&0), "--batch: there is no batch of 0 pictures");
@@ -116,8 +115,8 @@ fn export(programs: &Programs, weights: &Path, round: &Round<'_>) -> anyhow::Res
     Ok(path)
 }
 
-/// Everybody, ours first. A way to answer many requests at once is a peer of our
-/// batches, not of our single pictures.
+/// All contestants, ours first. A mode that answers many requests at once is compared with our
+/// batches, not with our single pictures.
 fn contestants(
     programs: &Programs,
     weights: &Path,
@@ -138,7 +137,7 @@ fn contestants(
         },
         programs.python("PyTorch eager", "eager", weights),
         programs.python("PyTorch channels_last", "channels-last", weights),
-        // It needs a compiler of C++.
+        // This contestant needs a C++ compiler.
         Contestant { optional: true, ..programs.python("torch.compile", "compile", weights) },
         programs.python("ONNX Runtime", "onnxruntime", batched),
         programs.python("OpenVINO latency", "openvino", batched),
@@ -152,14 +151,14 @@ fn contestants(
 }
 
 impl Programs {
-    /// A contestant of benches/peers/network.py.
+    /// A contestant that benches/peers/network.py runs.
     fn python(&self, name: &'static str, word: &str, network: &Path) -> Contestant {
         let program = vec![self.python.clone(), self.script.clone(), word.into()];
         Contestant { name, program, network: network.to_owned(), optional: false }
     }
 }
 
-/// What the contestants say of themselves, each once.
+/// What the contestants say about themselves, each text once.
 fn versions(contests: &[Contest]) -> String {
     let mut versions: Vec<&str> = Vec::new();
     for outcome in contests.iter().flat_map(|contest| &contest.outcomes) {

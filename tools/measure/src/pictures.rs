@@ -1,4 +1,4 @@
-//! `cargo xtask bench pictures`: what more good pictures to learn are worth.
+//! `cargo xtask bench pictures`: measures how much more good pictures to learn improve the figures.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ const EIGHTHS: [usize; 5] = [1, 2, 4, 6, 8];
 pub(crate) struct PicturesFlags {
     #[command(flatten)]
     measure: MeasureFlags,
-    /// Random choices of so many pictures, each fitted
+    /// Number of random choices of pictures, each of which is fitted
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(2..))]
     draws: u64,
 }
@@ -28,7 +28,7 @@ pub(crate) struct PicturesFlags {
 ///
 /// # Errors
 ///
-/// If something does not build or run, or there are fewer than sixteen good pictures.
+/// If something does not build or run, or if there are fewer than sixteen good pictures.
 pub(crate) fn run(flags: &PicturesFlags) -> anyhow::Result<()> {
     let data = flags.measure.data.canonicalize().with_context(|| flags.measure.data.display().to_string())?;
     let (dfm, scratch) = (program::build()?, tempfile::tempdir().context("a scratch folder")?);
@@ -70,15 +70,15 @@ fn pictures(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(pictures)
 }
 
-/// `count` of `pictures`, each choice as likely (Fisher and Yates), the same for every `draw`
-/// of this number.
+/// Chooses `count` of `pictures`, every choice being equally likely (Fisher and Yates). The same
+/// `draw` gives the same choice.
 fn chosen(pictures: &[PathBuf], count: usize, draw: u64) -> Vec<&Path> {
     let mut left: Vec<&Path> = pictures.iter().map(PathBuf::as_path).collect();
     let mut state = draw;
     (0..count).map(|_| left.swap_remove((random(&mut state) % left.len() as u64) as usize)).collect()
 }
 
-/// The next of a row of numbers that look drawn (SplitMix64).
+/// The next number of a pseudorandom sequence (SplitMix64).
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut z = *state;
@@ -96,7 +96,7 @@ fn copy(pictures: &[&Path], folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Mean and, of several, standard deviation.
+/// The mean and, for several values, the standard deviation.
 fn spread(values: &[f64]) -> String {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

@@ -1,4 +1,4 @@
-//! `cargo xtask bench precision`: int8 beside f32, how fast and how good.
+//! `cargo xtask bench precision`: compares int8 with f32 in speed and accuracy.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::{machine, network, process, program, report};
 const LAYER: Layer = Layer::Layer3;
 const SIDE: usize = 256;
 
-/// The cost in AUROC up to which int8 is offered.
+/// The largest cost in AUROC at which int8 is offered.
 const LIMIT: f64 = 0.003;
 
-/// Both, in the order in which they take turns.
+/// Both precisions, in the order in which they take turns.
 const PRECISIONS: [NetworkPrecision; 2] = [NetworkPrecision::F32, NetworkPrecision::Int8];
 
 /// Flags of `cargo xtask bench precision`.
@@ -35,13 +35,13 @@ pub(crate) struct PrecisionFlags {
     /// Networks
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values = ["resnet50_1by2", "resnet18", "resnet50"])]
     arch: Vec<String>,
-    /// Recorded forward passes of each
+    /// Number of recorded forward passes of each
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Recorded runs of the program
+    /// Number of recorded runs of the program
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
-    /// Put the tables into docs/benchmarks.md
+    /// Write the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
@@ -97,7 +97,7 @@ pub(crate) fn run(flags: &PrecisionFlags) -> anyhow::Result<()> {
     if flags.write { report::write(&[("precision".to_owned(), text)]) } else { Ok(()) }
 }
 
-/// What the forward pass takes, and how far int8 is from f32.
+/// The times of the forward pass, and the distance of int8 from f32.
 struct Times {
     /// Seconds, in the order of [`PRECISIONS`].
     median: [f64; 2],
@@ -107,7 +107,7 @@ struct Times {
 fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Result<Times> {
     let architecture = Architecture::known(arch)
         .with_context(|| format!("--arch {arch}: expected some of {}", Architecture::names().join(", ")))?;
-    let input = InputContract::usual_for(&architecture).with_size(SIDE, SIDE);
+    let input = architecture.usual_input().with_size(SIDE, SIDE);
     let weights = BackboneWeights::random(architecture, LAYER, input, 0)?;
     let compute = Compute::with_instructions(network::compute()?.device().clone(), instructions);
     let exact = FeatureExtractor::new(weights.clone(), &[LAYER.pooled(1)], compute.clone())?;
@@ -116,7 +116,7 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
         pixels: (0..3 * SIDE.pow(2) as u64).map(|index| input.largest() * noise.unit_f32(index)).collect(),
         original: PictureSize { width: SIDE as u32, height: SIDE as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     }];
     let int8 =
         FeatureExtractor::int8(weights, &[LAYER.pooled(1)], compute, exact.measure_ranges(&pictures)?)?;
@@ -140,17 +140,17 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
     Ok(Times { median: times.map(|times| report::median(&report::sorted(times))), distance })
 }
 
-/// What the program made of a data set.
+/// The results of the program on a data set.
 struct Outcome {
-    /// Seconds.
+    /// Seconds of the fit.
     fit: f64,
-    /// Seconds.
+    /// Seconds of the prediction.
     predict: f64,
     image: f64,
     pixel: f64,
 }
 
-/// In the order of [`PRECISIONS`].
+/// The results in the order of [`PRECISIONS`].
 fn outcomes(dfm: &Path, data: &Path, scratch: &Path, repeats: u32) -> anyhow::Result<[Outcome; 2]> {
     let models = PRECISIONS.map(|precision| scratch.join(format!("{precision}.dfm")));
     let (good, test) = (data.join("train/good"), data.join("test"));
@@ -161,7 +161,7 @@ fn outcomes(dfm: &Path, data: &Path, scratch: &Path, repeats: u32) -> anyhow::Re
             let fit: [&dyn AsRef<std::ffi::OsStr>; 6] =
                 [&"fit", &good, &"-o", model, &"--precision", &precision];
             let (fit, _) = run_program(dfm, &fit, &[0], scratch)?;
-            // It exits 1 where it finds anomalies.
+            // The exit code is 1 where the program finds anomalies.
             let predict: [&dyn AsRef<std::ffi::OsStr>; 5] = [&"predict", model, &test, &"--format", &"json"];
             let (predict, _) = run_program(dfm, &predict, &[0, 1], scratch)?;
             if turn > 0 {
@@ -186,7 +186,7 @@ fn outcomes(dfm: &Path, data: &Path, scratch: &Path, repeats: u32) -> anyhow::Re
     Ok([outcome(0)?, outcome(1)?])
 }
 
-/// Seconds of one run and what it printed.
+/// Returns the seconds of one run and what it printed.
 fn run_program(
     dfm: &Path,
     arguments: &[&dyn AsRef<std::ffi::OsStr>],

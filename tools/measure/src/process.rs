@@ -1,4 +1,4 @@
-//! One run of one program: how long, and how much memory at its peak.
+//! One run of one program: its time, and its peak memory.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// How often a run's memory is read. The kernel keeps the peak itself, so only
-/// growth in a program's last moments can go unseen.
+/// How often the memory of a run is read. The kernel keeps the peak itself, so only growth in the
+/// last moments of a program can be missed.
 const EVERY: Duration = Duration::from_millis(20);
-/// What tells the thread pools of the programs how many threads to use.
+/// Environment variables that tell the programs how many threads to use.
 pub(crate) const THREAD_VARIABLES: [&str; 4] =
     ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
-/// What one run took.
+/// The result of one run.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    /// From start to exit.
+    /// Time from start to exit.
     pub(crate) wall: Duration,
-    /// The largest resident set, where the system tells (Linux).
+    /// The largest resident set, on systems that report it (Linux).
     pub(crate) peak_bytes: Option<u64>,
-    /// What it printed.
+    /// What the program printed.
     pub(crate) output: String,
 }
 
-/// Runs `command` once on `threads` threads, its output kept in `scratch`.
+/// Runs `command` once on `threads` threads. Its output is kept in `scratch`.
 ///
 /// # Errors
 ///
-/// If it cannot be started, or exits with a code that is not among `accepted`.
+/// If it cannot be started, or exits with a code that is not in `accepted`.
 pub(crate) fn measure(
     command: Command,
     accepted: &[i32],
@@ -40,7 +40,8 @@ pub(crate) fn measure(
     Ok(measure_within(command, accepted, scratch, threads, None)?.0)
 }
 
-/// [`measure`], and whether it ended within the `limit`, at which it is ended.
+/// Like [`measure`], but ends the program after `limit`. Also returns whether it finished by
+/// itself.
 ///
 /// # Errors
 ///
@@ -83,7 +84,7 @@ pub(crate) fn measure_within(
     Ok((Measured { wall, peak_bytes, output }, true))
 }
 
-/// How `child` exits, or nothing if it had to be ended at `deadline`.
+/// Returns how `child` exits, or `None` if it had to be ended at `deadline`.
 fn wait_until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
@@ -98,7 +99,7 @@ fn wait_until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<Ex
     }
 }
 
-/// The peak of the process `id` until it has `ended`.
+/// Returns the peak memory of process `id`, read until it has `ended`.
 fn watch(id: u32, ended: &AtomicBool) -> Option<u64> {
     let mut peak = None;
     while !ended.load(Ordering::Relaxed) {
@@ -108,12 +109,12 @@ fn watch(id: u32, ended: &AtomicBool) -> Option<u64> {
     peak
 }
 
-/// The peak of the process `id` so far, where the system tells (Linux).
+/// Returns the peak memory of process `id` so far, on systems that report it (Linux).
 pub(crate) fn peak_of(id: u32) -> Option<u64> {
     high_water(&std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default())
 }
 
-/// Bytes on the line `VmHWM:   123 kB`.
+/// The number of bytes on the line `VmHWM:   123 kB`.
 fn high_water(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
@@ -144,7 +145,7 @@ mod tests {
         command.arg("--version");
         let (measured, ended) =
             measure_within(command, &[0], scratch.path(), 1, Some(Duration::ZERO)).unwrap();
-        // It may have been quicker than the first look at it.
+        // The program may have ended before its memory was read once.
         assert!(ended == measured.output.starts_with("cargo "), "{measured:?}");
     }
 

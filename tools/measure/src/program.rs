@@ -1,9 +1,8 @@
-//! `cargo xtask bench --data DIR`: whole runs of the program, timed from start to exit.
+//! `cargo xtask bench --data DIR`: times whole runs of the program, from start to exit.
 //!
-//! Every case is run once unrecorded, so that the files are in the page cache,
-//! and then as often as asked; cases take turns, so that a slow minute of the
-//! machine is shared by all. With `--peers` the same work by PyTorch and
-//! scikit-learn takes its turns in the same run.
+//! Every case runs once unrecorded, so the files are in the page cache. It then runs as often as
+//! asked. Cases take turns, so a slow minute of the machine affects all of them. With `--peers`
+//! PyTorch and scikit-learn do the same work in turns in the same run.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +14,13 @@ use crate::process::Measured;
 use crate::workspace;
 use crate::{cases, decompose, machine, process, report};
 
-/// Flags of `cargo xtask bench` without a chore of its own.
+/// Flags of `cargo xtask bench` without a subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramFlags {
-    /// A folder with `train/good` and `test` inside, as MVTec AD has them
+    /// A folder with `train/good` and `test` inside, in the layout of MVTec AD
     #[arg(long, value_name = "DIR", required = true)]
     data: Option<PathBuf>,
-    /// Recorded runs of each case
+    /// Number of recorded runs of each case
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
     /// Threads of every program [default: one for each core]
@@ -79,8 +78,8 @@ pub(crate) fn run(flags: &ProgramFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `text` says of the program, a folder of pictures and a scratch folder, for `data` and
-/// for the bundled pictures; each under the name of its place in a document.
+/// Calls `text` with the program, a folder of pictures and a scratch folder, once for `data` and
+/// once for the bundled pictures. Returns each text with the name of its marker in the document.
 pub(crate) fn on_data_and_demo(
     data: &Path,
     table: &str,
@@ -99,7 +98,7 @@ pub(crate) fn on_data_and_demo(
     Ok(texts)
 }
 
-/// Builds the program as command one does; its path.
+/// Builds the program as the README's first command does, and returns its path.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let lines = workspace::output(workspace::cargo().args([
         "build",

@@ -10,7 +10,7 @@ use crate::workspace;
 /// The document that `--write` changes, between its markers.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// Our own cases.
+/// The table of our own cases.
 pub(crate) fn own_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
     let mut table = "| What | Pictures | Runs | Fastest | Median | Pictures a second | Peak memory |\n\
                      |---|--:|--:|--:|--:|--:|--:|\n"
@@ -31,9 +31,9 @@ pub(crate) fn own_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
     table.trim_end().to_owned()
 }
 
-/// Peers beside the case of ours that does the same. A ratio above 1 says that
-/// ours took less time. The time a peer takes to import its libraries is also
-/// shown by itself, where it tells.
+/// The table of peers, each beside our case that does the same. A ratio above 1 says that ours took
+/// less time. The time that a peer takes to import its libraries is also shown separately, if the
+/// peer tells it.
 pub(crate) fn peer_table(cases: &[Case], runs: &[Vec<Measured>]) -> String {
     let mut table = "| What | DFM, median | Peer | Peer, median | of which imports | Peer / DFM | without imports | DFM, peak | Peer, peak |\n\
                      |---|--:|---|--:|--:|--:|--:|--:|--:|\n"
@@ -70,7 +70,7 @@ pub(crate) fn write(texts: &[(String, String)]) -> anyhow::Result<()> {
     write_to(DOCUMENT, texts)
 }
 
-/// [`write()`], to another document.
+/// Like [`write()`], but to another document.
 ///
 /// # Errors
 ///
@@ -87,11 +87,11 @@ pub(crate) fn write_to(document: &str, texts: &[(String, String)]) -> anyhow::Re
     Ok(())
 }
 
-/// `document` with what stands between the markers of `name` replaced.
+/// Returns `document` with the text between the markers of `name` replaced.
 ///
 /// # Errors
 ///
-/// If the markers are not there, once each and in order.
+/// If the markers do not occur once each and in order.
 fn replace(document: &str, name: &str, text: &str) -> anyhow::Result<String> {
     let (begin, end) = (format!("<!-- bench:{name}:begin -->"), format!("<!-- bench:{name}:end -->"));
     for marker in [&begin, &end] {
@@ -102,7 +102,7 @@ fn replace(document: &str, name: &str, text: &str) -> anyhow::Result<String> {
     Ok(format!("{before}{begin}\n{text}\n{end}{after}"))
 }
 
-/// How long each run took, fastest first.
+/// The seconds of each run, the fastest first.
 pub(crate) fn seconds(runs: &[Measured]) -> Vec<f64> {
     sorted(runs.iter().map(|run| run.wall.as_secs_f64()).collect())
 }
@@ -124,12 +124,12 @@ pub(crate) fn memory(runs: &[Measured]) -> String {
     peak.map_or_else(|| "–".to_owned(), mebibytes)
 }
 
-/// `123 MiB`.
+/// A size such as `123 MiB`.
 pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
-/// What a peer says of its imports: `import_seconds` of the JSON object it prints.
+/// The seconds that a peer took for imports: `import_seconds` of the JSON object that it prints.
 pub(crate) fn import_seconds(output: &str) -> Option<f64> {
     serde_json::from_str::<Value>(output).ok()?["import_seconds"].as_f64()
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench scores`: how well each score and aggregation tells defects, by the
+//! `cargo xtask bench scores`: measures how well each score and aggregation finds defects, by the
 //! program itself.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::{program, report};
 /// The document that `--write` changes.
 const DOCUMENT: &str = "docs/accuracy.md";
 
-/// Every score, and every aggregation of the one that has cells.
+/// Every score, and for the score that has cells every aggregation.
 const SETTINGS: &[(&str, &str)] = &[
     ("fre", "sum"),
     ("fre", "relative"),
@@ -23,7 +23,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("mahalanobis", "sum"),
 ];
 
-/// Where features are taken and how pictures are resized; the first is the default.
+/// The layers, pools and ways to resize that are compared. The first is the default.
 const WAYS: &[Setting<'_>] = &[
     DEFAULT,
     PUBLISHED,
@@ -88,7 +88,7 @@ fn ways(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow:
     Ok(rows.join("\n"))
 }
 
-/// One row a score.
+/// One row for each score.
 fn table(flags: &ScoresFlags, dfm: &Path, data: &Path, scratch: &Path) -> anyhow::Result<String> {
     let trial = Trial { dfm, data, scratch, threads: flags.measure.threads };
     let (mut head, mut rule) = ("| Score | Aggregation |".to_owned(), "|---|---|".to_owned());

@@ -1,4 +1,4 @@
-//! How well one setting of `dfm fit` tells defects, by the program itself.
+//! Measures how well one setting of `dfm fit` finds defects, by the program itself.
 
 use std::path::{Path, PathBuf};
 
@@ -9,50 +9,50 @@ use serde_json::Value;
 use crate::cases::{Case, words};
 use crate::process;
 
-/// What a fit is told beside its score.
+/// The flags of a fit, except its score.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting<'s> {
     pub(super) layers: &'s str,
-    /// One for all layers or one for each.
+    /// One pool for all layers, or one for each.
     pub(super) pools: &'s str,
     pub(super) resize: &'s str,
     pub(super) aggregation: &'s str,
 }
 
-/// What the program does unless it is told otherwise.
+/// The defaults of the program.
 pub(super) const DEFAULT: Setting<'_> =
     Setting { layers: "layer2,layer3", pools: "4", resize: "mirror", aggregation: "relative" };
 /// The method as it was published.
 pub(super) const PUBLISHED: Setting<'_> =
     Setting { layers: "layer3", pools: "4", resize: "stretch", aggregation: "sum" };
 
-/// Flags of benches that measure a data set for a document.
+/// Flags of the measurements that evaluate a data set for a document.
 #[derive(Debug, Args)]
 pub(super) struct MeasureFlags {
-    /// A folder with `train/good`, `test` and `ground_truth` inside, as MVTec AD has them
+    /// A folder with `train/good`, `test` and `ground_truth` inside, in the layout of MVTec AD
     #[arg(long, value_name = "DIR")]
     pub(super) data: PathBuf,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 2)]
     pub(super) threads: usize,
-    /// Put what is measured into the document
+    /// Write the results into the document
     #[arg(long)]
     pub(super) write: bool,
 }
 
-/// Where settings are tried.
+/// The program and the data on which settings are tried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial<'t> {
     /// The program.
     pub(super) dfm: &'t Path,
-    /// The data set that is judged.
+    /// The data set whose test pictures are judged.
     pub(super) data: &'t Path,
     pub(super) scratch: &'t Path,
     pub(super) threads: usize,
 }
 
 impl Trial<'_> {
-    /// Image and pixel AUROC of a model of the pictures in `good`.
+    /// Returns image and pixel AUROC of a model of the pictures in `good`.
     pub(super) fn auroc(
         &self,
         good: &Path,
@@ -78,7 +78,7 @@ impl Trial<'_> {
             &score,
             &"--aggregate",
             &aggregation,
-            // None of the figures depends on it, and no score needs to be held out.
+            // No figure depends on the threshold, so no score needs to be held out.
             &"--threshold",
             &"1",
         ]);
@@ -104,7 +104,7 @@ impl Trial<'_> {
     }
 }
 
-/// Four digits, or that there is none.
+/// Four digits, or a dash if there is no figure.
 pub(super) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask bench statistics`: our fit of real feature rows beside other people's
-//! principal components of them.
+//! `cargo xtask bench statistics`: times our fit of real feature rows, beside the principal
+//! components of other libraries.
 //!
-//! Every contestant is a process that times itself, so that reading the rows and importing
-//! libraries count for nobody; they take turns.
+//! Every contestant is a process that times itself, so reading the rows and importing libraries do
+//! not count. All take turns.
 
 mod part;
 
@@ -20,48 +20,48 @@ use crate::process::{self, Measured};
 use crate::workspace;
 use crate::{environment, machine, report};
 
-/// What benches/peers/statistics.py needs.
+/// The requirements of benches/peers/statistics.py.
 const REQUIREMENTS: [&str; 1] = ["requirements.txt"];
-/// The share of the variance that components are to explain.
+/// The share of the variance that the components must explain.
 const RATIO: f64 = 0.97;
-/// How far a variance may be from the SVD's for a method to count as equally accurate,
-/// relative: what two right programs keep in `f64`.
+/// The largest relative difference of a variance from the SVD's at which a method counts as equally
+/// accurate. Two correct programs stay within it in `f64`.
 const EQUAL: f64 = 1e-6;
 
 /// Flags of `cargo xtask bench statistics`.
 #[derive(Debug, Args)]
 pub(crate) struct StatisticsFlags {
-    /// A folder with `train/good` inside, as MVTec AD has it
+    /// A folder with `train/good` inside, in the layout of MVTec AD
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Numbers of rows
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [300, 1000, 5000])]
     rows: Vec<usize>,
-    /// Turns of every contestant
+    /// Number of turns of every contestant
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Threads of every contestant
+    /// Number of threads of every contestant
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Seconds after which a contestant with a limit is ended
+    /// Seconds after which a contestant with a limit is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     limit: u64,
-    /// Put the tables into docs/benchmarks.md
+    /// Write the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
 }
 
-/// Who takes part.
+/// A contestant.
 struct Contestant {
-    /// For the table.
+    /// Name for the table.
     name: &'static str,
-    /// As benches/peers/statistics.py calls it; none for ours.
+    /// Name in benches/peers/statistics.py; none for ours.
     method: Option<&'static str>,
-    /// Whether it is ended when it takes too long, and may fail; it is then tried no more.
+    /// Whether it is stopped when it takes too long, and may fail. It then takes no more turns.
     limited: bool,
 }
 
-/// Everybody: the yardstick of accuracy first, ours second.
+/// All contestants. The first is the reference for accuracy, the second is ours.
 const CONTESTANTS: &[Contestant] = &[
     Contestant { name: "PyTorch, SVD", method: Some("torch-svd"), limited: false },
     Contestant { name: "DFM", method: None, limited: false },
@@ -71,32 +71,32 @@ const CONTESTANTS: &[Contestant] = &[
     Contestant { name: "scikit-learn, covariance_eigh", method: Some("covariance-eigh"), limited: true },
     Contestant { name: "scikit-learn, IncrementalPCA", method: Some("incremental"), limited: false },
 ];
-/// Places in the list.
+/// Indices in the list.
 const YARDSTICK: usize = 0;
 const OURS: usize = 1;
 
-/// How one contestant did.
+/// The results of one contestant.
 #[derive(Debug, Default)]
 struct Outcome {
     /// Seconds of each turn.
     times: Vec<f64>,
     peak_bytes: Option<u64>,
     variances: Vec<f64>,
-    /// Seconds of scoring a batch, if it scores.
+    /// Seconds to score a batch, if it scores.
     scoring: Vec<f64>,
-    /// Why it is tried no more.
+    /// The reason why it takes no more turns.
     given_up: Option<GivenUp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GivenUp {
-    /// It did not end within the limit.
+    /// It did not finish within the limit.
     TooLong,
     /// It crashed.
     Failed,
 }
 
-/// What all contestants are given.
+/// The input of all contestants.
 struct Round<'a> {
     rows: usize,
     /// The file with the rows.
@@ -107,11 +107,11 @@ struct Round<'a> {
     limit: Duration,
 }
 
-/// Extracts the rows, lets everybody fit them and prints the tables.
+/// Extracts the rows, lets all contestants fit them, and prints the tables.
 ///
 /// # Errors
 ///
-/// If a peer cannot be installed, something does not run, or our variances are not those of
+/// If a peer cannot be installed, if something does not run, or if our variances are not those of
 /// the SVD.
 pub(crate) fn run(flags: &StatisticsFlags) -> anyhow::Result<()> {
     let good = flags.data.join("train/good");
@@ -152,7 +152,7 @@ pub(crate) fn run(flags: &StatisticsFlags) -> anyhow::Result<()> {
     if flags.write { report::write(&tables) } else { Ok(()) }
 }
 
-/// Lets everybody take `turns`.
+/// Lets all contestants take `turns`.
 fn hold(round: &Round<'_>, turns: u32) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = CONTESTANTS.iter().map(|_| Outcome::default()).collect();
     for turn in 1..=turns {
@@ -161,7 +161,7 @@ fn hold(round: &Round<'_>, turns: u32) -> anyhow::Result<Vec<Outcome>> {
                 continue;
             }
             eprintln!("{} rows, turn {turn} of {turns}: {}", round.rows, contestant.name);
-            // Some must be told how many components the ratio takes.
+            // Some contestants must be told how many components the ratio takes.
             let components = kept(&outcomes[YARDSTICK].variances);
             take_turn(contestant, components, round, &mut outcomes[place])?;
         }
@@ -228,7 +228,7 @@ fn figure(measured: &Measured, name: &str) -> anyhow::Result<f64> {
     found[name].as_f64().with_context(|| format!("no {name} in {}", measured.output))
 }
 
-/// The fewest of all variances whose share reaches the ratio.
+/// The smallest number of variances whose share reaches the ratio.
 fn kept(variances: &[f64]) -> usize {
     let all: f64 = variances.iter().sum();
     let mut reached = 0.0;
@@ -239,14 +239,14 @@ fn kept(variances: &[f64]) -> usize {
     (short.count() + 1).min(variances.len())
 }
 
-/// How far the variances that the ratio takes are from those of the SVD, relative.
+/// The largest relative difference between the variances that the ratio takes and those of the SVD.
 fn largest_error(variances: &[f64], yardstick: &[f64]) -> f64 {
     let kept = kept(yardstick);
     if variances.len() < kept {
         return f64::INFINITY;
     }
     let error = |(found, right): (&f64, &f64)| (found / right - 1.0).abs();
-    // A NaN stays one.
+    // A NaN stays a NaN.
     variances
         .iter()
         .zip(yardstick)
@@ -255,7 +255,7 @@ fn largest_error(variances: &[f64], yardstick: &[f64]) -> f64 {
         .fold(0.0, |most, next| if most.is_nan() || next <= most { most } else { next })
 }
 
-/// One row for each, ours first, and what it comes to.
+/// One row for each contestant, ours first, and a summary.
 fn table(outcomes: &[Outcome], limit: Duration) -> anyhow::Result<String> {
     let time = |outcome: &Outcome| match outcome.given_up {
         Some(_) => limit.as_secs_f64(),
@@ -301,7 +301,7 @@ fn table(outcomes: &[Outcome], limit: Duration) -> anyhow::Result<String> {
     Ok(table)
 }
 
-/// What scoring costs beside the network.
+/// The cost of scoring beside that of the network.
 fn scoring(ours: &Outcome, extraction: f64) -> String {
     let scoring = report::median(&report::sorted(ours.scoring.clone()));
     format!(

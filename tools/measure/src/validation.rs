@@ -1,5 +1,5 @@
-//! `cargo xtask bench validation`: what synthetic defects say of a model, and what their threshold
-//! makes of real ones.
+//! `cargo xtask bench validation`: measures what synthetic defects say about a model, and how their
+//! threshold does on real defects.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::setting::MeasureFlags;
 use crate::{process, program, report};
 
 /// The document that `--write` changes.
-const DOCUMENT: &str = "docs/decisions.md";
-/// Flags of each fit. The seed is also that of the defects.
+const DOCUMENT: &str = "docs/thresholds.md";
+/// Flags of each fit. The seed is also the seed of the defects.
 const WAYS: [&[&str]; 6] = [
     &["--val", "train"],
     &["--val", "train", "--calibrate", "split"],
@@ -50,7 +50,7 @@ pub(crate) fn run(flags: &ValidationFlags) -> anyhow::Result<()> {
     if flags.measure.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
 }
 
-/// What one way to validate says, and what its model makes of the test.
+/// The row of one way to validate: its own figures, and those of its model on the test pictures.
 fn row(threads: usize, [dfm, data, scratch]: [&Path; 3], way: &[&str]) -> anyhow::Result<String> {
     let (model, count) = (scratch.join("validation.dfm"), threads.to_string());
     let run = |arguments| -> anyhow::Result<String> {

@@ -1,5 +1,5 @@
-//! Taps against transforms for 3×3 convolutions of many shapes, and the table of the
-//! kernels that is made of it.
+//! Times taps against transforms for 3×3 convolutions of many shapes, and writes the table of the
+//! kernels from the times.
 
 use std::fmt::Write;
 
@@ -18,17 +18,17 @@ const SETS: [InstructionSet; 3] = [InstructionSet::Portable, InstructionSet::Avx
 
 const CHANNELS: [usize; 6] = [16, 32, 64, 128, 256, 512];
 
-/// Multiplications of the largest convolution that is measured: larger ones are as the
-/// next smaller.
+/// Number of multiplications of the largest convolution that is measured. Larger convolutions go
+/// the way of the next smaller one.
 const LARGEST: usize = 700_000_000;
 
 /// Flags of `cargo xtask bench ways`.
 #[derive(Debug, Args)]
 pub(crate) struct WaysFlags {
-    /// Runs of each, of which the median counts
+    /// Number of runs of each, of which the median counts
     #[arg(long, default_value_t = 15)]
     repeats: usize,
-    /// Put the table into the kernels
+    /// Write the table into the kernels
     #[arg(long)]
     write: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) struct WaysFlags {
 ///
 /// # Errors
 ///
-/// If this processor lacks an instruction set: the table would lack it too.
+/// If this processor lacks an instruction set, because the table would lack it too.
 pub(crate) fn run(flags: &WaysFlags) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for set in SETS {
@@ -65,7 +65,7 @@ pub(crate) fn run(flags: &WaysFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many times longer taps take.
+/// The ratio of the time of taps to that of transforms.
 fn gain(channels: usize, side: usize, set: InstructionSet, repeats: usize) -> f64 {
     let noise = CounterGenerator::new(1);
     let convolution = Convolution {
@@ -82,7 +82,7 @@ fn gain(channels: usize, side: usize, set: InstructionSet, repeats: usize) -> f6
     time(Way::Direct) / time(Way::Winograd)
 }
 
-/// From how many channels on transforms always gained.
+/// The number of channels from which on transforms were always faster.
 fn fewest(gains: &[(usize, f64)]) -> Option<usize> {
     let gaining = gains.iter().rev().take_while(|(_, gain)| *gain > 1.0).count();
     gains.get(gains.len() - gaining).map(|(channels, _)| *channels)

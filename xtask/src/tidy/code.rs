@@ -1,7 +1,6 @@
-//! Rust source, near enough: what is code and what is comment or text.
+//! A rough reader of Rust source: it tells code from comments and literals.
 
-/// `source` with every comment, string and character literal blanked, line for
-/// line.
+/// Returns `source` with every comment, string and character literal blanked, line for line.
 pub(crate) fn code_only(source: &str) -> String {
     let characters: Vec<char> = source.chars().collect();
     let mut code = String::with_capacity(source.len());
@@ -19,7 +18,7 @@ pub(crate) fn code_only(source: &str) -> String {
     code
 }
 
-/// Whether `code` holds `pattern` where no longer name or number runs into it.
+/// Whether `code` holds `pattern` as a whole word: no name or number continues it on either side.
 pub(crate) fn has_token(code: &str, pattern: &str) -> bool {
     let of_a_name = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
     code.match_indices(pattern).any(|(start, found)| {
@@ -31,7 +30,7 @@ pub(crate) fn has_token(code: &str, pattern: &str) -> bool {
     })
 }
 
-/// One line, numbered from 1, for each line of `text` that `wanted` picks.
+/// A line, numbered from 1, for each line of `text` that `wanted` picks.
 pub(crate) fn lines_where(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, &str)> {
     text.lines().enumerate().filter(|(_, line)| wanted(line)).map(|(index, line)| (index + 1, line)).collect()
 }
@@ -40,7 +39,7 @@ fn blank(character: char) -> char {
     if character == '\n' { '\n' } else { ' ' }
 }
 
-/// Where the comment or literal that starts at `at` ends; `at` if none starts there.
+/// The end of the comment or literal that starts at `at`; `at` if none starts there.
 fn literal_end(characters: &[char], at: usize) -> usize {
     let next = |offset: usize| characters.get(at + offset).copied();
     let in_a_name = at > 0 && (characters[at - 1].is_alphanumeric() || characters[at - 1] == '_');
@@ -56,7 +55,7 @@ fn literal_end(characters: &[char], at: usize) -> usize {
     .min(characters.len())
 }
 
-/// The first place from `from` on whose rest satisfies `found`, or the end.
+/// The first position from `from` on at which `found` holds for the rest, or the end.
 fn position(characters: &[char], from: usize, found: impl Fn(&[char]) -> bool) -> usize {
     (from..characters.len()).find(|&place| found(&characters[place..])).unwrap_or(characters.len())
 }

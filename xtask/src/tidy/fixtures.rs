@@ -1,11 +1,11 @@
-//! What lies under `tests/fixtures`.
+//! Rules for `tests/fixtures`.
 
 use std::collections::BTreeSet;
 
 use super::tree::{File, Tree};
 
 const FOLDER: &str = "tests/fixtures/";
-/// Bytes of all fixtures together, their scripts not counted.
+/// Largest number of bytes of all fixtures together, without their scripts.
 const LARGEST: u64 = 5_000_000;
 
 /// Every fixture can be made again: a `make_*.py` lies beside it.
@@ -27,7 +27,7 @@ pub(crate) fn fixtures_have_their_script(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// A clone stays quick.
+/// Fixtures stay small, so a clone is quick.
 pub(crate) fn fixtures_are_small(tree: &Tree) -> Vec<String> {
     let total: u64 = fixtures(tree).filter(|file| !file.path.ends_with(".py")).map(|file| file.bytes).sum();
     if total < LARGEST {
@@ -40,8 +40,8 @@ fn fixtures(tree: &Tree) -> impl Iterator<Item = &File> {
     tree.files.iter().filter(|file| file.path.starts_with(FOLDER))
 }
 
-/// The folder directly below [`FOLDER`] that holds `file`; a file of no folder is
-/// its own topic, and so never has a script.
+/// The folder directly below [`FOLDER`] that holds `file`. A file without a folder is a topic of
+/// its own, and so never has a script.
 fn topic(file: &File) -> Option<&str> {
     file.path.strip_prefix(FOLDER)?.split('/').next()
 }

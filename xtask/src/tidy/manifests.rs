@@ -1,5 +1,4 @@
-//! What the members' manifests must look like, so that every command of ours
-//! resolves to the same dependencies.
+//! Rules for the members' manifests, so that every command resolves to the same dependencies.
 
 use super::code::{code_only, has_token};
 use super::tree::{Package, Tree};
@@ -24,8 +23,8 @@ pub(crate) fn dependencies_come_from_the_workspace(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Tests of our own run with what the program has: a dev-dependency could widen
-/// the features of a shared one, and Burn would be compiled twice.
+/// Tests run with the dependencies of the program. A dev-dependency could widen the features of a
+/// shared one, and Burn would be compiled twice.
 pub(crate) fn members_have_no_dev_dependencies(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in &tree.packages {
@@ -36,7 +35,7 @@ pub(crate) fn members_have_no_dev_dependencies(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Nothing is listed for the workspace that no member takes.
+/// Every dependency of the workspace is used by a member.
 pub(crate) fn every_workspace_dependency_is_used(tree: &Tree) -> Vec<String> {
     let shared = section(tree.text("Cargo.toml"), "[workspace.dependencies]");
     if shared.is_empty() {
@@ -47,8 +46,8 @@ pub(crate) fn every_workspace_dependency_is_used(tree: &Tree) -> Vec<String> {
     unused.map(|(name, _)| format!("Cargo.toml: no member depends on {name}")).collect()
 }
 
-/// Nothing is taken that the code does not name. Optional dependencies are left
-/// out: some are there to switch on features of others.
+/// Every dependency of a member is named in its code. Optional dependencies are exempt, because
+/// some only switch on features of others.
 pub(crate) fn every_dependency_is_named_in_its_code(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in &tree.packages {

@@ -1,10 +1,10 @@
-//! What the README promises of CI.
+//! Rules for the README's commands in CI.
 
 use super::tree::Tree;
 
 const WORKFLOW: &str = ".github/workflows/ci.yml";
 
-/// The README's two commands run on every system, as they stand there.
+/// The README's two commands run on every system, as they stand in the README.
 pub(crate) fn the_workflow_runs_the_readmes_commands(tree: &Tree) -> Vec<String> {
     let commands = first_commands(tree.text("README.md"));
     if commands.len() < 2 {

@@ -1,9 +1,9 @@
-//! What the sources must not hold.
+//! Rules for the sources.
 
 use super::code::{code_only, has_token, lines_where};
 use super::tree::{File, Tree};
 
-/// Lines of a Rust file, its tests not counted.
+/// Largest number of lines of a Rust file, without its tests.
 const LONGEST: usize = 400;
 /// The one file that names the linear algebra library.
 const SEAM: &str = "crates/dfm-stats/src/decompose.rs";
@@ -63,7 +63,7 @@ pub(crate) fn nothing_is_skipped(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// What is written holds on every machine.
+/// No file names a path of one machine.
 pub(crate) fn no_path_of_one_machine(tree: &Tree) -> Vec<String> {
     tree.files.iter().flat_map(|file| findings(file, &file.text, names_a_home)).collect()
 }

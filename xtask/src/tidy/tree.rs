@@ -1,4 +1,4 @@
-//! What the checks look at.
+//! The files and packages that the checks look at.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,13 +15,13 @@ pub(crate) struct Tree {
     pub(crate) packages: Vec<Package>,
 }
 
-/// One file, tracked or about to be.
+/// One file that is tracked, or that is about to be.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// From the root, with `/`.
+    /// Path from the root, with `/`.
     pub(crate) path: String,
     pub(crate) bytes: u64,
-    /// Empty where it is not UTF-8.
+    /// Content of the file; empty if it is not UTF-8.
     pub(crate) text: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct File {
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// Its folder, from the root.
+    /// Folder of the package, from the root.
     pub(crate) folder: String,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -39,13 +39,13 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) optional: bool,
-    /// For tests alone.
+    /// Whether the dependency is for tests only.
     pub(crate) dev: bool,
 }
 
 impl Tree {
-    /// The workspace at `root`: files from git (ignored ones left out), packages
-    /// from cargo.
+    /// Reads the workspace at `root`. Files come from git, without ignored ones. Packages come from
+    /// cargo.
     pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
         let listed = workspace::output(
             Command::new("git")
@@ -69,7 +69,7 @@ impl Tree {
         Ok(Self { files, packages: packages(&metadata, root)? })
     }
 
-    /// The text of the file at `path`, empty if there is none.
+    /// The text of the file at `path`; empty if there is none.
     pub(crate) fn text(&self, path: &str) -> &str {
         self.files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
     }
@@ -79,14 +79,14 @@ impl Tree {
         self.files.iter().filter(move |file| file.path.starts_with(folder) && file.path.ends_with(".rs"))
     }
 
-    /// The member called `name`.
+    /// The member with this name.
     pub(crate) fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
     }
 }
 
 impl Package {
-    /// Whether it depends on `name`, for whatever purpose.
+    /// Whether the package depends on `name`, for whatever purpose.
     pub(crate) fn depends_on(&self, name: &str) -> bool {
         self.dependencies.iter().any(|dependency| dependency.name == name)
     }
@@ -132,7 +132,7 @@ impl Tree {
         Self { files: files.iter().map(file).collect(), packages: Vec::new() }
     }
 
-    /// The same with one more package; `dependencies` are names.
+    /// The same tree with one more package. `dependencies` are names.
     pub(crate) fn with_package(mut self, name: &str, folder: &str, dependencies: &[&str]) -> Self {
         let dependency = |&name: &&str| Dependency { name: name.to_owned(), optional: false, dev: false };
         let dependencies = dependencies.iter().map(dependency).collect();

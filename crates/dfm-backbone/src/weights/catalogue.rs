@@ -1,6 +1,6 @@
 //! Weights that can be fetched from their official home.
 
-use crate::input::InputContract;
+use dfm_image::InputContract;
 
 /// How a download is told from an altered one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

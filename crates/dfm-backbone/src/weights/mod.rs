@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 
 use crate::architecture::ConvolutionShape;
 use crate::error::BackboneError;
-use crate::hexadecimal::hexadecimal;
-use crate::input::InputContract;
 use crate::layer::Layer;
+use dfm_image::InputContract;
+use dfm_image::hexadecimal;
 
 /// One convolution's numbers, batch norm folded in.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ impl BackboneWeights {
         mut convolutions: Vec<ConvolutionWeights>,
     ) -> Result<Self, WeightsError> {
         header.architecture.check()?;
-        header.input.check()?;
+        header.input.check().map_err(BackboneError::from)?;
         let shapes = header.architecture.convolutions(header.deepest);
         if shapes.len() != convolutions.len() {
             return Err(WeightsError::Count { expected: shapes.len(), got: convolutions.len() });

@@ -2,8 +2,8 @@
 
 use super::{BackboneWeights, ConvolutionWeights, CounterGenerator, Precision, WeightsError, WeightsHeader};
 use crate::architecture::{Architecture, ConvolutionShape};
-use crate::input::InputContract;
 use crate::layer::Layer;
+use dfm_image::InputContract;
 
 /// What [`WeightsHeader::source`] says before the seed.
 const SOURCE: &str = "random, seed ";

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
-use dfm_core::{Audit, AuditedPicture};
+use dfm::{Audit, AuditedPicture};
 use serde_json::json;
 
 use crate::flags::{AuditFlags, ReportFormat};
@@ -16,7 +16,8 @@ use crate::{Outcome, args, output};
 /// Runs the command: `Anomalous` if a picture stands out, listed or not.
 pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let model = args::model(&flags.model, args::Purpose::Anything)?;
-    let audit = model.audit().with_context(|| flags.model.path.display().to_string())?;
+    let workers = args::workers(&flags.model.compute);
+    let audit = workers.run(|| model.audit())?.with_context(|| flags.model.path.display().to_string())?;
     let mut out = output::stdout();
     match flags.format {
         ReportFormat::Json => {

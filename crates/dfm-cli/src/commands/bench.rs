@@ -4,14 +4,13 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::bail;
-use dfm_backbone::CounterGenerator;
-use dfm_core::{
-    Architecture, Compute, DfmParams, FeatureExtractor, NetworkPrecision, PictureSize, Placement,
+use dfm::{
+    Architecture, Compute, CounterGenerator, FeatureExtractor, NetworkPrecision, PictureSize, Placement,
     PreparedPicture, device,
 };
+use serde::Serialize;
 
 use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
-use crate::report::json::BenchLine;
 use crate::report::table::bytes;
 use crate::{Outcome, args, output};
 
@@ -24,11 +23,15 @@ const INT8_TOLERANCE: f64 = 0.1;
 /// Runs the command: synthetic pictures, two runs to warm up, then the measured
 /// ones. Fails if the features are not those of `flex`.
 pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
+    args::workers(&flags.compute).run(|| measure(flags))?
+}
+
+fn measure(flags: &BenchFlags) -> anyhow::Result<Outcome> {
     if !(1..=10_000).contains(&flags.rounds) {
         bail!("--rounds {}: expected 1 to 10000", flags.rounds);
     }
     args::check_precision(flags.precision, &flags.compute)?;
-    let compute = args::device(&flags.compute)?;
+    let compute = args::compute(&flags.compute)?;
     let mut extractor = extractor(flags, &compute)?;
     let input = extractor.weights().header().input;
     let pictures: Vec<PreparedPicture> =
@@ -74,7 +77,6 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<Outcome> {
 }
 
 fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExtractor> {
-    let params = DfmParams { taps: vec![flags.layer.pooled(1)], batch: flags.batch, ..DfmParams::default() };
     let backbone = BackboneFlags {
         backbone: Some(flags.arch.clone()),
         weights: Some(flags.weights.clone()),
@@ -84,7 +86,8 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         resize: None,
         seed: 0,
     };
-    args::extractor(&backbone, &params, None, compute)
+    let params = args::features_at(vec![flags.layer.pooled(1)], flags.batch)?;
+    args::extractor(&args::network(&backbone, None), &params, compute.clone())
 }
 
 fn architecture(extractor: &FeatureExtractor) -> &Architecture {
@@ -98,7 +101,7 @@ fn picture(seed: u64, height: usize, width: usize) -> PreparedPicture {
         pixels: (0..3 * (height * width) as u64).map(|index| 2.0 * noise.unit_f32(index)).collect(),
         original: PictureSize { width: width as u32, height: height as u32 },
         placement: Placement::WHOLE,
-        content_hash: [0; 32],
+        content_hash: None,
     }
 }
 
@@ -141,4 +144,29 @@ fn print(line: &BenchLine, format: ReportFormat) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What `dfm bench --format json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct BenchLine {
+    arch: String,
+    layer: String,
+    device: String,
+    /// Numbers that the network computed in: `f32` or `int8`.
+    precision: String,
+    batch: usize,
+    /// Height and width in pixels.
+    size: [usize; 2],
+    threads: usize,
+    /// Milliseconds a picture, of the fastest run.
+    min_ms: f64,
+    /// Milliseconds a picture, of the run in the middle.
+    median_ms: f64,
+    /// Billions of operations a second in the run in the middle, were every
+    /// convolution computed directly.
+    gflops: f64,
+    /// Most memory that the process held; null where the system does not say.
+    peak_rss_bytes: Option<u64>,
+    /// How far the features are from those that Burn's flex computes.
+    relative_l2: f64,
 }

@@ -4,23 +4,17 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use dfm_core::metrics::BootstrapParams;
-use dfm_core::{DfmParams, ScoreKind};
+use dfm::{
+    Dataset, Evaluator, Files, Judge, Layout, Learner, MapScale, MapsFolder, ModelStore, PAGE, SaveOptions,
+    VerdictLine, write_file,
+};
 
-use super::evaluate::{below, evaluate, settings};
-use super::fit::save;
-use super::learn::Learning;
-use super::predict::{Lines, Maps};
-use crate::defaults::{Defaults, POOL};
-use crate::evaluation::{Evaluation, print};
-use crate::flags::{BackboneFlags, DemoFlags, Format};
-use crate::input::{Dataset, Layout};
+use super::figures;
+use super::fit::tell;
+use super::predict::Lines;
+use crate::flags::{DemoFlags, Format};
 use crate::messages::Messages;
-use crate::report::gallery::Gallery;
-use crate::report::html;
-use crate::report::json::PredictionLine;
-use crate::report::scale::MapScale;
-use crate::{Outcome, args, atomic, output};
+use crate::{Outcome, args, input, output};
 
 /// `(path, bytes)` of every bundled picture, in the layout of MVTec AD.
 static PICTURES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/demo_pictures.rs"));
@@ -31,50 +25,42 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let data = output.join("pictures");
     unpack(&data).with_context(|| format!("cannot unpack the bundled pictures to {}", data.display()))?;
 
-    let usual = Defaults::of(ScoreKind::Fre, None);
-    let backbone = backbone(&usual);
-    let params = DfmParams {
-        taps: args::taps(&backbone, usual.layers)?,
-        aggregation: usual.aggregation,
-        ..DfmParams::default()
-    };
-    let device = args::device(&flags.compute)?;
-    let jobs = args::jobs(&flags.compute);
-    let extractor = args::extractor(&backbone, &params, usual.resize, &device)?;
-    let dataset = Dataset::read_test(&data, Some(Layout::Mvtec), messages)?;
-    let learning = Learning { folder: &data, paths: &dataset.train, jobs, messages };
-    let model = learning.fit(&params, extractor, None)?.model;
+    let (compute, workers) = (args::compute(&flags.compute)?, args::workers(&flags.compute));
+    let dataset = input::test_set(&data, Some(Layout::Mvtec), messages)?;
+    let learner = Learner::default().with_compute(compute.clone()).with_workers(workers.clone());
+    let model = learner.fit(&Files::new(&data, dataset.train.clone()), messages)?;
     let path = output.join("demo.dfm");
-    save(&model, &path, false)?;
+    let sizes = ModelStore::save(&model, &path, &SaveOptions { slim: false })?;
+    tell(&model, &path, sizes)?;
+    // The model that is judged with is the one in the file.
+    let model = ModelStore::default().with_compute(compute).with_workers(workers.clone()).open(&path)?;
 
     let paths: Vec<_> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let scale = MapScale::of(&model);
-    let maps = Maps::new(&output.join("maps"), &paths, scale)?;
-    let mut gallery = Gallery::new()?;
+    let files = Files::new(&data, paths);
+    let maps = MapsFolder::new(&output.join("maps"), &files, MapScale::of(&model))?;
     let mut lines = Lines::new(Format::Table)?;
-    let bootstrap = Some(BootstrapParams::default());
-    let evaluated = evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| {
-        maps.write(&paths, judged, messages);
-        gallery.push(&dataset, judged, &scale, messages)?;
-        judged.iter().try_for_each(|one| {
-            let shown = below(&data, &paths[one.index]).display().to_string();
-            lines.push(PredictionLine::new(shown, one, &model))
+    let judge = Judge::new(model).with_workers(workers);
+    let threshold = judge.model().calibration().map(|calibration| calibration.threshold());
+    let evaluator = Evaluator::new(judge.clone())
+        .with_pictures(true)
+        .with_names(path.display().to_string(), flags.compute.device.clone());
+    let mut run = evaluator.run_each(&dataset, &Default::default(), messages, |batch| {
+        maps.write(&files, batch, messages);
+        batch.iter().try_for_each(|one| {
+            let shown = below(&dataset, &files.paths()[one.index]);
+            lines.push(VerdictLine::new(shown, &one.verdict, judge.model(), threshold))
         })
     })?;
     let mut out = output::stdout();
     writeln!(out)?;
     lines.finish()?;
     writeln!(out)?;
-    let settings = settings(&path, &flags.compute.device, &dataset)?;
-    let evaluation = Evaluation::new(&evaluated, settings);
-    print(&evaluation, &mut out)?;
+    figures::print(run.evaluation(), &mut out)?;
     let report = output.join("report");
-    std::fs::create_dir_all(&report)
-        .with_context(|| format!("cannot create the folder {}", report.display()))?;
-    html::write(&report, dataset.folder(), &evaluated, &evaluation, &mut gallery)?;
+    run.write_report(&report)?;
     writeln!(out)?;
     writeln!(out, "Overlays are in {}.", output.join("maps").display())?;
-    writeln!(out, "The report is {}.", report.join(html::PAGE).display())?;
+    writeln!(out, "The report is {}.", report.join(PAGE).display())?;
     writeln!(
         out,
         "Next: dfm fit YOUR_GOOD_PICTURES -o part.dfm, then dfm predict part.dfm NEW_PICTURES --maps maps"
@@ -82,17 +68,9 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     Ok(messages.outcome(Outcome::Success))
 }
 
-/// What `dfm fit` takes unless told otherwise.
-fn backbone(usual: &Defaults) -> BackboneFlags {
-    BackboneFlags {
-        backbone: None,
-        weights: None,
-        layer: usual.layers.to_vec(),
-        pool: vec![POOL],
-        size: None,
-        resize: None,
-        seed: 0,
-    }
+/// A path without the folder of the data set.
+fn below(dataset: &Dataset, path: &Path) -> String {
+    path.strip_prefix(dataset.folder()).unwrap_or(path).display().to_string()
 }
 
 fn unpack(folder: &Path) -> anyhow::Result<()> {
@@ -101,7 +79,7 @@ fn unpack(folder: &Path) -> anyhow::Result<()> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        atomic::write(&path, |writer| Ok(writer.write_all(bytes)?))?;
+        write_file(&path, |writer| Ok(writer.write_all(bytes)?))?;
     }
     Ok(())
 }

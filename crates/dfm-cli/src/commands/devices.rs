@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm_core::device;
+use dfm::device;
 
 use crate::flags::{DevicesFlags, Format};
 use crate::report::table::{Align, Table};

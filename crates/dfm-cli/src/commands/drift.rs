@@ -1,38 +1,32 @@
 //! `dfm drift`: is today's stream still what the model was fitted on?
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::io::Write;
 
-use anyhow::{Context, bail, ensure};
-use dfm_core::{Dfm, DriftParams, DriftReport, ValidDriftParams};
-use serde::Deserialize;
+use anyhow::Context;
+use dfm::{DriftParams, DriftReport, Files, drift, scores_of_lines};
 
-use super::judge::in_batches;
 use crate::flags::{DriftFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::table::{Align, Table};
-use crate::{Outcome, args, input, output};
-
-/// The longest line of predictions that is read.
-const LONGEST_LINE: u64 = 1 << 20;
-
-/// What is read of a line of `dfm predict --format json`.
-#[derive(Deserialize)]
-struct Line {
-    score: f64,
-}
+use crate::{Outcome, args, output};
 
 /// Runs the command: `Anomalous` if there is drift, `Failed` if any picture could not be
 /// used.
 pub(crate) fn run(flags: &DriftFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let params = DriftParams { false_alarm: flags.false_alarm, ..DriftParams::default() }.check()?;
-    let jobs = args::jobs(&flags.model.compute);
+    let params = DriftParams { false_alarm: flags.false_alarm, ..DriftParams::default() };
+    let checked = params.check()?;
     let named = || flags.today.display().to_string();
     let model = args::model(&flags.model, args::Purpose::Anything)?;
+    let workers = args::workers(&flags.model.compute);
     let report = match flags.today.is_dir() {
-        true => watch(&model, &flags.today, jobs, params, messages).with_context(named)?,
-        false => model.drift_of_scores(&scores(&flags.today).with_context(named)?, params)?,
+        true => {
+            let files = Files::in_folder(&flags.today, messages).with_context(named)?;
+            drift(&model, &files, params, &workers, messages).with_context(named)?
+        }
+        false => {
+            let scores = scores_of_lines(&flags.today).map_err(with_help).with_context(named)?;
+            workers.run(|| model.drift_of_scores(&scores, checked))??
+        }
     };
     let mut out = output::stdout();
     match flags.format {
@@ -42,52 +36,9 @@ pub(crate) fn run(flags: &DriftFlags, messages: &Messages) -> anyhow::Result<Out
     Ok(messages.outcome(if report.drift { Outcome::Anomalous } else { Outcome::Success }))
 }
 
-/// The scores of a file of predictions.
-fn scores(path: &Path) -> anyhow::Result<Vec<f64>> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let mut scores = Vec::new();
-    for number in 1.. {
-        let mut line = String::new();
-        if reader.by_ref().take(LONGEST_LINE).read_line(&mut line)? == 0 {
-            break;
-        }
-        if line.trim().is_empty() {
-            continue;
-        }
-        let Line { score } = serde_json::from_str(&line)
-            .with_context(|| format!("line {number}: expected what `dfm predict --format json` prints"))?;
-        ensure!(score.is_finite(), "line {number}: expected a finite score, found {score}");
-        scores.push(score);
-    }
-    if scores.is_empty() {
-        bail!("expected lines of `dfm predict --format json`, found none");
-    }
-    Ok(scores)
-}
-
-/// Runs the pictures of a folder through the model. Those that cannot be used are
-/// reported and left out.
-fn watch(
-    model: &Dfm,
-    folder: &Path,
-    jobs: usize,
-    params: ValidDriftParams,
-    messages: &Messages,
-) -> anyhow::Result<DriftReport> {
-    let paths = input::folder(folder, messages)?;
-    let mut watch = model.watch(params);
-    in_batches(model, &paths, jobs, messages, |places, pictures| {
-        if watch.push(pictures).is_err() {
-            // One by one, so that a single picture does not take the others with it.
-            for (place, picture) in places.iter().zip(pictures) {
-                if let Err(error) = watch.push(std::slice::from_ref(picture)) {
-                    messages.error(&paths[place.index], error);
-                }
-            }
-        }
-        Ok(())
-    })?;
-    Ok(watch.finish()?)
+/// Adds where such a file comes from.
+fn with_help(error: dfm::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error}; `dfm predict --format json` prints such lines")
 }
 
 /// The verdict for people, on a `folder` of pictures or on a file of predictions.

@@ -1,117 +1,53 @@
 //! `dfm evaluate`: how well a model tells defects from good pictures.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dfm_core::metrics::BootstrapParams;
-use dfm_core::{Dfm, PredictOptions};
+use dfm::metrics::BootstrapParams;
+use dfm::{Evaluator, Judge, METRICS, PAGE, PREDICTIONS, check_file};
 
-use super::judge::{Judged, judge};
+use super::figures;
 use crate::config::Record;
-use crate::evaluation::{self, Evaluated, Evaluation, Settings, Tally};
 use crate::flags::{EvaluateFlags, ReportFormat};
-use crate::input::Dataset;
 use crate::messages::Messages;
-use crate::report::gallery::Gallery;
-use crate::report::html;
-use crate::report::scale::MapScale;
-use crate::{Outcome, args, atomic, output};
+use crate::{Outcome, args, input, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
-    args::set_threads(&flags.judge.model.compute)?;
-    let jobs = args::jobs(&flags.judge.model.compute);
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     bootstrap.map(BootstrapParams::check).transpose().context("--bootstrap")?;
     for folder in flags.output.iter().chain(&flags.report) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        atomic::check(&folder.join(evaluation::METRICS))?;
+        check_file(&folder.join(METRICS))?;
     }
-    let mut gallery = flags.report.is_some().then(Gallery::new).transpose()?;
-    let dataset = Dataset::read_test(&flags.dataset, flags.layout, messages)?;
-    let model = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
-    let scale = MapScale::of(&model);
-    let evaluated =
-        evaluate(&model, &scale, &dataset, jobs, bootstrap, messages, |judged| match &mut gallery {
-            Some(gallery) => gallery.push(&dataset, judged, &scale, messages),
-            None => Ok(()),
-        })?;
-    let settings = settings(&flags.judge.model.path, &flags.judge.model.compute.device, &dataset)?;
-    let evaluation = Evaluation::new(&evaluated, settings);
+    let compute = &flags.judge.model.compute;
+    let dataset = args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
+    let evaluator = Evaluator::new(Judge::new(model).with_workers(args::workers(compute)))
+        .with_bootstrap(bootstrap)
+        .with_pictures(flags.report.is_some())
+        .with_names(flags.judge.model.path.display().to_string(), compute.device.clone());
+    let mut run = evaluator.run(&dataset, &options, messages)?;
     for folder in flags.output.iter().chain(&flags.report) {
-        evaluation::write(folder, dataset.folder(), &evaluated, &evaluation, &record.text())?;
+        run.write(folder, Some(&record.text()))?;
     }
-    if let (Some(folder), Some(gallery)) = (&flags.report, &mut gallery) {
-        html::write(folder, dataset.folder(), &evaluated, &evaluation, gallery)?;
+    if let Some(folder) = &flags.report {
+        run.write_report(folder)?;
     }
     let mut out = output::stdout();
     match flags.format {
-        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&evaluation)?)?,
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(run.evaluation())?)?,
         ReportFormat::Table => {
-            evaluation::print(&evaluation, &mut out)?;
+            figures::print(run.evaluation(), &mut out)?;
             if let Some(folder) = &flags.output {
-                writeln!(
-                    out,
-                    "{} and {} are in {}.",
-                    evaluation::METRICS,
-                    evaluation::PREDICTIONS,
-                    folder.display()
-                )?;
+                writeln!(out, "{METRICS} and {PREDICTIONS} are in {}.", folder.display())?;
             }
             if let Some(folder) = &flags.report {
-                writeln!(out, "The report is {}.", folder.join(html::PAGE).display())?;
+                writeln!(out, "The report is {}.", folder.join(PAGE).display())?;
             }
         }
     }
     Ok(messages.outcome(Outcome::Success))
-}
-
-/// Judges every picture of `dataset` and compares with the truth, the values of maps read by their
-/// `scale`. `each` sees the
-/// verdicts of every batch on their way. Errors reported before count as the data
-/// set's.
-pub(super) fn evaluate(
-    model: &Dfm,
-    scale: &MapScale,
-    dataset: &Dataset,
-    jobs: usize,
-    bootstrap: Option<BootstrapParams>,
-    messages: &Messages,
-    mut each: impl FnMut(&[Judged]) -> anyhow::Result<()>,
-) -> anyhow::Result<Evaluated> {
-    let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-    let mut tally = Tally::new(dataset, *scale);
-    judge(model, &paths, jobs, PredictOptions { map: true }, messages, |judged| {
-        each(&judged)?;
-        tally.push(&judged, messages);
-        Ok(())
-    })?;
-    tally.finish(model, bootstrap, messages.error_count())
-}
-
-/// What is recorded of a run, so that it can be done again.
-pub(super) fn settings(model: &Path, device: &str, dataset: &Dataset) -> anyhow::Result<Settings> {
-    let info = args::model_info(model)?;
-    Ok(Settings {
-        program: concat!("dfm ", env!("CARGO_PKG_VERSION")).to_owned(),
-        model: model.display().to_string(),
-        model_digest: info.digest,
-        model_program: info.program,
-        params: serde_json::to_value(&info.record.params)?,
-        architecture: info.architecture.name,
-        input: serde_json::to_value(info.input)?,
-        weights_sha256: info.weights_sha256,
-        fitted_on: info.record.picture_count,
-        device: device.to_owned(),
-        dataset: dataset.root.display().to_string(),
-        layout: dataset.layout.name(),
-    })
-}
-
-/// A path without `root`, for people.
-pub(super) fn below<'p>(root: &Path, path: &'p Path) -> &'p Path {
-    path.strip_prefix(root).unwrap_or(path)
 }

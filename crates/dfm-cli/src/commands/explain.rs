@@ -1,77 +1,60 @@
 //! `dfm explain`: what a score is made of, and which good picture is nearest.
 
 use std::io::Write;
-use std::path::PathBuf;
 
-use dfm_core::{
-    CellShare, ChannelShare, Dfm, DfmError, Explainer, Explanation, Label, LayerExplanation, PreparedPicture,
+use dfm::{
+    CellShare, ChannelShare, Explanation, Files, Judge, Label, LayerExplanation, Source, Verdict,
 };
 use serde_json::{Value, json};
 
-use super::judge::{Tiles, in_batches};
 use crate::flags::{ExplainFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, output};
 
 /// Runs the command: `Failed` if any picture could not be explained, whatever the verdicts.
 pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.judge.model.compute);
-    let model = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
-    let paths = input::expand(&flags.paths, messages);
-    explain(&model, &paths, jobs, flags.format, flags.top, messages)?;
+    let (model, options) = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
+    let files = Files::named(&flags.paths, messages);
+    let options = options.with_explain(true);
+    let threshold = model.judging(&options)?.threshold();
+    let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
+    judge.each(&files, &options, messages, |batch| {
+        for one in batch {
+            let path = files.path(one.index).display().to_string();
+            write(&path, &one.verdict, threshold, flags.format, flags.top, &mut output::stdout())?;
+        }
+        Ok(())
+    })?;
     Ok(messages.outcome(Outcome::Success))
 }
 
-/// Explains every picture of `paths`, the `top` cells and channels of each layer.
-pub(super) fn explain(
-    model: &Dfm,
-    paths: &[PathBuf],
-    jobs: usize,
+/// Writes what the score of a picture is made of, the `top` cells and channels of each layer.
+pub(super) fn write(
+    path: &str,
+    verdict: &Verdict,
+    threshold: Option<f64>,
     format: ReportFormat,
     top: usize,
-    messages: &Messages,
-) -> anyhow::Result<()> {
-    let explainer = model.explainer();
-    let mut tiles = Tiles::default();
-    in_batches(model, paths, jobs, messages, |places, pictures| {
-        for (place, explained) in places.iter().zip(each(&explainer, pictures)) {
-            let Some(whole) = tiles.push(place.index, explained, place.last) else { continue };
-            let path = &paths[place.index];
-            match whole.map(Explanation::of_tiles) {
-                Ok(Some(explanation)) => {
-                    let (path, mut out) = (path.display().to_string(), output::stdout());
-                    match format {
-                        ReportFormat::Json => writeln!(out, "{}", line(&path, &explanation, model, top))?,
-                        ReportFormat::Table => print(&path, &explanation, model, top, &mut out)?,
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => messages.error(path, error),
-            }
-        }
-        Ok(())
-    })
-}
-
-/// The whole batch at once; should it fail, one by one, so that a single picture does not take
-/// the others with it.
-fn each(explainer: &Explainer<'_>, pictures: &[PreparedPicture]) -> Vec<Result<Explanation, DfmError>> {
-    match explainer.explain(pictures) {
-        Ok(explanations) => explanations.into_iter().map(Ok).collect(),
-        Err(_) => {
-            let one = |picture: &PreparedPicture| {
-                let mut explanations = explainer.explain(std::slice::from_ref(picture))?;
-                explanations.pop().ok_or(DfmError::NonFiniteFeatures { picture: 0 })
-            };
-            pictures.iter().map(one).collect()
-        }
+    out: &mut impl Write,
+) -> Result<(), dfm::Error> {
+    let Some(explanation) = &verdict.explanation else { return Ok(()) };
+    match format {
+        ReportFormat::Json => writeln!(out, "{}", line(path, verdict, explanation, threshold, top))?,
+        ReportFormat::Table => print(path, verdict, explanation, threshold, top, out)?,
     }
+    Ok(())
 }
 
 /// One line of `dfm explain --format json`.
-fn line(path: &str, explanation: &Explanation, model: &Dfm, top: usize) -> Value {
+fn line(
+    path: &str,
+    verdict: &Verdict,
+    explanation: &Explanation,
+    threshold: Option<f64>,
+    top: usize,
+) -> Value {
     let cell = |cell: &CellShare| {
         let [x, y, width, height] = [0, 1, 2, 3].map(|place| cell.pixels.map(|pixels| pixels[place]));
         json!({
@@ -95,10 +78,10 @@ fn line(path: &str, explanation: &Explanation, model: &Dfm, top: usize) -> Value
     };
     json!({
         "path": path,
-        "score": explanation.prediction.score,
-        "label": explanation.prediction.label,
-        "threshold": model.calibration().map(|calibration| calibration.threshold()),
-        "p_value": explanation.prediction.p_value,
+        "score": verdict.score,
+        "label": verdict.label,
+        "threshold": threshold,
+        "p_value": verdict.p_value,
         "layers": explanation.layers.iter().map(layer).collect::<Vec<_>>(),
         "nearest": explanation.nearest.as_ref().map(|nearest| json!({
             "name": nearest.name,
@@ -112,15 +95,16 @@ fn line(path: &str, explanation: &Explanation, model: &Dfm, top: usize) -> Value
 /// One picture for people.
 fn print(
     path: &str,
+    verdict: &Verdict,
     explanation: &Explanation,
-    model: &Dfm,
+    threshold: Option<f64>,
     top: usize,
     out: &mut impl Write,
-) -> anyhow::Result<()> {
-    write!(out, "{}: {}", plain(path), table::score(explanation.prediction.score))?;
-    if let (Some(label), Some(calibration)) = (explanation.prediction.label, model.calibration()) {
+) -> std::io::Result<()> {
+    write!(out, "{}: {}", plain(path), table::score(verdict.score))?;
+    if let (Some(label), Some(threshold)) = (verdict.label, threshold) {
         let label = if label == Label::Anomalous { "anomalous" } else { "normal" };
-        write!(out, ", {label}; the threshold is {}", table::score(calibration.threshold()))?;
+        write!(out, ", {label}; the threshold is {}", table::score(threshold))?;
     }
     writeln!(out)?;
     for layer in &explanation.layers {

@@ -1,92 +1,85 @@
 //! `dfm fit`: from a folder of good pictures to a model.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::{Context, bail};
-use dfm_backbone::InstructionSet;
-use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, DfmParams, NetworkPrecision, PictureSize, SaveOptions,
-    StreamingParams, TapRecord, TileStatistics,
+use anyhow::bail;
+use dfm::{
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method, ModelStore,
+    NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics, TileStatisticsKind,
+    WrittenSizes, check_file,
 };
 
 use super::info;
-use super::learn::{Fitted, Learning};
-use super::validate::validate;
-use crate::checkpoint::Checkpoint;
-use crate::defaults::Defaults;
-use crate::flags::{FitFlags, TileStatisticsFlag, Validation};
+use crate::flags::{FitFlags, Validation};
+use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::report::table;
-use crate::synthetic::HeldOut;
 use crate::values::Memory;
-use crate::{Outcome, args, atomic, input, output};
+use crate::{Outcome, args, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let usual = Defaults::of(flags.score, flags.compat);
-    let by_position = flags.tile_statistics == Some(TileStatisticsFlag::Position);
-    let mut params = DfmParams {
-        calibration: calibration(flags)?,
-        taps: args::taps(&flags.backbone, usual.layers)?,
-        keep: flags.pca,
-        score: flags.score,
-        precision: flags.precision,
-        aggregation: flags.aggregate.unwrap_or(usual.aggregation),
-        region: flags.roi.as_deref().map(input::region).transpose()?,
-        tiling: args::tiling(flags.tile, flags.stride),
-        // Of pictures no larger than a tile, until it is known how large they are.
-        tile_statistics: match flags.tile.filter(|_| by_position) {
-            Some(side) => TileStatistics::Position(PictureSize { width: side, height: side }),
-            None => TileStatistics::Shared,
-        },
-        compat: flags.compat,
-        batch: flags.batch,
-        keep_fit_statistic: !flags.no_update,
-        memory: StreamingParams {
-            max_bytes: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
-            exact: flags.exact,
-        },
-    };
-    params.clone().check()?;
+    let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
+    let params = params(flags)?;
     args::check_precision(flags.precision, &flags.compute)?;
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
-        messages.note("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
+        messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    atomic::check(&flags.output)?;
-    let checkpoint = Arc::new(Checkpoint::beside(&flags.output, flags.resume, messages)?);
-    let device = args::device(&flags.compute)?;
-    let jobs = args::jobs(&flags.compute);
+    check_file(&flags.output)?;
     let folder = &flags.folder;
-    let pictures =
-        input::training(folder, flags.layout, messages).with_context(|| folder.display().to_string())?;
-    if by_position && let Some(size) = first_size(&pictures) {
-        params.tile_statistics = TileStatistics::Position(size);
-        params.clone().check()?;
-    }
-    let extractor = args::extractor(&flags.backbone, &params, usual.resize, &device)?;
-
-    let fit = || {
-        let learning = Learning { folder, paths: &pictures, jobs, messages };
-        let named = || folder.display().to_string();
-        let Fitted { mut model, pictures: learnt } =
-            learning.fit(&params, extractor, Some(&checkpoint)).with_context(named)?;
-        if flags.val == Validation::Synthetic {
-            let seed = flags.backbone.seed;
-            let learnt = learnt.into_iter().map(|(hash, index)| (hash, pictures[index].clone()));
-            let held_out = HeldOut::of(seed, learnt).with_context(named)?;
-            validate(&mut model, held_out, seed, jobs, messages).with_context(named)?;
-        }
-        if let Some(threshold) = flags.threshold {
-            model.set_threshold(threshold)?;
-        }
-        save(&model, &flags.output, flags.slim)
-    };
-    fit().inspect_err(|_| checkpoint.leave(messages))?;
-    checkpoint.remove(messages);
+    let network = args::network(&flags.backbone, params.method.usual_resize());
+    let learner = Learner::new(params.method.clone())
+        .with_params(params)
+        .with_network(network)
+        .with_compute(args::compute(&flags.compute)?)
+        .with_workers(args::workers(&flags.compute))
+        .with_tiles_by_position(by_position)
+        .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
+        .with_threshold(flags.threshold);
+    let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
+    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
+    let options = SaveOptions { slim: flags.slim };
+    let (model, sizes) = learner
+        .fit_resumable(&pictures, &checkpoint, messages, |model| {
+            let sizes = ModelStore::save(&model, &flags.output, &options)?;
+            Ok((model, sizes))
+        })
+        .map_err(|error| error.at(folder))
+        .hints()?;
+    tell(&model, &flags.output, sizes)?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+}
+
+/// The parameters that the flags describe, checked as far as they can be without pictures.
+fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
+    let usual = Method::usual_for(flags.score, flags.compat);
+    let mut method = usual
+        .clone()
+        .with_taps(args::taps(&flags.backbone, &usual.taps)?)
+        .with_keep(flags.pca)
+        .with_precision(flags.precision)
+        .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
+        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_tiling(args::tiling(flags.tile, flags.stride))
+        .with_calibration(calibration(flags)?);
+    if let Some(side) = flags.tile
+        && flags.tile_statistics == Some(TileStatisticsKind::Position)
+    {
+        // As in pictures no larger than a tile, until it is known how large they are.
+        let size = dfm::PictureSize { width: side, height: side };
+        method = method.with_tile_statistics(TileStatistics::Position(size));
+    }
+    let memory = StreamingParams {
+        max_bytes: flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes),
+        exact: flags.exact,
+    };
+    let params = FitParams::from(method)
+        .with_run(Run::default().with_batch(flags.batch).with_memory(memory))
+        .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
+    params.clone().check()?;
+    Ok(params)
 }
 
 /// How good pictures are held out, if they are.
@@ -95,10 +88,6 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
 ///
 /// If flags contradict each other.
 fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
-    let CalibrationParams { kind: usual, .. } = CalibrationParams::default();
-    // Tiles that share statistics are held out with their pictures.
-    let shared = flags.tile_statistics != Some(TileStatisticsFlag::Position);
-    let usual = if flags.tile.is_some() && shared { CalibrationKind::Split } else { usual };
     let (kind, threshold) = match (flags.val, flags.calibrate) {
         (Validation::None, None) if flags.false_alarm.is_none() => return Ok(None),
         (Validation::None, _) => bail!(
@@ -107,41 +96,34 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
         ),
         // With a threshold given, there is none to look for in held-out pictures.
         (Validation::Train, _) if flags.threshold.is_some() => return Ok(None),
-        (Validation::Train, kind) => (kind.unwrap_or(usual), None),
+        (Validation::Train, kind) => (kind, None),
         (Validation::Synthetic, None | Some(CalibrationKind::Split)) => {
-            (CalibrationKind::Split, flags.threshold)
+            (Some(CalibrationKind::Split), flags.threshold)
         }
         (Validation::Synthetic, Some(kind)) => bail!(
             "--val synthetic: expected --calibrate split, since defects are made on pictures that are not fitted on, \
              got {kind}"
         ),
     };
-    let false_alarm = flags.false_alarm;
-    Ok(Some(CalibrationParams { kind, false_alarm, threshold, ..CalibrationParams::default() }))
+    let asked = CalibrationParams::default().with_kind(kind).with_threshold(threshold);
+    Ok(Some(asked.with_false_alarm(flags.false_alarm)))
 }
 
-/// The size of the first picture that can be read.
-fn first_size(pictures: &[PathBuf]) -> Option<PictureSize> {
-    let first = pictures.iter().find_map(|path| input::decode_file(path).ok())?;
-    Some(PictureSize { width: first.width(), height: first.height() })
-}
-
-/// Writes `model` to `path` and says what it holds.
-pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
-    let sizes = atomic::write(path, |writer| Ok(model.write(writer, &SaveOptions { slim })?))?;
+/// Says what the `model` that was written to `path` holds.
+pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Result<()> {
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
-    let (taps, ratios) = (record.params.taps.len(), model.explained_ratios());
+    let (taps, ratios) = (record.params.method.taps.len(), model.explained_ratios());
     let places = record.taps.len() / taps;
-    let learnt = match (record.params.tiling, record.params.tile_statistics) {
+    let learnt = match (record.params.method.tiling, record.params.method.tile_statistics) {
         (Some(_), TileStatistics::Shared) => format!("{} tiles", record.picture_count),
         (Some(_), TileStatistics::Position(_)) => {
             format!("{} pictures at {places} places", record.picture_count)
         }
         (None, _) => format!("{} pictures", record.picture_count),
     };
-    for (number, tap) in record.params.taps.iter().enumerate() {
+    for (number, tap) in record.params.method.taps.iter().enumerate() {
         let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
         let found = || record.taps.iter().skip(number).step_by(taps);
         let explained = ratios.iter().skip(number).step_by(taps).map(|ratio| 100.0 * ratio);
@@ -166,11 +148,11 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
         writeln!(out, "  {}", info::validation(validation))?;
     }
     let decides = record.validation.as_ref().is_some_and(|validation| validation.decides);
-    match (model.calibration(), record.params.calibration) {
+    match (model.calibration(), record.params.method.calibration) {
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
         (Some(found), asked) => {
             let threshold = table::score(found.threshold());
-            match asked.map(|asked| (asked.kind, asked.false_alarm, asked.threshold)) {
+            match asked.map(|asked| (asked.kind.unwrap_or_default(), asked.false_alarm, asked.threshold)) {
                 Some(_) if decides => {
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }
@@ -190,9 +172,4 @@ pub(crate) fn save(model: &Dfm, path: &Path, slim: bool) -> anyhow::Result<()> {
         table::bytes(sizes.fit_statistic)
     )?;
     Ok(())
-}
-
-/// The picture, or nothing and a report.
-pub(crate) fn readable<T>(path: &Path, picture: anyhow::Result<T>, messages: &Messages) -> Option<T> {
-    picture.map_err(|error| messages.error(path, format_args!("{error:#}"))).ok()
 }

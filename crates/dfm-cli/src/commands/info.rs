@@ -2,18 +2,18 @@
 
 use std::io::Write;
 
-use dfm_core::{
-    CalibrationInfo, Compat, Keep, ModelInfo, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
+use dfm::{
+    CalibrationInfo, Compat, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
     TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
 use crate::report::{plain, table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, output};
 
 /// Runs the command. The hash is checked, the self-test is not run.
 pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
-    let info = args::model_info(&flags.model)?;
+    let info = ModelStore::info(&flags.model)?;
     let mut out = output::stdout();
     match flags.format {
         ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&info)?)?,
@@ -42,21 +42,21 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
-    let params = &info.record.params;
+    let method = &info.record.params.method;
     // Text from a file that anyone may have written, on its way to a terminal.
     let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {}", plain(&value));
     line("format", format!("version {}, by {}", info.version, info.program))?;
-    let taps: Vec<String> = params.taps.iter().map(Tap::to_string).collect();
+    let taps: Vec<String> = method.taps.iter().map(Tap::to_string).collect();
     line("backbone", format!("{} up to {}", info.architecture.name, taps.join(" and ")))?;
-    line("precision", params.precision.to_string())?;
+    line("precision", method.precision.to_string())?;
     line("input", format!("{}×{} pixels, {}", info.input.height, info.input.width, info.input.resize))?;
-    if let Some(region) = &params.region {
+    if let Some(region) = &method.region {
         line("region", region.to_string())?;
     }
-    if let Some(tiling) = params.tiling {
+    if let Some(tiling) = method.tiling {
         line("tiles", tiling.to_string())?;
-        if let TileStatistics::Position(PictureSize { width, height }) = params.tile_statistics {
-            let places = info.record.taps.len() / params.taps.len();
+        if let TileStatistics::Position(PictureSize { width, height }) = method.tile_statistics {
+            let places = info.record.taps.len() / method.taps.len();
             line(
                 "",
                 format!("statistics by position: {places} places in pictures of {width}×{height} pixels"),
@@ -66,7 +66,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
     line("pictures", info.record.picture_count.to_string())?;
-    let count = params.taps.len();
+    let count = method.taps.len();
     for (number, first) in info.taps.iter().zip(&info.record.taps).take(count).enumerate() {
         let (TapInfo { layer, feature_shape: shape, .. }, TapRecord { route, rank_cut, .. }) = first;
         // By position of one place after the other.
@@ -95,7 +95,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
                 ),
             )?;
         }
-        let asked = match params.keep {
+        let asked = match method.keep {
             Keep::Ratio(ratio) => format!("asked for {:.2} %", 100.0 * ratio),
             Keep::Components(count) => format!("asked for {count}"),
         };
@@ -110,9 +110,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             gaussian.rank, gaussian.route, gaussian.shrinkage
         )
     });
-    let score = match (params.score, params.compat) {
+    let score = match (method.score, method.compat) {
         (ScoreKind::Fre, Some(Compat::Anomalib)) => "fre as anomalib's".to_owned(),
-        (ScoreKind::Fre, None) => format!("fre, {} of the cells", params.aggregation),
+        (ScoreKind::Fre, None) => format!("fre, {} of the cells", method.aggregation),
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
@@ -120,7 +120,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         line("validated on", format!("{} (seed {})", validation(found), found.seed))?;
     }
     let threshold = info.threshold.map_or_else(|| "none".to_owned(), table::score);
-    let is_given = params.calibration.is_some_and(|asked| asked.threshold.is_some());
+    let is_given = method.calibration.is_some_and(|asked| asked.threshold.is_some());
     line(
         "threshold",
         match &info.calibration {

@@ -2,17 +2,20 @@
 
 use std::io::Write;
 
+use dfm::{create_file, write_file};
+
 use crate::flags::InitFlags;
-use crate::{Outcome, atomic, config, output};
+use crate::hints::Hints;
+use crate::{Outcome, config, output};
 
 /// Runs the command. What is there already stays, unless told otherwise.
 pub(crate) fn run(flags: &InitFlags) -> anyhow::Result<Outcome> {
     let text = config::template();
-    let put = |writer: &mut dyn Write| Ok(writer.write_all(text.as_bytes())?);
     match flags.force {
-        true => atomic::write(&flags.path, |writer| put(writer))?,
-        false => atomic::create(&flags.path, |writer| put(writer))?,
+        true => write_file(&flags.path, |writer| Ok(writer.write_all(text.as_bytes())?)),
+        false => create_file(&flags.path, |writer| Ok(writer.write_all(text.as_bytes())?)),
     }
+    .hints()?;
     writeln!(
         output::stdout(),
         "{}: every flag, documented; the defaults stand in comments",

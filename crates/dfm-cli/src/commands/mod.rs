@@ -9,16 +9,14 @@ pub(crate) mod drift;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod features;
+mod figures;
 pub(crate) mod fit;
 pub(crate) mod info;
 pub(crate) mod init;
-mod judge;
-mod learn;
 pub(crate) mod predict;
 pub(crate) mod sweep;
 pub(crate) mod synthesise;
 pub(crate) mod union;
-mod validate;
 pub(crate) mod weights;
 
 use std::io::Write;
@@ -28,8 +26,6 @@ use clap_complete::Shell;
 
 use crate::flags::Flags;
 use crate::{Outcome, output};
-
-pub(crate) use judge::Judged;
 
 /// `dfm completions`.
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<Outcome> {

@@ -1,66 +1,64 @@
 //! `dfm predict`: a verdict on each picture.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use dfm_core::{Label, PredictOptions, ScoreKind};
-use image::{ImageFormat, RgbImage};
+use anyhow::bail;
+use dfm::{Files, Judge, Judged, Label, MapScale, MapsFolder, ScoreKind, Source, VerdictLine};
 use rayon::prelude::*;
 
-use super::explain::explain;
-use super::judge::{Judged, judge};
+use super::explain;
 use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
 use crate::messages::Messages;
-use crate::report::heatmap::Heatmap;
-use crate::report::json::{PredictionLine, Regions};
-use crate::report::legend::legend;
-use crate::report::scale::MapScale;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, atomic, input, output};
+use crate::{Outcome, args, output};
 
 /// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
 /// judged.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let jobs = args::jobs(&flags.judge.model.compute);
     if flags.explain && flags.format != Format::Table {
         bail!("--explain goes with a table: for programs take dfm explain --format json");
     }
     // What is nearest is known from the pictures of the fit.
     let purpose = if flags.explain { args::Purpose::Anything } else { args::Purpose::Judging };
-    let model = args::judge(&flags.judge, purpose, messages)?;
-    if flags.maps.is_some() && model.record().params.score == ScoreKind::Nll {
+    let (model, options) = args::judge(&flags.judge, purpose, messages)?;
+    if flags.maps.is_some() && model.record().params.method.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
-    let paths = input::expand(&flags.paths, messages);
-    let scale = MapScale::of(&model);
+    let files = Files::named(&flags.paths, messages);
     let maps = match &flags.maps {
-        Some(folder) => Some(Maps::new(folder, &paths, scale)?),
+        Some(folder) => Some(MapsFolder::new(folder, &files, MapScale::of(&model))?),
         None => None,
     };
+    let for_programs = flags.format != Format::Table;
+    let options =
+        options.with_map(maps.is_some()).with_regions(for_programs).with_explain(flags.explain);
+    let threshold = model.judging(&options)?.threshold();
+    let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
     let mut lines = Lines::new(flags.format)?;
     let (mut anomalous, mut explained) = (0, Vec::new());
-    let for_programs = flags.format != Format::Table;
-    let options = PredictOptions { map: maps.is_some() || for_programs };
-    judge(&model, &paths, jobs, options, messages, |judged| {
+    judge.each(&files, &options, messages, |batch| {
         if let Some(maps) = &maps {
-            maps.write(&paths, &judged, messages);
+            maps.write(&files, &batch, messages);
         }
-        anomalous += judged.iter().filter(|one| one.prediction.label == Some(Label::Anomalous)).count();
-        if flags.explain {
-            explained.extend(judged.iter().map(|one| paths[one.index].clone()));
-        }
+        anomalous += batch.iter().filter(|one| one.verdict.label == Some(Label::Anomalous)).count();
         let line = |one: &Judged| {
-            let line = PredictionLine::new(paths[one.index].display().to_string(), one, &model);
-            if for_programs { line.with_regions(one, &scale) } else { line }
+            let path = files.path(one.index).display().to_string();
+            VerdictLine::new(path, &one.verdict, judge.model(), threshold)
         };
-        let judged: Vec<_> = judged.par_iter().map(line).collect();
-        judged.into_iter().try_for_each(|line| lines.push(line))
+        let made: Vec<_> = batch.par_iter().map(line).collect();
+        made.into_iter().try_for_each(|line| lines.push(line))?;
+        if flags.explain {
+            for one in &batch {
+                let path = files.path(one.index).display().to_string();
+                explain::write(&path, &one.verdict, threshold, ReportFormat::Table, LISTED, &mut explained)?;
+            }
+        }
+        Ok(())
     })?;
     lines.finish()?;
     if flags.explain {
         writeln!(output::stdout())?;
-        explain(&model, &explained, jobs, ReportFormat::Table, LISTED, messages)?;
+        output::stdout().write_all(&explained)?;
     }
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
@@ -90,7 +88,7 @@ impl Lines {
         })
     }
 
-    pub(super) fn push(&mut self, line: PredictionLine) -> anyhow::Result<()> {
+    pub(super) fn push(&mut self, line: VerdictLine) -> Result<(), dfm::Error> {
         match self {
             Self::Table(table) => table.push([
                 table::score(line.score),
@@ -105,11 +103,7 @@ impl Lines {
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,
             Self::Csv(writer) => {
-                let regions = line.regions.map(|regions| match regions {
-                    Regions::List(list) => Regions::Count(list.len()),
-                    count => count,
-                });
-                writer.serialize(PredictionLine { regions, ..line })?;
+                writer.serialize(line.with_region_count()).map_err(std::io::Error::from)?;
                 writer.flush()?;
             }
         }
@@ -122,65 +116,4 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-/// Heat maps and overlays in a folder that mirrors where the pictures lie.
-pub(super) struct Maps {
-    folder: PathBuf,
-    common: PathBuf,
-    scale: MapScale,
-}
-
-impl Maps {
-    /// Creates `folder`, marked so that a later run takes no map for a picture, with a legend
-    /// if all maps have one scale. The part of their path that all pictures share is left out
-    /// inside it.
-    pub(super) fn new(folder: &Path, pictures: &[PathBuf], scale: MapScale) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder {} for maps", folder.display()))?;
-        atomic::write(&folder.join(input::MAPS_MARK), |_| Ok(()))?;
-        if let Some(legend) = legend(&scale) {
-            write_png(&folder.join(input::LEGEND), &legend)?;
-        }
-        Ok(Self { folder: folder.to_owned(), common: input::common_folder(pictures), scale })
-    }
-
-    /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch, in
-    /// its own size. What cannot be written is reported.
-    ///
-    /// Each picture is read once more: keeping a batch of photographs until its
-    /// verdicts are there would take gigabytes. That is little beside compressing two
-    /// pictures of its size, and all processors share it.
-    pub(super) fn write(&self, paths: &[PathBuf], judged: &[Judged], messages: &Messages) {
-        let results: Vec<_> = judged.par_iter().map(|one| self.write_one(&paths[one.index], one)).collect();
-        for (one, result) in judged.iter().zip(results) {
-            if let Err(error) = result {
-                messages.error(&paths[one.index], format_args!("{error:#}"));
-            }
-        }
-    }
-
-    fn write_one(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
-        let Some(grid) = &judged.prediction.map else { return Ok(()) };
-        let heatmap = Heatmap::new(grid, judged.size, &self.scale);
-        let relative = path.strip_prefix(&self.common).unwrap_or(path);
-        let plain = relative.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
-        let target = self.folder.join(plain.collect::<PathBuf>());
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-        }
-        let named = |ending: &str| {
-            let mut name = target.file_name().unwrap_or_default().to_owned();
-            name.push(ending);
-            target.with_file_name(name)
-        };
-        write_png(&named(input::HEATMAP), &heatmap.colours())?;
-        write_png(&named(input::OVERLAY), &heatmap.over(&input::decode_file(path)?))
-    }
-}
-
-fn write_png(path: &Path, picture: &RgbImage) -> anyhow::Result<()> {
-    let mut png = Vec::new();
-    picture.write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png)?;
-    atomic::write(path, |writer| Ok(writer.write_all(&png)?))
 }

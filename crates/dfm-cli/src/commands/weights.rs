@@ -4,13 +4,12 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 #[cfg(feature = "embedded-weights")]
-use dfm_backbone::BackboneWeights;
-use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
+use dfm::BackboneWeights;
+use dfm::weights::{CatalogueEntry, Checksum, DownloadError, PullOptions, WeightStore, catalogue, pull};
 
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::messages::Messages;
 use crate::report::table::{Align, Table, bytes};
-use crate::weights::{Cache, PullOptions, pull};
 use crate::{Outcome, output};
 
 /// Runs the command.
@@ -24,27 +23,38 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
                 format!("no weights are called '{name}': expected one of {}", names.join(", "))
             })?;
             let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
-            let cache = Cache::open()?;
-            if let Some(path) = cache.find(entry) {
-                if cache.is_sound(entry).with_context(|| path.display().to_string())? {
+            let store = WeightStore::of_user();
+            store.check()?;
+            if let Some(path) = store.find(entry) {
+                if store.is_sound(entry).with_context(|| path.display().to_string())? {
                     writeln!(output::stdout(), "{}: already here, checked", path.display())?;
                     return Ok(Outcome::Success);
                 }
-                messages.note(format_args!("{}: altered or damaged, fetched anew", path.display()));
+                messages.say(format_args!("{}: altered or damaged, fetched anew", path.display()));
             }
             let mut said = 0;
             let options = PullOptions { endpoint: endpoint.as_deref(), ..PullOptions::default() };
-            let path = pull(entry, options, &cache, |got, of| {
+            let path = pull(entry, options, &store, |got, of| {
                 // Every 32 MiB is often enough to see that it moves.
                 if got >> 25 > said {
                     said = got >> 25;
-                    messages.note(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
+                    messages.say(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
                 }
-            })?;
+            })
+            .map_err(with_help)?;
             writeln!(output::stdout(), "{}: checked, {}", path.display(), entry.license)?;
             Ok(Outcome::Success)
         }
     }
+}
+
+/// Adds how a mirror or another folder is named.
+fn with_help(error: DownloadError) -> anyhow::Error {
+    let help = match error {
+        DownloadError::Store { .. } => "DFM_CACHE_DIR names it",
+        _ => "--endpoint names it",
+    };
+    anyhow::anyhow!("{error}: {help}")
 }
 
 /// The mirror to ask: what was given, else what the environment names. A variable
@@ -71,7 +81,7 @@ fn notices() -> anyhow::Result<Outcome> {
 
 fn list() -> anyhow::Result<Outcome> {
     // Without a cache folder nothing was pulled; the list is of use all the same.
-    let cache = Cache::open().ok();
+    let store = WeightStore::of_user();
     let mut table = Table::new(&[
         ("name", Align::Left),
         ("here", Align::Left),
@@ -83,7 +93,7 @@ fn list() -> anyhow::Result<Outcome> {
         let row = ["resnet50_1by2", "inside", "this program", "BSD-2-Clause and MIT", "-"];
         table.push(row.map(str::to_owned));
     }
-    for line in catalogue().iter().map(|entry| describe(entry, cache.as_ref())) {
+    for line in catalogue().iter().map(|entry| describe(entry, &store)) {
         let here = if line.pulled { "yes" } else { "no" };
         table.push([line.name, here.to_owned(), line.checked_by, line.license, line.url]);
     }
@@ -100,7 +110,7 @@ struct WeightsLine {
     url: String,
 }
 
-fn describe(entry: &CatalogueEntry, cache: Option<&Cache>) -> WeightsLine {
+fn describe(entry: &CatalogueEntry, store: &WeightStore) -> WeightsLine {
     WeightsLine {
         name: entry.name.to_owned(),
         checked_by: match entry.checksum {
@@ -108,7 +118,7 @@ fn describe(entry: &CatalogueEntry, cache: Option<&Cache>) -> WeightsLine {
             Checksum::Prefix8(digits) => format!("SHA-256 begins {digits}"),
         },
         license: entry.license.to_owned(),
-        pulled: cache.is_some_and(|cache| cache.find(entry).is_some()),
+        pulled: store.find(entry).is_some(),
         url: format!("{}{}", entry.endpoint, entry.file_name),
     }
 }

@@ -9,10 +9,10 @@ use crate::flags::{ModelFlags, ReportFormat};
 pub(crate) struct AuditFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
-    /// Pictures to list, worst first
+    /// Number of pictures to list, the most abnormal first
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) top: usize,
-    /// How to write the list
+    /// Format of the list
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
 }

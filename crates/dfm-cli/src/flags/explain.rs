@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::flags::{JudgeFlags, ReportFormat};
 
-/// Cells and channels that are listed of each layer, unless told otherwise.
+/// Number of cells and channels that are listed for each layer by default.
 pub(crate) const LISTED: usize = 5;
 
 /// Flags of `dfm explain`.
@@ -14,13 +14,13 @@ pub(crate) const LISTED: usize = 5;
 pub(crate) struct ExplainFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// Pictures, folders or patterns such as 'shots/*.png'
+    /// Pictures, folders, or patterns such as 'shots/*.png'
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Cells and channels to list of each layer, largest share first
+    /// Number of cells and channels to list for each layer, the largest share first
     #[arg(long, value_name = "N", default_value_t = LISTED)]
     pub(crate) top: usize,
-    /// How to write the results
+    /// Format of the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
 }

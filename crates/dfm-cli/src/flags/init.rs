@@ -7,10 +7,10 @@ use clap::Args;
 /// Flags of `dfm init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitFlags {
-    /// Where to write it
+    /// File to write
     #[arg(default_value = crate::config::NAME)]
     pub(crate) path: PathBuf,
-    /// Write it in the place of what is there
+    /// Overwrite the file if it exists
     #[arg(long)]
     pub(crate) force: bool,
 }

@@ -1,10 +1,11 @@
-//! The command line, as typed.
+//! The command line as the user types it.
 
 mod audit;
 mod drift;
 mod explain;
 mod fit;
 mod init;
+mod layout;
 mod model;
 mod network;
 mod sweep;
@@ -19,7 +20,7 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use explain::{ExplainFlags, LISTED};
-pub(crate) use fit::{DemoFlags, FitFlags, TileStatisticsFlag, Validation};
+pub(crate) use fit::{DemoFlags, FitFlags, Validation};
 pub(crate) use init::InitFlags;
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
@@ -29,60 +30,60 @@ pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use synthesise::SynthesiseFlags;
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 
-/// Visual anomaly detection: learn what good looks like, then judge new pictures.
+/// Visual anomaly detection: learn from pictures of good parts, then judge new pictures.
 #[derive(Debug, Parser)]
 #[command(name = "dfm", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Flags {
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Say more; twice for more still
+    /// Print more about the run; give it twice for even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Say nothing but errors and results
+    /// Print only errors and results
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// A file of flags in place of dfm.toml in the current folder (see `dfm init`)
+    /// File of flags to use instead of dfm.toml in the current folder (see `dfm init`)
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     pub(crate) config: Option<PathBuf>,
-    /// Take flags from no file
+    /// Use no file of flags
     #[arg(long, global = true)]
     pub(crate) no_config: bool,
 }
 
-/// One command each.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Learn from a folder of pictures of good parts
     Fit(FitFlags),
-    /// Judge pictures: exit code 0 all normal, 1 something anomalous, 2 any error
+    /// Judge pictures. Exit code: 0 if all are normal, 1 if one is anomalous, 2 on any error
     Predict(PredictFlags),
-    /// Say what scores are made of, and which good picture each picture is nearest to
+    /// Show what each score is made of, and the nearest good picture
     Explain(ExplainFlags),
-    /// Measure a model on pictures whose truth is known
+    /// Measure a model on labelled pictures
     Evaluate(EvaluateFlags),
-    /// Tell two evaluations of the same pictures apart
+    /// Compare two evaluations of the same pictures
     Compare(CompareFlags),
-    /// Try every setting of a grid on a data set whose truth is known, and rank them. Choosing by
-    /// the labels of test pictures is selection on the test set: measure what was chosen on others
+    /// Try every setting of a grid on a labelled data set, and rank the settings. Choosing by the
+    /// labels of test pictures is selection on the test set: measure your choice on other pictures
     Sweep(SweepFlags),
-    /// Make a data set with defects, as MVTec AD has it, from good pictures alone
+    /// Make a data set with synthetic defects from good pictures, in the layout of MVTec AD
     Synthesise(SynthesiseFlags),
-    /// Make one model of several: that of all their pictures
+    /// Merge several models into the model of all their pictures
     Merge(MergeFlags),
     /// Add good pictures to a model
     Update(UpdateFlags),
     /// Take pictures out of a model
     Forget(ForgetFlags),
-    /// List pictures of a model that look unlike its others: exit code 0 none stands out, 1 some
-    /// do, 2 any error
+    /// List pictures of a model that look unlike its others. Exit code: 0 if none stands out, 1 if
+    /// any does, 2 on any error
     Audit(AuditFlags),
-    /// Ask whether today's pictures are still of the kind that a model was fitted on: exit
-    /// code 0 no drift, 1 drift, 2 any error
+    /// Test whether today's pictures are still of the kind that a model was fitted on. Exit code: 0
+    /// if there is no drift, 1 if there is drift, 2 on any error
     Drift(DriftFlags),
-    /// Write the feature rows of pictures, before any statistics
+    /// Write the features of pictures, one row for each, without statistics
     Features(FeaturesFlags),
-    /// Say what is in a model file
+    /// Show what is in a model file
     Info(InfoFlags),
     /// List the devices that this program can compute on
     Devices(DevicesFlags),
@@ -90,33 +91,33 @@ pub(crate) enum Command {
     Weights(WeightsFlags),
     /// Measure the network on this machine
     Bench(BenchFlags),
-    /// Watch it work on bundled pictures: no arguments, no network
+    /// Learn and judge bundled pictures; needs no arguments and no network connection
     Demo(DemoFlags),
-    /// Write a dfm.toml with every flag, documented
+    /// Write a dfm.toml with every flag and its documentation
     Init(InitFlags),
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Name of the shell
         shell: Shell,
     },
 }
 
-/// How results are written.
+/// Format of results in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
     Table,
-    /// For programs: see docs/json-schema.md
+    /// For programs, as documented in docs/json-schema.md
     Json,
     /// For spreadsheets
     Csv,
 }
 
-/// How a result that is no table of equal rows is written.
+/// Format of results that are not rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people
     Table,
-    /// For programs: see docs/json-schema.md
+    /// For programs, as documented in docs/json-schema.md
     Json,
 }

@@ -1,51 +1,49 @@
-//! Flags of what runs the network: where, which, and how fast.
+//! Flags of the commands that run the network: which network, on which device, with which threads.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dfm_backbone::{Layer, NetworkPrecision, Resize};
-use dfm_core::MAX_BATCH;
+use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resize, USUAL_POOL};
 
-use crate::defaults::POOL;
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
 
-/// Where and how fast to compute.
+/// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeFlags {
-    /// Where to compute: cpu, flex, ndarray, wgpu, wgpu:N, cuda:N (see `dfm devices`)
+    /// Device to compute on: cpu, flex, ndarray, wgpu, wgpu:N, cuda:N (see `dfm devices`)
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
-    /// Threads to compute with; all processors unless given
+    /// Number of threads to compute with (default: all processors)
     #[arg(long, value_name = "N", value_parser = count(1..=1024))]
     pub(crate) threads: Option<usize>,
-    /// Threads that decode pictures ahead of the network
+    /// Number of threads that decode pictures ahead of the network
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) jobs: Option<usize>,
 }
 
-/// Which network, and where it is tapped.
+/// Which network is used, and which of its layers.
 #[derive(Debug, Args)]
 pub(crate) struct BackboneFlags {
-    /// The network; what the weights say they are for unless given, else resnet50_1by2
+    /// The network (default: the network that the weights name, else resnet50_1by2)
     #[arg(long)]
     pub(crate) backbone: Option<String>,
-    /// embedded, random, the name of pulled weights, or a file
+    /// Weights of the network: embedded, random, the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
-    /// The layers whose outputs are modelled, each with statistics of its own; scores and maps are
-    /// geometric means. Unless given layer2,layer3; for nll, --compat and `dfm features` layer3
+    /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are
+    /// geometric means (default: layer2,layer3; for nll, --compat and `dfm features`: layer3)
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
-    /// Side of the average pool over that output, in cells; for several layers one or as many
-    #[arg(long, default_values_t = [POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
+    /// Side of the average pool over that output, in cells: one for all layers, or one for each
+    #[arg(long, default_values_t = [USUAL_POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
-    /// Size that pictures are resized to, as 256 or HEIGHTxWIDTH; the weights' own unless given
+    /// Size that pictures are resized to: 256 or HEIGHTxWIDTH (default: what the weights state)
     #[arg(long, value_parser = parse_size)]
     pub(crate) size: Option<Size>,
-    /// How pictures of another aspect come to that size: stretch, or their aspect kept, mirror
-    /// (borders reflected), letterbox (filled with the mean) or crop (the middle alone). Unless
-    /// given mirror; for --compat and `dfm features` the weights' own, usually stretch
+    /// How pictures of another aspect ratio get that size: stretch, or with their aspect ratio kept
+    /// mirror (borders reflected), letterbox (filled with the mean) or crop (the middle only).
+    /// Default: mirror; for --compat and `dfm features` what the weights state, usually stretch
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
     /// Seed of random weights, and of the defects of `dfm fit --val synthetic`
@@ -56,20 +54,20 @@ pub(crate) struct BackboneFlags {
 /// Flags of `dfm features`.
 #[derive(Debug, Args)]
 pub(crate) struct FeaturesFlags {
-    /// Pictures, folders or patterns such as 'shots/*.png'
+    /// Pictures, folders, or patterns such as 'shots/*.png'
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Where to write the rows, as safetensors
+    /// File to write the rows to, as safetensors
     #[arg(short, long)]
     pub(crate) output: PathBuf,
-    /// Take network, layer, pool and size from this model; with --weights if it is slim
+    /// Take network, layer, pool and size from this model; a slim model needs --weights
     #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "seed"])]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
-    /// Pictures that run through the network together
+    /// Number of pictures that run through the network together
     #[arg(long, default_value_t = 16, value_parser = count(1..=MAX_BATCH))]
     pub(crate) batch: usize,
 }
@@ -77,7 +75,7 @@ pub(crate) struct FeaturesFlags {
 /// Flags of `dfm devices`.
 #[derive(Debug, Args)]
 pub(crate) struct DevicesFlags {
-    /// How to write them
+    /// Format of the list
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 }
@@ -89,7 +87,7 @@ pub(crate) struct WeightsFlags {
     pub(crate) task: WeightsTask,
 }
 
-/// What `dfm weights` does.
+/// The commands of `dfm weights`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsTask {
     /// List the weights that can be fetched, and how each is checked
@@ -98,9 +96,9 @@ pub(crate) enum WeightsTask {
     Notices,
     /// Fetch weights from their official home
     Pull {
-        /// A name that `dfm weights list` shows
+        /// Name that `dfm weights list` shows
         name: String,
-        /// A mirror: the folder's URL in place of the official one; also DFM_WEIGHTS_ENDPOINT
+        /// Mirror: URL of a folder to use instead of the official one (also DFM_WEIGHTS_ENDPOINT)
         #[arg(long)]
         endpoint: Option<String>,
     },
@@ -112,27 +110,27 @@ pub(crate) struct BenchFlags {
     /// The network; see `dfm weights list`
     #[arg(long, default_value = "resnet50_1by2")]
     pub(crate) arch: String,
-    /// random, embedded, the name of pulled weights, or a file
+    /// Weights of the network: random, embedded, the name of pulled weights, or a file
     #[arg(long, default_value = "random")]
     pub(crate) weights: String,
-    /// The layer to run to
+    /// Layer up to which the network runs
     #[arg(long, default_value = "layer3")]
     pub(crate) layer: Layer,
-    /// Size of the pictures, as 256 or HEIGHTxWIDTH
+    /// Size of the pictures: 256 or HEIGHTxWIDTH
     #[arg(long, default_value = "256", value_parser = parse_size)]
     pub(crate) size: Size,
-    /// Pictures that run through the network together
+    /// Number of pictures that run through the network together
     #[arg(long, default_value_t = 1)]
     pub(crate) batch: usize,
-    /// Measured runs, after two that are not
+    /// Number of measured runs, after two runs that are not measured
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: usize,
-    /// Numbers that the network computes in: f32, or on the cpu int8
+    /// Numbers that the network computes in: f32, or int8 (on the cpu only)
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     pub(crate) precision: NetworkPrecision,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
-    /// How to write the results
+    /// Format of the results
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub(crate) format: ReportFormat,
 }

@@ -4,31 +4,38 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 use crate::values::count;
 
 /// Flags of `dfm synthesise`.
 #[derive(Debug, Args)]
 pub(crate) struct SynthesiseFlags {
-    /// Folder of good pictures, or a data set, of which good training pictures are taken
+    /// Folder of good pictures, or a data set; its good training pictures are taken
     pub(crate) folder: PathBuf,
-    /// How the data set lies on disk; recognised unless given
+    /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
-    /// Folder for the new data set, as MVTec AD has it; empty, or not there yet
+    pub(crate) layout: Option<LayoutFlag>,
+    /// Folder for the new data set, in the layout of MVTec AD; it must be empty or must not exist
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Seed of the defects
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Copies with a defect of each good picture that is not to be learnt
+    /// Number of copies with a defect of each good picture that is not to be learnt
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1..=1000))]
     pub(crate) per_picture: usize,
     /// The part of every picture where defects may be: X,Y,W,H in pixels, or a mask picture of
-    /// the pictures' size, white inside
+    /// the pictures' size that is white inside
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
-    /// Threads that read pictures and make defects
+    /// Number of threads that read pictures and make defects
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) jobs: Option<usize>,
+}
+
+impl SynthesiseFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

@@ -1,37 +1,37 @@
-//! Flags of what makes models of models.
+//! Flags of the commands that make a model from models: `merge`, `update` and `forget`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::flags::{ComputeFlags, ModelFlags};
-use crate::input::Layout;
+use crate::flags::layout::LayoutFlag;
 
 /// Flags of `dfm merge`.
 #[derive(Debug, Args)]
 pub(crate) struct MergeFlags {
-    /// Models of the same network and settings, two or more
+    /// Two or more models of the same network and settings
     #[arg(required = true, num_args = 2.., value_name = "MODEL")]
     pub(crate) models: Vec<PathBuf>,
-    /// Where to write the model of all their pictures
+    /// File to write the model of all their pictures to
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
-    /// Weights of models that were fitted with --slim: a pulled name or a file
+    /// Weights for models that were fitted with --slim: the name of pulled weights, or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
-    /// Leave the backbone's weights out of the model, keeping their hash
+    /// Leave the network's weights out of the model and keep their hash only
     #[arg(long)]
     pub(crate) slim: bool,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
 }
 
-/// Which model is changed, and where the result goes.
+/// Which model is changed, and where the result is written.
 #[derive(Debug, Args)]
 pub(crate) struct RevisionFlags {
     #[command(flatten)]
     pub(crate) model: ModelFlags,
-    /// Where to write the result; in the model's place unless given
+    /// File to write the result to (default: replace the model)
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -41,11 +41,11 @@ pub(crate) struct RevisionFlags {
 pub(crate) struct UpdateFlags {
     #[command(flatten)]
     pub(crate) revision: RevisionFlags,
-    /// Folder of more good pictures, or a data set; known ones count once
+    /// Folder of more good pictures, or a data set; pictures that the model knows count once
     pub(crate) folder: PathBuf,
-    /// How the data set lies on disk; recognised unless given
+    /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<LayoutFlag>,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,
@@ -56,8 +56,14 @@ pub(crate) struct UpdateFlags {
 pub(crate) struct ForgetFlags {
     #[command(flatten)]
     pub(crate) revision: RevisionFlags,
-    /// Pictures that should not have been there: files, or names or content hashes as `dfm audit`
-    /// lists them
+    /// Pictures to take out: files, or names or content hashes that `dfm audit` lists
     #[arg(required = true, value_name = "PICTURE")]
     pub(crate) pictures: Vec<String>,
+}
+
+impl UpdateFlags {
+    /// The layout that was named.
+    pub(crate) fn layout(&self) -> Option<dfm::Layout> {
+        self.layout.map(|LayoutFlag(layout)| layout)
+    }
 }

@@ -48,10 +48,6 @@ impl Table {
     }
 }
 
-/// So many of what a noun names.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
 
 /// A figure of a report, or a dash.
 pub(crate) fn figure(value: Option<f64>) -> String {
@@ -106,7 +102,6 @@ mod tests {
         assert_eq!(score(1.5e-7), "1.5000e-7");
         assert_eq!(bytes(4_304_328), "4.3 MB");
         assert_eq!(figure(None), "-");
-        assert_eq!([0, 1, 2].map(|count| counted(count, "mask")), ["0 masks", "1 mask", "2 masks"]);
         assert_eq!(range([2.0, 2.0].into_iter(), 0), "2");
         assert_eq!(range([97.128, 97.0, 98.5].into_iter(), 2), "97.00 to 98.50");
     }

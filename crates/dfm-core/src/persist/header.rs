@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer, NetworkPrecision};
 use serde::{Deserialize, Serialize};
 
-use crate::conformal::CalibrationKind;
 use crate::error::ModelFileError;
-use crate::params::ScoreKind;
+use crate::method::CalibrationKind;
+use crate::method::ScoreKind;
 use crate::persist::read::{consistent, content};
 use crate::record::FitRecord;
 
@@ -79,16 +79,16 @@ impl Header {
     ///
     /// Those of [`tap_tensors`](Self::tap_tensors).
     pub(crate) fn tensors(&self) -> Result<HashSet<String>, ModelFileError> {
-        let params = &self.record.params;
+        let method = &self.record.params.method;
         let optional = [
             (self.calibrated, "calibration"),
             (self.cells_calibrated, "calibration.cells"),
-            (params.calibration.is_some(), "calibration.scores"),
+            (method.calibration.is_some(), "calibration.scores"),
             (self.fit_statistic, "content_hashes"),
             (self.fit_statistic && self.names, "picture_names"),
             (self.backbone.included, "backbone"),
-            (params.precision == NetworkPrecision::Int8, "activation_ranges"),
-            (!params.tile_statistics.is_shared(), "usual_scores"),
+            (method.precision == NetworkPrecision::Int8, "activation_ranges"),
+            (!method.tile_statistics.is_shared(), "usual_scores"),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
         let always = ["self_test.probe", "self_test.features", "self_test.score"];
@@ -103,14 +103,15 @@ impl Header {
     /// If the parameters ask for no places, or the record is of another number of them.
     pub(crate) fn tap_tensors(&self) -> Result<Vec<TapTensors>, ModelFileError> {
         let FitRecord { params, taps: records, .. } = &self.record;
-        let places = params.place_count().map_err(content("parameters"))?;
-        consistent("record.taps", &(places * params.taps.len()), &records.len())?;
-        let (several, by_position) = (params.taps.len() > 1, !params.tile_statistics.is_shared());
+        let method = &params.method;
+        let places = method.place_count().map_err(content("parameters"))?;
+        consistent("record.taps", &(places * method.taps.len()), &records.len())?;
+        let (several, by_position) = (method.taps.len() > 1, !method.tile_statistics.is_shared());
         let of_place = |place: usize| {
-            params.taps.iter().enumerate().map(move |(number, tap)| TapTensors {
+            method.taps.iter().enumerate().map(move |(number, tap)| TapTensors {
                 place,
                 number,
-                part: place * params.taps.len() + number,
+                part: place * method.taps.len() + number,
                 tile: by_position.then_some(place),
                 layer: several.then_some(tap.layer),
             })
@@ -119,7 +120,7 @@ impl Header {
     }
 
     fn tensors_of(&self, tap: TapTensors) -> impl Iterator<Item = String> {
-        let score = self.record.params.score;
+        let score = self.record.params.method.score;
         let compressed = self.record.taps[tap.part].compression.is_some();
         let optional = [
             (score == ScoreKind::Nll, &["gaussian.mean", "gaussian.basis", "gaussian.deviations"][..]),
@@ -135,7 +136,7 @@ impl Header {
 
     /// Whether the model is of fewer pictures than its fit statistic.
     pub(crate) fn is_split(&self) -> bool {
-        self.record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split)
+        self.record.params.method.calibration_kind() == Some(CalibrationKind::Split)
     }
 
     /// The canonical JSON: fields in their order of declaration, no spaces.

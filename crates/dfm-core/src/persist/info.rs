@@ -5,9 +5,8 @@ use std::io::Read;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
 use serde::Serialize;
 
-use crate::conformal::CalibrationKind;
 use crate::error::DfmError;
-use crate::params::CalibrationParams;
+use crate::method::CalibrationKind;
 use crate::persist::container::{self, Container};
 use crate::persist::read::consistent;
 use crate::record::FitRecord;
@@ -104,12 +103,13 @@ impl ModelInfo {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,
         };
-        let calibration = match file.header.record.params.calibration {
-            Some(CalibrationParams { kind, false_alarm, .. }) => Some(CalibrationInfo {
+        let method = &file.header.record.params.method;
+        let calibration = match method.calibration.zip(method.calibration_kind()) {
+            Some((asked, kind)) => Some(CalibrationInfo {
                 kind,
                 pictures: file.f64("calibration.scores")?.1.len(),
                 guarantee: kind.guarantee(),
-                false_alarm,
+                false_alarm: asked.false_alarm,
             }),
             None => None,
         };
@@ -118,15 +118,15 @@ impl ModelInfo {
             false => None,
         };
         let header = &file.header;
-        let (params, mut taps, mut fit_statistic_bytes) = (&header.record.params, Vec::new(), 0);
-        consistent("feature_shapes", &params.taps.len(), &header.feature_shapes.len())?;
+        let (mut taps, mut fit_statistic_bytes) = (Vec::new(), 0);
+        consistent("feature_shapes", &method.taps.len(), &header.feature_shapes.len())?;
         for tensors in header.tap_tensors()? {
-            let (tap, shape) = (params.taps[tensors.number], header.feature_shapes[tensors.number]);
+            let (tap, shape) = (method.taps[tensors.number], header.feature_shapes[tensors.number]);
             let record = &header.record.taps[tensors.part];
             let total = file.f64(&tensors.name("variances"))?.1.first().copied().unwrap_or(f64::NAN);
             let explained: f64 = file.f64(&tensors.name("explained_variance"))?.1.iter().sum();
             taps.push(TapInfo {
-                tile: (!params.tile_statistics.is_shared()).then_some(tensors.place),
+                tile: (!method.tile_statistics.is_shared()).then_some(tensors.place),
                 layer: tap.layer,
                 pool: tap.pool,
                 feature_shape: shape,

@@ -9,12 +9,13 @@ use dfm_backbone::{
 };
 
 use crate::calibrate::Calibration;
-use crate::conformal::{CalibrationKind, HeldOutScores};
+use crate::conformal::HeldOutScores;
 use crate::error::{DfmError, ModelFileError};
 use crate::held_out::different;
 use crate::kept::Kept;
-use crate::model::{Dfm, Judged, MAX_NAME_BYTES, is_name};
-use crate::params::{CalibrationParams, ValidDfmParams};
+use crate::method::CalibrationKind;
+use crate::method::ValidFitParams;
+use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
 use crate::persist::container::{self, Container, mismatch};
 use crate::persist::header::Header;
 use crate::persist::tap;
@@ -70,7 +71,7 @@ impl Dfm {
         let file = Container::parse(&bytes)?;
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
-        let taps = header.record.params.taps.len();
+        let taps = valid.method().taps.len();
         consistent("feature_shapes", &taps, &header.feature_shapes.len())?;
 
         if let Some(validation) = header.record.validation.as_ref().filter(|found| !found.is_sound()) {
@@ -127,8 +128,13 @@ impl Dfm {
         let judged = Judged { calibration, scores, cell_threshold };
         let record = header.record.clone();
         let scale = place_scale(&file, valid.places())?;
-        let scorers = PlaceScorers::new(&statistics, scale, record.params.aggregation, &extractor);
+        let scorers = PlaceScorers::new(&statistics, scale, record.params.method.aggregation, &extractor);
         let mut model = Self::assemble(extractor, statistics, scorers, judged, record, self_test, kept);
+        model.origin = Some(Origin {
+            program: header.program.clone(),
+            digest: header.digest.clone(),
+            weights_included: header.backbone.included,
+        });
         if header.names
             && let Some(kept) = &model.kept
         {
@@ -142,7 +148,7 @@ impl Dfm {
 /// The network that the header describes.
 fn network(
     file: &Container<'_>,
-    params: &ValidDfmParams,
+    params: &ValidFitParams,
     given: Option<BackboneWeights>,
     compute: Compute,
 ) -> Result<FeatureExtractor, DfmError> {
@@ -158,26 +164,26 @@ fn network(
 /// The network in the precision of the fit.
 fn extractor(
     file: &Container<'_>,
-    params: &ValidDfmParams,
+    params: &ValidFitParams,
     weights: BackboneWeights,
     compute: Compute,
 ) -> Result<FeatureExtractor, DfmError> {
-    if params.params().precision == NetworkPrecision::F32 {
+    if params.method().precision == NetworkPrecision::F32 {
         return Ok(params.extractor(weights, compute).map_err(content("backbone"))?);
     }
     const RANGES: &str = "activation_ranges";
     let (shape, values) = file.f32(RANGES)?;
     let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
     let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
-    let mut extractor = FeatureExtractor::int8(weights, &params.params().taps, compute, ranges).map_err(
+    let mut extractor = FeatureExtractor::int8(weights, &params.method().taps, compute, ranges).map_err(
         |error| match error {
             // Of the device, not of the file.
             BackboneError::Int8Device => DfmError::Backbone(error),
             other => content("backbone in int8")(other).into(),
         },
     )?;
-    extractor.set_region(params.params().region.clone()).map_err(content("region"))?;
-    extractor.set_tiling(params.params().tiling, params.params().tile_statistics.picture_size());
+    extractor.set_region(params.method().region.clone()).map_err(content("region"))?;
+    extractor.set_tiling(params.method().tiling, params.method().tile_statistics.picture_size());
     Ok(extractor)
 }
 
@@ -188,7 +194,7 @@ fn backbone_weights(
     given: Option<BackboneWeights>,
 ) -> Result<BackboneWeights, DfmError> {
     let Header { backbone, record, .. } = &file.header;
-    let deepest = Tap::deepest(&record.params.taps)?.layer;
+    let deepest = Tap::deepest(&record.params.method.taps)?.layer;
     if backbone.included {
         let weights = BackboneWeights::from_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
         let weights = weights.truncate(deepest).map_err(content("backbone"))?;
@@ -245,7 +251,7 @@ fn held_out_scores(
     content_hashes: Option<&[[u8; 32]]>,
 ) -> Result<Option<HeldOutScores>, DfmError> {
     const SCORES: &str = "calibration.scores";
-    let Some(CalibrationParams { kind, .. }) = file.header.record.params.calibration else { return Ok(None) };
+    let Some(kind) = file.header.record.params.method.calibration_kind() else { return Ok(None) };
     let (shape, values) = file.f64(SCORES)?;
     let scores = shaped(SCORES, (shape, values.clone()), &[values.len()])?;
     let most = file.header.record.picture_count;
@@ -263,7 +269,7 @@ fn held_out_scores(
 /// What brings so many `places` to one scale.
 fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
     const USUAL: &str = "usual_scores";
-    if file.header.record.params.tile_statistics.is_shared() {
+    if file.header.record.params.method.tile_statistics.is_shared() {
         return Ok(PlaceScale::default());
     }
     let usual = shaped(USUAL, file.f64(USUAL)?, &[places])?;

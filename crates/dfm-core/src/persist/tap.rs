@@ -2,9 +2,9 @@
 
 use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
-use crate::conformal::CalibrationKind;
 use crate::error::{DfmError, ModelFileError};
-use crate::params::ScoreKind;
+use crate::method::CalibrationKind;
+use crate::method::ScoreKind;
 use crate::persist::container::{Container, mismatch};
 use crate::persist::header::{Header, TapTensors};
 use crate::persist::read::{consistent, content, inconsistent, shaped};
@@ -98,7 +98,7 @@ impl Part<'_> {
             self.record.rank,
         )
         .map_err(content("principal components"))?;
-        match record.params.score {
+        match record.params.method.score {
             ScoreKind::Fre => Ok(Statistics::Fre(pca)),
             ScoreKind::Mahalanobis => {
                 let intensity = self.f64("shrinkage", &[1])?[0];
@@ -157,7 +157,7 @@ impl Part<'_> {
 
 /// How many pictures the model was fitted on.
 fn fitted_count(record: &FitRecord) -> Result<usize, ModelFileError> {
-    let split = record.params.calibration.is_some_and(|asked| asked.kind == CalibrationKind::Split);
+    let split = record.params.method.calibration_kind() == Some(CalibrationKind::Split);
     let fitted = record.picture_count.checked_sub(record.held_out);
     fitted.filter(|_| split == (record.held_out > 0)).ok_or_else(|| {
         let expected = if split { "1 and fewer than all pictures" } else { "0" };

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use crate::conformal::{CalibrationKind, HeldOutScores};
+use crate::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::kept::Kept;
+use crate::method::CalibrationKind;
 use crate::model::{Dfm, Judged};
 use crate::persist::container::{self, OwnedTensor};
 use crate::persist::header::{BackboneRecord, Header, TapTensors, VERSION};
@@ -70,7 +71,7 @@ impl Dfm {
         if let Some(scores) = scores.as_ref().map(HeldOutScores::in_order) {
             tensors.push(("calibration.scores".into(), OwnedTensor::f64(&[scores.len()], scores)));
         }
-        if !self.record.params.tile_statistics.is_shared() {
+        if !self.record.params.method.tile_statistics.is_shared() {
             let usual = self.scorers.scale().usual();
             tensors.push(("usual_scores".into(), OwnedTensor::f64(&[usual.len()], usual)));
         }

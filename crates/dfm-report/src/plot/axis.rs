@@ -1,26 +1,26 @@
-//! The axis of scores: which way it runs, and where its ticks are.
+//! The axis of scores: its scale and its ticks.
 
-/// Scores that span more than this ratio are drawn by their logarithms: a few defects with
-/// enormous scores would press all others into one bar.
+/// From this ratio of the largest to the smallest score on, the scale is logarithmic. A few defects
+/// with enormous scores would otherwise press all others into one bar.
 const LOGARITHMIC_FROM: f64 = 20.0;
-/// Empty at both ends, as a share of what the scores span.
+/// Margin at both ends, as a share of the range of the scores.
 const MARGIN: f64 = 0.03;
 const MOST_TICKS: usize = 9;
 
-/// Scores from the left end to the right.
+/// The scale of scores, from the left end to the right end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Axis {
     /// The score at the left end.
     pub(super) low: f64,
     /// The score at the right end.
     pub(super) high: f64,
-    /// Whether equal steps are equal ratios.
+    /// Whether the scale is logarithmic.
     pub(super) logarithmic: bool,
 }
 
 impl Axis {
-    /// With room for `scores`, and for the threshold unless it is further from them than
-    /// they are wide. None if there are no scores.
+    /// An axis with room for `scores`. It also has room for the threshold, unless the threshold is
+    /// further from the scores than their own range. `None` if there are no scores.
     pub(super) fn new(scores: &[f64], threshold: Option<f64>) -> Option<Self> {
         let ends = scores.iter().fold(None, |ends: Option<[f64; 2]>, score| {
             let [low, high] = ends.unwrap_or([*score; 2]);
@@ -37,22 +37,23 @@ impl Axis {
         {
             (low, high) = (low.min(threshold), high.max(threshold));
         }
-        // One score alone stands in the middle.
+        // A single score stands in the middle.
         let margin =
             if high > low { MARGIN * (high - low) } else { (0.05 * low.abs()).max(f64::MIN_POSITIVE) };
-        // What the ends are apart is then finite too, and has a logarithm where one is needed.
+        // The difference of the ends is then finite too, and each end has a logarithm where one is
+        // needed.
         let least = if logarithmic { f64::MIN_POSITIVE } else { f64::MIN / 4.0 };
         let finite = |value: f64| value.clamp(least, f64::MAX / 4.0);
         Some(Self { low: finite(from(low - margin)), high: finite(from(high + margin)), logarithmic })
     }
 
-    /// The share of the way from left to right at which `score` lies, in [0, 1].
+    /// The position of `score` between the left end (0) and the right end (1).
     pub(super) fn share(&self, score: f64) -> f64 {
         let to = |score: f64| if self.logarithmic { score.max(self.low).ln() } else { score };
         ((to(score) - to(self.low)) / (to(self.high) - to(self.low))).clamp(0.0, 1.0)
     }
 
-    /// Round scores inside, with their names.
+    /// Round scores on the axis, with their labels.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         if self.logarithmic {
             let decades = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
@@ -68,13 +69,13 @@ impl Axis {
         let step = round_step(self.high / 8.0 - self.low / 8.0);
         let places = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
         let (first, last) = ((self.low / step).ceil(), (self.high / step).floor());
-        // Where steps vanish beside the scores themselves, the ends would do; there are none.
+        // If steps vanish beside the scores themselves, there are no ticks.
         let count = (last - first + 1.0).clamp(0.0, 2.0 * MOST_TICKS as f64) as usize;
         (0..count).map(|index| (first + index as f64) * step).map(|tick| (tick, name(tick, places))).collect()
     }
 }
 
-/// The round number of 1, 2 or 5 that is not below `wanted`.
+/// The smallest of 1, 2 or 5 times a power of ten that is not below `wanted`.
 fn round_step(wanted: f64) -> f64 {
     let wanted = wanted.max(f64::MIN_POSITIVE);
     let power = 10_f64.powf(wanted.log10().floor());

@@ -1,4 +1,4 @@
-//! The scores of good pictures and of defects, back to back, with the threshold.
+//! The histogram: scores of good pictures and of defects, back to back, with the threshold.
 
 use super::axis::Axis;
 use super::{Area, label, line};
@@ -9,15 +9,16 @@ use crate::text::Text;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 370.0;
 const AREA: Area = Area { left: 48.0, right: 944.0, top: 46.0, bottom: 302.0 };
-/// The line from which defects rise and good pictures hang.
+/// The line between the two halves. Bars of defects rise from it, bars of good pictures hang from
+/// it.
 const MIDDLE: f64 = (AREA.top + AREA.bottom) / 2.0;
-/// What the highest bar takes of its half.
+/// Height of the highest bar, as a share of its half.
 const HIGHEST: f64 = 0.92;
 const FEWEST_BARS: usize = 12;
 const MOST_BARS: usize = 64;
 
-/// Bars of both truths, each by its own scale, since there are rarely as many of one as of
-/// the other; what the threshold makes a mistake of is inked, the rest is pale.
+/// The bars of good pictures and of defects. Each half has a scale of its own, because the two
+/// numbers of pictures usually differ. Wrong verdicts are dark, right verdicts are pale.
 pub(crate) fn histogram(report: &Report) -> String {
     let scores: Vec<f64> = report.pictures.iter().map(|picture| picture.score).collect();
     let Some(axis) = Axis::new(&scores, report.threshold) else {
@@ -59,7 +60,7 @@ pub(crate) fn histogram(report: &Report) -> String {
     )
 }
 
-/// The bars of one truth, pale, and once more inked where the threshold is wrong.
+/// The bars of one half: all of them pale, and those with wrong verdicts again in dark.
 fn half(report: &Report, axis: &Axis, truth: Truth) -> String {
     let (class, name, outwards, none) = match truth {
         Truth::Defect => ("defect", "defects", -1.0, "no picture with a defect"),
@@ -92,15 +93,16 @@ fn half(report: &Report, axis: &Axis, truth: Truth) -> String {
     body + &label(&format!("start {class}"), name_at, format_args!("{name}, {count}"))
 }
 
-/// How the axis is divided: so that the evaluation's threshold lies between two bars, and no bar
-/// has both what it is right and what it is wrong about. The outermost are as long as is left.
+/// How the axis is divided into bars. The threshold of the evaluation lies between two bars, so no
+/// bar mixes right and wrong verdicts. The first and the last bar are as long as the space that is
+/// left.
 struct Bars<'a> {
     axis: &'a Axis,
-    /// Whole ones along the axis.
+    /// Number of bars of full length along the axis.
     count: usize,
-    /// How long the first is, as a share of a whole one.
+    /// Length of the first bar, as a share of a full bar.
     first: f64,
-    /// The threshold, and the bar that begins there.
+    /// The threshold, and the index of the bar that begins there.
     threshold: Option<(f64, usize)>,
 }
 
@@ -114,12 +116,12 @@ impl<'a> Bars<'a> {
         Self { axis, count, first, threshold: report.threshold.map(|threshold| (threshold, begins)) }
     }
 
-    /// Where bar `index` ends, as a share of the axis.
+    /// The end of bar `index`, as a share of the axis.
     fn end(&self, index: usize) -> f64 {
         ((index as f64 + self.first) / self.count as f64).min(1.0)
     }
 
-    /// The bar that a score is counted in.
+    /// The index of the bar that counts `score`.
     fn of(&self, score: f64) -> usize {
         let bar = (self.axis.share(score) * self.count as f64 - self.first + 1.0).max(0.0) as usize;
         let bar = match self.threshold {
@@ -127,13 +129,13 @@ impl<'a> Bars<'a> {
             Some((_, begins)) => bar.min(begins.saturating_sub(1)),
             None => bar,
         };
-        // One behind the last whole one is there unless the first is whole too.
+        // There is one more bar behind the last full one, unless the first bar is full too.
         bar.min(if self.first < 1.0 { self.count } else { self.count - 1 })
     }
 }
 
-/// The line of the threshold, and the places where it is wrong: defects left of it, good
-/// pictures right of it. The page's script moves both.
+/// The line of the threshold, and the areas with wrong verdicts: defects left of it, good pictures
+/// right of it. The page's script moves both.
 fn threshold(threshold: Option<f64>, axis: &Axis) -> String {
     let x = AREA.x(threshold.map_or(0.0, |threshold| axis.share(threshold)));
     let shown = if threshold.is_some() { "visible" } else { "hidden" };
@@ -166,7 +168,7 @@ mod tests {
         // Half way along the axis from 1 to 4.
         assert!(plot.contains("transform=\"translate(496.0 0)\""), "{plot}");
         assert!(plot.contains("id=\"missed\" x=\"48\" y=\"46\" width=\"448.0\""), "{plot}");
-        // The highest good bar holds the three equal scores, and fills its half.
+        // The highest bar of good pictures holds the three equal scores, and fills its half.
         assert!(plot.contains(&format!("V{:.1}H", MIDDLE + HIGHEST * (MIDDLE - AREA.top))), "{plot}");
     }
 

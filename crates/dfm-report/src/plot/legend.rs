@@ -1,4 +1,4 @@
-//! What the colours of maps mean.
+//! The legend: the colours of maps and their values.
 
 use super::{Area, label, line};
 use crate::report::MapScale;
@@ -8,7 +8,8 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 62.0;
 const AREA: Area = Area { left: 16.0, right: 624.0, top: 22.0, bottom: 40.0 };
 
-/// A bar of the colours with numbers below it; the pixel threshold is marked, its number above.
+/// A bar of the colours with numbers below it. The pixel threshold is marked, with its number
+/// above.
 pub(crate) fn legend(scale: &MapScale) -> String {
     let stop = |(place, [red, green, blue]): (usize, &[u8; 3])| {
         let offset = place as f64 / (scale.colours.len() - 1).max(1) as f64;

@@ -1,4 +1,4 @@
-//! Plots as SVG: the same text stands in the page and, with its style inside, in a file.
+//! Plots as SVG. The same text stands in the page and, with its style inside, in a file.
 
 mod axis;
 mod histogram;
@@ -19,7 +19,7 @@ use crate::text::Text;
 pub(crate) const STYLE: &str = include_str!("../../assets/plot.css");
 
 impl Report {
-    /// The plots as files of their own: a name and the SVG document that belongs there.
+    /// The plots as separate files: for each, the name of the file and the SVG document.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Report {
     }
 }
 
-/// The part of a plot that data are drawn in, in its own units.
+/// The rectangle of a plot that data are drawn in, in the units of the plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Area {
     left: f64,
@@ -52,12 +52,12 @@ struct Area {
 }
 
 impl Area {
-    /// Where a share of the way from left to right lies.
+    /// The x coordinate of a share of the way from left to right.
     fn x(&self, share: f64) -> f64 {
         self.left + share * (self.right - self.left)
     }
 
-    /// Where a share of the way from bottom to top lies.
+    /// The y coordinate of a share of the way from bottom to top.
     fn y(&self, share: f64) -> f64 {
         self.bottom - share * (self.bottom - self.top)
     }
@@ -67,7 +67,7 @@ fn line(class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> String {
     format!("<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>")
 }
 
-/// Text at a point; `class` says how it is anchored.
+/// Text at a point. `class` says how the text is anchored.
 fn label(class: &str, [x, y]: [f64; 2], text: impl Display) -> String {
     format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", Text(&text.to_string()))
 }
@@ -77,7 +77,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::report::{Curve, Picture, Truth};
 
-    /// A report of `scores`, those in `defects` with a defect.
+    /// A report with the scores of `good` pictures and of `defects`.
     pub(crate) fn of(good: &[f64], defects: &[f64], threshold: Option<f64>) -> Report {
         let picture = |truth| {
             move |score: &f64| Picture {

@@ -11,7 +11,7 @@ const LEGEND: [f64; 2] = [0.38, 0.24];
 /// Width and height of a sample of an area in the legend.
 const SAMPLE: [f64; 2] = [26.0, 10.0];
 
-/// The curve over its areas, which darken where they lie on each other.
+/// The curve and the areas below it. Areas that overlap are darker.
 pub(crate) fn overlap(report: &Report) -> String {
     let mut body = frame(["false-alarm share of pixels", "mean overlap of regions"]);
     let said = match &report.overlap {
@@ -40,7 +40,7 @@ pub(crate) fn overlap(report: &Report) -> String {
     )
 }
 
-/// The areas up to each limit, and the legend, in words too.
+/// The areas up to each limit, the legend, and the same in words.
 fn areas(points: &[[f64; 2]], limits: &[Limit]) -> (String, String) {
     let (mut body, mut legend, mut said) = (String::new(), String::new(), Vec::new());
     for (index, Limit { to, area }) in limits.iter().enumerate() {
@@ -49,7 +49,7 @@ fn areas(points: &[[f64; 2]], limits: &[Limit]) -> (String, String) {
         let [x, y] = [AREA.x(LEGEND[0]), AREA.y(LEGEND[1]) + ROW * index as f64];
         let area = area.map_or_else(|| "no figure".to_owned(), number::figure);
         let text = format!("AUPRO to {}, {area}", percent(*to));
-        // As often as areas lie on each other there.
+        // The sample is drawn as often as areas overlap there.
         let deep = limits.iter().filter(|other| other.to >= *to).count();
         let [width, height] = SAMPLE;
         let sample = format!(
@@ -69,7 +69,7 @@ fn percent(share: f64) -> String {
     format!("{:.0}\u{a0}%", 100.0 * share)
 }
 
-/// The outline of what lies below the curve, up to `limit`.
+/// The outline of the area below the curve, up to `limit`.
 fn below(points: &[[f64; 2]], limit: f64) -> String {
     let mut corners = vec![[0.0, 0.0]];
     corners.extend(points.iter().take_while(|point| point[0] <= limit));
@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn areas_end_at_their_limits_on_the_curve() {
         let plot = overlap(&with(Ok(vec![[0.0, 0.0], [0.0, 0.5], [0.5, 1.0], [1.0, 1.0]])));
-        // Half way up at once, then as steep as the diagonal: 0.8 and 0.55 at the limits.
+        // The curve rises to one half at once, then has a slope of 1: it is 0.8 and 0.55 at the
+        // limits.
         assert!(plot.contains("d=\"M52.0 348.0L52.0 180.0L152.8 79.2L152.8 348.0Z\""), "{plot}");
         assert!(plot.contains("L52.0 180.0L68.8 163.2L68.8 348.0Z"), "{plot}");
         for said in [">AUPRO to 30\u{a0}%, 0.750<", ">AUPRO to 5\u{a0}%, no figure<", ">30\u{a0}%<"] {

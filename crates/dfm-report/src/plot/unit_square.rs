@@ -1,4 +1,4 @@
-//! ROC and precision–recall curves, and what every plot of a unit square shares.
+//! ROC and precision–recall curves, and the frame that all plots in a unit square share.
 
 use super::{Area, label, line};
 use crate::confusion::{Confusion, SHARES};
@@ -9,25 +9,25 @@ use crate::text::Text;
 pub(super) const WIDTH: f64 = 400.0;
 pub(super) const HEIGHT: f64 = 400.0;
 pub(super) const AREA: Area = Area { left: 52.0, right: 388.0, top: 12.0, bottom: 348.0 };
-/// Points closer together than this, in the plot's units, are drawn as one.
+/// Points that are closer together than this, in the units of the plot, are drawn as one.
 const FINEST: f64 = 0.4;
 pub(super) const ROW: f64 = 20.0;
 
-/// What differs between the two.
+/// The differences between the two plots.
 struct Kind {
     id: &'static str,
     title: &'static str,
     area: &'static str,
     axes: [&'static str; 2],
-    /// Shares of [`SHARES`] that the threshold's point has as coordinates.
+    /// The ids of the [`SHARES`] that are the coordinates of the threshold's point.
     point: [&'static str; 2],
-    /// Where ranking by chance lies.
+    /// The line of a random ranking.
     chance: Option<[[f64; 2]; 2]>,
     /// Left end and top of the legend, in the corner that good curves leave free.
     legend: [f64; 2],
 }
 
-/// The receiver operating characteristics.
+/// Draws the receiver operating characteristics.
 pub(crate) fn roc(report: &Report) -> String {
     let kind = Kind {
         id: "roc",
@@ -41,7 +41,7 @@ pub(crate) fn roc(report: &Report) -> String {
     draw(report, &report.roc, &kind)
 }
 
-/// The precision–recall curves.
+/// Draws the precision–recall curves.
 pub(crate) fn precision_recall(report: &Report) -> String {
     let kind = Kind {
         id: "pr",
@@ -90,12 +90,12 @@ fn draw(report: &Report, curves: &[Curve], kind: &Kind) -> String {
     )
 }
 
-/// Where a point of the unit square lies.
+/// The coordinates of a point of the unit square.
 pub(super) fn place([x, y]: [f64; 2]) -> [f64; 2] {
     [AREA.x(x), AREA.y(y)]
 }
 
-/// Grid, axes and their names, horizontal first.
+/// The grid, the axes and their names, the horizontal axis first.
 pub(super) fn frame(axes: [&str; 2]) -> String {
     let mut body = String::new();
     for tenths in [0, 2, 4, 6, 8, 10_u8] {
@@ -118,7 +118,8 @@ pub(super) fn path(points: &[[f64; 2]], style: &str) -> String {
     format!("<path class=\"curve {style}\" d=\"{}\"/>", outline(points))
 }
 
-/// Straight lines through `points`, without those that nobody could tell from their neighbours.
+/// Straight lines through `points`, without the points that nobody could tell from their
+/// neighbours.
 pub(super) fn outline(points: &[[f64; 2]]) -> String {
     let mut data = String::new();
     let mut last: Option<[f64; 2]> = None;
@@ -133,7 +134,7 @@ pub(super) fn outline(points: &[[f64; 2]]) -> String {
     data
 }
 
-/// The threshold's point. The page's script moves it, by what its attributes say.
+/// The point of the threshold. The page's script moves it, by the values in its attributes.
 fn point(report: &Report, kind: &Kind) -> String {
     let counts = Confusion::of(report);
     let share = |id: &str| {
@@ -167,7 +168,7 @@ mod tests {
     fn corners_of_the_square_are_corners_of_the_plot() {
         let plot = roc(&with_curve(Ok(vec![[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])));
         assert!(plot.contains("d=\"M52.0 348.0L52.0 12.0L388.0 12.0\""), "{plot}");
-        // One of two good pictures is a false alarm, one of two defects found.
+        // One of two good pictures is a false alarm, one of two defects is found.
         assert!(plot.contains("visibility=\"visible\" transform=\"translate(220.0 180.0)\""), "{plot}");
     }
 
@@ -184,7 +185,8 @@ mod tests {
         let plot = roc(&with_curve(Err("no picture with a defect".to_owned())));
         assert!(plot.contains("pictures: no curve<") && !plot.contains("class=\"at\""), "{plot}");
         assert!(precision_recall(&with_curve(Ok(Vec::new()))).contains("nothing was ranked"));
-        // Nothing is called anomalous, so precision has no meaning and the point no place.
+        // Nothing is called anomalous, so precision has no meaning and the point has no
+        // coordinates.
         let mut report = with_curve(Ok(vec![[0.0, 0.0]]));
         (report.threshold, report.precision_recall) = (Some(9.0), report.roc.clone());
         assert!(precision_recall(&report).contains("visibility=\"hidden\""));

@@ -1,4 +1,4 @@
-//! One contest: one network, one batch, everybody in turn.
+//! One contest: one network, one batch, all contestants in turn.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,27 +9,28 @@ use anyhow::{Context, ensure};
 use super::worker::Worker;
 use crate::network::floats;
 
-/// How long a turn is to take.
+/// Duration of a turn.
 const TURN_MILLISECONDS: f64 = 700.0;
-/// Between turns, so that the threads of the last contestant have gone to sleep.
+/// Pause between turns, so the threads of the last contestant have gone to sleep.
 const PAUSE: Duration = Duration::from_millis(300);
-/// What features may differ by, as the norm of the difference over the norm.
+/// Largest difference of features, as the norm of the difference over the norm.
 const TOLERANCE: f64 = 1e-4;
 
-/// Who takes part.
+/// A contestant.
 #[derive(Debug)]
 pub(crate) struct Contestant {
-    /// For the table.
+    /// Name for the table.
     pub(crate) name: &'static str,
     /// The program and its first arguments.
     pub(crate) program: Vec<PathBuf>,
-    /// The network as it wants it.
+    /// The network in the format that the program needs.
     pub(crate) network: PathBuf,
-    /// Whether there is a contest without it: it needs what a machine may lack.
+    /// Whether the contest takes place without this contestant, because a machine may lack what it
+    /// needs.
     pub(crate) optional: bool,
 }
 
-/// What all contestants are given.
+/// The input of all contestants.
 #[derive(Debug)]
 pub(crate) struct Round<'a> {
     pub(crate) input: &'a Path,
@@ -40,35 +41,35 @@ pub(crate) struct Round<'a> {
     pub(crate) count: usize,
 }
 
-/// How one contestant did.
+/// The results of one contestant.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) version: String,
-    /// Milliseconds a picture.
+    /// Milliseconds for a picture.
     pub(crate) times: Vec<f64>,
     pub(crate) peak_bytes: Option<u64>,
-    /// Against ours, which is first.
+    /// Difference from our features; ours come first.
     pub(crate) difference: f64,
 }
 
-/// Everybody's outcome, ours first.
+/// The results of all contestants, ours first.
 #[derive(Debug)]
 pub(crate) struct Contest {
     pub(crate) batch: usize,
     pub(crate) outcomes: Vec<Outcome>,
-    /// Who could not take part, and why.
+    /// Contestants that could not take part, with the reason.
     pub(crate) absent: Vec<(&'static str, String)>,
-    /// GFLOP a second of a product of large matrices, the best of all turns.
+    /// GFLOP/s of a product of large matrices, the best of all turns.
     pub(crate) peak_rate: f64,
 }
 
-/// Starts every contestant, compares their features with those of the first, and
-/// lets them take turns; `yardstick` takes its turn for the machine's peak.
+/// Starts every contestant, compares their features with those of the first, and lets them take
+/// turns. `yardstick` takes turns too, to measure the peak of the machine.
 ///
 /// # Errors
 ///
-/// If one that is not optional cannot run, or gets other features.
+/// If a contestant that is not optional cannot run, or computes other features.
 pub(crate) fn hold(
     contestants: &[Contestant],
     yardstick: &Contestant,
@@ -92,7 +93,7 @@ pub(crate) fn hold(
             .with_context(|| format!("{}: features of another shape", contestant.name))?;
         ensure!(difference <= TOLERANCE, "{}: relative L2 {difference:.1e} to ours", contestant.name);
         ours.get_or_insert(features);
-        // The first runs after the one that was written are a warm-up, too.
+        // The first runs after the one that was written are also a warm-up.
         let warm = worker.run(3)?.into_iter().fold(f64::INFINITY, f64::min);
         let version = worker.version.clone();
         let outcome =
@@ -127,7 +128,7 @@ fn start(contestant: &Contestant, round: &Round<'_>) -> anyhow::Result<Worker> {
     Worker::start(command, round.threads, errors).with_context(|| contestant.name.to_owned())
 }
 
-/// The norm of the difference over the norm of `ours`; none if the lengths differ.
+/// The norm of the difference over the norm of `ours`; `None` if the lengths differ.
 fn relative_l2(theirs: &[f32], ours: &[f32]) -> Option<f64> {
     if theirs.len() != ours.len() || ours.is_empty() {
         return None;
@@ -136,7 +137,7 @@ fn relative_l2(theirs: &[f32], ours: &[f32]) -> Option<f64> {
     let apart: f64 =
         theirs.iter().zip(ours).map(|(theirs, ours)| square(f64::from(*theirs) - f64::from(*ours))).sum();
     let whole: f64 = ours.iter().map(|ours| square(f64::from(*ours))).sum();
-    // NaN where all is zero, which no tolerance lets pass.
+    // This is NaN if all values are zero, and a NaN is within no tolerance.
     Some((apart / whole).sqrt())
 }
 

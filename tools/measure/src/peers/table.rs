@@ -3,7 +3,7 @@
 use super::contest::{Contest, Outcome};
 use crate::report::{mebibytes, median, sorted};
 
-/// One network's contests; `operations` are those of one picture.
+/// The contests of one network. `operations` is the number of operations for one picture.
 pub(crate) fn table(contests: &[Contest], operations: f64) -> String {
     let mut table = "| Batch | | Fastest, ms | Median, ms | DFM / it | GFLOP/s | Of the peak | Peak memory | Relative L2 |\n\
                      |--:|---|--:|--:|--:|--:|--:|--:|--:|\n"
@@ -31,7 +31,7 @@ pub(crate) fn table(contests: &[Contest], operations: f64) -> String {
     table.trim_end().to_owned()
 }
 
-/// Ours against the best peer, the machine's peak, and who is not there.
+/// Our time against that of the best peer, the peak of the machine, and who is missing.
 fn verdict(contest: &Contest) -> String {
     let Some((ours, peers)) = contest.outcomes.split_first() else { return String::new() };
     let mut text = format!("\nBatch {}: ", contest.batch);
@@ -47,7 +47,7 @@ fn verdict(contest: &Contest) -> String {
     text + "\n"
 }
 
-/// To ours, whose own is no news.
+/// The difference from our features; empty for our own.
 fn difference(outcome: &Outcome) -> String {
     if outcome.difference > 0.0 { format!("{:.1e}", outcome.difference) } else { "–".to_owned() }
 }

@@ -1,5 +1,4 @@
-//! A contestant as a process that lives through the whole contest and is talked
-//! to line by line.
+//! A contestant as a process that runs during the whole contest and is controlled line by line.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -11,10 +10,10 @@ use serde::Deserialize;
 
 use crate::process::{THREAD_VARIABLES, peak_of};
 
-/// The process, and both ends of the talk.
+/// The process, and both ends of the pipe to it.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    /// What it says of itself.
+    /// What the contestant says about itself.
     pub(crate) version: String,
     child: Child,
     asks: Option<ChildStdin>,
@@ -30,8 +29,8 @@ struct Ready {
 }
 
 impl Worker {
-    /// Starts `command` on `threads` threads and waits until it is ready; what it
-    /// complains of goes to the file `errors`.
+    /// Starts `command` on `threads` threads and waits until it is ready. Its standard error goes
+    /// to the file `errors`.
     ///
     /// # Errors
     ///
@@ -52,7 +51,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The figures of `count` forward passes.
+    /// Returns the figures of `count` forward passes.
     ///
     /// # Errors
     ///
@@ -68,7 +67,7 @@ impl Worker {
         Ok(figures)
     }
 
-    /// The largest resident set so far, building of the network included.
+    /// The largest resident set so far, including building the network.
     pub(crate) fn peak_bytes(&self) -> Option<u64> {
         peak_of(self.child.id())
     }
@@ -88,7 +87,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // The end of its input ends it.
+        // The process ends when its input ends.
         drop(self.asks.take());
         let _ = self.child.wait();
     }

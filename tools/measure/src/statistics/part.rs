@@ -18,20 +18,20 @@ use dfm_stats::{FitStatistic, Keep, Pca, PcaParams, Samples};
 use crate::workspace;
 use crate::{network, report};
 
-/// The default weights, which this program does not hold.
+/// The default weights, which this program does not contain.
 const WEIGHTS: &str = "assets/weights/resnet50_1by2-layer3-f16.safetensors";
-/// Height and width of what the network sees. Pool 4 then leaves 512 × 4 × 8 features.
+/// Height and width of the network's input. A pool of 4 then leaves 512 × 4 × 8 features.
 pub(super) const SIZE: [usize; 2] = [256, 512];
-/// Features of a picture.
+/// Number of features of a picture.
 pub(super) const COLUMNS: usize = 16_384;
-/// Pictures that are extracted or scored together: what `dfm` takes by default.
+/// Number of pictures that are extracted or scored together, the default of `dfm`.
 pub(super) const BATCH: usize = 16;
-/// The share of the variance that components are to explain.
+/// The share of the variance that the components must explain.
 const RATIO: f64 = 0.97;
-/// A second run is no longer slowed down by first touches of memory; of a longer one that
-/// is nothing.
+/// A second run is no longer slowed down by the first use of memory. For a longer run this does not
+/// matter.
 const LONG_SECONDS: f64 = 5.0;
-/// Times that a batch is scored.
+/// Number of times that a batch is scored.
 const SCORINGS: usize = 50;
 
 /// Flags of `cargo xtask bench alone statistics`.
@@ -45,15 +45,15 @@ pub(crate) struct PartFlags {
 enum Part {
     /// Write the features of pictures and of parts of them
     Extract { data: PathBuf, rows: usize, output: PathBuf },
-    /// Fit rows, and score some
+    /// Fit rows, and score some of them
     Fit { input: PathBuf, rows: usize, output: PathBuf },
 }
 
-/// Runs one part; what it found it prints as a JSON object.
+/// Runs one part and prints its result as a JSON object.
 ///
 /// # Errors
 ///
-/// If a file cannot be read or written, or the network or the statistics refuse it.
+/// If a file cannot be read or written, or if the network or the statistics refuse it.
 pub(crate) fn run(flags: &PartFlags) -> anyhow::Result<()> {
     let found = match &flags.part {
         Part::Extract { data, rows, output } => extract(data, *rows, output)?,
@@ -63,8 +63,8 @@ pub(crate) fn run(flags: &PartFlags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes `rows` rows of features to `output`: of every picture in `data`, then of seeded
-/// parts of them. The seconds of a batch in the network.
+/// Writes `rows` rows of features to `output`: those of every picture in `data`, then those of
+/// seeded parts of the pictures. Returns the seconds of a batch in the network.
 fn extract(data: &Path, rows: usize, output: &Path) -> anyhow::Result<serde_json::Value> {
     let pictures = pictures(data)?;
     let path = workspace::root().join(WEIGHTS);
@@ -118,7 +118,7 @@ fn pictures(folder: &Path) -> anyhow::Result<Vec<RgbImage>> {
     Ok(pictures)
 }
 
-/// A rectangle out of `picture`, of half its sides to the whole of them.
+/// A rectangle of `picture`. Its sides are half to all of those of the picture.
 fn part_of(picture: &RgbImage, seed: u64) -> RgbImage {
     let generator = CounterGenerator::new(seed);
     let share = |index: u64| 0.5 + 0.5 * f64::from(generator.unit_f32(index));
@@ -131,8 +131,8 @@ fn part_of(picture: &RgbImage, seed: u64) -> RgbImage {
     RgbImage::from_fn(part_width, part_height, |x, y| *picture.get_pixel(left + x, top + y))
 }
 
-/// Fits the first `rows` rows of `input` and writes the variances of the components. The
-/// seconds of that, and of scoring a batch.
+/// Fits the first `rows` rows of `input` and writes the variances of the components. Returns the
+/// seconds of the fit, and of scoring a batch.
 fn fit(input: &Path, rows: usize, output: &Path) -> anyhow::Result<serde_json::Value> {
     let samples = Samples::from_f64(doubles(input, rows * COLUMNS)?, COLUMNS)?;
     let once = || -> anyhow::Result<(f64, Pca)> {
@@ -172,7 +172,7 @@ fn scoring_seconds(pca: &Pca, samples: &Samples) -> anyhow::Result<f64> {
 ///
 /// # Errors
 ///
-/// If it cannot be read or holds fewer.
+/// If the file cannot be read or holds fewer numbers.
 pub(super) fn doubles(path: &Path, count: usize) -> anyhow::Result<Vec<f64>> {
     let mut file = BufReader::new(File::open(path).with_context(|| path.display().to_string())?);
     let mut values = Vec::with_capacity(count);

@@ -20,9 +20,9 @@ use sha2::{Digest, Sha256};
 
 use super::{BackboneWeights, Checksum, Precision, WeightsError, WeightsHeader, format};
 use crate::architecture::Architecture;
-use crate::hexadecimal::hexadecimal;
-use crate::input::InputContract;
 use crate::layer::Layer;
+use dfm_image::InputContract;
+use dfm_image::hexadecimal;
 
 /// The largest weights file that is read: the largest known network has half a
 /// gigabyte.
@@ -36,7 +36,7 @@ pub struct ImportOptions {
     /// The last layer to import.
     pub deepest: Layer,
     /// What the network expects of pictures; without it,
-    /// [what is usual](InputContract::usual_for) for the architecture.
+    /// that of the [architecture's usual weights](Architecture::usual_input).
     pub input: Option<InputContract>,
     /// How precisely to keep the weights; without it, as a file of our own format
     /// does, and any other in `f32`.
@@ -107,7 +107,7 @@ pub fn import_weights(path: &Path, options: &ImportOptions) -> Result<BackboneWe
         }
     };
     let header = WeightsHeader {
-        input: options.input.unwrap_or_else(|| InputContract::usual_for(&architecture)),
+        input: options.input.unwrap_or_else(|| architecture.usual_input()),
         architecture,
         deepest,
         precision: options.precision.unwrap_or(Precision::F32),

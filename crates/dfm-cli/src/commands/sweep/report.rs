@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
-use dfm_core::metrics::Figure;
+use dfm::metrics::Figure;
+use dfm::{Common, Dataset, Keep, Setting, Trial};
 use serde::Serialize;
 
-use super::Tried;
-use super::grid::{Fixed, Setting};
 use crate::flags::{RankBy, ReportFormat, SweepFlags};
-use crate::input::Dataset;
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
 
@@ -63,22 +61,19 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(
-        [backbone, weights]: &[String; 2],
-        setting: &Setting,
-        tried: Result<Tried, String>,
-    ) -> Self {
+    pub(super) fn new(trial: Trial) -> Self {
+        let Trial { network: [backbone, weights], setting, tried, .. } = trial;
         let value = |figure: Option<Figure>| figure.map(|figure| figure.value);
         let pixel = tried.as_ref().ok().map(|tried| tried.evaluated.pixel.figures);
         let image = tried.as_ref().ok().map(|tried| tried.evaluated.image.figures);
         let of = tried.as_ref().ok();
         Self {
             rank: None,
-            backbone: backbone.clone(),
-            weights: weights.clone(),
-            layer: setting.layers.to_string(),
-            pool: setting.pools.to_string(),
-            pca: setting.pca(),
+            backbone,
+            weights,
+            layer: joined(&setting.layers, "+"),
+            pool: joined(&setting.pools, "+"),
+            pca: pca(&setting),
             score: setting.score.name(),
             aggregate: setting.aggregation.to_string(),
             image_auroc: image.and_then(|image| value(image.auroc)),
@@ -88,7 +83,7 @@ impl Row {
             fit_seconds: of.map(|tried| tried.fit_seconds),
             components: of.map(|tried| tried.components),
             model_bytes: of.map(|tried| tried.model_bytes),
-            flags: setting.flags(),
+            flags: typed(&setting),
             reason: tried.err(),
         }
     }
@@ -104,7 +99,7 @@ impl Row {
 
 impl Sweep {
     /// Ranks `rows`, which share what is `fixed`; among equals the order of the grid stays.
-    pub(super) fn new(flags: &SweepFlags, fixed: &Fixed, dataset: &Dataset, mut rows: Vec<Row>) -> Self {
+    pub(super) fn new(flags: &SweepFlags, fixed: &Common, dataset: &Dataset, mut rows: Vec<Row>) -> Self {
         let key = |row: &Row| match row.figure(flags.rank_by) {
             _ if row.reason.is_some() => f64::NEG_INFINITY,
             // Below any figure, above what cannot be.
@@ -116,7 +111,7 @@ impl Sweep {
         }
         Self {
             dataset: flags.dataset.display().to_string(),
-            layout: dataset.layout.name(),
+            layout: dataset.layout.name().to_owned(),
             train: dataset.train.len(),
             test: dataset.pictures.len(),
             rank_by: match flags.rank_by {
@@ -224,6 +219,32 @@ impl Sweep {
         }
         Ok(())
     }
+}
+
+/// Several values of one model, as they are typed.
+fn joined<T: ToString>(values: &[T], by: &str) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(by)
+}
+
+/// The components, as `--pca` takes them.
+fn pca(setting: &Setting) -> String {
+    match setting.keep {
+        // 1.0 is a share and 1 a number.
+        Keep::Ratio(ratio) => format!("{ratio:?}"),
+        Keep::Components(count) => count.to_string(),
+    }
+}
+
+/// What `dfm fit` is told to make this model, but for the network and what all settings share.
+fn typed(setting: &Setting) -> String {
+    format!(
+        "--layer {} --pool {} --pca {} --score {} --aggregate {}",
+        joined(&setting.layers, ","),
+        joined(&setting.pools, ","),
+        pca(setting),
+        setting.score.name(),
+        setting.aggregation
+    )
 }
 
 impl Row {

@@ -1,0 +1,45 @@
+//! What to do about an error of the library: it names no flag and no command, the program does.
+
+use dfm::weights::WeightsStoreError;
+use dfm::{CheckpointFileError, Error, FileError};
+
+/// Adds hints.
+pub(crate) trait Hints<T> {
+    /// The error in words, with what to do about it.
+    fn hints(self) -> anyhow::Result<T>;
+}
+
+impl<T> Hints<T> for Result<T, Error> {
+    fn hints(self) -> anyhow::Result<T> {
+        self.map_err(|error| match hint(error.root()) {
+            Some(hint) => anyhow::anyhow!("{error}; {hint}"),
+            None => error.into(),
+        })
+    }
+}
+
+/// What to do about an error, if the program can say more than the error itself.
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::Checkpoint(CheckpointFileError::Taken { .. }) => Some("--resume goes on with it".to_owned()),
+        Error::File(FileError::Taken { .. }) => Some("--force writes in its place".to_owned()),
+        Error::FeatureMemory { .. } => Some("or give more with --max-memory".to_owned()),
+        Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
+        Error::Weights(error) => weights(error),
+        _ => None,
+    }
+}
+
+fn weights(error: &WeightsStoreError) -> Option<String> {
+    match error {
+        WeightsStoreError::NotPulled { name } => {
+            Some(format!("run `dfm weights pull {name}`, or give --weights random"))
+        }
+        WeightsStoreError::NotEmbedded { got, .. } => {
+            Some(format!("run `dfm weights pull {got}`, or give a file or random"))
+        }
+        WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
+        WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! What is asked of a fit: the method, how it is done, and what the file keeps.
+
+mod calibration;
+mod check;
+mod compat;
+pub(crate) mod kinds;
+mod places;
+mod record;
+mod setters;
+
+use dfm_backbone::{Layer, NetworkPrecision, Region, Resize, Tap, Tiling};
+use dfm_stats::{Keep, StreamingParams};
+
+pub use calibration::CalibrationParams;
+pub(crate) use calibration::check_false_alarm;
+pub use check::{FitParams, ValidFitParams};
+pub use kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics, TileStatisticsKind};
+
+use crate::aggregate::Aggregation;
+
+/// The most pictures that may run through the network together.
+pub const MAX_BATCH: usize = 1024;
+
+/// Side of the average pool behind every layer, in cells, unless another is asked for.
+pub const USUAL_POOL: usize = 4;
+
+/// What a model looks at and how it scores: models of the same method can be merged.
+///
+/// [`default`](Self::default) is what the `dfm` program does by default;
+/// [`published`](Self::published) is the method as it was published, and
+/// [`anomalib`](Self::anomalib) what anomalib's `Dfm` computes.
+///
+/// # Example
+///
+/// ```
+/// use dfm_core::{FitParams, Method, ScoreKind};
+///
+/// let method = Method::published().with_score(ScoreKind::Nll);
+/// assert!(FitParams::from(method.clone()).check().is_ok());
+/// assert!(FitParams::from(method.with_taps([])).check().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Method {
+    /// Where features are taken, in the order of the layers. Each has statistics of its own;
+    /// scores and maps are the geometric means of theirs.
+    pub taps: Vec<Tap>,
+    /// How many principal components are kept.
+    pub keep: Keep,
+    /// Which score the model gives.
+    pub score: ScoreKind,
+    /// How FRE is made of the cells of its map.
+    pub aggregation: Aggregation,
+    /// The part of every picture that counts; `None` for all of it.
+    pub region: Option<Region>,
+    /// Every picture in tiles, each a row of its own; `None` for pictures in one piece.
+    pub tiling: Option<Tiling>,
+    /// What a tile is compared with.
+    pub tile_statistics: TileStatistics,
+    /// Another program whose numbers are wanted, where they differ from ours.
+    pub compat: Option<Compat>,
+    /// How to find a threshold; `None` leaves scores without label or
+    /// normalisation.
+    pub calibration: Option<CalibrationParams>,
+    /// What numbers the network computes in: int8 is faster and differs by some per cent.
+    pub precision: NetworkPrecision,
+}
+
+impl Default for Method {
+    /// What the program does by default, the best all round of the settings in
+    /// docs/accuracy.md: `layer2` and `layer3` behind pools of 4, 97 % of the variance, FRE
+    /// relative to the squared norm of the features.
+    fn default() -> Self {
+        Self::usual_for(ScoreKind::Fre, None)
+    }
+}
+
+impl Method {
+    /// The method's own settings, as they were published: `layer3` behind a pool of 4, 97 % of
+    /// the variance, FRE as the sum of the cells.
+    pub fn published() -> Self {
+        Self {
+            taps: vec![Layer::Layer3.pooled(USUAL_POOL)],
+            keep: Keep::Ratio(0.97),
+            score: ScoreKind::Fre,
+            aggregation: Aggregation::Sum,
+            region: None,
+            tiling: None,
+            tile_statistics: TileStatistics::Shared,
+            compat: None,
+            calibration: Some(CalibrationParams::default()),
+            precision: NetworkPrecision::F32,
+        }
+    }
+
+    /// What anomalib 2.7.0's `Dfm` computes.
+    pub fn anomalib() -> Self {
+        Self::usual_for(ScoreKind::Fre, Some(Compat::Anomalib))
+    }
+
+    /// What the program does by default for models of this score.
+    pub fn usual_for(score: ScoreKind, compat: Option<Compat>) -> Self {
+        let pooled = |layers: &[Layer]| layers.iter().map(|layer| layer.pooled(USUAL_POOL)).collect();
+        let published = Self { score, compat, ..Self::published() };
+        match (compat, score) {
+            // A likelihood takes one layer.
+            (Some(Compat::Anomalib), _) | (None, ScoreKind::Nll) => published,
+            (None, ScoreKind::Mahalanobis) => {
+                Self { taps: pooled(&[Layer::Layer2, Layer::Layer3]), ..published }
+            }
+            (None, ScoreKind::Fre) => Self {
+                taps: pooled(&[Layer::Layer2, Layer::Layer3]),
+                aggregation: Aggregation::Relative,
+                ..published
+            },
+        }
+    }
+
+    /// How the program brings pictures to the network's size by default; `None` for the way
+    /// that comes with the weights. A method does not say: the weights' input contract does.
+    pub fn usual_resize(&self) -> Option<Resize> {
+        match self.compat {
+            Some(Compat::Anomalib) => None,
+            None => Some(Resize::Mirror),
+        }
+    }
+
+    /// How good pictures are usually held out: leave-one-out, but split where tiles share
+    /// statistics, since the tiles of a picture have to be held out together.
+    pub fn usual_calibration(&self) -> CalibrationKind {
+        match self.rows_are_tiles() {
+            true => CalibrationKind::Split,
+            false => CalibrationKind::LeaveOneOut,
+        }
+    }
+
+    /// How good pictures are held out, if they are: as asked, or as is usual.
+    pub fn calibration_kind(&self) -> Option<CalibrationKind> {
+        self.calibration.map(|asked| asked.kind.unwrap_or_else(|| self.usual_calibration()))
+    }
+
+    /// Whether the rows of a statistic are tiles, several for each picture.
+    pub(crate) fn rows_are_tiles(&self) -> bool {
+        self.tiling.is_some() && self.tile_statistics.is_shared()
+    }
+
+    /// The share of its own variance that a model without a picture keeps components for,
+    /// rather than as many as that of all: what a jackknife+ proves is proved of models that
+    /// know nothing of the picture that they are without.
+    pub(crate) fn own_ratio(&self) -> Option<f64> {
+        match (self.calibration_kind()?, self.keep) {
+            // All directions are all of any model's.
+            (CalibrationKind::JackknifePlus, Keep::Ratio(ratio)) if ratio < 1.0 => Some(ratio),
+            _ => None,
+        }
+    }
+}
+
+/// How a fit is done. Changes speed and memory, not scores; but where memory does not suffice
+/// for an exact fit, and one need not be exact, directions are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Run {
+    /// Pictures that run through the network together, and whose scores are one product.
+    pub batch: usize,
+    /// How much memory features and statistics may take, and whether the fit must be
+    /// exact. Not part of the model, which says what it cost.
+    pub memory: StreamingParams,
+}
+
+impl Default for Run {
+    /// 16 pictures together, and 4 GiB: exact for some five thousand pictures of default
+    /// features.
+    fn default() -> Self {
+        Self { batch: 16, memory: StreamingParams { max_bytes: 4 << 30, exact: false } }
+    }
+}
+
+/// What a model keeps beside what it judges by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Keeping {
+    /// What the model needs to be merged, updated, audited and explained later: every direction
+    /// and each picture's coordinates.
+    pub fit_statistic: bool,
+}
+
+impl Default for Keeping {
+    /// All of it.
+    fn default() -> Self {
+        Self { fit_statistic: true }
+    }
+}

@@ -1,0 +1,129 @@
+//! Settings one after the other, for callers outside of this crate.
+
+use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
+use dfm_stats::{Keep, StreamingParams};
+
+use crate::aggregate::Aggregation;
+use crate::method::check::FitParams;
+use crate::method::kinds::{Compat, ScoreKind, TileStatistics};
+use crate::method::{CalibrationParams, Keeping, Method, Run};
+
+impl Method {
+    /// Sets where features are taken, in the order of the layers.
+    #[must_use]
+    pub fn with_taps(mut self, taps: impl IntoIterator<Item = Tap>) -> Self {
+        self.taps = taps.into_iter().collect();
+        self
+    }
+
+    /// Sets how many principal components are kept.
+    #[must_use]
+    pub fn with_keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Sets the score, and nothing else: see [`usual_for`](Self::usual_for).
+    #[must_use]
+    pub fn with_score(mut self, score: ScoreKind) -> Self {
+        self.score = score;
+        self
+    }
+
+    /// Sets how FRE is made of the cells of its map.
+    #[must_use]
+    pub fn with_aggregation(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = aggregation;
+        self
+    }
+
+    /// Sets the part of every picture that counts.
+    #[must_use]
+    pub fn with_region(mut self, region: impl Into<Option<Region>>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Sets how pictures are cut into tiles.
+    #[must_use]
+    pub fn with_tiling(mut self, tiling: impl Into<Option<Tiling>>) -> Self {
+        self.tiling = tiling.into();
+        self
+    }
+
+    /// Sets what a tile is compared with.
+    #[must_use]
+    pub fn with_tile_statistics(mut self, tile_statistics: TileStatistics) -> Self {
+        self.tile_statistics = tile_statistics;
+        self
+    }
+
+    /// Sets whose numbers are reproduced.
+    #[must_use]
+    pub fn with_compat(mut self, compat: impl Into<Option<Compat>>) -> Self {
+        self.compat = compat.into();
+        self
+    }
+
+    /// Sets how to find a threshold.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: impl Into<Option<CalibrationParams>>) -> Self {
+        self.calibration = calibration.into();
+        self
+    }
+
+    /// Sets what numbers the network computes in.
+    #[must_use]
+    pub fn with_precision(mut self, precision: NetworkPrecision) -> Self {
+        self.precision = precision;
+        self
+    }
+}
+
+impl Run {
+    /// Sets how many pictures run through the network together.
+    #[must_use]
+    pub fn with_batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Sets how much memory a fit may take.
+    #[must_use]
+    pub fn with_memory(mut self, memory: StreamingParams) -> Self {
+        self.memory = memory;
+        self
+    }
+}
+
+impl Keeping {
+    /// Sets whether the model can be merged, updated, audited and explained later.
+    #[must_use]
+    pub fn with_fit_statistic(mut self, fit_statistic: bool) -> Self {
+        self.fit_statistic = fit_statistic;
+        self
+    }
+}
+
+impl FitParams {
+    /// Sets the method.
+    #[must_use]
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Sets how the fit is done.
+    #[must_use]
+    pub fn with_run(mut self, run: Run) -> Self {
+        self.run = run;
+        self
+    }
+
+    /// Sets what the model keeps.
+    #[must_use]
+    pub fn with_keeping(mut self, keeping: Keeping) -> Self {
+        self.keeping = keeping;
+        self
+    }
+}

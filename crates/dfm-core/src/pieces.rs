@@ -1,0 +1,380 @@
+//! Pictures on their way to the network, one piece or more for each.
+
+use std::borrow::Borrow;
+
+use burn::tensor::{Tensor, TensorData};
+use dfm_backbone::{
+    FeatureExtractor, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, RgbImage,
+};
+
+use crate::error::DfmError;
+use crate::score::to_host;
+
+/// The features of one piece of a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureRow {
+    /// Of the picture: [`content_hash`](dfm_backbone::content_hash).
+    pub content_hash: [u8; 32],
+    /// One for each column of the extractor's feature shape.
+    pub values: Vec<f32>,
+}
+
+/// Makes pieces of pictures. Cheap to clone; needs no device, so pictures can be prepared on any
+/// thread while the network runs.
+#[derive(Debug, Clone)]
+pub struct Preparer(Preprocessor);
+
+impl Preparer {
+    /// For fits and updates with this extractor: pieces know the content hash of their picture.
+    pub fn for_fit(extractor: &FeatureExtractor) -> Self {
+        Self(extractor.preprocessor().with_content_hash(true))
+    }
+
+    /// For judging: nobody asks for content hashes.
+    pub(crate) fn for_judging(extractor: &FeatureExtractor) -> Self {
+        Self(extractor.preprocessor().with_content_hash(false))
+    }
+
+    /// The pieces of a `picture` that is `number` among those that are given: itself, or its
+    /// tiles. Each is prepared when it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the picture has no pixels, is not of the size that it must have, or cannot be cut into
+    /// tiles, or the region is not one of it.
+    pub fn pieces<P: Borrow<RgbImage>>(
+        &self,
+        number: usize,
+        picture: P,
+    ) -> Result<impl ExactSizeIterator<Item = Result<Piece, PreprocessError>> + use<P>, PreprocessError> {
+        let prepared = self.0.prepare_tiles(picture)?;
+        let (is_tile, last) = (self.makes_tiles(), prepared.len().saturating_sub(1));
+        let piece = move |(tile, prepared): (usize, Result<PreparedPicture, PreprocessError>)| {
+            let content = Content::Prepared { picture: prepared?, is_tile };
+            Ok(Piece { number, is_last: tile == last, content })
+        };
+        Ok(prepared.enumerate().map(piece))
+    }
+
+    /// Whether pictures are cut into tiles.
+    pub fn makes_tiles(&self) -> bool {
+        self.0.tiling().is_some()
+    }
+
+    /// What prepares each piece.
+    pub fn preprocessor(&self) -> &Preprocessor {
+        &self.0
+    }
+}
+
+/// Which piece of which picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PieceId {
+    /// The number of its picture.
+    pub number: usize,
+    /// Which of the picture's tiles it is; 0 of a picture in one piece.
+    pub tile: usize,
+    /// Whether it is the last of its picture.
+    pub is_last: bool,
+}
+
+/// A piece of a picture on its way to the network: the picture itself, or one of its tiles. Those
+/// of a picture come one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    number: usize,
+    is_last: bool,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Content {
+    /// For the network; whether it was prepared by a [`Preparer`] that makes tiles.
+    Prepared { picture: PreparedPicture, is_tile: bool },
+    /// It went through the network before.
+    Computed { row: FeatureRow, placement: Placement, size: Option<PictureSize> },
+}
+
+impl Piece {
+    /// A piece that went through the same extractor before, and is the last of its picture or
+    /// not. The `size` of the picture is needed to judge it, not to fit.
+    pub fn computed(
+        number: usize,
+        is_last: bool,
+        row: FeatureRow,
+        placement: Placement,
+        size: Option<PictureSize>,
+    ) -> Self {
+        Self { number, is_last, content: Content::Computed { row, placement, size } }
+    }
+
+    /// The same piece with features that are known already.
+    #[must_use]
+    pub fn with_features(self, row: FeatureRow) -> Self {
+        let (placement, size) = match self.content {
+            Content::Prepared { picture, .. } => (picture.placement, Some(picture.original)),
+            Content::Computed { placement, size, .. } => (placement, size),
+        };
+        Self { content: Content::Computed { row, placement, size }, ..self }
+    }
+
+    /// Which piece of which picture it is.
+    pub fn id(&self) -> PieceId {
+        PieceId { number: self.number, tile: self.placement().tile, is_last: self.is_last }
+    }
+
+    /// The number of its picture.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The size of its picture, if that is known.
+    pub fn size(&self) -> Option<PictureSize> {
+        match &self.content {
+            Content::Prepared { picture, .. } => Some(picture.original),
+            Content::Computed { size, .. } => *size,
+        }
+    }
+
+    /// Where the picture lies in what the network sees.
+    pub(crate) fn placement(&self) -> &Placement {
+        match &self.content {
+            Content::Prepared { picture, .. } => &picture.placement,
+            Content::Computed { placement, .. } => placement,
+        }
+    }
+
+    /// What tells its picture from others.
+    ///
+    /// # Errors
+    ///
+    /// If whoever prepared it did not compute that.
+    pub(crate) fn content_hash(&self) -> Result<[u8; 32], DfmError> {
+        match &self.content {
+            Content::Prepared { picture, .. } => picture.content_hash.ok_or(DfmError::NoContentHash),
+            Content::Computed { row, .. } => Ok(row.content_hash),
+        }
+    }
+
+    /// What the network is to see of it; `None` where its features are known.
+    pub(crate) fn prepared(&self) -> Option<&PreparedPicture> {
+        match &self.content {
+            Content::Prepared { picture, .. } => Some(picture),
+            Content::Computed { .. } => None,
+        }
+    }
+
+    /// Its features, if they are known; `index` says where the piece lies in its batch.
+    ///
+    /// # Errors
+    ///
+    /// If they are not those of `extractor`, or the piece is no tile and that looks at tiles, or
+    /// the other way round.
+    fn known(&self, index: usize, extractor: &FeatureExtractor) -> Result<Option<&[f32]>, DfmError> {
+        let (columns, tiles) = (extractor.row_len(), extractor.preprocessor().tiling().is_some());
+        match &self.content {
+            Content::Prepared { is_tile, .. } if *is_tile != tiles => {
+                Err(DfmError::Tiles { expected: tiles })
+            }
+            Content::Prepared { .. } => Ok(None),
+            Content::Computed { row, .. } if row.values.len() == columns => Ok(Some(&row.values)),
+            Content::Computed { row, .. } => {
+                let got = row.values.len();
+                Err(DfmError::ComputedFeatures { picture: index, expected: columns, got })
+            }
+        }
+    }
+}
+
+impl From<PreparedPicture> for Piece {
+    /// A picture in one piece, number 0: none for a model of tiles.
+    fn from(picture: PreparedPicture) -> Self {
+        Self { number: 0, is_last: true, content: Content::Prepared { picture, is_tile: false } }
+    }
+}
+
+/// Runs pictures in one piece through the network and reads their features back, row by row.
+///
+/// # Errors
+///
+/// If a picture was prepared for another input size, or the device fails.
+pub fn features_of(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> Result<Vec<f32>, DfmError> {
+    to_host(extractor.extract(pictures)?)
+}
+
+/// The features of a batch of pieces, `[N, D]`: those that are not known go through the network
+/// together.
+///
+/// # Errors
+///
+/// If known features have another number of columns, a piece is not what the extractor looks at,
+/// or the network refuses it.
+pub(crate) fn features(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Tensor<2>, DfmError> {
+    match Batch::of(extractor, pieces)? {
+        Batch { prepared, known } if known.iter().all(Option::is_none) => Ok(extractor.extract(&prepared)?),
+        batch => {
+            let data = TensorData::new(batch.on_host(extractor)?, [pieces.len(), extractor.row_len()]);
+            Ok(Tensor::from_data(data, extractor.device()))
+        }
+    }
+}
+
+/// [`features`], row by row on the host.
+///
+/// # Errors
+///
+/// Those of [`features`].
+pub(crate) fn features_on_host(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Vec<f32>, DfmError> {
+    Batch::of(extractor, pieces)?.on_host(extractor)
+}
+
+/// Pieces sorted into those that the network has to see and those whose features are known.
+struct Batch<'p> {
+    prepared: Vec<&'p PreparedPicture>,
+    /// One for each piece.
+    known: Vec<Option<&'p [f32]>>,
+}
+
+impl<'p> Batch<'p> {
+    fn of(extractor: &FeatureExtractor, pieces: &'p [Piece]) -> Result<Self, DfmError> {
+        let known = pieces.iter().enumerate().map(|(index, piece)| piece.known(index, extractor));
+        let known = known.collect::<Result<_, _>>()?;
+        Ok(Self { prepared: pieces.iter().filter_map(Piece::prepared).collect(), known })
+    }
+
+    fn on_host(self, extractor: &FeatureExtractor) -> Result<Vec<f32>, DfmError> {
+        let extracted = match self.prepared.is_empty() {
+            true => Vec::new(),
+            false => to_host(extractor.extract(&self.prepared)?)?,
+        };
+        let mut extracted = extracted.chunks(extractor.row_len());
+        let mut values = Vec::with_capacity(self.known.len() * extractor.row_len());
+        for known in self.known {
+            let row = known.or_else(|| extracted.next());
+            values.extend_from_slice(row.expect("a piece is known, or was extracted"));
+        }
+        Ok(values)
+    }
+}
+
+/// Puts together what is found of the pieces of each picture: one error spoils it.
+#[derive(Debug)]
+pub(crate) struct Assembly<T> {
+    /// A picture of which there are more pieces to come.
+    begun: Option<Begun<T>>,
+}
+
+#[derive(Debug)]
+struct Begun<T> {
+    number: usize,
+    tiles: usize,
+    found: Result<T, DfmError>,
+}
+
+impl<T> Assembly<T> {
+    pub(crate) fn new() -> Self {
+        Self { begun: None }
+    }
+
+    /// Adds what was `found` of a piece; what was found of all of its picture, by `join` of two
+    /// and two, if that is complete. A picture whose last piece never came is forgotten.
+    pub(crate) fn push(
+        &mut self,
+        piece: &PieceId,
+        found: Result<T, DfmError>,
+        join: impl FnOnce(T, T) -> T,
+    ) -> Option<Result<T, DfmError>> {
+        self.begun.take_if(|begun| begun.number != piece.number);
+        let (expected, found) = match self.begun.take() {
+            None => (0, found),
+            Some(begun) => (begun.tiles, begun.found.and_then(|before| Ok(join(before, found?)))),
+        };
+        let found = match found {
+            Ok(_) if piece.tile != expected => Err(DfmError::MissingTile { expected, got: piece.tile }),
+            found => found,
+        };
+        if piece.is_last {
+            return Some(found);
+        }
+        self.begun = Some(Begun { number: piece.number, tiles: expected + 1, found });
+        None
+    }
+
+    /// Forgets what was found of a picture whose other pieces will not come.
+    pub(crate) fn skip(&mut self, number: usize) {
+        self.begun.take_if(|begun| begun.number == number);
+    }
+}
+
+/// Does `run` over `items`, `size` of them at a time; should that fail, one by one, so that a
+/// single item does not take the others with it.
+pub(crate) fn each_of<T, U>(
+    items: &[T],
+    size: usize,
+    mut run: impl FnMut(&[T]) -> Result<Vec<U>, DfmError>,
+) -> Vec<Result<U, DfmError>> {
+    let mut all = Vec::with_capacity(items.len());
+    for batch in items.chunks(size.max(1)) {
+        match run(batch) {
+            Ok(found) => all.extend(found.into_iter().map(Ok)),
+            Err(error) if batch.len() == 1 => all.push(Err(error)),
+            Err(_) => {
+                for item in batch.chunks(1) {
+                    match run(item) {
+                        Ok(found) => all.extend(found.into_iter().map(Ok)),
+                        Err(error) => all.push(Err(error)),
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_item_costs_itself_alone() {
+        let mut runs = Vec::new();
+        let found = each_of(&[1, 2, -3, 4, 5, 6], 4, |batch| {
+            runs.push(batch.len());
+            match batch.iter().any(|item| *item < 0) {
+                true => Err(DfmError::NotCalibrated),
+                false => Ok(batch.iter().map(|item| 10 * item).collect()),
+            }
+        });
+        let found: Vec<Option<i32>> = found.into_iter().map(Result::ok).collect();
+        assert_eq!(found, [Some(10), Some(20), None, Some(40), Some(50), Some(60)]);
+        assert_eq!(runs, [4, 1, 1, 1, 1, 2]);
+    }
+
+    #[test]
+    fn tiles_of_a_picture_that_never_ended_are_not_those_of_the_next() {
+        let mut assembly = Assembly::new();
+        let mut push = |number, tile, is_last, found: Result<&str, DfmError>| {
+            let found = found.map(str::to_owned);
+            assembly.push(&PieceId { number, tile, is_last }, found, |before, piece| before + &piece)
+        };
+        assert!(push(0, 0, false, Ok("a")).is_none());
+        assert!(push(2, 0, false, Ok("b")).is_none());
+        assert_eq!(push(2, 1, true, Ok("c")).unwrap().unwrap(), "bc");
+        assert!(push(3, 0, false, Err(DfmError::NotCalibrated)).is_none());
+        assert!(matches!(push(3, 1, true, Ok("d")), Some(Err(DfmError::NotCalibrated))));
+        assert_eq!(push(4, 0, true, Ok("e")).unwrap().unwrap(), "e");
+        // One that lacks a tile.
+        assert!(push(5, 0, false, Ok("f")).is_none());
+        let missing = push(5, 2, true, Ok("g"));
+        assert!(matches!(missing, Some(Err(DfmError::MissingTile { expected: 1, got: 2 }))), "{missing:?}");
+        assert!(push(6, 0, false, Ok("h")).is_none());
+        assembly.skip(6);
+        assert!(matches!(assembly_push_last(&mut assembly), Err(DfmError::MissingTile { .. })));
+    }
+
+    fn assembly_push_last(assembly: &mut Assembly<String>) -> Result<String, DfmError> {
+        let last = PieceId { number: 6, tile: 1, is_last: true };
+        assembly.push(&last, Ok("i".to_owned()), |before, piece| before + &piece).unwrap()
+    }
+}

@@ -1,0 +1,173 @@
+//! Data sets that are lists: VisA's split, and manifests.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::contents::Contents;
+use super::labelled::{DEFECT, GOOD, Labelled};
+use super::layout::NAMES_OF_GOOD;
+use crate::error::{DataError, Problem};
+use crate::lines::{json_lines, open};
+use crate::names::name_of;
+
+/// One picture of a list.
+#[derive(Debug, Deserialize)]
+struct Row {
+    #[serde(alias = "image")]
+    path: String,
+    #[serde(default)]
+    label: String,
+    #[serde(default)]
+    mask: Masks,
+    #[serde(default)]
+    split: String,
+    /// VisA's name of the object.
+    #[serde(default)]
+    object: String,
+}
+
+/// No mask, one, or several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Masks {
+    Several(Vec<String>),
+    One(String),
+    #[default]
+    None,
+}
+
+/// Reads VisA's split for the object whose folder `root` is.
+pub(super) fn read_visa(root: &Path) -> Result<Contents, DataError> {
+    let failed = |cause| DataError::Io { operation: "find", path: root.to_owned(), cause };
+    let real = root.canonicalize().map_err(failed)?;
+    let object = name_of(&real);
+    let split = real.join("../split_csv/1cls.csv");
+    if !split.is_file() {
+        return Err(DataError::Layout {
+            path: root.to_owned(),
+            expected: "VisA's split at ../split_csv/1cls.csv beside this folder".to_owned(),
+            found: "none; it comes with the data set".to_owned(),
+        });
+    }
+    // As it was named, so that paths are shown so.
+    let parent = root.join("..");
+    let inside = format!("{object}/");
+    let mut contents = Contents::default();
+    let mut found = false;
+    for row in rows_of_csv(&split)?.into_iter().filter(|row| row.object == object) {
+        found = true;
+        let locate = |path: &str| match path.strip_prefix(&inside) {
+            Some(rest) => root.join(rest),
+            None => parent.join(path),
+        };
+        contents.push(&row, locate);
+    }
+    match found {
+        true => Ok(contents),
+        false => Err(DataError::Layout {
+            path: split,
+            expected: format!("rows of object {object}"),
+            found: "none".to_owned(),
+        }),
+    }
+}
+
+/// Reads a CSV or JSONL file; paths in it are relative to its folder.
+pub(super) fn read_manifest(file: &Path) -> Result<Contents, DataError> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let rows = match extension.as_deref() {
+        Some("csv") => rows_of_csv(file)?,
+        Some("jsonl") => {
+            let rows = json_lines(file, "an object with path, label, mask and split")?;
+            rows.into_iter().map(|(_, row)| row).collect()
+        }
+        _ => {
+            return Err(DataError::Layout {
+                path: file.to_owned(),
+                expected: "a folder, or a list of pictures with the extension .csv or .jsonl".to_owned(),
+                found: extension.map_or("none".to_owned(), |extension| format!(".{extension}")),
+            });
+        }
+    };
+    let mut contents = Contents::default();
+    for row in rows {
+        contents.push(&row, |path| folder.join(path));
+    }
+    Ok(contents)
+}
+
+impl Contents {
+    /// Adds a picture to the part that its row names. A row that cannot be used is a problem.
+    fn push(&mut self, row: &Row, locate: impl Fn(&str) -> PathBuf) {
+        let path = locate(&row.path);
+        match self.try_push(row, &path, locate) {
+            Ok(()) => {}
+            Err(error) => self.problems.push(Problem::new(path, error)),
+        }
+    }
+
+    fn try_push(&mut self, row: &Row, path: &Path, locate: impl Fn(&str) -> PathBuf) -> Result<(), DataError> {
+        if !path.is_file() {
+            return Err(DataError::ListedMissing);
+        }
+        let class = match row.label.trim().to_lowercase().as_str() {
+            "" if row.split.trim().eq_ignore_ascii_case("train") => GOOD.to_owned(),
+            "" => return Err(DataError::Unlabelled),
+            "0" => GOOD.to_owned(),
+            "1" => DEFECT.to_owned(),
+            good if NAMES_OF_GOOD.contains(&good) => GOOD.to_owned(),
+            _ => row.label.trim().to_owned(),
+        };
+        let masks = match &row.mask {
+            Masks::None => &[],
+            Masks::One(mask) => std::slice::from_ref(mask),
+            Masks::Several(masks) => masks.as_slice(),
+        };
+        let masks: Vec<PathBuf> =
+            masks.iter().map(|mask| mask.trim()).filter(|mask| !mask.is_empty()).map(locate).collect();
+        let path = path.to_owned();
+        match (row.split.trim().to_lowercase().as_str(), class == GOOD) {
+            ("train", true) => self.train.push(path),
+            ("val" | "validation", true) => self.validation.push(path),
+            ("train" | "val" | "validation", false) => {
+                self.remarks.push(format!("{} is of class {class}, not to judge: left out", path.display()));
+            }
+            ("test" | "", true) => self.pictures.push(Labelled::good(path)),
+            ("test" | "", false) => self.pictures.push(Labelled { path, class, masks }),
+            (other, _) => return Err(DataError::UnknownSplit { got: other.to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+/// Reads the rows of a file with a heading.
+fn rows_of_csv(path: &Path) -> Result<Vec<Row>, DataError> {
+    let failed = |cause| DataError::Table { path: path.to_owned(), cause };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(open(path)?);
+    let headers: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
+    let has = |name: &str| headers.iter().any(|header| header == name);
+    if !(has("path") || has("image")) {
+        return Err(DataError::Layout {
+            path: path.to_owned(),
+            expected: "columns path, label, mask and split".to_owned(),
+            found: headers.join(", "),
+        });
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(failed)?;
+        let fields: HashMap<&str, &str> = headers.iter().map(String::as_str).zip(&record).collect();
+        let field = |name: &str| (*fields.get(name).unwrap_or(&"")).to_owned();
+        rows.push(Row {
+            path: if fields.contains_key("path") { field("path") } else { field("image") },
+            label: field("label"),
+            mask: Masks::Several(field("mask").split(';').map(str::to_owned).collect()),
+            split: field("split"),
+            object: field("object"),
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,207 @@
+//! Pictures whose truth is known, as they lie on disk.
+
+mod contents;
+mod duplicates;
+mod kolektor;
+mod labelled;
+mod layout;
+mod list;
+mod masks;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use labelled::{GOOD, Labelled};
+pub use layout::Layout;
+pub use masks::read_masks;
+
+use crate::error::{DataError, Problem};
+use crate::listing::{list_folder, subfolders};
+use crate::names::name_of;
+use contents::Contents;
+use layout::NAMES_OF_GOOD;
+
+/// What a folder or a list of pictures holds. Its [`Display`](fmt::Display) says in one line what
+/// was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Dataset {
+    /// The path that was given.
+    pub root: PathBuf,
+    /// How it was read.
+    pub layout: Layout,
+    /// Good pictures to learn from, sorted.
+    pub train: Vec<PathBuf>,
+    /// Good pictures that are set aside; nothing here uses them.
+    pub validation: Vec<PathBuf>,
+    /// Pictures to judge, sorted.
+    pub pictures: Vec<Labelled>,
+    /// What else is to be said of the data set, such as what was left out.
+    pub remarks: Vec<String>,
+    /// Pictures, masks and folders that cannot be used.
+    pub problems: Vec<Problem>,
+}
+
+impl Dataset {
+    /// Reads what lies at `root`, in `layout` or the one that is recognised.
+    ///
+    /// Cost: lists folders; KolektorSDD2 decodes every mask. Runs in the current thread pool of
+    /// rayon.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Layout`] and [`DataError::SeveralDatasets`] if `root` is in no known layout, or
+    /// not in the one that was named.
+    pub fn read(root: &Path, layout: Option<Layout>) -> Result<Self, DataError> {
+        let layout = layout.map_or_else(|| Layout::recognise(root), Ok)?;
+        let mut contents = match layout {
+            Layout::Folder => read_folder(root)?,
+            Layout::Kolektor => kolektor::read(root)?,
+            Layout::Visa => list::read_visa(root)?,
+            Layout::Manifest => list::read_manifest(root)?,
+            Layout::Mvtec | Layout::Mpdd | Layout::Loco | Layout::Btad | Layout::Ad2 => {
+                tree::read(root, layout)?
+            }
+        };
+        contents.train.sort();
+        contents.validation.sort();
+        contents.pictures.sort_by(|one, other| one.path.cmp(&other.path));
+        let Contents { train, validation, pictures, remarks, problems } = contents;
+        Ok(Self { root: root.to_owned(), layout, train, validation, pictures, remarks, problems })
+    }
+
+    /// Reads a data set that must have pictures to judge.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read), and [`DataError::NothingToJudge`].
+    pub fn read_test(root: &Path, layout: Option<Layout>) -> Result<Self, DataError> {
+        let dataset = Self::read(root, layout)?;
+        if dataset.pictures.is_empty() {
+            let layout = dataset.layout.words();
+            return Err(DataError::NothingToJudge { path: root.to_owned(), layout });
+        }
+        Ok(dataset)
+    }
+
+    /// The folder below which paths are shown.
+    pub fn folder(&self) -> &Path {
+        match self.layout {
+            Layout::Manifest => self.root.parent().unwrap_or(Path::new("")),
+            _ => &self.root,
+        }
+    }
+
+    /// Copies the data set without its problems, which are told once.
+    #[must_use]
+    pub fn without_problems(&self) -> Self {
+        let Self { root, layout, train, validation, pictures, remarks, .. } = self;
+        Self {
+            root: root.clone(),
+            layout: *layout,
+            train: train.clone(),
+            validation: validation.clone(),
+            pictures: pictures.clone(),
+            remarks: remarks.clone(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Says which pictures to judge are the same file as a picture to learn. A folder of classes has
+    /// no split, so nothing is said of it.
+    ///
+    /// Cost: reads the beginning of every file, and whole files where beginnings agree. Runs in the
+    /// current thread pool of rayon.
+    pub fn duplicates(&self) -> Vec<String> {
+        match self.layout {
+            Layout::Folder => Vec::new(),
+            _ => duplicates::find(&self.train, &self.pictures),
+        }
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut classes: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        for picture in &self.pictures {
+            let counts = classes.entry(&picture.class).or_default();
+            *counts = [counts[0] + 1, counts[1] + usize::from(!picture.masks.is_empty())];
+        }
+        let test: Vec<String> = classes
+            .into_iter()
+            .map(|(class, [count, masks])| match class {
+                GOOD => format!("{count} {class}"),
+                _ if masks == count => format!("{count} {class}"),
+                _ => format!("{count} {class} ({} without mask)", count - masks),
+            })
+            .collect();
+        let mut parts = vec![format!("{} to learn", self.train.len())];
+        if !self.validation.is_empty() {
+            parts.push(format!("{} set aside for validation", self.validation.len()));
+        }
+        if !test.is_empty() {
+            parts.push(format!("to judge {}", test.join(", ")));
+        }
+        write!(f, "{}: {}: {}", self.root.display(), self.layout.words(), parts.join("; "))
+    }
+}
+
+/// Good pictures to learn from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Training {
+    /// Paths of the pictures, sorted.
+    pub pictures: Vec<PathBuf>,
+    /// What could not be listed or used.
+    pub problems: Vec<Problem>,
+    /// The data set that they are of; `None` for a plain folder of pictures.
+    pub dataset: Option<Dataset>,
+}
+
+/// Finds the pictures to learn from at `root`: those of a data set, or everything in a folder.
+///
+/// # Errors
+///
+/// Those of [`Dataset::read`] and [`list_folder`]; [`DataError::NothingToLearn`] if a data set has
+/// no good pictures to learn from.
+pub fn training(root: &Path, layout: Option<Layout>) -> Result<Training, DataError> {
+    let layout = layout.map_or_else(|| Layout::recognise(root), Ok)?;
+    if layout == Layout::Folder && !layout::has_classes(root) {
+        let found = list_folder(root)?;
+        return Ok(Training { pictures: found.pictures, problems: found.problems, dataset: None });
+    }
+    let mut dataset = Dataset::read(root, Some(layout))?;
+    if dataset.train.is_empty() {
+        return Err(DataError::NothingToLearn { layout: layout.words() });
+    }
+    let problems = std::mem::take(&mut dataset.problems);
+    Ok(Training { pictures: dataset.train.clone(), problems, dataset: Some(dataset) })
+}
+
+/// Reads a folder with a folder for each class, or with pictures alone.
+fn read_folder(root: &Path) -> Result<Contents, DataError> {
+    let classes = subfolders(root)?;
+    let is_good = |folder: &Path| NAMES_OF_GOOD.contains(&name_of(folder).as_str());
+    let mut contents = Contents::default();
+    if !classes.iter().any(|folder| is_good(folder)) {
+        let found = list_folder(root)?;
+        (contents.train, contents.problems) = (found.pictures, found.problems);
+        return Ok(contents);
+    }
+    for folder in classes {
+        let found = contents.list(&folder);
+        if is_good(&folder) {
+            contents.train.extend(found.iter().cloned());
+            contents.pictures.extend(found.into_iter().map(Labelled::good));
+        } else {
+            let class = name_of(&folder);
+            let labelled = |path| Labelled { path, class: class.clone(), masks: Vec::new() };
+            contents.pictures.extend(found.into_iter().map(labelled));
+        }
+    }
+    contents.remarks.push("no split: the same good pictures are there to learn and to judge".to_owned());
+    contents.remark_unlabelled(root, "the classes")?;
+    Ok(contents)
+}

@@ -1,0 +1,31 @@
+//! Pictures as they lie on disk: folders, patterns, data sets in many layouts, lists, and the masks
+//! that mark defects.
+//!
+//! The crate finds and reads files; it knows neither networks nor statistics. Nothing is printed: a
+//! file that cannot be used becomes a [`Problem`], and the rest is returned.
+//!
+//! ```no_run
+//! use dfm_data::Dataset;
+//! use std::path::Path;
+//!
+//! let dataset = Dataset::read(Path::new("magnetic_tile"), None)?;
+//! println!("{dataset}");
+//! for problem in &dataset.problems {
+//!     eprintln!("{problem}");
+//! }
+//! # Ok::<(), dfm_data::DataError>(())
+//! ```
+
+mod dataset;
+mod error;
+mod lines;
+mod listing;
+mod names;
+mod picture;
+
+pub use dataset::{Dataset, GOOD, Labelled, Layout, Training, read_masks, training};
+pub use error::{DataError, Problem};
+pub use lines::json_lines;
+pub use listing::{Listing, list, list_folder};
+pub use names::{EXTENSIONS, HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames, name_below};
+pub use picture::{decode_picture, open_picture, open_region, read_picture};

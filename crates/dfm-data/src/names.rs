@@ -1,0 +1,171 @@
+//! How files of pictures, and files that are made from pictures, are named.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+/// Extensions of the files that are taken from a folder. A file that is named itself is tried
+/// whatever its extension.
+pub const EXTENSIONS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+/// An empty file that marks a folder, and those below it, as a place of our maps.
+pub const MAPS_MARK: &str = ".dfm-maps";
+
+/// The end of the name of a heat map.
+pub const HEATMAP: &str = "-heatmap.png";
+
+/// The end of the name of an overlay.
+pub const OVERLAY: &str = "-overlay.png";
+
+/// The name of the legend beside maps.
+pub const LEGEND: &str = "dfm-legend.png";
+
+/// Gives the name by which a model knows the picture at `path`: relative to the `folder` in which
+/// it was found, with `/` between the parts, so that it says nothing of the machine.
+pub fn name_below(folder: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(folder).ok().or_else(|| path.file_name().map(Path::new));
+    let parts = relative.into_iter().flat_map(Path::components);
+    parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Names for files that are made from pictures, such as maps: each picture's path below the
+/// deepest folder that all pictures share. Different pictures have different names.
+///
+/// ```
+/// use dfm_data::RelativeNames;
+/// use std::path::Path;
+///
+/// let names = RelativeNames::new(["line/a/x.png", "line/b/x.png"].map(Path::new));
+/// assert_eq!(names.of(Path::new("line/b/x.png")), Path::new("b/x.png"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RelativeNames {
+    common: PathBuf,
+}
+
+impl RelativeNames {
+    /// Finds the folder that all `pictures` share. Paths may be relative and absolute at once;
+    /// relative ones begin at the current folder.
+    pub fn new<'p>(pictures: impl IntoIterator<Item = &'p Path>) -> Self {
+        let mut folders = pictures.into_iter().map(|picture| {
+            let mut folder = plain(picture);
+            folder.pop();
+            folder
+        });
+        let first = folders.next().unwrap_or_default();
+        let common = folders.fold(first, |common, folder| {
+            let shared = common.components().zip(folder.components()).take_while(|(one, other)| one == other);
+            shared.map(|(part, _)| part).collect()
+        });
+        Self { common }
+    }
+
+    /// The folder that all pictures share; empty if they share none.
+    pub fn folder(&self) -> &Path {
+        &self.common
+    }
+
+    /// Gives the path of `picture` below the shared folder, made of plain names alone.
+    pub fn of(&self, picture: &Path) -> PathBuf {
+        let picture = plain(picture);
+        let relative = picture.strip_prefix(&self.common).unwrap_or(&picture);
+        relative.components().filter_map(plain_name).collect()
+    }
+}
+
+/// The part as a folder or file name. A drive of another disk counts as a name, so that pictures of
+/// two disks keep apart.
+fn plain_name(part: Component<'_>) -> Option<OsString> {
+    match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::Prefix(prefix) => {
+            let letters = prefix.as_os_str().to_string_lossy();
+            Some(letters.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().into())
+        }
+        Component::RootDir | Component::CurDir | Component::ParentDir => None,
+    }
+}
+
+/// The path from the root, without `.` and `..`. Two spellings of one path become equal, and two
+/// different files stay different unless a link lies before a `..`.
+fn plain(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// Whether the name of `path` begins with a dot.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// Whether `path` has the extension of a picture.
+pub(crate) fn has_extension(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Whether `path` has the name of one of our maps and lies where we put some.
+pub(crate) fn is_our_map(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let called_so = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == LEGEND;
+    called_so && path.ancestors().skip(1).any(|folder| folder.join(MAPS_MARK).is_file())
+}
+
+/// The last part of `path`, as text.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_relative_whatever_the_folder_was_called() {
+        for (folder, path, name) in [
+            ("good", "good/a.png", "a.png"),
+            ("/data/good/", "/data/good/line/b.png", "line/b.png"),
+            (".", "./c.png", "c.png"),
+            ("elsewhere", "/data/d.png", "d.png"),
+        ] {
+            assert_eq!(name_below(Path::new(folder), Path::new(path)), name);
+        }
+    }
+
+    #[test]
+    fn absolute_and_relative_paths_have_a_common_folder() {
+        let here = std::env::current_dir().unwrap();
+        let absolute = here.join("abs/x.png");
+        let names = RelativeNames::new([absolute.as_path(), Path::new("rel/y.png")]);
+        assert_eq!(names.folder(), here);
+        assert_eq!(names.of(&absolute), Path::new("abs/x.png"));
+        assert_eq!(names.of(Path::new("rel/y.png")), Path::new("rel/y.png"));
+    }
+
+    #[test]
+    fn pictures_of_one_name_keep_apart() {
+        for paths in [["../a/x.png", "a/x.png"], ["a/x.png", "./a/b/../c/x.png"], ["/x.png", "x.png"]] {
+            let [one, other] = paths.map(Path::new);
+            let names = RelativeNames::new([one, other]);
+            assert_ne!(names.of(one), names.of(other), "{paths:?}");
+        }
+        let names = RelativeNames::new(["a/x.png", "a/./x.png"].map(Path::new));
+        assert_eq!(names.of(Path::new("a/x.png")), Path::new("x.png"));
+    }
+
+    #[test]
+    fn one_picture_and_none_have_names_too() {
+        let names = RelativeNames::new([Path::new("some/where/x.png")]);
+        assert_eq!(names.of(Path::new("some/where/x.png")), Path::new("x.png"));
+        assert_eq!(RelativeNames::new([]).folder(), Path::new(""));
+    }
+}

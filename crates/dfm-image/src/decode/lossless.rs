@@ -1,0 +1,51 @@
+//! Every format except JPEG.
+
+use std::error::Error;
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::size_check::check_size;
+use crate::error::PreprocessError;
+use crate::limits::DecodeLimits;
+
+/// Decodes a file of `format`, with `name`, and applies its EXIF orientation.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    limits: &DecodeLimits,
+) -> Result<DynamicImage, PreprocessError> {
+    let failed = |error: ImageError| match error {
+        ImageError::Unsupported(kind) => {
+            PreprocessError::Unsupported { format: name, found: kind.to_string() }
+        }
+        error => PreprocessError::Decode { format: name, reason: reason_of(&error) },
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // `check_size` limits the pixels. This limit covers also what decoders need beside them.
+    let mut allowed = Limits::no_limits();
+    allowed.max_alloc = Some(limits.max_decoded_bytes.saturating_add(64 << 20));
+    reader.limits(allowed);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let colours = decoder.color_type();
+    check_size(width, height, u64::from(colours.bytes_per_pixel()), limits)?;
+    if matches!(colours, ColorType::Rgb32F | ColorType::Rgba32F) {
+        let found = "32-bit floating-point channels".to_owned();
+        return Err(PreprocessError::Unsupported { format: name, found });
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// What the decoder found, without the library's frame around it, which names the format again.
+fn reason_of(error: &ImageError) -> String {
+    match error.source() {
+        Some(reason) => reason.to_string(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,48 @@
+//! From the bytes of a picture to what a network sees.
+//!
+//! [`decode`] turns the bytes of a file into an upright RGB picture. It checks the file
+//! against [`DecodeLimits`] and refuses damaged files. A [`Preprocessor`] turns that picture
+//! into normalised planes, `[3, H, W]`, as an [`InputContract`] asks. A picture can be limited
+//! to a [`Region`] and cut into tiles by a [`Tiling`]. A [`Placement`] says where the picture
+//! lies in the network's input, so that positions can be mapped back to the picture.
+//!
+//! The crate knows no network and no tensor library, and it opens no file.
+//!
+//! ```
+//! use dfm_image::{InputContract, Preprocessor, RgbImage};
+//!
+//! let preprocessor = Preprocessor::new(InputContract::imagenet().with_size(64, 96))?;
+//! let picture = preprocessor.prepare(&RgbImage::new(100, 80))?;
+//! assert_eq!(picture.pixels.len(), 3 * 64 * 96);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod content;
+mod decode;
+mod error;
+mod geometry;
+mod hexadecimal;
+mod input;
+mod input_error;
+mod limits;
+mod placement;
+mod prepare;
+mod region;
+mod resize;
+mod size;
+mod tiling;
+
+pub use content::content_hash;
+pub use decode::decode;
+pub use error::PreprocessError;
+pub use hexadecimal::hexadecimal;
+pub use image::RgbImage;
+pub use input::{ChannelOrder, InputContract, Resampling};
+pub use input_error::InputError;
+pub use limits::DecodeLimits;
+pub use placement::{Placement, Span};
+pub use prepare::{PreparedPicture, Preprocessor};
+pub use region::{Region, RegionError};
+pub use resize::Resize;
+pub use size::PictureSize;
+pub use tiling::{Tiling, TilingError};

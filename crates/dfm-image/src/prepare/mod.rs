@@ -1,0 +1,11 @@
+//! From an upright picture to what the network sees: cut, resize, normalise.
+
+mod cut;
+mod normalise;
+mod picture;
+mod preprocessor;
+mod resample;
+mod surround;
+
+pub use picture::PreparedPicture;
+pub use preprocessor::Preprocessor;

@@ -1,0 +1,68 @@
+//! Resizing, bilinear with antialias: a triangle filter as wide as the scale. The arithmetic is
+//! the fixed point of PIL, or the floating point of torchvision's tensors.
+
+use fast_image_resize::images::{Image, ImageRef, TypedImage};
+use fast_image_resize::pixels::F32x3;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+
+use crate::error::PreprocessError;
+
+/// The rectangle `source` (left, top, width, height) of `picture` at `width` × `height` pixels,
+/// `[H, W, 3]`, rounded to bytes. As with PIL's `box`, the filter also reads the pixels just
+/// outside the rectangle.
+pub(super) fn bytes(
+    picture: &RgbImage,
+    source: [f64; 4],
+    width: usize,
+    height: usize,
+) -> Result<Vec<u8>, PreprocessError> {
+    let failed = |reason: String| failed(picture, [width, height], reason);
+    if is_there(picture, source, width, height) {
+        return Ok(picture.as_raw().clone());
+    }
+    let whole = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
+        .map_err(|error| failed(error.to_string()))?;
+    // The input contract bounds both sides far below `u32`.
+    let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
+    Resizer::new()
+        .resize(&whole, &mut target, &options(source))
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(target.into_vec())
+}
+
+/// [`bytes`] without rounding: values in 0 to 255.
+pub(super) fn floats(
+    picture: &RgbImage,
+    source: [f64; 4],
+    width: usize,
+    height: usize,
+) -> Result<Vec<[f32; 3]>, PreprocessError> {
+    let failed = |reason: String| failed(picture, [width, height], reason);
+    let pixels = picture.pixels().map(|pixel| pixel.0.map(f32::from));
+    if is_there(picture, source, width, height) {
+        return Ok(pixels.collect());
+    }
+    let whole = TypedImage::from_pixels(picture.width(), picture.height(), pixels.map(F32x3::new).collect())
+        .map_err(|error| failed(error.to_string()))?;
+    let mut target = TypedImage::new(width as u32, height as u32);
+    Resizer::new()
+        .resize_typed(&whole, &mut target, &options(source))
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(target.pixels().iter().map(|pixel| pixel.0).collect())
+}
+
+fn options([left, top, width, height]: [f64; 4]) -> ResizeOptions {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    options.crop(left, top, width, height)
+}
+
+/// Whether the picture has its target size already.
+fn is_there(picture: &RgbImage, source: [f64; 4], width: usize, height: usize) -> bool {
+    let whole = [0.0, 0.0, f64::from(picture.width()), f64::from(picture.height())];
+    source == whole && picture.width() as usize == width && picture.height() as usize == height
+}
+
+fn failed(picture: &RgbImage, [to_width, to_height]: [usize; 2], reason: String) -> PreprocessError {
+    PreprocessError::Resize { width: picture.width(), height: picture.height(), to_width, to_height, reason }
+}

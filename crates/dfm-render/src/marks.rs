@@ -1,0 +1,106 @@
+//! Contours and boxes around the regions of a map, drawn into a picture.
+
+use dfm_core::AnomalyMap;
+use image::{Rgb, RgbImage};
+
+/// The colour of contours and boxes, and of the threshold in the legend: it stands out of
+/// every colour of the scale, and of most parts.
+pub const LINE: [u8; 3] = [0, 229, 255];
+
+/// Pixels of the longer side for each pixel of a line's width.
+const FINENESS: usize = 400;
+/// How strongly a box covers what is below it; a contour covers it wholly.
+const BOX: f32 = 0.7;
+
+/// Draws the contour, around holes too, and the box of every [region](AnomalyMap::regions) of
+/// `map` at `threshold`. `picture` has the size of the map.
+pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, threshold: f64) {
+    let line = (map.width.max(map.height) / FINENESS).max(1);
+    let regions = map.regions(threshold);
+    for region in &regions {
+        let [columns, rows] = [(region.x, region.width), (region.y, region.height)];
+        let line = line.div_ceil(2) as u32;
+        for y in ends(rows, line) {
+            (columns.0..columns.0 + columns.1).for_each(|x| blend(picture, x, y, BOX));
+        }
+        // What lies between the rows above.
+        for y in (rows.0 + line)..(rows.0 + rows.1).saturating_sub(line) {
+            ends(columns, line).for_each(|x| blend(picture, x, y, BOX));
+        }
+    }
+    for region in &regions {
+        for y in region.y..region.y + region.height {
+            for x in region.x..region.x + region.width {
+                if is_border(map, threshold, [x as usize, y as usize], line) {
+                    blend(picture, x, y, 1.0);
+                }
+            }
+        }
+    }
+}
+
+/// The first and the last `line` places of a side, each once.
+fn ends((start, length): (u32, u32), line: u32) -> impl Iterator<Item = u32> {
+    let line = line.min(length);
+    (start..start + line).chain((start + length - line).max(start + line)..start + length)
+}
+
+/// Whether a pixel reaches the threshold, and one that many pixels beside, above or below it
+/// does not or lies outside.
+fn is_border(map: &AnomalyMap, threshold: f64, [x, y]: [usize; 2], line: usize) -> bool {
+    let reaches = |x: Option<usize>, y: Option<usize>| {
+        let (Some(x), Some(y)) = (x, y) else { return false };
+        x < map.width && y < map.height && f64::from(map.values[y * map.width + x]) >= threshold
+    };
+    let [here, beside] = [[Some(x), Some(y)], [x.checked_sub(line), y.checked_sub(line)]];
+    reaches(here[0], here[1])
+        && !(reaches(beside[0], here[1])
+            && reaches(here[0], beside[1])
+            && reaches(Some(x + line), here[1])
+            && reaches(here[0], Some(y + line)))
+}
+
+fn blend(picture: &mut RgbImage, x: u32, y: u32, share: f32) {
+    if let Some(Rgb(pixel)) = picture.get_pixel_mut_checked(x, y) {
+        for (value, line) in pixel.iter_mut().zip(LINE) {
+            *value = (f32::from(*value) * (1.0 - share) + f32::from(line) * share).round() as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `#` where a contour was drawn, `+` where a box alone.
+    fn drawn(map: &AnomalyMap, threshold: f64) -> Vec<String> {
+        let mut picture = RgbImage::new(map.width as u32, map.height as u32);
+        draw(&mut picture, map, threshold);
+        let sign = |pixel: &Rgb<u8>| match pixel.0 {
+            LINE => '#',
+            [0, 0, 0] => '.',
+            _ => '+',
+        };
+        picture.rows().map(|row| row.map(sign).collect()).collect()
+    }
+
+    #[test]
+    fn contours_go_around_regions_and_holes_and_boxes_around_both() {
+        let rows = ["........", ".111....", ".11111..", ".11.111.", ".11111..", ".111...."];
+        let values = rows.iter().flat_map(|row| row.bytes().map(|b| if b == b'1' { 1.0 } else { 0.0 }));
+        let map = AnomalyMap { width: 8, height: 6, values: values.collect() };
+        // The hole is part of the contour, the picture's end closes it.
+        let expected = ["........", ".###+++.", ".#.###+.", ".##.#.#.", ".#.###+.", ".###+++."];
+        assert_eq!(drawn(&map, 1.0), expected);
+        assert_eq!(drawn(&map, 2.0), vec!["........"; 6]);
+    }
+
+    #[test]
+    fn lines_of_large_pictures_are_wider() {
+        for (height, marked) in [(8, 1600), (99, 4)] {
+            let map = AnomalyMap { width: 1600, height, values: vec![1.0; 1600 * height] };
+            let row = drawn(&map, 1.0)[height / 2].clone();
+            assert_eq!(row.bytes().take_while(|sign| *sign == b'#').count(), marked);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Why weights cannot be had.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dfm_backbone::WeightsError;
+
+/// Why the weights that were asked for cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsStoreError {
+    /// No network has this name.
+    #[error("backbone {got}: expected one of {expected}; weights of our own format name their network themselves")]
+    UnknownBackbone {
+        /// The names of all networks.
+        expected: String,
+        /// What was asked for.
+        got: String,
+    },
+    /// The weights inside the library are for another network.
+    #[error("weights embedded: only {embedded} is embedded, not {got}")]
+    NotEmbedded {
+        /// The network whose weights are inside.
+        embedded: &'static str,
+        /// What was asked for.
+        got: String,
+    },
+    /// The library was built without weights inside.
+    #[error("this program was built without embedded weights: it needs a file or random ones")]
+    NothingEmbedded,
+    /// Neither a name nor a file.
+    #[error(
+        "weights {got}: expected embedded, random, the name of weights that can be fetched or a file, found nothing of \
+         that name"
+    )]
+    Nothing {
+        /// What was asked for.
+        got: String,
+    },
+    /// Weights that can be fetched and were not.
+    #[error("the weights '{name}' are not here yet")]
+    NotPulled {
+        /// Their name.
+        name: String,
+    },
+    /// A file that cannot be used.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: WeightsError,
+    },
+    /// Weights that cannot be made or used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The environment names no folder for pulled weights.
+    #[error("no cache folder is known: set DFM_CACHE_DIR")]
+    NoFolder,
+}
+
+/// Why weights could not be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// The server could not be reached or did not answer with the file.
+    #[error("cannot fetch {url}: {reason}; check the connection, or ask a mirror")]
+    Request {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The connection ended before the file did.
+    #[error("{url}: the connection ended after {got} bytes, expected {expected}; try again")]
+    CutShort {
+        /// What was asked for.
+        url: String,
+        /// Bytes announced.
+        expected: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// The server stopped sending.
+    #[error(
+        "{url}: the server sent nothing for {} s, after {got} bytes; try again, or ask a mirror",
+        .patience.as_secs_f64()
+    )]
+    Stalled {
+        /// What was asked for.
+        url: String,
+        /// Bytes that came.
+        got: u64,
+        /// How long we waited.
+        patience: Duration,
+    },
+    /// The file is larger than any weights.
+    #[error(
+        "{url}: more than {limit} bytes: not the weights that were asked for; ask another mirror"
+    )]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// Not the file that was asked for.
+    #[error(
+        "{url}: expected a SHA-256 that begins with {expected}, found {got}: altered or damaged, not kept; try again, \
+         or ask another mirror"
+    )]
+    Checksum {
+        /// What was asked for.
+        url: String,
+        /// The digits that are known.
+        expected: String,
+        /// The hash of what came.
+        got: String,
+    },
+    /// The store could not be written.
+    #[error("cannot keep the weights at {}: {cause}; make room there, or choose another folder", path.display())]
+    Store {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}

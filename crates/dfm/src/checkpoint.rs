@@ -1,0 +1,214 @@
+//! `MODEL.partial`: what a fit has learnt, kept beside its model until that is written, so
+//! that an interrupted fit can go on.
+//!
+//! Every picture's features are handed to the system as soon as they are there. What kills
+//! the program then costs the pictures that were in the network, and no handler of signals
+//! is needed.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use dfm_core::{CheckpointLayout, FeatureExtractor, FeatureRow};
+use tracing::{debug, info};
+
+use crate::error::{At, CheckpointFileError, Error};
+use crate::files::{folder_of, temporary};
+use crate::observer::{Note, Observer, Reporter};
+
+/// A fit that failed within this time leaves no checkpoint: learning again takes less than reading
+/// about it.
+const MOMENT: Duration = Duration::from_secs(5);
+
+/// What a fit has learnt so far, as a file beside its model, so that an interrupted fit can go on.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    resume: bool,
+    /// Once it is known what features come from; never where it cannot be written.
+    log: OnceLock<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    layout: CheckpointLayout,
+    /// Where the record of a file begins, by its SHA-256.
+    records: HashMap<[u8; 32], u64>,
+    opened: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    /// Behind the last whole record.
+    end: u64,
+    /// Writing failed, and was reported.
+    broken: bool,
+}
+
+impl Checkpoint {
+    /// The checkpoint of a fit whose model will be at `output`. With `resume`, the fit goes on from
+    /// what is there; the observer hears if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointFileError::Taken`] if there is one that should not be resumed.
+    pub fn beside(output: &Path, resume: bool, observer: &dyn Observer) -> Result<Self, Error> {
+        let mut name = output.as_os_str().to_owned();
+        name.push(".partial");
+        let path = PathBuf::from(name);
+        match (path.symlink_metadata().is_ok(), resume) {
+            (true, false) => return Err(CheckpointFileError::Taken { path }.into()),
+            (false, true) => observer.note(&Note::NoCheckpoint { path: path.clone() }),
+            (true, true) | (false, false) => {}
+        }
+        Ok(Self { path, resume, log: OnceLock::new() })
+    }
+
+    /// Goes on with what is there, for features of `extractor` that come in batches of
+    /// `batch`, or begins. A place that cannot be written is a note: the fit does without.
+    ///
+    /// # Errors
+    ///
+    /// If what is there cannot be gone on with. It is left as it is.
+    pub(crate) fn open(
+        &self,
+        extractor: &FeatureExtractor,
+        batch: usize,
+        reporter: &Reporter<'_>,
+    ) -> Result<(), Error> {
+        let layout = CheckpointLayout::of(extractor);
+        let log = match self.resume && self.path.symlink_metadata().is_ok() {
+            true => Log::resume(&self.path, layout, batch, reporter).at(&self.path)?,
+            false => match create(&self.path, layout.header()) {
+                Ok(file) => Log::new(layout, file, &[]),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(CheckpointFileError::Taken { path: self.path.clone() }.into());
+                }
+                Err(error) => {
+                    note_broken(&self.path, &error, reporter);
+                    return Ok(());
+                }
+            },
+        };
+        // There is but one fit that opens it.
+        let _ = self.log.set(log);
+        Ok(())
+    }
+
+    /// The features of the picture in a file with this SHA-256, if they are there.
+    pub(crate) fn row(&self, file: &[u8; 32]) -> Option<FeatureRow> {
+        let log = self.log.get()?;
+        let at = *log.records.get(file)?;
+        let read = || -> io::Result<Vec<u8>> {
+            let mut record = vec![0; log.layout.record_len()];
+            let mut state = log.state();
+            state.file.seek(SeekFrom::Start(at))?;
+            state.file.read_exact(&mut record)?;
+            Ok(record)
+        };
+        // Where it cannot be read after all, the picture still can.
+        let (found, row) = log.layout.parse(&read().ok()?)?;
+        (found == *file).then_some(row)
+    }
+
+    /// Keeps the features of the picture in that file, unless they are there.
+    pub(crate) fn keep(&self, file: &[u8; 32], row: &FeatureRow, reporter: &Reporter<'_>) {
+        let Some(log) = self.log.get() else { return };
+        if log.records.contains_key(file) {
+            return;
+        }
+        let record = log.layout.record(file, row);
+        let mut state = log.state();
+        if state.broken {
+            return;
+        }
+        let end = state.end;
+        let written = state.file.seek(SeekFrom::Start(end)).and_then(|_| state.file.write_all(&record));
+        match written {
+            Ok(()) => state.end += record.len() as u64,
+            Err(error) => {
+                state.broken = true;
+                note_broken(&self.path, &error, reporter);
+            }
+        }
+    }
+
+    /// After a fit that failed by itself: says what is left, unless that is the work of a
+    /// moment and goes.
+    pub(crate) fn leave(&self, reporter: &Reporter<'_>) {
+        let Some(log) = self.log.get() else { return };
+        let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
+        if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
+            return self.remove(reporter);
+        }
+        reporter.note(Note::CheckpointLeft { path: self.path.clone(), pictures });
+    }
+
+    /// After a fit that ended well.
+    pub(crate) fn remove(&self, reporter: &Reporter<'_>) {
+        if self.log.get().is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            reporter.note(Note::CheckpointStays { path: self.path.clone(), reason: error.to_string() });
+        }
+    }
+}
+
+impl Log {
+    fn new(layout: CheckpointLayout, file: File, files: &[[u8; 32]]) -> Self {
+        let end = layout.offset(files.len());
+        let places = files.iter().enumerate().map(|(place, file)| (*file, layout.offset(place)));
+        let state = Mutex::new(State { file, end, broken: false });
+        Self { records: places.collect(), layout, opened: Instant::now(), state }
+    }
+
+    fn resume(
+        path: &Path,
+        layout: CheckpointLayout,
+        batch: usize,
+        reporter: &Reporter<'_>,
+    ) -> Result<Self, CheckpointFileError> {
+        if !path.metadata()?.is_file() {
+            return Err(CheckpointFileError::NotAFile);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        // Not every file system can lock; where it cannot, we believe that we are alone.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(CheckpointFileError::InUse);
+        }
+        let content = layout.read(&mut BufReader::new(&file))?;
+        // Where features could depend on the batch, batches are then as they would have been.
+        let whole = content.files.len() / batch * batch;
+        let log = Self::new(layout, file, &content.files[..whole]);
+        {
+            let state = log.state();
+            state.file.set_len(state.end)?;
+        }
+        debug!("{}: {} bytes of a record that was being written", path.display(), content.torn);
+        reporter.note(Note::Resumed { path: path.to_owned(), pictures: whole });
+        Ok(log)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic leaves is found by the records' hashes.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A new file with the whole header, which no other fit will take.
+fn create(path: &Path, header: &[u8]) -> io::Result<File> {
+    let mut file = temporary(folder_of(path))?;
+    let _ = file.as_file().try_lock();
+    file.write_all(header)?;
+    info!("{}: keeps what is learnt until the model is written", path.display());
+    Ok(file.persist_noclobber(path)?)
+}
+
+fn note_broken(path: &Path, error: &io::Error, reporter: &Reporter<'_>) {
+    reporter.note(Note::CheckpointBroken { path: path.to_owned(), reason: error.to_string() });
+}

@@ -1,0 +1,267 @@
+//! What can go wrong, as data. Messages tell each cause once; they name no flag and no command.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dfm_core::DfmError;
+use dfm_data::DataError;
+use dfm_weights::WeightsStoreError;
+use thiserror::Error;
+
+/// Why an operation failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something about a path: a model, a data set, a picture.
+    #[error("{}: {cause}", path.display())]
+    At {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<Error>,
+    },
+    /// A model, a fit or a judgement.
+    #[error(transparent)]
+    Model(#[from] DfmError),
+    /// Pictures and data sets on the disk.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file that is written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The weights of a network.
+    #[error(transparent)]
+    Weights(#[from] WeightsStoreError),
+    /// A checkpoint that cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointFileError),
+    /// A page that cannot be made.
+    #[error("the report cannot be made: {0}")]
+    Report(#[from] dfm_report::ReportError),
+    /// A picture that cannot be encoded.
+    #[error("a picture cannot be encoded: {0}")]
+    Encode(#[from] image::ImageError),
+    /// Rows that cannot be written as safetensors.
+    #[error("rows cannot be written: {0}")]
+    Rows(#[from] safetensors::SafeTensorError),
+    /// A value that cannot be written as JSON.
+    #[error("a result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The system refused to read or write a stream.
+    #[error("{0}")]
+    Stream(#[from] io::Error),
+    /// The system refused a temporary file.
+    #[error("cannot {operation} a temporary file for the report's pictures: {cause}")]
+    Temporary {
+        /// `create`, `read` or `write`.
+        operation: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Synthetic defects that cannot be made.
+    #[error(transparent)]
+    Synthetic(#[from] dfm_synthetic::SyntheticError),
+    /// Reading or decoding a picture panicked: a bug, which costs that picture alone.
+    #[error("the decoder panicked: {words}")]
+    Panicked {
+        /// What the panic said.
+        words: String,
+    },
+    /// The system gives no threads.
+    #[error("no threads to compute with: {reason}")]
+    Threads {
+        /// What the system said.
+        reason: String,
+    },
+    /// A picture whose features cannot be used.
+    #[error("its features are not finite: the weights or the picture are unusable")]
+    NotFinite,
+    /// A picture that was read twice and differed.
+    #[error("the picture has changed since it was read first")]
+    Changed,
+    /// The picture that lends the texture of a synthetic defect cannot be used.
+    #[error("its defect takes the texture of {}: {cause}", path.display())]
+    Lender {
+        /// The picture that lends.
+        path: PathBuf,
+        /// Why it cannot be used.
+        cause: Box<Error>,
+    },
+    /// Too few good pictures to hold a quarter out.
+    #[error("a quarter is held out: {0}")]
+    HeldOut(DfmError),
+    /// No picture could be used, so that nothing is written.
+    #[error("{what}")]
+    NoPicture {
+        /// What there is none of.
+        what: &'static str,
+    },
+    /// An output that would lie among the pictures that it is made from.
+    #[error(
+        "{}: lies among the good pictures of {}, where defects would be learnt as good; choose another place",
+        path.display(),
+        pictures.display()
+    )]
+    AmongPictures {
+        /// The output.
+        path: PathBuf,
+        /// The folder of the pictures.
+        pictures: PathBuf,
+    },
+    /// Features that would take more memory than allowed.
+    #[error(
+        "features of {rows} {what} at {taps} taps take {got} bytes, and {limit} are allowed: fewer layers or larger \
+         pools take less"
+    )]
+    FeatureMemory {
+        /// Rows of features.
+        rows: usize,
+        /// What the rows are of.
+        what: &'static str,
+        /// Taps of the network.
+        taps: usize,
+        /// Bytes that they take.
+        got: u64,
+        /// Bytes that are allowed.
+        limit: u64,
+    },
+    /// Settings of a sweep that contradict each other.
+    #[error("{name}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// A picture of a model by a name that several have.
+    #[error("several pictures of the model have this name: the content hash tells them apart")]
+    SeveralNamed,
+    /// Two runs that cannot be compared.
+    #[error("{reason}")]
+    Runs {
+        /// What was expected and found.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Says that the error is about `path`.
+    #[must_use]
+    pub fn at(self, path: &Path) -> Self {
+        Self::At { path: path.to_owned(), cause: Box::new(self) }
+    }
+
+    /// The error itself, without the paths that it is about.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::At { cause, .. } => cause.root(),
+            other => other,
+        }
+    }
+}
+
+impl From<dfm_core::device::DeviceError> for Error {
+    fn from(error: dfm_core::device::DeviceError) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+/// Adds the path that an error is about.
+pub(crate) trait At<T> {
+    /// Says that an error is about `path`.
+    fn at(self, path: &Path) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Error>> At<T> for Result<T, E> {
+    fn at(self, path: &Path) -> Result<T, Error> {
+        self.map_err(|error| error.into().at(path))
+    }
+}
+
+/// Why a file cannot be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The system refused.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("cannot create the folder {}: {cause}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Something is there that must stay.
+    #[error("{}: expected nothing there, found something", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something is where a new folder should be.
+    #[error("{}: expected an empty folder or nothing there, found {found}; choose another place", path.display())]
+    FolderTaken {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// The folder of the file is not there.
+    #[error(
+        "cannot write {}: expected a folder at {}, found none; create it or choose another place",
+        path.display(),
+        folder.display()
+    )]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// Where it should lie.
+        folder: PathBuf,
+    },
+    /// Something is there that is no file.
+    #[error("cannot write {}: expected a file or nothing there, found {found}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// Links that lead to each other.
+    #[error("cannot write {}: its links lead in a circle", path.display())]
+    Circle {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointFileError {
+    /// A checkpoint is there, and the fit should not go on from it.
+    #[error("{}: a fit to this output has not ended: go on with it, or delete the file to start over", path.display())]
+    Taken {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// Something else is in its place.
+    #[error("expected a checkpoint or nothing there, found something that is no file; move it elsewhere")]
+    NotAFile,
+    /// Another fit has it.
+    #[error("another fit is writing it: wait for that, or choose another output")]
+    InUse,
+    /// It cannot be read.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    /// It is damaged or of another fit.
+    #[error(transparent)]
+    Content(#[from] dfm_core::CheckpointError),
+}

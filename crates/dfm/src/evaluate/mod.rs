@@ -1,0 +1,192 @@
+//! A model on pictures whose truth is known: figures, files and a page.
+
+mod compare;
+mod evaluated;
+mod files;
+mod json;
+mod notes;
+mod tally;
+
+pub use compare::{Comparison, compare};
+pub use evaluated::{Evaluated, EvaluatedPicture};
+pub use files::{CONFIG, METRICS, PREDICTIONS};
+pub use json::{Bootstrap, ClassEvaluation, Curves, Evaluation, PictureLine, Settings};
+pub(crate) use json::below;
+pub(crate) use tally::{Seen, Tally};
+
+use std::path::{Path, PathBuf};
+
+use dfm_core::JudgeOptions;
+use dfm_core::metrics::BootstrapParams;
+use dfm_data::Dataset;
+use dfm_render::MapScale;
+
+use crate::error::Error;
+use crate::judge::{Judge, Judged};
+use crate::observer::{Observer, Reporter, Stage};
+use crate::report::{self, Gallery};
+use crate::source::{Files, Source};
+
+/// Measures a model on a data set.
+///
+/// ```no_run
+/// use dfm::{Dataset, Evaluator, Judge, ModelStore, Silent};
+///
+/// let model = ModelStore::default().open("part.dfm".as_ref())?;
+/// let dataset = Dataset::read_test("magnetic_tile".as_ref(), None)?;
+/// let run = Evaluator::new(Judge::new(model)).run(&dataset, &Default::default(), &Silent)?;
+/// println!("{:?}", run.evaluation().image_auroc);
+/// # Ok::<(), dfm::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Evaluator {
+    judge: Judge,
+    bootstrap: Option<BootstrapParams>,
+    has_pictures: bool,
+    /// Names of the model and the device, in the settings of the evaluation.
+    names: [String; 2],
+}
+
+impl Evaluator {
+    /// Measures what `judge` says, with intervals of the usual number of draws.
+    pub fn new(judge: Judge) -> Self {
+        let bootstrap = Some(BootstrapParams::default());
+        Self { judge, bootstrap, has_pictures: false, names: Default::default() }
+    }
+
+    /// How intervals are made; none without.
+    #[must_use]
+    pub fn with_bootstrap(self, bootstrap: Option<BootstrapParams>) -> Self {
+        Self { bootstrap, ..self }
+    }
+
+    /// Keeps small copies of pictures, maps and masks for the page of
+    /// [`EvaluationRun::write_report`].
+    #[must_use]
+    pub fn with_pictures(self, has_pictures: bool) -> Self {
+        Self { has_pictures, ..self }
+    }
+
+    /// The names of the model, such as its path, and of the device, for the settings of the
+    /// evaluation.
+    #[must_use]
+    pub fn with_names(self, model: impl Into<String>, device: impl Into<String>) -> Self {
+        Self { names: [model.into(), device.into()], ..self }
+    }
+
+    /// Judges every picture of `dataset` and compares with the truth. The observer hears pictures
+    /// and masks that cannot be used; they are counted together with the problems of the data set.
+    ///
+    /// # Errors
+    ///
+    /// If the options do not fit the model, the bootstrap is out of its range, or a temporary file
+    /// cannot be written.
+    pub fn run(
+        &self,
+        dataset: &Dataset,
+        options: &JudgeOptions,
+        observer: &dyn Observer,
+    ) -> Result<EvaluationRun, Error> {
+        self.run_each(dataset, options, observer, |_| Ok(()))
+    }
+
+    /// [`run`](Self::run), where `each` sees the verdicts of every batch on their way.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run), and whatever `each` returns.
+    pub fn run_each(
+        &self,
+        dataset: &Dataset,
+        options: &JudgeOptions,
+        observer: &dyn Observer,
+        mut each: impl FnMut(&[Judged]) -> Result<(), Error> + Send,
+    ) -> Result<EvaluationRun, Error> {
+        self.bootstrap.map(BootstrapParams::check).transpose()?;
+        let model = self.judge.model();
+        let scale = MapScale::of(model);
+        let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
+        let files = Files::new(dataset.folder(), paths);
+        let reporter = Reporter::new(observer);
+        let mut gallery = self.has_pictures.then(Gallery::new).transpose()?;
+        let mut tally = Tally::new(dataset, scale);
+        let options = options.clone().with_map(true);
+        // The decoded picture is at hand when it is prepared, and its small copy outlives it.
+        let small = |picture: &dfm_core::RgbImage| self.has_pictures.then(|| report::small(picture));
+        let judging = self.judge.judging(&options)?;
+        let threshold = judging.threshold();
+        self.judge.workers().run(|| {
+            let progress = reporter.stage(Stage::Judging, Some(files.count()));
+            let problem = |index: usize, error| reporter.problem(&files.path(index), error);
+            self.judge.each_batch(judging, &files, &progress, small, problem, |batch| {
+                let (judged, small): (Vec<Judged>, Vec<_>) = batch.into_iter().unzip();
+                each(&judged)?;
+                let seen: Vec<Seen<'_>> =
+                    judged.iter().map(|one| Seen { index: one.index, verdict: &one.verdict }).collect();
+                let images = tally.push(&seen, &reporter, |number, seen, mask| {
+                    let small = small[number].as_ref()?;
+                    Some(report::images(small, seen.verdict, mask, &scale))
+                });
+                let Some(gallery) = &mut gallery else { return Ok(()) };
+                for (one, images) in judged.iter().zip(images) {
+                    let images = images.transpose().unwrap_or_else(|error| {
+                        reporter.problem(&dataset.pictures[one.index].path, error);
+                        None
+                    });
+                    gallery.push(images.unwrap_or_default())?;
+                }
+                Ok(())
+            })
+        })??;
+        let errors = dataset.problems.len() + reporter.count();
+        let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
+        let settings = Settings::new(model, &self.names, dataset)?;
+        let evaluation = Evaluation::new(&evaluated, settings);
+        Ok(EvaluationRun { root: dataset.folder().to_owned(), evaluated, evaluation, gallery })
+    }
+}
+
+/// A finished evaluation.
+#[derive(Debug)]
+pub struct EvaluationRun {
+    root: PathBuf,
+    evaluated: Evaluated,
+    evaluation: Evaluation,
+    gallery: Option<Gallery>,
+}
+
+impl EvaluationRun {
+    /// The figures.
+    pub fn evaluation(&self) -> &Evaluation {
+        &self.evaluation
+    }
+
+    /// Every picture with its verdict, and every curve.
+    pub fn evaluated(&self) -> &Evaluated {
+        &self.evaluated
+    }
+
+    /// Writes [`METRICS`] and [`PREDICTIONS`] into `folder`, which is made if it is not there, and
+    /// the `config` of the run as [`CONFIG`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a file cannot be written.
+    pub fn write(&self, folder: &Path, config: Option<&str>) -> Result<(), Error> {
+        files::write(folder, &self.root, &self.evaluated, &self.evaluation, config)
+    }
+
+    /// Writes the page [`PAGE`](crate::PAGE) and its plots into `folder`, which is made if it is not
+    /// there. Without [`Evaluator::with_pictures`] the page shows no pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a file cannot be written, [`Error::Report`] if a figure cannot be drawn.
+    pub fn write_report(&mut self, folder: &Path) -> Result<(), Error> {
+        if self.gallery.is_none() {
+            self.gallery = Some(Gallery::new()?);
+        }
+        let gallery = self.gallery.as_mut().expect("a gallery was made above");
+        report::write(folder, &self.root, &self.evaluated, &self.evaluation, gallery)
+    }
+}

@@ -1,0 +1,31 @@
+//! What an evaluation lacks, in words.
+
+use super::json::Evaluation;
+
+impl Evaluation {
+    /// Says which figures are not there, and why.
+    pub fn notes(&self) -> Vec<String> {
+        let [good, bad] = self.kinds();
+        if good + bad == 0 {
+            return vec!["no picture could be judged: there is no figure".to_owned()];
+        }
+        let mut notes = Vec::new();
+        let mut note = |applies: bool, text: String| notes.extend(applies.then_some(text));
+        let both = "figures that take both kinds have no meaning";
+        note(bad == 0, format!("no pictures with defects: {both}"));
+        note(good == 0, format!("no good pictures: {both}"));
+        let (missing, unusable) = (self.without_mask, self.unusable_masks);
+        let left_out = "not in figures over pixels";
+        note(missing > 0, format!("{} with a defect but without a mask: {left_out}", pictures(missing)));
+        note(unusable > 0, format!("{} with a mask that cannot be used: {left_out}", pictures(unusable)));
+        note(
+            good > 0 && self.pixel.auroc.is_some() && self.pixel.aupimo.is_none(),
+            "too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned(),
+        );
+        notes
+    }
+}
+
+fn pictures(count: usize) -> String {
+    format!("{count} picture{}", if count == 1 { "" } else { "s" })
+}

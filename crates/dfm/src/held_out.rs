@@ -1,0 +1,103 @@
+//! Good pictures that a fit does without, and copies of them with synthetic defects: what validation
+//! and the making of data sets share.
+
+use std::collections::BTreeMap;
+
+use dfm_core::{PictureSize, Preprocessor, Resize, RgbImage, content_hash, held_out_hashes};
+use dfm_synthetic::{Defective, Synthesiser};
+
+use crate::error::Error;
+use crate::source::Source;
+
+/// The good pictures that a split holds out, each once, and how defects on them are made.
+pub(crate) struct HeldOut<'s> {
+    source: &'s dyn Source,
+    synthesiser: Synthesiser,
+    /// Content hashes, rising, and indices in the source.
+    pictures: Vec<([u8; 32], usize)>,
+}
+
+impl<'s> HeldOut<'s> {
+    /// Chooses the pictures that calibrate a split, among `pictures` with their content hashes and
+    /// indices in `source`. The first of several equal pictures stands for all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HeldOut`] if there are too few to hold some out.
+    pub(crate) fn new(
+        seed: u64,
+        source: &'s dyn Source,
+        pictures: impl IntoIterator<Item = ([u8; 32], usize)>,
+    ) -> Result<Self, Error> {
+        let mut known = BTreeMap::new();
+        for (hash, index) in pictures {
+            known.entry(hash).or_insert(index);
+        }
+        let hashes: Vec<[u8; 32]> = known.keys().copied().collect();
+        let held_out = held_out_hashes(&hashes).map_err(Error::HeldOut)?;
+        let pictures = held_out.into_iter().filter_map(|hash| known.remove_entry(&hash)).collect();
+        Ok(Self { source, synthesiser: Synthesiser::new(seed), pictures })
+    }
+
+    /// How many pictures are held out.
+    pub(crate) fn count(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// The index in the source of held-out picture `number`.
+    pub(crate) fn index(&self, number: usize) -> usize {
+        self.pictures[number].1
+    }
+
+    /// Whether a picture is held out.
+    pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
+        self.number(hash).is_some()
+    }
+
+    /// Makes copy number `copy` of a held-out `picture`, with a defect that may lie `within` these
+    /// pixels, or anywhere. Reads the picture that lends its texture.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`] if the picture is none of those held out; [`Error::Synthetic`] if it is too
+    /// small; [`Error::Lender`] if the other picture cannot be read.
+    pub(crate) fn defective(
+        &self,
+        picture: &RgbImage,
+        copy: u64,
+        within: Option<&[bool]>,
+    ) -> Result<Defective, Error> {
+        let hash = content_hash(picture);
+        let number = self.number(&hash).ok_or(Error::Changed)?;
+        let recipe = self.synthesiser.recipe(&hash, copy);
+        let lender = self.index(recipe.lender(number, self.pictures.len()));
+        let texture = self.source.read(lender).and_then(|content| content.decode()).map_err(|error| {
+            Error::Lender { path: self.source.path(lender).into_owned(), cause: Box::new(error) }
+        })?;
+        Ok(recipe.apply(picture, &texture, within)?)
+    }
+
+    fn number(&self, hash: &[u8; 32]) -> Option<usize> {
+        self.pictures.binary_search_by(|(known, _)| known.cmp(hash)).ok()
+    }
+}
+
+/// Says which pixels of a picture of `size` are judged, row by row; `None` if all are.
+pub(crate) fn judged_pixels(preprocessor: &Preprocessor, size: PictureSize) -> Option<Vec<bool>> {
+    // Tiles are about as square as what the network sees.
+    let is_cropped = preprocessor.contract().resize == Resize::Crop && preprocessor.tiling().is_none();
+    if preprocessor.region().is_none() && !is_cropped {
+        return None;
+    }
+    let placement = preprocessor.placement(size);
+    let (width, height) = (size.width as usize, size.height as usize);
+    let mut judged = vec![false; width * height];
+    let seen = |position: f64| !is_cropped || (0.0..=1.0).contains(&position);
+    let columns: Vec<bool> = (0..width).map(|x| seen(placement.across.at(x as f64 + 0.5, width))).collect();
+    for [y, from, to] in placement.pieces(size) {
+        if seen(placement.down.at(y as f64 + 0.5, height)) {
+            judged[y * width..][from..to].copy_from_slice(&columns[from..to]);
+        }
+    }
+    Some(judged)
+}

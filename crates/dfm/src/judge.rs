@@ -1,0 +1,215 @@
+//! Pictures of a source through a model, each with its verdict or its error.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dfm_core::{Dfm, JudgeOptions, Judging, Piece, RgbImage, Verdict};
+use tracing::{debug, info};
+
+use crate::error::Error;
+use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
+use crate::source::{Give, Loaded, Source, ahead};
+use crate::workers::Workers;
+
+/// A picture that was judged.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Judged {
+    /// Index of the picture in its source.
+    pub index: usize,
+    /// What the model says of it.
+    pub verdict: Verdict,
+}
+
+/// A model and the threads on which it judges. Cheap to clone; clones share both.
+///
+/// ```no_run
+/// use dfm::{Files, Judge, JudgeOptions, ModelStore, Silent};
+///
+/// let judge = Judge::new(ModelStore::default().open("part.dfm".as_ref())?);
+/// let files = Files::in_folder("pictures/new".as_ref(), &Silent)?;
+/// judge.each(&files, &JudgeOptions::default(), &Silent, |batch| {
+///     batch.iter().for_each(|one| println!("{}: {}", files.paths()[one.index].display(), one.verdict.score));
+///     Ok(())
+/// })?;
+/// # Ok::<(), dfm::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Judge {
+    model: Arc<Dfm>,
+    workers: Workers,
+}
+
+impl Judge {
+    /// Judges with `model` on all processors.
+    pub fn new(model: impl Into<Arc<Dfm>>) -> Self {
+        Self { model: model.into(), workers: Workers::new() }
+    }
+
+    /// Judges on these threads.
+    #[must_use]
+    pub fn with_workers(self, workers: Workers) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Dfm {
+        &self.model
+    }
+
+    /// The threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Judges every picture of `source` in order and hands the verdicts of each batch to `sink` as
+    /// soon as they are there. The observer hears pictures that cannot be judged. Returns how many
+    /// those are.
+    ///
+    /// Large pictures in tiles are prepared tile by tile, so that they need little more memory than
+    /// what they decode to.
+    ///
+    /// # Errors
+    ///
+    /// If the options do not fit the model, and whatever `sink` returns.
+    pub fn each(
+        &self,
+        source: &dyn Source,
+        options: &JudgeOptions,
+        observer: &dyn Observer,
+        mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error> + Send,
+    ) -> Result<usize, Error> {
+        let reporter = Reporter::new(observer);
+        self.workers.run(|| {
+            let judging = self.judging(options)?;
+            let progress = reporter.stage(Stage::Judging, Some(source.count()));
+            let problem = |index: usize, error| reporter.problem(&source.path(index), error);
+            self.each_batch(judging, source, &progress, |_| (), problem, |batch| {
+                sink(batch.into_iter().map(|(judged, ())| judged).collect())
+            })
+        })??;
+        Ok(reporter.count())
+    }
+
+    /// Judges every picture of `source`: a verdict or an error for each, in order.
+    ///
+    /// # Errors
+    ///
+    /// If the options do not fit the model.
+    pub fn all(
+        &self,
+        source: &dyn Source,
+        options: &JudgeOptions,
+    ) -> Result<Vec<Result<Verdict, Error>>, Error> {
+        let mut verdicts = Vec::with_capacity(source.count());
+        let mut problems = Vec::new();
+        let reporter = Reporter::new(&Silent);
+        self.workers.run(|| {
+            let judging = self.judging(options)?;
+            let progress = reporter.stage(Stage::Judging, None);
+            let problem = |index, error| problems.push((index, Err(error)));
+            self.each_batch(judging, source, &progress, |_| (), problem, |batch| {
+                verdicts.extend(batch.into_iter().map(|(judged, ())| (judged.index, Ok(judged.verdict))));
+                Ok(())
+            })
+        })??;
+        verdicts.extend(problems);
+        verdicts.sort_by_key(|(index, _)| *index);
+        Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
+    }
+
+    /// Checks the options of a call.
+    pub(crate) fn judging(&self, options: &JudgeOptions) -> Result<Judging<'_>, Error> {
+        Ok(self.model.judging(options)?)
+    }
+
+    /// Judges every picture of `source`, batch by batch. `companion` sees every decoded picture, and
+    /// what it makes goes to `sink` with the verdict; `problem` is told of pictures that cannot be
+    /// judged. To be called in the pool of the workers.
+    pub(crate) fn each_batch<C: Send>(
+        &self,
+        mut judging: Judging<'_>,
+        source: &dyn Source,
+        progress: &Progress<'_>,
+        companion: impl Fn(&RgbImage) -> C + Sync,
+        mut problem: impl FnMut(usize, Error),
+        mut sink: impl FnMut(Vec<(Judged, C)>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let begun = Instant::now();
+        let (preparer, size) = (judging.preparer(), judging.batch());
+        let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
+            let picture = source.read(index)?.decode()?;
+            let mut with = Some(companion(&picture));
+            let mut pieces = preparer.pieces(index, picture)?;
+            while let Some(piece) = pieces.next() {
+                let last = pieces.len() == 0;
+                let with = if last { with.take() } else { None };
+                if !give((piece?, with), last) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        ahead(source.count(), self.workers.jobs(), size, prepare, |loaded| {
+            let mut companions = VecDeque::new();
+            loop {
+                let batch_begun = Instant::now();
+                let (batch, ended) = next_batch(loaded, size, |index, error| {
+                    problem(index, error);
+                    progress.step();
+                });
+                let mut pieces = Vec::with_capacity(batch.len());
+                for Ready { index, found: (piece, companion), .. } in batch {
+                    companions.extend(companion.map(|companion| (index, companion)));
+                    pieces.push(piece);
+                }
+                let count = pieces.len();
+                let mut judged = Vec::with_capacity(count);
+                for (index, verdict) in judging.push(pieces) {
+                    progress.step();
+                    // Verdicts and companions come in the order of the pictures.
+                    let companion = companions.pop_front().filter(|(other, _)| *other == index);
+                    let (_, companion) = companion.expect("the last piece of each picture brings one");
+                    match verdict {
+                        Ok(verdict) => judged.push((Judged { index, verdict }, companion)),
+                        Err(error) => problem(index, error.into()),
+                    }
+                }
+                debug!("a batch of {count} pictures judged in {:.1?}", batch_begun.elapsed());
+                sink(judged)?;
+                if ended {
+                    info!("{} pictures read and judged in {:.1?}", source.count(), begun.elapsed());
+                    return Ok(());
+                }
+            }
+        })
+    }
+}
+
+/// Something that was prepared of a picture.
+pub(crate) struct Ready<T> {
+    /// Index of the picture in its source.
+    pub(crate) index: usize,
+    /// Whether it is the last of its picture.
+    pub(crate) last: bool,
+    pub(crate) found: T,
+}
+
+/// Takes the next `size` things that were prepared, fewer at the end; and whether that is the end.
+/// `problem` is told of pictures that cannot be used.
+pub(crate) fn next_batch<T>(
+    loaded: &mut dyn Iterator<Item = Loaded<T>>,
+    size: usize,
+    mut problem: impl FnMut(usize, Error),
+) -> (Vec<Ready<T>>, bool) {
+    let mut batch = Vec::with_capacity(size);
+    while batch.len() < size {
+        match loaded.next() {
+            Some(Loaded { index, last, found: Ok(found) }) => batch.push(Ready { index, last, found }),
+            Some(Loaded { index, found: Err(error), .. }) => problem(index, error),
+            None => return (batch, true),
+        }
+    }
+    (batch, false)
+}

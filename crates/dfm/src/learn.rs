@@ -1,0 +1,350 @@
+//! Good pictures into a model.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use dfm_core::{
+    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, Piece, PictureSize, Preparer,
+    TileStatistics, ValidFitParams, device,
+};
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::network::Network;
+use crate::observer::{Observer, Reporter, Stage};
+use crate::source::{Content, Give, Loaded, Source, ahead};
+use crate::validate::validate;
+use crate::workers::Workers;
+
+/// Learns what good looks like. `Learner::default()` does what the `dfm` program does by default.
+///
+/// ```
+/// # #[cfg(all(feature = "embedded-weights", feature = "flex"))] {
+/// use dfm::{Learner, Pictures, RgbImage, Silent};
+///
+/// let good: Pictures = (1..9_u8)
+///     .map(|k| (k.to_string(), RgbImage::from_fn(64, 64, |x, y| [k * x as u8, y as u8, 90].into())))
+///     .collect();
+/// let model = Learner::default().fit(&good, &Silent)?;
+/// assert_eq!(model.record().picture_count, 8);
+/// # }
+/// # Ok::<(), dfm::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Learner {
+    params: FitParams,
+    network: Network,
+    compute: Option<Compute>,
+    workers: Workers,
+    by_position: bool,
+    synthetic: Option<u64>,
+    threshold: Option<f64>,
+}
+
+impl Default for Learner {
+    fn default() -> Self {
+        Self::new(Method::default())
+    }
+}
+
+impl Learner {
+    /// Learns by `method`, with the usual network for it.
+    pub fn new(method: Method) -> Self {
+        Self {
+            network: Network::default().with_resize(method.usual_resize()),
+            params: method.into(),
+            compute: None,
+            workers: Workers::new(),
+            by_position: false,
+            synthetic: None,
+            threshold: None,
+        }
+    }
+
+    /// The method as it was published: one layer, the plain sum, pictures stretched.
+    pub fn published() -> Self {
+        Self::new(Method::published()).with_network(Network::default())
+    }
+
+    /// The numbers of anomalib's `Dfm`.
+    pub fn anomalib() -> Self {
+        Self::new(Method::anomalib())
+    }
+
+    /// Sets every parameter of the fit: its method, how it is done, what the model keeps.
+    #[must_use]
+    pub fn with_params(self, params: FitParams) -> Self {
+        Self { params, ..self }
+    }
+
+    /// Sets the network.
+    #[must_use]
+    pub fn with_network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    /// Sets the device on which the network computes: our own kernels on the processor unless
+    /// given.
+    #[must_use]
+    pub fn with_compute(self, compute: impl Into<Compute>) -> Self {
+        Self { compute: Some(compute.into()), ..self }
+    }
+
+    /// Sets the threads.
+    #[must_use]
+    pub fn with_workers(self, workers: Workers) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Compares each tile with the tiles of its own position alone, in pictures that all have the
+    /// size of the first. Takes a method with tiles.
+    #[must_use]
+    pub fn with_tiles_by_position(self, by_position: bool) -> Self {
+        Self { by_position, ..self }
+    }
+
+    /// Judges held-out good pictures and copies with synthetic defects of this seed; the model
+    /// records what comes out, and unless a threshold or a rate is stated takes the threshold of the
+    /// best F1. Takes a method that calibrates by split.
+    #[must_use]
+    pub fn with_synthetic_defects(self, seed: Option<u64>) -> Self {
+        Self { synthetic: seed, ..self }
+    }
+
+    /// Sets the raw score from which the model calls pictures anomalous.
+    #[must_use]
+    pub fn with_threshold(self, threshold: Option<f64>) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// Fits a model to the pictures of `source`. The observer hears pictures that cannot be read or
+    /// have no finite features; they are left out.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is out of its range, the weights cannot be had, fewer than two different
+    /// pictures can be used, or they do not vary.
+    pub fn fit(&self, source: &dyn Source, observer: &dyn Observer) -> Result<Dfm, Error> {
+        let reporter = Reporter::new(observer);
+        self.workers.run(|| self.fit_with(source, None, &reporter))?
+    }
+
+    /// [`fit`](Self::fit), where what is learnt is kept in `checkpoint` until the model is there:
+    /// `finish` takes the model, and once it has returned the checkpoint is removed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit); [`Error::Checkpoint`] if the checkpoint belongs to another fit;
+    /// whatever `finish` returns.
+    pub fn fit_resumable<T>(
+        &self,
+        source: &dyn Source,
+        checkpoint: &Checkpoint,
+        observer: &dyn Observer,
+        finish: impl FnOnce(Dfm) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let reporter = Reporter::new(observer);
+        let fitted = self.workers.run(|| self.fit_with(source, Some(checkpoint), &reporter))?;
+        let finished = fitted.and_then(finish).inspect_err(|_| checkpoint.leave(&reporter))?;
+        checkpoint.remove(&reporter);
+        Ok(finished)
+    }
+
+    fn fit_with(
+        &self,
+        source: &dyn Source,
+        checkpoint: Option<&Checkpoint>,
+        reporter: &Reporter<'_>,
+    ) -> Result<Dfm, Error> {
+        let params = self.checked(source)?;
+        let compute = match &self.compute {
+            Some(compute) => compute.clone(),
+            None => device::parse("cpu")?,
+        };
+        let extractor = self.network.extractor(&params, compute)?;
+        let learning = Learning { source, workers: &self.workers, reporter };
+        let Fitted { mut model, pictures } = learning.fit(&params, extractor, checkpoint)?;
+        if let Some(seed) = self.synthetic {
+            model = validate(model, source, pictures, seed, &self.workers, reporter)?;
+        }
+        if let Some(threshold) = self.threshold {
+            model = model.with_threshold(threshold)?;
+        }
+        Ok(model)
+    }
+
+    /// Checks the parameters; by position, with the size of the first picture that can be read.
+    fn checked(&self, source: &dyn Source) -> Result<ValidFitParams, Error> {
+        let mut params = self.params.clone();
+        if self.by_position {
+            let pictures = (0..source.count()).filter_map(|index| source.read(index).ok()?.decode().ok());
+            let size = pictures.map(|first| PictureSize { width: first.width(), height: first.height() }).next();
+            if let Some(size) = size {
+                let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
+                params = params.with_method(method);
+            }
+        }
+        Ok(params.check()?)
+    }
+}
+
+/// Where pictures come from, and who hears of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Learning<'l> {
+    pub(crate) source: &'l dyn Source,
+    pub(crate) workers: &'l Workers,
+    pub(crate) reporter: &'l Reporter<'l>,
+}
+
+/// Hears what becomes of pictures.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(Learnt<'_>) -> Result<(), DfmError>;
+
+/// A model, and the pictures that it has learnt just now.
+pub(crate) struct Fitted {
+    pub(crate) model: Dfm,
+    /// The content hash of each picture, and its index in the source.
+    pub(crate) pictures: Vec<([u8; 32], usize)>,
+}
+
+impl Learning<'_> {
+    fn fit(
+        self,
+        params: &ValidFitParams,
+        extractor: FeatureExtractor,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Fitted, Error> {
+        let preparer = Preparer::for_fit(&extractor);
+        let batch = params.params().run.batch.min(extractor.largest_batch());
+        self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
+            let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
+            if let Some(checkpoint) = checkpoint {
+                checkpoint.open(&extractor, batch, self.reporter)?;
+            }
+            Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
+        })
+    }
+
+    /// Lets `learn` make a model of the pictures. What is learnt goes into the checkpoint, and what
+    /// that holds need not be learnt again. Pictures that cannot be used are told.
+    pub(crate) fn learn(
+        self,
+        preparer: &Preparer,
+        batch: usize,
+        checkpoint: Option<&Checkpoint>,
+        learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>) -> Result<Dfm, Error>,
+    ) -> Result<Fitted, Error> {
+        let Self { source, workers, reporter } = self;
+        let begun = Instant::now();
+        let progress = RefCell::new(Some(reporter.stage(Stage::Learning, Some(source.count()))));
+        let step = || progress.borrow().iter().for_each(|progress| progress.step());
+        let statistics = RefCell::new(None);
+        // Keys of the checkpoint of pieces that were given and not told of yet.
+        let keys = RefCell::new(std::collections::VecDeque::new());
+        let prepare = |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
+        let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
+        let mut each = |learnt: Learnt<'_>| {
+            match learnt {
+                Learnt::Features(_, row) | Learnt::NotFinite(_, row) => {
+                    let key: Option<[u8; 32]> = keys.borrow_mut().pop_front().flatten();
+                    if let (Some(key), Some(checkpoint)) = (key, checkpoint) {
+                        checkpoint.keep(&key, row, reporter);
+                    }
+                }
+                Learnt::Picture(index, hash) => {
+                    step();
+                    learnt_now.push((hash, index));
+                }
+                Learnt::LeftOut(index) => {
+                    step();
+                    reporter.problem(&source.path(index), Error::NotFinite);
+                }
+                Learnt::Known(_) => step(),
+                _ => {}
+            }
+            Ok(())
+        };
+        let model = ahead(source.count(), workers.jobs(), batch, prepare, |loaded| {
+            let ready = loaded.filter_map(|Loaded { index, found, .. }| match found {
+                Ok((key, piece)) => {
+                    if checkpoint.is_some() {
+                        keys.borrow_mut().push_back(key);
+                    }
+                    Some(piece)
+                }
+                Err(error) => {
+                    reporter.problem(&source.path(index), error);
+                    step();
+                    None
+                }
+            });
+            // Whoever asks beyond the last picture is about to work out the components.
+            let end = std::iter::from_fn(|| {
+                progress.replace(None);
+                statistics.borrow_mut().get_or_insert_with(|| reporter.stage(Stage::Statistics, None));
+                None
+            });
+            learn(&mut ready.chain(end), &mut each)
+        })?;
+        let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
+        let model = model.with_names(names);
+        info!(
+            "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
+            learnt_now.len(),
+            source.count(),
+            begun.elapsed(),
+            model.record().picture_count,
+            model.component_count(),
+            model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
+        );
+        Ok(Fitted { model, pictures: learnt_now })
+    }
+}
+
+/// The key of the checkpoint, with one; and the piece.
+type Ready = (Option<[u8; 32]>, Piece);
+
+/// Prepares the pieces of picture `index`, unless the checkpoint has their features.
+fn prepare(
+    source: &dyn Source,
+    index: usize,
+    preparer: &Preparer,
+    checkpoint: Option<&Checkpoint>,
+    give: Give<'_, Ready>,
+) -> Result<(), Error> {
+    let content = source.read(index)?;
+    let file: Option<[u8; 32]> = match (&content, checkpoint) {
+        (Content::Encoded(bytes), Some(_)) => Some(Sha256::digest(bytes).into()),
+        _ => None,
+    };
+    let known = |key: &Option<[u8; 32]>| checkpoint?.row(key.as_ref()?);
+    if !preparer.makes_tiles()
+        && let Some(row) = known(&file)
+    {
+        give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
+        return Ok(());
+    }
+    let mut pieces = preparer.pieces(index, content.decode()?)?;
+    let mut number: u64 = 0;
+    while let Some(piece) = pieces.next() {
+        let last = pieces.len() == 0;
+        let key = match preparer.makes_tiles() {
+            true => file.map(|file| {
+                Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
+            }),
+            false => file,
+        };
+        // What is prepared in vain is little beside the network.
+        let piece = piece?;
+        let piece = match known(&key) {
+            Some(row) => piece.with_features(row),
+            None => piece,
+        };
+        if !give((key, piece), last) {
+            break;
+        }
+        number += 1;
+    }
+    Ok(())
+}

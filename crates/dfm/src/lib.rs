@@ -1,0 +1,92 @@
+//! Visual anomaly detection: learn what good parts look like from pictures of good parts alone, then
+//! say of every new picture how abnormal it is, and where.
+//!
+//! This crate is what the program `dfm` does, as a library. It is Deep Feature Modeling: features of
+//! a pretrained network, principal components of the features of good parts, and a score for what
+//! those components cannot explain (Ahuja et al., arXiv 1909.11786; FRE, BMVC 2023).
+//!
+//! | To | Use |
+//! |---|---|
+//! | read pictures | a [`Source`]: [`Files`], [`Pictures`], or your own |
+//! | learn | [`Learner`] |
+//! | judge | [`Judge`]; in a server, [`Dfm::judging`] |
+//! | open, save, merge, update, forget | [`ModelStore`] |
+//! | measure | [`Evaluator`], [`compare`] |
+//! | try a grid of settings | [`Sweeper`] |
+//! | look for drift and for what stands out | [`drift`], [`Dfm::audit`] |
+//! | make defects | [`DefectiveDataset`] |
+//! | draw | [`Heatmap`], [`MapScale`], [`MapsFolder`] |
+//!
+//! Nothing is printed: progress, notes and pictures that cannot be used go to an [`Observer`].
+//! Threads are those of [`Workers`], never rayon's global pool.
+//!
+//! # Example
+//!
+//! ```
+//! # #[cfg(all(feature = "embedded-weights", feature = "flex"))] {
+//! use dfm::{Judge, JudgeOptions, Learner, Pictures, RgbImage, Silent};
+//!
+//! let picture = |k: u8| RgbImage::from_fn(64, 64, |x, y| [k * x as u8, y as u8, 90].into());
+//! let good: Pictures = (1..9).map(|k| (k.to_string(), picture(k))).collect();
+//! let model = Learner::default().fit(&good, &Silent)?;
+//!
+//! let new: Pictures = [("new", picture(40))].into_iter().collect();
+//! for verdict in Judge::new(model).all(&new, &JudgeOptions::default())? {
+//!     let verdict = verdict?;
+//!     println!("{:.4} {:?}", verdict.score, verdict.label);
+//! }
+//! # }
+//! # Ok::<(), dfm::Error>(())
+//! ```
+
+mod checkpoint;
+mod drift;
+mod error;
+mod evaluate;
+mod features;
+mod files;
+mod held_out;
+mod judge;
+mod learn;
+mod lines;
+mod maps;
+mod network;
+mod observer;
+mod report;
+mod source;
+mod store;
+mod sweep;
+mod synthesise;
+mod validate;
+mod workers;
+
+pub use burn::tensor::{Device, Tensor};
+pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime};
+pub use dfm_core::*;
+pub use dfm_data::{
+    DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
+    list, list_folder, open_picture, open_region, read_masks, read_picture, training,
+};
+pub use dfm_render::{Heatmap, MapScale, legend};
+pub use dfm_weights as weights;
+pub use checkpoint::Checkpoint;
+pub use drift::{drift, scores_of_lines};
+pub use error::{CheckpointFileError, Error, FileError};
+pub use evaluate::{
+    Bootstrap, CONFIG, ClassEvaluation, Comparison, Curves, Evaluated, EvaluatedPicture, Evaluation,
+    EvaluationRun, Evaluator, METRICS, PREDICTIONS, PictureLine, Settings, compare,
+};
+pub use features::FeatureRows;
+pub use files::{check_file, create_file, write_file};
+pub use judge::{Judge, Judged};
+pub use learn::Learner;
+pub use lines::{Regions, VerdictLine};
+pub use maps::MapsFolder;
+pub use network::Network;
+pub use observer::{Note, Observer, Silent, Stage};
+pub use report::PAGE;
+pub use source::{Content, Files, Pictures, Source};
+pub use store::ModelStore;
+pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
+pub use synthesise::{DefectiveDataset, Made};
+pub use workers::Workers;

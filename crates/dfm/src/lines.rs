@@ -1,0 +1,70 @@
+//! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
+//! added.
+
+use dfm_core::{CalibrationKind, Dfm, Label, MapRegion, Verdict};
+use serde::Serialize;
+
+/// A verdict as one JSON object or one row of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct VerdictLine {
+    /// The picture, as it was named or found.
+    pub path: String,
+    /// Raw score; larger is more abnormal.
+    pub score: f64,
+    /// In (0, 1), ½ at the threshold; null without a threshold.
+    pub normalized_score: Option<f64>,
+    /// `normal` or `anomalous`; null without a threshold.
+    pub label: Option<Label>,
+    /// The raw score from which a picture is anomalous, if there is one.
+    pub threshold: Option<f64>,
+    /// The share of good pictures as abnormal or more; null without held-out scores.
+    pub p_value: Option<f64>,
+    /// How those were held out.
+    pub calibration: Option<CalibrationKind>,
+    /// What is therefore proved of `p_value`.
+    pub guarantee: Option<&'static str>,
+    /// The value of the map from which a pixel belongs to a region; null without maps.
+    pub pixel_threshold: Option<f64>,
+    /// Where the map reaches that.
+    pub regions: Option<Regions>,
+}
+
+/// Regions of a picture, or in a row of a table how many there are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Regions {
+    /// Every region.
+    List(Vec<MapRegion>),
+    /// How many regions there are.
+    Count(usize),
+}
+
+impl VerdictLine {
+    /// Describes a verdict of `model` at the raw score `threshold`.
+    pub fn new(path: String, verdict: &Verdict, model: &Dfm, threshold: Option<f64>) -> Self {
+        let calibration = model.calibration_kind();
+        Self {
+            path,
+            score: verdict.score,
+            normalized_score: verdict.normalized_score,
+            label: verdict.label,
+            threshold,
+            p_value: verdict.p_value,
+            calibration,
+            guarantee: calibration.map(CalibrationKind::guarantee),
+            pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
+            regions: verdict.regions.clone().map(Regions::List),
+        }
+    }
+
+    /// The same line with the number of regions in place of the list.
+    #[must_use]
+    pub fn with_region_count(self) -> Self {
+        let regions = self.regions.map(|regions| match regions {
+            Regions::List(list) => Regions::Count(list.len()),
+            count => count,
+        });
+        Self { regions, ..self }
+    }
+}

@@ -1,0 +1,125 @@
+//! Which network looks at pictures.
+
+use dfm_core::{BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams};
+use dfm_weights::{WeightStore, WeightsSpec};
+
+use crate::error::Error;
+
+/// The network, where its weights come from, and the size of pictures that it sees. The default is
+/// the network whose weights are inside this library, as those weights expect it.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    spec: WeightsSpec,
+    store: Option<WeightStore>,
+}
+
+impl Network {
+    /// Sets the architecture, such as `resnet18`; what the weights say unless given.
+    #[must_use]
+    pub fn with_backbone(mut self, backbone: Option<String>) -> Self {
+        self.spec.backbone = backbone;
+        self
+    }
+
+    /// Sets the weights: `embedded`, `random`, the name of pulled weights, or a file.
+    #[must_use]
+    pub fn with_weights(mut self, weights: Option<String>) -> Self {
+        self.spec.weights = weights;
+        self
+    }
+
+    /// Sets the seed of random weights.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.spec.seed = seed;
+        self
+    }
+
+    /// Sets height and width, in pixels, to which pictures are resized; the weights' own unless
+    /// given.
+    #[must_use]
+    pub fn with_size(mut self, size: Option<[usize; 2]>) -> Self {
+        self.spec.size = size;
+        self
+    }
+
+    /// Sets how pictures come to that size; the weights' own way unless given.
+    #[must_use]
+    pub fn with_resize(mut self, resize: Option<Resize>) -> Self {
+        self.spec.resize = resize;
+        self
+    }
+
+    /// Sets the folder of pulled weights; the user's cache folder unless given.
+    #[must_use]
+    pub fn with_store(mut self, store: WeightStore) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The names of the network and its weights, for people; `-` for what is not named.
+    pub(crate) fn names(&self) -> [String; 2] {
+        let asked = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+        let weights = match &self.spec.weights {
+            None if self.spec.backbone.is_none() => "embedded".to_owned(),
+            named => asked(named),
+        };
+        [asked(&self.spec.backbone), weights]
+    }
+
+    /// Loads the weights to the layer `deepest`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`] if they cannot be had.
+    pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
+        Ok(self.store()?.load(&self.spec, deepest)?)
+    }
+
+    /// Makes the feature extractor of a fit.
+    ///
+    /// # Errors
+    ///
+    /// If the weights cannot be had, or do not suit the fit.
+    pub fn extractor(
+        &self,
+        params: &ValidFitParams,
+        compute: impl Into<Compute>,
+    ) -> Result<FeatureExtractor, Error> {
+        let deepest = Tap::deepest(&params.params().method.taps).map_err(dfm_core::DfmError::from)?;
+        let extractor = params.extractor(self.weights(deepest.layer)?, compute)?;
+        let header = extractor.weights().header();
+        tracing::info!(
+            "network {} to {}, weights from {}, input {}×{}, {}, {} features",
+            header.architecture.name,
+            deepest.layer,
+            header.source,
+            header.input.height,
+            header.input.width,
+            header.input.resize,
+            extractor.row_len()
+        );
+        Ok(extractor)
+    }
+
+    /// Loads the weights that a model file leaves out; `None` if the model makes them again by
+    /// itself.
+    pub(crate) fn weights_of(&self, info: &ModelInfo) -> Result<Option<BackboneWeights>, Error> {
+        let Some(asked) = &self.spec.weights else { return Ok(None) };
+        let deepest = Tap::deepest(&info.record.params.method.taps).map_err(dfm_core::DfmError::from)?.layer;
+        let header = dfm_weights::Described {
+            architecture: info.architecture.clone(),
+            input: info.input,
+            license: info.license.clone(),
+            source: info.source.clone(),
+        };
+        Ok(self.store()?.load_for(asked, header, deepest)?)
+    }
+
+    fn store(&self) -> Result<WeightStore, Error> {
+        Ok(match &self.store {
+            Some(store) => store.clone(),
+            None => WeightStore::of_user(),
+        })
+    }
+}

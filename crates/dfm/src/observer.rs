@@ -1,0 +1,249 @@
+//! What a caller hears while work goes on.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::Error;
+
+/// A piece of work that takes a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reading pictures.
+    Reading,
+    /// Taking good pictures through the network.
+    Learning,
+    /// Working out the principal components of what was learnt; its end cannot be foreseen.
+    Statistics,
+    /// Judging pictures.
+    Judging,
+    /// Judging held-out good pictures and defective copies of them.
+    Validating,
+    /// Taking pictures through the network for their features alone.
+    Extracting,
+    /// Fitting and judging with every setting of a grid.
+    Sweeping,
+    /// Making defects.
+    MakingDefects,
+}
+
+/// Something that a caller should know and that is no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// What a data set holds, in one line.
+    Dataset {
+        /// The line.
+        summary: String,
+    },
+    /// Something about a data set, such as what was left out.
+    Remark {
+        /// The data set.
+        path: PathBuf,
+        /// What is to be said.
+        text: String,
+    },
+    /// Pictures to judge that are learnt.
+    Duplicate {
+        /// What is to be said.
+        text: String,
+    },
+    /// The mask of a defective picture marks no pixel.
+    EmptyMask {
+        /// The picture.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
+    /// There is no checkpoint to resume, so the fit begins anew.
+    NoCheckpoint {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A fit goes on from a checkpoint.
+    Resumed {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Pictures that need not be learnt again.
+        pictures: usize,
+    },
+    /// A fit failed, and its checkpoint stays.
+    CheckpointLeft {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Pictures that it holds.
+        pictures: u64,
+    },
+    /// A checkpoint cannot be written; the fit goes on without it.
+    CheckpointBroken {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A checkpoint is no longer needed and could not be removed.
+    CheckpointStays {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The record of synthetic defects was about other pictures and is dropped.
+    ValidationDropped {
+        /// The model that is written.
+        path: PathBuf,
+        /// Whether synthetic defects decided the threshold before.
+        decided: bool,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dataset { summary } => f.write_str(summary),
+            Self::Remark { path, text } => write!(f, "{}: {text}", path.display()),
+            Self::Duplicate { text } => f.write_str(text),
+            Self::EmptyMask { path, class } => {
+                write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())
+            }
+            Self::NoCheckpoint { path } => {
+                write!(f, "{}: not there, so the fit begins anew", path.display())
+            }
+            Self::Resumed { path, pictures } => {
+                write!(f, "{}: {pictures} pictures are learnt already", path.display())
+            }
+            Self::CheckpointLeft { path, pictures } => write!(
+                f,
+                "{}: holds the features of {pictures} pictures, from which a fit can be resumed, also with other \
+                 settings of the statistics",
+                path.display()
+            ),
+            Self::CheckpointBroken { path, reason } => write!(
+                f,
+                "{}: {reason}; the fit goes on, but if it is interrupted, what it learns from here on is lost",
+                path.display()
+            ),
+            Self::CheckpointStays { path, reason } => {
+                write!(f, "{}: no longer needed, but: {reason}", path.display())
+            }
+            Self::ValidationDropped { path, decided } => {
+                let threshold = match decided {
+                    true => ", and the threshold is that of held-out good pictures in place of the synthetic ones",
+                    false => "",
+                };
+                write!(
+                    f,
+                    "{}: what was found of synthetic defects was about other pictures and is dropped{threshold}",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+/// Hears what goes on: progress, notes, and pictures that cannot be used. Every method does nothing
+/// unless it is overridden. Methods are called from the thread that does the work.
+///
+/// ```
+/// use dfm::{Error, Observer, Silent};
+/// use std::path::Path;
+///
+/// struct Loud;
+///
+/// impl Observer for Loud {
+///     fn problem(&self, picture: &Path, error: &Error) {
+///         eprintln!("{}: {error}", picture.display());
+///     }
+/// }
+/// # let _: [&dyn Observer; 2] = [&Loud, &Silent];
+/// ```
+pub trait Observer: Send + Sync {
+    /// A stage begins. `total` is its number of pictures or settings, if that is known.
+    fn begin(&self, stage: Stage, total: Option<usize>) {
+        let _ = (stage, total);
+    }
+
+    /// One picture or setting of a stage is done, or given up.
+    fn step(&self, stage: Stage) {
+        let _ = stage;
+    }
+
+    /// A stage is over.
+    fn end(&self, stage: Stage) {
+        let _ = stage;
+    }
+
+    /// A picture, a mask or a folder cannot be used; the work goes on without it.
+    fn problem(&self, path: &Path, error: &Error) {
+        let _ = (path, error);
+    }
+
+    /// Something that is no error.
+    fn note(&self, note: &Note) {
+        let _ = note;
+    }
+}
+
+/// An observer that does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// An observer on its way through one operation, which counts the problems.
+pub(crate) struct Reporter<'o> {
+    observer: &'o dyn Observer,
+    problems: AtomicUsize,
+}
+
+impl<'o> Reporter<'o> {
+    pub(crate) fn new(observer: &'o dyn Observer) -> Self {
+        Self { observer, problems: AtomicUsize::new(0) }
+    }
+
+    /// Tells a problem and counts it.
+    pub(crate) fn problem(&self, path: &Path, error: impl Into<Error>) {
+        self.problems.fetch_add(1, Ordering::Relaxed);
+        self.observer.problem(path, &error.into());
+    }
+
+    /// Tells every one of `problems` and counts them.
+    pub(crate) fn problems(&self, problems: impl IntoIterator<Item = dfm_data::Problem>) {
+        problems.into_iter().for_each(|problem| self.problem(&problem.path, problem.error));
+    }
+
+    pub(crate) fn note(&self, note: Note) {
+        self.observer.note(&note);
+    }
+
+    /// Begins a stage, which ends when the result is dropped.
+    pub(crate) fn stage(&self, stage: Stage, total: Option<usize>) -> Progress<'_> {
+        self.observer.begin(stage, total);
+        Progress { observer: self.observer, stage }
+    }
+
+    /// Problems so far.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.load(Ordering::Relaxed)
+    }
+}
+
+/// A stage that is on.
+pub(crate) struct Progress<'o> {
+    observer: &'o dyn Observer,
+    stage: Stage,
+}
+
+impl Progress<'_> {
+    /// One more is done.
+    pub(crate) fn step(&self) {
+        self.observer.step(self.stage);
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.observer.end(self.stage);
+    }
+}

@@ -1,0 +1,265 @@
+//! Model files.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use dfm_core::{Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes, device};
+use dfm_data::open_picture;
+use tracing::info;
+
+use crate::error::{At, Error};
+use crate::files::{check_file, write_file};
+use crate::learn::Learning;
+use crate::network::Network;
+use crate::observer::{Note, Observer, Reporter};
+use crate::source::Source;
+use crate::workers::Workers;
+
+/// Opens, changes and saves model files. A file appears whole or not at all.
+///
+/// ```no_run
+/// use dfm::ModelStore;
+/// use std::path::Path;
+///
+/// let model = ModelStore::default().open(Path::new("part.dfm"))?;
+/// println!("{} pictures", model.record().picture_count);
+/// # Ok::<(), dfm::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ModelStore {
+    compute: Option<Compute>,
+    weights: Option<Network>,
+    workers: Workers,
+}
+
+impl ModelStore {
+    /// Sets the device on which networks compute: our own kernels on the processor unless given.
+    #[must_use]
+    pub fn with_compute(self, compute: impl Into<Compute>) -> Self {
+        Self { compute: Some(compute.into()), ..self }
+    }
+
+    /// Sets where the weights of models come from whose files leave them out.
+    #[must_use]
+    pub fn with_weights(self, weights: Option<Network>) -> Self {
+        Self { weights, ..self }
+    }
+
+    /// Sets the threads.
+    #[must_use]
+    pub fn with_workers(self, workers: Workers) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// The threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Opens the model at `path` for judging: what only merging needs stays in the file. The model
+    /// is self-tested on its device.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is damaged, the weights that it leaves out are not given, or
+    /// the self-test fails.
+    pub fn open(&self, path: &Path) -> Result<Dfm, Error> {
+        self.open_with(path, false)
+    }
+
+    /// Opens the model at `path` for what needs to know the pictures of the fit: explaining,
+    /// auditing, looking for drift, merging, updating and forgetting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_whole(&self, path: &Path) -> Result<Dfm, Error> {
+        self.open_with(path, true)
+    }
+
+    fn open_with(&self, path: &Path, fit_statistic: bool) -> Result<Dfm, Error> {
+        let compute = match &self.compute {
+            Some(compute) => compute.clone(),
+            None => device::parse("cpu")?,
+        };
+        let weights = match &self.weights {
+            Some(network) => network.weights_of(&Self::info(path)?)?,
+            None => None,
+        };
+        let begun = Instant::now();
+        let file = File::open(path).at(path)?;
+        let options = LoadOptions { weights, fit_statistic, ..LoadOptions::on(compute) };
+        let read = || Dfm::read(&mut BufReader::new(file), options);
+        let model = self.workers.run(read)?.at(path)?;
+        info!(
+            "model {}: {} components of {} pictures, read and self-tested in {:.1?}",
+            path.display(),
+            model.component_count(),
+            model.record().picture_count,
+            begun.elapsed()
+        );
+        Ok(model)
+    }
+
+    /// Reads what the model at `path` says of itself. Its hash is checked, its self-test is not run.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is damaged.
+    pub fn info(path: &Path) -> Result<ModelInfo, Error> {
+        let file = File::open(path).at(path)?;
+        ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).at(path)
+    }
+
+    /// Writes `model` to `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save(model: &Dfm, path: &Path, options: &SaveOptions) -> Result<WrittenSizes, Error> {
+        write_file(path, |mut writer| Ok(model.write(&mut writer, options)?))
+    }
+
+    /// Makes one model of the pictures of all models at `paths`, and writes it to `output`. A
+    /// picture that several know counts once.
+    ///
+    /// # Errors
+    ///
+    /// If a model cannot be opened, two do not agree in their method or network, or `output` cannot
+    /// be written.
+    pub fn merge(
+        &self,
+        paths: &[PathBuf],
+        output: &Path,
+        options: &SaveOptions,
+        observer: &dyn Observer,
+    ) -> Result<(Dfm, WrittenSizes), Error> {
+        check_file(output)?;
+        let Some((first, others)) = paths.split_first() else {
+            let (expected, got) = ("at least one".to_owned(), "none".to_owned());
+            return Err(Error::Setting { name: "models to merge", expected, got });
+        };
+        let first_model = self.open_whole(first)?;
+        let mut validation = first_model.record().validation.clone();
+        let mut union = ModelUnion::of(first_model);
+        for path in others {
+            let other = self.open_whole(path)?;
+            let both = || PathBuf::from(format!("{} and {}", first.display(), path.display()));
+            self.workers.run(|| union.add(&other))?.map_err(|error| Error::from(error).at(&both()))?;
+            validation = validation.or_else(|| other.record().validation.clone());
+        }
+        let merged = self.workers.run(|| union.finish())??;
+        note_dropped(validation.as_ref(), &merged, output, &Reporter::new(observer));
+        let sizes = Self::save(&merged, output, options)?;
+        Ok((merged, sizes))
+    }
+
+    /// Adds the pictures of `source` to the model at `path` and writes the result to `output`. Those
+    /// that it knows already count once.
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic, no picture can be used, or `output` cannot be written.
+    pub fn update(
+        &self,
+        path: &Path,
+        source: &dyn Source,
+        output: &Path,
+        observer: &dyn Observer,
+    ) -> Result<(Dfm, WrittenSizes), Error> {
+        let reporter = Reporter::new(observer);
+        self.revise(path, output, &reporter, |model| {
+            let preparer = dfm_core::Preparer::for_fit(model.extractor());
+            let batch = model.batch();
+            let learning = Learning { source, workers: &self.workers, reporter: &reporter };
+            let learnt = learning.learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
+            Ok(learnt.model)
+        })
+    }
+
+    /// Takes `pictures` out of the model at `path`, all of them or none, and writes the result to
+    /// `output`. Each is a file, or a name or content hash by which the model knows a picture.
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic or does not know a picture, or `output` cannot be written.
+    pub fn forget(
+        &self,
+        path: &Path,
+        pictures: &[String],
+        output: &Path,
+        observer: &dyn Observer,
+    ) -> Result<(Dfm, WrittenSizes), Error> {
+        self.revise(path, output, &Reporter::new(observer), |model| {
+            let mut hashes = Vec::with_capacity(pictures.len());
+            for picture in pictures {
+                hashes.push(content_hash_of(&model, picture).at(Path::new(picture))?);
+            }
+            model.forget(&hashes).map_err(|error| match error {
+                DfmError::UnknownPicture { place, .. } => Error::from(error).at(Path::new(&pictures[place])),
+                other => other.into(),
+            })
+        })
+    }
+
+    /// Opens a model and writes what `change` makes of it. Whether the file holds its weights stays
+    /// as it is.
+    fn revise(
+        &self,
+        path: &Path,
+        output: &Path,
+        reporter: &Reporter<'_>,
+        change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
+    ) -> Result<(Dfm, WrittenSizes), Error> {
+        check_file(output)?;
+        let model = self.open_whole(path)?;
+        let slim = model.origin().is_some_and(|origin| !origin.weights_included);
+        let validation = model.record().validation.clone();
+        let changed = self.workers.run(|| change(model))?.at(path)?;
+        note_dropped(validation.as_ref(), &changed, output, reporter);
+        let sizes = Self::save(&changed, output, &SaveOptions { slim })?;
+        Ok((changed, sizes))
+    }
+}
+
+/// Tells that figures about other pictures are not those of `model`, if they were dropped.
+fn note_dropped(validation: Option<&ValidationRecord>, model: &Dfm, output: &Path, reporter: &Reporter<'_>) {
+    if let Some(validation) = validation.filter(|_| model.record().validation.is_none()) {
+        reporter.note(Note::ValidationDropped { path: output.to_owned(), decided: validation.decides });
+    }
+}
+
+/// The content hash of what `picture` names: a file, or else a picture of the model by its content
+/// hash or its name.
+fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
+    let path = Path::new(picture);
+    if !path.exists() {
+        if let Some(hash) = content_hash(picture) {
+            return Ok(hash);
+        }
+        let (_, known) = model.fit_statistics().unzip();
+        let mut named =
+            known.unwrap_or_default().iter().filter(|hash| model.picture_name(hash) == Some(picture));
+        if let Some(first) = named.next() {
+            return match named.all(|other| other == first) {
+                true => Ok(*first),
+                false => Err(Error::SeveralNamed),
+            };
+        }
+    }
+    Ok(dfm_core::content_hash(&open_picture(path)?))
+}
+
+/// Sixty-four hexadecimal digits.
+fn content_hash(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
