@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
+mod consumer;
 mod flags;
 mod fuzz;
 mod sanitize;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use crate::workspace;
+use crate::{consumer, workspace};
 
 /// Features that `--all-backends` compiles in beside the default.
 const FEATURES: &str = "dfm-tests/ndarray,dfm-tests/wgpu";
@@ -58,6 +58,9 @@ pub(crate) fn run(flags: &TestFlags) -> anyhow::Result<()> {
     let status = command.status().context("starting cargo test")?;
     ensure!(status.success(), "cargo test: {status}");
 
+    if flags.rest.is_empty() && !flags.all_backends {
+        consumer::run()?;
+    }
     let Ok(ran) = std::fs::read_to_string(&report) else {
         ensure!(!flags.rest.is_empty(), "tests/tests/zz_devices.rs did not say which devices ran");
         println!("\ndevices run: not known, because `zz_devices` was not among the chosen tests");

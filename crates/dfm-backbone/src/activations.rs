@@ -18,17 +18,18 @@ pub(crate) fn activation_bytes(architecture: &Architecture, tap: Layer, size: [u
     let mut most = stem * area(halved(size)) + (3 * area(size)).max(stem * area(side));
     for block in architecture.blocks(tap) {
         let values = |channels: usize, side: [usize; 2]| channels as u64 * area(side);
-        let input = block.branch.first().map_or(0, |shape| values(shape.in_channels_per_group, side));
+        let first = block.branch.first().expect("a block has two convolutions or more");
+        let input = values(first.in_channels_per_group, side);
         let mut before = input;
-        let mut sides = Vec::new();
+        let mut widest = 0;
         for shape in &block.branch {
             side = if shape.stride == 2 { halved(side) } else { side };
             let after = values(shape.out_channels, side);
-            sides.push(before + after);
+            widest = widest.max(before + after);
             before = after;
         }
         let shortcut = block.projection.map_or(0, |shape| values(shape.out_channels, side));
-        most = most.max(input + shortcut + sides.into_iter().max().unwrap_or(0));
+        most = most.max(input + shortcut + widest);
     }
     most.saturating_mul(4)
 }

@@ -41,20 +41,23 @@ pub(crate) struct ResidualBlock {
 }
 
 impl ResidualBlock {
-    /// Takes the block's weights off `weights`, in the order of
+    /// Takes the weights of the block from `weights`, which must hold them in the order of
     /// [`Architecture::convolutions`](crate::Architecture::convolutions).
+    ///
+    /// # Panics
+    ///
+    /// If `weights` ends before the block does.
     pub(crate) fn new<'w>(
         shape: &BlockShape,
         weights: &mut impl Iterator<Item = &'w ConvolutionWeights>,
         device: &Device,
-    ) -> Option<Self> {
-        let mut next = |shape| Some(Convolution::new(shape, weights.next()?, device));
-        let projection = match &shape.projection {
-            Some(shape) => Some(next(shape)?),
-            None => None,
+    ) -> Self {
+        let mut next = |shape| {
+            let weights = weights.next().expect("checked weights have every convolution up to the tap");
+            Convolution::new(shape, weights, device)
         };
-        let branch = shape.branch.iter().map(next).collect::<Option<_>>()?;
-        Some(Self { projection, branch })
+        let projection = shape.projection.as_ref().map(&mut next);
+        Self { projection, branch: shape.branch.iter().map(next).collect() }
     }
 
     /// `[N, C, H, W]` to `[N, C', H', W']`.

@@ -118,13 +118,14 @@ impl Forward {
                 let values = TensorData::new(pictures.concat(), [pictures.len(), 3, height, width]);
                 let mut pools = pools.iter();
                 let rows = network.forward(Tensor::from_data(values, device), |features| {
-                    pool_and_flatten(features, pools.next().copied().unwrap_or(0)).map(|(rows, _)| rows)
+                    let pool = *pools.next().expect("a pool for each tap");
+                    pool_and_flatten(features, pool).map(|(rows, _)| rows)
                 });
                 Ok(Tensor::cat(rows.into_iter().collect::<Result<Vec<_>, _>>()?, 1))
             }
             Self::Kernels(plan) => {
                 let values = plan.run(pictures)?;
-                let rows = [pictures.len(), values.len() / pictures.len().max(1)];
+                let rows = [pictures.len(), plan.output_len()];
                 Ok(Tensor::from_data(TensorData::new(values, rows), device))
             }
         }
@@ -150,7 +151,17 @@ fn network(weights: &BackboneWeights, taps: &[Tap]) -> Result<Network, BackboneE
     let deepest = Tap::deepest(taps)?;
     let architecture = &weights.header().architecture;
     let mut convolutions = weights.convolutions().iter();
-    let mut next = |shape: &ConvolutionShape| convolution(shape, convolutions.next());
+    // The kernels check every shape, but not that the weights reach to the last tap.
+    if deepest.layer > weights.header().deepest {
+        return Err(BackboneError::TapBeyondWeights {
+            architecture: architecture.name.clone(),
+            tap: deepest.layer,
+            deepest: weights.header().deepest,
+        });
+    }
+    let mut next = |shape: &ConvolutionShape| {
+        convolution(shape, convolutions.next().expect("checked weights have every convolution"))
+    };
     let stem = next(&architecture.stem());
     let blocks = architecture.blocks(deepest.layer);
     let blocks = blocks.iter().map(|block| Block {
@@ -165,10 +176,8 @@ fn network(weights: &BackboneWeights, taps: &[Tap]) -> Result<Network, BackboneE
     Ok(Network { stem, pool: MaxPool { before, after }, blocks, taps })
 }
 
-/// A convolution whose weights are missing is empty, which the kernels refuse.
-fn convolution(shape: &ConvolutionShape, weights: Option<&ConvolutionWeights>) -> Convolution {
-    let (weight, bias) =
-        weights.map(|weights| (weights.weight.clone(), weights.bias.clone())).unwrap_or_default();
+/// The same convolution in the kernels' terms.
+fn convolution(shape: &ConvolutionShape, weights: &ConvolutionWeights) -> Convolution {
     Convolution {
         out_channels: shape.out_channels,
         in_channels_per_group: shape.in_channels_per_group,
@@ -176,7 +185,7 @@ fn convolution(shape: &ConvolutionShape, weights: Option<&ConvolutionWeights>) -
         stride: shape.stride,
         padding: shape.padding,
         groups: shape.groups,
-        weight,
-        bias,
+        weight: weights.weight.clone(),
+        bias: weights.bias.clone(),
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
@@ -13,7 +14,6 @@ use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
 use crate::weights::BackboneWeights;
-use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 
 /// A network up to the last layer that is tapped, with the pooling behind every tap and
 /// the preparation before it, on one device. Clones share the network and its weights.

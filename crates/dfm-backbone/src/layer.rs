@@ -1,11 +1,8 @@
 //! The stages of a ResNet, any of which can be tapped.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use crate::error::BackboneError;
 
 /// A stage of a ResNet; the tap is the ReLU after the stage's last residual
 /// addition. Later stages compare greater.
@@ -50,16 +47,5 @@ impl Layer {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl FromStr for Layer {
-    type Err = BackboneError;
-
-    fn from_str(name: &str) -> Result<Self, BackboneError> {
-        Self::ALL
-            .into_iter()
-            .find(|layer| layer.name() == name)
-            .ok_or_else(|| BackboneError::UnknownLayer { got: name.to_owned() })
     }
 }

@@ -36,6 +36,7 @@ mod error;
 mod extractor;
 mod features;
 mod layer;
+mod layer_name;
 mod operations;
 mod precision;
 mod resnet;
@@ -59,5 +60,5 @@ pub use resnet::ResNet;
 pub use tap::Tap;
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,
-    Precision, WeightsError, WeightsHeader, catalogue, import_weights,
+    Precision, WeightsError, WeightsFile, WeightsHeader, catalogue, import_weights,
 };

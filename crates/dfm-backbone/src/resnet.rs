@@ -32,20 +32,19 @@ impl ResNet {
         let tap = *taps.last().filter(|_| taps.is_sorted_by(|a, b| a < b)).ok_or_else(unordered)?;
         let header = weights.header();
         let architecture = &header.architecture;
-        let beyond = || BackboneError::TapBeyondWeights {
-            architecture: architecture.name.clone(),
-            tap,
-            deepest: header.deepest,
-        };
         if tap > header.deepest {
-            return Err(beyond());
+            return Err(BackboneError::TapBeyondWeights {
+                architecture: architecture.name.clone(),
+                tap,
+                deepest: header.deepest,
+            });
         }
         let mut convolutions = weights.convolutions().iter();
-        let stem = convolutions.next().ok_or_else(beyond)?;
+        let stem = convolutions.next().expect("checked weights have a stem");
         let stem = Convolution::new(&architecture.stem(), stem, device);
         let shapes = architecture.blocks(tap);
         let blocks = shapes.iter().map(|shape| ResidualBlock::new(shape, &mut convolutions, device));
-        let blocks = blocks.collect::<Option<_>>().ok_or_else(beyond)?;
+        let blocks = blocks.collect();
         let padding = architecture.max_pool_padding.sides();
         // What pads never wins: a maximum over padding alone does not occur, and
         // after the ReLU no value is below zero.

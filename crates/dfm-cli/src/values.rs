@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use dfm::{BackboneError, Layer};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfm::metrics::BootstrapParams;
+use dfm::{BackboneError, Layer};
 use dfm::{
     CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, ScoreKind,
     TileStatisticsKind,

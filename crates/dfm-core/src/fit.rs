@@ -88,10 +88,10 @@ impl ValidFitParams {
     pub fn fit_each(
         &self,
         extractor: FeatureExtractor,
-        pieces: impl IntoIterator<Item = impl Into<Piece>>,
+        pieces: impl IntoIterator<Item = Piece>,
         each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
-        let mut pieces = pieces.into_iter().map(Into::into);
+        let mut pieces = pieces.into_iter();
         let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
         let pieces = first.into_iter().chain(pieces);
         let (features, content_hashes) = self.collect_features(&extractor, &HashSet::new(), pieces, each)?;

@@ -100,15 +100,10 @@ pub use method::{
 pub use model::{Dfm, Origin};
 pub use names::NameError;
 pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
-pub use pieces::{features_of, FeatureRow, Piece, PieceId, Preparer};
+pub use pieces::{FeatureRow, Piece, PieceId, Preparer, features_of};
 pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 pub use regions::MapRegion;
 pub use split::held_out_hashes;
 pub use union::ModelUnion;
 pub use validation::{SyntheticTally, ValidationRecord};
 pub use verdict::Verdict;
-
-/// The README's example runs as a test.
-#[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

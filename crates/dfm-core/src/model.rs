@@ -77,7 +77,18 @@ impl Dfm {
         let by_jackknife = method.calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let decisive_rate = method.calibration.filter(|_| by_jackknife).and_then(|asked| asked.false_alarm);
         let names = HashMap::new();
-        Self { extractor, statistics, scorers, judged, decisive_rate, record, self_test, kept, names, origin: None }
+        Self {
+            extractor,
+            statistics,
+            scorers,
+            judged,
+            decisive_rate,
+            record,
+            self_test,
+            kept,
+            names,
+            origin: None,
+        }
     }
 
     /// Pieces of pictures that run through the network together: as many as at the fit, if

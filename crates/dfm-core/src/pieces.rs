@@ -97,6 +97,11 @@ enum Content {
 }
 
 impl Piece {
+    /// A picture in one piece that a [`Preprocessor`] prepared; a model of tiles refuses it.
+    pub fn whole(number: usize, picture: PreparedPicture) -> Self {
+        Self { number, is_last: true, content: Content::Prepared { picture, is_tile: false } }
+    }
+
     /// A piece that went through the same extractor before, and is the last of its picture or
     /// not. The `size` of the picture is needed to judge it, not to fit.
     pub fn computed(
@@ -184,13 +189,6 @@ impl Piece {
                 Err(DfmError::ComputedFeatures { picture: index, expected: columns, got })
             }
         }
-    }
-}
-
-impl From<PreparedPicture> for Piece {
-    /// A picture in one piece, number 0: none for a model of tiles.
-    fn from(picture: PreparedPicture) -> Self {
-        Self { number: 0, is_last: true, content: Content::Prepared { picture, is_tile: false } }
     }
 }
 

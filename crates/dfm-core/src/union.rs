@@ -107,17 +107,17 @@ impl Dfm {
     /// If the model keeps no fit statistic, and those of a fit.
     pub fn update_each(
         self,
-        pieces: impl IntoIterator<Item = impl Into<Piece>>,
+        pieces: impl IntoIterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
         let known = self.kept("updating")?.content_hashes.iter().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
-        let pieces = pieces.into_iter().map(Into::into);
-        let (features, hashes) = params.collect_features(&self.extractor, &known, pieces, |learnt| {
-            again |= matches!(learnt, Learnt::Known(_));
-            each(learnt)
-        })?;
+        let (features, hashes) =
+            params.collect_features(&self.extractor, &known, pieces.into_iter(), |learnt| {
+                again |= matches!(learnt, Learnt::Known(_));
+                each(learnt)
+            })?;
         match hashes.is_empty() {
             true if again => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),

@@ -1,17 +1,17 @@
-//! Which part of one arena each feature map lies in, and until when.
+//! Which part of the arena each feature map lies in, and for how long.
 
 use std::ops::Range;
 
-/// Hands out parts of an arena whose length it finds out.
+/// Gives out parts of an arena, and finds out how long the arena must be.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    /// In rising order, none touching the next.
+    /// The free parts, in rising order. No part touches the next.
     free: Vec<Range<usize>>,
     len: usize,
 }
 
 impl Buffers {
-    /// The smallest free part that `len` fits in, or a new one at the end.
+    /// Takes the smallest free part that `len` fits in, or a new one at the end.
     pub(crate) fn take(&mut self, len: usize) -> Range<usize> {
         let fitting = self.free.iter().enumerate().filter(|(_, free)| free.len() >= len);
         if let Some((index, _)) = fitting.min_by_key(|(_, free)| free.len()) {
@@ -32,7 +32,7 @@ impl Buffers {
         start..self.len
     }
 
-    /// Takes back a part that nothing reads any more.
+    /// Gives back a part that nothing reads any more.
     pub(crate) fn give(&mut self, part: Range<usize>) {
         let at = self.free.partition_point(|free| free.start < part.start);
         self.free.insert(at, part);

@@ -5,16 +5,8 @@ mod table;
 use crate::instructions::InstructionSet;
 use crate::layout::Map;
 use crate::network::Convolution;
+use crate::way::Way;
 pub use table::{FEWEST_CHANNELS, SIDES};
-
-/// A way to compute a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Tap by tap.
-    Direct,
-    /// 3×3 windows by Winograd's transforms.
-    Winograd,
-}
 
 impl Way {
     /// Whether `convolution` can be computed this way.
@@ -24,7 +16,7 @@ impl Way {
     }
 }
 
-/// The faster way to compute `convolution` with an output of `map`, by the table.
+/// The faster way to compute `convolution` with an output of `map`, as the table says.
 pub(crate) fn choose(convolution: &Convolution, map: Map, instructions: InstructionSet) -> Way {
     let channels = convolution.in_channels_per_group.min(convolution.out_channels);
     let larger = SIDES.partition_point(|side| side * side <= map.pixels());

@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use crate::layout::{LANES, Lanes, part};
 use crate::network::Convolution;
 
-/// The weights of a convolution, all in one piece in the order in which they are read.
+/// The weights of a convolution in one piece, in the order in which they are read.
 #[derive(Debug)]
 pub(crate) struct Filters {
     pub(crate) groups: Vec<OutputGroup>,
-    /// Values of each chunk of input.
+    /// The number of values of each chunk of input.
     depth: usize,
     weights: Vec<Lanes>,
     /// `[blocks]`.
@@ -23,12 +23,12 @@ pub(crate) struct Filters {
 pub(crate) struct OutputGroup {
     pub(crate) first_block: usize,
     pub(crate) blocks: usize,
-    /// From the first input of a pixel to each chunk of values that it reads.
+    /// From the first input of a pixel to each chunk that it reads, in values.
     offsets: Vec<usize>,
     weights: Range<usize>,
 }
 
-/// What a micro-kernel needs of one group.
+/// The weights of one group, as a micro-kernel reads them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Filter<'a> {
     pub(crate) first_block: usize,
@@ -37,12 +37,12 @@ pub(crate) struct Filter<'a> {
     pub(crate) depth: usize,
     /// `[offsets.len()][depth][blocks]`.
     pub(crate) weights: &'a [Lanes],
-    /// `[blocks]`; none to add nothing.
+    /// `[blocks]`; `None` adds nothing.
     pub(crate) bias: Option<&'a [Lanes]>,
 }
 
 impl Filters {
-    /// Bytes of the weights.
+    /// The number of bytes of the weights.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(self.weights.as_slice())
     }
@@ -60,8 +60,8 @@ impl Filters {
         }
     }
 
-    /// The filter of the `index`-th of `products` products of one group, whose results
-    /// lie by themselves.
+    /// The filter of the `index`-th of `products` products of one group. The results of the product
+    /// have an output of their own.
     pub(crate) fn product(&self, group: usize, index: usize, products: usize) -> Filter<'_> {
         let filter = self.filter(group);
         let weights = &filter.weights[part(index, products, filter.weights.len())];
@@ -75,7 +75,7 @@ impl Filters {
     }
 }
 
-/// How what the windows see lies in memory, in values.
+/// How the values that windows see lie in memory. Distances are in values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source {
     /// From one block of channels to the next.
@@ -84,10 +84,10 @@ pub(crate) struct Source {
     pub(crate) row: usize,
 }
 
-/// Values that lie together in the input, and which weights they meet.
+/// Values that lie together in the input, and the weights that they meet.
 struct Chunk {
     offset: usize,
-    /// Input channel, row and column of the kernel.
+    /// For each value: input channel, row and column of the kernel.
     taps: Vec<[usize; 3]>,
 }
 
@@ -100,9 +100,9 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
     let most_blocks = if convolution.groups == 1 { most_blocks } else { 1 };
     pack_chunks(convolution, most_blocks, depth, |outputs| {
         let seen = inputs_of(convolution, outputs);
-        let places = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
+        let cells = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
         (seen.start / LANES..seen.end.div_ceil(LANES))
-            .flat_map(|block| places.clone().map(move |(y, x)| (block, y, x)))
+            .flat_map(|block| cells.clone().map(move |(y, x)| (block, y, x)))
             .map(|(block, y, x)| Chunk {
                 offset: block * source.block + y * source.row + x * LANES,
                 taps: (0..depth).map(|lane| [block * LANES + lane, y, x]).collect(),
@@ -111,7 +111,7 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
     })
 }
 
-/// Packs a convolution over single channels, whose rows lie one after the other.
+/// Packs a convolution over single channels, whose rows lie without gaps.
 pub(crate) fn pack_planar(convolution: &Convolution, source: Source, most_blocks: usize) -> Filters {
     let [rows, columns] = convolution.kernel;
     pack_chunks(convolution, most_blocks, columns, |_| {
@@ -125,9 +125,9 @@ pub(crate) fn pack_planar(convolution: &Convolution, source: Source, most_blocks
     })
 }
 
-/// Packs products of the blocks of input channels, which lie `source.block` apart.
-/// `fill` writes the weights of 16 outputs from the first that it is told: those of
-/// product `p` and input `i` to `[p · inputs + i]`, where `inputs` fill whole blocks.
+/// Packs products over the blocks of input channels, which lie `source.block` apart. `fill` is
+/// given the first of 16 outputs and writes their weights: those of product `p` and input `i` to
+/// `[p · inputs + i]`, where `inputs` is rounded up to whole blocks.
 pub(crate) fn pack_products(
     convolution: &Convolution,
     source: Source,
@@ -166,8 +166,8 @@ fn pack_chunks(
 }
 
 impl Filters {
-    /// Packs every group, which are some outputs in whole blocks: `offsets` tells what
-    /// they read, `pack` writes their weights over zeros.
+    /// Packs every group of outputs, which has whole blocks. `offsets` says what the outputs read, and
+    /// `pack` writes their weights over zeros.
     fn new(
         convolution: &Convolution,
         depth: usize,
@@ -211,25 +211,25 @@ impl OutputGroup {
     }
 }
 
-/// Input channels that some outputs see.
+/// The input channels that some outputs see.
 fn inputs_of(convolution: &Convolution, outputs: Range<usize>) -> Range<usize> {
     let outputs_per_group = convolution.out_channels / convolution.groups;
     let per_group = convolution.in_channels_per_group;
     outputs.start / outputs_per_group * per_group..((outputs.end - 1) / outputs_per_group + 1) * per_group
 }
 
-/// The weights of 16 outputs from `first`; zero where an output does not see the
+/// The weights of 16 outputs from `first` on. A weight is zero if the output does not see the
 /// input, or is not there.
 fn weights_of(convolution: &Convolution, first: usize, [input, y, x]: [usize; 3]) -> Lanes {
     let [rows, columns] = convolution.kernel;
     let per_group = convolution.in_channels_per_group;
     let each = per_group * rows * columns;
-    let place = y * columns + x;
+    let tap = y * columns + x;
     let outputs = first..(first + LANES).min(convolution.out_channels);
     let mut lanes = Lanes::ZERO;
     if convolution.groups == 1 {
         if input < per_group {
-            let weights = convolution.weight[first * each + input * rows * columns + place..].iter();
+            let weights = convolution.weight[first * each + input * rows * columns + tap..].iter();
             lanes.0.iter_mut().zip(weights.step_by(each)).for_each(|(lane, weight)| *lane = *weight);
         }
         return lanes;
@@ -237,7 +237,7 @@ fn weights_of(convolution: &Convolution, first: usize, [input, y, x]: [usize; 3]
     for (lane, output) in lanes.0.iter_mut().zip(outputs) {
         let seen = inputs_of(convolution, output..output + 1);
         if seen.contains(&input) {
-            *lane = convolution.weight[output * each + (input - seen.start) * rows * columns + place];
+            *lane = convolution.weight[output * each + (input - seen.start) * rows * columns + tap];
         }
     }
     lanes

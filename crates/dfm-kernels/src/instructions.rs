@@ -29,7 +29,7 @@ impl InstructionSet {
         sets
     }
 
-    /// Whether this processor has it.
+    /// Whether this processor has the set.
     pub fn is_available(self) -> bool {
         Self::available().contains(&self)
     }

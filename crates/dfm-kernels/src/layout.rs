@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-/// Channels that lie together.
+/// The number of channels that lie together.
 pub(crate) const LANES: usize = 16;
 
-/// 16 values on one line of the cache: those of 16 channels of one pixel, or of
-/// 16 output channels of one weight.
+/// 16 values on one line of the cache: one pixel of 16 channels, or one weight of 16 output
+/// channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Lanes(pub(crate) [f32; LANES]);
@@ -15,8 +15,8 @@ impl Lanes {
     pub(crate) const ZERO: Self = Self([0.0; LANES]);
 }
 
-/// A feature map that lies as `[blocks][height][width]` [`Lanes`], the last block
-/// of channels filled up with zeros.
+/// A feature map. It lies in memory as `[blocks][height][width]` [`Lanes`], and the last block of
+/// channels is filled up with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Map {
     pub(crate) channels: usize,
@@ -25,17 +25,17 @@ pub(crate) struct Map {
 }
 
 impl Map {
-    /// Blocks of channels.
+    /// The number of blocks of channels.
     pub(crate) fn blocks(&self) -> usize {
         self.channels.div_ceil(LANES)
     }
 
-    /// Pixels of one block.
+    /// The number of pixels of one block.
     pub(crate) fn pixels(&self) -> usize {
         self.height * self.width
     }
 
-    /// [`Lanes`] of the whole map.
+    /// The number of [`Lanes`] of the whole map.
     pub(crate) fn len(&self) -> usize {
         self.blocks() * self.pixels()
     }
@@ -52,8 +52,8 @@ pub(crate) fn part(index: usize, parts: usize, total: usize) -> Range<usize> {
     index * total / parts..(index + 1) * total / parts
 }
 
-/// How a step is divided among threads: into parts of its pixels times parts of
-/// its groups of output channels.
+/// How a step is divided among threads: into parts of its pixels times parts of its groups of
+/// output channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Division {
     pub(crate) pixels: usize,
@@ -61,18 +61,19 @@ pub(crate) struct Division {
 }
 
 impl Division {
-    /// Items for each thread: two, so that a thread that was held up can leave one
-    /// to another.
+    /// Items for each thread: two, so that a thread that was held up can leave one to another
+    /// thread.
     const EACH: usize = 2;
 
-    /// Pixels first, in parts of `fewest` and more; groups where that is not enough.
+    /// Divides the pixels first, into parts of `fewest` pixels or more, and the groups where that is
+    /// not enough.
     pub(crate) fn by_pixels(threads: usize, pixels: usize, fewest: usize, groups: usize) -> Self {
         let wanted = Self::wanted(threads);
         let pixels = (pixels / fewest).clamp(1, wanted);
         Self { pixels, groups: wanted.div_ceil(pixels).min(groups) }
     }
 
-    /// Groups first; pixels where that is not enough.
+    /// Divides the groups first, and the pixels where that is not enough.
     pub(crate) fn by_groups(threads: usize, pixels: usize, fewest: usize, groups: usize) -> Self {
         let wanted = Self::wanted(threads);
         let groups = groups.min(wanted);
@@ -83,12 +84,12 @@ impl Division {
         if threads == 1 { 1 } else { Self::EACH * threads }
     }
 
-    /// Items in all.
+    /// The number of items.
     pub(crate) fn items(self) -> usize {
         self.pixels * self.groups
     }
 
-    /// The pixels and groups of an item. Those of one run of pixels follow each other.
+    /// The pixels and the groups of an item. The items of one part of the pixels follow each other.
     pub(crate) fn item(self, item: usize, pixels: usize, groups: usize) -> (Range<usize>, Range<usize>) {
         let (of_pixels, of_groups) = (item / self.groups, item % self.groups);
         (part(of_pixels, self.pixels, pixels), part(of_groups, self.groups, groups))

@@ -1,36 +1,35 @@
 //! A residual network's forward pass on a CPU.
 //!
-//! [`Plan::new`] lays out weights and buffers for one network and one input
-//! size; [`Plan::run`] then runs any number of pictures. The crate knows
-//! convolutions, and nothing of what they are for.
+//! [`Plan::new`] lays out weights and buffers for one network and one input size. [`Plan::run`]
+//! then runs any number of pictures. The crate knows convolutions, and not what they are used for.
 //!
 //! # How it computes
 //!
-//! Feature maps lie in blocks of 16 channels, `[blocks][height][width][16]`, without
-//! gaps. One micro-kernel, a tile of up to 14 pixels by 32 output channels summed in
-//! registers, computes every convolution: a 1×1 reads its input where it lies, larger
-//! windows read a copy of some rows with zeros around them, and 3×3 ones of stride one
-//! are turned into 1×1 ones by Winograd's transforms where a table says that this pays.
-//! Bias, residual addition and ReLU happen while the sums are still in registers, and
-//! the residual lies where the output goes.
+//! Feature maps lie in blocks of 16 channels, `[blocks][height][width][16]`, without gaps. One
+//! micro-kernel computes every convolution: it sums a tile of up to 14 pixels by 32 output channels
+//! in registers. A 1×1 convolution reads its input where it lies. Larger windows read a copy of some
+//! rows with zeros around them. A 3×3 convolution of stride one is turned into 1×1 ones by
+//! Winograd's transforms where a table says that this is faster. Bias, residual addition and ReLU
+//! happen while the sums are still in registers. The residual lies where the output goes.
 //!
-//! A plan is a list of steps over one arena. Pictures are divided among threads; where
-//! there are fewer pictures than threads, the steps of each are shared by a team of
-//! threads that stay together for the whole run.
+//! A plan is a list of steps over one arena. Pictures are divided among threads. If there are fewer
+//! pictures than threads, a team of threads shares the steps of each picture and stays together for
+//! the whole run.
 //!
 //! # In whole numbers
 //!
-//! [`Plan::int8`] computes the same network in eight bits, from the [`ActivationRanges`]
-//! that [`Plan::ranges`] measures: an approximation, but the same to the bit on every
-//! instruction set. `kernels/integer` says how.
+//! [`Plan::int8`] computes the same network in eight bits, from the [`ActivationRanges`] that
+//! [`Plan::ranges`] measures. The result is an approximation, but it is the same to the bit on every
+//! instruction set. `kernels/integer` explains how.
 //!
 //! # Order of sums
 //!
-//! Each sum runs over its terms in one fixed order: neither the number of threads nor
-//! the batch changes a bit of the result.
+//! Each sum runs over its terms in one fixed order. Neither the number of threads nor the batch
+//! changes a bit of the result.
 
 mod buffers;
 mod choice;
+mod error;
 mod filters;
 mod instructions;
 mod kernels;
@@ -39,9 +38,12 @@ mod measure;
 mod network;
 mod plan;
 mod team;
+mod way;
 
-pub use choice::{FEWEST_CHANNELS, SIDES, Way};
+pub use choice::{FEWEST_CHANNELS, SIDES};
+pub use error::KernelError;
 pub use instructions::InstructionSet;
 pub use measure::time_convolution;
-pub use network::{Block, Convolution, KernelError, MaxPool, Network, Tap};
+pub use network::{Block, Convolution, MaxPool, Network, Tap};
 pub use plan::{ActivationRanges, Plan, StepTime};
+pub use way::Way;

@@ -1,6 +1,7 @@
 //! What a network is: convolutions with a bias, in residual blocks.
 
-use crate::choice::Way;
+use crate::error::{KernelError, wrong};
+use crate::layout::Map;
 
 /// A convolution with a bias.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +12,7 @@ pub struct Convolution {
     pub in_channels_per_group: usize,
     /// Height and width of the kernel.
     pub kernel: [usize; 2],
-    /// Stride, the same both ways: 1 or 2.
+    /// Stride, the same along both axes: 1 or 2.
     pub stride: usize,
     /// Zeros added on every side.
     pub padding: usize,
@@ -23,58 +24,81 @@ pub struct Convolution {
     pub bias: Vec<f32>,
 }
 
-/// A maximum over windows of 3×3 pixels, two apart.
+/// A maximum over windows of 3×3 pixels, two apart. The padding may be up to 2, so that every
+/// window holds a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool {
-    /// Rows above and columns to the left that are added.
+    /// Rows added above, and columns added to the left.
     pub before: usize,
-    /// Rows below and columns to the right that are added.
+    /// Rows added below, and columns added to the right.
     pub after: usize,
 }
 
-/// A residual block: the sum of a branch and a shortcut, then a ReLU. Every
-/// convolution of the branch but the last has a ReLU of its own.
+impl MaxPool {
+    /// Side of a window.
+    pub(crate) const WINDOW: usize = 3;
+
+    /// The map that this pool makes of `input`; `None` if nothing is left.
+    pub(crate) fn output(self, input: Map) -> Option<Map> {
+        let side = |side: usize| Some((side + self.before + self.after).checked_sub(Self::WINDOW)? / 2 + 1);
+        Some(Map { height: side(input.height)?, width: side(input.width)?, ..input })
+    }
+
+    fn check(self) -> Result<(), KernelError> {
+        let Self { before, after } = self;
+        let window = Self::WINDOW;
+        if before < window && after < window {
+            Ok(())
+        } else {
+            Err(KernelError::Pool { before, after, window })
+        }
+    }
+}
+
+/// A residual block: the sum of a branch and a shortcut, then a ReLU. Every convolution of the
+/// branch except the last has a ReLU of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
-    /// On the shortcut, where the shapes on both sides differ.
+    /// The convolution on the shortcut, where the shapes on both sides differ.
     pub projection: Option<Convolution>,
-    /// In order; at least two.
+    /// The convolutions of the branch, in order; at least two.
     pub branch: Vec<Convolution>,
 }
 
 /// Where features are taken out of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tap {
-    /// Residual blocks that were run by then.
+    /// The number of residual blocks that have run by then.
     pub blocks: usize,
-    /// Side of the windows, side by side, whose averages are the features; 1 for the
-    /// feature map itself.
+    /// Side of the windows whose averages are the features. The windows lie side by side; 1 takes
+    /// the feature map itself.
     pub average: usize,
 }
 
 /// A stem (a convolution, a ReLU and a maximum) and residual blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    /// Sees the picture.
+    /// The first convolution, which sees the picture.
     pub stem: Convolution,
-    /// After the stem's ReLU.
+    /// The maximum after the stem's ReLU.
     pub pool: MaxPool,
-    /// In order.
+    /// The residual blocks, in order.
     pub blocks: Vec<Block>,
-    /// Where features are taken: one place or more, in order, the last after all blocks.
+    /// Where features are taken, in order: one tap or more, the last behind all blocks.
     pub taps: Vec<Tap>,
 }
 
 impl Network {
-    /// Whether every convolution fits the one before it and is of a kind that the
-    /// kernels compute: odd sides, padded so that only the stride changes the
-    /// size, strides of one or two.
+    /// Checks that every convolution fits the one before it and is of a kind that the kernels
+    /// compute: odd sides, padded so that only the stride changes the size, strides of one or two.
     ///
     /// # Errors
     ///
-    /// [`KernelError::Convolution`] naming the first field that does not fit.
+    /// [`KernelError::Convolution`] with the first field that does not fit, or
+    /// [`KernelError::Pool`].
     pub fn check(&self) -> Result<(), KernelError> {
         self.check_taps()?;
+        self.pool.check()?;
         self.stem.check("stem", self.stem.in_channels_per_group)?;
         if self.stem.stride != 2 || self.stem.groups != 1 {
             let got = format!("{}, and {}", self.stem.stride, self.stem.groups);
@@ -87,8 +111,8 @@ impl Network {
                 let name = format!("blocks[{index}].branch");
                 return Err(wrong(&name, "length", "2 or more", block.branch.len()));
             }
-            for (place, convolution) in block.branch.iter().enumerate() {
-                convolution.check(&format!("blocks[{index}].branch[{place}]"), channels)?;
+            for (position, convolution) in block.branch.iter().enumerate() {
+                convolution.check(&format!("blocks[{index}].branch[{position}]"), channels)?;
                 channels = convolution.out_channels;
             }
             let name = format!("blocks[{index}].projection");
@@ -111,8 +135,8 @@ impl Network {
 
 impl Network {
     fn check_taps(&self) -> Result<(), KernelError> {
-        if let Some(place) = self.taps.iter().position(|tap| tap.average == 0) {
-            return Err(wrong(&format!("taps[{place}]"), "window", "1 or more", 0));
+        if let Some(index) = self.taps.iter().position(|tap| tap.average == 0) {
+            return Err(wrong(&format!("taps[{index}]"), "window", "1 or more", 0));
         }
         let blocks: Vec<usize> = self.taps.iter().map(|tap| tap.blocks).collect();
         let rising = blocks.windows(2).all(|pair| pair[0] < pair[1]);
@@ -123,30 +147,31 @@ impl Network {
         Ok(())
     }
 
-    /// Every convolution by its name, in the order in which they are computed.
+    /// Every convolution with its name, in the order in which they are computed.
     pub(crate) fn convolutions(&self) -> Vec<(String, &Convolution)> {
         let mut convolutions = vec![("stem".to_owned(), &self.stem)];
         for (index, block) in self.blocks.iter().enumerate() {
             let projection = block.projection.iter();
             convolutions.extend(projection.map(|it| (format!("blocks[{index}].projection"), it)));
             let branch = block.branch.iter().enumerate();
-            convolutions.extend(branch.map(|(place, it)| (format!("blocks[{index}].branch[{place}]"), it)));
+            convolutions.extend(branch.map(|(at, it)| (format!("blocks[{index}].branch[{at}]"), it)));
         }
         convolutions
     }
 }
 
 impl Convolution {
-    /// Products in the sum of one output.
+    /// The number of products in the sum of one output.
     pub(crate) fn taps(&self) -> usize {
         self.weight.len() / self.out_channels
     }
 
-    /// Multiplications for `pixels` of output.
+    /// The number of multiplications for `pixels` of output.
     pub(crate) fn multiply_adds(&self, pixels: usize) -> u64 {
         self.weight.len() as u64 * pixels as u64
     }
 
+    /// Checks that the convolution fits `input_channels` and does not contradict itself.
     pub(crate) fn check(&self, name: &str, input_channels: usize) -> Result<(), KernelError> {
         let differs = |field, expected: usize, got: usize| match expected == got {
             true => Ok(()),
@@ -156,6 +181,9 @@ impl Convolution {
         if self.groups == 0 || self.out_channels == 0 || !self.out_channels.is_multiple_of(self.groups) {
             return Err(wrong(name, "groups", "a divisor of the output channels", self.groups));
         }
+        if self.in_channels_per_group == 0 {
+            return Err(wrong(name, "input channels", "1 or more in each group", 0));
+        }
         differs("input channels", input_channels, self.groups.saturating_mul(self.in_channels_per_group))?;
         if height % 2 == 0 || width != height || self.padding != height / 2 {
             let got = format!("{height}×{width}, padded by {}", self.padding);
@@ -164,79 +192,8 @@ impl Convolution {
         if !(1..=2).contains(&self.stride) {
             return Err(wrong(name, "stride", "1 or 2", self.stride));
         }
-        let inputs = self.in_channels_per_group.saturating_mul(height * width);
+        let inputs = self.in_channels_per_group.saturating_mul(height.saturating_mul(width));
         differs("weights", self.out_channels.saturating_mul(inputs), self.weight.len())?;
         differs("biases", self.out_channels, self.bias.len())
     }
-}
-
-pub(crate) fn wrong(
-    convolution: &str,
-    field: &'static str,
-    expected: impl ToString,
-    got: impl ToString,
-) -> KernelError {
-    KernelError::Convolution {
-        convolution: convolution.to_owned(),
-        field,
-        expected: expected.to_string(),
-        got: got.to_string(),
-    }
-}
-
-/// A network that cannot be run, or an input that is not what was planned for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KernelError {
-    /// A convolution whose fields contradict each other or what came before.
-    #[error("{convolution}: {field} must be {expected}, got {got}")]
-    Convolution {
-        /// Which, as in `blocks[2].branch[0]`.
-        convolution: String,
-        /// The field.
-        field: &'static str,
-        /// What it must be.
-        expected: String,
-        /// What it is.
-        got: String,
-    },
-    /// A picture too small to have a feature map.
-    #[error("pictures of {height}×{width} pixels leave nothing of the feature map: take a larger size")]
-    TooSmall {
-        /// Height in pixels.
-        height: usize,
-        /// Width in pixels.
-        width: usize,
-    },
-    /// A convolution of another kind than asked for.
-    #[error("{way:?} computes 3×3 convolutions of stride 1 in one group, and no others")]
-    Way {
-        /// What was asked for.
-        way: Way,
-    },
-    /// Ranges that are not those of the network.
-    #[error("ranges of activations: expected {expected}, got {got}; measure them again")]
-    Ranges {
-        /// What they must be.
-        expected: String,
-        /// What they are.
-        got: String,
-    },
-    /// A sum of more products than whole numbers can hold.
-    #[error("{convolution}: each output sums {got} products, in int8 at most {limit}: take f32")]
-    TooManyTaps {
-        /// Which, as in `blocks[2].branch[0]`.
-        convolution: String,
-        /// The most.
-        limit: usize,
-        /// What there are.
-        got: usize,
-    },
-    /// An input of another size.
-    #[error("a picture holds {got} values, expected {expected}")]
-    Input {
-        /// Values in one picture.
-        expected: usize,
-        /// Values given.
-        got: usize,
-    },
 }

@@ -1,27 +1,27 @@
 //! Threads that share the work of one run after another.
 //!
-//! A network is some fifty short steps, each of which needs the one before it.
-//! Waking threads for each would cost more than some of them take, so the threads
-//! stay together for the whole run: one leads, the others help as they come.
-//! Whoever is there claims items; a helper that is late or held up delays nobody
-//! by more than the item that it has claimed.
+//! A network has about fifty short steps, and each needs the one before it. Waking threads for
+//! each step would take longer than some steps, so the threads stay together for the whole run. One
+//! thread leads, and the others help as they come. Every thread claims items. A helper that is late
+//! or held up delays the others by no more than the item that it has claimed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::layout::part;
 
-/// Turns of waiting before a thread lets others have its core.
+/// Turns of waiting before a thread gives its core to others.
 const SPINS: usize = 4000;
 
-/// The round after the last.
+/// The number that stands for the end, behind the last round.
 const OVER: u64 = u32::MAX as u64;
 
-/// Does rounds `1..=rounds` one after the other: calls `work` for every item in
-/// `0..items(round)` once, on as many threads as there are `workers`.
+/// Does the rounds `1..=rounds` one after the other, on as many threads as there are `workers`. In
+/// each round, `work` is called once for every item in `0..items(round)`. A round begins only when
+/// all items of the round before are done, and sees everything that they wrote.
 ///
 /// # Panics
 ///
-/// If `work` panics, on whichever thread.
+/// If `work` panics on any thread.
 pub(crate) fn share<W: Send>(
     workers: &mut [W],
     rounds: usize,
@@ -45,7 +45,7 @@ pub(crate) fn share<W: Send>(
     };
     let (items, work) = (&items, &work);
     rayon::in_place_scope(|scope| {
-        // Dropped also if the leader panics, so that the helpers go home.
+        // Dropped also if the leader panics, so that the helpers end.
         let _end = OnDrop(|| board.round.store(OVER, Ordering::Release));
         for (index, helper) in helpers.iter_mut().enumerate() {
             scope.spawn(move |_| board.help(index + 1, helper, items, work));
@@ -60,14 +60,14 @@ pub(crate) fn share<W: Send>(
 #[repr(align(128))]
 struct Line<T>(T);
 
-/// What the threads of a team tell each other.
+/// What the threads of a team share.
 struct Board {
-    /// The round that is on; 0 before the first.
+    /// The current round; 0 before the first.
     round: AtomicU64,
-    /// For each thread's part of the items: the round in the upper half, the next
-    /// item in the lower. A claim that comes too late finds another round there.
+    /// For the part of the items that belongs to each thread: the round in the upper half, and the
+    /// next item in the lower half. A claim that comes too late finds another round there.
     next: Vec<Line<AtomicU64>>,
-    /// Items of this round that are finished.
+    /// The number of items of this round that are done.
     done: Line<AtomicUsize>,
     /// Whether a helper has panicked.
     failed: AtomicBool,
@@ -112,7 +112,7 @@ impl Board {
         std::mem::forget(failure);
     }
 
-    /// Claims items until there is none, those of the own part first.
+    /// Does items until none is left, beginning with those of the thread's own part.
     fn work<W>(
         &self,
         round: usize,

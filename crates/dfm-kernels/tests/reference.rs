@@ -6,7 +6,9 @@
 mod shapes;
 mod support;
 
-use dfm_kernels::{Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
+use dfm_kernels::{
+    Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap, Way, time_convolution,
+};
 use shapes::{END_ONLY, SYMMETRIC};
 use support::Noise;
 
@@ -146,6 +148,16 @@ fn transforms_agree_with_the_reference() {
 fn the_smallest_pictures_agree_with_the_reference() {
     for size in [[1, 1], [1, 9], [6, 2]] {
         agrees(16, 1, SYMMETRIC, size);
+    }
+}
+
+/// A window of three pixels holds a pixel of the map with up to two of padding.
+#[test]
+fn every_padding_that_leaves_a_pixel_to_each_window_agrees_with_the_reference() {
+    for (before, after) in [(0, 0), (0, 2), (2, 0), (1, 2), (2, 2)] {
+        for size in [[5, 7], [17, 12], [70, 9]] {
+            agrees(16, 1, MaxPool { before, after }, size);
+        }
     }
 }
 
@@ -297,4 +309,60 @@ fn networks_that_contradict_themselves_are_refused() {
     assert_eq!(refused(&|network| network.blocks[1].projection = None), "blocks[1].projection: shape");
     assert_eq!(refused(&|network| network.blocks[1].branch[0].bias.clear()), "blocks[1].branch[0]: biases");
     assert_eq!(refused(&|network| network.blocks[0].branch.clear()), "blocks[0].branch: length");
+}
+
+#[test]
+fn a_maximum_over_padding_alone_is_refused() {
+    for (before, after) in [(3, 0), (0, 3), (4, 1), (usize::MAX, usize::MAX)] {
+        let network = Noise(1).network(16, 1, MaxPool { before, after });
+        let error = Plan::new(&network, [8, 8], InstructionSet::best()).expect_err("nothing but padding");
+        assert_eq!(error, KernelError::Pool { before, after, window: 3 });
+    }
+}
+
+#[test]
+fn sides_without_pixels_and_sides_beyond_all_memory_are_refused() {
+    let network = Noise(1).network(16, 1, SYMMETRIC);
+    let convolution = &network.blocks[0].branch[0];
+    let plan = |size| Plan::new(&network, size, InstructionSet::best()).expect_err("no such size");
+    let time = |size| {
+        let best = InstructionSet::best();
+        [Way::Direct, Way::Winograd]
+            .map(|way| time_convolution(convolution, size, best, way, 1).expect_err("no such size"))
+    };
+    for [height, width] in [[0, 5], [5, 0], [0, 0]] {
+        let expected = KernelError::TooSmall { height, width };
+        assert_eq!(plan([height, width]), expected);
+        assert_eq!(time([height, width]), [expected.clone(), expected]);
+    }
+    for [height, width] in [[usize::MAX, 8], [8, 65_537]] {
+        let expected = KernelError::TooLarge { height, width, limit: 65_536 };
+        assert_eq!(plan([height, width]), expected);
+        assert_eq!(time([height, width]), [expected.clone(), expected]);
+    }
+}
+
+#[test]
+fn a_convolution_without_inputs_or_beyond_all_memory_is_refused() {
+    let network = Noise(1).network(16, 1, SYMMETRIC);
+    let refused = |change: &dyn Fn(&mut Convolution)| {
+        let mut convolution = network.blocks[0].branch[0].clone();
+        change(&mut convolution);
+        match time_convolution(&convolution, [4, 4], InstructionSet::best(), Way::Direct, 1) {
+            Err(KernelError::Convolution { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    };
+    let empty = |convolution: &mut Convolution| {
+        convolution.in_channels_per_group = 0;
+        convolution.weight.clear();
+    };
+    assert_eq!(refused(&empty), "input channels");
+    assert_eq!(refused(&|convolution| convolution.in_channels_per_group = usize::MAX), "weights");
+    let wide = |convolution: &mut Convolution| {
+        convolution.kernel = [usize::MAX; 2];
+        convolution.padding = usize::MAX / 2;
+    };
+    assert_eq!(refused(&wide), "weights");
+    assert_eq!(refused(&|convolution| convolution.kernel = [0; 2]), "kernel");
 }

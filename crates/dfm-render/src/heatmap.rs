@@ -63,8 +63,8 @@ impl Heatmap {
 
 #[cfg(test)]
 mod tests {
-    use crate::marks::LINE;
     use super::*;
+    use crate::marks::LINE;
 
     fn scale(middle: Option<f64>) -> MapScale {
         MapScale { pixel_threshold: middle, middle }

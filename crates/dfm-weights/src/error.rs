@@ -10,7 +10,9 @@ use dfm_backbone::WeightsError;
 #[non_exhaustive]
 pub enum WeightsStoreError {
     /// No network has this name.
-    #[error("backbone {got}: expected one of {expected}; weights of our own format name their network themselves")]
+    #[error(
+        "backbone {got}: expected one of {expected}; weights of our own format name their network themselves"
+    )]
     UnknownBackbone {
         /// The names of all networks.
         expected: String,
@@ -95,9 +97,7 @@ pub enum DownloadError {
         patience: Duration,
     },
     /// The file is larger than any weights.
-    #[error(
-        "{url}: more than {limit} bytes: not the weights that were asked for; ask another mirror"
-    )]
+    #[error("{url}: more than {limit} bytes: not the weights that were asked for; ask another mirror")]
     TooLarge {
         /// What was asked for.
         url: String,

@@ -161,10 +161,7 @@ fn target(path: &Path) -> Result<PathBuf, FileError> {
             if folder_of(&target).is_dir() {
                 return Ok(target);
             }
-            return Err(FileError::NoFolder {
-                path: path.to_owned(),
-                folder: folder_of(&target).to_owned(),
-            });
+            return Err(FileError::NoFolder { path: path.to_owned(), folder: folder_of(&target).to_owned() });
         };
         if metadata.is_file() {
             return Ok(target);

@@ -85,9 +85,14 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
-            self.each_batch(judging, source, &progress, |_| (), problem, |batch| {
-                sink(batch.into_iter().map(|(judged, ())| judged).collect())
-            })
+            self.each_batch(
+                judging,
+                source,
+                &progress,
+                |_| (),
+                problem,
+                |batch| sink(batch.into_iter().map(|(judged, ())| judged).collect()),
+            )
         })??;
         Ok(reporter.count())
     }
@@ -109,10 +114,17 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, None);
             let problem = |index, error| problems.push((index, Err(error)));
-            self.each_batch(judging, source, &progress, |_| (), problem, |batch| {
-                verdicts.extend(batch.into_iter().map(|(judged, ())| (judged.index, Ok(judged.verdict))));
-                Ok(())
-            })
+            self.each_batch(
+                judging,
+                source,
+                &progress,
+                |_| (),
+                problem,
+                |batch| {
+                    verdicts.extend(batch.into_iter().map(|(judged, ())| (judged.index, Ok(judged.verdict))));
+                    Ok(())
+                },
+            )
         })??;
         verdicts.extend(problems);
         verdicts.sort_by_key(|(index, _)| *index);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use dfm_core::{
-    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, Piece, PictureSize, Preparer,
+    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
     TileStatistics, ValidFitParams, device,
 };
 use sha2::{Digest, Sha256};
@@ -180,7 +180,8 @@ impl Learner {
         let mut params = self.params.clone();
         if self.by_position {
             let pictures = (0..source.count()).filter_map(|index| source.read(index).ok()?.decode().ok());
-            let size = pictures.map(|first| PictureSize { width: first.width(), height: first.height() }).next();
+            let size =
+                pictures.map(|first| PictureSize { width: first.width(), height: first.height() }).next();
             if let Some(size) = size {
                 let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
                 params = params.with_method(method);
@@ -242,7 +243,8 @@ impl Learning<'_> {
         let statistics = RefCell::new(None);
         // Keys of the checkpoint of pieces that were given and not told of yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
-        let prepare = |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
+        let prepare =
+            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
         let mut each = |learnt: Learnt<'_>| {
             match learnt {

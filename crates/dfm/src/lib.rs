@@ -61,6 +61,7 @@ mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
+pub use checkpoint::Checkpoint;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime};
 pub use dfm_core::*;
 pub use dfm_data::{
@@ -69,7 +70,6 @@ pub use dfm_data::{
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
-pub use checkpoint::Checkpoint;
 pub use drift::{drift, scores_of_lines};
 pub use error::{CheckpointFileError, Error, FileError};
 pub use evaluate::{
@@ -90,3 +90,8 @@ pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use workers::Workers;
+
+/// The README's example compiles as a test.
+#[cfg(all(doctest, feature = "embedded-weights", feature = "flex"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -129,7 +129,9 @@ impl fmt::Display for Note {
             }
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
-                    true => ", and the threshold is that of held-out good pictures in place of the synthetic ones",
+                    true => {
+                        ", and the threshold is that of held-out good pictures in place of the synthetic ones"
+                    }
                     false => "",
                 };
                 write!(

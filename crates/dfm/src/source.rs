@@ -306,8 +306,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(50));
             // Each thread has filled its channel and waits with one more; one was taken.
             assert!(given.load(Ordering::SeqCst) <= 2 * (AHEAD + 1) + 1);
-            let rest: Vec<_> =
-                loaded.map(|loaded| (loaded.index, loaded.last, loaded.found.ok())).collect();
+            let rest: Vec<_> = loaded.map(|loaded| (loaded.index, loaded.last, loaded.found.ok())).collect();
             let whole = |index| (0..100).map(move |part| (index, part == 99, Some(part)));
             let broken = (0..3).map(|part| (1, false, Some(part))).chain([(1, true, None)]);
             assert_eq!(rest, whole(0).skip(1).chain(broken).chain(whole(2)).collect::<Vec<_>>());

@@ -5,7 +5,10 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use dfm_core::{Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes, device};
+use dfm_core::{
+    Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
+    device,
+};
 use dfm_data::open_picture;
 use tracing::info;
 
@@ -174,7 +177,8 @@ impl ModelStore {
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning { source, workers: &self.workers, reporter: &reporter };
-            let learnt = learning.learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
+            let learnt = learning
+                .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
             Ok(learnt.model)
         })
     }

@@ -117,7 +117,8 @@ impl DefectiveDataset {
                 }
                 *(if is_held_out { &mut made.judged } else { &mut made.learnt }) += 1;
             }
-            made.defective = self.write_defective(root, &names, source, &preprocessor, &held_out, &reporter)?;
+            made.defective =
+                self.write_defective(root, &names, source, &preprocessor, &held_out, &reporter)?;
             match made.defective {
                 0 => Err(Error::NoPicture { what: "no picture could be given a defect" }),
                 _ => Ok(made),

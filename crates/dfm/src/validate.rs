@@ -2,7 +2,7 @@
 //! defects.
 
 use dfm_core::metrics::MapCounts;
-use dfm_core::{Dfm, JudgeOptions, Piece, PictureSize, Preparer, RgbImage, SyntheticTally, Verdict};
+use dfm_core::{Dfm, JudgeOptions, PictureSize, Piece, Preparer, RgbImage, SyntheticTally, Verdict};
 use rayon::prelude::*;
 
 use crate::error::Error;

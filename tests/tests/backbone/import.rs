@@ -2,7 +2,7 @@
 
 use dfm_backbone::{
     Architecture, BackboneWeights, ChannelOrder, Checksum, ImportOptions, InputContract, Layer, Precision,
-    WeightsError, WeightsHeader, catalogue,
+    WeightsError, WeightsFile, WeightsHeader, catalogue,
 };
 use dfm_tests::golden;
 use dfm_tests::tolerance::relative_l2_f32;
@@ -202,4 +202,31 @@ fn safetensors_whose_length_begins_like_a_pickle_are_safetensors() {
     longer.extend_from_slice(&bytes[8 + length as usize..]);
     assert_eq!(longer[..2], [0x80, 0x04]);
     import_tiny(&longer).expect("the same weights");
+}
+
+/// A checkpoint, and another of the same size and structure with other numbers.
+fn two_checkpoints() -> [Vec<u8>; 2] {
+    let sound = golden::bytes("backbone/tiny-legacy.pth");
+    let mut other = sound.clone();
+    // Inside the numbers, which lie at the end: the exponent of one.
+    let middle = sound.len() * 3 / 4 / 4 * 4;
+    other[middle..middle + 4].iter_mut().for_each(|byte| *byte ^= 1);
+    let [first, second] = [&sound, &other].map(|bytes| import_tiny(bytes).expect("weights"));
+    assert_ne!(first.convolutions(), second.convolutions());
+    [sound, other]
+}
+
+/// Whoever exchanges a file between its check and its use must not slip past the check.
+#[test]
+fn what_was_hashed_is_what_is_parsed() {
+    let [sound, other] = two_checkpoints();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.pth");
+    std::fs::write(&path, &sound).unwrap();
+    let file = WeightsFile::read(&path).unwrap();
+    std::fs::write(&path, other).unwrap();
+    let options = ImportOptions { architecture: Some(tiny()), ..ImportOptions::default() };
+    let weights = file.import(&options).expect("the file as it was read");
+    assert_eq!(weights, import_tiny(&sound).expect("weights"));
+    assert_eq!(weights.file_sha256(), Some(file.sha256()));
 }

@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 
 use dfm_backbone::{ChannelOrder, InputContract, Layer, Preprocessor, Resampling, Resize};
 use dfm_core::{
-    AnomalyGrid, AnomalyMap, Compat, Dfm, DfmError, Method, LoadOptions, PictureSize, JudgeOptions,
-    RgbImage, SaveOptions,
+    AnomalyGrid, AnomalyMap, Compat, Dfm, DfmError, JudgeOptions, LoadOptions, Method, PictureSize, RgbImage,
+    SaveOptions,
 };
 use dfm_tests::golden::{self, Golden};
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 
@@ -135,7 +135,7 @@ fn fit(resize: Resize) -> Dfm {
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let good = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, SIZE.width, SIZE.height)));
-    params.fit(extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
+    fit_prepared(&params, extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
 }
 
 /// A good part with a square of 16 pixels around `(x, y)`.
@@ -150,7 +150,7 @@ fn with_defect(x: u32, y: u32) -> RgbImage {
 fn map_of(model: &Dfm, picture: &RgbImage) -> AnomalyMap {
     let picture = model.preprocessor().prepare(picture).unwrap();
     let prediction = model.predict(&[picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
-    prediction.map.expect("FRE has a map").upsample(SIZE)
+    prediction.grid.expect("FRE has a map").upsample(SIZE)
 }
 
 /// Where a map is highest: the middle of all pixels that are.
@@ -218,7 +218,8 @@ fn a_model_keeps_the_way_and_models_of_two_ways_do_not_merge() {
 
 #[test]
 fn anomalib_can_only_stretch() {
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_compat(Some(Compat::Anomalib));
+    let params =
+        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_compat(Some(Compat::Anomalib));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Mirror, ..weights.header().input };
     let error = params.check().unwrap().extractor(weights.with_input(input), flex()).unwrap_err();

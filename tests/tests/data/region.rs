@@ -3,10 +3,10 @@
 
 use dfm_backbone::{CounterGenerator, InputContract, Layer, PreprocessError, RegionError, Resize};
 use dfm_core::{
-    Dfm, DfmError, Method, LoadOptions, PictureSize, JudgeOptions, Preprocessor, Region, RgbImage,
+    Dfm, DfmError, JudgeOptions, LoadOptions, Method, PictureSize, Preprocessor, Region, RgbImage,
     SaveOptions,
 };
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use image::imageops;
@@ -42,14 +42,17 @@ fn fit(region: Option<Region>, resize: Resize) -> Dfm {
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let good = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, SIZE.width, SIZE.height)));
-    params.fit(extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
+    fit_prepared(&params, extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
 }
 
 fn judged(model: &Dfm, picture: &RgbImage) -> (f64, Vec<f32>) {
-    let prepared = model.preprocessor().prepare(picture).unwrap();
-    let prediction = model.predict(&[prepared], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
-    let size = PictureSize { width: picture.width(), height: picture.height() };
-    (prediction.score, prediction.map.expect("FRE has a map").upsample(size).values)
+    judged_at(model, picture, None)
+}
+
+fn judged_at(model: &Dfm, picture: &RgbImage, region: Option<Region>) -> (f64, Vec<f32>) {
+    let options = JudgeOptions::default().with_map(true).with_region(region);
+    let verdict = model.judge([picture], &options).unwrap().remove(0).unwrap();
+    (verdict.score, verdict.map().expect("FRE has a map").values)
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn cells_outside_of_a_mask_are_no_part_of_the_score() {
     let model = fit(Some(ellipse(30, 10, 72, 64)), Resize::Stretch);
     let picture = model.preprocessor().prepare(&pictures::defective(3, SIZE.width, SIZE.height)).unwrap();
     let prediction = model.predict(&[picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
-    let grid = prediction.map.unwrap();
+    let grid = prediction.grid.unwrap();
     assert_eq!((grid.height, grid.width), (8, 8));
     // The corner cells of a circle in a square of 8 × 8 cells: their nearest point is
     // 3 √2 = 4.24 of 4 cells away from the middle.
@@ -169,7 +172,7 @@ fn the_model_keeps_its_region() {
         let mut file = Vec::new();
         model.write(&mut file, &SaveOptions { slim: false }).unwrap();
         let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).unwrap();
-        assert_eq!(read.record().params.region, Some(region.clone()));
+        assert_eq!(read.record().params.method.region, Some(region.clone()));
         assert!(judged(&read, &picture) == judged(&model, &picture), "{region}");
         let other = fit(None, Resize::Mirror).merge(&model).unwrap_err();
         assert!(matches!(other, DfmError::DifferentModels { what: "parameters", .. }), "{other}");
@@ -182,10 +185,9 @@ fn a_rectangle_moves_with_the_part_and_a_mask_does_not() {
     let good = pictures::defective(9, SIZE.width, SIZE.height);
     let mut moved = RgbImage::new(SIZE.width + 40, SIZE.height + 30);
     imageops::replace(&mut moved, &good, 25, 17);
-    let mut model = fit(Some(rectangle(30, 10, 72, 64)), Resize::Stretch);
+    let model = fit(Some(rectangle(30, 10, 72, 64)), Resize::Stretch);
     let (score, map) = judged(&model, &good);
-    model.set_region(Some(rectangle(55, 27, 72, 64))).unwrap();
-    let (moved_score, moved_map) = judged(&model, &moved);
+    let (moved_score, moved_map) = judged_at(&model, &moved, Some(rectangle(55, 27, 72, 64)));
     assert_eq!(moved_score, score);
     for (place, value) in map.iter().enumerate() {
         let (x, y) = (place as u32 % SIZE.width, place as u32 / SIZE.width);
@@ -193,12 +195,15 @@ fn a_rectangle_moves_with_the_part_and_a_mask_does_not() {
         // Places between cells, in f64, from other ends.
         assert!((got - value).abs() <= 1e-5 * score as f32, "{x}, {y}: {got} {value}");
     }
-    let error = model.set_region(Some(ellipse(30, 10, 72, 64))).unwrap_err();
+    let at = |region| JudgeOptions::default().with_region(Some(region));
+    let error = model.judging(&at(ellipse(30, 10, 72, 64))).unwrap_err();
     assert!(matches!(error, DfmError::OtherCells { .. }), "{error}");
-    assert_eq!(model.record().params.region, Some(rectangle(55, 27, 72, 64)));
-    let mut masked = fit(Some(ellipse(30, 10, 72, 64)), Resize::Stretch);
-    assert!(masked.set_region(None).is_err());
-    masked.set_region(Some(ellipse(20, 20, 72, 64))).unwrap();
+    // A call leaves the model as it is.
+    assert_eq!(model.record().params.method.region, Some(rectangle(30, 10, 72, 64)));
+    assert_eq!(judged(&model, &good), (score, map));
+    let masked = fit(Some(ellipse(30, 10, 72, 64)), Resize::Stretch);
+    assert!(masked.judging(&at(rectangle(0, 0, SIZE.width, SIZE.height))).is_err());
+    masked.judging(&at(ellipse(20, 20, 72, 64))).unwrap();
 }
 
 #[test]
@@ -231,7 +236,9 @@ fn what_is_no_region_is_refused() {
     let mut inside = vec![false; 200 * 20];
     (0..20).for_each(|y| inside[200 * y] = true);
     inside[199] = true;
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_region(Some(Region::mask(size(200, 20), &inside).unwrap()));
+    let params = Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_region(Some(Region::mask(size(200, 20), &inside).unwrap()));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Crop, ..weights.header().input };
     let error = params.check().unwrap().extractor(weights.with_input(input), flex()).unwrap_err();

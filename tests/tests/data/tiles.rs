@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use dfm_backbone::{CounterGenerator, Layer, Placement, PreprocessError, RegionError, TilingError};
 use dfm_core::{
-    AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, Method, DriftParams, LoadOptions,
-    PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage, SaveOptions,
-    Tiling,
+    AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, JudgeOptions, LoadOptions,
+    Method, PictureSize, Piece, PreparedPicture, Preparer, Preprocessor, Region, RgbImage, SaveOptions,
+    Tiling, Verdict,
 };
 use dfm_tests::golden::{self, Golden};
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::assert_close;
@@ -138,28 +138,46 @@ fn large(seed: u64) -> RgbImage {
 fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f64) -> Dfm {
     let kind = CalibrationKind::Split;
     let calibration = Some(CalibrationParams::default().with_quantile(quantile).with_kind(kind));
-    let params =
-        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_tiling(tiling).with_calibration(calibration);
+    let params = Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_tiling(tiling)
+        .with_calibration(calibration);
     let params = params.check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
-    let preprocessor = extractor.preprocessor();
-    let good: Vec<PreparedPicture> =
-        seeds.into_iter().flat_map(|seed| tiles(&preprocessor, &large(seed))).collect();
-    params.fit(extractor, good).unwrap()
+    params.fit(extractor, seeds.into_iter().map(large)).unwrap()
+}
+
+/// What [`fit`] gives, as a model that takes every tile for a picture.
+fn fit_to_tiles(seeds: std::ops::Range<u64>) -> Dfm {
+    let params = Method::published()
+        .with_taps([Layer::Layer1.pooled(4)])
+        .with_calibration(CalibrationParams::from(CalibrationKind::Split))
+        .check()
+        .unwrap();
+    let extractor = params.extractor(small_weights(), flex()).unwrap();
+    let preprocessor = extractor.preprocessor().with_tiling(Some(TILING));
+    let good: Vec<_> = seeds.flat_map(|seed| tiles(&preprocessor, &large(seed))).collect();
+    fit_prepared(&params, extractor, good).unwrap()
+}
+
+/// The pieces of pictures, numbered by their seeds.
+fn pieces_of(model: &Dfm, seeds: std::ops::Range<u64>) -> Vec<Piece> {
+    let preparer = Preparer::for_fit(model.extractor());
+    let pieces = seeds.flat_map(|seed| preparer.pieces(seed as usize, large(seed)).unwrap());
+    pieces.collect::<Result<_, _>>().unwrap()
 }
 
 fn tiles(preprocessor: &Preprocessor, picture: &RgbImage) -> Vec<PreparedPicture> {
     preprocessor.prepare_tiles(picture).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn judged(model: &Dfm, picture: &RgbImage) -> Prediction {
-    let tiles = tiles(&model.preprocessor(), picture);
-    Prediction::of_tiles(model.predict(&tiles, &JudgeOptions::default().with_map(true)).unwrap()).unwrap()
+fn judged(model: &Dfm, picture: &RgbImage) -> Verdict {
+    model.judge([picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0).unwrap()
 }
 
 #[test]
 fn the_worst_tile_is_the_picture_and_a_defect_shows_where_it_is() {
-    let model = fit(Some(TILING), 0..12, 0.99);
+    let (model, of_tiles) = (fit(Some(TILING), 0..12, 0.99), fit_to_tiles(0..12));
     assert_eq!(model.record().picture_count, 12 * 6);
     for (x, y) in [(12, 12), (75, 50), (56, 90), (140, 30)] {
         let mut picture = large(40);
@@ -168,18 +186,35 @@ fn the_worst_tile_is_the_picture_and_a_defect_shows_where_it_is() {
         }
         let prediction = judged(&model, &picture);
         let parts = tiles(&model.preprocessor(), &picture);
-        let scores = model.predict(&parts, &JudgeOptions::default()).unwrap();
+        let scores = of_tiles.predict(&parts, &JudgeOptions::default()).unwrap();
         let worst = scores.iter().map(|tile| tile.score).fold(0.0, f64::max);
         assert_eq!(prediction.score, worst);
-        let grid = prediction.map.unwrap();
+        let grid = prediction.grid.unwrap();
         // The cells are rounded to f32.
-        assert_close("the grid", model.record().params.aggregation.of(&grid), worst, 1e-6);
+        assert_close("the grid", model.record().params.method.aggregation.of(&grid), worst, 1e-6);
         let map = grid.upsample(size(150, 100)).values;
         let highest = (0..map.len()).max_by(|a, b| map[*a].total_cmp(&map[*b])).unwrap() as u32;
         let [across, down] = [highest % 150, highest / 150];
         // The defect, and a cell of 16 pixels around it.
         assert!(across.abs_diff(x) <= 21 && down.abs_diff(y) <= 21, "{across}, {down} for {x}, {y}");
     }
+}
+
+/// A verdict on a picture that was prepared without its tiles would mean nothing.
+#[test]
+fn a_picture_in_one_piece_is_refused_by_a_model_of_tiles() {
+    let (model, whole) = (fit(Some(TILING), 0..8, 0.99), fit(None, 0..8, 0.99));
+    let refused = model.preprocessor().prepare(&large(9)).unwrap_err();
+    assert!(matches!(refused, PreprocessError::WholePicture { .. }), "{refused}");
+    let prepared = whole.preprocessor().prepare(&large(9)).unwrap();
+    let refused = model.predict(std::slice::from_ref(&prepared), &JudgeOptions::default()).unwrap_err();
+    assert!(matches!(refused, DfmError::Tiles { expected: true }), "{refused}");
+    let mut judging = model.judging(&JudgeOptions::default()).unwrap();
+    let refused = judging.push(vec![Piece::whole(0, prepared)]).remove(0).1.unwrap_err();
+    assert!(matches!(refused, DfmError::Tiles { expected: true }), "{refused}");
+    let mut judging = whole.judging(&JudgeOptions::default()).unwrap();
+    let refused = judging.push(pieces_of(&model, 9..10)).remove(0).1.unwrap_err();
+    assert!(matches!(refused, DfmError::Tiles { expected: false }), "{refused}");
 }
 
 #[test]
@@ -190,7 +225,7 @@ fn pictures_no_larger_than_a_tile_are_judged_as_without_tiles() {
     let expected = judged(&whole, &large(30));
     assert_eq!(got.score, expected.score);
     assert!(
-        got.map.unwrap().upsample(size(150, 100)) == expected.map.unwrap().upsample(size(150, 100)),
+        got.grid.unwrap().upsample(size(150, 100)) == expected.grid.unwrap().upsample(size(150, 100)),
         "maps differ"
     );
 }
@@ -209,12 +244,11 @@ fn the_threshold_is_one_of_pictures() {
 #[test]
 fn tiles_of_a_picture_come_and_go_together() {
     let model = fit(Some(TILING), 0..8, 0.99);
-    let hash = plain().prepare(&large(3)).unwrap().content_hash;
+    let hash = dfm_core::content_hash(&large(3));
     let hashes = model.fit_statistics().unwrap().1;
     assert_eq!(hashes.iter().filter(|other| **other == hash).count(), 6);
-    let preprocessor = model.preprocessor();
-    let again = (2..4).flat_map(|seed| tiles(&preprocessor, &large(seed)));
-    let same = model.update_each(again, |_, _| Ok(())).unwrap();
+    let again = pieces_of(&model, 2..4);
+    let same = model.update_each(again, |_| Ok(())).unwrap();
     assert_eq!(same.record().picture_count, 48);
     let less = same.forget(&[hash]).unwrap();
     let expected = fit(Some(TILING), (0..8).filter(|seed| *seed != 3), 0.99);
@@ -222,7 +256,8 @@ fn tiles_of_a_picture_come_and_go_together() {
     let score = |model: &Dfm| judged(model, &large(50)).score;
     // Directions through f32, as what is merged and forgotten always is.
     assert_close("without one", score(&less), score(&expected), 1e-3);
-    let more = less.update_each(tiles(&preprocessor, &large(3)), |_, _| Ok(())).unwrap();
+    let more = pieces_of(&less, 3..4);
+    let more = less.update_each(more, |_| Ok(())).unwrap();
     assert_eq!(more.record().picture_count, 48);
 }
 
@@ -232,13 +267,15 @@ fn the_model_keeps_its_tiles_and_says_what_it_cannot() {
     let mut file = Vec::new();
     model.write(&mut file, &SaveOptions { slim: false }).unwrap();
     let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(flex())).unwrap();
-    assert_eq!(read.record().params.tiling, Some(TILING));
+    assert_eq!(read.record().params.method.tiling, Some(TILING));
     assert!(judged(&read, &large(9)) == judged(&model, &large(9)), "read models judge otherwise");
     let error = read.drift_of_scores(&[1.0], DriftParams::default().check().unwrap()).unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
     let error = read.audit().unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "tiling", .. }), "{error}");
-    let one_by_one = Method::published().with_tiling(Some(TILING));
+    let one_by_one = Method::published()
+        .with_tiling(TILING)
+        .with_calibration(CalibrationParams::from(CalibrationKind::LeaveOneOut));
     let error = one_by_one.check().unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "calibration", .. }), "{error}");
     let error = fit(None, 0..8, 0.99).merge(&read).unwrap_err();

@@ -3,9 +3,10 @@
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, Method, Keep, Label, JudgeOptions,
-    PreparedPicture, ScoreKind,
+    CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, JudgeOptions, Keep, Label, Method,
+    PreparedPicture, ScoreKind, Threshold,
 };
+use dfm_tests::models::{fit_prepared, hash};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::assert_close;
 
@@ -21,7 +22,10 @@ fn cpu() -> Compute {
 
 fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> Method {
     let calibration = Some(CalibrationParams::default().with_kind(kind).with_false_alarm(false_alarm));
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.8)).with_calibration(calibration)
+    Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_keep(Keep::Ratio(0.8))
+        .with_calibration(calibration)
 }
 
 fn fit(params: Method, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
@@ -29,7 +33,7 @@ fn fit(params: Method, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
     let input = InputContract::imagenet().with_size(32, 32);
     let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
     let params = params.check()?;
-    params.fit(params.extractor(weights, cpu())?, pictures.to_vec())
+    fit_prepared(&params, params.extractor(weights, cpu())?, pictures.to_vec())
 }
 
 /// Good parts, prepared for [`fit`].
@@ -38,7 +42,8 @@ fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
         let architecture = Architecture::known("resnet18").expect("a known architecture");
         let input = InputContract::imagenet().with_size(32, 32);
         let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
-        Method::published().with_taps(vec![Layer::Layer1.pooled(4)])
+        Method::published()
+            .with_taps(vec![Layer::Layer1.pooled(4)])
             .check()
             .unwrap()
             .extractor(weights, cpu())
@@ -140,11 +145,11 @@ fn a_split_model_is_that_of_three_quarters_and_its_scores_are_those_of_the_rest(
         pictures.push(pictures[3].clone());
         let split = params(CalibrationKind::Split, Some(0.2)).with_score(score);
         let model = fit(split.clone(), &pictures).unwrap();
-        let mut hashes: Vec<[u8; 32]> = pictures.iter().map(|picture| picture.content_hash).collect();
+        let mut hashes: Vec<[u8; 32]> = pictures.iter().map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let (calibrating, fitted): (Vec<_>, Vec<_>) =
-            pictures.iter().cloned().partition(|picture| hashes[..5].contains(&picture.content_hash));
+            pictures.iter().cloned().partition(|picture| hashes[..5].contains(&hash(picture)));
         let expected = fit(split.with_calibration(None), &fitted).unwrap();
         assert_eq!(model.component_count(), expected.component_count());
         assert_eq!(model.record().held_out, calibrating.len());
@@ -168,6 +173,7 @@ fn a_split_model_is_that_of_three_quarters_and_its_scores_are_those_of_the_rest(
 
 #[test]
 fn what_cannot_be_supported_says_what_could() {
+    let at = |rate| JudgeOptions::default().with_threshold(Threshold::FalseAlarm(rate));
     let pictures = good(0..20);
     let refused = fit(params(CalibrationKind::LeaveOneOut, Some(0.01)), &pictures).unwrap_err();
     assert!(matches!(refused, DfmError::TooFewForFalseAlarm { needed: 99, got: 20, .. }), "{refused}");
@@ -176,13 +182,12 @@ fn what_cannot_be_supported_says_what_could() {
     assert!(fit(params(CalibrationKind::Split, Some(0.1)), &good(0..33)).is_ok());
     let refused = fit(params(CalibrationKind::Split, None), &pictures[..2]).unwrap_err();
     assert!(matches!(refused, DfmError::TooFewPictures { expected: 3, got: 2 }), "{refused}");
-    let mut raw =
-        fit(params(CalibrationKind::Split, None).with_calibration(None), &pictures).unwrap();
-    assert!(matches!(raw.set_false_alarm(0.2), Err(DfmError::NotCalibrated)));
-    let mut model = fit(params(CalibrationKind::LeaveOneOut, None), &pictures).unwrap();
+    let raw = fit(params(CalibrationKind::Split, None).with_calibration(None), &pictures).unwrap();
+    assert!(matches!(raw.judging(&at(0.2)), Err(DfmError::NotCalibrated)));
+    let model = fit(params(CalibrationKind::LeaveOneOut, None), &pictures).unwrap();
     let own = model.calibration().unwrap().threshold();
-    assert!(model.set_false_alarm(0.001).is_err());
+    assert!(model.judging(&at(0.001)).is_err());
     assert_eq!(model.calibration().unwrap().threshold(), own, "refused, and changed all the same");
-    model.set_false_alarm(0.3).unwrap();
-    assert!(model.calibration().unwrap().threshold() < own);
+    assert!(model.judging(&at(0.3)).unwrap().threshold().unwrap() < own);
+    assert_eq!(model.judging(&JudgeOptions::default()).unwrap().threshold(), Some(own));
 }

@@ -1,8 +1,8 @@
 //! Decisions from good pictures alone, by the program: false-alarm rates, p-values, and the
 //! pictures of a fit that look unlike its others.
 
-use dfm_core::{Dfm, Method, Layer, SaveOptions};
-use dfm_tests::models::{flex, small_weights};
+use dfm_core::{Dfm, Layer, Method, SaveOptions};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Finished, Program, SMALL};
 use serde_json::Value;
@@ -260,7 +260,7 @@ fn a_model_without_names_lists_hashes() {
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =
         (0..6).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).unwrap()).collect();
-    let mut model: Dfm = params.fit(extractor, prepared.clone()).unwrap();
+    let model: Dfm = fit_prepared(&params, extractor, prepared.clone()).unwrap();
     let write = |model: &Dfm| {
         let mut bytes = Vec::new();
         model.write(&mut bytes, &SaveOptions::default()).unwrap();
@@ -275,9 +275,9 @@ fn a_model_without_names_lists_hashes() {
     dfm.run(&["forget", "model.dfm", hash, "-o", "less.dfm"]).expect_code(0);
     // Names that a model cannot hold, and those of pictures that it does not know, are not taken.
     let names = ["", "a\0b", &"n".repeat(5000), "fine.png", "other.png"].map(str::to_owned);
-    let hashes = prepared.iter().map(|picture| picture.content_hash);
-    model.name_pictures(hashes.clone().zip(names));
-    model.name_pictures([([0; 32], "nobody.png".to_owned())]);
+    let hashes = prepared.iter().map(dfm_tests::models::hash);
+    let model = model.with_names(hashes.clone().zip(names));
+    let model = model.with_names([([0; 32], "nobody.png".to_owned())]);
     let named: Vec<Option<&str>> = hashes.map(|hash| model.picture_name(&hash)).collect();
     assert_eq!(named, [None, None, None, Some("fine.png"), Some("other.png"), None]);
     write(&model);

@@ -2,9 +2,10 @@
 //! pictures, its fit, its scores and its maps.
 
 use dfm_core::{
-    Architecture, BackboneWeights, Compat, Compute, Dfm, DfmError, Method, InputContract, Keep, Layer,
-    PictureSize, JudgeOptions, Prediction, RgbImage,
+    Architecture, BackboneWeights, Compat, Compute, Dfm, DfmError, InputContract, JudgeOptions, Keep, Layer,
+    Method, PictureSize, RgbImage, Verdict,
 };
+use dfm_tests::models::fit_prepared;
 use dfm_tests::tolerance::{assert_close, relative_l2_f32};
 use dfm_tests::{devices, golden, pictures};
 use image::Rgb;
@@ -38,18 +39,22 @@ fn parts() -> (Vec<RgbImage>, Vec<RgbImage>) {
     ((0..TRAINING).map(cut).collect(), (TRAINING..TRAINING + NEW).map(cut).collect())
 }
 
-fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec<Prediction>), DfmError> {
+fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec<Verdict>), DfmError> {
     let input = InputContract::imagenet().with_size(HEIGHT, WIDTH);
     let architecture = Architecture::known("resnet18").expect("a known name");
     let weights = BackboneWeights::random(architecture, Layer::Layer2, input, SEED)?;
-    let params = Method::published().with_taps(vec![Layer::Layer2.pooled(2)]).with_keep(keep).with_compat(compat).with_calibration(None);
+    let params = Method::published()
+        .with_taps(vec![Layer::Layer2.pooled(2)])
+        .with_keep(keep)
+        .with_compat(compat)
+        .with_calibration(None);
     let params = params.check()?;
     let extractor = params.extractor(weights, device)?;
     let preprocessor = extractor.preprocessor();
     let (good, new) = parts();
     let good = good.iter().map(|picture| preprocessor.prepare(picture)).collect::<Result<Vec<_>, _>>()?;
     let new = new.iter().map(|picture| preprocessor.prepare(picture)).collect::<Result<Vec<_>, _>>()?;
-    let model = params.fit(extractor, good)?;
+    let model = fit_prepared(&params, extractor, good)?;
     let predictions = model.predict(&new, &JudgeOptions::default().with_map(true))?;
     Ok((model, predictions))
 }
@@ -71,7 +76,7 @@ fn components_scores_and_maps_are_anomalibs() {
                 assert_close(&what, got.score, *score, TOLERANCE);
                 // Its maps are of the size of the network's input; ours of any size asked for.
                 let size = PictureSize { width: WIDTH as u32, height: HEIGHT as u32 };
-                let ours = got.map.as_ref().expect("a map").upsample(size).values;
+                let ours = got.grid.as_ref().expect("a map").upsample(size).values;
                 let ours: Vec<f32> = ours.into_iter().step_by(7).collect();
                 assert!(relative_l2_f32(&ours, map) < TOLERANCE, "{what}");
             }

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, Architecture, BackboneWeights, CalibrationParams, Dfm, Method, Explanation,
-    InputContract, Keep, Layer, LoadOptions, JudgeOptions, PreparedPicture, RgbImage, SaveOptions,
-    ScoreKind,
+    Aggregation, Architecture, BackboneWeights, CalibrationParams, Dfm, Explanation, FitParams,
+    InputContract, JudgeOptions, Keep, Keeping, Layer, LoadOptions, Method, PreparedPicture, RgbImage,
+    SaveOptions, ScoreKind, Verdict,
 };
 use dfm_stats::Samples;
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{flex, hash, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::assert_close;
@@ -25,29 +25,35 @@ static NEW: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
     vec![pictures::good(99, 72, 56), pictures::defective(5, 72, 56), pictures::defective(6, 90, 41)]
 });
 
-fn fit(params: Method) -> Dfm {
-    let params = params.check().expect("valid parameters");
+fn fit(params: impl Into<FitParams>) -> Dfm {
+    let params = params.into().check().expect("valid parameters");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
-    let prepared: Vec<_> = {
-        let preprocessor = extractor.preprocessor();
-        GOOD.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect()
-    };
-    params.fit(extractor, prepared).expect("a model")
+    params.fit(extractor, GOOD.iter()).expect("a model")
 }
 
 fn params(score: ScoreKind, aggregation: Aggregation) -> Method {
     let keep = Keep::Components(4);
     let calibration = Some(CalibrationParams::default().with_quantile(0.9));
     let taps = vec![Layer::Layer1.pooled(4)];
-    Method::published().with_taps(taps).with_score(score).with_aggregation(aggregation).with_keep(keep).with_calibration(calibration)
+    Method::published()
+        .with_taps(taps)
+        .with_score(score)
+        .with_aggregation(aggregation)
+        .with_keep(keep)
+        .with_calibration(calibration)
 }
 
 fn prepare(model: &Dfm, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
     pictures.iter().map(|picture| model.preprocessor().prepare(picture).expect("prepared")).collect()
 }
 
+fn judged(model: &Dfm, pictures: &[RgbImage]) -> Vec<Verdict> {
+    let verdicts = model.judge(pictures, &JudgeOptions::default().with_explain(true)).expect("options");
+    verdicts.into_iter().collect::<Result<_, _>>().expect("verdicts")
+}
+
 fn explain(model: &Dfm, pictures: &[RgbImage]) -> Vec<Explanation> {
-    model.explainer().explain(&prepare(model, pictures)).expect("explanations")
+    judged(model, pictures).into_iter().map(|verdict| verdict.explanation.expect("explained")).collect()
 }
 
 #[test]
@@ -64,8 +70,9 @@ fn shares_make_the_whole_and_the_layers_score_is_the_models() {
         let what = format!("{}, {aggregation}", score.name());
         let model = fit(params(score, aggregation));
         let predictions = model.predict(&prepare(&model, &NEW), &JudgeOptions::default()).unwrap();
-        for (explanation, prediction) in explain(&model, &NEW).iter().zip(predictions) {
-            assert_eq!(explanation.prediction, prediction, "{what}");
+        for (mut judged, prediction) in judged(&model, &NEW).into_iter().zip(predictions) {
+            let explanation = judged.explanation.take().expect("explained");
+            assert_eq!(judged, prediction, "{what}");
             let [layer] = &explanation.layers[..] else { panic!("{what}: one layer") };
             assert_close(&what, layer.score, prediction.score, ACROSS_DEVICES);
             let shares = |shares: &mut dyn Iterator<Item = f64>| {
@@ -100,7 +107,7 @@ fn cells_are_those_of_the_map() {
     let model = fit(params(ScoreKind::Fre, Aggregation::Sum));
     let maps = model.predict(&prepare(&model, &NEW), &JudgeOptions::default().with_map(true)).unwrap();
     for (explanation, prediction) in explain(&model, &NEW).iter().zip(maps) {
-        let grid = prediction.map.expect("a map");
+        let grid = prediction.grid.expect("a map");
         for cell in &explanation.layers[0].cells {
             let expected = grid.values[cell.row * grid.width + cell.column];
             assert_close("cell", cell.share * prediction.score, expected.into(), ACROSS_DEVICES);
@@ -114,9 +121,10 @@ fn cells_are_those_of_the_map() {
 
 #[test]
 fn a_picture_of_the_fit_is_nearest_to_itself() {
-    let mut model = fit(params(ScoreKind::Fre, Aggregation::Sum));
-    let hashes: Vec<_> = prepare(&model, &GOOD).iter().map(|picture| picture.content_hash).collect();
-    model.name_pictures(hashes.iter().enumerate().map(|(place, hash)| (*hash, format!("{place}.png"))));
+    let model = fit(params(ScoreKind::Fre, Aggregation::Sum));
+    let hashes: Vec<_> = prepare(&model, &GOOD).iter().map(hash).collect();
+    let model =
+        model.with_names(hashes.iter().enumerate().map(|(place, hash)| (*hash, format!("{place}.png"))));
     for (place, explanation) in explain(&model, &GOOD).iter().enumerate() {
         let nearest = explanation.nearest.as_ref().expect("a picture");
         assert_eq!(nearest.name, Some(format!("{place}.png")));
@@ -153,7 +161,7 @@ fn the_nearest_picture_is_that_of_the_features() {
         let nearest = explanation.nearest.expect("a picture");
         let distances: Vec<f64> = good.iter().map(|other| distance(row, other)).collect();
         let expected = (0..distances.len()).min_by(|a, b| distances[*a].total_cmp(&distances[*b])).unwrap();
-        let hash = prepare(&model, &GOOD)[expected].content_hash;
+        let hash = hash(&prepare(&model, &GOOD)[expected]);
         let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(nearest.content_hash, hash);
         // Sums in another order.
@@ -165,20 +173,18 @@ fn the_nearest_picture_is_that_of_the_features() {
 #[test]
 fn several_layers_are_explained_each_by_itself() {
     let taps = vec![Layer::Layer1.pooled(2), Layer::Layer2.pooled(2)];
-    let params =
-        params(ScoreKind::Fre, Aggregation::Relative).with_taps(taps.clone()).check().unwrap();
+    let params = params(ScoreKind::Fre, Aggregation::Relative).with_taps(taps.clone()).check().unwrap();
     let input = InputContract::imagenet().with_size(64, 64);
     let network = Architecture::known("resnet18").expect("a network");
     let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
     let extractor = params.extractor(weights, flex()).unwrap();
-    let preprocessor = extractor.preprocessor();
-    let good: Vec<_> = GOOD.iter().map(|picture| preprocessor.prepare(picture).unwrap()).collect();
-    let model = params.fit(extractor, good).unwrap();
-    for explanation in explain(&model, &NEW) {
+    let model = params.fit(extractor, GOOD.iter()).unwrap();
+    for verdict in judged(&model, &NEW) {
+        let explanation = verdict.explanation.expect("explained");
         let layers = &explanation.layers;
         assert_eq!(layers.iter().map(|layer| layer.tap).collect::<Vec<_>>(), taps);
         let product = layers[0].score * layers[1].score;
-        assert_close("geometric mean", product.sqrt(), explanation.prediction.score, ACROSS_DEVICES);
+        assert_close("geometric mean", product.sqrt(), verdict.score, ACROSS_DEVICES);
         for (layer, cells) in layers.iter().zip([8 * 8, 4 * 4]) {
             assert_eq!(layer.cells.len(), cells);
             let shares: f64 = layer.channels.iter().map(|channel| channel.share).sum();
@@ -187,7 +193,7 @@ fn several_layers_are_explained_each_by_itself() {
     }
     for (place, explanation) in explain(&model, &GOOD).into_iter().enumerate() {
         let nearest = explanation.nearest.expect("a picture");
-        let hash = prepare(&model, &GOOD[place..=place])[0].content_hash;
+        let hash = hash(&prepare(&model, &GOOD[place..=place])[0]);
         assert!(nearest.content_hash.starts_with(&format!("{:02x}{:02x}", hash[0], hash[1])));
         assert!(nearest.distance < 1e-6 * nearest.usual_distance.unwrap());
     }
@@ -195,13 +201,12 @@ fn several_layers_are_explained_each_by_itself() {
 
 #[test]
 fn what_a_model_does_not_keep_is_left_out() {
-    let keep_fit_statistic = false;
-    let model = fit(params(ScoreKind::Fre, Aggregation::Sum).with_keep_fit_statistic(keep_fit_statistic));
+    let lean = FitParams::from(params(ScoreKind::Fre, Aggregation::Sum));
+    let model = fit(lean.with_keeping(Keeping::default().with_fit_statistic(false)));
     for explanation in explain(&model, &NEW) {
         assert_eq!((explanation.nearest, explanation.layers[0].usual), (None, None));
         assert!(explanation.layers[0].cells[0].share > 0.0);
     }
-    assert!(Explanation::of_tiles([]).is_none());
 }
 
 #[test]

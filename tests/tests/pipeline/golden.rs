@@ -1,6 +1,7 @@
 //! Scores and aggregations from end to end, against ONNX Runtime, scikit-learn and SciPy.
 
-use dfm_core::{Aggregation, BackboneWeights, Method, Keep, Layer, JudgeOptions, RgbImage, ScoreKind};
+use dfm_core::{Aggregation, BackboneWeights, JudgeOptions, Keep, Layer, Method, RgbImage, ScoreKind};
+use dfm_tests::models::fit_prepared;
 use dfm_tests::tolerance::assert_close;
 use dfm_tests::{devices, golden, pictures};
 use image::Rgb;
@@ -45,14 +46,19 @@ fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
         ] {
             let weights = BackboneWeights::embedded().expect("the embedded weights");
             let input = weights.header().input.with_size(SIDE as usize, SIDE as usize);
-            let params = Method::published().with_taps(vec![Layer::Layer3.pooled(2)]).with_keep(Keep::Ratio(0.9)).with_score(score).with_aggregation(aggregation).with_calibration(None);
+            let params = Method::published()
+                .with_taps(vec![Layer::Layer3.pooled(2)])
+                .with_keep(Keep::Ratio(0.9))
+                .with_score(score)
+                .with_aggregation(aggregation)
+                .with_calibration(None);
             let params = params.check().expect("valid parameters");
             let extractor = params.extractor(weights.with_input(input), &device).expect("an extractor");
             let preprocessor = extractor.preprocessor();
             let prepare = |pictures: &[RgbImage]| -> Vec<_> {
                 pictures.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect()
             };
-            let model = params.fit(extractor, prepare(&good)).expect("a model");
+            let model = fit_prepared(&params, extractor, prepare(&good)).expect("a model");
             assert_eq!(model.component_count() as i64, golden.i64("components").1[0], "{device_name}");
             let got = model.predict(&prepare(&new), &JudgeOptions::default()).expect("verdicts");
             let (_, expected) = golden.f64(name);

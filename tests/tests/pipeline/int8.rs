@@ -3,11 +3,11 @@
 
 use dfm_backbone::{ActivationRanges, BackboneError, InstructionSet};
 use dfm_core::{
-    Compute, Dfm, DfmError, Method, FeatureExtractor, Layer, LoadOptions, ModelFileError,
-    NetworkPrecision, JudgeOptions, PreparedPicture, SaveOptions, Tap,
+    Compute, Dfm, DfmError, FeatureExtractor, JudgeOptions, Layer, LoadOptions, Method, ModelFileError,
+    NetworkPrecision, PreparedPicture, SaveOptions, Tap,
 };
 use dfm_tests::model_file::ModelFile;
-use dfm_tests::models::{flex, kernels, weights};
+use dfm_tests::models::{fit_prepared, flex, kernels, weights};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::relative_l2_f32;
@@ -98,11 +98,12 @@ fn ranges_of_the_input_are_those_of_its_contract() {
 }
 
 fn fitted(compute: Compute) -> Result<Dfm, DfmError> {
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(NetworkPrecision::Int8);
+    let params =
+        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(NetworkPrecision::Int8);
     let params = params.check()?;
     let extractor = params.extractor(weights("resnet18", Layer::Layer1, [64, 64]), compute)?;
     let pictures = prepared(&extractor, 12);
-    params.fit(extractor, pictures)
+    fit_prepared(&params, extractor, pictures)
 }
 
 fn written() -> Vec<u8> {
@@ -157,7 +158,7 @@ fn a_fit_in_f32_takes_no_extractor_in_int8() {
             Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(precision).check()?;
         let extractor = int8();
         let pictures = prepared(&extractor, 12);
-        params.fit(extractor, pictures)
+        fit_prepared(&params, extractor, pictures)
     };
     let error = fit(NetworkPrecision::F32).expect_err("another precision");
     assert!(matches!(error, DfmError::Parameter { name: "precision", .. }), "{error}");

@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use dfm_backbone::{Placement, WeightsHeader};
 use dfm_core::device;
 use dfm_core::{
-    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, Method, FeatureRow,
-    FitPicture, InputContract, Keep, Label, Layer, Learnt, LoadOptions, ModelFileError, ModelInfo,
-    ModelUnion, NetworkPrecision, PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor,
-    RgbImage, SaveOptions, ScoreKind,
+    Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, FeatureRow, FitParams,
+    InputContract, JudgeOptions, Keep, Keeping, Label, Layer, Learnt, LoadOptions, Method, ModelFileError,
+    ModelInfo, ModelUnion, NetworkPrecision, PictureSize, Piece, PreparedPicture, Preprocessor, RgbImage,
+    Run, SaveOptions, ScoreKind, Verdict,
 };
-use dfm_tests::models::flex;
+use dfm_tests::models::{fit_prepared, flex, hash, pieces};
 use dfm_tests::tolerance::{assert_close, relative_l2};
 use dfm_tests::{devices, pictures};
 
@@ -40,11 +40,10 @@ fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPi
     pictures.iter().map(|picture| preprocessor.prepare(picture).expect("a prepared picture")).collect()
 }
 
-fn fit(params: Method, pictures: &[RgbImage], device: &Compute) -> Result<Dfm, DfmError> {
-    let params = params.check()?;
+fn fit(params: impl Into<FitParams>, pictures: &[RgbImage], device: &Compute) -> Result<Dfm, DfmError> {
+    let params = params.into().check()?;
     let extractor = params.extractor(small_weights(0), device)?;
-    let prepared = prepare(&extractor.preprocessor(), pictures);
-    params.fit(extractor, prepared)
+    params.fit(extractor, pictures)
 }
 
 /// Good parts that the fit has not seen, and defective ones.
@@ -53,7 +52,7 @@ fn unseen() -> Vec<RgbImage> {
     good.chain((200..203).map(|seed| pictures::defective(seed, 72, 56))).collect()
 }
 
-fn predict(model: &Dfm, pictures: &[RgbImage]) -> Vec<Prediction> {
+fn predict(model: &Dfm, pictures: &[RgbImage]) -> Vec<Verdict> {
     let prepared = prepare(&model.preprocessor(), pictures);
     model.predict(&prepared, &JudgeOptions::default().with_map(true)).expect("predictions")
 }
@@ -107,7 +106,7 @@ fn a_model_fitted_on_one_device_scores_the_same_on_every_other() {
 fn the_defect_is_where_the_map_is_highest() {
     let model = fit(small_params(), &GOOD, &flex()).unwrap();
     for prediction in &predict(&model, &unseen())[3..] {
-        let grid = prediction.map.as_ref().expect("FRE has a map");
+        let grid = prediction.grid.as_ref().expect("FRE has a map");
         let map = grid.upsample(PictureSize { width: 72, height: 56 });
         assert_eq!((map.width, map.height, map.values.len()), (72, 56, 72 * 56));
         let highest = (0..map.values.len()).max_by(|a, b| map.values[*a].total_cmp(&map.values[*b])).unwrap();
@@ -122,7 +121,7 @@ fn a_likelihood_has_no_map_and_its_threshold_works_below_zero() {
     let model = fit(small_params().with_score(ScoreKind::Nll), &GOOD, &flex()).unwrap();
     let calibration = model.calibration().expect("a threshold");
     for prediction in predict(&model, &unseen()) {
-        assert!(prediction.map.is_none());
+        assert!(prediction.grid.is_none());
         let normalized = prediction.normalized_score.expect("a normalised score");
         assert!(normalized > 0.0 && normalized < 1.0);
         assert_eq!(normalized >= 0.5, prediction.score >= calibration.threshold());
@@ -136,7 +135,12 @@ fn neither_the_order_of_pictures_nor_the_batch_changes_a_score() {
     let expected = scores(&model, &unseen());
     let reversed: Vec<RgbImage> = GOOD.iter().rev().cloned().collect();
     for (pictures, batch) in [(reversed.as_slice(), 8), (GOOD.as_slice(), 1), (GOOD.as_slice(), 5)] {
-        let other = fit(small_params().with_batch(batch), pictures, &flex()).unwrap();
+        let other = fit(
+            FitParams::from(small_params()).with_run(Run::default().with_batch(batch)),
+            pictures,
+            &flex(),
+        )
+        .unwrap();
         let threshold = |model: &Dfm| model.calibration().unwrap().threshold();
         assert_close("threshold", threshold(&other), threshold(&model), REORDERED);
         for (actual, expected) in scores(&other, &unseen()).into_iter().zip(&expected) {
@@ -193,7 +197,7 @@ fn a_slim_model_needs_its_own_weights() {
     let valid = small_params().check().unwrap();
     let extractor = valid.extractor(trained(0), flex()).unwrap();
     let prepared = prepare(&extractor.preprocessor(), &GOOD);
-    let file = written(&valid.fit(extractor, prepared).unwrap(), true);
+    let file = written(&fit_prepared(&valid, extractor, prepared).unwrap(), true);
     let read = |weights| Dfm::read(&mut file.as_slice(), LoadOptions { weights, ..LoadOptions::on(flex()) });
     assert!(matches!(read(None), Err(DfmError::Model(ModelFileError::WeightsNeeded { .. }))));
     assert!(matches!(read(Some(trained(1))), Err(DfmError::Model(ModelFileError::OtherWeights { .. }))));
@@ -204,7 +208,8 @@ fn a_slim_model_needs_its_own_weights() {
 #[test]
 fn the_kept_statistic_can_be_left_out() {
     let whole = fit(small_params(), &GOOD, &flex()).unwrap();
-    let lean = fit(small_params().with_keep_fit_statistic(false), &GOOD, &flex()).unwrap();
+    let lean = FitParams::from(small_params()).with_keeping(Keeping::default().with_fit_statistic(false));
+    let lean = fit(lean, &GOOD, &flex()).unwrap();
     assert!(lean.fit_statistics().is_none());
     assert!(written(&lean, false).len() < written(&whole, false).len());
     assert_eq!(scores(&lean, &unseen()), scores(&whole, &unseen()));
@@ -212,10 +217,10 @@ fn the_kept_statistic_can_be_left_out() {
 
 #[test]
 fn a_model_without_calibration_gives_raw_scores_alone() {
-    let mut model = fit(small_params().with_calibration(None), &GOOD, &flex()).unwrap();
+    let model = fit(small_params().with_calibration(None), &GOOD, &flex()).unwrap();
     let prediction = predict(&model, &unseen()).remove(0);
     assert_eq!((prediction.label, prediction.normalized_score), (None, None));
-    model.set_threshold(prediction.score).unwrap();
+    let model = model.with_threshold(prediction.score).unwrap();
     let judged = predict(&model, &unseen()).remove(0);
     assert_eq!((judged.label, judged.normalized_score), (Some(Label::Anomalous), Some(0.5)));
 }
@@ -262,7 +267,8 @@ fn held_out_likelihoods_are_those_of_good_pictures_that_the_model_never_saw() {
         seeds.map(|seed| pictures::good(seed, 72, 56)).collect()
     };
     let calibration = Some(CalibrationParams::default().with_quantile(0.5));
-    let params = small_params().with_score(ScoreKind::Nll).with_keep(Keep::Ratio(0.97)).with_calibration(calibration);
+    let params =
+        small_params().with_score(ScoreKind::Nll).with_keep(Keep::Ratio(0.97)).with_calibration(calibration);
     let model = fit(params, &part(0..40), &flex()).unwrap();
     let mut fresh = scores(&model, &part(1000..1040));
     fresh.sort_by(f64::total_cmp);
@@ -281,35 +287,41 @@ fn features_computed_before_take_the_place_of_pictures() {
         || params.extractor(small_weights(0), device::parse("cpu").expect("cpu")).expect("an extractor");
     let prepared = prepare(&extractor().preprocessor(), &GOOD);
     let mut rows = Vec::new();
-    let learn = |pictures: Vec<FitPicture>, rows: &mut Vec<FeatureRow>| {
-        let model = params.fit_each(extractor(), pictures, |place, learnt| {
-            let Learnt::Features(row) = learnt else { panic!("{place}: {learnt:?}") };
-            rows.push(row.clone());
+    let learn = |pieces: Vec<Piece>, rows: &mut Vec<FeatureRow>| {
+        let model = params.fit_each(extractor(), pieces, |learnt| {
+            match learnt {
+                Learnt::Features(_, row) => rows.push(row.clone()),
+                Learnt::Picture(number, hash) => {
+                    assert_eq!((number + 1, hash), (rows.len(), rows[number].content_hash));
+                }
+                _ => panic!("{learnt:?}"),
+            }
             Ok(())
         });
         let mut bytes = Vec::new();
         model.and_then(|model| model.write(&mut bytes, &SaveOptions::default()).map(|_| bytes))
     };
-    let pictures: Vec<FitPicture> = prepared.iter().cloned().map(Into::into).collect();
-    let whole = learn(pictures.clone(), &mut rows).expect("a model");
-    for computed in [0..12, 0..5, 6..7, 5..12] {
-        let mut mixed = pictures.clone();
-        for place in computed.clone() {
-            mixed[place] = FitPicture::Computed(rows[place].clone(), Placement::WHOLE);
+    let all = pieces(prepared);
+    let computed = |number, row| Piece::computed(number, true, row, Placement::WHOLE, None);
+    let whole = learn(all.clone(), &mut rows).expect("a model");
+    for known in [0..12, 0..5, 6..7, 5..12] {
+        let mut mixed = all.clone();
+        for place in known.clone() {
+            mixed[place] = computed(place, rows[place].clone());
         }
         let mut again = Vec::new();
-        assert!(learn(mixed, &mut again).expect("a model") == whole, "{computed:?}");
+        assert!(learn(mixed, &mut again).expect("a model") == whole, "{known:?}");
         assert_eq!(again, rows);
     }
     // Those of another extractor.
-    let mut short = pictures.clone();
-    short[3] = FitPicture::Computed(FeatureRow { values: vec![0.0; 7], ..rows[3].clone() }, Placement::WHOLE);
+    let mut short = all.clone();
+    short[3] = computed(3, FeatureRow { values: vec![0.0; 7], ..rows[3].clone() });
     let error = learn(short, &mut Vec::new()).expect_err("seven features");
     assert!(matches!(error, DfmError::ComputedFeatures { picture: 3, got: 7, .. }), "{error}");
     // In int8 the first decide the steps, and features say nothing of those.
     let int8 = small_params().with_precision(NetworkPrecision::Int8).check().expect("params");
-    let computed = rows.iter().cloned().map(|row| FitPicture::Computed(row, Placement::WHOLE));
-    let error = int8.fit_each(extractor(), computed, |_, _| Ok(())).expect_err("features");
+    let known = rows.iter().cloned().enumerate().map(|(number, row)| computed(number, row));
+    let error = int8.fit_each(extractor(), known, |_| Ok(())).expect_err("features");
     assert!(matches!(error, DfmError::Parameter { name: "pictures", .. }), "{error}");
 }
 
@@ -318,16 +330,18 @@ fn an_update_looks_at_no_picture_that_the_model_knows() {
     let model = fit(small_params(), &GOOD[..8], &flex()).expect("a model");
     let prepared = prepare(&model.preprocessor(), &GOOD[6..10]);
     // Nothing could be made of these, if anybody looked.
-    let known = prepared[..2].iter().map(|picture| {
-        FitPicture::Computed(
-            FeatureRow { content_hash: picture.content_hash, values: Vec::new() },
-            Placement::WHOLE,
-        )
-    });
+    let mut all = pieces(prepared.clone());
+    for (number, picture) in prepared[..2].iter().enumerate() {
+        let row = FeatureRow { content_hash: hash(picture), values: Vec::new() };
+        all[number] = Piece::computed(number, true, row, Placement::WHOLE, None);
+    }
     let mut told = Vec::new();
-    let pictures = known.chain(prepared[2..].iter().cloned().map(Into::into));
-    let model = model.update_each(pictures, |place, learnt| {
-        told.push((place, learnt == Learnt::Known));
+    let model = model.update_each(all, |learnt| {
+        match learnt {
+            Learnt::Known(number) => told.push((number, true)),
+            Learnt::Picture(number, _) => told.push((number, false)),
+            _ => {}
+        }
         Ok(())
     });
     assert_eq!(told, [(0, true), (1, true), (2, false), (3, false)]);
@@ -350,9 +364,7 @@ fn a_union_of_several_is_the_fit_of_all_in_any_order() {
             assert_close("score", *actual, *expected, REORDERED);
         }
     }
-    let refused = ModelUnion::of(part(0..4)).add(
-        &fit(small_params().with_taps(vec![Layer::Layer1.pooled(2)]), &GOOD, &flex())
-            .expect("a model"),
-    );
+    let refused = ModelUnion::of(part(0..4))
+        .add(&fit(small_params().with_taps(vec![Layer::Layer1.pooled(2)]), &GOOD, &flex()).expect("a model"));
     assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shapes", .. })));
 }

@@ -3,10 +3,11 @@
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
 use dfm_core::{
-    AnomalyGrid, CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, Method, DriftParams,
-    FeatureRow, Keep, LoadOptions, PictureSize, JudgeOptions, Prediction, PreparedPicture, SaveOptions,
-    ScoreKind, Tap,
+    AnomalyGrid, CalibrationKind, CalibrationParams, Compute, Dfm, DfmError, DriftParams, FeatureRow,
+    JudgeOptions, Keep, LoadOptions, Method, PictureSize, Piece, PreparedPicture, SaveOptions, ScoreKind,
+    Tap, Verdict,
 };
+use dfm_tests::models::{fit_prepared, hash, pieces};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::assert_close;
 
@@ -45,7 +46,7 @@ fn defective() -> Vec<PreparedPicture> {
 
 fn fit(params: Method, pictures: &[PreparedPicture]) -> Dfm {
     let params = params.check().unwrap();
-    params.fit(params.extractor(weights(), cpu()).unwrap(), pictures.to_vec()).expect("a fit")
+    fit_prepared(&params, params.extractor(weights(), cpu()).unwrap(), pictures.to_vec()).expect("a fit")
 }
 
 fn each_layer(params: &Method, pictures: &[PreparedPicture]) -> [Dfm; 2] {
@@ -56,7 +57,7 @@ fn mean(a: f64, b: f64) -> f64 {
     (a * b).sqrt()
 }
 
-fn predict(model: &Dfm, pictures: &[PreparedPicture]) -> Vec<Prediction> {
+fn predict(model: &Dfm, pictures: &[PreparedPicture]) -> Vec<Verdict> {
     model.predict(pictures, &JudgeOptions::default().with_map(true)).expect("predictions")
 }
 
@@ -79,7 +80,7 @@ fn scores_and_maps_are_the_geometric_means_of_the_layers() {
             for (both, (first, second)) in both.iter().zip(first.iter().zip(&second)) {
                 let what = format!("{aggregation} of {}", score.name());
                 assert_close(&what, both.score, mean(first.score, second.score), TOLERANCE);
-                let maps = [both, first, second].map(|found| found.map.as_ref().expect("a map"));
+                let maps = [both, first, second].map(|found| found.grid.as_ref().expect("a map"));
                 let [both, first, second] = maps;
                 assert_eq!((both.height, both.width), (first.height, first.width), "the finer of both");
                 let size = PictureSize { width: both.width as u32, height: both.height as u32 };
@@ -127,7 +128,7 @@ fn every_calibration_works_and_survives_its_file() {
         }
         assert!(before[3..].iter().all(|found| found.p_value < Some(0.1)), "defects stand out");
         let (cell, worst) = (model.cell_threshold().expect("good pictures have maps"), &before[6]);
-        let peak = worst.map.iter().flat_map(|map| &map.values).fold(0.0_f32, |most, cell| most.max(*cell));
+        let peak = worst.grid.iter().flat_map(|map| &map.values).fold(0.0_f32, |most, cell| most.max(*cell));
         assert!(cell > 0.0 && f64::from(peak) > cell, "{kind}: {peak} is not above {cell}");
     }
 }
@@ -138,7 +139,7 @@ fn parts_merge_to_the_whole_and_can_be_forgotten() {
     let whole = fit(params(&TAPS), &learnt);
     let merged = fit(params(&TAPS), &learnt[..14]).merge(&fit(params(&TAPS), &learnt[9..])).expect("merged");
     assert_eq!(merged.record().picture_count, 24);
-    let gone = [learnt[0].content_hash];
+    let gone = [hash(&learnt[0])];
     let less = fit(params(&TAPS), &learnt).forget(&gone).expect("forgotten");
     let without = fit(params(&TAPS), &learnt[1..]);
     for (ours, expected) in [(&merged, &whole), (&less, &without)] {
@@ -154,7 +155,7 @@ fn parts_merge_to_the_whole_and_can_be_forgotten() {
 fn drift_is_looked_for_in_each_layer() {
     let model = fit(params(&TAPS), &good(0..24));
     let mut watch = model.watch(DriftParams::default().check().unwrap());
-    watch.push(&defective()).expect("taken");
+    assert!(watch.push(&pieces(defective())).is_empty());
     let report = watch.finish().expect("a report");
     let layers: Vec<Layer> = report.features.iter().map(|features| features.layer).collect();
     assert_eq!(layers, TAPS.map(|tap| tap.layer));
@@ -168,16 +169,21 @@ fn features_taken_before_are_judged_as_their_pictures() {
     let new = defective();
     let columns = model.extractor().row_len();
     let values: Vec<f32> = model.extractor().extract(&new).unwrap().try_into_vec_as().unwrap();
-    let rows = new.iter().zip(values.chunks(columns));
-    let rows: Vec<_> = rows
-        .map(|(picture, values)| {
-            let row = FeatureRow { content_hash: picture.content_hash, values: values.to_vec() };
-            (row, picture.placement.clone())
-        })
-        .collect();
-    let found = model.predict_features(&rows, &JudgeOptions::default().with_map(true)).expect("predictions");
-    assert_eq!(found, predict(&model, &new));
-    let short = [(FeatureRow { values: vec![0.0; 3], ..rows[0].0.clone() }, rows[0].1.clone())];
-    let error = model.predict_features(&[rows, short.to_vec()].concat(), &JudgeOptions::default());
-    assert!(matches!(error, Err(DfmError::ComputedFeatures { picture: 4, got: 3, .. })), "{error:?}");
+    let rows = new.iter().zip(values.chunks(columns)).enumerate();
+    let computed = |number, picture: &PreparedPicture, values: &[f32]| {
+        let row = FeatureRow { content_hash: hash(picture), values: values.to_vec() };
+        Piece::computed(number, true, row, picture.placement.clone(), Some(picture.original))
+    };
+    let mut rows: Vec<_> =
+        rows.map(|(number, (picture, values))| computed(number, picture, values)).collect();
+    let mut judging = model.judging(&JudgeOptions::default().with_map(true)).expect("options");
+    let judged: Vec<(usize, Verdict)> =
+        judging.push(rows.clone()).into_iter().map(|(number, found)| (number, found.unwrap())).collect();
+    assert_eq!(judged, predict(&model, &new).into_iter().enumerate().collect::<Vec<_>>());
+    rows.push(computed(4, &new[0], &[0.0; 3]));
+    let mut found = judging.push(rows);
+    let (number, error) = found.pop().expect("an error");
+    assert!(found.iter().all(|(_, verdict)| verdict.is_ok()));
+    assert!(matches!(error, Err(DfmError::ComputedFeatures { got: 3, .. })), "{error:?}");
+    assert_eq!(number, 4);
 }

@@ -3,22 +3,23 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, DfmError, Method, Keep, Layer, LoadOptions, ModelFileError,
-    ModelInfo, JudgeOptions, SaveOptions, ScoreKind,
+    CalibrationKind, CalibrationParams, Dfm, DfmError, FitParams, JudgeOptions, Keep, Keeping, Layer,
+    LoadOptions, Method, ModelFileError, ModelInfo, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::{devices, pictures};
 use safetensors::Dtype;
 
-fn fitted(params: Method) -> Dfm {
-    let params = params.with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(5))
-        .check()
-        .expect("valid");
+fn fitted(params: impl Into<FitParams>) -> Dfm {
+    let mut params = params.into();
+    params.method.taps = vec![Layer::Layer1.pooled(4)];
+    params.method.keep = Keep::Components(5);
+    let params = params.check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let preprocessor = extractor.preprocessor();
     let prepared = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared"));
-    params.fit(extractor, prepared.collect::<Vec<_>>()).expect("a fit")
+    fit_prepared(&params, extractor, prepared.collect::<Vec<_>>()).expect("a fit")
 }
 
 fn bytes(model: &Dfm, slim: bool) -> Vec<u8> {
@@ -215,8 +216,7 @@ fn scores_that_no_calibration_gives_are_refused() {
 
 #[test]
 fn a_split_that_contradicts_itself_is_refused() {
-    let calibration =
-        Some(CalibrationParams::default().with_kind(CalibrationKind::Split));
+    let calibration = Some(CalibrationParams::default().with_kind(CalibrationKind::Split));
     let split = written(Method::published().with_calibration(calibration));
     assert!(Dfm::read(&mut split.close().as_slice(), LoadOptions::on(flex())).is_ok());
     for held_out in ["0", "12", "99"] {
@@ -242,10 +242,10 @@ fn a_split_that_contradicts_itself_is_refused() {
 #[test]
 fn names_that_no_fit_gives_are_refused() {
     const NAMES: &str = "picture_names";
-    let mut model = fitted(Method::published());
+    let model = fitted(Method::published());
     let (_, hashes) = model.fit_statistics().unwrap();
     let first = hashes[0];
-    model.name_pictures([(first, "line/a.png".to_owned())]);
+    let model = model.with_names([(first, "line/a.png".to_owned())]);
     let file = ModelFile::open(&bytes(&model, false));
     let names = file.bytes_of(NAMES).to_vec();
     assert_eq!(names, [b"line/a.png".as_slice(), &[0; 12]].concat());
@@ -302,12 +302,13 @@ fn a_changed_byte_anywhere_is_noticed() {
 
 #[test]
 fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
-    let whole = Method::published();
-    let lean = Method::published().with_keep_fit_statistic(false);
-    let raw = lean.clone().with_calibration(None);
+    let whole = FitParams::from(Method::published());
+    let lean = whole.clone().with_keeping(Keeping::default().with_fit_statistic(false));
+    let raw = lean.clone().with_method(Method::published().with_calibration(None));
     for params in [whole, lean, raw] {
         for score in [ScoreKind::Fre, ScoreKind::Nll, ScoreKind::Mahalanobis] {
-            let model = fitted(params.clone().with_score(score));
+            let method = params.method.clone().with_score(score);
+            let model = fitted(params.clone().with_method(method));
             let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
             let new = new.map(|picture| model.preprocessor().prepare(&picture).unwrap());
             let expected = model.predict(&new, &JudgeOptions::default()).unwrap();
@@ -315,7 +316,7 @@ fn models_with_parts_left_out_load_and_score_as_they_did_on_every_device() {
                 let file = bytes(&model, slim);
                 for (name, device) in devices::available() {
                     let read = Dfm::read(&mut file.as_slice(), LoadOptions::on(device)).expect(&name);
-                    assert_eq!(read.fit_statistics().is_some(), params.keep_fit_statistic);
+                    assert_eq!(read.fit_statistics().is_some(), params.keeping.fit_statistic);
                     assert_eq!(read.calibration(), model.calibration());
                     for (actual, expected) in
                         read.predict(&new, &JudgeOptions::default()).unwrap().iter().zip(&expected)

@@ -3,9 +3,10 @@
 
 use dfm_backbone::{CounterGenerator, Layer, PreprocessError};
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, Method, DriftParams, Explanation, Label,
-    LoadOptions, PictureSize, JudgeOptions, Prediction, PreparedPicture, Preprocessor, Region, RgbImage,
-    SaveOptions, ScoreKind, Tap, TileStatistics, Tiling,
+    Aggregation, AnomalyGrid, CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, DriftParams,
+    FeatureExtractor, FeatureRow, FitParams, JudgeOptions, Keeping, Label, Learnt, LoadOptions, Method,
+    PictureSize, Piece, Preparer, Region, RgbImage, SaveOptions, ScoreKind, Tap, TileStatistics, Tiling,
+    Verdict, content_hash,
 };
 use dfm_tests::models::{flex, small_weights, weights};
 use dfm_tests::pictures;
@@ -20,32 +21,37 @@ const ROUNDING: f64 = 1e-5;
 
 /// Parameters by position, a threshold from held-out pictures as `kind` says.
 fn params(tiling: Tiling, size: PictureSize, kind: CalibrationKind) -> Method {
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_tiling(Some(tiling)).with_tile_statistics(TileStatistics::Position(size)).with_calibration(Some(CalibrationParams::default().with_kind(kind)))
+    Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_tiling(Some(tiling))
+        .with_tile_statistics(TileStatistics::Position(size))
+        .with_calibration(Some(CalibrationParams::default().with_kind(kind)))
 }
 
 fn by_position(kind: CalibrationKind) -> Method {
     params(TILING, SIZE, kind)
 }
 
-fn fit(params: Method, good: impl IntoIterator<Item = RgbImage>) -> Dfm {
-    let params = params.check().unwrap();
-    let weights = match params.params().taps.len() {
+fn fit(params: impl Into<FitParams>, good: impl IntoIterator<Item = RgbImage>) -> Dfm {
+    let params = params.into().check().unwrap();
+    let weights = match params.method().taps.len() {
         1 => small_weights(),
         _ => weights("resnet18", Layer::Layer2, [64, 64]),
     };
     let extractor = params.extractor(weights, flex()).unwrap();
-    let preprocessor = extractor.preprocessor();
-    let tiles: Vec<_> = good.into_iter().flat_map(|picture| tiles(&preprocessor, &picture)).collect();
-    params.fit(extractor, tiles).unwrap()
+    params.fit(extractor, good).unwrap()
 }
 
-fn tiles(preprocessor: &Preprocessor, picture: &RgbImage) -> Vec<PreparedPicture> {
-    preprocessor.prepare_tiles(picture).unwrap().collect::<Result<_, _>>().unwrap()
+/// The pieces of pictures, numbered from 0.
+fn pieces(extractor: &FeatureExtractor, pictures: impl IntoIterator<Item = RgbImage>) -> Vec<Piece> {
+    let preparer = Preparer::for_fit(extractor);
+    let pictures = pictures.into_iter().enumerate();
+    let pieces = pictures.flat_map(|(number, picture)| preparer.pieces(number, picture).unwrap());
+    pieces.collect::<Result<_, _>>().unwrap()
 }
 
-fn judged(model: &Dfm, picture: &RgbImage) -> Prediction {
-    let tiles = tiles(&model.preprocessor(), picture);
-    Prediction::of_tiles(model.predict(&tiles, &JudgeOptions::default().with_map(true)).unwrap()).unwrap()
+fn judged(model: &Dfm, picture: &RgbImage) -> Verdict {
+    model.judge([picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0).unwrap()
 }
 
 fn large(seed: u64) -> RgbImage {
@@ -73,7 +79,7 @@ fn one_tile_is_a_picture_without_tiles_to_the_bit() {
             assert_eq!(position.cell_threshold(), other.cell_threshold());
             let (got, expected) = (judged(&position, &large(30)), judged(&other, &large(30)));
             assert_eq!((got.score, got.p_value), (expected.score, expected.p_value));
-            let map = |prediction: Prediction| prediction.map.unwrap().upsample(SIZE);
+            let map = |verdict: Verdict| verdict.map().unwrap();
             assert!(map(got) == map(expected), "maps differ");
         }
     }
@@ -83,11 +89,10 @@ fn one_tile_is_a_picture_without_tiles_to_the_bit() {
 fn of_crops(good: &[RgbImage], taps: &[Tap]) -> Vec<(Dfm, f64)> {
     let of_place = |[x, y]: &[u32; 2]| {
         let params = Method::published().with_taps(taps.to_vec());
-        let mut model = fit(params, good.iter().map(|picture| crop(picture, [*x, *y])));
-        let hash = |picture| model.preprocessor().prepare(&crop(picture, [*x, *y])).unwrap().content_hash;
+        let model = fit(params, good.iter().map(|picture| crop(picture, [*x, *y])));
+        let hash = |picture| content_hash(&crop(picture, [*x, *y]));
         let named = good.iter().enumerate().map(|(number, picture)| (hash(picture), number.to_string()));
-        let named: Vec<_> = named.collect();
-        model.name_pictures(named);
+        let model = model.with_names(named);
         let mut scores: Vec<f64> = audited(&model).into_iter().map(|(_, score)| score).collect();
         scores.sort_by(f64::total_cmp);
         (model, scores[scores.len() / 2])
@@ -115,20 +120,23 @@ fn every_place_is_a_plain_model_of_its_crops() {
     let good: Vec<RgbImage> = (0..12).map(large).collect();
     for taps in [vec![Layer::Layer1.pooled(4)], vec![Layer::Layer1.pooled(4), Layer::Layer2.pooled(2)]] {
         let asked = by_position(CalibrationKind::LeaveOneOut).with_taps(taps.clone());
-        let mut model = fit(asked, good.iter().cloned());
+        let model = fit(asked, good.iter().cloned());
         assert_eq!(model.record().picture_count, 12);
         assert_eq!(model.record().taps.len(), 6 * taps.len());
         let hashes = model.fit_statistics().unwrap().1.to_vec();
-        model.name_pictures(hashes.into_iter().zip((0..12).map(|number| number.to_string())));
+        let model = model.with_names(hashes.into_iter().zip((0..12).map(|number| number.to_string())));
         let crops = of_crops(&good, &taps);
         let mean = (crops.iter().map(|(_, usual)| usual.ln()).sum::<f64>() / 6.0).exp();
         for picture in [large(40), pictures::defective(41, 150, 100)] {
-            let parts = tiles(&model.preprocessor(), &picture);
-            let got = model.predict(&parts, &JudgeOptions::default()).unwrap();
+            let grid = judged(&model, &picture).grid.unwrap();
             let mut worst = 0.0_f64;
-            for (((plain, usual), corner), got) in crops.iter().zip(CORNERS).zip(got) {
+            for (((plain, usual), corner), (cells, _)) in crops.iter().zip(CORNERS).zip(grid.tiles()) {
                 let expected = judged(plain, &crop(&picture, corner)).score * mean / usual;
-                assert_close("a place", got.score, expected, ROUNDING);
+                let of_place = AnomalyGrid::new(grid.height, grid.width, cells.to_vec());
+                // Of several layers the cells are means, which do not make up the score.
+                if let [_] = taps[..] {
+                    assert_close("a place", Aggregation::Sum.of(&of_place), expected, ROUNDING);
+                }
                 worst = worst.max(expected);
             }
             assert_close("the picture", judged(&model, &picture).score, worst, ROUNDING);
@@ -164,8 +172,7 @@ fn a_missing_component_is_found_by_position_and_not_by_shared_statistics() {
     let (tiling, size) = (Tiling { side: 64, stride: 64 }, PictureSize { width: 128, height: 64 });
     let good = || (0..24).map(|seed| board(seed, true));
     let position = fit(params(tiling, size, CalibrationKind::Split), good());
-    let shared =
-        params(tiling, size, CalibrationKind::Split).with_tile_statistics(TileStatistics::Shared);
+    let shared = params(tiling, size, CalibrationKind::Split).with_tile_statistics(TileStatistics::Shared);
     let shared = fit(shared, good());
     for seed in 100..110 {
         let missing = board(seed, false);
@@ -174,12 +181,12 @@ fn a_missing_component_is_found_by_position_and_not_by_shared_statistics() {
         assert_eq!(judged(&shared, &missing).label, Some(Label::Normal), "{seed}");
     }
     // Where it is missing, and a picture among the good that lacks it.
-    let map = judged(&position, &board(100, false)).map.unwrap().upsample(size).values;
+    let map = judged(&position, &board(100, false)).map().unwrap().values;
     let highest = (0..map.len()).max_by(|a, b| map[*a].total_cmp(&map[*b])).unwrap();
     assert!(highest % 128 < 64, "{highest}");
     let spoilt = fit(params(tiling, size, CalibrationKind::LeaveOneOut), good().chain([board(50, false)]));
     let audit = spoilt.audit().unwrap();
-    let hash = tiles(&spoilt.preprocessor(), &board(50, false))[0].content_hash;
+    let hash = content_hash(&board(50, false));
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(audit.pictures[0].stands_out && audit.pictures[0].content_hash == hash, "{audit:?}");
 }
@@ -243,12 +250,11 @@ fn merged_updated_and_forgetful_models_are_those_of_one_fit() {
         };
         // With pictures that both know.
         agree("merged", &of(0..7).merge(&of(5..12)).unwrap());
-        let preprocessor = whole.preprocessor();
-        let more = (8..12).flat_map(|seed| tiles(&preprocessor, &large(seed)));
-        let updated = of(0..9).update_each(more, |_, _| Ok(())).unwrap();
+        let more = pieces(whole.extractor(), (8..12).map(large));
+        let updated = of(0..9).update_each(more, |_| Ok(())).unwrap();
         agree("updated", &updated);
         let longer = of(0..13);
-        let hash = tiles(&preprocessor, &large(12))[0].content_hash;
+        let hash = content_hash(&large(12));
         agree("forgetful", &longer.forget(&[hash]).unwrap());
     }
 }
@@ -257,13 +263,48 @@ fn merged_updated_and_forgetful_models_are_those_of_one_fit() {
 fn a_picture_that_lacks_a_tile_is_left_out_as_a_whole() {
     let params = by_position(CalibrationKind::LeaveOneOut).check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
-    let preprocessor = extractor.preprocessor();
-    let mut all: Vec<_> = (0..6).flat_map(|seed| tiles(&preprocessor, &large(seed))).collect();
+    let mut all = pieces(&extractor, (0..6).map(large));
     all.remove(2 * 6 + 3);
-    let model = params.fit(extractor, all).unwrap();
+    let (mut learnt, mut left_out) = (Vec::new(), Vec::new());
+    let model = params.fit_each(extractor, all, |what| {
+        match what {
+            Learnt::Picture(number, hash) => learnt.push((number, hash)),
+            Learnt::LeftOut(number) => left_out.push(number),
+            _ => {}
+        }
+        Ok(())
+    });
+    let model = model.unwrap();
+    assert_eq!(learnt, [0, 1, 3, 4, 5].map(|seed| (seed as usize, content_hash(&large(seed)))));
+    assert_eq!(left_out, [2]);
     assert_eq!(model.record().picture_count, 5);
     let expected = fit(by_position(CalibrationKind::LeaveOneOut), [0, 1, 3, 4, 5].into_iter().map(large));
     assert_eq!(judged(&model, &large(9)).score, judged(&expected, &large(9)).score);
+}
+
+/// Its finite tiles must not make it one of those that are learnt.
+#[test]
+fn a_picture_with_a_tile_that_is_not_finite_is_told_as_left_out() {
+    let params = by_position(CalibrationKind::Split).check().unwrap();
+    let extractor = params.extractor(small_weights(), flex()).unwrap();
+    let values = vec![f32::NAN; extractor.row_len()];
+    for broken in [0, 3, 5] {
+        let mut all = pieces(&extractor, (0..6).map(large));
+        let row = FeatureRow { content_hash: content_hash(&large(2)), values: values.clone() };
+        all[2 * 6 + broken] = all[2 * 6 + broken].clone().with_features(row);
+        let (mut learnt, mut left_out, mut broken_tiles) = (Vec::new(), Vec::new(), Vec::new());
+        let model = params.fit_each(extractor.clone(), all, |what| {
+            match what {
+                Learnt::Picture(number, _) => learnt.push(number),
+                Learnt::LeftOut(number) => left_out.push(number),
+                Learnt::NotFinite(piece, _) => broken_tiles.push((piece.number, piece.tile)),
+                _ => {}
+            }
+            Ok(())
+        });
+        assert_eq!((learnt, left_out, broken_tiles), (vec![0, 1, 3, 4, 5], vec![2], vec![(2, broken)]));
+        assert_eq!(model.unwrap().record().picture_count, 5);
+    }
 }
 
 #[test]
@@ -275,9 +316,7 @@ fn a_place_where_nothing_changes_is_named() {
     };
     let params = by_position(CalibrationKind::Split).check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
-    let preprocessor = extractor.preprocessor();
-    let all: Vec<_> = (0..8).flat_map(|seed| tiles(&preprocessor, &half_black(seed))).collect();
-    let error = params.fit(extractor, all).unwrap_err();
+    let error = params.fit(extractor, (0..8).map(half_black)).unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "tile statistics", .. }), "{error}");
     assert!(error.to_string().contains("tile 2 alike in all 8 pictures"), "{error}");
 }
@@ -296,10 +335,11 @@ fn pictures_of_another_size_are_refused_with_both_sizes() {
 
 #[test]
 fn a_read_model_judges_as_the_one_that_was_written() {
+    let lean = Keeping::default().with_fit_statistic(false);
     let asked = [
-        by_position(CalibrationKind::Split),
-        by_position(CalibrationKind::LeaveOneOut).with_score(ScoreKind::Mahalanobis),
-        by_position(CalibrationKind::Split).with_calibration(None).with_keep_fit_statistic(false),
+        by_position(CalibrationKind::Split).into(),
+        by_position(CalibrationKind::LeaveOneOut).with_score(ScoreKind::Mahalanobis).into(),
+        FitParams::from(by_position(CalibrationKind::Split).with_calibration(None)).with_keeping(lean),
     ];
     for params in asked {
         let model = fit(params, (0..8).map(large));
@@ -343,7 +383,7 @@ trait At {
 impl At for Method {
     fn at(self, side: u32) -> Self {
         let size = PictureSize { width: side, height: side };
-        Self { tile_statistics: TileStatistics::Position(size), ..self }
+        self.with_tile_statistics(TileStatistics::Position(size))
     }
 }
 
@@ -352,11 +392,12 @@ fn a_region_may_move_but_not_change_the_places() {
     let rectangle =
         |x, y, width, height| Some(Region::rectangle(x, y, PictureSize { width, height }).unwrap());
     let asked = by_position(CalibrationKind::LeaveOneOut).with_region(rectangle(10, 5, 120, 90));
-    let mut model = fit(asked, (0..6).map(large));
+    let model = fit(asked, (0..6).map(large));
     assert_eq!(model.record().taps.len(), 3 * 2);
-    model.set_region(rectangle(20, 8, 120, 90)).unwrap();
-    assert!(judged(&model, &large(7)).score > 0.0);
-    let error = model.set_region(rectangle(0, 0, 60, 60)).unwrap_err();
+    let at = |region| JudgeOptions::default().with_region(region);
+    let moved = model.judge([large(7)], &at(rectangle(20, 8, 120, 90))).unwrap().remove(0).unwrap();
+    assert!(moved.score > 0.0);
+    let error = model.judging(&at(rectangle(0, 0, 60, 60))).unwrap_err();
     assert!(matches!(error, DfmError::Parameter { name: "region", .. }), "{error}");
 }
 
@@ -364,22 +405,23 @@ fn a_region_may_move_but_not_change_the_places() {
 fn the_worst_tile_is_explained_by_its_own_place() {
     let model = fit(by_position(CalibrationKind::LeaveOneOut), (0..8).map(large));
     let explained = |picture: &RgbImage| {
-        let tiles = tiles(&model.preprocessor(), picture);
-        Explanation::of_tiles(model.explainer().explain(&tiles).unwrap()).unwrap()
+        let options = JudgeOptions::default().with_map(true).with_explain(true);
+        let mut verdict = model.judge([picture], &options).unwrap().remove(0).unwrap();
+        (verdict.explanation.take().unwrap(), verdict)
     };
     let mut picture = large(20);
     for y in 80..92 {
         (130..142).for_each(|x| picture.put_pixel(x, y, [250, 20, 240].into()));
     }
-    let explanation = explained(&picture);
-    assert_eq!(explanation.prediction.score, judged(&model, &picture).score);
+    let (explanation, verdict) = explained(&picture);
+    assert_eq!(verdict, judged(&model, &picture));
     let [x, y, width, height] = explanation.layers[0].cells[0].pixels.unwrap();
     assert!((x..x + width).contains(&136) && (y..y + height).contains(&86), "{x} {y} {width} {height}");
     let usual = explanation.layers[0].usual.unwrap();
     assert!(explanation.layers[0].score > usual, "{usual}");
     // A picture of the fit is nearest to itself.
-    let nearest = explained(&large(3)).nearest.unwrap();
-    let hash = tiles(&model.preprocessor(), &large(3))[0].content_hash;
+    let nearest = explained(&large(3)).0.nearest.unwrap();
+    let hash = content_hash(&large(3));
     assert_eq!(nearest.content_hash, hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     assert!(nearest.distance < 1e-3 * nearest.usual_distance.unwrap(), "{nearest:?}");
 }
@@ -390,9 +432,9 @@ fn drift_is_looked_for_in_the_scores_of_whole_pictures() {
     let params = || DriftParams::default().check().unwrap();
     let report = |picture: &dyn Fn(u64) -> RgbImage| {
         let mut watch = model.watch(params());
-        let all: Vec<_> = (100..120).flat_map(|seed| tiles(&model.preprocessor(), &picture(seed))).collect();
+        let all = pieces(model.extractor(), (100..120).map(picture));
         // In batches that know no pictures.
-        all.chunks(7).for_each(|batch| watch.push(batch).unwrap());
+        all.chunks(7).for_each(|batch| assert!(watch.push(batch).is_empty()));
         watch.finish().unwrap()
     };
     let same = report(&large);

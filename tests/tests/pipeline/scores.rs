@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use dfm_core::{
-    Aggregation, CalibrationParams, Dfm, DfmError, Method, Keep, Layer, LoadOptions, ModelFileError,
-    JudgeOptions, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
+    Aggregation, CalibrationParams, Dfm, DfmError, JudgeOptions, Keep, Layer, LoadOptions, Method,
+    ModelFileError, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
 };
 use dfm_stats::{FitStatistic, PcaParams, ProbabilisticPca, Samples, Shrinkage};
 use dfm_tests::model_file::ModelFile;
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::assert_close;
 use safetensors::Dtype;
@@ -30,13 +30,17 @@ fn fit(params: Method, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =
         pictures.iter().map(|picture| preprocessor.prepare(picture).expect("prepared")).collect();
-    params.fit(extractor, prepared)
+    fit_prepared(&params, extractor, prepared)
 }
 
 /// Six components, and fewer where a ratio is asked of eleven pictures.
 fn params(score: ScoreKind) -> Method {
     let calibration = Some(CalibrationParams::default().with_quantile(0.9));
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_score(score).with_keep(Keep::Ratio(0.97)).with_calibration(calibration)
+    Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_score(score)
+        .with_keep(Keep::Ratio(0.97))
+        .with_calibration(calibration)
 }
 
 /// The fast way, in coordinates of the whole fit, against the plain one: fit
@@ -52,7 +56,7 @@ fn the_threshold_is_that_of_models_fitted_without_each_picture() {
             let keep = Keep::Components(model.component_count());
             let valid = params.clone().with_calibration(None).with_keep(keep).check().unwrap();
             let extractor = valid.extractor(small_weights(), flex()).unwrap();
-            let without = valid.fit(extractor, training.to_vec()).unwrap();
+            let without = fit_prepared(&valid, extractor, training.to_vec()).unwrap();
             let predictions = without.predict(held_out, &JudgeOptions::default()).unwrap();
             predictions.into_iter().map(|prediction| prediction.score).collect()
         });
@@ -137,8 +141,10 @@ fn a_score_is_made_of_its_grid() {
     ] {
         let model = fit(params(score).with_aggregation(aggregation), &GOOD).unwrap();
         let new = [pictures::good(100, 72, 56), pictures::defective(200, 72, 56)];
-        for prediction in model.predict(&prepare(&model, &new), &JudgeOptions::default().with_map(true)).unwrap() {
-            let of_grid = aggregation.of(prediction.map.as_ref().expect("a map"));
+        for prediction in
+            model.predict(&prepare(&model, &new), &JudgeOptions::default().with_map(true)).unwrap()
+        {
+            let of_grid = aggregation.of(prediction.grid.as_ref().expect("a map"));
             match score {
                 // The part inside the components belongs to no cell.
                 ScoreKind::Mahalanobis => assert!(of_grid > 0.0 && of_grid < prediction.score),

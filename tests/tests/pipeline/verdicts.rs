@@ -5,20 +5,23 @@ use std::sync::LazyLock;
 
 use dfm_backbone::BackboneError;
 use dfm_core::{
-    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, Method, FeatureExtractor, InputContract,
-    Keep, Layer, PictureSize, Placement, JudgeOptions, PreparedPicture, SaveOptions, ScoreKind,
+    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, FeatureExtractor, FitParams, InputContract,
+    JudgeOptions, Keep, Layer, Method, PictureSize, Placement, PreparedPicture, Run, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
-use dfm_tests::models::{flex, small_weights};
+use dfm_tests::models::{fit_prepared, flex, hash, small_weights};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::{assert_close, relative_l2};
 
 fn fitted(score: ScoreKind) -> Dfm {
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.9)).with_score(score);
-    let params = params.with_batch(2).check().expect("valid");
+    let params = Method::published()
+        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_keep(Keep::Ratio(0.9))
+        .with_score(score);
+    let params = FitParams::from(params).with_run(Run::default().with_batch(2)).check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let good = prepared(&extractor, 0..12);
-    params.fit(extractor, good).expect("a fit")
+    fit_prepared(&params, extractor, good).expect("a fit")
 }
 
 fn prepared(extractor: &FeatureExtractor, seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
@@ -77,7 +80,7 @@ fn every_cell_of_the_map_is_the_squared_residual_over_its_channels_and_their_sum
         for (index, value) in residual.iter().enumerate() {
             expected[index % cells] += value * value;
         }
-        let map = prediction.map.expect("FRE has a map");
+        let map = prediction.grid.expect("FRE has a map");
         for (actual, expected) in map.values.iter().zip(&expected) {
             // f32 on the device, and directions of f32 in the file.
             assert_close("cell", f64::from(*actual), *expected, 1e-4);
@@ -92,7 +95,7 @@ fn the_statistic_in_the_file_reconstructs_every_training_picture() {
     let features = MODEL.extractor().row_len();
     let parts = parts();
     let rank = parts.directions.len() / features;
-    let hashes: Vec<u8> = pictures.iter().flat_map(|picture| picture.content_hash).collect();
+    let hashes: Vec<u8> = pictures.iter().flat_map(hash).collect();
     assert_eq!(parts.hashes, hashes);
     for (row, coordinates) in feature_rows(&pictures).chunks(features).zip(parts.coordinates.chunks(rank)) {
         let mut rebuilt = parts.mean.clone();
@@ -107,8 +110,8 @@ fn the_statistic_in_the_file_reconstructs_every_training_picture() {
 #[test]
 fn a_map_is_made_only_where_it_was_asked_for() {
     let pictures = prepared(MODEL.extractor(), 100..101);
-    assert!(MODEL.predict(&pictures, &JudgeOptions::default()).unwrap()[0].map.is_none());
-    assert!(MODEL.predict(&pictures, &JudgeOptions::default().with_map(true)).unwrap()[0].map.is_some());
+    assert!(MODEL.predict(&pictures, &JudgeOptions::default()).unwrap()[0].grid.is_none());
+    assert!(MODEL.predict(&pictures, &JudgeOptions::default().with_map(true)).unwrap()[0].grid.is_some());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `dfm demo`: that it finds its defects, and that it would not by chance.
 
 use dfm_core::metrics::{MapCounts, PixelTally, auroc};
-use dfm_core::{AnomalyGrid, Dfm, LoadOptions, PictureSize, JudgeOptions};
+use dfm_core::{AnomalyGrid, Dfm, JudgeOptions, LoadOptions, PictureSize};
 use dfm_tests::program::{Program, files_below};
 
 const TEST_PICTURES: usize = 36;
@@ -87,7 +87,7 @@ fn the_demo_finds_its_defects_and_is_at_chance_when_the_labels_are_shuffled() {
         .predict(&prepared, &JudgeOptions::default().with_map(true))
         .expect("verdicts")
         .into_iter()
-        .map(|verdict| Judged { score: verdict.score, map: verdict.map.expect("a map") })
+        .map(|verdict| Judged { score: verdict.score, map: verdict.grid.expect("a map") })
         .collect();
     assert_eq!(judged.len(), TEST_PICTURES);
     let plain: Vec<usize> = (0..TEST_PICTURES).collect();

@@ -4,7 +4,8 @@
 use std::fs;
 
 use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
-use dfm_core::{Dfm, DfmError, Method, Learnt};
+use dfm_core::{Dfm, DfmError, Learnt, Method};
+use dfm_tests::models::{fit_prepared, pieces};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL, files_below};
 
@@ -143,15 +144,19 @@ fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
     // As large as a pixel can be: sums of them are not finite.
     with_bad[4].pixels.fill(f32::MAX);
     let mut refused = Vec::new();
-    let model = params.fit_each(extractor(), with_bad.clone(), |place, learnt| {
-        refused.extend(matches!(learnt, Learnt::NotFinite(_)).then_some(place));
+    let model = params.fit_each(extractor(), pieces(with_bad.clone()), |learnt| {
+        match learnt {
+            Learnt::NotFinite(piece, _) => refused.push(piece.number),
+            Learnt::LeftOut(number) => assert_eq!(refused, [number]),
+            _ => {}
+        }
         Ok(())
     });
     assert_eq!(refused, [4]);
     let hashes = |model: &Dfm| model.fit_statistics().unwrap().1.to_vec();
-    let without = params.fit(extractor(), good).unwrap();
+    let without = fit_prepared(&params, extractor(), good).unwrap();
     assert_eq!(hashes(&model.unwrap()), hashes(&without));
-    let error = params.fit(extractor(), with_bad).unwrap_err();
+    let error = fit_prepared(&params, extractor(), with_bad).unwrap_err();
     assert!(matches!(error, DfmError::NonFiniteFeatures { picture: 4 }), "{error}");
 }
 

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dfm_backbone::{CatalogueEntry, Checksum, InputContract};
-use dfm_cli::weights::{Cache, DownloadError, PullOptions, pull};
 use dfm_tests::program::Program;
+use dfm_weights::{DownloadError, PullOptions, WeightStore, pull};
 use sha2::{Digest, Sha256};
 
 const FILE: &[u8] = b"these bytes stand for weights";
@@ -64,9 +64,9 @@ fn refused(url: &str) -> DownloadError {
 
 fn refused_by(options: PullOptions<'_>) -> DownloadError {
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache::at(folder.path());
-    let error = pull(&entry(), options, &cache, |_, _| ()).expect_err("not the file");
-    assert_eq!(cache.find(&entry()), None);
+    let store = WeightStore::at(folder.path());
+    let error = pull(&entry(), options, &store, |_, _| ()).expect_err("not the file");
+    assert_eq!(store.find(&entry()), None);
     let left = std::fs::read_dir(folder.path().join("weights")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "something was left in the cache");
     error
@@ -79,16 +79,16 @@ fn the_right_file_is_kept() {
         respond(stream, "200 OK", FILE.len(), FILE);
     });
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache::at(folder.path());
+    let store = WeightStore::at(folder.path());
     let mut seen = 0;
-    let path = pull(&entry(), from(&url), &cache, |got, of| {
+    let path = pull(&entry(), from(&url), &store, |got, of| {
         seen = got;
         assert_eq!(of, Some(FILE.len() as u64));
     });
     assert_eq!(std::fs::read(path.unwrap()).unwrap(), FILE);
     assert_eq!(seen, FILE.len() as u64);
-    let kept = cache.find(&entry()).expect("the file");
-    assert!(cache.is_sound(&entry()).unwrap());
+    let kept = store.find(&entry()).expect("the file");
+    assert!(store.is_sound(&entry()).unwrap());
     // As other files that a program writes: readable by whom the umask lets.
     #[cfg(unix)]
     {
@@ -99,7 +99,7 @@ fn the_right_file_is_kept() {
         assert_eq!(mode(&kept), mode(&other));
     }
     std::fs::write(&kept, b"something else").unwrap();
-    assert!(!cache.is_sound(&entry()).unwrap());
+    assert!(!store.is_sound(&entry()).unwrap());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_redirection_is_followed() {
         _ => respond(stream, "302 Found\r\nLocation: /elsewhere", 0, b""),
     });
     let folder = tempfile::tempdir().unwrap();
-    pull(&entry(), from(&url), &Cache::at(folder.path()), |_, _| ()).unwrap();
+    pull(&entry(), from(&url), &WeightStore::at(folder.path()), |_, _| ()).unwrap();
 }
 
 #[test]

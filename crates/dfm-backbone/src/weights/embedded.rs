@@ -1,6 +1,7 @@
 //! The weights inside the program.
 
-use super::{BackboneWeights, WeightsError};
+use super::error::WeightsError;
+use super::network::BackboneWeights;
 
 /// A half-width ResNet-50 up to `layer3`, pretrained on ImageNet and fine-tuned
 /// by Yahoo for `open_nsfw`; see the licences beside the file.

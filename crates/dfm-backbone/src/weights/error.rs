@@ -9,7 +9,7 @@ pub enum WeightsError {
     #[error(transparent)]
     Backbone(#[from] BackboneError),
     /// The file could not be read.
-    #[error("{operation}: {source}")]
+    #[error("{operation}")]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -24,8 +24,7 @@ pub enum WeightsError {
     },
     /// Not the file that was meant.
     #[error(
-        "expected a file whose SHA-256 begins with {expected}, found {got}: altered or damaged; fetch it again with \
-         `dfm weights pull`"
+        "expected a file whose SHA-256 begins with {expected}, found {got}: altered or damaged; fetch it again"
     )]
     Checksum {
         /// The digits that are known.
@@ -52,7 +51,7 @@ pub enum WeightsError {
         got: u64,
     },
     /// The header of our own format cannot be used.
-    #[error("not dfm weights: {reason}; convert them again with `cargo xtask weights convert`")]
+    #[error("not dfm weights: {reason}; convert them again")]
     Header {
         /// What is wrong.
         reason: String,
@@ -66,7 +65,7 @@ pub enum WeightsError {
         got: String,
     },
     /// An import that does not say which network the weights are for.
-    #[error("these weights do not name their architecture: give one of {known} (--backbone)")]
+    #[error("these weights do not name their architecture: give one of {known}")]
     ArchitectureNeeded {
         /// Names that are known.
         known: String,

@@ -1,6 +1,7 @@
 //! Batch norm folded into the convolution before it.
 
-use super::{ConvolutionWeights, WeightsError};
+use super::convolution::ConvolutionWeights;
+use super::error::WeightsError;
 
 /// Added to the variance before its root, by every ResNet in use.
 pub(super) const EPSILON: f64 = 1e-5;
@@ -34,9 +35,9 @@ pub(super) fn fold(
         return Err(WeightsError::NotFinite { tensor, got });
     }
     let channels = norm.scale.len();
-    let per_output = weight.len() / channels.max(1);
+    let per_output = weight.len().checked_div(channels).expect("a convolution has an output channel");
     let mut folded = ConvolutionWeights { weight: Vec::with_capacity(weight.len()), bias: Vec::new() };
-    for (channel, weight) in weight.chunks(per_output.max(1)).enumerate() {
+    for (channel, weight) in weight.chunks_exact(per_output).enumerate() {
         let deviation = (f64::from(norm.variance[channel]) + norm.epsilon).sqrt();
         let factor = f64::from(norm.scale[channel]) / deviation;
         folded.weight.extend(weight.iter().map(|value| (f64::from(*value) * factor) as f32));

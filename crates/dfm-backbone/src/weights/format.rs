@@ -5,12 +5,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use dfm_image::hexadecimal;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use half::vec::HalfFloatVecExt;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+use sha2::{Digest, Sha256};
 
-use super::{BackboneWeights, ConvolutionWeights, Precision, WeightsError, WeightsHeader};
+use super::convolution::ConvolutionWeights;
+use super::error::WeightsError;
+use super::header::{Precision, WeightsHeader};
+use super::network::BackboneWeights;
 
 /// The metadata entry.
 pub(super) const KEY: &str = "dfm-weights";
@@ -54,7 +59,7 @@ impl BackboneWeights {
         Self::new(header, convolutions)
     }
 
-    /// Writes weights in our own format, as precisely as the header says. The
+    /// Writes the weights in our own format, with the precision that the header says. The
     /// same weights give the same bytes.
     ///
     /// # Errors
@@ -76,6 +81,16 @@ impl BackboneWeights {
         });
         safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
             .map_err(|error| WeightsError::Container { format: "safetensors", reason: error.to_string() })
+    }
+
+    /// SHA-256, in hexadecimal, of [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Panics
+    ///
+    /// Never: checked weights can be written, and there are no others.
+    pub fn sha256(&self) -> String {
+        let bytes = self.to_bytes().expect("checked weights can be written");
+        hexadecimal(&Sha256::digest(bytes))
     }
 }
 

@@ -1,11 +1,11 @@
 //! What travels with the numbers.
 
+use dfm_image::InputContract;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::layer::Layer;
-use dfm_image::InputContract;
 
 /// How precisely a file holds weights. They are always computed with in `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,9 +1,14 @@
 //! Weights that nobody trained.
 
-use super::{BackboneWeights, ConvolutionWeights, CounterGenerator, Precision, WeightsError, WeightsHeader};
+use dfm_image::InputContract;
+
+use super::convolution::ConvolutionWeights;
+use super::error::WeightsError;
+use super::generator::CounterGenerator;
+use super::header::{Precision, WeightsHeader};
+use super::network::BackboneWeights;
 use crate::architecture::{Architecture, ConvolutionShape};
 use crate::layer::Layer;
-use dfm_image::InputContract;
 
 /// What [`WeightsHeader::source`] says before the seed.
 const SOURCE: &str = "random, seed ";
@@ -30,7 +35,7 @@ impl BackboneWeights {
         let lasts: Vec<String> = architecture
             .blocks(deepest)
             .into_iter()
-            .filter_map(|block| block.branch.into_iter().last().map(|shape| shape.name))
+            .map(|block| block.branch.into_iter().last().expect("a block has two convolutions or more").name)
             .collect();
         let convolutions = shapes
             .iter()

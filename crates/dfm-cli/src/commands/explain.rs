@@ -2,9 +2,7 @@
 
 use std::io::Write;
 
-use dfm::{
-    CellShare, ChannelShare, Explanation, Files, Judge, Label, LayerExplanation, Source, Verdict,
-};
+use dfm::{CellShare, ChannelShare, Explanation, Files, Judge, Label, LayerExplanation, Source, Verdict};
 use serde_json::{Value, json};
 
 use crate::flags::{ExplainFlags, ReportFormat};

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method, ModelStore,
-    NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics, TileStatisticsKind,
-    WrittenSizes, check_file,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method,
+    ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
+    TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;

@@ -30,8 +30,7 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         None => None,
     };
     let for_programs = flags.format != Format::Table;
-    let options =
-        options.with_map(maps.is_some()).with_regions(for_programs).with_explain(flags.explain);
+    let options = options.with_map(maps.is_some()).with_regions(for_programs).with_explain(flags.explain);
     let threshold = model.judging(&options)?.threshold();
     let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
     let mut lines = Lines::new(flags.format)?;

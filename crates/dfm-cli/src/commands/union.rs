@@ -24,10 +24,8 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
     let (store, path, output) = revision(&flags.revision)?;
     check_file(output)?;
     let pictures = input::good_pictures(&flags.folder, flags.layout(), messages)?;
-    let (model, sizes) = store
-        .update(path, &pictures, output, messages)
-        .map_err(|error| error.at(&flags.folder))
-        .hints()?;
+    let (model, sizes) =
+        store.update(path, &pictures, output, messages).map_err(|error| error.at(&flags.folder)).hints()?;
     tell(&model, output, sizes)?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }

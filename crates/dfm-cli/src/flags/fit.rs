@@ -7,8 +7,8 @@ use dfm::{
     Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind, TileStatisticsKind,
 };
 
-use crate::flags::{BackboneFlags, ComputeFlags};
 use crate::flags::layout::LayoutFlag;
+use crate::flags::{BackboneFlags, ComputeFlags};
 use crate::values::{
     Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
     parse_score, tile_statistics,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::flags::{ComputeFlags, Format, ReportFormat};
 use crate::flags::layout::LayoutFlag;
+use crate::flags::{ComputeFlags, Format, ReportFormat};
 use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
 
 /// Which model is used, and how it is opened.

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use dfm::Resize;
 use dfm::{Aggregation, Keep, MAX_BATCH, ScoreKind};
 
-use crate::flags::{ComputeFlags, ReportFormat};
 use crate::flags::layout::LayoutFlag;
+use crate::flags::{ComputeFlags, ReportFormat};
 use crate::values::{
     Layers, Memory, Pools, Size, count, parse_keep, parse_layers, parse_memory, parse_pools, parse_score,
     parse_size,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::flags::{ComputeFlags, ModelFlags};
 use crate::flags::layout::LayoutFlag;
+use crate::flags::{ComputeFlags, ModelFlags};
 
 /// Flags of `dfm merge`.
 #[derive(Debug, Args)]

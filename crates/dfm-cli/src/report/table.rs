@@ -48,7 +48,6 @@ impl Table {
     }
 }
 
-
 /// A figure of a report, or a dash.
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))

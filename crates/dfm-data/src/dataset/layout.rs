@@ -91,8 +91,11 @@ impl Layout {
         if inside.iter().any(|folder| NAMES_OF_GOOD.contains(&name_of(folder).as_str())) {
             return Ok(Self::Folder);
         }
-        let several: Vec<String> =
-            inside.iter().filter(|folder| Self::of_one(folder).is_some()).map(|folder| name_of(folder)).collect();
+        let several: Vec<String> = inside
+            .iter()
+            .filter(|folder| Self::of_one(folder).is_some())
+            .map(|folder| name_of(folder))
+            .collect();
         if let Some(first) = several.first() {
             let (path, first) = (root.to_owned(), root.join(first));
             return Err(DataError::SeveralDatasets { path, names: several, first });

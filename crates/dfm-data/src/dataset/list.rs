@@ -109,7 +109,12 @@ impl Contents {
         }
     }
 
-    fn try_push(&mut self, row: &Row, path: &Path, locate: impl Fn(&str) -> PathBuf) -> Result<(), DataError> {
+    fn try_push(
+        &mut self,
+        row: &Row,
+        path: &Path,
+        locate: impl Fn(&str) -> PathBuf,
+    ) -> Result<(), DataError> {
         if !path.is_file() {
             return Err(DataError::ListedMissing);
         }

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::Kernels;
 use super::maximum::{self, Windows};
+use super::set::Kernels;
 use super::tile::{Tile, micro_kernels};
 use super::transform::{self, InputBlock, OutputBlock};
 use super::vector::Vector;

@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
+use super::ends::Ends;
+use super::set::Kernels;
 use super::sliding::Sliding;
 use super::sweep::{Rows, sweep};
-use super::{Ends, Kernels, Work, Worker};
+use super::work::{Work, Worker};
 use crate::filters::{self, Filters};
 use crate::layout::{Division, Lanes};
 use crate::network::Convolution;
 
-/// [`Lanes`] of input that are gone through with all weights before the next, so that
-/// they stay in the second-level cache: 256 KiB.
+/// [`Lanes`] of input that meet all weights before the next ones do, so that they stay in the
+/// second-level cache: 256 KiB.
 const SPAN: usize = 4096;
 
 /// A convolution, and where its input and output lie.
@@ -24,7 +26,7 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// Of `convolution` between `ends`.
+    /// The step of `convolution` between `ends`.
     pub(crate) fn new(convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
         let (input_map, output_map) = ends.maps();
         let sliding = Sliding::new(convolution, input_map, output_map, SPAN);
@@ -33,26 +35,37 @@ impl Direct {
         Self { kernels, filters, ends, sliding, multiply_adds }
     }
 
-    pub(crate) fn output(&self) -> Range<usize> {
+    /// The part of the arena that is read.
+    pub(super) fn input(&self) -> Range<usize> {
+        self.ends.read()
+    }
+
+    /// The part of the arena that is written.
+    pub(super) fn output(&self) -> Range<usize> {
         self.ends.written()
     }
 
+    /// [`Lanes`] of scratch memory.
     pub(crate) fn scratch_len(&self) -> usize {
         self.sliding.scratch_len()
     }
 
+    /// How threads share the step.
     pub(crate) fn division(&self, threads: usize) -> Division {
         self.sliding.division(threads, self.kernels.pixels(), self.filters.groups.len())
     }
 
-    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+    /// Computes one item: some pixels or rows of some groups of output channels.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Step::run`](super::step::Step::run).
+    pub(super) unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
         let sliding = &self.sliding;
         let (units, groups) =
             self.division(work.threads).item(item, sliding.units(), self.filters.groups.len());
-        // SAFETY: the output is written by nobody else than this step, whose items
-        // differ in pixels or blocks.
         let output = work.arena.at(self.ends.output.clone());
-        // SAFETY: no step writes its own input.
+        // SAFETY: the caller vouches that nobody writes the input.
         let input = unsafe { work.arena.slice(self.ends.input.clone()) };
         for units in sliding.spans(units, self.kernels.pixels()) {
             let [count, columns] = sliding.rows(&units);
@@ -76,11 +89,12 @@ impl Direct {
                 add: self.ends.add,
                 relu: self.ends.relu,
             };
-            // SAFETY: `filters::pack` has placed every tap inside a block of the input
-            // or of the scratch, for the first pixel; `stride · (rows − 1)` rows and as
-            // many columns further they still are, since a window keeps inside the
-            // padded input. 1×1 windows are single pixels of the input. The output of
-            // these units and groups is this item's alone.
+            // SAFETY: `filters::pack` has placed every tap of the first pixel inside a block of
+            // the input or of the scratch memory. The taps of the other pixels lie up to
+            // `stride · (rows − 1)` rows and as many columns further, which is still inside, since
+            // a window keeps inside the padded input. 1×1 windows are single pixels of the input.
+            // The outputs of these units and groups are those of this item, for whose writes the
+            // caller vouches.
             for group in groups.clone() {
                 unsafe { sweep(&self.kernels, self.filters.filter(group), rows) };
             }

@@ -1,4 +1,4 @@
-//! The maximum of 3×3 windows, two pixels apart.
+//! The maximum over 3×3 windows, two pixels apart.
 
 use std::ops::Range;
 
@@ -8,31 +8,34 @@ use crate::layout::LANES;
 /// One row of windows of one block of channels.
 #[derive(Clone, Copy)]
 pub(super) struct Windows {
-    /// The input rows that the windows see: the first `rows` of these.
+    /// The rows of the input that the windows see; only the first `rows` are used.
     pub(super) inputs: [*const f32; 3],
     pub(super) rows: usize,
     /// Pixels in a row of the input.
     pub(super) input_width: usize,
-    /// Columns that are added on the left.
+    /// Columns added on the left.
     pub(super) before: usize,
     pub(super) output: *mut f32,
     /// Pixels in a row of the output.
     pub(super) output_width: usize,
 }
 
+/// Computes a row of maxima.
+///
 /// # Safety
 ///
-/// Rows must be valid for their widths, those of the output for writing and by nobody
-/// else, and the processor must have the instructions.
+/// Rows must be valid for their widths, and the row of the output for writing, by nobody else. The
+/// processor must have the instructions.
 pub(super) type MaximumRow = unsafe fn(Windows);
 
-/// The places that window `index` covers in a row or column of `side`.
+/// The pixels that window `index` covers in a row or a column of `side` pixels, with `before` pixels
+/// of padding before it; `before` must be less than the side of a window.
 pub(super) fn window(index: usize, before: usize, side: usize) -> Range<usize> {
     (2 * index).saturating_sub(before)..(2 * index + 3 - before).min(side)
 }
 
-/// See [`MaximumRow`]. What is added at the border counts as zero, which never wins
-/// over what a ReLU has let through.
+/// See [`MaximumRow`]. Padding counts as zero, which is never larger than what a ReLU has let
+/// through.
 #[inline(always)]
 pub(super) unsafe fn row<V: Vector>(windows: Windows) {
     // SAFETY: the caller vouches for the rows.

@@ -1,7 +1,7 @@
-//! Plain Rust that a compiler can turn into whatever vectors there are.
+//! Plain Rust, which the compiler turns into the vectors that it knows.
 
-use super::Kernels;
 use super::maximum::{self, Windows};
+use super::set::Kernels;
 use super::tile::{Tile, micro_kernels};
 use super::transform::{self, InputBlock, OutputBlock};
 use super::vector::Vector;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::layout::{LANES, Lanes};
 
-/// Values of which several threads read and write parts.
+/// Values that several threads share: each reads and writes parts of them.
 #[derive(Debug)]
 pub(crate) struct Shared<'a, T> {
     values: *mut T,
@@ -13,8 +13,8 @@ pub(crate) struct Shared<'a, T> {
     borrowed: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a pointer to values that are borrowed for as long as it lives; whoever
-// makes a slice of it vouches that nobody else writes there.
+// SAFETY: it is a pointer to values that are borrowed for as long as it lives. Whoever makes a
+// slice of it vouches that nobody else writes there.
 unsafe impl<T: Send + Sync> Send for Shared<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Shared<'_, T> {}
@@ -25,8 +25,8 @@ impl<'a, T> Shared<'a, T> {
         Self { values: values.as_mut_ptr(), len: values.len(), borrowed: PhantomData }
     }
 
-    /// Where `range` begins: valid for reading and writing all of it, as far as
-    /// other threads let it be.
+    /// A pointer to the beginning of `range`. It is valid for reading and writing the whole range,
+    /// as far as other threads leave it alone.
     ///
     /// # Panics
     ///
@@ -44,13 +44,14 @@ impl<'a, T> Shared<'a, T> {
     ///
     /// # Safety
     ///
-    /// Nobody writes them while the slice lives.
+    /// Nobody may write them while the slice lives.
     pub(super) unsafe fn slice(&self, range: Range<usize>) -> &'a [T] {
-        // SAFETY: inside the values, which live for 'a; the caller vouches for the rest.
+        // SAFETY: the range lies inside the values, which live for 'a. The caller vouches for the
+        // rest.
         unsafe { std::slice::from_raw_parts(self.at(range.clone()), range.len()) }
     }
 
-    /// The values of `range`, to be written.
+    /// The values of `range`, which can be written.
     ///
     /// # Panics
     ///
@@ -58,16 +59,17 @@ impl<'a, T> Shared<'a, T> {
     ///
     /// # Safety
     ///
-    /// Nobody else reads or writes them while the slice lives.
+    /// Nobody else may read or write them while the slice lives.
     pub(super) unsafe fn slice_mut(&self, range: Range<usize>) -> &'a mut [T] {
-        // SAFETY: inside the values, which live for 'a; the caller vouches for the rest.
+        // SAFETY: the range lies inside the values, which live for 'a. The caller vouches for the
+        // rest.
         unsafe { std::slice::from_raw_parts_mut(self.at(range.clone()), range.len()) }
     }
 }
 
 /// The values of `lanes` one after the other.
 pub(super) fn flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
-    // SAFETY: `Lanes` are arrays of `f32` (`repr(C)`) whose length is a multiple of
-    // their alignment, so nothing lies between them.
+    // SAFETY: `Lanes` are arrays of `f32` (`repr(C)`) whose size is a multiple of their alignment,
+    // so nothing lies between them.
     unsafe { std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast(), lanes.len() * LANES) }
 }

@@ -1,4 +1,4 @@
-//! Where the windows of a convolution lie in its input, whatever its values are.
+//! Where the windows of a convolution lie in its input, for any kind of values.
 
 use std::ops::Range;
 
@@ -15,15 +15,15 @@ pub(super) struct Sliding {
     kernel: usize,
     stride: usize,
     padding: usize,
-    /// Rows of output for which the input is copied between zeros at once; none for
-    /// 1×1, which reads it where it lies.
+    /// The rows of output for which the input is copied between zeros at once. `None` for 1×1
+    /// windows, which read the input where it lies.
     band: Option<usize>,
-    /// Pixels of input that are gone through with all weights before the next.
+    /// The pixels of input that meet all weights before the next ones do.
     span: usize,
 }
 
 impl Sliding {
-    /// Of `convolution` between maps; `span` pixels of the input fit the cache.
+    /// The windows of `convolution` between two maps. `span` pixels of the input fit the cache.
     pub(super) fn new(convolution: &Convolution, input: Map, output: Map, span: usize) -> Self {
         let (kernel, stride, padding) = (convolution.kernel[0], convolution.stride, convolution.padding);
         let mut sliding = Self { input, output, kernel, stride, padding, band: None, span };
@@ -34,7 +34,7 @@ impl Sliding {
         sliding
     }
 
-    /// Where taps are looked for: in the input, or in its copy between zeros.
+    /// How the values that taps read lie in memory: in the input, or in its copy between zeros.
     pub(super) fn source(&self) -> Source {
         let (rows, width) = match self.band {
             Some(band) => (self.seen_rows(band), self.padded_width()),
@@ -43,7 +43,7 @@ impl Sliding {
         Source { block: rows * width * LANES, row: width * LANES }
     }
 
-    /// Pixels of the copy between zeros.
+    /// The pixels of the copy between zeros.
     pub(super) fn scratch_len(&self) -> usize {
         self.band.map_or(0, |band| self.input.blocks() * self.seen_rows(band) * self.padded_width())
     }
@@ -54,25 +54,25 @@ impl Sliding {
         Division::by_pixels(threads, self.units(), fewest, groups)
     }
 
-    /// What is divided among threads: pixels or rows.
+    /// The number of units that are divided among threads: pixels or rows of the output.
     pub(super) fn units(&self) -> usize {
         if self.is_flat() { self.output.pixels() } else { self.output.height }
     }
 
-    /// Pixels of output that go with one unit.
+    /// The pixels of output in one unit.
     pub(super) fn per_unit(&self) -> usize {
         if self.is_flat() { 1 } else { self.output.width }
     }
 
-    /// The parts of `units` that are gone through with all weights before the next; with
-    /// fewer than four tiles of `pixels` the weights would cost too much.
+    /// The parts of `units` that meet all weights before the next part does. With fewer than four
+    /// tiles of `pixels`, reading the weights would cost too much.
     pub(super) fn spans(&self, units: Range<usize>, pixels: usize) -> impl Iterator<Item = Range<usize>> {
         let fitting = self.span / (self.input.blocks() * self.per_unit());
         let span = self.band.unwrap_or(fitting.max((4 * pixels).div_ceil(self.per_unit())));
         units.clone().step_by(span).map(move |begin| begin..(begin + span).min(units.end))
     }
 
-    /// Rows of output that `units` are, and the pixels of each.
+    /// The rows of output in `units`, and the pixels of each row.
     pub(super) fn rows(&self, units: &Range<usize>) -> [usize; 2] {
         if self.is_flat() { [1, units.len()] } else { [units.len(), self.output.width] }
     }
@@ -81,13 +81,13 @@ impl Sliding {
         if self.stride == 1 { PixelStep::Next } else { PixelStep::Second }
     }
 
-    /// Values from what a row of output reads to what the next does.
+    /// Values from the input of one row of output to that of the next.
     pub(super) fn pitch(&self) -> usize {
         self.stride * self.padded_width() * LANES
     }
 
-    /// Values of the input before what `unit` reads, where it lies; none if it is read
-    /// from a copy between zeros.
+    /// The number of values of the input before the first one that `unit` reads. `None` if `unit`
+    /// reads a copy between zeros.
     pub(super) fn before(&self, unit: usize) -> Option<usize> {
         match self.band {
             Some(_) => None,
@@ -96,7 +96,7 @@ impl Sliding {
         }
     }
 
-    /// Copies what some rows of output read of the input, with `zero` around it.
+    /// Copies the part of the input that some rows of output read, with `zero` around it.
     pub(super) fn copy_between_zeros<T: Copy>(
         &self,
         zero: T,
@@ -106,7 +106,7 @@ impl Sliding {
     ) {
         let Map { height, width, .. } = self.input;
         let padded = self.padded_width();
-        // A block is as long as in the fullest band, for which the taps are packed.
+        // A block is as long as in a full band, which is what the taps are packed for.
         let block_len = self.seen_rows(self.band.unwrap_or(1)) * padded;
         let blocks = scratch.chunks_exact_mut(block_len).zip(input.chunks_exact(self.input.pixels()));
         for (block, input) in blocks.take(self.input.blocks()) {
@@ -124,7 +124,7 @@ impl Sliding {
         }
     }
 
-    /// Whether the pixels of the whole map are one row.
+    /// Whether the pixels of the whole map can be treated as one row.
     fn is_flat(&self) -> bool {
         self.band.is_none() && self.stride == 1
     }
@@ -133,7 +133,7 @@ impl Sliding {
         self.input.width + 2 * self.padding
     }
 
-    /// Rows of input that some rows of output see.
+    /// The rows of input that some rows of output see.
     fn seen_rows(&self, rows: usize) -> usize {
         (rows - 1) * self.stride + self.kernel
     }

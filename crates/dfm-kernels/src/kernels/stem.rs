@@ -1,24 +1,25 @@
-//! The first convolution and the maximum after it, in one pass: the rows of the
+//! The first convolution and the maximum behind it, in one pass, so that the rows of the
 //! convolution that a row of maxima sees stay in the cache.
 
 use std::ops::Range;
 
 use super::maximum::{Windows, window};
+use super::set::Kernels;
 use super::shared::flat_mut;
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
-use super::{Kernels, Work, Worker};
+use super::work::{Work, Worker};
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::{Convolution, MaxPool};
 
-/// Rows of maxima for which the picture is copied between zeros at once.
+/// The rows of maxima for which the picture is copied between zeros at once.
 pub(super) const BAND: usize = 16;
 
-/// Rows of the convolution that are kept: those under one window.
+/// The rows of the convolution that are kept: those under one window.
 pub(super) const KEPT: usize = 3;
 
-/// Rows of the picture that a band of maxima can see.
+/// The most rows of the picture that a band of maxima sees.
 pub(super) fn band_rows(kernel: usize) -> usize {
     2 * (2 * BAND) + kernel
 }
@@ -34,7 +35,7 @@ pub(crate) struct Stem {
     padding: usize,
     /// Rows of the picture that a band of maxima sees.
     band_rows: usize,
-    /// What the convolution gives.
+    /// The map that the convolution gives.
     convolved: Map,
     pool: MaxPool,
     output: Range<usize>,
@@ -43,8 +44,9 @@ pub(crate) struct Stem {
 }
 
 impl Stem {
-    /// Of pictures of `size` (height, width) to `output`, a part of the arena. The
-    /// stride of `stem` must be two.
+    /// The step for pictures of `size` (height, width), from which `stem` makes `convolved` and `pool`
+    /// makes `output_map`. The result goes to `output`, a part of the arena. The stride of `stem`
+    /// must be two.
     pub(crate) fn new(
         stem: &Convolution,
         pool: MaxPool,
@@ -71,16 +73,18 @@ impl Stem {
         }
     }
 
-    pub(crate) fn output(&self) -> Range<usize> {
+    /// The part of the arena that is written.
+    pub(super) fn output(&self) -> Range<usize> {
         self.output.start..self.output.start + self.output_map.len()
     }
 
-    /// A copy of the rows that a band sees, then the rows of the convolution that are
-    /// kept.
+    /// [`Lanes`] of scratch memory: a copy of the rows that a band sees, then the rows of the
+    /// convolution that are kept.
     pub(crate) fn scratch_len(&self) -> usize {
         self.copy_len() + KEPT * self.convolved.blocks() * self.convolved.width
     }
 
+    /// How threads share the step.
     pub(crate) fn division(&self, threads: usize) -> Division {
         Division::by_pixels(threads, self.output_map.height, 4, 1)
     }
@@ -93,16 +97,26 @@ impl Stem {
         (self.picture[0] * self.band_rows * self.padded_width()).div_ceil(LANES)
     }
 
-    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+    /// Computes one item: some rows of maxima.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Step::run`](super::step::Step::run).
+    pub(super) unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
         let (rows, _) = self.division(work.threads).item(item, self.output_map.height, 1);
         worker.kept = None;
         for begin in rows.clone().step_by(BAND) {
-            self.run_band(work, &mut worker.scratch, begin..(begin + BAND).min(rows.end));
+            // SAFETY: the caller's; these rows are some of the item's.
+            unsafe { self.run_band(work, &mut worker.scratch, begin..(begin + BAND).min(rows.end)) };
         }
     }
 
     /// Computes some rows of maxima.
-    fn run_band(&self, work: &Work<'_>, scratch: &mut [Lanes], rows: Range<usize>) {
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may read or write these rows of the output meanwhile.
+    unsafe fn run_band(&self, work: &Work<'_>, scratch: &mut [Lanes], rows: Range<usize>) {
         let (copy, kept) = scratch.split_at_mut(self.copy_len());
         let windows = |row: usize| window(row, self.pool.before, self.convolved.height);
         let mut next = windows(rows.start).start;
@@ -114,7 +128,8 @@ impl Stem {
                 self.convolve(copy, convolved - first, convolved, kept);
             }
             next = seen.end;
-            self.maximum(work, kept, row, seen);
+            // SAFETY: the caller's.
+            unsafe { self.maximum(work, kept, row, seen) };
         }
     }
 
@@ -136,17 +151,20 @@ impl Stem {
             add: false,
             relu: true,
         };
-        // SAFETY: the rows of the copy that this row's windows see are in the copy, by
-        // the assertion; the last window ends in the last column of the padded picture,
-        // since there are half as many windows as columns. The output is one row for
-        // every block.
+        // SAFETY: by the assertion, the rows that the windows of this row see are in the copy. The
+        // last window ends in the last column of the padded picture, since there are half as many
+        // windows as columns. The output is one row for every block.
         for group in 0..self.filters.groups.len() {
             unsafe { sweep(&self.kernels, self.filters.filter(group), rows) };
         }
     }
 
     /// Computes row `row` of the maxima from the rows `seen` of the convolution.
-    fn maximum(&self, work: &Work<'_>, kept: &[Lanes], row: usize, seen: Range<usize>) {
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may read or write this row of the output meanwhile.
+    unsafe fn maximum(&self, work: &Work<'_>, kept: &[Lanes], row: usize, seen: Range<usize>) {
         let width = self.convolved.width;
         for block in 0..self.convolved.blocks() {
             let mut inputs = [std::ptr::null(); KEPT];
@@ -163,20 +181,19 @@ impl Stem {
                 output: work.arena.at(begin..begin + self.output_map.width).cast(),
                 output_width: self.output_map.width,
             };
-            // SAFETY: the slices above hold every row; this row of the output is this
-            // item's alone.
+            // SAFETY: the slices above hold every row. The caller vouches for the output.
             unsafe { (self.kernels.maximum_row)(windows) };
         }
     }
 
-    /// Copies the rows of the picture that the rows of the convolution from `first` on
-    /// see, as many as a band can need, with the zeros around them.
+    /// Copies the rows of the picture that the rows of the convolution from `first` on see, as many
+    /// as a band can need, with zeros around them.
     fn copy_between_zeros(&self, picture: &[f32], first: usize, copy: &mut [Lanes]) {
         let [channels, height, width] = self.picture;
         let padded = self.padded_width();
         let rows = flat_mut(copy).chunks_exact_mut(padded);
-        let places = (0..channels).flat_map(|channel| (0..self.band_rows).map(move |row| (channel, row)));
-        for (copy, (channel, row)) in rows.zip(places) {
+        let all = (0..channels).flat_map(|channel| (0..self.band_rows).map(move |row| (channel, row)));
+        for (copy, (channel, row)) in rows.zip(all) {
             let from = (2 * first + row).wrapping_sub(self.padding);
             if from >= height {
                 copy.fill(0.0);

@@ -1,22 +1,22 @@
-//! Micro-kernels over rows of pixels.
+//! Running micro-kernels over rows of pixels.
 
-use super::Kernels;
+use super::set::Kernels;
 use super::tile::{PixelStep, Tile};
 use crate::filters::Filter;
 use crate::layout::{LANES, Lanes, part};
 
-/// Rows of pixels, each as long as the others, and where their inputs and outputs lie.
+/// Rows of pixels of one length, and where their inputs and outputs lie.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     pub(super) count: usize,
     pub(super) columns: usize,
-    /// What the first pixel of the first row reads.
+    /// The first value that the first pixel of the first row reads.
     pub(super) input: *const f32,
-    /// Values from a row's input to the next.
+    /// Values from the input of one row to that of the next.
     pub(super) input_pitch: usize,
     pub(super) step: PixelStep,
-    /// The first pixel of the first row, in the first block of the whole output. The
-    /// rows of the output follow each other.
+    /// The first pixel of the first row, in the first block of the whole output. The rows of the
+    /// output lie without gaps.
     pub(super) output: *mut Lanes,
     /// [`Lanes`] from one block of the output to the next.
     pub(super) output_block: usize,
@@ -28,8 +28,8 @@ pub(super) struct Rows {
 ///
 /// # Safety
 ///
-/// For every pixel of `rows` every tap of `filter` must be valid for reading, every
-/// block of it for writing and by nobody else.
+/// For every pixel of `rows`, every tap of `filter` must be valid for reading, and every block of
+/// it must be valid for writing, by nobody else.
 pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
     const ZEROS: [Lanes; 2] = [Lanes::ZERO; 2];
     let bias = filter.bias.unwrap_or(&ZEROS[..filter.blocks]);
@@ -47,8 +47,8 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
                 offsets: filter.offsets,
                 depth: filter.depth,
                 weights: filter.weights.as_ptr().cast(),
-                // Weights are read once for each picture, from far away. Those of the
-                // next group follow these; two tiles have time for all of them.
+                // Weights are read once for each picture, from far away. Those of the next group
+                // lie behind these, and two tiles have time to fetch all of them.
                 ahead: filter
                     .weights
                     .as_ptr()
@@ -63,9 +63,9 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
                 add: rows.add,
                 relu: rows.relu,
             };
-            // SAFETY: the caller vouches for inputs and outputs, the assertion above
-            // for weights and bias; the kernels are those of an instruction set that
-            // this processor has.
+            // SAFETY: the caller vouches for inputs and outputs, and the assertion above for
+            // weights and bias. The kernels are those of an instruction set that this processor
+            // has.
             unsafe { run(tile) };
         }
     }

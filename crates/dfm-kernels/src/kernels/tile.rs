@@ -44,12 +44,12 @@ pub(super) struct Tile<'a> {
     pub(super) input: *const f32,
     /// From there to each chunk of input channels of each tap, in values.
     pub(super) offsets: &'a [usize],
-    /// Values of each chunk.
+    /// The number of values of each chunk.
     pub(super) depth: usize,
     /// `[offsets.len()][depth][blocks · 16]`.
     pub(super) weights: *const f32,
-    /// What will be read next of the weights: a line for every value of every chunk is
-    /// asked for. Any address will do.
+    /// The weights that will be read next. One line for every value of every chunk is fetched. Any
+    /// address will do.
     pub(super) ahead: *const f32,
     /// `[blocks · 16]`.
     pub(super) bias: *const f32,
@@ -57,7 +57,7 @@ pub(super) struct Tile<'a> {
     pub(super) output: *mut f32,
     /// Values from one output block to the next.
     pub(super) output_block: usize,
-    /// Whether to add to what the output holds.
+    /// Whether the sums are added to the values that the output holds.
     pub(super) add: bool,
     /// Whether negative sums become zero.
     pub(super) relu: bool,
@@ -67,9 +67,9 @@ pub(super) struct Tile<'a> {
 ///
 /// # Safety
 ///
-/// Every address that [`Tile`] describes must be valid for the kernel's pixels and
-/// blocks, nothing else may access the output meanwhile or write the rest, and the
-/// processor must have the instructions.
+/// Every address that [`Tile`] describes must be valid for the kernel's pixels and blocks. Nobody
+/// else may access the output meanwhile, or write the rest. The processor must have the
+/// instructions.
 pub(super) type MicroKernel = for<'a> unsafe fn(Tile<'a>);
 
 /// See [`MicroKernel`]. The sums and `BLOCKS + 1` more must fit the registers.
@@ -79,7 +79,7 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
 ) {
     // SAFETY: the caller vouches for every address below.
     unsafe {
-        // The output may be far away; it is there when the sums are.
+        // The output may be far away. It is in the cache when the sums are ready.
         for block in 0..BLOCKS {
             for pixel in 0..PIXELS {
                 V::prefetch(tile.output.wrapping_add(block * tile.output_block + LANES * pixel));
@@ -115,7 +115,7 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
                     sum = sum.add(V::load(output));
                 }
                 if tile.relu {
-                    // In this order what is not a number stays so.
+                    // In this order, what is not a number stays so.
                     sum = V::splat(0.0).max(sum);
                 }
                 sum.store(output);

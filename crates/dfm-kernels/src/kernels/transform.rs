@@ -5,58 +5,62 @@ use std::ops::Range;
 use super::vector::Vector;
 use crate::layout::{LANES, Map};
 
-/// Outputs of a tile, each way.
+/// The outputs of a tile along each axis.
 pub(super) const OUT: usize = 4;
-/// Inputs of a tile, each way.
+/// The inputs of a tile along each axis.
 pub(super) const IN: usize = 6;
-/// Matrix products that a tile takes part in.
+/// The number of matrix products that a tile takes part in.
 pub(super) const PRODUCTS: usize = IN * IN;
 
-/// Some tiles of one block of channels, on their way in.
+/// Some tiles of one block of channels, and where they are transformed to.
 #[derive(Clone)]
 pub(super) struct InputBlock {
-    /// The block's first pixel.
+    /// The first pixel of the block.
     pub(super) input: *const f32,
     pub(super) map: Map,
-    /// Tiles lie in rows, like pixels.
+    /// The tiles, which are numbered row by row, like pixels.
     pub(super) tiles: Range<usize>,
-    /// Where the first product of the first tile goes; tiles follow each other.
+    /// Where the first product of the first tile goes. Tiles lie without gaps.
     pub(super) transformed: *mut f32,
     /// Values from one product to the next.
     pub(super) pitch: usize,
 }
 
-/// Some tiles of one block of channels, on their way out.
+/// Some tiles of one block of channels, and where they are transformed back to.
 #[derive(Clone)]
 pub(super) struct OutputBlock {
-    /// The first product of the first tile; tiles follow each other.
+    /// The first product of the first tile. Tiles lie without gaps.
     pub(super) products: *const f32,
     /// Values from one product to the next.
     pub(super) pitch: usize,
     pub(super) tiles: Range<usize>,
     /// 16 values.
     pub(super) bias: *const f32,
-    /// The block's first pixel.
+    /// The first pixel of the block.
     pub(super) output: *mut f32,
     pub(super) map: Map,
-    /// Whether to add to what the output holds.
+    /// Whether the results are added to the values that the output holds.
     pub(super) add: bool,
     pub(super) relu: bool,
 }
 
+/// Transforms some tiles of the input.
+///
 /// # Safety
 ///
-/// The block's pixels must be valid for reading and the transformed values for
-/// writing, by nobody else; the tiles must be some of the map's; and the processor
-/// must have the instructions.
+/// The pixels of the block must be valid for reading, and the transformed values for writing, by
+/// nobody else. The tiles must be tiles of the map. The processor must have the instructions.
 pub(super) type InputTiles = unsafe fn(InputBlock);
 
+/// Transforms some tiles back.
+///
 /// # Safety
 ///
-/// As for [`InputTiles`], products and bias for reading, the tiles' pixels for writing.
+/// As for [`InputTiles`]: products and bias must be valid for reading, and the pixels of the tiles
+/// for writing.
 pub(super) type OutputTiles = unsafe fn(OutputBlock);
 
-/// Tiles that cover `map`.
+/// The number of tiles that cover `map`.
 pub(super) fn tiles(map: Map) -> usize {
     map.height.div_ceil(OUT) * map.width.div_ceil(OUT)
 }
@@ -104,11 +108,11 @@ unsafe fn output_column<V: Vector>([a, b, c, d, e, f]: [V; IN]) -> [V; OUT] {
 pub(super) unsafe fn input_tiles<V: Vector>(block: InputBlock) {
     let Map { height, width, .. } = block.map;
     let across = width.div_ceil(OUT);
-    // SAFETY: pixels inside the map are read, and the products of these tiles written;
-    // the caller vouches for both.
+    // SAFETY: pixels inside the map are read, and the products of these tiles are written. The
+    // caller vouches for both.
     unsafe {
         for (index, tile) in block.tiles.enumerate() {
-            // One row and one column of zeros lie around the map.
+            // One row and one column of zeros lie around the map on every side.
             let (top, left) = (tile / across * OUT, tile % across * OUT);
             let mut rows = [[V::splat(0.0); IN]; IN];
             for (row, values) in rows.iter_mut().enumerate() {

@@ -1,34 +1,36 @@
-//! 3×3 convolutions of stride one by Winograd's minimal filtering: tiles of 4×4
-//! outputs from 36 products in place of 144 (Lavin and Gray, *Fast Algorithms for
-//! Convolutional Neural Networks*, 2016, F(4×4, 3×3)).
+//! 3×3 convolutions of stride one by Winograd's minimal filtering: a tile of 4×4 outputs takes 36
+//! products in place of 144 (Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*,
+//! 2016, F(4×4, 3×3)).
 //!
 //! Inputs and weights are transformed so that the convolution becomes 36 independent
 //! matrix products, which the micro-kernels of 1×1 convolutions compute; their results
-//! are transformed back. A thread does all three for some tiles before the next, so
-//! that what is in between stays in its cache.
+//! are transformed back. A thread does all three for some tiles before it takes the next ones,
+//! so that the values in between stay in its cache.
 
 use std::ops::Range;
 
+use super::ends::Ends;
+use super::set::Kernels;
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
 use super::transform::{IN, InputBlock, OutputBlock, PRODUCTS, tiles};
-use super::{Ends, Kernels, Work, Worker};
+use super::work::{Work, Worker};
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes};
 use crate::network::Convolution;
 
-/// [`Lanes`] of transformed input that a thread holds: about a MiB, half of the
-/// second-level cache of the processors that this is for.
+/// [`Lanes`] of transformed input that a thread holds: about a MiB, which is half of the
+/// second-level cache of the processors that this is written for.
 const TRANSFORMED: usize = 9 << 10;
 
-/// Bytes of transformed weights up to which every thread goes through all of them.
+/// The most bytes of transformed weights for which every thread goes through all of them.
 const SHARED_WEIGHTS: usize = 1 << 20;
 
 /// A convolution, and where its input and output lie.
 #[derive(Debug)]
 pub(crate) struct Winograd {
     kernels: Kernels,
-    /// Of each group one 1×1 convolution for every product.
+    /// For each group of output channels one 1×1 convolution for every product.
     filters: Filters,
     ends: Ends,
     /// Tiles that are transformed at once.
@@ -37,7 +39,8 @@ pub(crate) struct Winograd {
 }
 
 impl Winograd {
-    /// Of `convolution` between `ends`. The kernel must be 3×3, and stride and groups one.
+    /// The step of `convolution` between `ends`. The kernel must be 3×3, and stride and groups must
+    /// be one.
     pub(crate) fn new(convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
         assert!(convolution.kernel == [3, 3] && convolution.stride == 1 && convolution.groups == 1);
         let (input_map, output_map) = ends.maps();
@@ -60,24 +63,33 @@ impl Winograd {
         }
     }
 
-    /// From one product to the next, one more than needed: at a power of two they would
-    /// all fall into the same set of the cache.
+    /// [`Lanes`] from one product of the input to the next, one more than needed: at a power of two
+    /// they would all fall into the same set of the cache.
     fn transformed_pitch(&self) -> usize {
         self.ends.input_map.blocks() * self.chunk + 1
     }
 
+    /// [`Lanes`] from one product of the output to the next.
     fn product_pitch(&self) -> usize {
         self.kernels.blocks() * self.chunk + 1
     }
 
-    pub(crate) fn output(&self) -> Range<usize> {
+    /// The part of the arena that is read.
+    pub(super) fn input(&self) -> Range<usize> {
+        self.ends.read()
+    }
+
+    /// The part of the arena that is written.
+    pub(super) fn output(&self) -> Range<usize> {
         self.ends.written()
     }
 
+    /// [`Lanes`] of scratch memory.
     pub(crate) fn scratch_len(&self) -> usize {
         PRODUCTS * (self.transformed_pitch() + self.product_pitch())
     }
 
+    /// How threads share the step.
     pub(crate) fn division(&self, threads: usize) -> Division {
         let (tiles, groups) = (tiles(self.ends.output_map), self.filters.groups.len());
         let fewest = 2 * self.kernels.pixels();
@@ -87,26 +99,39 @@ impl Winograd {
         }
     }
 
-    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, round: usize, item: usize) {
+    /// Computes one item: some tiles of some groups of output channels. `step` is the index of this
+    /// step.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Step::run`](super::step::Step::run).
+    pub(super) unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, step: usize, item: usize) {
         let total = tiles(self.ends.output_map);
         let (tiles, groups) = self.division(work.threads).item(item, total, self.filters.groups.len());
         for begin in tiles.clone().step_by(self.chunk) {
             let tiles = begin..(begin + self.chunk).min(tiles.end);
             let (transformed, products) = worker.scratch.split_at_mut(PRODUCTS * self.transformed_pitch());
-            // The same tiles for other output channels: they are there already.
-            let kept = Some((round, tiles.clone()));
+            // The same tiles for other output channels are transformed already.
+            let kept = Some((step, tiles.clone()));
             if worker.kept != kept {
-                self.transform(work, tiles.clone(), transformed);
+                // SAFETY: the caller's.
+                unsafe { self.transform(work, tiles.clone(), transformed) };
                 worker.kept = kept;
             }
             for group in groups.clone() {
                 self.multiply(group, tiles.len(), transformed, products);
-                self.transform_back(work, group, tiles.clone(), products);
+                // SAFETY: the caller's; these tiles and this group are those of the item.
+                unsafe { self.transform_back(work, group, tiles.clone(), products) };
             }
         }
     }
 
-    fn transform(&self, work: &Work<'_>, tiles: Range<usize>, transformed: &mut [Lanes]) {
+    /// Transforms the input of some tiles.
+    ///
+    /// # Safety
+    ///
+    /// Nobody may write the input of this step meanwhile.
+    unsafe fn transform(&self, work: &Work<'_>, tiles: Range<usize>, transformed: &mut [Lanes]) {
         let pitch = self.transformed_pitch();
         assert!(tiles.len() <= self.chunk && transformed.len() >= PRODUCTS * pitch);
         for block in 0..self.ends.input_map.blocks() {
@@ -118,12 +143,13 @@ impl Winograd {
                 transformed: transformed[block * self.chunk..].as_mut_ptr().cast(),
                 pitch: pitch * LANES,
             };
-            // SAFETY: no step writes its own input; by the assertion the last product
-            // of the last tile of the last block is inside.
+            // SAFETY: the caller vouches that nobody writes the input. By the assertion, the last
+            // product of the last tile of the last block is inside.
             unsafe { (self.kernels.input_tiles)(block) };
         }
     }
 
+    /// Computes the products of `tiles` tiles with one group of output channels.
     fn multiply(&self, group: usize, tiles: usize, transformed: &[Lanes], products: &mut [Lanes]) {
         let (from, to) = (self.transformed_pitch(), self.product_pitch());
         assert!(transformed.len() >= PRODUCTS * from && products.len() >= PRODUCTS * to);
@@ -147,7 +173,12 @@ impl Winograd {
         }
     }
 
-    fn transform_back(&self, work: &Work<'_>, group: usize, tiles: Range<usize>, products: &[Lanes]) {
+    /// Transforms the products of some tiles back, and writes one group of output channels.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may read or write the output of these tiles and this group meanwhile.
+    unsafe fn transform_back(&self, work: &Work<'_>, group: usize, tiles: Range<usize>, products: &[Lanes]) {
         let pitch = self.product_pitch();
         assert!(products.len() >= PRODUCTS * pitch && tiles.len() <= self.chunk);
         let first_block = self.filters.groups[group].first_block;
@@ -163,14 +194,14 @@ impl Winograd {
                 add: self.ends.add,
                 relu: self.ends.relu,
             };
-            // SAFETY: the last product of the last tile of this block is inside, by the
-            // assertion; the pixels of these tiles and blocks are this item's alone.
+            // SAFETY: by the assertion, the last product of the last tile of this block is inside.
+            // The caller vouches for the output.
             unsafe { (self.kernels.output_tiles)(block) };
         }
     }
 }
 
-/// `G w Gᵀ` of 16 outputs from `first` and every input.
+/// `G w Gᵀ` for 16 outputs from `first` on, and every input.
 #[expect(clippy::needless_range_loop, reason = "a transpose, both indices of one array")]
 fn transform_weights(convolution: &Convolution, first: usize, write: &mut dyn FnMut(usize, Lanes)) {
     let inputs = convolution.in_channels_per_group;

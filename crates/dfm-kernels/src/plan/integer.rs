@@ -1,23 +1,26 @@
 //! A network laid out in whole numbers.
 
-use super::{ActivationRanges, Placed, Plan, Taps};
+use super::placed::{Placed, TapsToCome};
+use super::prepared::Plan;
+use super::ranges::ActivationRanges;
 use crate::buffers::Buffers;
+use crate::error::{KernelError, check_size, wrong};
 use crate::instructions::InstructionSet;
 use crate::kernels::{
     ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Step, Values,
 };
 use crate::layout::Map;
-use crate::network::{Block, Convolution, KernelError, Network, wrong};
+use crate::network::{Block, Convolution, Network};
 
 impl Plan {
-    /// Lays out `network` as [`new`](Self::new) does, to be computed in eight bits (the
-    /// stem in 16) whose steps are such that `ranges` fit. The result is the same on
-    /// every instruction set.
+    /// Lays out `network` as [`new`](Self::new) does, but to be computed in eight bits (the stem in
+    /// 16). The steps of the whole numbers are chosen so that `ranges` fit. The result is the same
+    /// on every instruction set.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new); if the ranges are not this network's, or a sum has
-    /// more products than 32 bits hold.
+    /// Those of [`new`](Self::new); if the ranges are not those of this network, or a sum has more
+    /// products than 32 bits hold.
     pub fn int8(
         network: &Network,
         size: [usize; 2],
@@ -26,7 +29,7 @@ impl Plan {
     ) -> Result<Self, KernelError> {
         network.check()?;
         ranges.check(network)?;
-        // What the stem gives is rounded.
+        // The values behind the stem are rounded, and features are not.
         if network.taps[0].blocks == 0 {
             return Err(wrong("taps[0]", "blocks", "1 or more in int8", 0));
         }
@@ -37,10 +40,8 @@ impl Plan {
                 return Err(KernelError::TooManyTaps { convolution: name, limit, got });
             }
         }
+        check_size(size)?;
         let too_small = || KernelError::TooSmall { height: size[0], width: size[1] };
-        if size.contains(&0) {
-            return Err(too_small());
-        }
         let mut layout = Layout {
             kernels: IntegerKernels::of(instructions),
             buffers: Buffers::default(),
@@ -48,9 +49,10 @@ impl Plan {
             outputs: ranges.outputs.iter(),
         };
         let mut input = layout.stem(network, size, step(ranges.input, PICTURE)).ok_or_else(too_small)?;
-        let mut taps = Taps::of(network);
+        let mut taps = TapsToCome::of(network);
         for (index, block) in network.blocks.iter().enumerate() {
-            // What a tap takes is not rounded once more; what goes on is, as without the tap.
+            // The values that a tap takes are not rounded again. Those that the next block reads are,
+            // as they would be without the tap.
             let taken = taps.next_after(index + 1).then_some(Values::Floats);
             let goes_on = (index + 1 < network.blocks.len()).then_some(Values::Bytes);
             let wanted: Vec<Values> = taken.into_iter().chain(goes_on).collect();
@@ -69,7 +71,7 @@ impl Plan {
 }
 
 impl Values {
-    /// What one step of values up to `range` is: one where they are not rounded.
+    /// The size of one step of values up to `range`: one if they are not rounded.
     fn step(self, range: f32) -> f32 {
         match self {
             Self::Bytes => step(range, ACTIVATION),
@@ -78,12 +80,12 @@ impl Values {
     }
 }
 
-/// What one of `count` steps up to `range` is; not so small that its inverse overflows.
+/// The size of one of `count` steps up to `range`. It is not so small that its inverse overflows.
 fn step(range: f32, count: f32) -> f32 {
     (range / count).max(f32::MIN_POSITIVE)
 }
 
-/// A feature map, what it holds, and what one of its steps is.
+/// A feature map, the kind of its values, and the size of one of their steps.
 #[derive(Debug, Clone)]
 struct Scaled {
     placed: Placed,
@@ -91,38 +93,38 @@ struct Scaled {
     step: f32,
 }
 
-/// A plan in the making.
+/// A plan while it is made.
 struct Layout<'a> {
     kernels: IntegerKernels,
     buffers: Buffers,
     steps: Vec<Step>,
-    /// Ranges of the convolutions to come.
+    /// The ranges of the convolutions that are still to come.
     outputs: std::slice::Iter<'a, f32>,
 }
 
 impl Layout<'_> {
     /// The range of the next convolution's output.
     fn next_range(&mut self) -> f32 {
-        self.outputs.next().copied().unwrap_or(0.0)
+        *self.outputs.next().expect("checked ranges are as many as the convolutions")
     }
 
-    /// The stem's step; `None` if pictures of this size leave nothing.
+    /// Adds the step of the stem. `None` if pictures of this size leave nothing.
     fn stem(&mut self, network: &Network, size: [usize; 2], input_step: f32) -> Option<Scaled> {
         let [height, width] = size.map(|side| side.div_ceil(2));
         let convolved = Map { channels: network.stem.out_channels, height, width };
         let map = network.pool.output(convolved)?;
         let (values, step) = (Values::Bytes, Values::Bytes.step(self.next_range()));
         let at = self.buffers.take(values.len(map));
-        let (place, steps) = ((at.clone(), map), [input_step, step]);
-        let stem = IntegerStem::new(&network.stem, network.pool, self.kernels, size, convolved, place, steps);
+        let (to, steps) = ((at.clone(), map), [input_step, step]);
+        let stem = IntegerStem::new(&network.stem, network.pool, self.kernels, size, convolved, to, steps);
         self.steps.push(Step::IntegerStem(stem));
         Some(Scaled { placed: Placed { at, map }, values, step })
     }
 
-    /// The steps of a block, and its result in each of the `wanted` kinds of values, for which
-    /// its last convolution is computed anew.
+    /// Adds the steps of a block. The result is there in each of the `wanted` kinds of values; the
+    /// last convolution is computed once for each.
     fn block(&mut self, block: &Block, input: &Scaled, wanted: &[Values]) -> Vec<Scaled> {
-        // A projection has values below zero too: it is not rounded.
+        // A projection also has values below zero, so it is not rounded.
         let shortcut = match &block.projection {
             Some(projection) => {
                 let range = self.next_range();
@@ -130,8 +132,8 @@ impl Layout<'_> {
             }
             None => input.clone(),
         };
-        // There are two convolutions and more, so that what the last reads is no shortcut.
-        let Some((last, inner)) = block.branch.split_last() else { return Vec::new() };
+        // A checked block has two convolutions or more, so the last one does not read the shortcut.
+        let (last, inner) = block.branch.split_last().expect("a checked block has convolutions");
         let mut value = input.clone();
         for convolution in inner {
             let range = self.next_range();
@@ -142,7 +144,7 @@ impl Layout<'_> {
             value = next;
         }
         let range = self.next_range();
-        // What takes the shortcut's place is the last to read it.
+        // The result that overwrites the shortcut is computed last, because the others read it, too.
         let mut wanted = wanted.to_vec();
         wanted.sort_by_key(|values| *values == shortcut.values);
         let result = |values| self.convolution(last, &value, (values, range), Some(&shortcut));
@@ -154,9 +156,9 @@ impl Layout<'_> {
         results
     }
 
-    /// The step of a convolution with results in some kind of values, as bytes up to a range;
-    /// to which `shortcut` is added if there is one: where that lies if it holds such values.
-    /// All but projections have a ReLU.
+    /// Adds the step of a convolution with results of the kind `values`, up to `range` if they are
+    /// bytes. If there is a `shortcut`, it is added to the results, which overwrite it if it holds
+    /// values of the same kind. Bytes always have a ReLU, floats only with a shortcut.
     fn convolution(
         &mut self,
         convolution: &Convolution,

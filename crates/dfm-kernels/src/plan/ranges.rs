@@ -1,36 +1,36 @@
-//! How large the values between the layers become.
+//! Measuring how large the values between the layers become.
 
 use rayon::prelude::*;
 
-use super::Plan;
-use crate::kernels::{Shared, Work};
+use super::prepared::Plan;
+use crate::error::KernelError;
 use crate::layout::{LANES, Lanes};
-use crate::network::{KernelError, Network};
+use crate::network::Network;
 
-/// How large the values between the layers become, which decides what one step of eight
-/// bits is. What is larger later counts as being this large.
+/// How large the values between the layers become. This decides how large one step of eight
+/// bits is. A larger value counts as the largest one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationRanges {
-    /// The largest magnitude of a value of a picture.
+    /// The largest magnitude of a value in a picture.
     pub input: f32,
-    /// The largest result of the stem and then of every block's projection (if it has
-    /// one) and the convolutions of its branch, after what is added and the ReLU.
+    /// The largest result of each convolution, behind the sum and the ReLU: of the stem, then block
+    /// by block of the projection (if there is one) and of the branch.
     pub outputs: Vec<f32>,
 }
 
 impl ActivationRanges {
-    /// The numbers one after the other, the input's first.
+    /// All numbers in one list, with that of the input first.
     pub fn to_vec(&self) -> Vec<f32> {
         std::iter::once(self.input).chain(self.outputs.iter().copied()).collect()
     }
 
-    /// From what [`to_vec`](Self::to_vec) gave; `None` of nothing.
+    /// Ranges from the list that [`to_vec`](Self::to_vec) gave; `None` for an empty list.
     pub fn from_slice(values: &[f32]) -> Option<Self> {
         let (input, outputs) = values.split_first()?;
         Some(Self { input: *input, outputs: outputs.to_vec() })
     }
 
-    /// Whether these can be ranges of `network`.
+    /// Checks that these can be ranges of `network`.
     pub(super) fn check(&self, network: &Network) -> Result<(), KernelError> {
         let wrong = |expected: String, got: String| Err(KernelError::Ranges { expected, got });
         let expected = network.convolutions().len();
@@ -45,17 +45,15 @@ impl ActivationRanges {
 }
 
 impl Plan {
-    /// How large the values become over all `pictures`, each of which is computed on one
-    /// thread. Pictures for which some are not finite are left out.
+    /// How large the values become over all `pictures`. Each picture is computed on one thread.
+    /// Pictures with values that are not finite are left out.
     ///
     /// # Errors
     ///
-    /// If a picture is of another size, none is left, or this plan is in int8.
+    /// If a picture has another size, no picture is left, or this plan is in int8.
     pub fn ranges(&self, pictures: &[&[f32]]) -> Result<ActivationRanges, KernelError> {
         self.fitting(pictures)?;
-        if self.steps.iter().filter(|step| step.output().is_some()).count() + self.outputs.len()
-            != self.steps.len()
-        {
+        if self.is_int8() {
             return Err(KernelError::Ranges { expected: "a plan in f32".to_owned(), got: "int8".to_owned() });
         }
         let each: Vec<Vec<f32>> = pictures.par_iter().map(|picture| self.largest(picture)).collect();
@@ -68,29 +66,17 @@ impl Plan {
         })
     }
 
-    /// The largest magnitude of the picture, and the largest output of every step.
+    /// The largest magnitude of the picture, and the largest output of every convolution.
     fn largest(&self, picture: &[f32]) -> Vec<f32> {
-        let mut memory = self.memory_for(1);
-        let mut features = vec![0.0; self.output_len()];
         let mut largest = vec![picture.iter().fold(0.0, |most: f32, value| most.max(value.abs()))];
-        for (index, step) in self.steps.iter().enumerate() {
-            {
-                let arena = &Shared::new(&mut memory.arena);
-                let work = Work { picture, arena, features: Shared::new(&mut features), threads: 1 };
-                for worker in &mut memory.workers {
-                    (0..step.items(1)).for_each(|item| step.run(&work, worker, index + 1, item));
-                }
-            }
-            largest.extend(step.output().map(|range| most(&memory.arena[range])));
-        }
-        self.give_back(memory);
+        self.run_step_by_step(picture, |output| largest.push(most(output)));
         largest
     }
 }
 
-/// The largest of all values and zero; not a number unless all are finite.
+/// The largest of all values and zero. The result is not a number if a value is not finite.
 fn most(values: &[Lanes]) -> f32 {
-    // Lane by lane, which a compiler can do with vectors.
+    // Lane by lane, so that a compiler can use vectors.
     let (mut most, mut finite) = ([0.0_f32; LANES], [0.0_f32; LANES]);
     for Lanes(values) in values {
         for lane in 0..LANES {

@@ -87,7 +87,11 @@ impl Run {
                 return Err(refused(format!("{}, line {number}: expected a finite score", file.display())));
             }
             if let Some(twice) = lines.insert(line.path.clone(), line) {
-                return Err(refused(format!("{}, line {number}: {} is there twice", file.display(), twice.path)));
+                return Err(refused(format!(
+                    "{}, line {number}: {} is there twice",
+                    file.display(),
+                    twice.path
+                )));
             }
         }
         if lines.is_empty() {
@@ -126,10 +130,7 @@ fn paired(first: &Run, second: &Run) -> Result<Vec<PairedPicture>, Error> {
         if (&one.class, one.anomalous) != (&other.class, other.anomalous) {
             return Err(refused(format!(
                 "{path} is of class {} in {} and of class {} in {}: the runs saw different data sets",
-                one.class,
-                names[0],
-                other.class,
-                names[1]
+                one.class, names[0], other.class, names[1]
             )));
         }
         let [own, others] = [one, other].map(|line| line.pixels.map_or(0, |pixels| pixels.anomalous_pixels));
@@ -137,8 +138,7 @@ fn paired(first: &Run, second: &Run) -> Result<Vec<PairedPicture>, Error> {
             return Err(refused(format!(
                 "{path} has {own} marked pixels in {} and {others} in {}: the masks differ, evaluate both models with \
                  the same",
-                names[0],
-                names[1]
+                names[0], names[1]
             )));
         }
         let kind = one.anomalous.then(|| classes.iter().position(|class| *class == one.class)).flatten();

@@ -10,8 +10,8 @@ mod tally;
 pub use compare::{Comparison, compare};
 pub use evaluated::{Evaluated, EvaluatedPicture};
 pub use files::{CONFIG, METRICS, PREDICTIONS};
-pub use json::{Bootstrap, ClassEvaluation, Curves, Evaluation, PictureLine, Settings};
 pub(crate) use json::below;
+pub use json::{Bootstrap, ClassEvaluation, Curves, Evaluation, PictureLine, Settings};
 pub(crate) use tally::{Seen, Tally};
 
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! From verdicts, batch by batch, to an evaluation.
 
+use dfm_core::AnomalyMap;
 use dfm_core::Verdict;
 use dfm_core::metrics::{
     BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
     precision_recall_curve, roc_curve,
 };
-use dfm_core::AnomalyMap;
 use dfm_data::{Dataset, Labelled, Problem, read_masks};
 use dfm_render::MapScale;
 use rayon::prelude::*;

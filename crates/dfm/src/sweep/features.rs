@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dfm_core::{
-    BackboneWeights, Compute, DfmError, FeatureExtractor, FeatureRow, FeatureShape, Layer, Piece, PictureSize,
-    Placement, PreparedPicture, Tap,
+    BackboneWeights, Compute, DfmError, FeatureExtractor, FeatureRow, FeatureShape, Layer, PictureSize,
+    Piece, Placement, PreparedPicture, Tap,
 };
 
 use super::grid::Common;
@@ -77,14 +77,19 @@ impl Features {
     /// # Errors
     ///
     /// If features would take more memory than they may, or the network does not run.
-    pub(super) fn extract(weights: BackboneWeights, taps: &[Tap], reading: Reading<'_>) -> Result<Self, Error> {
+    pub(super) fn extract(
+        weights: BackboneWeights,
+        taps: &[Tap],
+        reading: Reading<'_>,
+    ) -> Result<Self, Error> {
         let mut finest: BTreeMap<Layer, usize> = BTreeMap::new();
         for tap in taps {
             finest.entry(tap.layer).and_modify(|pool| *pool = divisor(*pool, tap.pool)).or_insert(tap.pool);
         }
         let shared: Vec<Tap> = finest.into_iter().map(|(layer, pool)| layer.pooled(pool)).collect();
         // It knows no region: which cells of a mask count is another matter for each pool.
-        let extractor = FeatureExtractor::new(weights, &shared, reading.compute.clone()).map_err(DfmError::from)?;
+        let extractor =
+            FeatureExtractor::new(weights, &shared, reading.compute.clone()).map_err(DfmError::from)?;
         let preprocessor = extractor.preprocessor().with_region(reading.common.region.clone());
         let mut rows = BTreeMap::new();
         for tap in taps {
@@ -134,7 +139,9 @@ impl Features {
                         other => other.insert((number, Some(Vec::new()))),
                     };
                     match row.iter().all(|value| value.is_finite()) {
-                        true => pieces.iter_mut().for_each(|all| all.push((picture.placement.clone(), row.to_vec()))),
+                        true => pieces
+                            .iter_mut()
+                            .for_each(|all| all.push((picture.placement.clone(), row.to_vec()))),
                         false => *pieces = None,
                     }
                     if !last {

@@ -91,7 +91,9 @@ impl Sweeper {
         self.check()?;
         if dataset.train.is_empty() {
             let expected = "good pictures to learn from".to_owned();
-            return Err(Error::Setting { name: "data set", expected, got: "none".to_owned() }.at(&dataset.root));
+            return Err(
+                Error::Setting { name: "data set", expected, got: "none".to_owned() }.at(&dataset.root)
+            );
         }
         let compute = match &self.compute {
             Some(compute) => compute.clone(),
@@ -250,7 +252,8 @@ impl<'n> Tapped<'n> {
         let weights = self.weights.clone()?;
         // Before what is said of all taps together: why this one cannot be.
         let deepest = Tap::deepest(&taps).map_err(backbone)?;
-        let weights = weights.truncate(deepest.layer).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
+        let weights =
+            weights.truncate(deepest.layer).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
         for tap in &taps {
             features::shape(&weights, *tap).map_err(reason)?;
         }

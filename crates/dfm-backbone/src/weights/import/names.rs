@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::super::fold::{BatchNorm, EPSILON, fold};
-use super::super::{ConvolutionWeights, WeightsError, format};
 use crate::architecture::{Architecture, ConvolutionShape};
 use crate::layer::Layer;
+use crate::weights::convolution::ConvolutionWeights;
+use crate::weights::error::WeightsError;
+use crate::weights::fold::{BatchNorm, EPSILON, fold};
+use crate::weights::format;
 
 /// A file of named tensors, read one at a time.
 pub(super) trait NamedTensors {
@@ -16,9 +18,6 @@ pub(super) trait NamedTensors {
     /// Its values; called only once its shape is known to be right.
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
 }
-
-/// What a batch norm keeps, in the order of [`BatchNorm`].
-const NORM_PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
 /// The convolutions of `architecture` up to `deepest`, batch norms folded in.
 pub(super) fn assemble(
@@ -39,12 +38,10 @@ pub(super) fn assemble(
             values
         };
         let weight = read(format!("{convolution}.weight"), &shape.weight_dims())?;
-        let mut parts = Vec::with_capacity(NORM_PARTS.len());
-        for part in NORM_PARTS {
-            parts.push(read(format!("{norm}.{part}"), &[shape.out_channels])?);
-        }
+        let mut part = |part: &str| read(format!("{norm}.{part}"), &[shape.out_channels]);
+        let (scale, shift) = (part("weight")?, part("bias")?);
+        let (mean, variance) = (part("running_mean")?, part("running_var")?);
         used.insert(format!("{prefix}{norm}.num_batches_tracked"));
-        let Ok([scale, shift, mean, variance]) = <[Vec<f32>; 4]>::try_from(parts) else { continue };
         let variances = format!("{prefix}{norm}.running_var");
         let norm = BatchNorm { scale, shift, mean, variance, epsilon: EPSILON };
         convolutions.push(fold(&weight, None, &norm, &variances)?);

@@ -1,16 +1,15 @@
-//! Convolutions out of an ONNX graph. Names of constants mean nothing in such a
-//! file and their order is arbitrary, so the data is followed: from the first
-//! convolution through every block to the tap, each node checked to be the one
-//! that the architecture has there. A graph that wires the same convolutions
-//! differently (norms before them, another pool) is refused, not misread.
+//! Convolutions from an ONNX graph. The names of constants mean nothing in such a file, and
+//! their order is arbitrary. The importer therefore follows the data from the first convolution
+//! through every block to the tap, and checks that each node is the one that the architecture
+//! has there. A graph that wires the same convolutions in another way (norms before them,
+//! another pool) is refused and not misread.
 
-use std::collections::{HashMap, HashSet};
-
-use super::super::fold::{BatchNorm, EPSILON, fold};
-use super::super::{ConvolutionWeights, WeightsError};
-use super::onnx_graph::{GraphProto, NodeProto};
+use super::onnx_graph::{Graph, GraphProto, NodeProto};
 use crate::architecture::{Architecture, BlockShape, ConvolutionShape};
 use crate::layer::Layer;
+use crate::weights::convolution::ConvolutionWeights;
+use crate::weights::error::WeightsError;
+use crate::weights::fold::{BatchNorm, EPSILON, fold};
 
 /// From `[N, H, W, C]` to `[N, C, H, W]`.
 const CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
@@ -31,9 +30,10 @@ pub(super) fn convolutions(
     }
     let stem = graph.node.iter().find(|node| node.op_type == "Conv");
     let stem = stem.ok_or(WeightsError::Count { expected, got })?;
-    every_constant_is_read(&graph, architecture)?;
-    starts_at_the_input(&graph, stem)?;
-    let mut walk = Walk::new(&graph);
+    let index = Graph::new(&graph);
+    every_constant_is_read(&graph, &index, architecture)?;
+    starts_at_the_input(&index, stem)?;
+    let mut walk = Walk { graph: &index, found: Vec::new() };
     let value = walk.convolution(stem, &architecture.stem())?;
     let value = walk.only(value, "Relu", "the stem")?.output();
     let pool = walk.only(value, "MaxPool", "the stem")?;
@@ -53,9 +53,12 @@ pub(super) fn convolutions(
 }
 
 /// A constant that nothing reads belongs to a network that is wired otherwise.
-fn every_constant_is_read(graph: &GraphProto, architecture: &Architecture) -> Result<(), WeightsError> {
-    let read: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
-    match graph.initializer.iter().find(|tensor| !read.contains(tensor.name.as_str())) {
+fn every_constant_is_read(
+    graph: &GraphProto,
+    index: &Graph<'_>,
+    architecture: &Architecture,
+) -> Result<(), WeightsError> {
+    match graph.initializer.iter().find(|tensor| index.readers(&tensor.name).is_empty()) {
         Some(tensor) => {
             let (tensor, architecture) = (tensor.name.clone(), architecture.name.clone());
             Err(WeightsError::Unused { tensor, architecture })
@@ -67,14 +70,14 @@ fn every_constant_is_read(graph: &GraphProto, architecture: &Architecture) -> Re
 /// What comes before the stem may turn the axes, and nothing else: pictures are
 /// prepared by the input contract, and a graph that prepares them too would see
 /// them prepared twice, or not as it was trained.
-fn starts_at_the_input(graph: &GraphProto, stem: &NodeProto) -> Result<(), WeightsError> {
+fn starts_at_the_input(graph: &Graph<'_>, stem: &NodeProto) -> Result<(), WeightsError> {
     let mut value = stem.input(0);
-    // Each step goes up one node; a circle is longer than any way.
-    for _ in 0..=graph.node.len() {
+    // Each step goes up one node, so a way of more steps than there are nodes is a circle.
+    for _ in 0..=graph.nodes().len() {
         if graph.is_input(value) {
             return Ok(());
         }
-        let before = graph.node.iter().find(|node| node.output.iter().any(|output| output == value));
+        let before = graph.giver(value);
         match before {
             Some(node) if node.op_type == "Identity" => value = node.input(0),
             Some(node) if node.op_type == "Transpose" => {
@@ -99,31 +102,15 @@ fn starts_at_the_input(graph: &GraphProto, stem: &NodeProto) -> Result<(), Weigh
 }
 
 /// A walk along the data, collecting convolutions.
-struct Walk<'g> {
-    graph: &'g GraphProto,
-    /// The nodes that read each value.
-    readers: HashMap<&'g str, Vec<&'g NodeProto>>,
+struct Walk<'i, 'g> {
+    graph: &'i Graph<'g>,
     found: Vec<ConvolutionWeights>,
 }
 
-impl<'g> Walk<'g> {
-    fn new(graph: &'g GraphProto) -> Self {
-        let mut readers: HashMap<&str, Vec<&NodeProto>> = HashMap::new();
-        for node in &graph.node {
-            for input in &node.input {
-                readers.entry(input).or_default().push(node);
-            }
-        }
-        Self { graph, readers, found: Vec::new() }
-    }
-
-    fn readers(&self, value: &str) -> &[&'g NodeProto] {
-        self.readers.get(value).map_or(&[], Vec::as_slice)
-    }
-
+impl<'g> Walk<'_, 'g> {
     /// The one node that reads `value`, which must be of the operator `expected`.
     fn only(&self, value: &str, expected: &str, after: &str) -> Result<&'g NodeProto, WeightsError> {
-        match self.readers(value) {
+        match self.graph.readers(value) {
             [node] if node.op_type == expected => Ok(node),
             others => Err(wired_otherwise(&format!("what reads {after}"), expected, others)),
         }
@@ -131,7 +118,7 @@ impl<'g> Walk<'g> {
 
     /// From the input of a residual block to its output.
     fn block(&mut self, value: &'g str, block: &BlockShape) -> Result<&'g str, WeightsError> {
-        let readers = self.readers(value).to_vec();
+        let readers = self.graph.readers(value).to_vec();
         let (shortcut, mut node) = match (&block.projection, readers.as_slice()) {
             (Some(shape), [one, other]) if one.op_type == "Conv" && other.op_type == "Conv" => {
                 // Which of the two comes first in the file says nothing.
@@ -205,7 +192,7 @@ impl<'g> Walk<'g> {
 
     /// The batch norm that alone reads what `node` gives.
     fn norm_after(&self, node: &NodeProto) -> Option<&'g NodeProto> {
-        match self.readers(node.output()) {
+        match self.graph.readers(node.output()) {
             [reader] if reader.op_type == "BatchNormalization" => Some(reader),
             _ => None,
         }
@@ -213,7 +200,7 @@ impl<'g> Walk<'g> {
 
     fn leads_to_addition(&self, node: &NodeProto) -> bool {
         let last = self.norm_after(node).map_or(node.output(), NodeProto::output);
-        matches!(self.readers(last), [reader] if reader.op_type == "Add")
+        matches!(self.graph.readers(last), [reader] if reader.op_type == "Add")
     }
 }
 
@@ -252,5 +239,56 @@ fn wired_otherwise(what: &str, expected: &str, got: &[&NodeProto]) -> WeightsErr
         what: what.to_owned(),
         expected: expected.to_owned(),
         got: if got.is_empty() { "nothing".to_owned() } else { got.join(", ") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::super::onnx_graph::{ModelProto, ValueInfoProto};
+    use super::*;
+
+    /// About as many small nodes as fit into the limit on a graph.
+    const MANY: usize = 190_000;
+
+    fn node(kind: &str, input: String, output: String) -> NodeProto {
+        NodeProto {
+            input: vec![input],
+            output: vec![output],
+            op_type: kind.to_owned(),
+            ..NodeProto::default()
+        }
+    }
+
+    /// A value's name in three characters.
+    fn name(index: usize) -> String {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        [12, 6, 0].map(|shift| char::from(DIGITS[index >> shift & 63])).into_iter().collect()
+    }
+
+    /// A file whose stem reads the value `end`, behind [`MANY`] nodes in a chain from `begin` on.
+    /// The nodes lie in the file against the order of the data.
+    fn chain(begin: usize) -> GraphProto {
+        let identity = |index: usize| node("Identity", name(index), name(index + 1));
+        let mut nodes: Vec<NodeProto> = (0..MANY).map(identity).collect();
+        nodes[0].input = vec![name(begin)];
+        nodes.push(node("Conv", name(MANY), "stem".to_owned()));
+        nodes.reverse();
+        let input = vec![ValueInfoProto { name: name(0) }];
+        let graph = GraphProto { node: nodes, initializer: Vec::new(), input };
+        let bytes = ModelProto { graph: Some(graph) }.encode_to_vec();
+        GraphProto::parse(&bytes).expect("a graph within its limit")
+    }
+
+    /// Quadratic in the nodes, either would take minutes.
+    #[test]
+    fn a_chain_of_as_many_nodes_as_fit_is_followed_to_its_end() {
+        let graph = chain(0);
+        starts_at_the_input(&Graph::new(&graph), &graph.node[0]).expect("the input");
+        // A circle: the first node reads what the last gives.
+        let graph = chain(MANY);
+        let error = starts_at_the_input(&Graph::new(&graph), &graph.node[0]).expect_err("a circle");
+        assert!(matches!(&error, WeightsError::Graph { got, .. } if got == "a circle"), "{error}");
     }
 }

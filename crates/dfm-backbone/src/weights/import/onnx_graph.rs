@@ -1,10 +1,12 @@
 //! The few messages of the ONNX format that weights are read from, declared by
 //! hand: field numbers as in `onnx.proto3`, everything else is skipped.
 
+use std::collections::{HashMap, HashSet};
+
 use prost::Message;
 
-use super::super::WeightsError;
 use super::onnx_scan;
+use crate::weights::error::WeightsError;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {
@@ -84,18 +86,67 @@ impl GraphProto {
             .filter(|graph| !graph.node.is_empty())
             .ok_or_else(|| refused("it holds no graph".to_owned()))
     }
+}
 
-    /// Whether `value` is what the graph is given. Older files list their constants
-    /// among the inputs.
+/// A graph with an index of its values, so that each step along the data takes the same time
+/// however many nodes there are.
+#[derive(Debug)]
+pub(super) struct Graph<'g> {
+    nodes: &'g [NodeProto],
+    /// The first node that gives each value.
+    givers: HashMap<&'g str, &'g NodeProto>,
+    /// The nodes that read each value, in their order.
+    readers: HashMap<&'g str, Vec<&'g NodeProto>>,
+    /// The first constant of each name.
+    constants: HashMap<&'g str, &'g TensorProto>,
+    inputs: HashSet<&'g str>,
+}
+
+impl<'g> Graph<'g> {
+    /// An index of `graph`.
+    pub(super) fn new(graph: &'g GraphProto) -> Self {
+        let mut givers = HashMap::with_capacity(graph.node.len());
+        let mut readers: HashMap<&str, Vec<&NodeProto>> = HashMap::with_capacity(graph.node.len());
+        for node in &graph.node {
+            for output in &node.output {
+                givers.entry(output.as_str()).or_insert(node);
+            }
+            for input in &node.input {
+                readers.entry(input).or_default().push(node);
+            }
+        }
+        let mut constants = HashMap::with_capacity(graph.initializer.len());
+        for tensor in &graph.initializer {
+            constants.entry(tensor.name.as_str()).or_insert(tensor);
+        }
+        let inputs = graph.input.iter().map(|input| input.name.as_str()).collect();
+        Self { nodes: &graph.node, givers, readers, constants, inputs }
+    }
+
+    /// The nodes, in the order of the file.
+    pub(super) fn nodes(&self) -> &'g [NodeProto] {
+        self.nodes
+    }
+
+    /// The node that gives `value`.
+    pub(super) fn giver(&self, value: &str) -> Option<&'g NodeProto> {
+        self.givers.get(value).copied()
+    }
+
+    /// The nodes that read `value`.
+    pub(super) fn readers(&self, value: &str) -> &[&'g NodeProto] {
+        self.readers.get(value).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether `value` is an input of the graph. Older files list their constants among the
+    /// inputs.
     pub(super) fn is_input(&self, value: &str) -> bool {
-        self.input.iter().any(|input| input.name == value)
-            && !self.initializer.iter().any(|constant| constant.name == value)
+        self.inputs.contains(value) && !self.constants.contains_key(value)
     }
 
     /// Values of the constant `name`, which must have shape `dims`.
     pub(super) fn constant(&self, name: &str, dims: &[usize]) -> Result<Vec<f32>, WeightsError> {
-        let tensor = self.initializer.iter().find(|tensor| tensor.name == name);
-        let tensor = tensor.ok_or_else(|| WeightsError::Graph {
+        let tensor = self.constants.get(name).ok_or_else(|| WeightsError::Graph {
             what: format!("constant '{name}'"),
             expected: format!("shape {dims:?}"),
             got: "none".to_owned(),

@@ -3,7 +3,7 @@
 //! more than a hundred in memory. So everything but the weights themselves must be
 //! small, as it is in every network.
 
-use super::super::WeightsError;
+use crate::weights::error::WeightsError;
 
 /// The largest known network has half a gigabyte of weights.
 const MAX_FILE_BYTES: u64 = 512 << 20;

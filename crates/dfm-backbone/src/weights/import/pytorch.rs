@@ -1,21 +1,33 @@
-//! PyTorch checkpoints, in both of their formats. The reader interprets the few
-//! pickle instructions that state dicts are made of; it never imports or calls
-//! what a pickle names.
+//! PyTorch checkpoints, in both of their formats. The reader interprets the few pickle
+//! instructions that state dicts are made of. It never imports or calls what a pickle names.
 
-use std::path::Path;
+use std::io::Write;
 
 use half::{bf16, f16};
 use pytorch_reader::{DType, PickleValue, PytorchReader};
+use tempfile::NamedTempFile;
 
-use super::super::WeightsError;
 use super::names::{NamedTensors, not_floating_point};
+use crate::weights::error::WeightsError;
 
-/// A checkpoint whose tensors are read when asked for.
-pub(super) struct Checkpoint(PytorchReader);
+/// A checkpoint whose tensors are read when they are asked for.
+pub(super) struct Checkpoint {
+    reader: PytorchReader,
+    /// The copy that `reader` reads, which is removed when this is dropped.
+    _copy: NamedTempFile,
+}
 
-/// Opens a checkpoint. One that holds anything but tensors, numbers and text is
-/// refused: such objects exist only once code has run.
-pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
+/// Opens the checkpoint in `bytes`. One that holds anything except tensors, numbers and text is
+/// refused, because such objects exist only once code has run.
+///
+/// The reader takes only paths, and opens them more than once. It is given a copy of `bytes` that
+/// only this user can open, and not the file that `bytes` came from: that file may have become
+/// another meanwhile.
+pub(super) fn open(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
+    let failed = |source| WeightsError::Io { operation: "copying the weights to a temporary file", source };
+    let mut copy = NamedTempFile::new().map_err(failed)?;
+    copy.write_all(bytes).and_then(|()| copy.flush()).map_err(failed)?;
+    let path = copy.path();
     let values = PytorchReader::read_pickle_data(path, None).map_err(refused)?;
     if let Some((name, kind)) = foreign_object(&values, "") {
         return Err(refused(format!(
@@ -24,7 +36,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
     }
     match PytorchReader::new(path) {
         Ok(reader) if reader.is_empty() => Err(refused("it holds no tensor")),
-        Ok(reader) => Ok(Checkpoint(reader)),
+        Ok(reader) => Ok(Checkpoint { reader, _copy: copy }),
         Err(error) => Err(refused(error)),
     }
 }
@@ -57,17 +69,17 @@ fn refused(reason: impl ToString) -> WeightsError {
 
 impl NamedTensors for Checkpoint {
     fn names(&self) -> Vec<String> {
-        let mut names = self.0.keys();
+        let mut names = self.reader.keys();
         names.sort();
         names
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.0.get(name).map(|tensor| tensor.shape().to_vec())
+        self.reader.get(name).map(|tensor| tensor.shape().to_vec())
     }
 
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let tensor = self.0.get(name).ok_or_else(|| refused(format!("tensor '{name}' is gone")))?;
+        let tensor = self.reader.get(name).ok_or_else(|| refused(format!("tensor '{name}' is gone")))?;
         let bytes = tensor.read().map_err(refused)?;
         // The reader hands bytes out in this machine's order.
         Ok(match tensor.dtype() {

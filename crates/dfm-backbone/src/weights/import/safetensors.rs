@@ -2,8 +2,9 @@
 
 use safetensors::tensor::SafeTensors;
 
-use super::super::{WeightsError, format};
 use super::names::{NamedTensors, widen};
+use crate::weights::error::WeightsError;
+use crate::weights::format;
 
 /// A parsed file.
 pub(super) struct SafeTensorsFile<'a>(SafeTensors<'a>);

@@ -2,50 +2,24 @@
 
 use std::ops::Range;
 
+use super::ends::IntegerEnds;
+use super::set::IntegerKernels;
 use super::sweep::{Rows, sweep};
 use super::tile::{Added, Output};
+use super::values::{ACTIVATION, PIXELS, Values, pixels, pixels_mut};
 use super::weights::{Weights, Width};
-use super::{IntegerKernels, PIXELS, Values, pixels, pixels_mut};
 use crate::filters;
 use crate::kernels::sliding::Sliding;
-use crate::kernels::{Work, Worker};
-use crate::layout::{Division, LANES, Map};
+use crate::kernels::work::{Work, Worker};
+use crate::layout::{Division, LANES};
 use crate::network::Convolution;
 
-/// Weights are within this, either way; see the [module](super).
+/// The largest magnitude of a weight; see the [module](super).
 const WEIGHT: f32 = 64.0;
 
-/// [`Pixel`]s of input that are gone through with all weights before the next, so that
-/// they stay in the second-level cache: 256 KiB.
+/// Pixels of input that meet all weights before the next ones do, so that they stay in the
+/// second-level cache: 256 KiB.
 const SPAN: usize = 16 << 10;
-
-/// What a convolution lies between.
-#[derive(Debug, Clone)]
-pub(crate) struct IntegerEnds {
-    /// Parts of the arena, as long as their maps take. The input holds bytes.
-    pub(crate) input: Range<usize>,
-    pub(crate) input_map: Map,
-    pub(crate) output: Range<usize>,
-    pub(crate) output_map: Map,
-    /// What the output holds.
-    pub(crate) values: Values,
-    /// Whether negative sums become zero; in bytes they always do.
-    pub(crate) relu: bool,
-    /// What is added before.
-    pub(crate) residual: Option<Residual>,
-    /// What one step of the input and of the output is.
-    pub(crate) steps: [f32; 2],
-}
-
-/// A map as large as the output; it may lie where the output goes if it holds the same
-/// kind of values.
-#[derive(Debug, Clone)]
-pub(crate) struct Residual {
-    pub(crate) at: Range<usize>,
-    pub(crate) values: Values,
-    /// What one of its steps is, in the output's.
-    pub(crate) factor: f32,
-}
 
 /// A convolution, and where its input and output lie.
 #[derive(Debug)]
@@ -54,14 +28,14 @@ pub(crate) struct IntegerConvolution {
     weights: Weights,
     ends: IntegerEnds,
     sliding: Sliding,
-    pub(in crate::kernels) multiply_adds: u64,
+    pub(crate) multiply_adds: u64,
 }
 
 impl IntegerConvolution {
-    /// The most products to a sum: more could overflow it.
-    pub(crate) const MOST_TAPS: usize = (i32::MAX as usize) / (super::ACTIVATION * WEIGHT) as usize;
+    /// The most products of a sum: more could overflow it.
+    pub(crate) const MOST_TAPS: usize = (i32::MAX as usize) / (ACTIVATION * WEIGHT) as usize;
 
-    /// Of `convolution` between `ends`.
+    /// The step of `convolution` between `ends`.
     ///
     /// # Panics
     ///
@@ -82,21 +56,46 @@ impl IntegerConvolution {
         Self { kernels, weights, ends, sliding, multiply_adds }
     }
 
+    /// The part of the arena that is written.
+    pub(crate) fn output(&self) -> Range<usize> {
+        let IntegerEnds { output, output_map, values, .. } = &self.ends;
+        output.start..output.start + values.len(*output_map)
+    }
+
+    /// The parts of the arena that are read: the input, and the residual unless the results overwrite
+    /// it.
+    pub(crate) fn inputs(&self) -> Vec<Range<usize>> {
+        let IntegerEnds { input, output, output_map, values, residual, .. } = &self.ends;
+        let mut inputs = vec![input.clone()];
+        let overwritten = |at: &Range<usize>, kind: Values| at.start == output.start && kind == *values;
+        if let Some(residual) = residual.as_ref().filter(|it| !overwritten(&it.at, it.values)) {
+            inputs.push(residual.at.start..residual.at.start + residual.values.len(*output_map));
+        }
+        inputs
+    }
+
+    /// [`Lanes`](crate::layout::Lanes) of scratch memory.
     pub(crate) fn scratch_len(&self) -> usize {
         self.sliding.scratch_len().div_ceil(PIXELS)
     }
 
+    /// How threads share the step.
     pub(crate) fn division(&self, threads: usize) -> Division {
         self.sliding.division(threads, self.kernels.pixels(), self.weights.groups.len())
     }
 
-    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+    /// Computes one item: some pixels or rows of some groups of output channels.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Step::run`](crate::kernels::step::Step::run).
+    pub(crate) unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
         let sliding = &self.sliding;
         let (units, groups) =
             self.division(work.threads).item(item, sliding.units(), self.weights.groups.len());
-        // SAFETY: no step writes its own input.
+        // SAFETY: the caller vouches that nobody writes the input.
         let input = pixels(unsafe { work.arena.slice(self.ends.input.clone()) });
-        let (output, added) = (self.output(work), self.added(work));
+        let (output, added) = (self.first_output(work), self.first_added(work));
         for units in sliding.spans(units, self.kernels.pixels()) {
             let [count, columns] = sliding.rows(&units);
             // Values of the output before these units, in one block.
@@ -120,20 +119,20 @@ impl IntegerConvolution {
                 output: output.skip(before),
                 output_block: self.ends.output_map.pixels(),
             };
-            // SAFETY: `filters::pack` has placed every tap inside a block of the input
-            // or of the scratch, for the first pixel; `stride · (rows − 1)` rows and as
-            // many columns further they still are, since a window keeps inside the
-            // padded input. 1×1 windows are single pixels of the input. The output of
-            // these units and groups is this item's alone, and so is what is added if it
-            // lies there; elsewhere nobody writes it.
+            // SAFETY: `filters::pack` has placed every tap of the first pixel inside a block of
+            // the input or of the scratch memory. The taps of the other pixels lie up to
+            // `stride · (rows − 1)` rows and as many columns further, which is still inside, since
+            // a window keeps inside the padded input. 1×1 windows are single pixels of the input.
+            // The outputs of these units and groups are those of this item, for whose writes the
+            // caller vouches. The residual lies either there or where nobody writes.
             for group in groups.clone() {
                 unsafe { sweep(&self.kernels, self.weights.filter(group), rows) };
             }
         }
     }
 
-    /// The output's first pixel.
-    fn output(&self, work: &Work<'_>) -> Output {
+    /// The first pixel of the output.
+    fn first_output(&self, work: &Work<'_>) -> Output {
         let to = work.arena.at(self.ends.output.clone());
         match self.ends.values {
             Values::Bytes => Output::Bytes(to.cast()),
@@ -141,8 +140,8 @@ impl IntegerConvolution {
         }
     }
 
-    /// The residual's first pixel.
-    fn added(&self, work: &Work<'_>) -> Added {
+    /// The first pixel of the residual.
+    fn first_added(&self, work: &Work<'_>) -> Added {
         let Some(residual) = &self.ends.residual else { return Added::Nothing };
         let from = work.arena.at(residual.at.clone()).cast_const();
         match residual.values {

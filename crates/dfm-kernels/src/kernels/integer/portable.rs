@@ -1,6 +1,6 @@
-//! Plain Rust that a compiler can turn into whatever vectors there are.
+//! Plain Rust, which the compiler turns into the vectors that it knows.
 
-use super::IntegerKernels;
+use super::set::IntegerKernels;
 use super::tile::{Sums, Tile};
 use super::weights::{Line, Order};
 use crate::kernels::portable::Array;
@@ -12,7 +12,8 @@ pub(super) const KERNELS: IntegerKernels = IntegerKernels {
     order: Order::ByInput,
 };
 
-/// 1.5 · 2²³: adding it rounds a number to a whole one, which is then in the last bits.
+/// 1.5 · 2²³. Adding it to a number rounds the number to a whole one, which is then in the last
+/// bits.
 const ROUNDING: f32 = 12_582_912.0;
 
 unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile: Tile<'_>) {
@@ -20,7 +21,7 @@ unsafe fn tile<const PIXELS: usize, const BLOCKS: usize, const STEP: usize>(tile
     unsafe { super::tile::tile::<Integers, PIXELS, BLOCKS, STEP>(tile) }
 }
 
-/// `value` rounded to the nearest whole number within ±2²², to an even one from half way.
+/// `value`, within ±2²², rounded to the nearest whole number, and halves to the even one.
 pub(super) fn round(value: f32) -> i32 {
     (value + ROUNDING).to_bits() as i32 - ROUNDING.to_bits() as i32
 }

@@ -1,26 +1,27 @@
-//! The first convolution in whole numbers of 16 bits, which hold what pixels are to more
-//! than they were recorded, and the maximum after it in `u8`; in one pass, so that the
-//! rows of the convolution that a row of maxima sees stay in the cache.
+//! The first convolution in whole numbers of 16 bits, which are finer than the pixels that were
+//! recorded, and the maximum behind it in `u8`. Both are computed in one pass, so that the rows of
+//! the convolution that a row of maxima sees stay in the cache.
 
 use std::ops::Range;
 
 use super::portable::round;
+use super::set::IntegerKernels;
 use super::sweep::{Rows, sweep};
 use super::tile::{Added, Output};
+use super::values::{PIXELS, Pixel, Values, pixels_mut, words_mut};
 use super::weights::{Weights, Width};
-use super::{IntegerKernels, PIXELS, Pixel, Values, pixels_mut, words_mut};
 use crate::filters::{self, Source};
 use crate::kernels::maximum::window;
 use crate::kernels::stem::{BAND, KEPT, band_rows};
 use crate::kernels::tile::PixelStep;
-use crate::kernels::{Work, Worker};
+use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::{Convolution, MaxPool};
 
-/// The largest value of the picture, in steps.
+/// The largest value of the picture, in its steps.
 pub(crate) const PICTURE: f32 = 4095.0;
 
-/// The largest weight, unless sums of so many could overflow.
+/// The largest weight, unless a sum of so many products could overflow.
 const WEIGHT: usize = 2047;
 
 /// The stem, and where its output lies.
@@ -28,30 +29,31 @@ const WEIGHT: usize = 2047;
 pub(crate) struct IntegerStem {
     kernels: IntegerKernels,
     weights: Weights,
-    /// What a value of the picture is multiplied by to be in steps.
+    /// The factor that turns a value of the picture into steps.
     inverse_step: f32,
     /// Channels, height and width.
     picture: [usize; 3],
     kernel: usize,
     padding: usize,
-    /// What the convolution gives.
+    /// The map that the convolution gives.
     convolved: Map,
     pool: MaxPool,
     output: Range<usize>,
     output_map: Map,
-    pub(in crate::kernels) multiply_adds: u64,
+    pub(crate) multiply_adds: u64,
 }
 
 impl IntegerStem {
-    /// The most products to a sum: with more, weights would be too coarse.
+    /// The most products of a sum: with more, weights would be too coarse.
     pub(crate) const MOST_TAPS: usize = i32::MAX as usize / (PICTURE as usize * 127);
 
-    /// Of pictures of `size` (height, width) to `output`, a part of the arena; `steps`
-    /// are of a value of the picture and of an output. The stride of `stem` must be two.
+    /// The step for pictures of `size` (height, width), from which `stem` makes `convolved` and `pool`
+    /// makes `output_map`. The result goes to `output`, a part of the arena. `steps` are the sizes of
+    /// one step of the picture and of the output. The stride of `stem` must be two.
     ///
     /// # Panics
     ///
-    /// If the map does not fit its part, or a sum may overflow.
+    /// If the map does not fit its part of the arena, or a sum may overflow.
     pub(crate) fn new(
         stem: &Convolution,
         pool: MaxPool,
@@ -63,8 +65,8 @@ impl IntegerStem {
     ) -> Self {
         assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= Values::Bytes.len(output_map));
         let taps = stem.weight.len() / stem.out_channels;
-        assert!(taps <= Self::MOST_TAPS);
-        let largest = WEIGHT.min(i32::MAX as usize / (PICTURE as usize * taps.max(1)));
+        assert!((1..=Self::MOST_TAPS).contains(&taps));
+        let largest = WEIGHT.min(i32::MAX as usize / (PICTURE as usize * taps));
         let padded_width = padded_width(stem, size);
         let source = Source { block: band_rows(stem.kernel[0]) * padded_width, row: padded_width };
         let weights = Weights::new(stem, (Width::Word, kernels.order), largest as f32, steps, |rounded| {
@@ -85,17 +87,23 @@ impl IntegerStem {
         }
     }
 
-    /// A copy of the rows that a band sees, then the rows of the convolution that are
-    /// kept.
+    /// The part of the arena that is written.
+    pub(crate) fn output(&self) -> Range<usize> {
+        self.output.start..self.output.start + Values::Bytes.len(self.output_map)
+    }
+
+    /// [`Lanes`] of scratch memory: a copy of the rows that a band sees, then the rows of the
+    /// convolution that are kept.
     pub(crate) fn scratch_len(&self) -> usize {
         self.copy_len() + (KEPT * self.kept_row()).div_ceil(PIXELS)
     }
 
+    /// How threads share the step.
     pub(crate) fn division(&self, threads: usize) -> Division {
         Division::by_pixels(threads, self.output_map.height, 4, 1)
     }
 
-    /// One more than the windows see, since weights go by twos.
+    /// Columns of the copy: one more than the windows see, since weights go by twos.
     fn padded_width(&self) -> usize {
         self.picture[2] + 2 * self.padding + 1
     }
@@ -105,21 +113,31 @@ impl IntegerStem {
         (words * size_of::<i16>()).div_ceil(size_of::<Lanes>())
     }
 
-    /// Pixels of a kept row, all blocks of it.
+    /// Pixels of a row that is kept, with all its blocks.
     fn kept_row(&self) -> usize {
         self.convolved.blocks() * self.convolved.width
     }
 
-    pub(crate) fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+    /// Computes one item: some rows of maxima.
+    ///
+    /// # Safety
+    ///
+    /// That of [`Step::run`](crate::kernels::step::Step::run).
+    pub(crate) unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
         let (rows, _) = self.division(work.threads).item(item, self.output_map.height, 1);
         worker.kept = None;
         for begin in rows.clone().step_by(BAND) {
-            self.run_band(work, &mut worker.scratch, begin..(begin + BAND).min(rows.end));
+            // SAFETY: the caller's; these rows are some of the item's.
+            unsafe { self.run_band(work, &mut worker.scratch, begin..(begin + BAND).min(rows.end)) };
         }
     }
 
     /// Computes some rows of maxima.
-    fn run_band(&self, work: &Work<'_>, scratch: &mut [Lanes], rows: Range<usize>) {
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may read or write these rows of the output meanwhile.
+    unsafe fn run_band(&self, work: &Work<'_>, scratch: &mut [Lanes], rows: Range<usize>) {
         let (copy, kept) = scratch.split_at_mut(self.copy_len());
         let (copy, kept) = (words_mut(copy), pixels_mut(kept));
         let windows = |row: usize| window(row, self.pool.before, self.convolved.height);
@@ -134,7 +152,8 @@ impl IntegerStem {
                 self.convolve(copy, convolved - first, convolved, kept);
             }
             next = seen.end;
-            self.maximum(work, kept, row, seen);
+            // SAFETY: the caller's.
+            unsafe { self.maximum(work, kept, row, seen) };
         }
     }
 
@@ -155,23 +174,26 @@ impl IntegerStem {
             output: Output::Bytes(kept.as_mut_ptr().cast()),
             output_block: self.convolved.width,
         };
-        // SAFETY: the rows of the copy that this row's windows see are in the copy, by
-        // the assertions; the last window, one column wider than the kernel, ends in the
-        // last column of the copy, since there are half as many windows as columns. The
-        // output is one row for every block.
+        // SAFETY: by the assertions, the rows that the windows of this row see are in the copy. The
+        // last window, which is one column wider than the kernel, ends in the last column of the
+        // copy, since there are half as many windows as columns. The output is one row for every
+        // block.
         for group in 0..self.weights.groups.len() {
             unsafe { sweep(&self.kernels, self.weights.filter(group), rows) };
         }
     }
 
     /// Computes row `row` of the maxima from the rows `seen` of the convolution.
-    fn maximum(&self, work: &Work<'_>, kept: &[Pixel], row: usize, seen: Range<usize>) {
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may read or write this row of the output meanwhile.
+    unsafe fn maximum(&self, work: &Work<'_>, kept: &[Pixel], row: usize, seen: Range<usize>) {
         let (from, to) = (self.convolved.width, self.output_map.width);
         let output = work.arena.at(self.output.clone()).cast::<Pixel>();
         for block in 0..self.convolved.blocks() {
             let begin = block * self.output_map.pixels() + row * to;
-            // SAFETY: the map fits its part of the arena, and this row of it is this
-            // item's alone.
+            // SAFETY: the map fits its part of the arena, and the caller vouches for this row.
             let maxima = unsafe { std::slice::from_raw_parts_mut(output.wrapping_add(begin), to) };
             for (x, maximum) in maxima.iter_mut().enumerate() {
                 let columns = window(x, self.pool.before, from);
@@ -187,8 +209,8 @@ impl IntegerStem {
         }
     }
 
-    /// Copies `rows` rows of the picture, from the first that row `first` of the
-    /// convolution sees, in steps and with the zeros around them.
+    /// Copies `rows` rows of the picture, from the first that row `first` of the convolution sees, in
+    /// steps and with zeros around them.
     fn copy_between_zeros(&self, picture: &[f32], first: usize, rows: usize, copy: &mut [i16]) {
         let [channels, height, width] = self.picture;
         let padded = self.padded_width();
@@ -230,7 +252,7 @@ fn larger(a: Pixel, b: Pixel) -> Pixel {
     std::array::from_fn(|lane| a[lane].max(b[lane]))
 }
 
-/// See [`IntegerStem::padded_width`].
+/// Columns of the copy of a picture of `size`; see [`IntegerStem::padded_width`].
 fn padded_width(stem: &Convolution, size: [usize; 2]) -> usize {
     size[1] + 2 * stem.padding + 1
 }

@@ -1,26 +1,25 @@
-//! Micro-kernels over rows of pixels.
+//! Running micro-kernels over rows of pixels.
 
-use super::IntegerKernels;
+use super::set::IntegerKernels;
 use super::tile::{Added, Output, Tile};
 use super::weights::Filter;
 use crate::kernels::tile::PixelStep;
 use crate::layout::{LANES, part};
 
-/// Rows of pixels, each as long as the others, and where their inputs and outputs lie.
+/// Rows of pixels of one length, and where their inputs and outputs lie.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     pub(super) count: usize,
     pub(super) columns: usize,
-    /// What the first pixel of the first row reads.
+    /// The first byte that the first pixel of the first row reads.
     pub(super) input: *const u8,
-    /// Bytes from a row's input to the next.
+    /// Bytes from the input of one row to that of the next.
     pub(super) input_pitch: usize,
     pub(super) step: PixelStep,
-    /// From the first pixel of the first row, in the first block of the whole map, as
-    /// the output.
+    /// What is added, from the first pixel of the first row on, in the first block of the whole map.
     pub(super) added: Added,
-    /// The first pixel of the first row, in the first block of the whole output. The
-    /// rows of the output follow each other.
+    /// The first pixel of the first row, in the first block of the whole output. The rows of the
+    /// output lie without gaps.
     pub(super) output: Output,
     /// Pixels from one block of the output to the next.
     pub(super) output_block: usize,
@@ -30,8 +29,8 @@ pub(super) struct Rows {
 ///
 /// # Safety
 ///
-/// For every pixel of `rows` every tap of `filter` must be valid for reading, what is
-/// added too, every block of the output for writing and by nobody else.
+/// For every pixel of `rows`, every tap of `filter` and everything that is added must be valid for
+/// reading, and every block of the output must be valid for writing, by nobody else.
 pub(super) unsafe fn sweep(kernels: &IntegerKernels, filter: Filter<'_>, rows: Rows) {
     let lines = filter.offsets.len() * filter.depth;
     assert!(filter.lines.len() == lines * filter.blocks);
@@ -48,8 +47,8 @@ pub(super) unsafe fn sweep(kernels: &IntegerKernels, filter: Filter<'_>, rows: R
                 offsets: filter.offsets,
                 depth: filter.depth,
                 weights: filter.lines.as_ptr(),
-                // Those of the next group follow these; two tiles have time for all of
-                // them.
+                // The weights of the next group lie behind these, and two tiles have time to fetch
+                // all of them.
                 ahead: filter.lines.as_ptr().wrapping_add(match tile {
                     0 | 1 => filter.lines.len() + tile * lines,
                     _ => 0,
@@ -60,9 +59,9 @@ pub(super) unsafe fn sweep(kernels: &IntegerKernels, filter: Filter<'_>, rows: R
                 output: rows.output.skip(pixel * LANES),
                 output_block: rows.output_block * LANES,
             };
-            // SAFETY: the caller vouches for inputs and outputs, the assertions above
-            // for weights, multipliers and bias; the kernels are those of an instruction
-            // set that this processor has.
+            // SAFETY: the caller vouches for inputs and outputs, and the assertions above for
+            // weights, multipliers and bias. The kernels are those of an instruction set that this
+            // processor has.
             unsafe { run(tile) };
         }
     }

@@ -8,25 +8,25 @@ use crate::kernels::tile::PixelStep;
 use crate::kernels::vector::Vector;
 use crate::layout::{LANES, Lanes};
 
-/// Where results go, from the first pixel of the first block.
+/// Where results go, from the first pixel of the first block on.
 #[derive(Clone, Copy)]
 pub(super) enum Output {
-    /// Rounded to whole numbers; what is beyond a `u8` becomes its nearest.
+    /// Rounded to whole numbers. A result beyond a `u8` becomes the nearest `u8`.
     Bytes(*mut u8),
-    /// As they are, or with zero in place of what is negative.
+    /// As they are, or with zero in place of negative results.
     Floats { to: *mut f32, relu: bool },
 }
 
-/// What is added to the results, from the first pixel of the first block.
+/// What is added to the results, from the first pixel of the first block on.
 #[derive(Clone, Copy)]
 pub(super) enum Added {
     Nothing,
-    /// Each times a factor.
+    /// Bytes, each times a factor.
     Bytes {
         from: *const u8,
         factor: f32,
     },
-    /// Each times a factor.
+    /// Numbers, each times a factor.
     Floats {
         from: *const f32,
         factor: f32,
@@ -34,7 +34,7 @@ pub(super) enum Added {
 }
 
 impl Output {
-    /// Some values further.
+    /// The same, some values further.
     pub(super) fn skip(self, values: usize) -> Self {
         match self {
             Self::Bytes(to) => Self::Bytes(to.wrapping_add(values)),
@@ -44,7 +44,7 @@ impl Output {
 }
 
 impl Added {
-    /// Some values further.
+    /// The same, some values further.
     pub(super) fn skip(self, values: usize) -> Self {
         match self {
             Self::Nothing => Self::Nothing,
@@ -69,12 +69,12 @@ pub(super) struct Tile<'a> {
     pub(super) depth: usize,
     /// `[offsets.len()][depth][blocks]`.
     pub(super) weights: *const Line,
-    /// What will be read next of the weights: as many lines as one block has are asked
-    /// for. Any address will do.
+    /// The weights that will be read next. As many lines as one block has are fetched. Any address
+    /// will do.
     pub(super) ahead: *const Line,
-    /// `[blocks · 16]`: what one step of a sum is in the output.
+    /// `[blocks · 16]`: the size of one step of a sum, in steps of the output.
     pub(super) multipliers: *const f32,
-    /// `[blocks · 16]`, in the output's steps.
+    /// `[blocks · 16]`, in steps of the output.
     pub(super) bias: *const f32,
     pub(super) added: Added,
     pub(super) output: Output,
@@ -86,17 +86,17 @@ pub(super) struct Tile<'a> {
 ///
 /// # Safety
 ///
-/// Every address that [`Tile`] describes must be valid for the kernel's pixels and
-/// blocks, nothing else may access the output meanwhile or write the rest, and the
-/// processor must have the instructions.
+/// Every address that [`Tile`] describes must be valid for the kernel's pixels and blocks. Nobody
+/// else may access the output meanwhile, or write the rest. The processor must have the
+/// instructions.
 pub(super) type MicroKernel = for<'a> unsafe fn(Tile<'a>);
 
-/// The sums of 16 output channels of one pixel, in whatever registers there are.
+/// The sums of 16 output channels of one pixel, in the registers of an instruction set.
 ///
 /// # Safety
 ///
-/// Every method may be called only where the processor has the instructions; pointers
-/// must be valid for what is read and written there.
+/// A method may be called only if the processor has the instructions. Pointers must be valid for
+/// what is read and written through them.
 pub(super) trait Sums: Copy {
     /// 16 numbers.
     type Floats: Vector;
@@ -116,8 +116,9 @@ pub(super) trait Sums: Copy {
     unsafe fn multiply(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// 16 bytes as numbers.
     unsafe fn load_bytes(from: *const u8) -> Self::Floats;
-    /// 16 numbers as bytes: each rounded to the nearest, to an even one from half way,
-    /// what is beyond a `u8` to the nearest `u8`, what is not a number to zero.
+    /// Stores 16 numbers as bytes. Each is rounded to the nearest whole number, and halves to the
+    /// even one. A number beyond a `u8` becomes the nearest `u8`, and what is not a number becomes
+    /// zero.
     unsafe fn store_bytes(values: Self::Floats, to: *mut u8);
 }
 
@@ -151,7 +152,7 @@ pub(super) unsafe fn tile<S: Sums, const PIXELS: usize, const BLOCKS: usize, con
                 }
             }
         }
-        // Into memory first: the sums stay in registers only as long as every loop over
+        // Results go into memory first: the sums stay in registers only as long as every loop over
         // them is short enough to be unrolled.
         let mut results = MaybeUninit::<[[Lanes; PIXELS]; BLOCKS]>::uninit();
         let results = results.as_mut_ptr().cast::<f32>();
@@ -159,7 +160,7 @@ pub(super) unsafe fn tile<S: Sums, const PIXELS: usize, const BLOCKS: usize, con
             let multiplier = S::Floats::load(tile.multipliers.add(LANES * block));
             let bias = S::Floats::load(tile.bias.add(LANES * block));
             for (pixel, sums) in sums.iter().enumerate() {
-                // Each operation is rounded by itself, so that all processors agree.
+                // Each operation is rounded by itself, so that all processors give the same result.
                 let value = S::multiply(sums[block].to_floats(), multiplier).add(bias);
                 value.store(results.add(LANES * (block * PIXELS + pixel)));
             }
@@ -171,7 +172,7 @@ pub(super) unsafe fn tile<S: Sums, const PIXELS: usize, const BLOCKS: usize, con
     }
 }
 
-/// Adds and writes the results of some pixels of one block.
+/// Adds what is to be added to the results of some pixels of one block, and writes them.
 #[inline(always)]
 unsafe fn finish<S: Sums>(results: *const f32, pixels: usize, added: Added, output: Output) {
     // SAFETY: the caller vouches for so many pixels of all three.
@@ -193,7 +194,7 @@ unsafe fn finish<S: Sums>(results: *const f32, pixels: usize, added: Added, outp
                 Output::Bytes(to) => S::store_bytes(value, to.add(at)),
                 Output::Floats { to, relu } => {
                     if relu {
-                        // In this order what is not a number stays so.
+                        // In this order, what is not a number stays so.
                         value = S::Floats::splat(0.0).max(value);
                     }
                     value.store(to.add(at));

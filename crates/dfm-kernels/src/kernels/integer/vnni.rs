@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::IntegerKernels;
+use super::set::IntegerKernels;
 use super::tile::{Sums, Tile};
 use super::weights::{Line, Order};
 use crate::kernels::tile::micro_kernels;

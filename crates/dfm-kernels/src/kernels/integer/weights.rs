@@ -6,34 +6,33 @@ use crate::filters::Filters;
 use crate::layout::{LANES, Lanes};
 use crate::network::Convolution;
 
-/// Weights of 16 output channels on one line of the cache: of each four `i8`, or two
-/// `i16`.
+/// The weights of 16 output channels on one line of the cache: four `i8` or two `i16` for each.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [i8; 4 * LANES]);
 
-/// How the weights of a line follow each other.
+/// The order of the weights on a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// All that one channel has, then those of the next: for instructions that multiply
-    /// and add neighbours.
+    /// All weights of one channel, then those of the next. Instructions that multiply and add
+    /// neighbours read this order.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no such instructions are used"))]
     ByChannel,
-    /// One of every channel, then the next of every channel.
+    /// The first weight of every channel, then the second of every channel.
     ByInput,
 }
 
-/// How many bits a weight has.
+/// The number of bytes of a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
-    /// Bytes, which meet four inputs at a time.
+    /// One byte: weights meet four inputs at a time.
     Byte,
-    /// Two bytes, which meet two inputs at a time.
+    /// Two bytes: weights meet two inputs at a time.
     Word,
 }
 
 impl Width {
-    /// Weights of one output channel on a line.
+    /// The number of weights of one output channel on a line.
     const fn per_line(self) -> usize {
         match self {
             Self::Byte => 4,
@@ -41,21 +40,21 @@ impl Width {
         }
     }
 
-    /// Where a line has the weight of a channel and an input, counted in weights.
-    const fn place(self, order: Order, lane: usize, input: usize) -> usize {
+    /// The position on a line of the weight of a channel and an input, counted in weights.
+    const fn position(self, order: Order, lane: usize, input: usize) -> usize {
         match order {
             Order::ByChannel => self.per_line() * lane + input,
             Order::ByInput => LANES * input + lane,
         }
     }
 
-    /// Bytes of an input.
+    /// The bytes of an input.
     const fn bytes(self) -> usize {
         4 / self.per_line()
     }
 }
 
-/// The weights of a convolution, all in one piece in the order in which they are read.
+/// The weights of a convolution in one piece, in the order in which they are read.
 #[derive(Debug)]
 pub(super) struct Weights {
     pub(super) groups: Vec<Group>,
@@ -72,18 +71,18 @@ pub(super) struct Weights {
 pub(super) struct Group {
     pub(super) first_block: usize,
     pub(super) blocks: usize,
-    /// In bytes.
+    /// From the first input of a pixel to each chunk that it reads, in bytes.
     offsets: Vec<usize>,
     lines: Range<usize>,
 }
 
-/// What a micro-kernel needs of one group.
+/// The weights of one group, as a micro-kernel reads them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filter<'a> {
     pub(super) first_block: usize,
     pub(super) blocks: usize,
     pub(super) offsets: &'a [usize],
-    /// Lines of each chunk of input.
+    /// The number of lines for each chunk of input.
     pub(super) depth: usize,
     /// `[offsets.len()][depth][blocks]`.
     pub(super) lines: &'a [Line],
@@ -94,9 +93,9 @@ pub(super) struct Filter<'a> {
 }
 
 impl Weights {
-    /// Rounds the weights of `convolution` to whole numbers within ±`largest` and
-    /// has `pack` put them in order. Sums are of `input_step` times each output
-    /// channel's own step, results of `output_step`.
+    /// Rounds the weights of `convolution` to whole numbers within ±`largest`, and lets `pack` put
+    /// them in order. One step of a sum is `input_step` times the step of the output channel's
+    /// weights, and one step of a result is `output_step`.
     pub(super) fn new(
         convolution: &Convolution,
         (width, order): (Width, Order),
@@ -157,13 +156,13 @@ impl Weights {
     }
 }
 
-/// The same convolution with whole weights, and what one is of each output channel.
+/// The same convolution with whole weights, and the size of one step for each output channel.
 fn rounded(convolution: &Convolution, largest: f32) -> (Convolution, Vec<f32>) {
     let mut rounded = convolution.clone();
-    let each = (convolution.weight.len() / convolution.out_channels).max(1);
+    let each = convolution.taps();
     let steps = rounded.weight.chunks_mut(each).map(|weights| {
         let most = weights.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
-        // Not so small that its inverse overflows.
+        // The step is not so small that its inverse overflows.
         let step = (most / largest).max(f32::MIN_POSITIVE);
         for weight in weights {
             *weight = (*weight / step).round_ties_even().clamp(-largest, largest);
@@ -174,17 +173,17 @@ fn rounded(convolution: &Convolution, largest: f32) -> (Convolution, Vec<f32>) {
     (rounded, steps)
 }
 
-/// Some weights of 16 output channels, given input by input.
+/// A line of weights of 16 output channels, which `taps` gives input by input.
 fn line<'a>(width: Width, order: Order, taps: impl Iterator<Item = &'a Lanes>) -> Line {
     let mut line = Line([0; 4 * LANES]);
     for (at, weights) in taps.enumerate() {
         for (lane, weight) in weights.0.iter().enumerate() {
-            let place = width.place(order, lane, at);
+            let position = width.position(order, lane, at);
             match width {
-                Width::Byte => line.0[place] = *weight as i8,
+                Width::Byte => line.0[position] = *weight as i8,
                 Width::Word => {
                     for (byte, value) in (*weight as i16).to_ne_bytes().into_iter().enumerate() {
-                        line.0[2 * place + byte] = value as i8;
+                        line.0[2 * position + byte] = value as i8;
                     }
                 }
             }
@@ -193,7 +192,7 @@ fn line<'a>(width: Width, order: Order, taps: impl Iterator<Item = &'a Lanes>) -
     line
 }
 
-/// One value a channel in blocks, the last filled up with zeros.
+/// One value for each channel, in blocks. The last block is filled up with zeros.
 fn blocks_of(values: impl Iterator<Item = f32>) -> Vec<Lanes> {
     let values: Vec<f32> = values.collect();
     let block = |values: &[f32]| Lanes(std::array::from_fn(|lane| values.get(lane).copied().unwrap_or(0.0)));

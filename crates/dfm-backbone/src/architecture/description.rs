@@ -1,61 +1,19 @@
-//! ResNets described by data.
-//!
-//! Sources: He et al., *Deep Residual Learning for Image Recognition* (2016);
-//! Zagoruyko and Komodakis, *Wide Residual Networks* (2016); Xie et al.,
-//! *Aggregated Residual Transformations* (2017); shapes as in torchvision.
-
-use serde::{Deserialize, Serialize};
+//! The description of one ResNet.
 
 use dfm_image::InputContract;
+use serde::{Deserialize, Serialize};
 
+use super::known::{KNOWN, NAMES};
+use super::parts::{Block, MaxPoolPadding, StridePlacement};
+use super::shape::{BlockShape, ConvolutionShape};
 use crate::error::BackboneError;
 use crate::layer::Layer;
 
-/// No known network has more; keeps a hostile header from asking for terabytes.
+/// More parameters than any known network has. The limit keeps a hostile header from asking for
+/// terabytes.
 const MOST_PARAMETERS: u64 = 1 << 29;
 
-/// What a stage repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Block {
-    /// Two 3×3 convolutions.
-    Basic,
-    /// 1×1, 3×3 and 1×1, the last with four times the stage's width.
-    Bottleneck,
-}
-
-impl Block {
-    /// Output channels for each of the stage's planes.
-    pub fn expansion(self) -> usize {
-        match self {
-            Self::Basic => 1,
-            Self::Bottleneck => 4,
-        }
-    }
-}
-
-/// Which convolution of a bottleneck halves the map. In a basic block the first
-/// convolution is the 3×3 one, so that both mean the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StridePlacement {
-    /// The first 1×1 ("v1": the paper, Caffe).
-    FirstConvolution,
-    /// The 3×3 ("v1.5": torchvision, timm).
-    SpatialConvolution,
-}
-
-/// Padding of the 3×3, stride 2 maximum pooling after the stem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaxPoolPadding {
-    /// One pixel on every side.
-    Symmetric,
-    /// One pixel at the bottom and at the right only (TensorFlow, Caffe).
-    EndOnly,
-}
-
-/// One ResNet, whole; where it is tapped is said separately.
+/// A description of one whole ResNet. Where features are taken out of it is no part of it.
 ///
 /// ```
 /// use dfm_backbone::{Architecture, Layer};
@@ -68,7 +26,7 @@ pub enum MaxPoolPadding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// Its name: `resnet50` and the like.
+    /// The name, such as `resnet50`.
     pub name: String,
     /// What the stages repeat.
     pub block: Block,
@@ -80,41 +38,12 @@ pub struct Architecture {
     pub width: usize,
     /// Groups of the 3×3 convolution in a bottleneck.
     pub groups: usize,
-    /// Its channels a group, for 64 planes: 64 in the paper.
+    /// Channels of each of those groups for 64 planes: 64 in the paper.
     pub width_per_group: usize,
     /// Which convolution halves the map.
     pub stride_placement: StridePlacement,
     /// Padding of the maximum pooling after the stem.
     pub max_pool_padding: MaxPoolPadding,
-}
-
-/// One convolution of an [`Architecture`], its batch norm folded: weight
-/// `[out_channels, in_channels_per_group, kernel, kernel]` and bias `[out_channels]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConvolutionShape {
-    /// Our name for it: `stem`, `layer1.0.projection`, `layer1.0.conv1`, …
-    pub name: String,
-    /// Output channels.
-    pub out_channels: usize,
-    /// Input channels that one output channel sees.
-    pub in_channels_per_group: usize,
-    /// Height and width of the kernel.
-    pub kernel: [usize; 2],
-    /// Stride, the same both ways.
-    pub stride: usize,
-    /// Zeros added on every side.
-    pub padding: usize,
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
-}
-
-/// The convolutions of one residual block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BlockShape {
-    /// The 1×1 on the shortcut, where the shapes on both sides differ.
-    pub(crate) projection: Option<ConvolutionShape>,
-    /// The residual branch, in order.
-    pub(crate) branch: Vec<ConvolutionShape>,
 }
 
 impl Architecture {
@@ -152,24 +81,15 @@ impl Architecture {
 
     /// Every name that [`known`](Self::known) knows.
     pub fn names() -> &'static [&'static str] {
-        const NAMES: [&str; KNOWN.len()] = {
-            let mut names = [""; KNOWN.len()];
-            let mut index = 0;
-            while index < KNOWN.len() {
-                names[index] = KNOWN[index].0;
-                index += 1;
-            }
-            names
-        };
         &NAMES
     }
 
-    /// Whether a network can be built from this description; it may come from
-    /// an untrusted file.
+    /// Checks that a network can be built from this description, which may come from an untrusted
+    /// file.
     ///
     /// # Errors
     ///
-    /// [`BackboneError::Architecture`] naming the first field out of bounds.
+    /// [`BackboneError::Architecture`] with the first field that is out of bounds.
     pub fn check(&self) -> Result<(), BackboneError> {
         let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if !(1..=64).contains(&self.name.len()) || !self.name.chars().all(legal) {
@@ -324,28 +244,6 @@ impl Architecture {
     }
 }
 
-impl ConvolutionShape {
-    /// `[out_channels, in_channels_per_group, kernel height, kernel width]`.
-    pub fn weight_dims(&self) -> [usize; 4] {
-        [self.out_channels, self.in_channels_per_group, self.kernel[0], self.kernel[1]]
-    }
-
-    /// Values in the weight; saturates for shapes that no checked architecture has.
-    pub fn weight_count(&self) -> usize {
-        self.weight_dims().into_iter().fold(1, usize::saturating_mul)
-    }
-}
-
-impl MaxPoolPadding {
-    /// Pixels added before and after, the same for rows and columns.
-    pub(crate) fn sides(self) -> (usize, usize) {
-        match self {
-            Self::Symmetric => (1, 1),
-            Self::EndOnly => (0, 1),
-        }
-    }
-}
-
 /// Windows of `kernel` pixels, two apart, over `side` pixels and `padding` more.
 fn windows(side: usize, kernel: usize, padding: usize) -> usize {
     if side == 0 {
@@ -353,49 +251,3 @@ fn windows(side: usize, kernel: usize, padding: usize) -> usize {
     }
     (side + padding).checked_sub(kernel).map_or(0, |room| room / 2 + 1)
 }
-
-/// What tells the known architectures apart.
-struct Description {
-    block: Block,
-    depths: [usize; 4],
-    width: usize,
-    groups: usize,
-    width_per_group: usize,
-    stride_placement: StridePlacement,
-    max_pool_padding: MaxPoolPadding,
-}
-
-const fn torchvision(block: Block, depths: [usize; 4], groups: usize, width_per_group: usize) -> Description {
-    Description {
-        block,
-        depths,
-        width: 64,
-        groups,
-        width_per_group,
-        stride_placement: StridePlacement::SpatialConvolution,
-        max_pool_padding: MaxPoolPadding::Symmetric,
-    }
-}
-
-const KNOWN: [(&str, Description); 9] = [
-    ("resnet18", torchvision(Block::Basic, [2, 2, 2, 2], 1, 64)),
-    ("resnet34", torchvision(Block::Basic, [3, 4, 6, 3], 1, 64)),
-    ("resnet50", torchvision(Block::Bottleneck, [3, 4, 6, 3], 1, 64)),
-    ("resnet101", torchvision(Block::Bottleneck, [3, 4, 23, 3], 1, 64)),
-    ("resnet152", torchvision(Block::Bottleneck, [3, 8, 36, 3], 1, 64)),
-    ("wide_resnet50_2", torchvision(Block::Bottleneck, [3, 4, 6, 3], 1, 128)),
-    ("wide_resnet101_2", torchvision(Block::Bottleneck, [3, 4, 23, 3], 1, 128)),
-    ("resnext50_32x4d", torchvision(Block::Bottleneck, [3, 4, 6, 3], 32, 4)),
-    (
-        "resnet50_1by2",
-        Description {
-            block: Block::Bottleneck,
-            depths: [3, 4, 6, 3],
-            width: 32,
-            groups: 1,
-            width_per_group: 64,
-            stride_placement: StridePlacement::FirstConvolution,
-            max_pool_padding: MaxPoolPadding::EndOnly,
-        },
-    ),
-];

@@ -1,0 +1,111 @@
+//! Why a network was refused.
+
+use crate::way::Way;
+
+/// A network that cannot be run, or an input that the plan is not for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// The fields of a convolution contradict each other, or what comes before it.
+    #[error("{convolution}: {field} must be {expected}, got {got}")]
+    Convolution {
+        /// Where the convolution is, as in `blocks[2].branch[0]`.
+        convolution: String,
+        /// The field.
+        field: &'static str,
+        /// The value that it must have.
+        expected: String,
+        /// The value that it has.
+        got: String,
+    },
+    /// The maximum after the stem is padded by more than a window can hold.
+    #[error(
+        "the maximum is padded by {before} before and {after} behind: expected less than the side of a window, {window}"
+    )]
+    Pool {
+        /// Rows above and columns to the left.
+        before: usize,
+        /// Rows below and columns to the right.
+        after: usize,
+        /// Side of a window.
+        window: usize,
+    },
+    /// The picture is too small to have a feature map.
+    #[error("pictures of {height}×{width} pixels leave nothing of the feature map: take a larger size")]
+    TooSmall {
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+    },
+    /// The picture has a longer side than any that is supported.
+    #[error("pictures of {height}×{width} pixels: a side may have up to {limit}; take a smaller size")]
+    TooLarge {
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// The longest side.
+        limit: usize,
+    },
+    /// The convolution cannot be computed in this way.
+    #[error("{way:?} computes 3×3 convolutions of stride 1 in one group, and no others")]
+    Way {
+        /// The way that was asked for.
+        way: Way,
+    },
+    /// The ranges are not those of the network.
+    #[error("ranges of activations: expected {expected}, got {got}; measure them again")]
+    Ranges {
+        /// The ranges that they must be.
+        expected: String,
+        /// The ranges that they are.
+        got: String,
+    },
+    /// A sum has more products than whole numbers can hold.
+    #[error("{convolution}: each output sums {got} products, in int8 at most {limit}: take f32")]
+    TooManyTaps {
+        /// Where the convolution is, as in `blocks[2].branch[0]`.
+        convolution: String,
+        /// The most products.
+        limit: usize,
+        /// The products that there are.
+        got: usize,
+    },
+    /// The input has another size.
+    #[error("a picture holds {got} values, expected {expected}")]
+    Input {
+        /// Values in one picture.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+}
+
+/// A [`KernelError::Convolution`].
+pub(crate) fn wrong(
+    convolution: &str,
+    field: &'static str,
+    expected: impl ToString,
+    got: impl ToString,
+) -> KernelError {
+    KernelError::Convolution {
+        convolution: convolution.to_owned(),
+        field,
+        expected: expected.to_string(),
+        got: got.to_string(),
+    }
+}
+
+/// Checks that pictures of `size` (height, width) have pixels and are not too large.
+pub(crate) fn check_size([height, width]: [usize; 2]) -> Result<(), KernelError> {
+    /// Sides up to this keep every product of sizes far within 64 bits.
+    const LIMIT: usize = 1 << 16;
+    if height == 0 || width == 0 {
+        return Err(KernelError::TooSmall { height, width });
+    }
+    if height > LIMIT || width > LIMIT {
+        return Err(KernelError::TooLarge { height, width, limit: LIMIT });
+    }
+    Ok(())
+}

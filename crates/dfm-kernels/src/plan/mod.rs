@@ -1,0 +1,10 @@
+//! A network laid out for one input size.
+
+mod floats;
+mod integer;
+mod placed;
+mod prepared;
+mod ranges;
+
+pub use prepared::{Plan, StepTime};
+pub use ranges::ActivationRanges;
