@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{test, tools};
+use crate::{fuzz, test, tools};
 
 /// The project's chores.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub(crate) enum Chore {
     Tidy,
     /// Run the kernels' tests under AddressSanitizer; needs a nightly toolchain
     Sanitize,
+    /// Give random bytes to whatever reads foreign ones; needs a compiler for C++
+    Fuzz(fuzz::FuzzFlags),
     /// Time whole runs of the program, and of its peers
     Bench(tools::ToolFlags),
     /// Convert backbone weights, or rebuild the default ones

@@ -7,6 +7,7 @@
 
 mod consumer;
 mod flags;
+mod fuzz;
 mod sanitize;
 mod test;
 mod tidy;
@@ -34,6 +35,7 @@ fn run(flags: Flags) -> anyhow::Result<()> {
         Chore::Test(flags) => test::run(&flags),
         Chore::Tidy => tidy::run(),
         Chore::Sanitize => sanitize::run(),
+        Chore::Fuzz(flags) => fuzz::run(&flags),
         Chore::Bench(flags) => tools::run("dfm-measure", &flags),
         Chore::Weights(flags) => tools::run("dfm-convert", &flags),
     }

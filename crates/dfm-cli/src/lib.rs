@@ -55,6 +55,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the file of flags at `path` as every command would, and runs none: for tests of whatever
+/// such a file may hold.
+///
+/// # Errors
+///
+/// If it cannot be read, or a command would refuse it.
+#[doc(hidden)]
+pub fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
+    config::check(path)
+}
+
 fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
     let Resolved { flags, note, record } = resolved;
     let messages = Messages::new(flags.quiet);

@@ -334,3 +334,151 @@ fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
     let vectors = eigen.U().reverse_cols().to_owned();
     Some(Spectrum { values, vectors })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Noise, apart, dot, rows, skew};
+
+    /// Centred rows, and the most directions that they vary in.
+    fn centred(seed: u64, count: usize, columns: usize) -> (Vec<f64>, usize) {
+        let mut values = rows(seed, count, columns).into_values();
+        crate::blocks::centre(&mut values, columns, 1.0);
+        (values, (count - 1).min(columns))
+    }
+
+    /// Rows `Σ s_k · u_k · e_kᵀ` of these singular values: cosines, which are orthonormal and
+    /// sum to nothing, along the first axes.
+    fn with_singular_values(values: &[f64], count: usize, columns: usize) -> Vec<f64> {
+        let step = std::f64::consts::PI / count as f64;
+        let cosine = |row: usize, index: usize| ((row as f64 + 0.5) * (index + 1) as f64 * step).cos();
+        let length = (2.0 / count as f64).sqrt();
+        let entry = |row: usize, column: usize| {
+            values.get(column).map_or(0.0, |value| value * length * cosine(row, column))
+        };
+        (0..count * columns).map(|place| entry(place / columns, place % columns)).collect()
+    }
+
+    fn check(what: &str, given: &[f64], columns: usize, found: &Decomposition, tolerance: f64) {
+        assert!(skew(&found.directions, columns) < tolerance, "{what}: directions");
+        let rank = found.singular_values.len();
+        let again = multiply(&found.coordinates, &found.directions, rank, columns);
+        assert!(apart(&again, given) < tolerance, "{what}: rows");
+        assert!(found.singular_values.is_sorted_by(|a, b| a >= b), "{what}: order");
+        for (index, value) in found.singular_values.iter().enumerate() {
+            let column: Vec<f64> = found.coordinates.iter().skip(index).step_by(rank).copied().collect();
+            let length = dot(&column, &column).sqrt();
+            assert!((length - value).abs() < tolerance * value, "{what}: {value} of length {length}");
+        }
+    }
+
+    #[test]
+    fn every_route_gives_orthonormal_directions_that_rebuild_the_rows() {
+        // Variances span less than three decades here, so the squared routes lose as many of
+        // some fifteen digits.
+        const DIGITS: f64 = 1e-11;
+        for (count, columns, route) in [(7, 30, Route::Gram), (9, 9, Route::Gram), (40, 6, Route::Scatter)] {
+            let (given, most) = centred(1, count, columns);
+            let found = decompose(given.clone(), columns, 1.0, most, None).unwrap();
+            assert_eq!((found.route, found.singular_values.len()), (route, most));
+            check(&format!("{count} × {columns}"), &given, columns, &found, DIGITS);
+        }
+        // Each column twice: half of the directions are absent, which only an SVD can tell.
+        let (half, _) = centred(2, 20, 4);
+        let twice: Vec<f64> = half.chunks_exact(4).flat_map(|row| row.iter().chain(row)).copied().collect();
+        let found = decompose(twice.clone(), 8, 1.0, 8, None).unwrap();
+        assert_eq!((found.route, found.singular_values.len()), (Route::ThinSvd, 4));
+        check("columns twice", &twice, 8, &found, DIGITS);
+    }
+
+    #[test]
+    fn small_singular_values_are_found_in_stages() {
+        let values: Vec<f64> = (0..8).map(|index| 10.0_f64.powf(-1.5 * f64::from(index))).collect();
+        let given = with_singular_values(&values, 12, 30);
+        let found = decompose(given.clone(), 30, 1.0, 11, None).unwrap();
+        assert_eq!((found.route, found.singular_values.len()), (Route::Gram, 8));
+        // Between stages, angles are right to 2e-10 (see `STAGE_CUT`).
+        assert!(skew(&found.directions, 30) < 1e-9);
+        for (found, value) in found.singular_values.iter().zip(&values) {
+            // The rows themselves are rounded, to 1e-16 of the largest.
+            assert!((found - value).abs() < 1e-9 * value + 1e-15, "{found} {value}");
+        }
+    }
+
+    #[test]
+    fn a_limit_keeps_the_leading_directions_and_accounts_for_the_others() {
+        for (count, columns) in [(9, 25), (30, 8)] {
+            let (given, most) = centred(3, count, columns);
+            let whole = decompose(given.clone(), columns, 1.0, most, None).unwrap();
+            let some = decompose(given.clone(), columns, 1.0, most, Some(3)).unwrap();
+            assert!(apart(&some.singular_values, &whole.singular_values[..3]) < 1e-12);
+            let kept = dot(&some.singular_values, &some.singular_values);
+            let all = dot(&given, &given);
+            assert!((kept + some.dropped - all).abs() < 1e-12 * all, "{kept} {} {all}", some.dropped);
+            let next = whole.singular_values[3].powi(2);
+            assert!((some.largest_dropped - next).abs() < 1e-12 * all, "{} {next}", some.largest_dropped);
+        }
+    }
+
+    #[test]
+    fn a_power_of_two_changes_nothing_but_the_scale() {
+        let (given, most) = centred(4, 6, 15);
+        let plain = decompose(given.clone(), 15, 1.0, most, None).unwrap();
+        let scaled = decompose(given, 15, 0.125, most, None).unwrap();
+        assert_eq!(plain.directions, scaled.directions);
+        let eighth = |values: &[f64]| values.iter().map(|value| value / 8.0).collect::<Vec<_>>();
+        assert_eq!(scaled.singular_values, eighth(&plain.singular_values));
+        assert_eq!(scaled.coordinates, eighth(&plain.coordinates));
+    }
+
+    #[test]
+    fn rows_of_nothing_have_no_direction() {
+        for (count, columns) in [(3, 5), (5, 3)] {
+            let found = decompose(vec![0.0; 15], columns, 1.0, 2, None).unwrap();
+            assert_eq!((found.singular_values.len(), found.dropped), (0, 0.0), "{count}");
+        }
+    }
+
+    #[test]
+    fn an_eigenvector_is_stretched_by_its_eigenvalue() {
+        let size = 9;
+        let mut noise = Noise::new(5);
+        let mut matrix = vec![0.0; size * size];
+        for row in 0..size {
+            for column in 0..=row {
+                matrix[row * size + column] = noise.next();
+                matrix[column * size + row] = matrix[row * size + column];
+            }
+        }
+        let (values, vectors) = symmetric_eigen(&matrix, size).unwrap();
+        assert!(values.is_sorted_by(|a, b| a >= b));
+        assert!(skew(&vectors.concat(), size) < 1e-13);
+        for (value, vector) in values.iter().zip(&vectors) {
+            let stretched: Vec<f64> = vector.iter().map(|entry| entry * value).collect();
+            assert!(apart(&multiply(&matrix, vector, size, 1), &stretched) < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_product_is_that_of_plain_sums() {
+        let mut noise = Noise::new(6);
+        let (left, right) = (noise.take(4 * 3), noise.take(3 * 5));
+        let sum = |row: usize, column: usize| {
+            (0..3).map(|inner| left[row * 3 + inner] * right[inner * 5 + column]).sum()
+        };
+        let expected: Vec<f64> = (0..20).map(|place| sum(place / 5, place % 5)).collect();
+        assert!(apart(&multiply(&left, &right, 3, 5), &expected) < 1e-15);
+    }
+
+    #[test]
+    fn the_power_of_two_lies_at_or_below_the_largest_value() {
+        for value in [1.0, 1.5, -2.0, 1e300, f64::MAX, f64::MIN_POSITIVE, 3.0 * 5e-324, 5e-324] {
+            let power = power_of_two(&[0.0, value, -value / 2.0]);
+            assert!(power <= value.abs() && value.abs() - power < power, "{value:e}: {power:e}");
+            let mantissa = power.to_bits() & ((1 << 52) - 1);
+            assert!(mantissa == 0 || mantissa.is_power_of_two(), "{value:e}: {power:e}");
+        }
+        assert_eq!(power_of_two(&[0.0, -0.0]), 0.0);
+        assert_eq!(power_of_two(&[]), 0.0);
+    }
+}

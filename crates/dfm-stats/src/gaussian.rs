@@ -1,11 +1,8 @@
 //! A Gaussian whose covariance is held as the SVD of the data.
 
-use burn::tensor::Device;
-
 use crate::directions::Route;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
-use crate::score::GaussianScorer;
 use crate::shrinkage::{Shrinkage, ledoit_wolf};
 use crate::statistic::{FitStatistic, check_directions, check_falling};
 
@@ -171,13 +168,101 @@ impl SvdGaussian {
         Ok(samples.iter().map(distance).collect())
     }
 
-    /// The same, ready to score on a device.
-    pub fn on_device(&self, device: &Device) -> GaussianScorer {
-        GaussianScorer::new(self, device)
-    }
-
     /// `2 Σ log σ`: the part of the score that is the same for every row.
     pub fn log_determinant(&self) -> f64 {
         2.0 * self.deviations.iter().map(|deviation| deviation.ln()).sum::<f64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, dot, rows, samples, skew};
+
+    #[test]
+    fn the_rows_of_a_fit_are_as_far_away_as_they_have_directions() {
+        // With divisor N the whitened coordinates of all rows have squares that sum to N for
+        // each direction.
+        for (count, columns) in [(4, 9), (12, 5), (30, 30)] {
+            let given = rows(count as u64, count, columns);
+            let gaussian = SvdGaussian::fit(&given).unwrap();
+            let sum: f64 = gaussian.squared_distance(&given).unwrap().iter().sum();
+            let expected = (count * gaussian.rank()) as f64;
+            assert!((sum - expected).abs() < 1e-8 * expected, "{count} × {columns}: {sum} {expected}");
+            assert!(skew(gaussian.basis(), columns) < 1e-10);
+        }
+    }
+
+    #[test]
+    fn distance_and_determinant_are_those_of_the_covariance_written_out() {
+        let (given, new) = (rows(1, 25, 2), rows(2, 4, 2));
+        let gaussian = SvdGaussian::fit(&given).unwrap();
+        let mean = [0, 1].map(|column| given.iter().map(|row| row[column]).sum::<f64>() / 25.0);
+        let entry = |a: usize, b: usize| {
+            given.iter().map(|row| (row[a] - mean[a]) * (row[b] - mean[b])).sum::<f64>() / 25.0
+        };
+        let (a, b, d) = (entry(0, 0), entry(0, 1), entry(1, 1));
+        let determinant = a * d - b * b;
+        assert!((gaussian.log_determinant() - determinant.ln()).abs() < 1e-12);
+        let expected: Vec<f64> = new
+            .iter()
+            .map(|row| {
+                let [x, y] = [row[0] - mean[0], row[1] - mean[1]];
+                (d * x * x - 2.0 * b * x * y + a * y * y) / determinant
+            })
+            .collect();
+        assert!(apart(&gaussian.squared_distance(&new).unwrap(), &expected) < 1e-12);
+    }
+
+    #[test]
+    fn scale_changes_no_distance_and_adds_its_logarithm_to_the_likelihood() {
+        let (given, new) = (rows(3, 10, 6), rows(4, 3, 6));
+        let scaled =
+            |given: &Samples| samples(given.as_slice().iter().map(|value| 1e40 * value).collect(), 6);
+        let plain = SvdGaussian::fit(&given).unwrap();
+        let large = SvdGaussian::fit(&scaled(&given)).unwrap();
+        let distances = large.squared_distance(&scaled(&new)).unwrap();
+        assert!(apart(&distances, &plain.squared_distance(&new).unwrap()) < 1e-9);
+        let logarithm = 2.0 * plain.rank() as f64 * 1e40_f64.ln();
+        let likelihoods = large.negative_log_likelihood(&scaled(&new)).unwrap();
+        let expected: Vec<f64> =
+            plain.negative_log_likelihood(&new).unwrap().iter().map(|value| value + logarithm).collect();
+        assert!(apart(&likelihoods, &expected) < 1e-9);
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_directions_does_not_count() {
+        let flat = |seed: u64, count: usize, height: f64| {
+            let inside = rows(seed, count, 2);
+            samples(inside.iter().flat_map(|row| [row[0], row[1], height]).collect(), 3)
+        };
+        let gaussian = SvdGaussian::fit(&flat(5, 12, 1.0)).unwrap();
+        assert_eq!(gaussian.rank(), 2);
+        let [low, high] = [1.0, 50.0].map(|height| gaussian.squared_distance(&flat(6, 4, height)).unwrap());
+        assert!(apart(&high, &low) < 1e-12);
+    }
+
+    #[test]
+    fn shrinking_keeps_the_mean_variance_of_its_directions_and_the_basis() {
+        let given = rows(7, 30, 5);
+        let (plain, shrunk) = (SvdGaussian::fit(&given).unwrap(), SvdGaussian::fit_shrunk(&given).unwrap());
+        assert_eq!(plain.basis(), shrunk.basis());
+        let intensity = shrunk.shrinkage_intensity().unwrap();
+        assert!((0.0..=1.0).contains(&intensity) && intensity > 0.0, "{intensity}");
+        // Every column varies, so that the target is the mean of the variances.
+        let [before, after] =
+            [&plain, &shrunk].map(|gaussian| dot(gaussian.deviations(), gaussian.deviations()));
+        assert!((before - after).abs() < 1e-12 * before, "{before} {after}");
+        assert!(shrunk.deviations()[0] < plain.deviations()[0]);
+        assert!(shrunk.deviations()[4] > plain.deviations()[4]);
+    }
+
+    #[test]
+    fn parts_that_are_written_and_read_say_the_same() {
+        let gaussian = SvdGaussian::fit(&rows(8, 9, 4)).unwrap();
+        let parts = (gaussian.mean().to_vec(), gaussian.basis().to_vec(), gaussian.deviations().to_vec());
+        let read = SvdGaussian::from_parts(parts.0, parts.1, parts.2).unwrap();
+        let new = rows(9, 3, 4);
+        assert_eq!(read.squared_distance(&new).unwrap(), gaussian.squared_distance(&new).unwrap());
     }
 }

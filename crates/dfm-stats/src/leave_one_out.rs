@@ -304,3 +304,134 @@ impl Variances {
         ((1.0 - intensity) * (area / self.divisor), intensity * self.shrinkage.target())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{dot, fit, rows};
+
+    /// Of the squared length of the row: sums along the line are exact to 1e-11, and the
+    /// refits lose some digits of small directions.
+    const EXACT: f64 = 1e-9;
+
+    /// What a statistic's `kept` leading directions say of a row `[D]`.
+    fn terms(statistic: &FitStatistic, row: &[f64], kept: usize, variances: Variances) -> RowTerms {
+        let columns = row.len();
+        let away: Vec<f64> = row.iter().zip(statistic.mean()).map(|(value, mean)| value - mean).collect();
+        let along: Vec<f64> =
+            statistic.directions().chunks_exact(columns).map(|direction| dot(direction, &away)).collect();
+        let squares: Vec<f64> = statistic.singular_values().iter().map(|value| value * value).collect();
+        let shrunk = |square: &f64| variances.shrinkage.apply(square / variances.divisor);
+        RowTerms {
+            residual: dot(&away, &away) - dot(&along[..kept], &along[..kept]),
+            distance: along[..kept]
+                .iter()
+                .zip(&squares)
+                .map(|(along, square)| along * along / shrunk(square))
+                .sum(),
+            log_determinant: squares[..kept].iter().map(|square| shrunk(square).ln()).sum(),
+            left_out: squares[kept..].iter().sum(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_same(what: &str, found: RowTerms, expected: RowTerms, length: f64, least: f64) {
+        for (name, found, expected, scale) in [
+            ("residual", found.residual, expected.residual, length),
+            ("distance", found.distance, expected.distance, length / least),
+            (
+                "log determinant",
+                found.log_determinant,
+                expected.log_determinant,
+                expected.log_determinant.abs() + 1.0,
+            ),
+            ("left out", found.left_out, expected.left_out, length + expected.left_out),
+        ] {
+            assert!((found - expected).abs() <= EXACT * scale, "{what}: {name} {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn leaving_a_row_out_is_fitting_the_others() {
+        for (count, columns) in [(4, 9), (8, 5), (15, 6)] {
+            let all = rows(count as u64, count, columns);
+            let other = rows(77, 1, columns);
+            let whole = fit(&all);
+            let (of_other, outside) = whole.coordinates_of(&other).unwrap();
+            let target = dot(whole.singular_values(), whole.singular_values()) / (count * columns) as f64;
+            let shrinkage = Shrinkage::new(0.25, target).unwrap();
+            let variances = Variances { shrinkage, divisor: (count - 1) as f64 };
+            for components in 1..=whole.rank() {
+                let models = LeaveOneOut::new(&whole, components).unwrap();
+                for place in 0..count {
+                    let what = format!("{count} × {columns}, row {place}, {components} components");
+                    let stay: Vec<usize> = (0..count).filter(|other| *other != place).collect();
+                    let refit = fit(&all.select(&stay));
+                    let kept = components.min(refit.rank());
+                    let model = models.without(Row { place, copies: 1 });
+                    assert_eq!((model.component_count(), model.sample_count()), (kept, count - 1), "{what}");
+                    let least = 0.25 * target;
+                    let expected = terms(&refit, all.row(place), kept, variances);
+                    let length = expected.residual + expected.distance * target;
+                    let found = model.of_row(Some(variances));
+                    assert_same(&what, found, expected, length.max(target), least);
+                    let expected = terms(&refit, other.row(0), kept, variances);
+                    let length = expected.residual + expected.distance * target;
+                    let mut found = model.of_other(&of_other, Some(variances));
+                    found.residual += outside[0];
+                    assert_same(&what, found, expected, length.max(target), least);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_residual_of_a_row_is_as_long_as_it_is_said_to_be() {
+        let all = rows(5, 9, 12);
+        let whole = fit(&all);
+        for components in [1, 4, 8] {
+            let models = LeaveOneOut::new(&whole, components).unwrap();
+            for place in 0..9 {
+                let model = models.without(Row { place, copies: 1 });
+                let residual = model.residual_of_row();
+                let (length, said) = (dot(&residual, &residual), model.of_row(None).residual);
+                let scale = dot(all.row(place), all.row(place));
+                assert!((length - said).abs() <= EXACT * scale, "{components}, {place}: {length} {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn copies_leave_together_as_if_each_were_there_once() {
+        let base = rows(6, 7, 10);
+        let whole = fit(&base.select(&[0, 1, 2, 3, 4, 5, 6, 2, 2]));
+        let refit = fit(&base.select(&[0, 1, 3, 4, 5, 6]));
+        let model = LeaveOneOut::new(&whole, 3).unwrap();
+        let shrinkage = Shrinkage::new(1.0, 1.0).unwrap();
+        let variances = Variances { shrinkage, divisor: 6.0 };
+        for place in [2, 7, 8] {
+            let found = model.without(Row { place, copies: 3 });
+            assert_eq!(found.sample_count(), 6);
+            let expected = terms(&refit, base.row(2), 3, variances);
+            assert_same("copies", found.of_row(Some(variances)), expected, 1.0, 1.0);
+        }
+    }
+
+    #[test]
+    fn each_model_takes_the_fewest_components_that_reach_the_ratio() {
+        let all = rows(8, 12, 7);
+        let whole = fit(&all);
+        for ratio in [0.4, 0.8, 0.95] {
+            let models = LeaveOneOut::new(&whole, 3).unwrap().reaching(ratio);
+            for place in 0..12 {
+                let stay: Vec<usize> = (0..12).filter(|other| *other != place).collect();
+                let squares: Vec<f64> =
+                    fit(&all.select(&stay)).singular_values().iter().map(|value| value * value).collect();
+                let (total, count) =
+                    (squares.iter().sum::<f64>(), models.without(Row { place, copies: 1 }).component_count());
+                let reached = |count: usize| squares[..count].iter().sum::<f64>() / total;
+                assert!(reached(count) >= ratio && reached(count - 1) < ratio, "{ratio}, {place}: {count}");
+            }
+        }
+    }
+}

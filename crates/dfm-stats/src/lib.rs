@@ -46,6 +46,8 @@ mod secular;
 mod shrinkage;
 mod statistic;
 mod streaming;
+#[cfg(test)]
+mod testing;
 
 pub use compression::Compression;
 pub use directions::Route;

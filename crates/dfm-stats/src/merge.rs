@@ -249,3 +249,113 @@ fn point_up(directions: &mut [f64], columns: usize, coordinates: &mut [f64]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, both, dot, fit, rebuilt, rows, samples, skew};
+
+    /// A merge decomposes what two fits rounded; both lose some digits of small directions.
+    const EXACT: f64 = 1e-10;
+
+    #[track_caller]
+    fn assert_same(what: &str, found: &FitStatistic, expected: &FitStatistic, rows: &Samples) {
+        assert_eq!(
+            (found.rank(), found.sample_count()),
+            (expected.rank(), expected.sample_count()),
+            "{what}"
+        );
+        assert!(apart(found.mean(), expected.mean()) < EXACT, "{what}: mean");
+        assert!(
+            apart(found.singular_values(), expected.singular_values()) < EXACT,
+            "{what}: singular values"
+        );
+        assert!(skew(found.directions(), rows.columns()) < EXACT, "{what}: directions");
+        // Directions of equal variance may be any of a plane; the rows may not.
+        assert!(apart(&rebuilt(found), rows.as_slice()) < EXACT, "{what}: rows");
+    }
+
+    fn merge(a: &FitStatistic, b: &FitStatistic) -> FitStatistic {
+        a.merge(b, None).unwrap()
+    }
+
+    #[test]
+    fn a_merge_is_the_fit_of_all_rows_whatever_the_order() {
+        for (first, second, columns) in [(1, 1, 4), (1, 6, 9), (7, 3, 40), (30, 12, 5), (4, 4, 4)] {
+            let (a, b) = (rows(1, first, columns), rows(2, second, columns));
+            let what = format!("{first} and {second} of {columns}");
+            let union = both(&a, &b);
+            assert_same(&what, &merge(&fit(&a), &fit(&b)), &fit(&union), &union);
+            let turned = both(&b, &a);
+            assert_same(&what, &merge(&fit(&b), &fit(&a)), &fit(&union), &turned);
+        }
+        let parts = [rows(1, 5, 20), rows(2, 8, 20), rows(3, 3, 20)];
+        let [a, b, c] = parts.each_ref().map(fit);
+        let union = both(&both(&parts[0], &parts[1]), &parts[2]);
+        assert_same("(a b) c", &merge(&merge(&a, &b), &c), &fit(&union), &union);
+        assert_same("a (b c)", &merge(&a, &merge(&b, &c)), &fit(&union), &union);
+    }
+
+    #[test]
+    fn without_takes_back_what_a_merge_added() {
+        for (count, more, columns) in [(6, 3, 30), (20, 5, 7), (2, 1, 3)] {
+            let (a, b) = (rows(4, count, columns), rows(5, more, columns));
+            let gone: Vec<usize> = (count..count + more).collect();
+            let back = merge(&fit(&a), &fit(&b)).without(&gone).unwrap();
+            assert_same(&format!("{count} and {more} of {columns}"), &back, &fit(&a), &a);
+        }
+    }
+
+    #[test]
+    fn a_common_offset_and_a_power_of_two_change_no_direction() {
+        let moved = |given: &Samples, scale: f64, offset: f64| {
+            samples(given.as_slice().iter().map(|value| value * scale + offset).collect(), given.columns())
+        };
+        let (a, b) = (rows(6, 7, 15), rows(7, 9, 15));
+        let plain = merge(&fit(&a), &fit(&b));
+        // Adding eight rounds to 2^-50.
+        for (scale, offset) in [(1024.0, 0.0), (1.0, 8.0)] {
+            let other = merge(&fit(&moved(&a, scale, offset)), &fit(&moved(&b, scale, offset)));
+            let expected: Vec<f64> = plain.singular_values().iter().map(|value| value * scale).collect();
+            assert!(apart(other.singular_values(), &expected) < EXACT, "{scale} {offset}");
+            assert!(apart(other.directions(), plain.directions()) < 1e-8, "{scale} {offset}");
+        }
+    }
+
+    #[test]
+    fn what_a_limit_drops_is_on_the_books_row_by_row() {
+        let (a, b) = (rows(8, 14, 25), rows(9, 11, 25));
+        let union = both(&a, &b);
+        let exact = fit(&union);
+        for limit in [1, 5, 12] {
+            let some = fit(&a).merge(&fit(&b), Some(limit)).unwrap();
+            assert_eq!(some.rank(), limit);
+            let compression = some.compression().unwrap();
+            let squares =
+                |statistic: &FitStatistic| dot(statistic.singular_values(), statistic.singular_values());
+            let (kept, all) = (squares(&some), squares(&exact));
+            assert!((kept + compression.dropped() - all).abs() < EXACT * all, "{limit}");
+            for ((row, near), remainder) in
+                union.iter().zip(rebuilt(&some).chunks_exact(25)).zip(compression.remainders())
+            {
+                let missing: f64 = row.iter().zip(near).map(|(a, b)| (a - b).powi(2)).sum();
+                assert!((missing - remainder).abs() < EXACT * all, "{limit}: {missing} {remainder}");
+            }
+            // Weyl: no squared singular value is off by more than the bound.
+            let bound = compression.error_bound() + EXACT * all;
+            for (some, exact) in some.singular_values().iter().zip(exact.singular_values()) {
+                assert!((some * some - exact * exact).abs() <= bound, "{limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn turning_directions_up_changes_no_row() {
+        let mut directions = vec![0.6, -0.8, 0.0, 0.8, 0.6, 0.0];
+        let mut coordinates = vec![1.0, 2.0, -3.0, 4.0];
+        let before = multiply(&coordinates, &directions, 2, 3);
+        point_up(&mut directions, 3, &mut coordinates);
+        assert_eq!(directions, [-0.6, 0.8, 0.0, 0.8, 0.6, 0.0]);
+        assert_eq!(multiply(&coordinates, &directions, 2, 3), before);
+    }
+}

@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::Device;
-
 use crate::blocks::copy;
 use crate::components::Components;
 use crate::compression::Compression;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
-use crate::score::PcaScorer;
 use crate::statistic::{FitStatistic, check_directions, check_falling};
 
 /// How many components are kept.
@@ -262,11 +259,6 @@ impl Pca {
         Ok(samples.iter().flat_map(|row| self.residual_of(row)).collect())
     }
 
-    /// The same, ready to score on a device.
-    pub fn on_device(&self, device: &Device) -> PcaScorer {
-        PcaScorer::new(self, device)
-    }
-
     fn residual_of(&self, row: &[f64]) -> Vec<f64> {
         let mut residual = self.centred(row);
         for (coordinate, component) in
@@ -286,5 +278,99 @@ impl Pca {
     fn coordinates(&self, centred: &[f64]) -> Vec<f64> {
         let dot = |component: &[f64]| component.iter().zip(centred).map(|(a, b)| a * b).sum();
         self.components().chunks_exact(self.mean.len()).map(dot).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, dot, fit, rows, skew};
+
+    fn keep(samples: &Samples, keep: Keep) -> Pca {
+        PcaParams { keep }.check().unwrap().fit(samples).unwrap()
+    }
+
+    #[test]
+    fn what_is_explained_and_what_is_not_make_the_whole_of_each_row() {
+        for (count, columns) in [(6, 20), (25, 7)] {
+            let (given, new) = (rows(1, count, columns), rows(2, 5, columns));
+            for components in [1, 3, 5] {
+                let pca = keep(&given, Keep::Components(components));
+                assert!(skew(pca.components(), columns) < 1e-11);
+                let errors = pca.feature_reconstruction_error(&new).unwrap();
+                let coordinates = pca.transform(&new).unwrap();
+                for ((row, error), along) in new.iter().zip(errors).zip(coordinates.iter()) {
+                    let away: Vec<f64> = row.iter().zip(pca.mean()).map(|(a, b)| a - b).collect();
+                    let (whole, explained) = (dot(&away, &away), dot(along, along));
+                    assert!((whole - explained - error).abs() < 1e-12 * whole, "{components}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_residual_has_nothing_along_the_components() {
+        let (given, new) = (rows(3, 12, 9), rows(4, 4, 9));
+        let pca = keep(&given, Keep::Components(4));
+        for residual in pca.residual(&new).unwrap().chunks_exact(9) {
+            for component in pca.components().chunks_exact(9) {
+                assert!(dot(residual, component).abs() < 1e-13);
+            }
+        }
+    }
+
+    #[test]
+    fn a_ratio_keeps_the_fewest_components_that_reach_it() {
+        let statistic = fit(&rows(5, 15, 11));
+        let squares: Vec<f64> = statistic.singular_values().iter().map(|value| value * value).collect();
+        let total: f64 = squares.iter().sum();
+        for ratio in [0.05, 0.3, 0.5, 0.9, 0.99, 1.0] {
+            let params = PcaParams { keep: Keep::Ratio(ratio) }.check().unwrap();
+            let count = params.truncate(&statistic).unwrap().component_count();
+            let share = |count: usize| squares[..count].iter().sum::<f64>() / total;
+            assert!(share(count) >= ratio - 1e-15 && share(count - 1) < ratio, "{ratio}: {count}");
+        }
+    }
+
+    #[test]
+    fn variances_add_up_to_the_total_and_errors_of_the_fit_to_what_is_left() {
+        let given = rows(6, 14, 8);
+        for components in 1..=8 {
+            let pca = keep(&given, Keep::Components(components));
+            let explained: f64 = pca.explained_variance().iter().sum();
+            let left = pca.residual_variance() * (8 - components) as f64;
+            let total = pca.total_variance();
+            assert!((explained + left - total).abs() < 1e-12 * total, "{components}");
+            assert!((pca.explained_ratio() - explained / total).abs() < 1e-12, "{components}");
+            let errors: f64 = pca.feature_reconstruction_error(&given).unwrap().iter().sum();
+            assert!((errors - 13.0 * left).abs() < 1e-11 * total, "{components}: {errors}");
+        }
+    }
+
+    #[test]
+    fn components_that_are_written_in_f32_and_read_say_nearly_the_same() {
+        let (given, new) = (rows(7, 10, 12), rows(8, 4, 12));
+        let pca = keep(&given, Keep::Components(5));
+        let read = Pca::from_parts(
+            pca.mean().to_vec(),
+            pca.narrow_components().into_owned(),
+            pca.explained_variance().to_vec(),
+            pca.residual_variance(),
+            pca.total_variance(),
+            pca.sample_count(),
+            pca.rank(),
+        )
+        .unwrap();
+        let [before, after] = [&pca, &read].map(|pca| pca.feature_reconstruction_error(&new).unwrap());
+        // f32 rounds each entry to 6e-8.
+        assert!(apart(&after, &before) < 1e-6);
+        assert_eq!(read.narrow_components(), pca.narrow_components());
+    }
+
+    #[test]
+    fn what_is_no_ratio_and_no_count_is_refused() {
+        for keep in [Keep::Ratio(0.0), Keep::Ratio(1.1), Keep::Ratio(f64::NAN), Keep::Components(0)] {
+            assert!(PcaParams { keep }.check().is_err(), "{keep:?}");
+        }
     }
 }

@@ -17,6 +17,20 @@ use crate::pca::Pca;
 /// deviation of one unit leave a factor of 10¹³ to either end of `f32`.
 const PLAIN_EXPONENTS: std::ops::RangeInclusive<i32> = -20..=20;
 
+impl Pca {
+    /// The same, ready to score on a device.
+    pub fn on_device(&self, device: &Device) -> PcaScorer {
+        PcaScorer::new(self, device)
+    }
+}
+
+impl SvdGaussian {
+    /// The same, ready to score on a device.
+    pub fn on_device(&self, device: &Device) -> GaussianScorer {
+        GaussianScorer::new(self, device)
+    }
+}
+
 /// A [`Pca`] on a device.
 ///
 /// Few rows meet many components, so that both products take as long as it takes to read
@@ -33,7 +47,7 @@ pub struct PcaScorer {
 }
 
 impl PcaScorer {
-    pub(crate) fn new(pca: &Pca, device: &Device) -> Self {
+    fn new(pca: &Pca, device: &Device) -> Self {
         let (count, columns) = (pca.component_count(), pca.mean().len());
         let components = pca.narrow_components();
         let turned = TensorData::new(turned(&components, columns), [columns, count]);
@@ -112,7 +126,7 @@ pub struct GaussianScorer {
 }
 
 impl GaussianScorer {
-    pub(crate) fn new(gaussian: &SvdGaussian, device: &Device) -> Self {
+    fn new(gaussian: &SvdGaussian, device: &Device) -> Self {
         let columns = gaussian.mean().len();
         let unit = Unit::near(gaussian.deviations().first().copied().unwrap_or(1.0));
         let axes = gaussian.basis().chunks_exact(columns).zip(gaussian.deviations());

@@ -281,3 +281,129 @@ impl Mul<f64> for Complex {
         Self { re: self.re * factor, im: self.im * factor }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decompose::symmetric_eigen;
+    use crate::testing::Noise;
+
+    /// Of the sum of all: the trapezoidal rule is exact to 6e-13, its ends to 2e-12.
+    const EXACT: f64 = 1e-11;
+
+    /// A falling diagonal and a row such that what is left is positive.
+    fn case(seed: u64, size: usize) -> (Vec<f64>, Vec<f64>, f64) {
+        let mut noise = Noise::new(seed);
+        let mut diagonal: Vec<f64> = (0..size).map(|_| noise.next() + 0.55).collect();
+        diagonal.sort_by(|a, b| b.total_cmp(a));
+        let row = noise.take(size);
+        // `1 − w · Σ z² / d` is a quarter.
+        let taken: f64 = row.iter().zip(&diagonal).map(|(z, d)| z * z / d).sum();
+        (diagonal, row, 0.75 / taken)
+    }
+
+    /// The eigenvalues of the matrix written out, falling.
+    fn eigenvalues(diagonal: &[f64], row: &[f64], weight: f64) -> Vec<f64> {
+        let size = diagonal.len();
+        let entry = |a: usize, b: usize| (if a == b { diagonal[a] } else { 0.0 }) - weight * row[a] * row[b];
+        let matrix: Vec<f64> = (0..size * size).map(|place| entry(place / size, place % size)).collect();
+        symmetric_eigen(&matrix, size).unwrap().0
+    }
+
+    #[test]
+    fn the_largest_sum_to_what_an_eigenvalue_decomposition_says() {
+        for (seed, size) in [(1, 1), (2, 2), (3, 5), (4, 16), (5, 33)] {
+            let (diagonal, row, weight) = case(seed, size);
+            let matrix = Downdated::new(&diagonal, &row, weight);
+            let all = eigenvalues(&diagonal, &row, weight);
+            let trace = matrix.trace();
+            assert!((trace - all.iter().sum::<f64>()).abs() < EXACT * trace, "{size}");
+            for kept in 1..=size {
+                let (found, expected) = (matrix.largest(kept), all[..kept].iter().sum::<f64>());
+                assert!((found - expected).abs() < EXACT * trace, "{kept} of {size}: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_entries_and_nothing_of_a_row_change_no_sum() {
+        let diagonal = [1.0, 0.5, 0.5, 0.5, 0.25, 0.25];
+        for row in [[0.1, 0.2, 0.0, 0.1, 0.0, 0.0], [0.0; 6], [0.3, 0.0, 0.0, 0.0, 0.2, 0.2]] {
+            let matrix = Downdated::new(&diagonal, &row, 1.1);
+            let all = eigenvalues(&diagonal, &row, 1.1);
+            for kept in 1..=6 {
+                let (found, expected) = (matrix.largest(kept), all[..kept].iter().sum::<f64>());
+                assert!(
+                    (found - expected).abs() < EXACT * matrix.trace(),
+                    "{row:?}, {kept}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_divides_the_eigenvalues_where_it_should() {
+        for (seed, size) in [(6, 4), (7, 20)] {
+            let (diagonal, row, weight) = case(seed, size);
+            let matrix = Downdated::new(&diagonal, &row, weight);
+            let all = eigenvalues(&diagonal, &row, weight);
+            for kept in 1..=size {
+                let place = matrix.line(kept).place();
+                let below = all.get(kept).copied().unwrap_or(0.0);
+                // The eigenvalues themselves are known to about 1e-15.
+                assert!(below <= place + 1e-14 && place <= all[kept - 1] + 1e-14, "{kept} of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_direction_of_one_row_alone_is_told_at_zero() {
+        let (diagonal, row, weight) = case(8, 6);
+        assert!((Downdated::new(&diagonal, &row, weight).at_zero() - 0.25).abs() < 1e-14);
+        // Along the last axis nothing but the row.
+        let alone = Downdated::new(&[1.0, 0.5, 0.25], &[0.0, 0.0, 0.5], 1.0);
+        assert!(alone.at_zero().abs() < 1e-15);
+    }
+
+    #[test]
+    fn sums_in_lanes_are_plain_sums() {
+        let (diagonal, row, weight) = case(9, 7);
+        let matrix = Downdated::new(&diagonal, &row, weight);
+        let line = matrix.line(3);
+        for t in [0.0, 0.1, 3.0] {
+            let [found] = line.transforms([matrix.squares()], t);
+            let mut expected = Complex { re: 0.0, im: 0.0 };
+            for (d, z) in diagonal.iter().zip(&row) {
+                expected = expected + Complex { re: line.place() - d, im: t }.inverse() * (z * z);
+            }
+            let apart = (found - expected).squared_norm().sqrt();
+            assert!(apart < 1e-13 * (1.0 + expected.squared_norm().sqrt()), "{t}: {found:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn complex_numbers_obey_their_laws() {
+        let mut noise = Noise::new(10);
+        for _ in 0..20 {
+            let number = Complex { re: noise.next(), im: noise.next() };
+            let one = number * number.inverse() - Complex::ONE;
+            assert!(one.squared_norm() < 1e-28, "{number:?}");
+            // exp(ln(1 + z)) − 1 = z
+            let Complex { re, im } = number.ln_1p();
+            let back = Complex { re: re.exp() * im.cos() - 1.0, im: re.exp() * im.sin() };
+            assert!((back - number).squared_norm() < 1e-28, "{number:?}");
+        }
+        let small = Complex { re: 1e-20, im: 0.0 };
+        assert_eq!(small.ln_1p(), small);
+    }
+
+    #[test]
+    fn the_farthest_step_is_the_last_that_holds() {
+        for end in [0.9, 0.3, 0.01, 1e-12] {
+            let found = farthest(1.0, |step| step <= end);
+            assert!(found <= end && (found == 0.5 || 2.0 * found > end), "{end}: {found}");
+        }
+        assert_eq!(farthest(1.0, |_| false), 0.0);
+        assert_eq!(farthest(0.0, |_| true), 0.0);
+    }
+}

@@ -88,3 +88,86 @@ pub(crate) fn ledoit_wolf(statistic: &FitStatistic, directions: usize, columns: 
         (true, true) => (noise / spread).min(1.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{dot, fit, rows, samples};
+
+    /// The intensity by the formula of the paper, from the covariance written out.
+    fn written_out(statistic: &FitStatistic) -> f64 {
+        let (count, rank) = (statistic.sample_count() as f64, statistic.rank());
+        let columns = statistic.mean().len();
+        let coordinates: Vec<&[f64]> = statistic.coordinates().chunks_exact(rank).collect();
+        let mut squares = 0.0;
+        let mut trace = 0.0;
+        for a in 0..rank {
+            for b in 0..rank {
+                let entry = coordinates.iter().map(|row| row[a] * row[b]).sum::<f64>() / count;
+                squares += entry * entry;
+                trace += if a == b { entry } else { 0.0 };
+            }
+        }
+        let fourth: f64 = coordinates.iter().map(|row| dot(row, row).powi(2)).sum();
+        let noise = (fourth / count - squares) / count;
+        (noise / (squares - trace * trace / columns as f64)).min(1.0)
+    }
+
+    #[test]
+    fn the_intensity_is_that_of_the_formula_written_out() {
+        for (count, columns) in [(5, 30), (12, 12), (40, 6), (3, 2)] {
+            let statistic = fit(&rows(count as u64, count, columns));
+            let found = ledoit_wolf(&statistic, statistic.rank(), columns);
+            let expected = written_out(&statistic);
+            assert!((found - expected).abs() < 1e-11, "{count} × {columns}: {found} {expected}");
+            assert!((0.0..=1.0).contains(&found));
+        }
+    }
+
+    #[test]
+    fn scale_and_order_of_rows_change_no_intensity() {
+        let given = rows(1, 14, 9);
+        let intensity = |rows: &crate::samples::Samples| ledoit_wolf(&fit(rows), 8, 9);
+        let plain = intensity(&given);
+        for scale in [1e-200, 1e-3, 1e150] {
+            let scaled = samples(given.as_slice().iter().map(|value| value * scale).collect(), 9);
+            assert!((intensity(&scaled) - plain).abs() < 1e-11, "{scale}");
+        }
+        let turned = given.select(&(0..14).rev().collect::<Vec<_>>());
+        assert!((intensity(&turned) - plain).abs() < 1e-11);
+    }
+
+    #[test]
+    fn rows_that_are_all_as_long_and_rows_of_nothing_are_not_shrunk() {
+        // Two rows on either side of their mean: one direction, and no spread of squares.
+        let pair = fit(&samples(vec![1.0, 2.0, 3.0, 4.0], 2));
+        assert_eq!(ledoit_wolf(&pair, 1, 2), 0.0);
+        let same = fit(&samples(vec![1.0; 6], 2));
+        assert_eq!(ledoit_wolf(&same, 0, 2), 0.0);
+    }
+
+    #[test]
+    fn shrinking_draws_every_variance_towards_the_target_and_keeps_the_mean() {
+        let variances = [5.0, 2.0, 0.5, 0.1];
+        let mean = variances.iter().sum::<f64>() / 4.0;
+        for intensity in [0.0, 0.3, 1.0] {
+            let shrinkage = Shrinkage::new(intensity, mean).unwrap();
+            let shrunk = variances.map(|variance| shrinkage.apply(variance));
+            for (variance, shrunk) in variances.iter().zip(shrunk) {
+                assert!((shrunk - mean).abs() <= (variance - mean).abs() + 1e-15, "{intensity}");
+                assert!((shrunk - mean) * (variance - mean) >= 0.0, "{intensity}");
+            }
+            assert!((shrunk.iter().sum::<f64>() / 4.0 - mean).abs() < 1e-14, "{intensity}");
+            assert!(shrunk.is_sorted_by(|a, b| a >= b));
+        }
+    }
+
+    #[test]
+    fn what_is_no_share_or_no_variance_is_refused() {
+        for (intensity, target) in
+            [(-0.1, 1.0), (1.1, 1.0), (f64::NAN, 1.0), (0.5, -1.0), (0.5, f64::NAN), (0.5, f64::INFINITY)]
+        {
+            assert!(Shrinkage::new(intensity, target).is_err(), "{intensity} {target}");
+        }
+    }
+}

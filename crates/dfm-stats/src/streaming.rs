@@ -285,3 +285,99 @@ fn inner_bytes(size: u64, square_bytes: u64) -> u64 {
     let packed = PACKED_BYTES.saturating_mul(size.min(PACKED_VALUES));
     size.saturating_mul(size.saturating_mul(square_bytes).saturating_add(packed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{dot, fit, rebuilt, rows};
+
+    fn params(max_bytes: u64) -> ValidStreamingParams {
+        StreamingParams { max_bytes, exact: false }.check().unwrap()
+    }
+
+    fn streamed(rows: &Samples, batch: usize, max_bytes: u64) -> FitStatistic {
+        let mut fit = params(max_bytes).start(rows.columns()).unwrap();
+        let places: Vec<usize> = (0..rows.rows()).collect();
+        places.chunks(batch).for_each(|batch| fit.push(rows.select(batch)).unwrap());
+        fit.finish().unwrap()
+    }
+
+    #[test]
+    fn batches_change_no_bit() {
+        let all = rows(1, 230, 40);
+        for max_bytes in [1 << 30, 360_000] {
+            let whole = streamed(&all, 230, max_bytes);
+            assert_eq!(whole.compression().is_some(), max_bytes == 360_000);
+            for batch in [1, 7, 64] {
+                assert_eq!(streamed(&all, batch, max_bytes), whole, "{batch} at a time, {max_bytes}");
+            }
+        }
+        assert_eq!(streamed(&all, 11, 1 << 30), fit(&all));
+    }
+
+    #[test]
+    fn less_memory_is_off_by_no_more_than_it_says() {
+        let all = rows(2, 230, 40);
+        let exact = fit(&all);
+        let mut before = f64::INFINITY;
+        for max_bytes in [280_000, 320_000, 360_000] {
+            let some = streamed(&all, 10, max_bytes);
+            let compression = some.compression().unwrap();
+            assert!(compression.limit() < 40, "{}", compression.limit());
+            let rounding = 1e-10 * exact.singular_values()[0].powi(2);
+            for (some, exact) in some.singular_values().iter().zip(exact.singular_values()) {
+                let apart = (some * some - exact * exact).abs();
+                assert!(apart <= compression.error_bound() + rounding, "{max_bytes}: {apart}");
+            }
+            // What is dropped and what is kept are all there is.
+            let squares =
+                |statistic: &FitStatistic| dot(statistic.singular_values(), statistic.singular_values());
+            let all = squares(&some) + compression.dropped();
+            assert!((all - squares(&exact)).abs() < 1e-9 * all);
+            assert!(compression.error_bound() < before, "more memory: {}", compression.error_bound());
+            before = compression.error_bound();
+        }
+    }
+
+    #[test]
+    fn few_directions_are_kept_exactly_however_little_memory_there_is() {
+        let few = rows(3, 9, 40);
+        let places: Vec<usize> = (0..200).map(|place| place % 9).collect();
+        let all = few.select(&places);
+        let some = streamed(&all, 13, 250_000);
+        assert_eq!(some.rank(), 8);
+        // Nine rows span eight directions; a merge drops only what lies below 1e-8 of the
+        // largest variance.
+        assert!(crate::testing::apart(&rebuilt(&some), all.as_slice()) < 1e-6);
+    }
+
+    #[test]
+    fn more_rows_never_leave_room_for_more_directions_and_more_memory_never_for_fewer() {
+        let limit = |max_bytes: u64, count: usize| {
+            let started = params(max_bytes).start(64);
+            started.and_then(|fit| fit.limit(count)).unwrap_or(0)
+        };
+        for max_bytes in [200_000, 1_000_000, 10_000_000] {
+            let limits: Vec<u64> = [0, 10, 100, 1000, 5000].map(|count| limit(max_bytes, count)).to_vec();
+            assert!(limits.is_sorted_by(|fewer, more| fewer >= more), "{limits:?}");
+            assert!(limit(2 * max_bytes, 100) >= limit(max_bytes, 100));
+        }
+        assert_eq!(limit(u64::MAX, 0), MOST_DIRECTIONS);
+    }
+
+    #[test]
+    fn shares_of_memory_are_no_more_than_the_whole() {
+        for count in [1, 2, 3, 7] {
+            let one = params(1_000_003).beside(500).among(count);
+            assert!(one.params.max_bytes * count as u64 <= 1_000_003, "{count}");
+            assert!(one.taken * count as u64 <= 500 && one.whole == 1_000_003, "{count}");
+            assert_eq!(one.fits as usize, count);
+        }
+        assert_eq!(params(10).among(2).among(3).fits, 6);
+        assert_eq!(params(9).share(1, 3).params.max_bytes, 3);
+        assert_eq!(params(1).share(0, 3).params.max_bytes, 1, "something is always allowed");
+        assert_eq!(params(5).beside(u64::MAX).beside(1).taken, u64::MAX);
+        let error = params(u64::MAX).beside(u64::MAX).start(3);
+        assert!(error.is_ok(), "the sum is the most there is: {error:?}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod awkward_data;
 mod datasets;
+mod foreign_bytes;
 mod geometry;
 mod malformed;
 mod preprocess;

@@ -16,7 +16,6 @@ const CYCLIC: &[&str] = &[
     "crates/dfm-core/src",
     "crates/dfm-kernels/src",
     "crates/dfm-report/src",
-    "crates/dfm-stats/src",
 ];
 
 /// How often a name may be passed on before we give up on it.

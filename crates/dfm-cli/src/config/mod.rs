@@ -86,6 +86,29 @@ pub(crate) fn resolve(typed: &[OsString]) -> anyhow::Result<Resolved> {
     finish(&line, note, Some(table))
 }
 
+/// Reads the file of flags at `path` for every command in turn.
+///
+/// # Errors
+///
+/// If it cannot be read, or a command would refuse what it says.
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+    let program = Flags::command();
+    let tables = schema::tables(&program);
+    let settings = Settings::read(path, &tables)?;
+    for table in tables.iter().filter(|table| settings.of(table.name()).is_some()) {
+        let typed = [OsString::from("dfm"), table.name().into()];
+        let given = parse_typed(&program, &typed);
+        let Some((_, own)) = given.subcommand() else { continue };
+        let added = added(table, own, &settings)?;
+        let line = line(typed.first(), &given, table, own, &added);
+        match program.clone().try_get_matches_from(line) {
+            Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `error`, and what to do about a file that nobody named.
 fn with_help(error: anyhow::Error, given: &ArgMatches) -> anyhow::Error {
     match given.contains_id("config") {

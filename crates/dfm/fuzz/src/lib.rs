@@ -1,0 +1,158 @@
+//! What the fuzzer gives parsers that come with Burn. Each function says whether the bytes were
+//! accepted; it must neither panic nor take long, whatever they are.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use dfm_backbone::{
+    Architecture, BackboneWeights, Block, Compute, FeatureExtractor, ImportOptions, InputContract, Layer,
+    MaxPoolPadding, StridePlacement, import_weights,
+};
+use dfm_core::{CheckpointLayout, Dfm, FeatureRow, LoadOptions, ModelInfo};
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+/// The most bytes of tensors that a model may declare here.
+const MAX_BYTES: u64 = 4 << 20;
+
+static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a scratch folder"));
+
+/// The smallest network that there can be, up to its first layer.
+pub fn speck() -> Architecture {
+    Architecture {
+        name: "speck".to_owned(),
+        block: Block::Basic,
+        depths: [1; 4],
+        stem_width: 2,
+        width: 2,
+        groups: 1,
+        width_per_group: 64,
+        stride_placement: StridePlacement::SpatialConvolution,
+        max_pool_padding: MaxPoolPadding::Symmetric,
+    }
+}
+
+/// Its weights, for pictures of 64 × 64 pixels.
+pub fn speck_weights() -> BackboneWeights {
+    let input = InputContract::imagenet().with_size(64, 64);
+    BackboneWeights::random(speck(), Layer::Layer1, input, 1).expect("weights of the smallest network")
+}
+
+/// Where models run.
+pub fn device() -> Compute {
+    dfm_core::device::parse("flex").expect("flex is compiled in")
+}
+
+/// Where the extractor of [`speck_weights`] puts features that have not all come.
+pub fn layout() -> CheckpointLayout {
+    let taps = [Layer::Layer1.pooled(4)];
+    let extractor = FeatureExtractor::new(speck_weights(), &taps, device()).expect("an extractor");
+    CheckpointLayout::of(&extractor)
+}
+
+/// Reads a model, first as it is, then with the digest of what it holds, which nobody would
+/// guess.
+pub fn model(bytes: &[u8]) -> bool {
+    let bytes = with_its_digest(bytes).unwrap_or_else(|| bytes.to_vec());
+    let mut accepted = false;
+    for fit_statistic in [false, true] {
+        let options = LoadOptions { fit_statistic, max_bytes: MAX_BYTES, ..LoadOptions::on(device()) };
+        let model = Dfm::read(&mut bytes.as_slice(), options);
+        accepted = model.is_ok();
+        // What can be judged with can be told about.
+        let told = ModelInfo::read(&mut bytes.as_slice(), MAX_BYTES);
+        assert!(told.is_ok() || model.is_err(), "{:?}", told.err());
+    }
+    accepted
+}
+
+/// Reads the checkpoint of a fit: as it is, and behind a header that fits, with a whole record
+/// before or behind it.
+pub fn checkpoint(bytes: &[u8]) -> bool {
+    static LAYOUT: LazyLock<CheckpointLayout> = LazyLock::new(layout);
+    let columns = (LAYOUT.record_len() - 3 * 32) / 4;
+    let row = FeatureRow { content_hash: [1; 32], values: vec![0.5; columns] };
+    let (header, whole) = (LAYOUT.header(), LAYOUT.record(&[2; 32], &row));
+    let mut accepted = false;
+    for parts in [&[bytes][..], &[header, bytes], &[header, &whole, bytes], &[header, bytes, &whole]] {
+        let given = parts.concat();
+        if let Ok(content) = LAYOUT.read(&mut given.as_slice()) {
+            let read = LAYOUT.offset(content.files.len()) + content.torn;
+            assert_eq!(read, given.len() as u64);
+            accepted = true;
+        }
+    }
+    accepted
+}
+
+/// Reads weights in our own format, which say themselves what network they are of.
+pub fn weights(bytes: &[u8]) -> bool {
+    let Ok(weights) = BackboneWeights::from_bytes(bytes) else { return false };
+    // What was read can be written and is the same again.
+    let again = weights.to_bytes().expect("weights are written");
+    assert!(BackboneWeights::from_bytes(&again).is_ok_and(|again| again == weights));
+    true
+}
+
+/// Imports weights from safetensors.
+pub fn safetensors(bytes: &[u8]) -> bool {
+    import("weights.safetensors", bytes)
+}
+
+/// Imports weights from PyTorch's formats.
+pub fn pickle(bytes: &[u8]) -> bool {
+    import("weights.pth", bytes)
+}
+
+/// Imports weights from ONNX.
+pub fn onnx(bytes: &[u8]) -> bool {
+    import("weights.onnx", bytes)
+}
+
+/// Reads a file of flags as every command would.
+pub fn config(bytes: &[u8]) -> bool {
+    dfm_cli::check_config(&written("dfm.toml", bytes)).is_ok()
+}
+
+fn import(name: &str, bytes: &[u8]) -> bool {
+    let options =
+        ImportOptions { architecture: Some(speck()), deepest: Layer::Layer1, ..ImportOptions::default() };
+    let Ok(weights) = import_weights(&written(name, bytes), &options) else { return false };
+    assert_eq!(weights.convolutions().len(), 3);
+    true
+}
+
+/// The path of a file of these bytes. Fuzzers run one input at a time.
+fn written(name: &str, bytes: &[u8]) -> PathBuf {
+    let file = FOLDER.path().join(name);
+    std::fs::write(&file, bytes).expect("a file in the scratch folder");
+    file
+}
+
+/// The model file with the digest of its content in the place of the one that it has, as
+/// docs/model-format.md describes it; `None` if there is no place for it.
+fn with_its_digest(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    let json = metadata.metadata().as_ref()?.get("dfm")?;
+    let parsed: serde_json::Value = serde_json::from_str(json).ok()?;
+    let given = parsed["digest"].as_str().filter(|digest| digest.len() == 64)?;
+    let tensors = SafeTensors::deserialize(bytes).ok()?;
+    let mut views = tensors.tensors();
+    views.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut hasher = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(json.replacen(given, "", 1).as_bytes());
+    for (name, view) in &views {
+        part(name.as_bytes());
+        part(format!("{:?}{:?}", view.dtype(), view.shape()).as_bytes());
+        part(view.data());
+    }
+    let fitting: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let place = bytes.windows(64).position(|window| window == given.as_bytes())?;
+    let mut bytes = bytes.to_vec();
+    bytes[place..place + 64].copy_from_slice(fitting.as_bytes());
+    Some(bytes)
+}
