@@ -12,9 +12,17 @@ pub(crate) trait Hints<T> {
 impl<T> Hints<T> for Result<T, Error> {
     fn hints(self) -> anyhow::Result<T> {
         self.map_err(|error| match hint(error.root()) {
-            Some(hint) => anyhow::anyhow!("{error}; {hint}"),
+            Some(_) => anyhow::anyhow!("{}", told(&error)),
             None => error.into(),
         })
+    }
+}
+
+/// The error in words, with what to do about it.
+pub(crate) fn told(error: &Error) -> String {
+    match hint(error.root()) {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     }
 }
 
@@ -24,6 +32,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Checkpoint(CheckpointFileError::Taken { .. }) => Some("--resume goes on with it".to_owned()),
         Error::File(FileError::Taken { .. }) => Some("--force writes in its place".to_owned()),
         Error::FeatureMemory { .. } => Some("or give more with --max-memory".to_owned()),
+        Error::NoRun { .. } => Some("`dfm evaluate --output` leaves one".to_owned()),
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
         Error::Weights(error) => weights(error),
         _ => None,
@@ -42,6 +51,9 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         WeightsStoreError::UnknownBackbone { .. } => Some("leave it out for those".to_owned()),
         WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. } => {
             Some("`dfm weights pull` does that".to_owned())
+        }
+        WeightsStoreError::File { cause: WeightsError::ArchitectureNeeded { .. }, .. } => {
+            Some("--backbone names it".to_owned())
         }
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
         _ => None,

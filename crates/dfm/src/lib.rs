@@ -57,6 +57,7 @@ mod source;
 mod store;
 mod sweep;
 mod synthesise;
+mod units;
 mod validate;
 mod workers;
 
@@ -89,6 +90,7 @@ pub use source::{Content, Files, Pictures, Source};
 pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
+pub use units::bytes;
 pub use workers::Workers;
 
 /// The README's example compiles as a test.
