@@ -1,7 +1,8 @@
 //! What to do about an error of the library: it names no flag and no command, the program does.
 
+use dfm::device::DeviceError;
 use dfm::weights::WeightsStoreError;
-use dfm::{CheckpointFileError, Error, FileError, WeightsError};
+use dfm::{CheckpointFileError, DfmError, Error, FileError, ModelFileError, WeightsError};
 
 /// Adds hints.
 pub(crate) trait Hints<T> {
@@ -35,6 +36,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::NoRun { .. } => Some("`dfm evaluate --output` leaves one".to_owned()),
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
         Error::Weights(error) => weights(error),
+        Error::Model(error) => model(error),
         _ => None,
     }
 }
@@ -58,4 +60,23 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
         _ => None,
     }
+}
+
+fn model(error: &DfmError) -> Option<String> {
+    let hint = match error {
+        DfmError::NoFitStatistic { .. } => "fit without --no-update",
+        DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
+        DfmError::Parameter { name: "tiling", .. } => {
+            "fit without --tile, or with --tile-statistics position"
+        }
+        DfmError::Parameter { name: "compat", .. } => "leave --compat out, or name another --backbone",
+        DfmError::Model(ModelFileError::WeightsNeeded { .. }) => "give them with --weights",
+        DfmError::Model(ModelFileError::SelfTest { .. }) => "try --device flex",
+        DfmError::DeviceName(DeviceError::NotCompiledIn { feature, .. }) => {
+            return Some(format!("build the program with `--features {feature}`"));
+        }
+        DfmError::DeviceName(DeviceError::NoAdapter { .. }) => "`dfm devices` lists what there is",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

@@ -13,7 +13,6 @@ use super::tree::Tree;
 const CYCLIC: &[&str] = &[
     "crates/dfm-backbone/src",
     "crates/dfm-cli/src",
-    "crates/dfm-core/src",
     "crates/dfm-kernels/src",
     "crates/dfm-report/src",
 ];
