@@ -27,6 +27,18 @@ pub(crate) fn told(error: &Error) -> String {
     }
 }
 
+/// An error of the program in words, with what to do about it.
+pub(crate) fn whole(error: &anyhow::Error) -> String {
+    let hint = error.chain().find_map(|cause| match cause.downcast_ref::<Error>() {
+        Some(error) => hint(error.root()),
+        None => cause.downcast_ref().and_then(model),
+    });
+    match hint {
+        Some(hint) => format!("{error:#}; {hint}"),
+        None => format!("{error:#}"),
+    }
+}
+
 /// What to do about an error, if the program can say more than the error itself.
 fn hint(error: &Error) -> Option<String> {
     match error {
