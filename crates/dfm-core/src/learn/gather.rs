@@ -168,7 +168,7 @@ mod tests {
         let mut told = Vec::new();
         for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
             let values = vec![f32::from(picture), tile as f32, 1.0];
-            let row = is_finite.then(|| FeatureRow { content_hash: [picture; 32], values });
+            let row = is_finite.then_some(FeatureRow { content_hash: [picture; 32], values });
             let piece = PieceId { number: picture.into(), tile, is_last };
             told.extend(gathering.push(&piece, [picture; 32], row));
             gathering.flush().unwrap();

@@ -59,7 +59,10 @@ impl Step {
             Self::Direct(step) => vec![step.input()],
             Self::Winograd(step) => vec![step.input()],
             Self::Integer(step) => step.inputs(),
-            Self::Average(step) => vec![step.input.start..step.input.start + step.map.len()],
+            Self::Average(step) => {
+                let (start, end) = (step.input.start, step.input.start + step.map.len());
+                Vec::from([Range { start, end }])
+            }
         }
     }
 

@@ -57,6 +57,10 @@ struct Rows {
     values: Vec<Box<[f32]>>,
 }
 
+/// The number of a picture that has more pieces, and what is known of those that came; `None` once
+/// one of them cannot be used.
+type Begun = (usize, Option<Vec<(Placement, Vec<f32>)>>);
+
 /// What to read and how.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'r> {
@@ -122,8 +126,7 @@ impl Features {
         };
         let progress = reporter.stage(Stage::Extracting, Some(wanted.len()));
         ahead(wanted.len(), workers.jobs(), batch, prepare, |loaded| {
-            // Pieces of a picture that has more of them; `None` once one cannot be used.
-            let mut begun: Option<(usize, Option<Vec<(Placement, Vec<f32>)>>)> = None;
+            let mut begun: Option<Begun> = None;
             loop {
                 let (ready, ended) = next_batch(loaded, batch, |number, error| {
                     reporter.problem(&source.path(wanted[number]), error);
