@@ -20,12 +20,12 @@ pub struct JudgeOptions {
     /// Another part of every picture that counts; `None` for the model's own. A rectangle can
     /// move, as parts do under a camera; a mask is part of the fit.
     pub region: Option<Region>,
-    /// Whether verdicts have a [`grid`](Verdict::grid), where the score has a map.
+    /// Whether verdicts have a [`grid`](crate::Verdict::grid), where the score has a map.
     pub map: bool,
-    /// Whether verdicts have [`regions`](Verdict::regions), where there is a map and a pixel
+    /// Whether verdicts have [`regions`](crate::Verdict::regions), where there is a map and a pixel
     /// threshold.
     pub regions: bool,
-    /// Whether verdicts have an [`explanation`](Verdict::explanation). Beginning then takes the
+    /// Whether verdicts have an [`explanation`](crate::Verdict::explanation). Beginning then takes the
     /// held-out scores of all pictures of the fit, and `128 · N · R` operations for `N` pictures
     /// that differ in `R` directions.
     pub explain: bool,
