@@ -27,6 +27,18 @@ pub(crate) fn told(error: &Error) -> String {
     }
 }
 
+/// An error that ends the program in words, with what to do about the cause that is the library's.
+pub(crate) fn told_at_last(error: &anyhow::Error) -> String {
+    let found = error.chain().find_map(|cause| match cause.downcast_ref::<Error>() {
+        Some(error) => hint(error.root()),
+        None => cause.downcast_ref::<DfmError>().and_then(model),
+    });
+    match found {
+        Some(hint) => format!("{error:#}; {hint}"),
+        None => format!("{error:#}"),
+    }
+}
+
 /// What to do about an error, if the program can say more than the error itself.
 fn hint(error: &Error) -> Option<String> {
     match error {

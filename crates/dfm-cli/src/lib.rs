@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Anomalous) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(2),
         Err(error) => {
-            messages::say(&format!("dfm: {}", report::plain(&format!("{error:#}"))));
+            messages::say(&format!("dfm: {}", report::plain(&hints::told_at_last(&error))));
             ExitCode::from(2)
         }
     }
