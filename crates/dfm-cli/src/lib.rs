@@ -13,6 +13,7 @@ mod flags;
 mod hints;
 mod input;
 mod messages;
+mod outcome;
 mod output;
 mod report;
 mod values;
@@ -25,17 +26,7 @@ use tracing::Level;
 use config::Resolved;
 use flags::{Command, Flags};
 use messages::Messages;
-
-/// How a command ended; every command says what it means by `Anomalous`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Exit code 0.
-    Success,
-    /// Exit code 1: something anomalous was found, drift, or what stands out.
-    Anomalous,
-    /// Exit code 2: something went wrong, and has been reported.
-    Failed,
-}
+pub(crate) use outcome::Outcome;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -49,7 +40,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Anomalous) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(2),
         Err(error) => {
-            messages::say(&format!("dfm: {}", report::plain(&hints::told_at_last(&error))));
+            messages::say(&format!("dfm: {}", report::plain(&hints::whole(&error))));
             ExitCode::from(2)
         }
     }

@@ -110,6 +110,18 @@ fn every_target_has_inputs_to_begin_with() {
     }
 }
 
+#[test]
+fn pictures_to_begin_with_are_what_they_are_called() {
+    let limits = dfm_image::DecodeLimits::default();
+    for (file, bytes) in corpus("dfm-image", "picture") {
+        let extension = file.rsplit('.').next().unwrap();
+        assert!(dfm_data::EXTENSIONS.contains(&extension), "{file}");
+        let size = dfm_image::decode(&bytes, &limits).unwrap().dimensions();
+        // The one with an orientation lies on its side.
+        assert_eq!(size, if file == "turned.jpeg" { (11, 17) } else { (17, 11) }, "{file}");
+    }
+}
+
 fn write() {
     let put = |package: &str, name: &str, file: &str, bytes: Vec<u8>| {
         let folder = folder(package, name);

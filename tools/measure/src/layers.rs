@@ -3,8 +3,8 @@
 use anyhow::Context;
 use clap::Args;
 use dfm_backbone::{
-    Architecture, BackboneWeights, CounterGenerator, FeatureExtractor, Layer, PictureSize,
-    Placement, PreparedPicture,
+    Architecture, BackboneWeights, CounterGenerator, FeatureExtractor, Layer, PictureSize, Placement,
+    PreparedPicture,
 };
 
 use crate::network;

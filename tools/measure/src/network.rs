@@ -9,8 +9,8 @@ use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, Layer,
-    PictureSize, Placement, PreparedPicture,
+    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, Layer, PictureSize,
+    Placement, PreparedPicture,
 };
 
 /// The layer whose output every contestant computes.

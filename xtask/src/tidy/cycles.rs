@@ -10,12 +10,7 @@ use super::imports::Source;
 use super::tree::Tree;
 
 /// Crates that still have cycles. The list may only become shorter.
-const CYCLIC: &[&str] = &[
-    "crates/dfm-backbone/src",
-    "crates/dfm-cli/src",
-    "crates/dfm-kernels/src",
-    "crates/dfm-report/src",
-];
+const CYCLIC: &[&str] = &[];
 
 /// How often a name may be passed on before we give up on it.
 const LONGEST_CHAIN: usize = 16;

@@ -17,12 +17,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, value_parser};
 
-use crate::flags::Flags;
+use crate::flags::{CONFIG_NAME as NAME, Flags};
 use file::{Setting, Settings};
 use schema::{Key, Kind, Table};
-
-/// The file that is looked for in the current folder.
-pub(crate) const NAME: &str = "dfm.toml";
 
 /// The command line with what a file adds to it.
 #[derive(Debug)]

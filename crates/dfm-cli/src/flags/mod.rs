@@ -4,6 +4,7 @@ mod audit;
 mod drift;
 mod explain;
 mod fit;
+mod format;
 mod init;
 mod layout;
 mod model;
@@ -14,14 +15,15 @@ mod union;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use explain::{ExplainFlags, LISTED};
 pub(crate) use fit::{DemoFlags, FitFlags, Validation};
-pub(crate) use init::InitFlags;
+pub(crate) use format::{Format, ReportFormat};
+pub(crate) use init::{CONFIG_NAME, InitFlags};
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
@@ -100,24 +102,4 @@ pub(crate) enum Command {
         /// Name of the shell
         shell: Shell,
     },
-}
-
-/// Format of results in rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// For programs, as documented in docs/json-schema.md
-    Json,
-    /// For spreadsheets
-    Csv,
-}
-
-/// Format of results that are not rows of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people
-    Table,
-    /// For programs, as documented in docs/json-schema.md
-    Json,
 }

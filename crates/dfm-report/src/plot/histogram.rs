@@ -1,7 +1,7 @@
 //! The histogram: scores of good pictures and of defects, back to back, with the threshold.
 
 use super::axis::Axis;
-use super::{Area, label, line};
+use super::draw::{Area, label, line};
 use crate::number;
 use crate::report::{Report, Truth};
 use crate::text::Text;

@@ -1,6 +1,6 @@
 //! The legend: the colours of maps and their values.
 
-use super::{Area, label, line};
+use super::draw::{Area, label, line};
 use crate::report::MapScale;
 use crate::text::Text;
 

@@ -1,12 +1,11 @@
 //! Plots as SVG. The same text stands in the page and, with its style inside, in a file.
 
 mod axis;
+mod draw;
 mod histogram;
 mod legend;
 mod overlap;
 mod unit_square;
-
-use std::fmt::Display;
 
 pub(crate) use histogram::histogram;
 pub(crate) use legend::legend;
@@ -14,7 +13,6 @@ pub(crate) use overlap::overlap;
 pub(crate) use unit_square::{precision_recall, roc};
 
 use crate::report::Report;
-use crate::text::Text;
 
 pub(crate) const STYLE: &str = include_str!("../../assets/plot.css");
 
@@ -40,36 +38,6 @@ impl Report {
             ("histogram.svg", file(histogram(self))),
         ])
     }
-}
-
-/// The rectangle of a plot that data are drawn in, in the units of the plot.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Area {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-impl Area {
-    /// The x coordinate of a share of the way from left to right.
-    fn x(&self, share: f64) -> f64 {
-        self.left + share * (self.right - self.left)
-    }
-
-    /// The y coordinate of a share of the way from bottom to top.
-    fn y(&self, share: f64) -> f64 {
-        self.bottom - share * (self.bottom - self.top)
-    }
-}
-
-fn line(class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> String {
-    format!("<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>")
-}
-
-/// Text at a point. `class` says how the text is anchored.
-fn label(class: &str, [x, y]: [f64; 2], text: impl Display) -> String {
-    format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", Text(&text.to_string()))
 }
 
 #[cfg(test)]

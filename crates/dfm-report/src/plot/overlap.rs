@@ -1,7 +1,7 @@
 //! Per-region overlap, and the areas below it that figures are made of.
 
+use super::draw::{label, line};
 use super::unit_square::{AREA, HEIGHT, ROW, WIDTH, frame, outline, path, place};
-use super::{label, line};
 use crate::number;
 use crate::report::{Limit, Overlap, Report};
 use crate::text::Text;

@@ -1,6 +1,6 @@
 //! ROC and precision–recall curves, and the frame that all plots in a unit square share.
 
-use super::{Area, label, line};
+use super::draw::{Area, label, line};
 use crate::confusion::{Confusion, SHARES};
 use crate::number;
 use crate::report::{Curve, Report};

@@ -1,12 +1,11 @@
 //! What the fuzzer gives parsers that come with Burn. Each function says whether the bytes were
 //! accepted; it must neither panic nor take long, whatever they are.
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use dfm_backbone::{
     Architecture, BackboneWeights, Block, Compute, FeatureExtractor, ImportOptions, InputContract, Layer,
-    MaxPoolPadding, StridePlacement, import_weights,
+    MaxPoolPadding, StridePlacement, WeightsFile,
 };
 use dfm_core::{CheckpointLayout, Dfm, FeatureRow, LoadOptions, ModelInfo};
 use safetensors::SafeTensors;
@@ -14,8 +13,6 @@ use sha2::{Digest, Sha256};
 
 /// The most bytes of tensors that a model may declare here.
 const MAX_BYTES: u64 = 4 << 20;
-
-static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a scratch folder"));
 
 /// The smallest network that there can be, up to its first layer.
 pub fn speck() -> Architecture {
@@ -96,37 +93,35 @@ pub fn weights(bytes: &[u8]) -> bool {
 
 /// Imports weights from safetensors.
 pub fn safetensors(bytes: &[u8]) -> bool {
-    import("weights.safetensors", bytes)
+    import(bytes)
 }
 
 /// Imports weights from PyTorch's formats.
 pub fn pickle(bytes: &[u8]) -> bool {
-    import("weights.pth", bytes)
+    import(bytes)
 }
 
 /// Imports weights from ONNX.
 pub fn onnx(bytes: &[u8]) -> bool {
-    import("weights.onnx", bytes)
+    import(bytes)
 }
 
 /// Reads a file of flags as every command would.
 pub fn config(bytes: &[u8]) -> bool {
-    dfm_cli::check_config(&written("dfm.toml", bytes)).is_ok()
+    static FOLDER: LazyLock<tempfile::TempDir> =
+        LazyLock::new(|| tempfile::tempdir().expect("a scratch folder"));
+    // Fuzzers run one input at a time.
+    let file = FOLDER.path().join("dfm.toml");
+    std::fs::write(&file, bytes).expect("a file in the scratch folder");
+    dfm_cli::check_config(&file).is_ok()
 }
 
-fn import(name: &str, bytes: &[u8]) -> bool {
+fn import(bytes: &[u8]) -> bool {
     let options =
         ImportOptions { architecture: Some(speck()), deepest: Layer::Layer1, ..ImportOptions::default() };
-    let Ok(weights) = import_weights(&written(name, bytes), &options) else { return false };
+    let Ok(weights) = WeightsFile::new(bytes.to_vec()).import(&options) else { return false };
     assert_eq!(weights.convolutions().len(), 3);
     true
-}
-
-/// The path of a file of these bytes. Fuzzers run one input at a time.
-fn written(name: &str, bytes: &[u8]) -> PathBuf {
-    let file = FOLDER.path().join(name);
-    std::fs::write(&file, bytes).expect("a file in the scratch folder");
-    file
 }
 
 /// The model file with the digest of its content in the place of the one that it has, as

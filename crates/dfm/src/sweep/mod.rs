@@ -222,8 +222,7 @@ impl<'n> Tapped<'n> {
             let deepest = weights.header().deepest;
             let there = |tap: &&Tap| tap.layer <= deepest && features::shape(&weights, **tap).is_ok();
             let taps: Vec<Tap> = wanted.iter().filter(there).copied().collect();
-            let last =
-                taps.iter().map(|tap| tap.layer).max().ok_or_else(|| reason(no_tap()))?;
+            let last = taps.iter().map(|tap| tap.layer).max().ok_or_else(|| reason(no_tap()))?;
             let weights = weights.truncate(last).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
             Features::extract(weights, &taps, reading).map_err(reason)
         });
