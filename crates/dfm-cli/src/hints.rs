@@ -31,7 +31,10 @@ pub(crate) fn told(error: &Error) -> String {
 pub(crate) fn whole(error: &anyhow::Error) -> String {
     let hint = error.chain().find_map(|cause| match cause.downcast_ref::<Error>() {
         Some(error) => hint(error.root()),
-        None => cause.downcast_ref().and_then(model),
+        None => match cause.downcast_ref::<DeviceError>() {
+            Some(error) => device(error),
+            None => cause.downcast_ref().and_then(model),
+        },
     });
     match hint {
         Some(hint) => format!("{error:#}; {hint}"),
@@ -84,11 +87,18 @@ fn model(error: &DfmError) -> Option<String> {
         DfmError::Parameter { name: "compat", .. } => "leave --compat out, or name another --backbone",
         DfmError::Model(ModelFileError::WeightsNeeded { .. }) => "give them with --weights",
         DfmError::Model(ModelFileError::SelfTest { .. }) => "try --device flex",
-        DfmError::DeviceName(DeviceError::NotCompiledIn { feature, .. }) => {
-            return Some(format!("build the program with `--features {feature}`"));
-        }
-        DfmError::DeviceName(DeviceError::NoAdapter { .. }) => "`dfm devices` lists what there is",
+        DfmError::DeviceName(error) => return device(error),
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn device(error: &DeviceError) -> Option<String> {
+    match error {
+        DeviceError::NotCompiledIn { feature, .. } => {
+            Some(format!("build the program with `--features {feature}`"))
+        }
+        DeviceError::NoAdapter { .. } => Some("`dfm devices` lists what there is".to_owned()),
+        DeviceError::Unknown { .. } => None,
+    }
 }

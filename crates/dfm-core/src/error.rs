@@ -66,8 +66,8 @@ pub enum DfmError {
     },
     /// No p-value without held-out scores.
     #[error(
-        "a false-alarm rate takes held-out scores of good pictures, and the model has none: it takes a fit that holds \
-         pictures out, or a threshold"
+        "a false-alarm rate takes held-out scores of good pictures, and the model has none: hold pictures out \
+         when fitting, or give a threshold"
     )]
     NotCalibrated,
     /// More pictures than a jackknife+ asks of each new one.
