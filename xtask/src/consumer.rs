@@ -15,11 +15,8 @@ const PACKAGE: &str = "examples/consumer";
 const PROGRAM: &str = "dfm-under-test";
 
 /// The settings that the package tries, and the flags that ask the program for the same.
-const SETTINGS: [(&str, &[&str]); 3] = [
-    ("default", &[]),
-    ("tiles", &["--tile", "64", "--stride", "48"]),
-    ("region", &["--roi", "8,8,80,72"]),
-];
+const SETTINGS: [(&str, &[&str]); 3] =
+    [("default", &[]), ("tiles", &["--tile", "64", "--stride", "48"]), ("region", &["--roi", "8,8,80,72"])];
 
 /// Builds and runs the package with the workspace's lock file and target folder, so that Burn is not
 /// compiled again, and compares its scores with the program's.
@@ -76,7 +73,8 @@ fn scores_printed(text: &str) -> anyhow::Result<BTreeMap<(String, String), u64>>
         Some(((name.to_owned(), path.to_owned()), bits))
     };
     // The README's example prints lines of its own, which begin with a label.
-    let lines = text.lines().filter(|line| SETTINGS.iter().any(|(name, _)| line.starts_with(&format!("{name} "))));
+    let lines =
+        text.lines().filter(|line| SETTINGS.iter().any(|(name, _)| line.starts_with(&format!("{name} "))));
     lines.map(|line| parse(line).with_context(|| format!("{PACKAGE} printed '{line}'"))).collect()
 }
 

@@ -1,7 +1,8 @@
 //! What to do about an error of the library: it names no flag and no command, the program does.
 
+use dfm::device::DeviceError;
 use dfm::weights::WeightsStoreError;
-use dfm::{CheckpointFileError, Error, FileError};
+use dfm::{CheckpointFileError, DfmError, Error, FileError, ModelFileError, WeightsError};
 
 /// Adds hints.
 pub(crate) trait Hints<T> {
@@ -12,9 +13,17 @@ pub(crate) trait Hints<T> {
 impl<T> Hints<T> for Result<T, Error> {
     fn hints(self) -> anyhow::Result<T> {
         self.map_err(|error| match hint(error.root()) {
-            Some(hint) => anyhow::anyhow!("{error}; {hint}"),
+            Some(_) => anyhow::anyhow!("{}", told(&error)),
             None => error.into(),
         })
+    }
+}
+
+/// The error in words, with what to do about it.
+pub(crate) fn told(error: &Error) -> String {
+    match hint(error.root()) {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     }
 }
 
@@ -24,8 +33,10 @@ fn hint(error: &Error) -> Option<String> {
         Error::Checkpoint(CheckpointFileError::Taken { .. }) => Some("--resume goes on with it".to_owned()),
         Error::File(FileError::Taken { .. }) => Some("--force writes in its place".to_owned()),
         Error::FeatureMemory { .. } => Some("or give more with --max-memory".to_owned()),
+        Error::NoRun { .. } => Some("`dfm evaluate --output` leaves one".to_owned()),
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
         Error::Weights(error) => weights(error),
+        Error::Model(error) => model(error),
         _ => None,
     }
 }
@@ -39,7 +50,33 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
             Some(format!("run `dfm weights pull {got}`, or give a file or random"))
         }
         WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
+        WeightsStoreError::UnknownBackbone { .. } => Some("leave it out for those".to_owned()),
+        WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. } => {
+            Some("`dfm weights pull` does that".to_owned())
+        }
+        WeightsStoreError::File { cause: WeightsError::ArchitectureNeeded { .. }, .. } => {
+            Some("--backbone names it".to_owned())
+        }
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
         _ => None,
     }
+}
+
+fn model(error: &DfmError) -> Option<String> {
+    let hint = match error {
+        DfmError::NoFitStatistic { .. } => "fit without --no-update",
+        DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
+        DfmError::Parameter { name: "tiling", .. } => {
+            "fit without --tile, or with --tile-statistics position"
+        }
+        DfmError::Parameter { name: "compat", .. } => "leave --compat out, or name another --backbone",
+        DfmError::Model(ModelFileError::WeightsNeeded { .. }) => "give them with --weights",
+        DfmError::Model(ModelFileError::SelfTest { .. }) => "try --device flex",
+        DfmError::DeviceName(DeviceError::NotCompiledIn { feature, .. }) => {
+            return Some(format!("build the program with `--features {feature}`"));
+        }
+        DfmError::DeviceName(DeviceError::NoAdapter { .. }) => "`dfm devices` lists what there is",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

@@ -28,8 +28,9 @@ pub(crate) fn good_pictures(
 
 /// The data set at `root`, which must have pictures to judge; it is described.
 pub(crate) fn test_set(root: &Path, layout: Option<Layout>, messages: &Messages) -> anyhow::Result<Dataset> {
-    let dataset = Dataset::read_test(root, layout).map_err(with_help)?;
+    let dataset = Dataset::read(root, layout)?;
     dataset.problems.iter().for_each(|problem| messages.error(&problem.path, &problem.error));
+    dataset.check_test().map_err(with_help)?;
     describe(&dataset, messages);
     Ok(dataset)
 }

@@ -17,9 +17,7 @@ pub enum DeviceError {
         name: String,
     },
     /// This program was built without that backend.
-    #[error(
-        "device '{name}' is not compiled in: rebuild with `--features {feature}` (see README, \"Other devices\")"
-    )]
+    #[error("device '{name}' is not compiled in: it takes a build with the feature `{feature}`")]
     NotCompiledIn {
         /// The name as given.
         name: String,
@@ -41,7 +39,7 @@ pub enum DeviceError {
 /// One line of [`list`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceDescription {
-    /// What `--device` takes.
+    /// The name that [`parse`] takes.
     pub name: String,
     /// What answers to it.
     pub description: String,
@@ -85,11 +83,11 @@ pub fn parse(name: &str) -> Result<Compute, DeviceError> {
         "ndarray" => ndarray().map(Compute::from).ok_or_else(|| not_compiled_in(name, "ndarray")),
         "wgpu" => {
             let adapters = wgpu().ok_or_else(|| not_compiled_in(name, "wgpu"))?;
-            nth(name, adapters, index, "install a Vulkan, Metal or DirectX 12 driver, or use --device cpu")
+            nth(name, adapters, index, "install a Vulkan, Metal or DirectX 12 driver, or use the device cpu")
         }
         "cuda" => {
             let adapters = cuda().ok_or_else(|| not_compiled_in(name, "cuda"))?;
-            nth(name, adapters, index, "install the NVIDIA driver and CUDA runtime, or use --device cpu")
+            nth(name, adapters, index, "install the NVIDIA driver and CUDA runtime, or use the device cpu")
         }
         _ => Err(unknown()),
     }
@@ -103,7 +101,7 @@ pub fn list() -> Vec<DeviceDescription> {
     };
     let on_processor = |found: Option<Device>, what: &str, feature: &str| match found {
         Some(_) => (what.to_owned(), true),
-        None => (format!("not compiled in: rebuild with --features {feature}"), false),
+        None => (format!("not compiled in: it takes a build with the feature {feature}"), false),
     };
     let (description, available) = on_processor(
         flex(),
@@ -118,7 +116,11 @@ pub fn list() -> Vec<DeviceDescription> {
     push("ndarray".to_owned(), description, available);
     for (kind, adapters) in [("wgpu", wgpu()), ("cuda", cuda())] {
         match adapters {
-            None => push(kind.to_owned(), format!("not compiled in: rebuild with --features {kind}"), false),
+            None => push(
+                kind.to_owned(),
+                format!("not compiled in: it takes a build with the feature {kind}"),
+                false,
+            ),
             Some(adapters) if adapters.is_empty() => {
                 push(
                     kind.to_owned(),
@@ -162,8 +164,8 @@ fn nth<D: Into<Compute>>(
         found,
         cure: match (found, name.split(':').next().unwrap_or(name)) {
             (0, _) => driver.to_owned(),
-            (1, kind) => format!("use {kind}:0, see `dfm devices`"),
-            (_, kind) => format!("use {kind}:0 to {kind}:{}, see `dfm devices`", found - 1),
+            (1, kind) => format!("use {kind}:0"),
+            (_, kind) => format!("use {kind}:0 to {kind}:{}", found - 1),
         },
     })
 }
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn the_message_says_which_feature_to_build_with() {
         let error = parse("wgpu:1").expect_err("not compiled in");
-        assert!(error.to_string().contains("`--features wgpu`"), "{error}");
+        assert!(error.to_string().contains("the feature `wgpu`"), "{error}");
     }
 
     #[cfg(feature = "flex")]
@@ -246,8 +248,8 @@ mod tests {
             }
         };
         assert_eq!(refused(0, 0), ("wgpu:0".into(), 0, "install a driver".into()));
-        assert_eq!(refused(1, 1), ("wgpu:1".into(), 1, "use wgpu:0, see `dfm devices`".into()));
-        assert_eq!(refused(3, 7), ("wgpu:7".into(), 3, "use wgpu:0 to wgpu:2, see `dfm devices`".into()));
+        assert_eq!(refused(1, 1), ("wgpu:1".into(), 1, "use wgpu:0".into()));
+        assert_eq!(refused(3, 7), ("wgpu:7".into(), 3, "use wgpu:0 to wgpu:2".into()));
         assert!(nth("wgpu:1", vec![Device::flex(); 2], 1, "install a driver").is_ok());
     }
 

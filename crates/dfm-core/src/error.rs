@@ -4,6 +4,7 @@ use dfm_backbone::{BackboneError, PreprocessError, WeightsError};
 use dfm_stats::StatsError;
 
 use crate::device::DeviceError;
+use crate::file::error::ModelFileError;
 use crate::method::kinds::CalibrationKind;
 
 /// An error of this crate.
@@ -65,8 +66,8 @@ pub enum DfmError {
     },
     /// No p-value without held-out scores.
     #[error(
-        "a false-alarm rate takes held-out scores of good pictures, and the model has none: fit without --threshold \
-         and --val none, or give a threshold"
+        "a false-alarm rate takes held-out scores of good pictures, and the model has none: it takes a fit that holds \
+         pictures out, or a threshold"
     )]
     NotCalibrated,
     /// More pictures than a jackknife+ asks of each new one.
@@ -119,9 +120,7 @@ pub enum DfmError {
         picture: usize,
     },
     /// A model without what it would take.
-    #[error(
-        "{operation} needs the statistic of the model's pictures, which it was saved without: fit without --no-update"
-    )]
+    #[error("{operation} needs the statistic of the model's pictures, which it was saved without")]
     NoFitStatistic {
         /// What was to be done.
         operation: &'static str,
@@ -233,193 +232,4 @@ pub enum DfmError {
     /// From a model file.
     #[error(transparent)]
     Model(#[from] ModelFileError),
-}
-
-/// Why the checkpoint of a fit was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Reading failed.
-    #[error("reading the checkpoint: {0}")]
-    Io(#[from] std::io::Error),
-    /// Something else.
-    #[error("not a checkpoint: expected what an interrupted `dfm fit` leaves; move the file elsewhere")]
-    NotOne,
-    /// Written by another version of the format.
-    #[error(
-        "checkpoint version {got}: this program reads version {expected}; go on with the program that wrote it, or \
-         delete it to start over"
-    )]
-    Version {
-        /// What this program reads.
-        expected: u32,
-        /// What the file says.
-        got: u32,
-    },
-    /// Shorter than its header.
-    #[error(
-        "the checkpoint is cut short: expected {expected} bytes before the first picture, found {got}; delete it to \
-         start over"
-    )]
-    Truncated {
-        /// Bytes that should be there.
-        expected: usize,
-        /// Bytes there are.
-        got: usize,
-    },
-    /// The header does not have its hash, or says nothing that can be understood.
-    #[error("the checkpoint's header is damaged: delete it to start over")]
-    DamagedHeader,
-    /// A record does not have its hash, and one behind it does.
-    #[error("the checkpoint is damaged in its record {record}: copy it again, or delete it to start over")]
-    Damaged {
-        /// Counted from 0.
-        record: usize,
-    },
-    /// Of features that would differ.
-    #[error(
-        "the checkpoint is of another fit: expected {what} {expected}, found {got}; go on as that fit began, or \
-         delete the checkpoint to start over"
-    )]
-    OtherFeatures {
-        /// What decides features and differs.
-        what: String,
-        /// Of this fit.
-        expected: String,
-        /// Of the checkpoint.
-        got: String,
-    },
-}
-
-/// Why a model file was refused or could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelFileError {
-    /// Reading or writing failed.
-    #[error("{operation} the model: {source}")]
-    Io {
-        /// "reading" or "writing".
-        operation: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Shorter than it says.
-    #[error(
-        "model file is cut short: expected {expected} bytes of {part}, found {got}; copy or fit it again"
-    )]
-    Truncated {
-        /// Which part.
-        part: &'static str,
-        /// Bytes it should hold.
-        expected: u64,
-        /// Bytes there are.
-        got: u64,
-    },
-    /// A declared size is beyond the limit.
-    #[error(
-        "model file declares {got} bytes of {part}, the limit is {limit}: this is not a model that dfm wrote"
-    )]
-    TooLarge {
-        /// Which part.
-        part: &'static str,
-        /// The limit in bytes.
-        limit: u64,
-        /// What the file declares.
-        got: u64,
-    },
-    /// Not a safetensors file, or one with bad offsets.
-    #[error("not a dfm model: {reason}; expected a file that `dfm fit` wrote")]
-    Container {
-        /// What the parser found.
-        reason: String,
-    },
-    /// A safetensors file without our header, or with one that cannot be read.
-    #[error("not a dfm model: its header cannot be read: {reason}; expected a file that `dfm fit` wrote")]
-    Header {
-        /// What is wrong.
-        reason: String,
-    },
-    /// Written by another version of the format.
-    #[error(
-        "model format version {got}: this program reads version {expected}; fit again or use a matching program"
-    )]
-    Version {
-        /// What this program reads.
-        expected: u32,
-        /// What the file says.
-        got: u32,
-    },
-    /// The content does not have the recorded hash.
-    #[error("model file is damaged: expected SHA-256 {expected}, found {got}; copy or fit it again")]
-    Digest {
-        /// From the header.
-        expected: String,
-        /// Computed.
-        got: String,
-    },
-    /// A tensor is missing or misshaped.
-    #[error("model file: tensor '{tensor}': expected {expected}, found {got}")]
-    Tensor {
-        /// Its name.
-        tensor: String,
-        /// Type and shape it should have.
-        expected: String,
-        /// What there is.
-        got: String,
-    },
-    /// The header contradicts itself or the tensors.
-    #[error("model file: {what}: expected {expected}, found {got}")]
-    Inconsistent {
-        /// Which entry.
-        what: &'static str,
-        /// What the rest of the file implies.
-        expected: String,
-        /// What it says.
-        got: String,
-    },
-    /// The content is not what a fit gives.
-    #[error("model file: {part}: {reason}")]
-    Content {
-        /// Which part.
-        part: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A tensor or an entry that no model has.
-    #[error("model file: {what} '{name}' is not part of the format: expected what `dfm fit` writes")]
-    Unknown {
-        /// What it is.
-        what: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A slim model needs its weights from outside.
-    #[error(
-        "this model was saved without its backbone: give the {name} weights with SHA-256 {sha256} (--weights)"
-    )]
-    WeightsNeeded {
-        /// Architecture.
-        name: String,
-        /// Hash of the weights it was fitted with.
-        sha256: String,
-    },
-    /// Weights were given, but not those of the fit.
-    #[error("this model was fitted with weights of SHA-256 {expected}, those given have {got}")]
-    OtherWeights {
-        /// Of the fit.
-        expected: String,
-        /// Given.
-        got: String,
-    },
-    /// The stored probe does not come out as it did when the model was fitted.
-    #[error(
-        "the model's self-test failed on this device: {quantity} differs by {got:.3e} (relative), the limit is \
-         {limit:.0e}; try --device flex, and report the device"
-    )]
-    SelfTest {
-        /// "features" or "score".
-        quantity: &'static str,
-        /// The limit.
-        limit: f64,
-        /// What was found.
-        got: f64,
-    },
 }

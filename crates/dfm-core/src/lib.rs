@@ -42,68 +42,48 @@
 //! # }
 //! ```
 
-mod aggregate;
-mod audit;
-mod calibrate;
-mod checkpoint;
-mod components;
-mod conformal;
-mod derive;
+mod decide;
 pub mod device;
-mod drift;
 mod error;
-mod explain;
-mod fit;
-mod gather;
-mod held_out;
-mod judging;
-mod kept;
-mod map;
+mod file;
+mod host;
+mod judge;
+mod learn;
 mod method;
 pub mod metrics;
 mod model;
 mod names;
-mod persist;
 mod pieces;
-mod places;
-mod quantise;
-mod record;
-mod regions;
-mod score;
-mod self_test;
-mod split;
-mod taps;
-mod union;
-mod validation;
-mod verdict;
 
-pub use aggregate::Aggregation;
-pub use audit::{Audit, AuditedPicture};
-pub use calibrate::{Calibration, Label};
-pub use checkpoint::{CheckpointContent, CheckpointLayout};
+pub use decide::audit::{Audit, AuditedPicture};
+pub use decide::calibration::{Calibration, Label};
+pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
+pub use decide::split::held_out_hashes;
+pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
     Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
     Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
     RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
-pub use drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
-pub use error::{CheckpointError, DfmError, ModelFileError};
-pub use explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
-pub use fit::Learnt;
-pub use judging::{JudgeOptions, Judging, Threshold};
-pub use map::{AnomalyGrid, AnomalyMap};
+pub use error::DfmError;
+pub use file::error::ModelFileError;
+pub use file::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
+pub use judge::explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
+pub use judge::judging::Judging;
+pub use judge::map::{AnomalyGrid, AnomalyMap};
+pub use judge::options::{JudgeOptions, Threshold};
+pub use judge::regions::MapRegion;
+pub use judge::verdict::Verdict;
+pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
+pub use learn::error::CheckpointError;
+pub use learn::fit::Learnt;
+pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord, ValidationRecord};
+pub use learn::union::ModelUnion;
 pub use method::{
-    CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run, ScoreKind,
-    TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run,
+    ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;
-pub use persist::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, WrittenSizes};
 pub use pieces::{FeatureRow, Piece, PieceId, Preparer, features_of};
-pub use record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
-pub use regions::MapRegion;
-pub use split::held_out_hashes;
-pub use union::ModelUnion;
-pub use validation::{SyntheticTally, ValidationRecord};
-pub use verdict::Verdict;

@@ -5,16 +5,15 @@ use std::collections::{HashMap, HashSet};
 use dfm_backbone::{FeatureExtractor, Preprocessor};
 use dfm_stats::FitStatistic;
 
-use crate::calibrate::Calibration;
-use crate::conformal::HeldOutScores;
+use crate::decide::calibration::Calibration;
+use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
-use crate::judging::Threshold;
-use crate::kept::Kept;
+use crate::file::self_test::SelfTest;
+use crate::judge::places::PlaceScorers;
+use crate::judge::rule::ScoringRule;
+use crate::learn::kept::Kept;
+use crate::learn::record::FitRecord;
 use crate::method::CalibrationKind;
-use crate::places::PlaceScorers;
-use crate::record::FitRecord;
-use crate::score::Statistics;
-use crate::self_test::SelfTest;
 
 /// What a fit learnt from good pictures that it held out.
 #[derive(Debug, Default)]
@@ -42,8 +41,8 @@ pub struct Origin {
 #[derive(Debug)]
 pub struct Dfm {
     pub(crate) extractor: FeatureExtractor,
-    /// Place by place, and in each in the order of the taps.
-    pub(crate) statistics: Vec<Statistics>,
+    pub(crate) rule: ScoringRule,
+    /// The rule on the extractor's device.
     pub(crate) scorers: PlaceScorers,
     pub(crate) judged: Judged,
     /// The rate of false alarms that p-values are compared with, where scores are not.
@@ -66,7 +65,7 @@ const _: () = {
 impl Dfm {
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
-        statistics: Vec<Statistics>,
+        rule: ScoringRule,
         scorers: PlaceScorers,
         judged: Judged,
         record: FitRecord,
@@ -77,18 +76,7 @@ impl Dfm {
         let by_jackknife = method.calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let decisive_rate = method.calibration.filter(|_| by_jackknife).and_then(|asked| asked.false_alarm);
         let names = HashMap::new();
-        Self {
-            extractor,
-            statistics,
-            scorers,
-            judged,
-            decisive_rate,
-            record,
-            self_test,
-            kept,
-            names,
-            origin: None,
-        }
+        Self { extractor, rule, scorers, judged, decisive_rate, record, self_test, kept, names, origin: None }
     }
 
     /// Pieces of pictures that run through the network together: as many as at the fit, if
@@ -119,12 +107,12 @@ impl Dfm {
 
     /// Principal components that scoring uses, at all places and taps together.
     pub fn component_count(&self) -> usize {
-        self.statistics.iter().map(|statistics| statistics.pca().component_count()).sum()
+        self.rule.statistics.iter().map(|statistics| statistics.pca().component_count()).sum()
     }
 
     /// The share of the variance that the components of each tap explain, place by place.
     pub fn explained_ratios(&self) -> Vec<f64> {
-        self.statistics.iter().map(|statistics| statistics.pca().explained_ratio()).collect()
+        self.rule.statistics.iter().map(|statistics| statistics.pca().explained_ratio()).collect()
     }
 
     /// The threshold and normalisation, if the model has them.
@@ -149,7 +137,7 @@ impl Dfm {
     /// Refuses what takes rows of the fit for pictures where they are tiles.
     pub(crate) fn rows_are_pictures(&self) -> Result<(), DfmError> {
         let expected = "none for drift and audits, or statistics by position: tiles of one picture that share \
-                        statistics are not independent; fit without --tile, or with --tile-statistics position";
+                        statistics are not independent";
         let method = &self.record.params.method;
         match method.tiling.filter(|_| method.rows_are_tiles()) {
             Some(tiling) => Err(DfmError::Parameter { name: "tiling", expected, got: tiling.to_string() }),
@@ -166,17 +154,6 @@ impl Dfm {
     /// The same, for an `operation` that needs it.
     pub(crate) fn kept(&self, operation: &'static str) -> Result<&Kept, DfmError> {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
-    }
-
-    /// The same model with another threshold, keeping the spread that normalisation uses.
-    ///
-    /// # Errors
-    ///
-    /// If it is not finite.
-    pub fn with_threshold(mut self, threshold: f64) -> Result<Self, DfmError> {
-        let decision = self.decision(Some(Threshold::Score(threshold)))?;
-        (self.judged.calibration, self.decisive_rate) = (decision.calibration, decision.decisive_rate);
-        Ok(self)
     }
 
     /// How good pictures were held out; `None` of a model that was fitted with a threshold

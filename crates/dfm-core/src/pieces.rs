@@ -8,7 +8,7 @@ use dfm_backbone::{
 };
 
 use crate::error::DfmError;
-use crate::score::to_host;
+use crate::host::to_host;
 
 /// The features of one piece of a picture.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,8 @@ use dfm_data::DataError;
 use dfm_weights::WeightsStoreError;
 use thiserror::Error;
 
+use crate::units::bytes;
+
 /// Why an operation failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -18,6 +20,14 @@ pub enum Error {
         /// The path.
         path: PathBuf,
         /// What is wrong with it.
+        cause: Box<Error>,
+    },
+    /// The content of a file cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
         cause: Box<Error>,
     },
     /// A model, a fit or a judgement.
@@ -109,15 +119,12 @@ pub enum Error {
         pictures: PathBuf,
     },
     /// Features that would take more memory than allowed.
-    #[error(
-        "features of {rows} {what} at {taps} taps take {got} bytes, and {limit} are allowed: fewer layers or larger \
-         pools take less"
-    )]
+    #[error("{}", feature_memory(*rows, *pictures, *taps, *got, *limit))]
     FeatureMemory {
         /// Rows of features.
         rows: usize,
-        /// What the rows are of.
-        what: &'static str,
+        /// For rows of tiles, how many pictures they are of, and how many there are.
+        pictures: Option<[usize; 2]>,
         /// Taps of the network.
         taps: usize,
         /// Bytes that they take.
@@ -138,12 +145,32 @@ pub enum Error {
     /// A picture of a model by a name that several have.
     #[error("several pictures of the model have this name: the content hash tells them apart")]
     SeveralNamed,
+    /// A folder without an evaluation.
+    #[error("{}: expected a folder with predictions.jsonl, as an evaluation leaves it, found none", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Two runs that cannot be compared.
     #[error("{reason}")]
     Runs {
         /// What was expected and found.
         reason: String,
     },
+}
+
+fn feature_memory(rows: usize, pictures: Option<[usize; 2]>, taps: usize, got: u64, limit: u64) -> String {
+    let (got, limit) = (bytes(got), bytes(limit));
+    match pictures {
+        None => format!(
+            "features of {rows} pictures at {taps} taps take {got}, and {limit} are allowed: take fewer layers or \
+             larger pools"
+        ),
+        Some([seen, all]) => format!(
+            "features of {rows} tiles of {seen} of {all} pictures take {got} already, and {limit} are allowed: take \
+             fewer layers, larger pools or larger tiles"
+        ),
+    }
 }
 
 impl Error {
@@ -156,7 +183,7 @@ impl Error {
     /// The error itself, without the paths that it is about.
     pub fn root(&self) -> &Self {
         match self {
-            Self::At { cause, .. } => cause.root(),
+            Self::At { cause, .. } | Self::Write { cause, .. } => cause.root(),
             other => other,
         }
     }

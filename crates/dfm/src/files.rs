@@ -16,7 +16,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// # Errors
 ///
-/// [`Error::File`] if the file cannot be written; whatever `content` returns.
+/// [`Error::File`] if the file cannot be written, [`Error::Write`] with whatever `content` returns.
 pub fn write_file<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
@@ -126,7 +126,8 @@ fn filled<T>(
 ) -> Result<(NamedTempFile, T), Error> {
     let mut file = temporary(folder).map_err(failed(path))?;
     let mut writer = BufWriter::new(&mut file);
-    let result = content(&mut writer).map_err(|error| error.at(path))?;
+    let result = content(&mut writer)
+        .map_err(|error| Error::Write { path: path.to_owned(), cause: Box::new(error) })?;
     writer.flush().map_err(failed(path))?;
     drop(writer);
     Ok((file, result))

@@ -151,7 +151,9 @@ impl Judge {
         let begun = Instant::now();
         let (preparer, size) = (judging.preparer(), judging.batch());
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
+            let begun = Instant::now();
             let picture = source.read(index)?.decode()?;
+            debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
             let mut with = Some(companion(&picture));
             let mut pieces = preparer.pieces(index, picture)?;
             while let Some(piece) = pieces.next() {

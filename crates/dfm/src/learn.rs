@@ -25,7 +25,7 @@ use crate::workers::Workers;
 /// use dfm::{Learner, Pictures, RgbImage, Silent};
 ///
 /// let good: Pictures = (1..9_u8)
-///     .map(|k| (k.to_string(), RgbImage::from_fn(64, 64, |x, y| [k * x as u8, y as u8, 90].into())))
+///     .map(|k| (k.to_string(), RgbImage::from_fn(64, 64, |x, y| [(u32::from(k) * x) as u8, y as u8, 90].into())))
 ///     .collect();
 /// let model = Learner::default().fit(&good, &Silent)?;
 /// assert_eq!(model.record().picture_count, 8);

@@ -26,7 +26,7 @@
 //! # #[cfg(all(feature = "embedded-weights", feature = "flex"))] {
 //! use dfm::{Judge, JudgeOptions, Learner, Pictures, RgbImage, Silent};
 //!
-//! let picture = |k: u8| RgbImage::from_fn(64, 64, |x, y| [k * x as u8, y as u8, 90].into());
+//! let picture = |k: u8| RgbImage::from_fn(64, 64, |x, y| [(u32::from(k) * x) as u8, y as u8, 90].into());
 //! let good: Pictures = (1..9).map(|k| (k.to_string(), picture(k))).collect();
 //! let model = Learner::default().fit(&good, &Silent)?;
 //!
@@ -57,12 +57,13 @@ mod source;
 mod store;
 mod sweep;
 mod synthesise;
+mod units;
 mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
 pub use checkpoint::Checkpoint;
-pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime};
+pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
@@ -89,6 +90,7 @@ pub use source::{Content, Files, Pictures, Source};
 pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
+pub use units::bytes;
 pub use workers::Workers;
 
 /// The README's example compiles as a test.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use dfm_core::RgbImage;
 use dfm_data::{DataError, decode_picture, list, list_folder, name_below, read_picture};
@@ -194,7 +194,8 @@ pub(crate) struct Loaded<T> {
 pub(crate) type Give<'g, T> = &'g mut dyn FnMut(T, bool) -> bool;
 
 /// Decodes and prepares `count` pictures on `jobs` threads, together at least one `batch` ahead of
-/// the reader, and lets `read` take them in order. Nothing is prepared before there is room for it.
+/// the reader, and lets `read` take them in order. Nothing is prepared before the reader first asks,
+/// nor before there is room for it.
 ///
 /// `prepare` gives one thing or more for the picture of an index, or fails; a panic in it costs that
 /// picture alone.
@@ -210,41 +211,46 @@ pub(crate) fn ahead<T: Send, R>(
     let prepare = &prepare;
     std::thread::scope(|scope| {
         // Thread `k` takes every `jobs`-th picture, so that reading the threads in turn gives the
-        // order back without sorting.
-        let channels: Vec<Receiver<Loaded<T>>> = (0..jobs.min(count))
-            .map(|first| {
-                let (sender, receiver) = sync_channel(depth);
-                scope.spawn(move || {
-                    for index in (first..count).step_by(jobs) {
-                        let mut wanted = true;
-                        let mut give = |found, last| {
-                            wanted = sender.send(Loaded { index, last, found: Ok(found) }).is_ok();
-                            wanted
-                        };
-                        // Nothing that a preparation could leave half done outlives it.
-                        let done = catch_unwind(AssertUnwindSafe(|| prepare(index, &mut give)))
-                            .unwrap_or_else(|panic| Err(Error::Panicked { words: words(&*panic) }));
-                        if let Err(error) = done {
-                            wanted = sender.send(Loaded { index, last: true, found: Err(error) }).is_ok();
-                        }
-                        // The reader is gone: nobody needs the rest.
-                        if !wanted {
-                            break;
-                        }
-                    }
-                });
-                receiver
-            })
-            .collect();
+        // order back without sorting. They begin when the reader first asks.
+        let start = move |first: usize| {
+            let (sender, receiver) = sync_channel(depth);
+            scope.spawn(move || prepare_all((first..count).step_by(jobs), prepare, &sender));
+            receiver
+        };
+        let mut channels: Option<Vec<Receiver<Loaded<T>>>> = None;
         let mut index = 0;
         read(&mut std::iter::from_fn(move || {
+            let channels = channels.get_or_insert_with(|| (0..jobs.min(count)).map(start).collect());
             let channel = channels.get(index % jobs).filter(|_| index < count)?;
-            // A thread ends after its last picture alone, whatever `prepare` does.
             let next = channel.recv().expect("each thread sends the end of each of its pictures");
             index += usize::from(next.last);
             Some(next)
         }))
     })
+}
+
+/// Prepares the pictures of these indices until nobody wants more.
+fn prepare_all<T>(
+    indices: impl Iterator<Item = usize>,
+    prepare: &(impl Fn(usize, Give<'_, T>) -> Result<(), Error> + Sync),
+    sender: &SyncSender<Loaded<T>>,
+) {
+    for index in indices {
+        let mut wanted = true;
+        let mut give = |found, last| {
+            wanted = sender.send(Loaded { index, last, found: Ok(found) }).is_ok();
+            wanted
+        };
+        // Nothing that a preparation could leave half done outlives it.
+        let done = catch_unwind(AssertUnwindSafe(|| prepare(index, &mut give)))
+            .unwrap_or_else(|panic| Err(Error::Panicked { words: words(&*panic) }));
+        if let Err(error) = done {
+            wanted = sender.send(Loaded { index, last: true, found: Err(error) }).is_ok();
+        }
+        if !wanted {
+            break;
+        }
+    }
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

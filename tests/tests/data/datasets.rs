@@ -153,7 +153,7 @@ fn lists_with_faults_name_the_line_or_the_file() {
     run("a.csv", "file,label\nx,good\n").expect_said(&["expected columns path, label", "found file, label"]);
     run("b.csv", "path,label\nmvtec/test/good/0.png,good\n\"a,b\n").expect_said(&["b.csv", "line: 3"]);
     run("c.jsonl", "{\"label\": 3}\n").expect_said(&["c.jsonl, line 1", "expected an object with path"]);
-    run("d.txt", "mvtec/test/good/0.png\n").expect_said(&["called .csv or .jsonl"]);
+    run("d.txt", "mvtec/test/good/0.png\n").expect_said(&["with the extension .csv or .jsonl"]);
     run("e.csv", "path,label\n").expect_said(&["expected pictures to judge"]);
     let some = "path,label,split\nmvtec/test/good/0.png,normal,\nmvtec/test/square/0.png,1,test\n\
                 gone.png,good,test\nmvtec/test/good/1.png,,test\nmvtec/test/good/2.png,0,sometimes\n";

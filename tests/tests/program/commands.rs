@@ -346,7 +346,9 @@ fn weights_of_our_own_format_name_their_network() {
     fit(&["--backbone", "resnet34"])
         .expect_code(2)
         .expect_said(&["these weights are for 'mine', not for 'resnet34'", "ask for 'mine'"]);
-    fit(&["--backbone", "mine"]).expect_code(2).expect_said(&["expected one of", "leave it out"]);
+    fit(&["--backbone", "mine"])
+        .expect_code(2)
+        .expect_said(&["expected one of", "weights of our own format name their network themselves"]);
     let other = dfm_tests::golden::path("backbone/tiny.safetensors");
     let run = dfm.run(&["fit", "good", "-o", "m.dfm", "--weights", other.to_str().unwrap()]);
     run.expect_code(2).expect_said(&["--backbone"]);

@@ -120,7 +120,7 @@ fn runs_of_other_pictures_are_refused() {
         &["of class square in", "of class round"],
     );
     refused(&|_, line| line["path"] = "same.png".into(), &["line 2", "same.png is there twice"]);
-    refused(&|_, line| line["score"] = Value::Null, &["line 1", "a line of `dfm evaluate --output`"]);
+    refused(&|_, line| line["score"] = Value::Null, &["line 1", "a line of an evaluation's predictions"]);
     compare(&dfm, "one", "three").expect_code(2).expect_said(&["three", "dfm evaluate --output"]);
     fs::write(dfm.path("two/predictions.jsonl"), b"").unwrap();
     compare(&dfm, "one", "two").expect_code(2).expect_said(&["expected at least one picture"]);

@@ -150,7 +150,7 @@ fn what_cannot_be_is_a_row_that_says_why() {
     assert_eq!(said(&scores, 0, &["no geometric mean of likelihoods"]), (3, 1));
     assert_eq!(said(&with(&["--layer", "layer1", "--pca", "2,100"]), 0, &["100"]), (2, 1));
     let joined = with(&["--layer", "layer1,layer1+layer2", "--pool", "4,2+4"]);
-    assert!(said(&joined, 0, &["--pool: expected one for all layers or one for each of 1, got 2"]).1 >= 1);
+    assert!(said(&joined, 0, &["pool: expected one for all layers or one for each of 1, got 2"]).1 >= 1);
     // The embedded network ends at layer3; one file is not there at all.
     let layers = ["--layer", "layer4,layer1", "--size", "64"];
     assert_eq!(said(&layers, 0, &["layer4"]), (2, 1));

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use dfm_backbone::{
-    Architecture, BackboneWeights, CounterGenerator, FeatureExtractor, InputContract, Layer, PictureSize,
+    Architecture, BackboneWeights, CounterGenerator, FeatureExtractor, Layer, PictureSize,
     Placement, PreparedPicture,
 };
 

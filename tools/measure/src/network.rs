@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract, Layer,
+    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, Layer,
     PictureSize, Placement, PreparedPicture,
 };
 

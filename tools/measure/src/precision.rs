@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InputContract,
+    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor,
     InstructionSet, Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture,
 };
 use serde_json::Value;

@@ -7,6 +7,7 @@ use dfm::metrics::{BootstrapParams, Difference, PairedFigures};
 use dfm::{Comparison, compare};
 
 use crate::flags::{CompareFlags, ReportFormat};
+use crate::hints::Hints;
 use crate::report::table::{self, Align, Table};
 use crate::{Outcome, output};
 
@@ -14,7 +15,7 @@ use crate::{Outcome, output};
 pub(crate) fn run(flags: &CompareFlags) -> anyhow::Result<Outcome> {
     let params = BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() };
     params.check().context("--bootstrap")?;
-    let comparison = compare(&flags.first, &flags.second, params)?;
+    let comparison = compare(&flags.first, &flags.second, params).hints()?;
     let mut out = output::stdout();
     match flags.format {
         ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&comparison)?)?,

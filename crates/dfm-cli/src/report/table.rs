@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+pub(crate) use dfm::bytes;
+
 /// How a column is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -67,16 +69,6 @@ pub(crate) fn range(values: impl Iterator<Item = f64> + Clone, decimals: usize) 
     let [least, most] = [f64::min, f64::max]
         .map(|choose| format!("{:.decimals$}", values.clone().reduce(choose).unwrap_or(f64::NAN)));
     if least == most { least } else { format!("{least} to {most}") }
-}
-
-/// A number of bytes.
-pub(crate) fn bytes(count: u64) -> String {
-    match count {
-        0..1_000 => format!("{count} B"),
-        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
 }
 
 #[cfg(test)]

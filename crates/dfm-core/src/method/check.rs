@@ -2,44 +2,13 @@
 
 use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
-use serde::{Deserialize, Serialize};
 
-use crate::aggregate::Aggregation;
 use crate::error::DfmError;
+use crate::method::aggregation::Aggregation;
 use crate::method::calibration::check_false_alarm;
 use crate::method::kinds::{CalibrationKind, ScoreKind};
-use crate::method::record::ParamsRecord;
-use crate::method::{CalibrationParams, Keeping, MAX_BATCH, Method, Run};
-
-/// Everything that decides a fit, unchecked.
-///
-/// # Example
-///
-/// ```
-/// use dfm_core::{FitParams, Method, Run};
-///
-/// let params = FitParams::from(Method::default());
-/// assert!(params.clone().check().is_ok());
-/// assert!(params.with_run(Run::default().with_batch(0)).check().is_err());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(into = "ParamsRecord", from = "ParamsRecord")]
-#[non_exhaustive]
-pub struct FitParams {
-    /// What the model looks at and how it scores.
-    pub method: Method,
-    /// How the fit is done.
-    pub run: Run,
-    /// What the model keeps.
-    pub keeping: Keeping,
-}
-
-impl From<Method> for FitParams {
-    /// The method, done and kept as is usual.
-    fn from(method: Method) -> Self {
-        Self { method, run: Run::default(), keeping: Keeping::default() }
-    }
-}
+use crate::method::params::FitParams;
+use crate::method::{CalibrationParams, MAX_BATCH, Method};
 
 impl FitParams {
     /// Checks every parameter, and fills in the kind of the calibration.
@@ -224,6 +193,7 @@ mod tests {
 
     use super::*;
     use crate::method::kinds::Compat;
+    use crate::method::{Keeping, Run};
 
     fn refused(params: impl Into<FitParams>) -> &'static str {
         match params.into().check() {

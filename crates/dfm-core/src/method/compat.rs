@@ -3,9 +3,9 @@
 use dfm_backbone::{BackboneWeights, InputContract, Resampling, Resize};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams};
 
-use crate::aggregate::Aggregation;
 use crate::error::DfmError;
 use crate::method::Method;
+use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{Compat, ScoreKind};
 
 impl Compat {
@@ -13,20 +13,21 @@ impl Compat {
     pub(crate) fn check(self, method: &Method) -> Result<(), DfmError> {
         let refused = |name, expected, got: String| Err(DfmError::Parameter { name, expected, got });
         if method.score != ScoreKind::Fre {
-            let expected = "fre with --compat anomalib: 2.7.0's nll ends in a TypeError, and it has no other";
+            let expected =
+                "fre, to compute as anomalib: 2.7.0's nll ends in a TypeError, and it has no other";
             return refused("score", expected, method.score.name().to_owned());
         }
         if method.aggregation != Aggregation::Sum {
             return refused(
                 "aggregation",
-                "sum with --compat anomalib, which has no other",
+                "sum, to compute as anomalib, which has no other",
                 method.aggregation.to_string(),
             );
         }
         if method.taps.len() > 1 {
             return refused(
                 "layers",
-                "one with --compat anomalib, which has no more",
+                "one, to compute as anomalib, which has no more",
                 method.taps.len().to_string(),
             );
         }
@@ -34,7 +35,7 @@ impl Compat {
             // Which component a rounded sum of shares reaches 1 at depends on the machine.
             Keep::Ratio(1.0) | Keep::Components(1) => refused(
                 "principal components",
-                "a ratio below 1, or 2 components and more, with --compat anomalib: at 1 its count is a matter of \
+                "a ratio below 1, or 2 components and more, to compute as anomalib: at 1 its count is a matter of \
                  rounding",
                 "1".to_owned(),
             ),
@@ -50,7 +51,7 @@ impl Compat {
         match right.component_count() - 1 {
             0 => Err(DfmError::Parameter {
                 name: "principal components",
-                expected: "a larger ratio with --compat anomalib: one component reaches this one, and anomalib keeps \
+                expected: "a larger ratio, to compute as anomalib: one component reaches this one, and anomalib keeps \
                            one fewer",
                 got: "none".to_owned(),
             }),
@@ -62,7 +63,7 @@ impl Compat {
     pub(crate) fn weights(self, weights: BackboneWeights) -> Result<BackboneWeights, DfmError> {
         let input = weights.header().input;
         if input.resize != Resize::Stretch {
-            let expected = "stretch with --compat anomalib, which has no other";
+            let expected = "stretch, to compute as anomalib, which has no other";
             return Err(DfmError::Parameter { name: "resize", expected, got: input.resize.to_string() });
         }
         let wanted = InputContract { resampling: Resampling::Floats, ..InputContract::imagenet() };
@@ -72,8 +73,7 @@ impl Compat {
         }
         Err(DfmError::Parameter {
             name: "compat",
-            expected: "weights that expect RGB normalised as ImageNet's: anomalib knows no other; name another \
-                       --backbone",
+            expected: "weights that expect RGB normalised as ImageNet's: anomalib knows no other",
             got: weights.header().architecture.name.clone(),
         })
     }

@@ -1,22 +1,23 @@
 //! What is asked of a fit: the method, how it is done, and what the file keeps.
 
+mod aggregation;
 mod calibration;
 mod check;
 mod compat;
 pub(crate) mod kinds;
+mod params;
 mod places;
-mod record;
 mod setters;
 
 use dfm_backbone::{Layer, NetworkPrecision, Region, Resize, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
+pub use aggregation::Aggregation;
 pub use calibration::CalibrationParams;
 pub(crate) use calibration::check_false_alarm;
-pub use check::{FitParams, ValidFitParams};
+pub use check::ValidFitParams;
 pub use kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics, TileStatisticsKind};
-
-use crate::aggregate::Aggregation;
+pub use params::FitParams;
 
 /// The most pictures that may run through the network together.
 pub const MAX_BATCH: usize = 1024;

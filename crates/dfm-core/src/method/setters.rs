@@ -3,9 +3,9 @@
 use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
-use crate::aggregate::Aggregation;
-use crate::method::check::FitParams;
+use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{Compat, ScoreKind, TileStatistics};
+use crate::method::params::FitParams;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
 impl Method {

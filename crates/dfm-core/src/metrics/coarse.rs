@@ -2,8 +2,9 @@
 //! from.
 
 use super::bootstrap::{ValidBootstrapParams, can_draw, interval};
-use super::pixel::{FIGURES, PixelTally, Profile, RawFigures};
+use super::figures::{FIGURES, RawFigures};
 use super::pool::Mass;
+use super::profile::{Profile, resolve_aupimo};
 
 /// Equal parts that false and true positives are cut into.
 const PARTS: f64 = 128.0;
@@ -15,27 +16,27 @@ pub(super) type Intervals = Vec<Option<[Option<[f64; 2]>; FIGURES]>>;
 
 /// One row of bins a picture, all with the same edges.
 pub(super) struct Coarse<'a> {
-    tally: &'a PixelTally,
+    pictures: &'a [Profile],
+    defects: usize,
     bins: usize,
     /// Falling, as everything here.
     rows: Vec<Vec<[f32; 3]>>,
 }
 
 impl<'a> Coarse<'a> {
-    /// Of what `tally` holds; `steps` are its pixels together, falling.
-    pub(super) fn new(tally: &'a PixelTally, steps: &[(u32, Mass)]) -> Self {
+    /// For `pictures` with so many kinds of `defects`; `steps` are their pixels together, falling.
+    pub(super) fn new(pictures: &'a [Profile], defects: usize, steps: &[(u32, Mass)]) -> Self {
         // An edge within a picture's own bins would divide them.
-        let shift = tally.pictures.iter().map(|picture| picture.shift).max().unwrap_or(0);
+        let shift = pictures.iter().map(|picture| picture.shift).max().unwrap_or(0);
         let lowest = edges(steps, shift);
-        let rows = tally.pictures.iter().map(|picture| row(picture, &lowest)).collect();
-        Self { tally, bins: lowest.len(), rows }
+        let rows = pictures.iter().map(|picture| row(picture, &lowest)).collect();
+        Self { pictures, defects, bins: lowest.len(), rows }
     }
 
     /// How figures move with pictures that are drawn, in these bins.
     pub(super) fn replicates(&self, params: &ValidBootstrapParams) -> Intervals {
-        let pictures = &self.tally.pictures;
+        let (pictures, defects) = (self.pictures, self.defects);
         let kinds: Vec<Option<usize>> = pictures.iter().map(|picture| picture.defect).collect();
-        let defects = self.tally.defects.len();
         let count = |kind: Option<usize>| kinds.iter().filter(|other| **other == kind).count();
         let drawable: Vec<bool> = std::iter::once(kinds.len() - count(None))
             .chain((0..defects).map(|defect| count(Some(defect))))
@@ -71,12 +72,10 @@ impl<'a> Coarse<'a> {
         kinds: &[Option<usize>],
         drawable: &[bool],
     ) -> Vec<Option<RawFigures>> {
-        let resolved = self.tally.resolves_aupimo();
+        let resolved = resolve_aupimo(self.pictures);
         // The good pictures first, then each defect.
         let mut sums = vec![vec![(0, Mass::default()); self.bins]; drawable.len()];
-        for (((row, picture), kind), weight) in
-            self.rows.iter().zip(&self.tally.pictures).zip(kinds).zip(weights)
-        {
+        for (((row, picture), kind), weight) in self.rows.iter().zip(self.pictures).zip(kinds).zip(weights) {
             if *weight > 0 {
                 let sum = &mut sums[kind.map_or(0, |defect| defect + 1)];
                 add(sum, row, picture, f64::from(*weight));

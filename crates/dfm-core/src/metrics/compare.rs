@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::bootstrap::{ValidBootstrapParams, can_draw, interval};
+use super::figures::PicturePixels;
 use super::image::Ranked;
-use super::pixel::PicturePixels;
 
 /// What two models say of one picture.
 #[derive(Debug, Clone, Copy, PartialEq)]

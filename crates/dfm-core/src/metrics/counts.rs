@@ -1,8 +1,8 @@
 //! The pixels of one map, counted.
 
 use super::axis::{OCTAVE, OCTAVES, bin_of};
-use crate::components::components;
-use crate::map::AnomalyMap;
+use crate::judge::components;
+use crate::judge::map::AnomalyMap;
 
 /// Bins that are kept of one picture: 64 KiB of it.
 const KEPT: usize = 4096;

@@ -13,9 +13,11 @@ mod coarse;
 mod compare;
 mod counts;
 mod curve;
+mod figures;
 mod image;
 mod pixel;
 mod pool;
+mod profile;
 mod ranking;
 mod steps;
 
@@ -25,8 +27,9 @@ pub use bootstrap::{BootstrapParams, ValidBootstrapParams};
 pub use compare::{Difference, PairedFigures, PairedPicture, paired_figures};
 pub use counts::MapCounts;
 pub use curve::{PrecisionRecallPoint, RocPoint, precision_recall_curve, roc_curve};
+pub use figures::{AUPRO_LIMITS, PicturePixels, PixelFigures};
 pub use image::{ImageEvaluation, ImageFigures, evaluate_images};
-pub use pixel::{AUPRO_LIMITS, PicturePixels, PixelEvaluation, PixelFigures, PixelTally};
+pub use pixel::{PixelEvaluation, PixelTally};
 pub use ranking::{BestF1, ConfusionMatrix, auroc, average_precision, best_f1};
 
 /// A figure and what is known of it.

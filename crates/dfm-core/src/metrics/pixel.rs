@@ -1,60 +1,14 @@
 //! Figures over the pixels of many pictures, in bounded memory.
 
-use serde::{Deserialize, Serialize};
-
 use super::axis::smallest_of;
-use super::bootstrap::{ValidBootstrapParams, figure};
+use super::bootstrap::ValidBootstrapParams;
 use super::coarse::Coarse;
-use super::counts::{Bin, MapCounts};
+use super::counts::MapCounts;
+use super::figures::{PicturePixels, PixelFigures, RawFigures};
 use super::pool::{Mass, Pool, falling};
-use super::steps::{Estimate, Scale, area, average_precision, best_f1};
-use super::{BestF1, Figure, curve};
-
-/// Shares of false positives at which AUPRO ends: MVTec's, and the one for defects that must
-/// not drown in false alarms.
-pub const AUPRO_LIMITS: [f64; 2] = [0.3, 0.05];
-/// The shares of good pictures' pixels between which AUPIMO is taken.
-const AUPIMO_WINDOW: [f64; 2] = [1e-5, 1e-4];
-
-/// Figures over pixels. All but AUPIMO are of all pixels together, whichever picture they
-/// come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct PixelFigures {
-    /// AUROC.
-    pub auroc: Option<Figure>,
-    /// Average precision.
-    pub average_precision: Option<Figure>,
-    /// The best F1 over every threshold.
-    pub best_f1: Option<Figure>,
-    /// Area under the per-region overlap up to 30 % of false positives, as a share of the
-    /// largest possible (Bergmann et al., *MVTec AD*, 2021).
-    pub aupro_30: Option<Figure>,
-    /// The same up to 5 %.
-    pub aupro_5: Option<Figure>,
-    /// Mean over pictures with defects of the share of the defect that is found, over
-    /// thresholds that mark 1e-5 to 1e-4 of good pictures' pixels, on a logarithmic scale
-    /// (Bertoldo et al., *AUPIMO*, 2024). `None` below 1e5 pixels of good pictures.
-    pub aupimo: Option<Figure>,
-}
-
-/// The same of one picture with a defect, against the normal pixels of all. The mean of
-/// `auroc` weighted by `anomalous_pixels`, of AUPRO by `regions`, and of AUPIMO are the
-/// figures of all pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct PicturePixels {
-    /// Pixels that the mask marks.
-    pub anomalous_pixels: u64,
-    /// Connected regions that it marks.
-    pub regions: u32,
-    /// The chance that one of them scores above a normal pixel of any picture.
-    pub auroc: Option<f64>,
-    /// Per-region overlap up to 30 % of all false positives.
-    pub aupro_30: Option<f64>,
-    /// Up to 5 %.
-    pub aupro_5: Option<f64>,
-    /// The picture's AUPIMO.
-    pub aupimo: Option<f64>,
-}
+use super::profile::{Profile, resolve_aupimo};
+use super::steps::best_f1;
+use super::{BestF1, curve};
 
 /// What a [`PixelTally`] found.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,21 +37,8 @@ pub struct PixelEvaluation {
 #[derive(Debug, Clone)]
 pub struct PixelTally {
     good: Pool,
-    pub(super) defects: Vec<Pool>,
-    pub(super) pictures: Vec<Profile>,
-}
-
-/// What is kept of one picture.
-#[derive(Debug, Clone)]
-pub(super) struct Profile {
-    /// The defect, `None` of a good picture.
-    pub(super) defect: Option<usize>,
-    /// Rising; each spans `2^shift` bins of the axis.
-    pub(super) bins: Vec<Bin>,
-    pub(super) shift: u32,
-    pub(super) anomalous: u64,
-    pub(super) pixels: u64,
-    regions: u32,
+    defects: Vec<Pool>,
+    pictures: Vec<Profile>,
 }
 
 impl PixelTally {
@@ -155,11 +96,13 @@ impl PixelTally {
             falling(&all)
         };
         let all = pools(&self.defects);
-        let raw = RawFigures::of(&all, self.resolves_aupimo());
+        let resolves_aupimo = resolve_aupimo(&self.pictures);
+        let raw = RawFigures::of(&all, resolves_aupimo);
         let each: Vec<RawFigures> = (0..self.defects.len())
-            .map(|defect| RawFigures::of(&pools(&self.defects[defect..=defect]), self.resolves_aupimo()))
+            .map(|defect| RawFigures::of(&pools(&self.defects[defect..=defect]), resolves_aupimo))
             .collect();
-        let intervals = bootstrap.map(|params| Coarse::new(self, &all).replicates(params));
+        let intervals =
+            bootstrap.map(|params| Coarse::new(&self.pictures, self.defects.len(), &all).replicates(params));
         let with = |raw: &RawFigures, place: usize| {
             raw.figures(intervals.as_ref().and_then(|intervals| intervals[place].as_ref()))
         };
@@ -187,12 +130,6 @@ impl PixelTally {
         }
     }
 
-    /// Whether one pixel of the good pictures is less than where AUPIMO begins.
-    pub(super) fn resolves_aupimo(&self) -> bool {
-        let good = self.pictures.iter().filter(|picture| picture.defect.is_none());
-        good.map(|picture| picture.pixels).sum::<u64>() as f64 * AUPIMO_WINDOW[0] >= 1.0
-    }
-
     /// Each picture against the pixels of all, `steps`.
     fn each_picture(&self, steps: &[(u32, Mass)]) -> Vec<Option<PicturePixels>> {
         let mut sum = Mass::default();
@@ -208,88 +145,9 @@ impl PixelTally {
             0 => Mass::default(),
             count => above[count - 1].1,
         };
-        self.pictures
-            .iter()
-            .map(|picture| {
-                (picture.anomalous > 0).then(|| picture.against(from, sum, self.resolves_aupimo()))
-            })
-            .collect()
-    }
-}
-
-impl Profile {
-    /// The picture's own marked pixels against all others: `from` says what lies at a bin of
-    /// the axis or above.
-    fn against(&self, from: impl Fn(u32) -> Mass, all: Mass, resolved: bool) -> PicturePixels {
-        let mut steps = Vec::with_capacity(2 * self.bins.len() + 1);
-        let mut before = Mass::default();
-        let mut pass = |to: Mass, own: Bin| {
-            let across = [to.normal - before.normal, to.good - before.good];
-            steps.push((across, [f64::from(own.anomalous), f64::from(own.overlap)]));
-            before = to;
-        };
-        for own in self.bins.iter().rev().filter(|bin| bin.anomalous > 0) {
-            // Beyond the largest bin there is nothing.
-            let next = (own.bin + 1).checked_mul(1 << self.shift);
-            pass(next.map_or_else(Mass::default, &from), Bin::default());
-            pass(from(own.bin << self.shift), *own);
-        }
-        pass(all, Bin::default());
-        let value = |across: usize, up: usize, window, scale| {
-            let curve = steps.iter().map(|(width, height)| [width[across], height[up]]);
-            area(curve, window, scale).map(|estimate: Estimate| estimate.value)
-        };
-        PicturePixels {
-            anomalous_pixels: self.anomalous,
-            regions: self.regions,
-            auroc: value(0, 0, [0.0, 1.0], Scale::Linear),
-            aupro_30: value(0, 1, [0.0, AUPRO_LIMITS[0]], Scale::Linear),
-            aupro_5: value(0, 1, [0.0, AUPRO_LIMITS[1]], Scale::Linear),
-            aupimo: value(1, 0, AUPIMO_WINDOW, Scale::Logarithmic).filter(|_| resolved),
-        }
-    }
-}
-
-/// The figures of [`PixelFigures`], in its order.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RawFigures(pub(super) [Option<Estimate>; FIGURES]);
-
-/// Figures of pixels.
-pub(super) const FIGURES: usize = 6;
-
-impl RawFigures {
-    /// Of pooled pixels, falling.
-    pub(super) fn of(steps: &[(u32, Mass)], resolves_aupimo: bool) -> Self {
-        let curve = |of: fn(&Mass) -> [f64; 2], window, scale| {
-            area(steps.iter().map(|(_, mass)| of(mass)), window, scale)
-        };
-        let overlap = |limit| curve(|mass| [mass.normal, mass.overlap], [0.0, limit], Scale::Linear);
-        let shared = || curve(|mass| [mass.good, mass.share], AUPIMO_WINDOW, Scale::Logarithmic);
-        Self([
-            curve(|mass| [mass.normal, mass.anomalous], [0.0, 1.0], Scale::Linear),
-            average_precision(steps),
-            best_f1(steps).map(|(_, estimate)| estimate),
-            overlap(AUPRO_LIMITS[0]),
-            overlap(AUPRO_LIMITS[1]),
-            if resolves_aupimo { shared() } else { None },
-        ])
-    }
-
-    /// With intervals that say how far replicates are from the figure.
-    fn figures(&self, intervals: Option<&[Option<[f64; 2]>; FIGURES]>) -> PixelFigures {
-        let of = |place: usize| {
-            self.0[place].map(|Estimate { value, bound }| {
-                let ends = intervals.and_then(|intervals| intervals[place]);
-                figure(value, bound, ends.map(|ends| ends.map(|end| (value + end).clamp(0.0, 1.0))))
-            })
-        };
-        PixelFigures {
-            auroc: of(0),
-            average_precision: of(1),
-            best_f1: of(2),
-            aupro_30: of(3),
-            aupro_5: of(4),
-            aupimo: of(5),
-        }
+        let resolved = resolve_aupimo(&self.pictures);
+        let against =
+            |picture: &Profile| (picture.anomalous > 0).then(|| picture.against(from, sum, resolved));
+        self.pictures.iter().map(against).collect()
     }
 }

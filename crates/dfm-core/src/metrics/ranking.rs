@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::map::AnomalyMap;
+use crate::judge::map::AnomalyMap;
 
 /// The area under the receiver operating characteristic: the chance that an
 /// anomalous score is above a normal one, ties counting half (Mann–Whitney).

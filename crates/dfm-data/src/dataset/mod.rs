@@ -79,11 +79,20 @@ impl Dataset {
     /// Those of [`read`](Self::read), and [`DataError::NothingToJudge`].
     pub fn read_test(root: &Path, layout: Option<Layout>) -> Result<Self, DataError> {
         let dataset = Self::read(root, layout)?;
-        if dataset.pictures.is_empty() {
-            let layout = dataset.layout.words();
-            return Err(DataError::NothingToJudge { path: root.to_owned(), layout });
-        }
+        dataset.check_test()?;
         Ok(dataset)
+    }
+
+    /// Refuses a data set without pictures to judge.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NothingToJudge`].
+    pub fn check_test(&self) -> Result<(), DataError> {
+        match self.pictures.is_empty() {
+            true => Err(DataError::NothingToJudge { path: self.root.clone(), layout: self.layout.words() }),
+            false => Ok(()),
+        }
     }
 
     /// The folder below which paths are shown.

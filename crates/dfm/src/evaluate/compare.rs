@@ -76,10 +76,7 @@ impl Run {
         };
         let file = folder.join(PREDICTIONS);
         if !file.is_file() {
-            return Err(refused(format!(
-                "{}: expected a folder with {PREDICTIONS}, as an evaluation leaves it, found none",
-                named.display()
-            )));
+            return Err(Error::NoRun { path: named.to_owned() });
         }
         let mut lines = BTreeMap::new();
         for (number, line) in json_lines::<PictureLine>(&file, "a line of an evaluation's predictions")? {

@@ -100,7 +100,7 @@ impl Features {
         }
         let count = reading.wanted.len();
         let mut features = Self { pictures: Vec::with_capacity(count), sample: Vec::new(), rows };
-        features.check_memory(count, "pictures", reading.common.memory)?;
+        features.check_memory(count, None, reading.common.memory)?;
         features.run(&extractor, reading)?;
         Ok(features)
     }
@@ -152,7 +152,8 @@ impl Features {
                         Some((_, Some(pieces))) => self.push(extractor, wanted[number], picture, pieces)?,
                         _ => reporter.problem(&source.path(wanted[number]), Error::NotFinite),
                     }
-                    self.check_memory(self.row_count(), "pieces of pictures", common.memory)?;
+                    let pictures = Some([self.pictures.len(), wanted.len()]);
+                    self.check_memory(self.row_count(), pictures, common.memory)?;
                 }
                 if self.sample.is_empty() {
                     self.sample = pictures;
@@ -224,13 +225,14 @@ impl Features {
         self.pictures.last().map_or(0, |last| last.first + last.placements.len())
     }
 
-    /// Compares what so many rows take with the `limit`.
-    fn check_memory(&self, rows: usize, what: &'static str, limit: u64) -> Result<(), Error> {
+    /// Compares what so many rows take with the `limit`. `pictures` are how many pictures the rows
+    /// are of, and how many there are, once those are known to be tiles.
+    fn check_memory(&self, rows: usize, pictures: Option<[usize; 2]>, limit: u64) -> Result<(), Error> {
         let columns: u64 = self.rows.values().map(|rows| rows.shape.len() as u64).sum();
         let got = 4 * columns * rows as u64;
         match got <= limit {
             true => Ok(()),
-            false => Err(Error::FeatureMemory { rows, what, taps: self.rows.len(), got, limit }),
+            false => Err(Error::FeatureMemory { rows, pictures, taps: self.rows.len(), got, limit }),
         }
     }
 }

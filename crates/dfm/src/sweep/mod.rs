@@ -5,6 +5,7 @@ mod grid;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use dfm_core::{BackboneWeights, Compute, Dfm, JudgeOptions, Layer, SaveOptions, Tap, device};
@@ -145,7 +146,7 @@ pub struct Trial {
     /// The setting.
     pub setting: Setting,
     /// What came out, or why it cannot be.
-    pub tried: Result<Tried, String>,
+    pub tried: Result<Tried, Arc<Error>>,
 }
 
 /// What a setting came to.
@@ -203,13 +204,13 @@ impl<'d> Judgeable<'d> {
 /// One network and the features of every picture.
 struct Tapped<'n> {
     network: &'n Network,
-    weights: Result<BackboneWeights, String>,
-    features: Result<Features, String>,
+    weights: Result<BackboneWeights, Arc<Error>>,
+    features: Result<Features, Arc<Error>>,
 }
 
-/// Words for an error.
-fn reason(error: impl Into<Error>) -> String {
-    error.into().to_string()
+/// The reason why several settings cannot be tried.
+fn reason(error: impl Into<Error>) -> Arc<Error> {
+    Arc::new(error.into())
 }
 
 impl<'n> Tapped<'n> {
@@ -222,7 +223,7 @@ impl<'n> Tapped<'n> {
             let there = |tap: &&Tap| tap.layer <= deepest && features::shape(&weights, **tap).is_ok();
             let taps: Vec<Tap> = wanted.iter().filter(there).copied().collect();
             let last =
-                taps.iter().map(|tap| tap.layer).max().ok_or("no layer and pool is there".to_owned())?;
+                taps.iter().map(|tap| tap.layer).max().ok_or_else(|| reason(no_tap()))?;
             let weights = weights.truncate(last).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
             Features::extract(weights, &taps, reading).map_err(reason)
         });
@@ -246,7 +247,7 @@ impl<'n> Tapped<'n> {
         dataset: &Judgeable<'_>,
         reading: Reading<'_>,
         timed: &mut Option<(Vec<Tap>, f64)>,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Arc<Error>> {
         let backbone = |error| reason(dfm_core::DfmError::from(error));
         let taps = setting.taps().map_err(reason)?;
         let weights = self.weights.clone()?;
@@ -285,8 +286,13 @@ impl<'n> Tapped<'n> {
     }
 }
 
+fn no_tap() -> Error {
+    let (expected, got) = ("one that the network has".to_owned(), "none".to_owned());
+    Error::Setting { name: "layer and pool", expected, got }
+}
+
 /// The weights of a network to the deepest of the layers wanted that it has.
-fn weights(network: &Network, wanted: &[Tap]) -> Result<BackboneWeights, String> {
+fn weights(network: &Network, wanted: &[Tap]) -> Result<BackboneWeights, Arc<Error>> {
     let mut layers: Vec<Layer> = wanted.iter().map(|tap| tap.layer).collect();
     layers.sort_unstable();
     layers.dedup();
@@ -299,7 +305,7 @@ fn weights(network: &Network, wanted: &[Tap]) -> Result<BackboneWeights, String>
             }
         }
     }
-    Err(first.unwrap_or_else(|| "no layer is asked for".to_owned()))
+    Err(first.unwrap_or_else(|| reason(no_tap())))
 }
 
 /// What `model` makes of the pictures to judge, from their features.

@@ -7,6 +7,7 @@ use dfm::{Common, Dataset, Keep, Setting, Trial};
 use serde::Serialize;
 
 use crate::flags::{RankBy, ReportFormat, SweepFlags};
+use crate::hints::told;
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
 
@@ -84,7 +85,7 @@ impl Row {
             components: of.map(|tried| tried.components),
             model_bytes: of.map(|tried| tried.model_bytes),
             flags: typed(&setting),
-            reason: tried.err(),
+            reason: tried.err().map(|error| told(&error)),
         }
     }
 

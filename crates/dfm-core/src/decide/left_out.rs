@@ -1,0 +1,146 @@
+//! Scores of pictures that a model was fitted without, at all layers and places together.
+
+use dfm_backbone::FeatureShape;
+use dfm_stats::{FitStatistic, Row, Samples};
+
+use crate::decide::held_out::{HeldOutScorer, different};
+use crate::error::DfmError;
+use crate::judge::joined::{by_row, geometric_mean, joint_grid, split_columns};
+use crate::judge::map::AnomalyGrid;
+use crate::judge::parts::Parts;
+use crate::judge::rule::{LayerRule, ScoringRule};
+use crate::judge::scale::PlaceScale;
+use crate::learn::kept::Kept;
+
+/// The models without a picture, of all layers at one place: see [`HeldOutScorer`].
+#[derive(Debug)]
+pub(crate) struct LayersLeftOut<'a> {
+    layers: Vec<HeldOutScorer<'a>>,
+    shapes: Vec<FeatureShape>,
+}
+
+impl<'a> LayersLeftOut<'a> {
+    /// As [`HeldOutScorer::new`], for every layer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::new`].
+    pub(crate) fn new<'r>(
+        kept: &'a [FitStatistic],
+        layers: impl Iterator<Item = LayerRule<'r>>,
+        ratio: Option<f64>,
+    ) -> Result<Self, DfmError> {
+        let (mut scorers, mut shapes) = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
+        for (statistic, rule) in kept.iter().zip(layers) {
+            scorers.push(HeldOutScorer::new(statistic, rule, ratio)?);
+            shapes.push(rule.shape);
+        }
+        Ok(Self { layers: scorers, shapes })
+    }
+
+    /// The score of each of the `different` pictures by the models without it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::scores`].
+    pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        let scores = self.layers.iter().map(|layer| layer.scores(different)).collect::<Result<_, _>>()?;
+        Ok(by_row(scores, geometric_mean))
+    }
+
+    /// The largest cell of the map of each of those pictures by the models without it; none
+    /// for a score without maps, or where compression dropped what cells are made of.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::cells`].
+    pub(crate) fn peaks(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        if self.layers.iter().any(HeldOutScorer::is_compressed) {
+            return Ok(Vec::new());
+        }
+        let mut grids = Vec::with_capacity(self.layers.len());
+        for (layer, shape) in self.layers.iter().zip(&self.shapes) {
+            let cells = layer.cells(different)?.into_iter();
+            grids.push(cells.map(|cells| AnomalyGrid::of_cells(&cells, *shape)).collect());
+        }
+        Ok(by_row(grids, |layers| joint_grid(layers).peak()))
+    }
+
+    /// By the models without each of the `different` pictures the scores of new `rows`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::scores_of`].
+    pub(crate) fn scores_of(&self, rows: Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
+        let mut scores = Vec::with_capacity(self.layers.len());
+        for (layer, rows) in self.layers.iter().zip(split_columns(rows, &self.shapes)?) {
+            scores.push(layer.scores_of(&rows, different)?);
+        }
+        Ok(by_row(scores, |layers| by_row(layers, geometric_mean)))
+    }
+}
+
+/// The models without a picture of all places: see [`LayersLeftOut`].
+#[derive(Debug)]
+pub(crate) struct PlacesLeftOut<'a> {
+    places: Vec<LayersLeftOut<'a>>,
+    scale: &'a PlaceScale,
+}
+
+impl<'a> PlacesLeftOut<'a> {
+    /// As [`LayersLeftOut::new`], for every place.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::new`].
+    pub(crate) fn new(
+        kept: &'a Parts<FitStatistic>,
+        rule: &'a ScoringRule,
+        ratio: Option<f64>,
+    ) -> Result<Self, DfmError> {
+        let places = kept.places().enumerate();
+        let places = places.map(|(place, kept)| LayersLeftOut::new(kept, rule.layers(place), ratio));
+        Ok(Self { places: places.collect::<Result<_, _>>()?, scale: &rule.scale })
+    }
+
+    /// The score of each of the `different` pictures by the models without it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LayersLeftOut::scores`].
+    pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        let scores = self.places.iter().map(|place| place.scores(different)).collect::<Result<_, _>>()?;
+        Ok(self.scale.worst(scores))
+    }
+
+    /// The largest cell of the maps of each of those pictures by the models without it; none
+    /// where [`LayersLeftOut::peaks`] gives none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`LayersLeftOut::peaks`].
+    pub(crate) fn peaks(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        let peaks: Vec<_> =
+            self.places.iter().map(|place| place.peaks(different)).collect::<Result<_, _>>()?;
+        // Compression of one place leaves the largest cell of all unknown.
+        match peaks.iter().any(Vec::is_empty) {
+            true => Ok(Vec::new()),
+            false => Ok(self.scale.worst(peaks)),
+        }
+    }
+}
+
+/// What brings the places of `rule` to one scale, from the pictures of its fit.
+///
+/// # Errors
+///
+/// If pictures cannot be held out.
+pub(crate) fn usual_scale(fitted: &Kept, rule: &ScoringRule) -> Result<PlaceScale, DfmError> {
+    let different = different(&fitted.content_hashes)?;
+    let usual = fitted.statistics.places().enumerate().map(|(place, kept)| {
+        let mut scores = LayersLeftOut::new(kept, rule.layers(place), None)?.scores(&different)?;
+        scores.sort_by(f64::total_cmp);
+        Ok(scores[scores.len() / 2])
+    });
+    Ok(PlaceScale::of_usual(usual.collect::<Result<_, DfmError>>()?))
+}

@@ -1,0 +1,12 @@
+//! From good pictures that a model is fitted without to decisions: the threshold, p-values, which
+//! picture stands out, and whether today's pictures have drifted.
+
+pub(crate) mod audit;
+pub(crate) mod calibration;
+pub(crate) mod conformal;
+pub(crate) mod decision;
+pub(crate) mod drift;
+pub(crate) mod held_out;
+pub(crate) mod left_out;
+pub(crate) mod split;
+pub(crate) mod validation;

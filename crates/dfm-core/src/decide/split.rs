@@ -1,0 +1,166 @@
+//! Good pictures that a model is not fitted on, so that they can calibrate it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dfm_backbone::FeatureShape;
+use dfm_stats::{Compression, FitStatistic, Row, Samples};
+
+use crate::decide::held_out::{different, squared_row_norms};
+use crate::error::DfmError;
+use crate::judge::joined::{by_row, geometric_mean, joint_grid};
+use crate::judge::parts::Parts;
+use crate::judge::rule::{LayerRule, ScoringRule};
+use crate::judge::score::{Scorer, Scores, relative};
+use crate::judge::statistics::Statistics;
+use crate::learn::kept::Kept;
+use crate::method::Aggregation;
+
+/// Pictures that are scored together.
+const BATCH: usize = 64;
+
+/// The content hashes, rising, of the pictures that calibrate a
+/// [split](crate::CalibrationKind::Split) of those with these `content_hashes`: of the different
+/// ones the quarter of the smallest, rounded up.
+///
+/// # Errors
+///
+/// If there are fewer than three different ones.
+pub fn held_out_hashes(content_hashes: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, DfmError> {
+    let rows = calibrating(&different(content_hashes)?, content_hashes)?;
+    Ok(rows.into_iter().map(|row| content_hashes[row.place]).collect())
+}
+
+/// The quarter of the `different` pictures that calibrates, rounded up: that of the smallest
+/// content hashes. Which those are has nothing to do with what the pictures show, and neither
+/// order nor names change it.
+///
+/// # Errors
+///
+/// If there are fewer than three, so that less than two would be left to fit.
+pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Result<Vec<Row>, DfmError> {
+    if different.len() < 3 {
+        return Err(DfmError::TooFewPictures { expected: 3, got: different.len() });
+    }
+    let mut rows = different.to_vec();
+    rows.sort_by_key(|row| content_hashes[row.place]);
+    rows.truncate(different.len().div_ceil(4));
+    Ok(rows)
+}
+
+/// What a model that was fitted without the rows `held_out` of all that are `kept` says of
+/// them, as of new pictures, on its own device: their scores, and the largest cell of each of
+/// their maps; of several places the worst.
+///
+/// # Errors
+///
+/// If one has no features that a share could be of, compression dropped what cells are made
+/// of, or the device fails.
+pub(crate) fn scores(
+    kept: &Parts<FitStatistic>,
+    held_out: &[Row],
+    rule: &ScoringRule,
+    device: &Device,
+) -> Result<(Vec<f64>, Vec<f64>), DfmError> {
+    let (mut scores, mut peaks) = (Vec::new(), Vec::new());
+    for (place, kept) in kept.places().enumerate() {
+        let (mut values, mut maps) = (Vec::new(), Vec::new());
+        for (whole, layer) in kept.iter().zip(rule.layers(place)) {
+            let found = scores_of_layer(whole, held_out, layer, device)?;
+            values.push(found.values);
+            maps.push(found.maps);
+        }
+        scores.push(by_row(values, geometric_mean));
+        peaks.push(by_row(maps, |layers| joint_grid(layers).peak()));
+    }
+    Ok((rule.scale.worst(scores), rule.scale.worst(peaks)))
+}
+
+/// [`scores`] of pictures in tiles that share statistics, from the first row of each picture held
+/// out: of each picture the largest of its tiles.
+///
+/// # Errors
+///
+/// Those of [`scores`].
+pub(crate) fn scores_of_tiles(
+    kept: &Kept,
+    held_out: &[Row],
+    rule: &ScoringRule,
+    device: &Device,
+) -> Result<(Vec<f64>, Vec<f64>), DfmError> {
+    let hash_of = |row: &Row| &kept.content_hashes[row.place];
+    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(hash_of).collect();
+    let rows = (0..kept.content_hashes.len()).map(|place| Row { place, copies: 1 });
+    let tiles: Vec<Row> = rows.filter(|row| hashes.contains(hash_of(row))).collect();
+    let (scores, peaks) = scores(&kept.statistics, &tiles, rule, device)?;
+    let of_pictures = |values: Vec<f64>| {
+        let mut largest = BTreeMap::new();
+        for (tile, value) in tiles.iter().zip(values) {
+            largest
+                .entry(hash_of(tile))
+                .and_modify(|most: &mut f64| *most = most.max(value))
+                .or_insert(value);
+        }
+        largest.into_values().collect()
+    };
+    Ok((of_pictures(scores), of_pictures(peaks)))
+}
+
+fn scores_of_layer(
+    whole: &FitStatistic,
+    held_out: &[Row],
+    rule: LayerRule<'_>,
+    device: &Device,
+) -> Result<Scores, DfmError> {
+    // A share is of the sum, and what compression dropped belongs to both.
+    let (summed, norms) = match rule.aggregation {
+        Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
+        other => (other, None),
+    };
+    if whole.compression().is_some() && !matches!(summed, Aggregation::Sum) {
+        return Err(DfmError::CompressedCells);
+    }
+    // How much of what was dropped is part of a score.
+    let weight = match rule.statistics {
+        Statistics::Fre(_) => 1.0,
+        Statistics::Nll(..) => 0.0,
+        Statistics::Mahalanobis(model) => model.residual_weight(),
+    };
+    let scorer = Scorer::new(LayerRule { aggregation: summed, ..rule }, device);
+    let mut all = Scores { values: Vec::with_capacity(held_out.len()), maps: Vec::new() };
+    for batch in held_out.chunks(BATCH) {
+        let Scores { values, mut maps } = scorer.score(rows(whole, batch, rule.shape, device)?)?;
+        for (index, (Row { place, .. }, score)) in batch.iter().zip(values).enumerate() {
+            let remainder = whole.compression().map_or(0.0, |compression| remainder(compression, *place));
+            let score = score + weight * remainder;
+            let Some(norms) = &norms else {
+                all.values.push(score);
+                continue;
+            };
+            all.values.push(relative(score, norms[*place], *place)?);
+            let cells = maps.get_mut(index).into_iter().flat_map(|map| &mut map.values);
+            cells.for_each(|cell| *cell = (f64::from(*cell) / norms[*place]) as f32);
+        }
+        all.maps.append(&mut maps);
+    }
+    Ok(all)
+}
+
+fn remainder(compression: &Compression, place: usize) -> f64 {
+    compression.remainders()[place]
+}
+
+/// Feature rows from their coordinates.
+fn rows(
+    whole: &FitStatistic,
+    places: &[Row],
+    shape: FeatureShape,
+    device: &Device,
+) -> Result<Tensor<2>, DfmError> {
+    let rank = whole.rank();
+    let coordinates = places.iter().flat_map(|row| &whole.coordinates()[row.place * rank..][..rank]);
+    let deviations = whole.deviations_of(&Samples::from_f64(coordinates.copied().collect(), rank)?)?;
+    let values = deviations.iter().zip(whole.mean().iter().cycle());
+    let rows: Vec<f32> = values.map(|(deviation, mean)| (deviation + mean) as f32).collect();
+    Ok(Tensor::from_data(TensorData::new(rows, [places.len(), shape.len()]), device))
+}

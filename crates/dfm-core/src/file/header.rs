@@ -1,0 +1,180 @@
+//! The JSON header, defined by one type.
+
+use std::collections::HashSet;
+
+use dfm_backbone::{Architecture, FeatureShape, InputContract, NetworkPrecision, Tap};
+use serde::{Deserialize, Serialize};
+
+use crate::file::error::ModelFileError;
+use crate::file::faults::{consistent, content};
+use crate::learn::record::{FitRecord, TapRecord};
+use crate::method::CalibrationKind;
+use crate::method::ScoreKind;
+
+/// The version of the format that this program reads and writes.
+pub(crate) const VERSION: u32 = 2;
+
+/// Everything about a model that is not a tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    /// [`VERSION`].
+    pub(crate) version: u32,
+    /// Hex SHA-256 of this header with an empty digest and of every tensor; see
+    /// [`super::container`].
+    pub(crate) digest: String,
+    /// The program that wrote it.
+    pub(crate) program: String,
+    /// How the model came to be.
+    pub(crate) record: FitRecord,
+    /// The network.
+    pub(crate) backbone: BackboneRecord,
+    /// Shape of the features of each tap before flattening, the same at all places.
+    pub(crate) feature_shapes: Vec<FeatureShape>,
+    /// Whether a threshold was found.
+    pub(crate) calibrated: bool,
+    /// Whether one for cells was.
+    pub(crate) cells_calibrated: bool,
+    /// Whether the fit statistic is kept whole.
+    pub(crate) fit_statistic: bool,
+    /// Whether its pictures have names.
+    pub(crate) names: bool,
+}
+
+/// Which network a model was fitted with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackboneRecord {
+    pub(crate) architecture: Architecture,
+    pub(crate) input: InputContract,
+    pub(crate) license: String,
+    pub(crate) source: String,
+    /// Hex SHA-256 of the weights up to the model's layer, in their own format.
+    pub(crate) sha256: String,
+    /// Whether the weights are in the file.
+    pub(crate) included: bool,
+}
+
+/// Just enough of a header to tell its version.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl Header {
+    /// Parses a header, the version first, so that a newer file is told from a
+    /// broken one.
+    pub(crate) fn parse(json: &str) -> Result<Self, ModelFileError> {
+        let refused = |error: serde_json::Error| ModelFileError::Header { reason: error.to_string() };
+        let Versioned { version } = serde_json::from_str(json).map_err(refused)?;
+        if version != VERSION {
+            return Err(ModelFileError::Version { expected: VERSION, got: version });
+        }
+        serde_json::from_str(json).map_err(refused)
+    }
+
+    /// The names of the tensors that such a model has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`tap_tensors`](Self::tap_tensors).
+    pub(crate) fn tensors(&self) -> Result<HashSet<String>, ModelFileError> {
+        let method = &self.record.params.method;
+        let optional = [
+            (self.calibrated, "calibration"),
+            (self.cells_calibrated, "calibration.cells"),
+            (method.calibration.is_some(), "calibration.scores"),
+            (self.fit_statistic, "content_hashes"),
+            (self.fit_statistic && self.names, "picture_names"),
+            (self.backbone.included, "backbone"),
+            (method.precision == NetworkPrecision::Int8, "activation_ranges"),
+            (!method.tile_statistics.is_shared(), "usual_scores"),
+        ];
+        let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
+        let always = ["self_test.probe", "self_test.features", "self_test.score"];
+        let of_all = always.into_iter().chain(there).map(str::to_owned);
+        Ok(of_all.chain(self.tap_tensors()?.into_iter().flat_map(|tap| self.tensors_of(tap))).collect())
+    }
+
+    /// The tensors of each layer at each place.
+    ///
+    /// # Errors
+    ///
+    /// If the parameters ask for no places, the record is of another number of them, or there is
+    /// not a feature shape for each layer.
+    pub(crate) fn tap_tensors(&self) -> Result<Vec<TapTensors<'_>>, ModelFileError> {
+        let FitRecord { params, taps: records, .. } = &self.record;
+        let method = &params.method;
+        let places = method.place_count().map_err(content("parameters"))?;
+        consistent("record.taps", &(places * method.taps.len()), &records.len())?;
+        consistent("feature_shapes", &method.taps.len(), &self.feature_shapes.len())?;
+        let (several, by_position) = (method.taps.len() > 1, !method.tile_statistics.is_shared());
+        let parts = (0..places).flat_map(|place| (0..method.taps.len()).map(move |layer| (place, layer)));
+        let tensors = parts.zip(records).map(|((place, layer), record)| TapTensors {
+            place,
+            layer,
+            tap: method.taps[layer],
+            shape: self.feature_shapes[layer],
+            record,
+            by_position,
+            several,
+        });
+        Ok(tensors.collect())
+    }
+
+    fn tensors_of(&self, tap: TapTensors<'_>) -> impl Iterator<Item = String> {
+        let score = self.record.params.method.score;
+        let compressed = tap.record.compression.is_some();
+        let optional = [
+            (score == ScoreKind::Nll, &["gaussian.mean", "gaussian.basis", "gaussian.deviations"][..]),
+            (score == ScoreKind::Mahalanobis, &["shrinkage"]),
+            (self.fit_statistic, &["singular_values", "coordinates"]),
+            (self.fit_statistic && compressed, &["remainders"]),
+            (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
+        ];
+        let always = ["mean", "directions", "explained_variance", "variances"];
+        let there = optional.into_iter().filter(|(there, _)| *there).flat_map(|(_, names)| names).copied();
+        always.into_iter().chain(there).map(move |name| tap.name(name))
+    }
+
+    /// Whether the model is of fewer pictures than its fit statistic.
+    pub(crate) fn is_split(&self) -> bool {
+        self.record.params.method.calibration_kind() == Some(CalibrationKind::Split)
+    }
+
+    /// The canonical JSON: fields in their order of declaration, no spaces.
+    pub(crate) fn to_json(&self) -> Result<String, ModelFileError> {
+        serde_json::to_string(self).map_err(|error| ModelFileError::Header { reason: error.to_string() })
+    }
+}
+
+/// Which tensors belong to a layer at a place, and what the header says of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TapTensors<'h> {
+    /// Among the places.
+    pub(crate) place: usize,
+    /// Among the layers.
+    pub(crate) layer: usize,
+    pub(crate) tap: Tap,
+    /// Of its features.
+    pub(crate) shape: FeatureShape,
+    pub(crate) record: &'h TapRecord,
+    /// By position the names of tensors begin with the tile.
+    by_position: bool,
+    /// Of several layers the names of tensors have the layer before what they are.
+    several: bool,
+}
+
+impl TapTensors<'_> {
+    /// The tensor of that name.
+    pub(crate) fn name(self, name: &str) -> String {
+        let tile = if self.by_position { format!("tile{}.", self.place) } else { String::new() };
+        let layer = if self.several { format!("{}.", self.tap.layer) } else { String::new() };
+        format!("{tile}{layer}{name}")
+    }
+
+    /// By position, the tile that it is of.
+    pub(crate) fn tile(self) -> Option<usize> {
+        self.by_position.then_some(self.place)
+    }
+}

@@ -1,0 +1,160 @@
+//! What a file says of its model, without building the network.
+
+use std::io::Read;
+
+use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
+use serde::Serialize;
+
+use crate::error::DfmError;
+use crate::file::container::{self, Container};
+use crate::learn::record::FitRecord;
+use crate::method::CalibrationKind;
+
+/// The tensors of a tap of a model that keeps its fit statistic, of which the components would
+/// be there without it.
+const KEPT_OF_TAP: [&str; 6] =
+    ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean"];
+/// Those of all taps.
+const KEPT: [&str; 2] = ["content_hashes", "picture_names"];
+
+/// The contents of a model file, hash checked, self-test not run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// Version of the format.
+    pub version: u32,
+    /// The program that wrote it.
+    pub program: String,
+    /// Hex SHA-256 over header and tensors.
+    pub digest: String,
+    /// How the model came to be.
+    pub record: FitRecord,
+    /// The network.
+    pub architecture: Architecture,
+    /// What the network expects of a picture.
+    pub input: InputContract,
+    /// Licence of the weights.
+    pub license: String,
+    /// Where the weights came from.
+    pub source: String,
+    /// Hex SHA-256 of the weights.
+    pub weights_sha256: String,
+    /// Whether the weights are in the file.
+    pub weights_included: bool,
+    /// What is modelled of each layer, by position place by place.
+    pub taps: Vec<TapInfo>,
+    /// The threshold, if one was found.
+    pub threshold: Option<f64>,
+    /// What a cell of a map reaches in about as few good pictures, if that was found.
+    pub cell_threshold: Option<f64>,
+    /// What the threshold and p-values rest on; `None` of a threshold that was given.
+    pub calibration: Option<CalibrationInfo>,
+    /// Whether the model can be merged and updated.
+    pub updatable: bool,
+    /// Size of the file in bytes.
+    pub total_bytes: u64,
+    /// Bytes of weights in the file.
+    pub backbone_bytes: u64,
+    /// Bytes that are there only for merging and updating.
+    pub fit_statistic_bytes: u64,
+}
+
+/// What a model knows of the features of one layer, by position at one place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TapInfo {
+    /// By position, the tile that it is of.
+    pub tile: Option<usize>,
+    /// The layer.
+    pub layer: Layer,
+    /// Side of the average pool behind it.
+    pub pool: usize,
+    /// Shape of its features before flattening.
+    pub feature_shape: FeatureShape,
+    /// Principal components that scoring uses.
+    pub components: usize,
+    /// The share of the variance that those components explain.
+    pub explained_ratio: f64,
+}
+
+/// What p-values and the threshold of a fit rest on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CalibrationInfo {
+    /// How good pictures were held out.
+    pub kind: CalibrationKind,
+    /// Different pictures that were.
+    pub pictures: usize,
+    /// What is proved of p-values.
+    pub guarantee: &'static str,
+    /// The rate of false alarms that the threshold is for; where none was stated it is the
+    /// quantile of the scores, an estimate.
+    pub false_alarm: Option<f64>,
+}
+
+impl ModelInfo {
+    /// Reads a model file, up to `max_bytes` of tensors.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelFileError`](crate::ModelFileError), as for [`Dfm::read`](crate::Dfm::read).
+    pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
+        let bytes = container::read(reader, max_bytes)?;
+        let file = Container::parse(&bytes)?;
+        let threshold = match file.header.calibrated {
+            true => file.f64("calibration")?.1.first().copied(),
+            false => None,
+        };
+        let method = &file.header.record.params.method;
+        let calibration = match method.calibration.zip(method.calibration_kind()) {
+            Some((asked, kind)) => Some(CalibrationInfo {
+                kind,
+                pictures: file.f64("calibration.scores")?.1.len(),
+                guarantee: kind.guarantee(),
+                false_alarm: asked.false_alarm,
+            }),
+            None => None,
+        };
+        let cell_threshold = match file.header.cells_calibrated {
+            true => file.f64("calibration.cells")?.1.first().copied(),
+            false => None,
+        };
+        let header = &file.header;
+        let (mut taps, mut fit_statistic_bytes) = (Vec::new(), 0);
+        for tensors in header.tap_tensors()? {
+            let (record, shape) = (tensors.record, tensors.shape);
+            let total = file.f64(&tensors.name("variances"))?.1.first().copied().unwrap_or(f64::NAN);
+            let explained: f64 = file.f64(&tensors.name("explained_variance"))?.1.iter().sum();
+            taps.push(TapInfo {
+                tile: tensors.tile(),
+                layer: tensors.tap.layer,
+                pool: tensors.tap.pool,
+                feature_shape: shape,
+                components: record.components,
+                explained_ratio: (explained / total).min(1.0),
+            });
+            let all: u64 = KEPT_OF_TAP.iter().map(|name| file.byte_len(&tensors.name(name))).sum();
+            let components = (record.components as u64).saturating_mul(shape.len() as u64).saturating_mul(4);
+            fit_statistic_bytes += all.saturating_sub(components);
+        }
+        fit_statistic_bytes += KEPT.iter().map(|name| file.byte_len(name)).sum::<u64>();
+        let fit_statistic_bytes = if header.fit_statistic { fit_statistic_bytes } else { 0 };
+        Ok(Self {
+            version: header.version,
+            program: header.program.clone(),
+            digest: header.digest.clone(),
+            record: header.record.clone(),
+            architecture: header.backbone.architecture.clone(),
+            input: header.backbone.input,
+            license: header.backbone.license.clone(),
+            source: header.backbone.source.clone(),
+            weights_sha256: header.backbone.sha256.clone(),
+            weights_included: header.backbone.included,
+            taps,
+            threshold,
+            cell_threshold,
+            calibration,
+            updatable: header.fit_statistic,
+            total_bytes: bytes.len() as u64,
+            backbone_bytes: file.byte_len("backbone"),
+            fit_statistic_bytes,
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! The model file: one safetensors container whose single metadata entry is a
+//! versioned JSON header. `docs/model-format.md` describes every entry.
+//!
+//! Hostile until parsed: sizes are checked against limits before anything is
+//! allocated, shapes against the header, the content against its hash, and the
+//! computation against a stored probe.
+
+mod container;
+pub(crate) mod error;
+mod faults;
+mod header;
+mod info;
+mod read;
+pub(crate) mod self_test;
+mod tap;
+mod write;
+
+pub use info::{CalibrationInfo, ModelInfo, TapInfo};
+pub use read::LoadOptions;
+pub use write::{SaveOptions, WrittenSizes};

@@ -1,0 +1,315 @@
+//! From a file to a model that has passed its self-test.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use dfm_backbone::{
+    ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
+    NetworkPrecision, Tap,
+};
+
+use crate::decide::calibration::Calibration;
+use crate::decide::conformal::HeldOutScores;
+use crate::decide::held_out::different;
+use crate::error::DfmError;
+use crate::file::container::{self, Container};
+use crate::file::error::ModelFileError;
+use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
+use crate::file::header::Header;
+use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
+use crate::file::tap;
+use crate::judge::parts::Parts;
+use crate::judge::places::PlaceScorers;
+use crate::judge::rule::ScoringRule;
+use crate::judge::scale::PlaceScale;
+use crate::learn::kept::Kept;
+use crate::method::{CalibrationKind, ValidFitParams};
+use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
+
+/// How to load a model.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Where it will run, and where its self-test runs.
+    pub compute: Compute,
+    /// The weights of a model that was saved without them. The embedded default
+    /// is found by its hash and need not be given.
+    pub weights: Option<BackboneWeights>,
+    /// Whether to read what a model keeps so that it can be merged, updated, audited and
+    /// explained, which is most of some files and takes most of the time. Without it the
+    /// model is as if it kept nothing: enough to judge pictures. (Unless it judges them by a
+    /// jackknife+, which goes by what is kept and reads it in any case.)
+    pub fit_statistic: bool,
+    /// The most bytes of tensors to accept.
+    pub max_bytes: u64,
+}
+
+impl LoadOptions {
+    /// For `compute`, without extra weights, all that there is, up to
+    /// [`LoadOptions::MAX_BYTES`].
+    pub fn on(compute: impl Into<Compute>) -> Self {
+        Self { compute: compute.into(), weights: None, fit_statistic: true, max_bytes: Self::MAX_BYTES }
+    }
+
+    /// The default limit: 8 GiB, five thousand pictures of the largest features
+    /// several times over.
+    pub const MAX_BYTES: u64 = 8 << 30;
+}
+
+impl Dfm {
+    /// Reads a model, checks its hash and its shapes, and runs its self-test on
+    /// the device. A model that loads computes what it computed when it was
+    /// fitted.
+    ///
+    /// Cost: one picture through the network. Memory: the file, and beside it its
+    /// weights (in `f32`, whatever the file holds), three times the components, and if the
+    /// [fit statistic](LoadOptions::fit_statistic) is asked for its directions and
+    /// coordinates in `f64`, twice their size there.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelFileError`], for every way in which a file can be wrong; weights that
+    /// were given and cannot be used, and a device that fails, have errors of their
+    /// own.
+    pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
+        let bytes = container::read(reader, options.max_bytes)?;
+        let file = Container::parse(&bytes)?;
+        let header = &file.header;
+        let valid = header.record.params.clone().check().map_err(content("parameters"))?;
+
+        if let Some(validation) = header.record.validation.as_ref().filter(|found| !found.is_sound()) {
+            let expected = "pictures of both kinds, and shares";
+            return Err(
+                inconsistent("record.validation", &expected, &format!("{validation:?}").as_str()).into()
+            );
+        }
+        let content_hashes = content_hashes(&file)?;
+        let scores = held_out_scores(&file, content_hashes.as_deref())?;
+        let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
+        let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
+        let content_hashes = content_hashes.filter(|_| whole);
+        let pictures = content_hashes.as_ref().map(Vec::len);
+        let tap_tensors = header.tap_tensors()?;
+        // The network is laid out by this thread, to which the device may be tied.
+        let mut of_taps = Ok(Vec::new());
+        let extractor = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| {
+                of_taps = tap_tensors.into_iter().map(|tap| tap::read(&file, tap, pictures)).collect();
+            });
+            network(&file, &valid, options.weights, options.compute)
+        })?;
+        let (statistics, kept): (Vec<_>, Vec<_>) = of_taps?.into_iter().unzip();
+        let layers = valid.method().taps.len();
+        let statistics = Parts::new(layers, statistics).expect("the header has a record of each");
+        let kept = Parts::new(layers, kept.into_iter().flatten().collect());
+        let kept = kept.zip(content_hashes);
+        let kept = kept.map(|(statistics, content_hashes)| Kept { statistics, content_hashes });
+        let calibration = match header.calibrated {
+            true => {
+                let values = shaped("calibration", file.f64("calibration")?, &[2])?;
+                Some(Calibration::new(values[0], values[1]).map_err(content("calibration"))?)
+            }
+            false => None,
+        };
+        let self_test = SelfTest {
+            probe: shaped(
+                "self_test.probe",
+                file.bytes("self_test.probe").map(|(shape, bytes)| (shape, bytes.to_vec()))?,
+                &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
+            )?,
+            features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
+            scores: shaped("self_test.score", file.f64("self_test.score")?, &[valid.places()])?,
+        };
+        let cell_threshold = match header.cells_calibrated {
+            true => {
+                const CELLS: &str = "calibration.cells";
+                let threshold = shaped(CELLS, file.f64(CELLS)?, &[1])?[0];
+                if !threshold.is_finite() {
+                    return Err(mismatch(CELLS, "a finite number", threshold.to_string()).into());
+                }
+                Some(threshold)
+            }
+            false => None,
+        };
+        let judged = Judged { calibration, scores, cell_threshold };
+        let record = header.record.clone();
+        let rule = ScoringRule {
+            statistics,
+            scale: place_scale(&file, valid.places())?,
+            aggregation: record.params.method.aggregation,
+            shapes: extractor.feature_shapes().to_vec(),
+        };
+        let scorers = PlaceScorers::new(&rule, extractor.device());
+        let mut model = Self::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        model.origin = Some(Origin {
+            program: header.program.clone(),
+            digest: header.digest.clone(),
+            weights_included: header.backbone.included,
+        });
+        if header.names
+            && let Some(kept) = &model.kept
+        {
+            model.names = names(&file, &kept.content_hashes)?;
+        }
+        model.self_test.check(&model.extractor, &model.scorers)?;
+        Ok(model)
+    }
+}
+
+/// The network that the header describes.
+fn network(
+    file: &Container<'_>,
+    params: &ValidFitParams,
+    given: Option<BackboneWeights>,
+    compute: Compute,
+) -> Result<FeatureExtractor, DfmError> {
+    let Header { backbone, feature_shapes, .. } = &file.header;
+    let extractor = extractor(file, params, backbone_weights(file, given)?, compute)?;
+    let weights = extractor.weights().header();
+    consistent("feature_shapes", &extractor.feature_shapes(), &feature_shapes.as_slice())?;
+    consistent("backbone.architecture", &weights.architecture, &backbone.architecture)?;
+    consistent("backbone.input", &weights.input, &backbone.input)?;
+    Ok(extractor)
+}
+
+/// The network in the precision of the fit.
+fn extractor(
+    file: &Container<'_>,
+    params: &ValidFitParams,
+    weights: BackboneWeights,
+    compute: Compute,
+) -> Result<FeatureExtractor, DfmError> {
+    if params.method().precision == NetworkPrecision::F32 {
+        return Ok(params.extractor(weights, compute).map_err(content("backbone"))?);
+    }
+    const RANGES: &str = "activation_ranges";
+    let (shape, values) = file.f32(RANGES)?;
+    let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
+    let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
+    let mut extractor = FeatureExtractor::int8(weights, &params.method().taps, compute, ranges).map_err(
+        |error| match error {
+            // Of the device, not of the file.
+            BackboneError::Int8Device => DfmError::Backbone(error),
+            other => content("backbone in int8")(other).into(),
+        },
+    )?;
+    extractor.set_region(params.method().region.clone()).map_err(content("region"))?;
+    extractor.set_tiling(params.method().tiling, params.method().tile_statistics.picture_size());
+    Ok(extractor)
+}
+
+/// The weights in the file, or those given for a slim one, or those that a slim one
+/// says how to make again.
+fn backbone_weights(
+    file: &Container<'_>,
+    given: Option<BackboneWeights>,
+) -> Result<BackboneWeights, DfmError> {
+    let Header { backbone, record, .. } = &file.header;
+    let deepest = Tap::deepest(&record.params.method.taps)?.layer;
+    if backbone.included {
+        let weights = BackboneWeights::from_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
+        let weights = weights.truncate(deepest).map_err(content("backbone"))?;
+        consistent("backbone.license", &weights.header().license, &backbone.license)?;
+        consistent("backbone.source", &weights.header().source, &backbone.source)?;
+        consistent("backbone.sha256", &weights.sha256(), &backbone.sha256)?;
+        return Ok(weights);
+    }
+    let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
+        Ok(weights.truncate(deepest)?.with_input(backbone.input))
+    };
+    if let Some(weights) = given {
+        let weights = fitted(weights)?;
+        let got = weights.sha256();
+        return match got == backbone.sha256 {
+            true => Ok(weights),
+            false => Err(ModelFileError::OtherWeights { expected: backbone.sha256.clone(), got }.into()),
+        };
+    }
+    #[cfg(feature = "embedded-weights")]
+    if let Ok(weights) = fitted(BackboneWeights::embedded()?)
+        && weights.sha256() == backbone.sha256
+    {
+        return Ok(weights);
+    }
+    // Of known networks only, so that a file cannot ask for any number of numbers.
+    let architecture = &backbone.architecture;
+    if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
+        && Architecture::known(&architecture.name).as_ref() == Some(architecture)
+        && let Ok(weights) = BackboneWeights::random(architecture.clone(), deepest, backbone.input, seed)
+        && weights.sha256() == backbone.sha256
+    {
+        return Ok(weights);
+    }
+    let (name, sha256) = (architecture.name.clone(), backbone.sha256.clone());
+    Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
+}
+
+/// Of the pictures that are kept, if they are.
+fn content_hashes(file: &Container<'_>) -> Result<Option<Vec<[u8; 32]>>, ModelFileError> {
+    if !file.header.fit_statistic {
+        return Ok(None);
+    }
+    let (shape, bytes) = file.bytes("content_hashes")?;
+    if shape != [file.header.record.picture_count, 32] {
+        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")));
+    }
+    Ok(Some(bytes.as_chunks::<32>().0.to_vec()))
+}
+
+/// The scores that calibrate, if any do, and the pictures that are kept, if any are.
+fn held_out_scores(
+    file: &Container<'_>,
+    content_hashes: Option<&[[u8; 32]]>,
+) -> Result<Option<HeldOutScores>, DfmError> {
+    const SCORES: &str = "calibration.scores";
+    let Some(kind) = file.header.record.params.method.calibration_kind() else { return Ok(None) };
+    let (shape, values) = file.f64(SCORES)?;
+    let scores = shaped(SCORES, (shape, values.clone()), &[values.len()])?;
+    let most = file.header.record.picture_count;
+    if scores.is_empty() || scores.len() > most {
+        return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
+    }
+    // Where pictures are kept, how many of them are different is known.
+    if let Some(content_hashes) = content_hashes.filter(|_| kind != CalibrationKind::Split) {
+        let different = different(content_hashes).map_err(content("content hashes"))?.len();
+        consistent(SCORES, &different, &scores.len())?;
+    }
+    Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
+}
+
+/// What brings so many `places` to one scale.
+fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
+    const USUAL: &str = "usual_scores";
+    if file.header.record.params.method.tile_statistics.is_shared() {
+        return Ok(PlaceScale::default());
+    }
+    let usual = shaped(USUAL, file.f64(USUAL)?, &[places])?;
+    PlaceScale::from_usual(usual)
+        .ok_or_else(|| mismatch(USUAL, "finite numbers, not negative", "others".to_owned()))
+}
+
+/// The names of the pictures that are kept, by content hash.
+fn names(file: &Container<'_>, hashes: &[[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
+    const NAMES: &str = "picture_names";
+    let refused = |got: String| {
+        let expected = format!(
+            "a name of up to {MAX_NAME_BYTES} bytes and a zero for each of {} pictures",
+            hashes.len()
+        );
+        mismatch(NAMES, &expected, got)
+    };
+    let (_, bytes) = file.bytes(NAMES)?;
+    let count = bytes.iter().filter(|byte| **byte == 0).count();
+    if count != hashes.len() || bytes.last() != Some(&0) {
+        return Err(refused(format!("{count} zeros in {} bytes", bytes.len())).into());
+    }
+    let mut names = HashMap::with_capacity(count);
+    for (hash, name) in hashes.iter().zip(bytes.split(|byte| *byte == 0)).filter(|(_, name)| !name.is_empty())
+    {
+        let name = std::str::from_utf8(name).map_err(|error| refused(error.to_string()))?;
+        if !is_name(name) {
+            return Err(refused(format!("one of {} bytes", name.len())).into());
+        }
+        names.insert(*hash, name.to_owned());
+    }
+    Ok(names)
+}

@@ -1,0 +1,171 @@
+//! A probe that every model carries: a small picture whose features and score
+//! were recorded at fit time and are computed again at load, on whatever device
+//! the model is loaded to.
+
+use dfm_backbone::{CounterGenerator, FeatureExtractor, RgbImage};
+
+use crate::error::DfmError;
+use crate::file::error::ModelFileError;
+use crate::host::to_host;
+use crate::judge::places::PlaceScorers;
+
+/// How far features (relative L2) and score (relative to the largest of the sums that
+/// it is made of) may differ from those
+/// recorded: what two `f32` implementations of the same network differ by, with
+/// a margin of two orders of magnitude.
+pub(crate) const TOLERANCE: f64 = 1e-4;
+
+/// Size of the probe. Not square and not the network's input size, so that the
+/// resize is part of the test.
+pub(crate) const PROBE_WIDTH: u32 = 48;
+/// See [`PROBE_WIDTH`].
+pub(crate) const PROBE_HEIGHT: u32 = 40;
+
+/// The probe and what it must give.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SelfTest {
+    /// RGB bytes, `[PROBE_HEIGHT, PROBE_WIDTH, 3]`.
+    pub(crate) probe: Vec<u8>,
+    /// Feature row `[D]`.
+    pub(crate) features: Vec<f32>,
+    /// Raw score at each place.
+    pub(crate) scores: Vec<f64>,
+}
+
+impl SelfTest {
+    /// Makes the probe and records what it gives now.
+    pub(crate) fn record(extractor: &FeatureExtractor, scorers: &PlaceScorers) -> Result<Self, DfmError> {
+        let noise = CounterGenerator::new(0);
+        let probe: Vec<u8> = (0..PROBE_HEIGHT * PROBE_WIDTH * 3)
+            .map(|index| {
+                let (x, channel) =
+                    (f32::from((index / 3 % PROBE_WIDTH) as u16), f32::from((index % 3) as u16));
+                let y = f32::from((index / 3 / PROBE_WIDTH) as u16);
+                let wave = (0.21 * x + channel).sin() * (0.13 * y - channel).cos();
+                (127.5 + 90.0 * wave + 30.0 * noise.unit_f32(u64::from(index))) as u8
+            })
+            .collect();
+        let (features, scores) = run(&probe, extractor, scorers)?;
+        Ok(Self { probe, features, scores })
+    }
+
+    /// Computes it again and compares.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelFileError::SelfTest`] where it differs.
+    pub(crate) fn check(&self, extractor: &FeatureExtractor, scorers: &PlaceScorers) -> Result<(), DfmError> {
+        let (features, scores) = run(&self.probe, extractor, scorers).map_err(|error| match error {
+            DfmError::NonFiniteFeatures { .. } => {
+                ModelFileError::SelfTest { quantity: "features", limit: TOLERANCE, got: f64::NAN }.into()
+            }
+            other => other,
+        })?;
+        let squares =
+            |pairs: &mut dyn Iterator<Item = f64>| pairs.map(|value| value * value).sum::<f64>().sqrt();
+        let distance =
+            squares(&mut features.iter().zip(&self.features).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+        let scale = squares(&mut self.features.iter().copied().map(f64::from));
+        agree("features", distance, scale)?;
+        // A likelihood is a sum of squares and a constant, which may all but cancel.
+        let constant = scorers.constant();
+        scores.iter().zip(&self.scores).try_for_each(|(score, recorded)| {
+            let scale = (recorded - constant).abs() + constant.abs();
+            agree("score", (score - recorded).abs(), scale)
+        })
+    }
+}
+
+/// Features of the probe, and its score at each place.
+fn run(
+    probe: &[u8],
+    extractor: &FeatureExtractor,
+    scorers: &PlaceScorers,
+) -> Result<(Vec<f32>, Vec<f64>), DfmError> {
+    let picture =
+        RgbImage::from_raw(PROBE_WIDTH, PROBE_HEIGHT, probe.to_vec()).ok_or(ModelFileError::Tensor {
+            tensor: "self_test.probe".to_owned(),
+            expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
+            got: format!("{} bytes", probe.len()),
+        })?;
+    // The probe is no picture that a region could be of.
+    let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None);
+    let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
+    let features = to_host(rows.clone())?;
+    let at = |place: usize| Ok(scorers.score(rows.clone(), &[place])?.values[0]);
+    let scores = (0..scorers.count()).map(at).collect::<Result<_, DfmError>>()?;
+    Ok((features, scores))
+}
+
+fn agree(quantity: &'static str, distance: f64, scale: f64) -> Result<(), DfmError> {
+    let got = if scale > 0.0 { distance / scale } else { distance };
+    // A NaN must fail too, so the comparison is not turned round.
+    if got <= TOLERANCE {
+        Ok(())
+    } else {
+        Err(ModelFileError::SelfTest { quantity, limit: TOLERANCE, got }.into())
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests {
+    use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
+    use dfm_stats::{Keep, PcaParams, Samples};
+
+    use super::*;
+    use crate::judge::parts::Parts;
+    use crate::judge::rule::ScoringRule;
+    use crate::judge::scale::PlaceScale;
+    use crate::judge::statistics::Statistics;
+    use crate::method::Aggregation;
+
+    fn extractor(seed: u64) -> FeatureExtractor {
+        let input = InputContract::imagenet().with_size(64, 64);
+        let architecture = Architecture::known("resnet18").unwrap();
+        let weights = BackboneWeights::random(architecture, Layer::Layer1, input, seed).unwrap();
+        FeatureExtractor::new(weights, &[Layer::Layer1.pooled(4)], crate::device::parse("flex").unwrap())
+            .unwrap()
+    }
+
+    fn scorers(extractor: &FeatureExtractor) -> PlaceScorers {
+        let columns = extractor.row_len();
+        let noise = CounterGenerator::new(1);
+        let rows = (0..6 * columns as u64).map(|index| f64::from(noise.unit_f32(index))).collect();
+        let params = PcaParams { keep: Keep::Components(2) }.check().unwrap();
+        let pca = params.fit(&Samples::from_f64(rows, columns).unwrap()).unwrap();
+        let rule = ScoringRule {
+            statistics: Parts::new(1, vec![Statistics::Fre(pca)]).unwrap(),
+            scale: PlaceScale::default(),
+            aggregation: Aggregation::Sum,
+            shapes: extractor.feature_shapes().to_vec(),
+        };
+        PlaceScorers::new(&rule, extractor.device())
+    }
+
+    #[test]
+    fn the_network_it_was_recorded_with_passes() {
+        let extractor = extractor(0);
+        let scorers = scorers(&extractor);
+        SelfTest::record(&extractor, &scorers).unwrap().check(&extractor, &scorers).unwrap();
+    }
+
+    #[test]
+    fn another_network_fails() {
+        let (recorded, other) = (extractor(0), extractor(1));
+        let scorers = scorers(&recorded);
+        let test = SelfTest::record(&recorded, &scorers).unwrap();
+        let error = test.check(&other, &scorers).unwrap_err();
+        assert!(
+            matches!(error, DfmError::Model(ModelFileError::SelfTest { quantity: "features", .. })),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_score_that_is_not_a_number_fails() {
+        assert!(agree("score", f64::NAN, 1.0).is_err());
+        assert!(agree("score", TOLERANCE, 1.0).is_ok());
+        assert!(agree("score", 2.0 * TOLERANCE, 1.0).is_err());
+    }
+}

@@ -1,0 +1,334 @@
+//! Pictures through a model, with what one call asks for.
+
+use std::borrow::Borrow;
+
+use burn::tensor::Tensor;
+use dfm_backbone::{
+    BackboneError, FeatureExtractor, PictureSize, Placement, PreparedPicture, Region, RgbImage,
+};
+use dfm_stats::Samples;
+use rayon::prelude::*;
+
+use crate::decide::conformal::HeldOutScores;
+use crate::decide::decision::Decision;
+use crate::decide::held_out::different;
+use crate::decide::left_out::LayersLeftOut;
+use crate::error::DfmError;
+use crate::host::to_host;
+use crate::judge::explain::Explainer;
+use crate::judge::map::AnomalyGrid;
+use crate::judge::options::JudgeOptions;
+use crate::judge::verdict::Verdict;
+use crate::method::{CalibrationKind, MAX_BATCH};
+use crate::model::Dfm;
+use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
+
+/// A stream of pictures through a model. Pieces come picture by picture from the
+/// [`preparer`](Self::preparer), and verdicts as soon as their pictures are complete.
+#[derive(Debug)]
+pub struct Judging<'m> {
+    model: &'m Dfm,
+    /// The model's, looking at the region that was asked for.
+    extractor: FeatureExtractor,
+    decision: Decision,
+    batch: usize,
+    map: bool,
+    /// The pixel threshold, if regions are asked for.
+    regions: Option<f64>,
+    /// Of a jackknife+.
+    held_out: Option<LayersLeftOut<'m>>,
+    explainer: Option<Explainer<'m>>,
+    pictures: Assembly<Seen>,
+}
+
+/// What was found of a piece, or of several of a picture.
+#[derive(Debug)]
+struct Seen {
+    score: f64,
+    p_value: Option<f64>,
+    map: Option<AnomalyGrid>,
+    /// For an explanation: the features of the piece with that score, and where it lies.
+    row: Option<(Vec<f32>, Placement)>,
+}
+
+impl Seen {
+    /// With another piece of the same picture: the score of the worst, and the maps of all.
+    fn join(mut self, mut piece: Self) -> Self {
+        let map = self.map.take().zip(piece.map.take()).map(|(mut map, other)| {
+            map.join(other);
+            map
+        });
+        let worst = if piece.score > self.score { piece } else { self };
+        Self { map, ..worst }
+    }
+}
+
+impl Dfm {
+    /// Starts to judge pictures as `options` say, and checks those.
+    ///
+    /// # Errors
+    ///
+    /// If the threshold is not finite; a rate of false alarms is no share, smaller than the
+    /// pictures that calibrate can support, or none were held out; scores of the region would
+    /// be made of other cells than those that the model was fitted to; the batch is out of its
+    /// range; or an explanation is asked for and the statistics of the fit cannot be held out.
+    pub fn judging(&self, options: &JudgeOptions) -> Result<Judging<'_>, DfmError> {
+        let extractor = match &options.region {
+            Some(region) => self.looking_at(region)?,
+            None => self.extractor.clone(),
+        };
+        let batch = match options.batch {
+            Some(batch) if batch == 0 || batch > MAX_BATCH => {
+                let expected = "1 to 1024 pictures";
+                return Err(DfmError::Parameter { name: "batch", expected, got: batch.to_string() });
+            }
+            asked => asked.unwrap_or(self.record.params.run.batch).min(extractor.largest_batch()),
+        };
+        let by_jackknife = |scores: &&HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
+        Ok(Judging {
+            model: self,
+            decision: self.decision(options.threshold)?,
+            batch,
+            map: options.map,
+            regions: self.pixel_threshold().filter(|_| options.regions),
+            held_out: match self.judged.scores.as_ref().filter(by_jackknife) {
+                Some(_) => Some(self.models_without()?),
+                None => None,
+            },
+            explainer: options.explain.then(|| Explainer::new(self)).transpose()?,
+            pictures: Assembly::new(),
+            extractor,
+        })
+    }
+
+    /// Judges `pictures` as `options` say: a verdict or an error for each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`judging`](Self::judging).
+    ///
+    /// # Example
+    ///
+    /// See the [crate's](crate#example).
+    pub fn judge(
+        &self,
+        pictures: impl IntoIterator<Item: Borrow<RgbImage>>,
+        options: &JudgeOptions,
+    ) -> Result<Vec<Result<Verdict, DfmError>>, DfmError> {
+        let mut judging = self.judging(options)?;
+        let preparer = judging.preparer();
+        let (mut verdicts, mut batch) = (Vec::new(), Vec::with_capacity(judging.batch()));
+        let put = |verdicts: &mut Vec<_>, judging: &mut Judging<'_>, batch: &mut Vec<Piece>| {
+            for (number, verdict) in judging.push(std::mem::take(batch)) {
+                verdicts.push((number, verdict));
+            }
+        };
+        for (number, picture) in pictures.into_iter().enumerate() {
+            let mut prepare = || -> Result<(), DfmError> {
+                for piece in preparer.pieces(number, picture.borrow())? {
+                    batch.push(piece?);
+                    if batch.len() == judging.batch() {
+                        put(&mut verdicts, &mut judging, &mut batch);
+                    }
+                }
+                Ok(())
+            };
+            if let Err(error) = prepare() {
+                verdicts.push((number, Err(error)));
+            }
+        }
+        put(&mut verdicts, &mut judging, &mut batch);
+        // An error is known before the verdicts of the batch that it was prepared for.
+        verdicts.sort_by_key(|(number, _)| *number);
+        Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
+    }
+
+    /// Judges pictures that this model's [`preprocessor`](Self::preprocessor) prepared, in one
+    /// piece each, all of them or none; what `options` say of the region was said to whoever
+    /// prepared them.
+    ///
+    /// # Errors
+    ///
+    /// If the model looks at tiles ([`DfmError::Tiles`]), a picture was prepared for another
+    /// input size, its features are not finite, or all zero where the score is relative to them,
+    /// a map was asked for that `f32` cannot hold, or the device fails; and those of
+    /// [`judging`](Self::judging).
+    pub fn predict(
+        &self,
+        pictures: &[PreparedPicture],
+        options: &JudgeOptions,
+    ) -> Result<Vec<Verdict>, DfmError> {
+        if self.record.params.method.tiling.is_some() {
+            return Err(DfmError::Tiles { expected: true });
+        }
+        let judging = self.judging(options)?;
+        let mut verdicts = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(judging.batch) {
+            let rows = judging.extractor.extract(batch)?;
+            let placements: Vec<&Placement> = batch.iter().map(|picture| &picture.placement).collect();
+            let seen = judging.see(rows, &placements).map_err(|error| error.behind(verdicts.len()))?;
+            for (seen, picture) in seen.into_iter().zip(batch) {
+                verdicts.push(judging.verdict(seen, picture.original)?);
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// The extractor, looking at another part of every picture.
+    fn looking_at(&self, region: &Region) -> Result<FeatureExtractor, DfmError> {
+        let fitted = self.preprocessor();
+        let asked = self.preprocessor().with_region(Some(region.clone()));
+        for shape in self.extractor.feature_shapes() {
+            let cells = [shape.height, shape.width];
+            let counted = asked.counted_cells(cells).map_err(BackboneError::from)?;
+            if counted != fitted.counted_cells(cells).map_err(BackboneError::from)? {
+                let fitted = self.extractor.region();
+                let expected = fitted.map_or("none".to_owned(), Region::to_string);
+                return Err(DfmError::OtherCells { expected, got: region.to_string() });
+            }
+        }
+        let method = self.record.params.method.clone().with_region(region.clone());
+        if method.place_count()? != self.scorers.count() {
+            let expected =
+                "one of as many tiles as that of the fit, whose places have statistics of their own";
+            return Err(DfmError::Parameter { name: "region", expected, got: region.to_string() });
+        }
+        let mut extractor = self.extractor.clone();
+        extractor.set_region(Some(region.clone()))?;
+        Ok(extractor)
+    }
+
+    /// The models without each of the pictures of the fit.
+    fn models_without(&self) -> Result<LayersLeftOut<'_>, DfmError> {
+        let kept = self.kept("jackknife+")?;
+        // By position there is no jackknife+.
+        let (place, ratio) = (0, self.record.params.method.own_ratio());
+        LayersLeftOut::new(kept.statistics.place(place), self.rule.layers(place), ratio)
+    }
+}
+
+impl Judging<'_> {
+    /// Makes pieces of pictures for this stream, on any thread.
+    pub fn preparer(&self) -> Preparer {
+        Preparer::for_judging(&self.extractor)
+    }
+
+    /// Pieces that run through the network together.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The raw score from which on a picture is anomalous, if there is one.
+    pub fn threshold(&self) -> Option<f64> {
+        self.decision.calibration.map(|calibration| calibration.threshold())
+    }
+
+    /// The value of a map from which on a pixel belongs to a region, if there is one.
+    pub fn pixel_threshold(&self) -> Option<f64> {
+        self.model.pixel_threshold()
+    }
+
+    /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on
+    /// pictures that are now complete, with their numbers. Pieces of a picture come one after the
+    /// other; what is left of one whose last piece never came is forgotten. A piece that cannot
+    /// be judged spoils its own picture alone.
+    ///
+    /// Errors of a picture: it was prepared for another input size, or not in the tiles that the
+    /// model looks at; its features are not finite, or all zero where the score is relative to
+    /// them; a map was asked for that `f32` cannot hold; or the device fails.
+    pub fn push(&mut self, pieces: Vec<Piece>) -> Vec<(usize, Result<Verdict, DfmError>)> {
+        let seen = each_of(&pieces, self.batch, |batch| {
+            let placements: Vec<&Placement> = batch.iter().map(Piece::placement).collect();
+            self.see(features(&self.extractor, batch)?, &placements)
+        });
+        let mut complete = Vec::new();
+        for (piece, seen) in pieces.iter().zip(seen) {
+            if let Some(found) = self.pictures.push(&piece.id(), seen, Seen::join) {
+                complete.push((piece.number(), piece.size(), found));
+            }
+        }
+        drop(pieces);
+        let judging = &*self;
+        let verdict = |(number, size, found): (usize, Option<PictureSize>, Result<Seen, DfmError>)| {
+            let size = size.ok_or(DfmError::UnknownSize);
+            (number, size.and_then(|size| judging.verdict(found?, size)))
+        };
+        complete.into_par_iter().map(verdict).collect()
+    }
+
+    /// Forgets what was pushed of a picture whose other pieces will not come.
+    pub fn skip(&mut self, number: usize) {
+        self.pictures.skip(number);
+    }
+
+    /// What the model finds in `rows` `[N, D]` of features, each of a piece that lies so.
+    fn see(&self, rows: Tensor<2>, placements: &[&Placement]) -> Result<Vec<Seen>, DfmError> {
+        let model = self.model;
+        let tiles: Vec<usize> = placements.iter().map(|placement| placement.tile).collect();
+        let scores = model.scorers.score(rows.clone(), &tiles)?;
+        let p_values = self.p_values(&scores.values, rows.clone())?;
+        let values = match self.explainer {
+            Some(_) => to_host(rows)?,
+            None => Vec::new(),
+        };
+        let mut rows = values.chunks_exact(self.extractor.row_len());
+        let mut maps = scores.maps.into_iter();
+        let mut seen = Vec::with_capacity(placements.len());
+        for (index, (score, placement)) in scores.values.into_iter().zip(placements).enumerate() {
+            let map = maps.next().filter(|_| self.map || self.regions.is_some());
+            let map = map.map(|map| AnomalyGrid { placements: vec![(*placement).clone()], ..map });
+            if map.as_ref().is_some_and(|map| map.values.iter().any(|cell| !cell.is_finite())) {
+                return Err(DfmError::MapRange { picture: index, score });
+            }
+            let row = rows.next().map(|row| (row.to_vec(), (*placement).clone()));
+            seen.push(Seen { score, p_value: p_values.get(index).copied(), map, row });
+        }
+        Ok(seen)
+    }
+
+    /// One for each score, none without held-out scores.
+    fn p_values(&self, scores: &[f64], features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
+        match (&self.model.judged.scores, &self.held_out) {
+            (None, _) => Ok(Vec::new()),
+            (Some(held_out), None) => Ok(scores.iter().map(|score| held_out.p_value(*score)).collect()),
+            (Some(held_out), Some(models)) => self.jackknife_plus(held_out, models, features),
+        }
+    }
+
+    /// By the models without each of the pictures of the fit.
+    fn jackknife_plus(
+        &self,
+        held_out: &HeldOutScores,
+        models: &LayersLeftOut<'_>,
+        features: Tensor<2>,
+    ) -> Result<Vec<f64>, DfmError> {
+        let kept = self.model.kept("jackknife+")?;
+        let rows = Samples::from_tensor(features)?;
+        let mut as_high = vec![0; rows.rows()];
+        let new = models.scores_of(rows, &different(&kept.content_hashes)?)?;
+        for (own, scores) in held_out.in_order().iter().zip(new) {
+            as_high.iter_mut().zip(scores).for_each(|(count, new)| *count += usize::from(*own >= new));
+        }
+        Ok(as_high.into_iter().map(|as_high| held_out.p_value_of(as_high)).collect())
+    }
+
+    /// What is told of a picture of `size`.
+    fn verdict(&self, seen: Seen, size: PictureSize) -> Result<Verdict, DfmError> {
+        let Seen { score, p_value, map, row } = seen;
+        let explanation = match (&self.explainer, row) {
+            (Some(explainer), Some((row, placement))) => Some(explainer.explain(&row, &placement, size)?),
+            _ => None,
+        };
+        let regions = map.as_ref().zip(self.regions).map(|(map, threshold)| map.regions(size, threshold));
+        Ok(Verdict {
+            size,
+            score,
+            normalized_score: self.decision.calibration.map(|calibration| calibration.normalize(score)),
+            p_value,
+            label: self.decision.label(score, p_value),
+            regions,
+            grid: map.filter(|_| self.map),
+            explanation,
+        })
+    }
+}

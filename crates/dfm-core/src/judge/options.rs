@@ -1,0 +1,79 @@
+//! What one call asks of a model.
+
+use dfm_backbone::Region;
+
+/// From where on a picture is anomalous.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// A raw score.
+    Score(f64),
+    /// The rate of false alarms: what has a p-value of it or less is anomalous.
+    FalseAlarm(f64),
+}
+
+/// What one call asks of a model; none of it changes the model.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct JudgeOptions {
+    /// From where on a picture is anomalous; `None` for the model's own threshold.
+    pub threshold: Option<Threshold>,
+    /// Another part of every picture that counts; `None` for the model's own. A rectangle can
+    /// move, as parts do under a camera; a mask is part of the fit.
+    pub region: Option<Region>,
+    /// Whether verdicts have a [`grid`](Verdict::grid), where the score has a map.
+    pub map: bool,
+    /// Whether verdicts have [`regions`](Verdict::regions), where there is a map and a pixel
+    /// threshold.
+    pub regions: bool,
+    /// Whether verdicts have an [`explanation`](Verdict::explanation). Beginning then takes the
+    /// held-out scores of all pictures of the fit, and `128 · N · R` operations for `N` pictures
+    /// that differ in `R` directions.
+    pub explain: bool,
+    /// Pieces of pictures that run through the network together, from 1 to 1024; `None` for as
+    /// many as at the fit. Fewer if their activations cannot all be held at once.
+    pub batch: Option<usize>,
+}
+
+impl JudgeOptions {
+    /// Sets from where on a picture is anomalous.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: impl Into<Option<Threshold>>) -> Self {
+        self.threshold = threshold.into();
+        self
+    }
+
+    /// Sets another part of every picture that counts.
+    #[must_use]
+    pub fn with_region(mut self, region: impl Into<Option<Region>>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Sets whether verdicts have a grid.
+    #[must_use]
+    pub fn with_map(mut self, map: bool) -> Self {
+        self.map = map;
+        self
+    }
+
+    /// Sets whether verdicts have regions.
+    #[must_use]
+    pub fn with_regions(mut self, regions: bool) -> Self {
+        self.regions = regions;
+        self
+    }
+
+    /// Sets whether verdicts have an explanation.
+    #[must_use]
+    pub fn with_explain(mut self, explain: bool) -> Self {
+        self.explain = explain;
+        self
+    }
+
+    /// Sets how many pieces of pictures run through the network together.
+    #[must_use]
+    pub fn with_batch(mut self, batch: impl Into<Option<usize>>) -> Self {
+        self.batch = batch.into();
+        self
+    }
+}

@@ -1,0 +1,186 @@
+//! From the statistic of good pictures to a model: the one way, whether they were just
+//! learnt, merged, or some of them forgotten.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use dfm_backbone::FeatureExtractor;
+use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGaussian};
+
+use crate::decide::calibration::Calibration;
+use crate::decide::conformal::HeldOutScores;
+use crate::decide::held_out::different;
+use crate::decide::left_out::{PlacesLeftOut, usual_scale};
+use crate::decide::split::{self, calibrating};
+use crate::error::DfmError;
+use crate::file::self_test::SelfTest;
+use crate::judge::places::PlaceScorers;
+use crate::judge::rule::ScoringRule;
+use crate::judge::scale::PlaceScale;
+use crate::judge::statistics::Statistics;
+use crate::learn::kept::Kept;
+use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
+use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
+use crate::model::{Dfm, Judged};
+
+/// The most different pictures of a jackknife+: with as many directions, a new picture takes
+/// about 10⁹ operations, some tenths of a second.
+const MAX_JACKKNIFE: usize = 1000;
+
+/// The most maps of good pictures whose largest cells decide the threshold of cells: each takes
+/// as many operations as there are values in all directions.
+const MOST_MAPS: usize = 256;
+
+impl ValidFitParams {
+    /// The model of the pictures that are `kept`.
+    ///
+    /// # Errors
+    ///
+    /// If the pictures do not vary, are too few for the threshold, or the statistics
+    /// refuse.
+    pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
+        let pictures = kept.content_hashes.len();
+        kept.check_variation()?;
+        let different = different(&kept.content_hashes)?;
+        let held_out = match self.method().calibration_kind() {
+            Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
+            Some(CalibrationKind::JackknifePlus) if different.len() > MAX_JACKKNIFE => {
+                return Err(DfmError::TooManyForJackknife { limit: MAX_JACKKNIFE, got: different.len() });
+            }
+            _ => Vec::new(),
+        };
+        let fitted = fitted(&kept, &held_out)?;
+        fitted.check_variation()?;
+        let mut rule = ScoringRule {
+            statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
+            scale: PlaceScale::default(),
+            aggregation: self.method().aggregation,
+            shapes: extractor.feature_shapes().to_vec(),
+        };
+        if !self.method().tile_statistics.is_shared() {
+            rule.scale = usual_scale(&fitted, &rule)?;
+        }
+        let rows = if held_out.is_empty() { &different } else { &held_out };
+        let judged = self.hold_out(&kept, rows, &rule, &extractor)?;
+        let record = FitRecord {
+            params: self.params().clone(),
+            picture_count: pictures,
+            held_out: pictures - fitted.content_hashes.len(),
+            taps: fitted
+                .statistics
+                .iter()
+                .zip(rule.statistics.iter())
+                .map(|(fitted, model)| TapRecord::of(fitted, model))
+                .collect(),
+            validation: None,
+        };
+        let scorers = PlaceScorers::new(&rule, extractor.device());
+        let self_test = SelfTest::record(&extractor, &scorers)?;
+        drop(fitted);
+        let kept = self.params().keeping.fit_statistic.then_some(kept);
+        Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
+    }
+
+    /// What scores are computed from, of pictures of this statistic.
+    pub(crate) fn statistics(&self, statistic: &FitStatistic) -> Result<Statistics, DfmError> {
+        let pca = self.truncate(statistic)?;
+        Ok(match self.method().score {
+            ScoreKind::Fre => Statistics::Fre(pca),
+            ScoreKind::Nll => {
+                let gaussian = SvdGaussian::fit_shrunk(&reduced_rows(statistic, &pca)?)?;
+                Statistics::Nll(pca, gaussian)
+            }
+            ScoreKind::Mahalanobis => {
+                Statistics::Mahalanobis(Box::new(ProbabilisticPca::of(statistic, pca)?))
+            }
+        })
+    }
+
+    /// What models without them say of the pictures that calibrate, in these `rows`.
+    fn hold_out(
+        &self,
+        kept: &Kept,
+        rows: &[Row],
+        rule: &ScoringRule,
+        extractor: &FeatureExtractor,
+    ) -> Result<Judged, DfmError> {
+        let method = self.method();
+        let Some((calibration, kind)) = method.calibration.zip(method.calibration_kind()) else {
+            return Ok(Judged::default());
+        };
+        let (scores, peaks) = match kind {
+            CalibrationKind::Split if method.rows_are_tiles() => {
+                split::scores_of_tiles(kept, rows, rule, extractor.device())?
+            }
+            CalibrationKind::Split => split::scores(&kept.statistics, rows, rule, extractor.device())?,
+            CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => {
+                let models = PlacesLeftOut::new(&kept.statistics, rule, method.own_ratio())?;
+                (models.scores(rows)?, models.peaks(&first_by_hash(rows, &kept.content_hashes))?)
+            }
+        };
+        let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
+        let scores = HeldOutScores::new(kind, scores)?;
+        Ok(Judged {
+            calibration: Some(Calibration::from_held_out(&scores, calibration)?),
+            cell_threshold: match peaks.is_empty() || compressed {
+                true => None,
+                false => Some(HeldOutScores::new(kind, peaks)?.quantile(calibration.share_below())),
+            },
+            scores: Some(scores),
+        })
+    }
+}
+
+impl TapRecord {
+    fn of(fitted: &FitStatistic, statistics: &Statistics) -> Self {
+        Self {
+            rank: fitted.rank(),
+            route: fitted.route().map_or("read", Route::name).to_owned(),
+            rank_cut: fitted.rank_cut().unwrap_or(0.0),
+            components: statistics.pca().component_count(),
+            gaussian: statistics.gaussian().map(|gaussian| GaussianRecord {
+                rank: gaussian.rank(),
+                route: gaussian.route().map_or("read", Route::name).to_owned(),
+                shrinkage: gaussian.shrinkage_intensity().unwrap_or(0.0),
+            }),
+            compression: fitted.compression().map(|compression| CompressionRecord {
+                limit: compression.limit(),
+                error_bound: compression.error_bound(),
+                dropped_share: {
+                    let total = statistics.pca().total_variance() * (fitted.sample_count() - 1) as f64;
+                    compression.dropped() / total
+                },
+            }),
+        }
+    }
+}
+
+/// The pictures that are not `held_out`, with no copy of those.
+fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
+    if held_out.is_empty() {
+        return Ok(Cow::Borrowed(kept));
+    }
+    let hash_of = |place: usize| &kept.content_hashes[place];
+    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| hash_of(row.place)).collect();
+    let places: Vec<usize> =
+        (0..kept.content_hashes.len()).filter(|place| hashes.contains(hash_of(*place))).collect();
+    let fitted = kept.without(&places)?;
+    Ok(Cow::Owned(fitted))
+}
+
+/// Some of the `different` pictures, which have nothing to do with what they show: those of
+/// the smallest content hashes.
+fn first_by_hash(different: &[Row], content_hashes: &[[u8; 32]]) -> Vec<Row> {
+    let mut rows = different.to_vec();
+    rows.sort_by_key(|row| content_hashes[row.place]);
+    rows.truncate(MOST_MAPS);
+    rows
+}
+
+/// The coordinates of the training pictures in the components that were kept.
+fn reduced_rows(statistic: &FitStatistic, pca: &Pca) -> Result<Samples, DfmError> {
+    let kept = pca.component_count();
+    let rows =
+        statistic.coordinates().chunks(statistic.rank()).flat_map(|row| &row[..kept]).copied().collect();
+    Ok(Samples::from_f64(rows, kept)?)
+}

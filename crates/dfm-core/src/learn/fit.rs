@@ -1,0 +1,153 @@
+//! From pictures of good parts to a fitted model.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+
+use dfm_backbone::{FeatureExtractor, RgbImage};
+use dfm_stats::StreamingFit;
+
+use crate::error::DfmError;
+use crate::judge::parts::Parts;
+use crate::learn::gather::{Gathered, Gathering};
+use crate::learn::kept::Kept;
+use crate::method::ValidFitParams;
+use crate::model::Dfm;
+use crate::pieces::{FeatureRow, Piece, PieceId, Preparer, features_on_host};
+
+/// What became of a picture on its way into a fit, or of a piece of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Learnt<'r> {
+    /// A piece has these features.
+    Features(PieceId, &'r FeatureRow),
+    /// Some of the features of a piece are not finite: it is left out.
+    NotFinite(PieceId, &'r FeatureRow),
+    /// The picture of this number is learnt, and has this content hash; told once its pieces
+    /// were there.
+    Picture(usize, [u8; 32]),
+    /// The picture of this number is left out, since it lacks a finite piece: by position any,
+    /// else all; told once its pieces were there.
+    LeftOut(usize),
+    /// The model knows the picture of this number already.
+    Known(usize),
+}
+
+impl ValidFitParams {
+    /// Fits a model to pictures of good parts.
+    ///
+    /// Neither the order of the pictures nor the batch changes the model beyond
+    /// rounding; but in int8 the first 64 pieces of pictures decide the steps of its numbers, and
+    /// are held in memory until then.
+    ///
+    /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
+    /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
+    /// at its peak, its calibration and its writing included.
+    ///
+    /// # Errors
+    ///
+    /// - fewer than two different pictures, or no variation among them;
+    /// - for the threshold of a likelihood, fewer pictures than its components take
+    ///   ([`DfmError::TooFewToCalibrate`]);
+    /// - a picture that cannot be prepared, or whose features are not finite;
+    /// - whatever the extractor or the statistics refuse.
+    pub fn fit(
+        &self,
+        extractor: FeatureExtractor,
+        pictures: impl IntoIterator<Item: Borrow<RgbImage>>,
+    ) -> Result<Dfm, DfmError> {
+        let preparer = Preparer::for_fit(&extractor);
+        let pieces = pictures.into_iter().enumerate().flat_map(move |(number, picture)| {
+            let (pieces, refused) = match preparer.pieces(number, picture) {
+                Ok(pieces) => (Some(pieces), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            pieces.into_iter().flatten().chain(refused)
+        });
+        let mut failed = None;
+        let pieces = pieces.map_while(|piece| piece.map_err(|error| failed = Some(error)).ok());
+        let fitted = self.fit_each(extractor, pieces, |learnt| match learnt {
+            Learnt::NotFinite(piece, _) => Err(DfmError::NonFiniteFeatures { picture: piece.number }),
+            _ => Ok(()),
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => fitted,
+        }
+    }
+
+    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`], telling `each` what
+    /// becomes of them as soon as that is known; an error from `each` ends the fit. Features that
+    /// were [computed](Piece::computed) before, by an extractor that differs in nothing, take the
+    /// place of a piece; in int8 that is one from [`in_precision`](Self::in_precision).
+    ///
+    /// By position a picture that lacks a piece is left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit) but for features that are not finite; pieces without a content
+    /// hash; and whatever `each` returns.
+    pub fn fit_each(
+        &self,
+        extractor: FeatureExtractor,
+        pieces: impl IntoIterator<Item = Piece>,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+    ) -> Result<Dfm, DfmError> {
+        let mut pieces = pieces.into_iter();
+        let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
+        let pieces = first.into_iter().chain(pieces);
+        let (features, content_hashes) = self.collect_features(&extractor, &HashSet::new(), pieces, each)?;
+        if content_hashes.len() < 2 {
+            return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
+        }
+        self.derive(extractor, Kept::of(features, content_hashes)?)
+    }
+
+    /// Takes every picture but the `known` to its features, a batch at a time: finite rows
+    /// on their way to a statistic of each place and tap, and the content hash of each.
+    pub(crate) fn collect_features(
+        &self,
+        extractor: &FeatureExtractor,
+        known: &HashSet<[u8; 32]>,
+        mut pieces: impl Iterator<Item = Piece>,
+        mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+    ) -> Result<(Parts<StreamingFit>, Vec<[u8; 32]>), DfmError> {
+        let mut gathering = Gathering::new(self.memory(), extractor.feature_shapes(), self.places())?;
+        let size = self.params().run.batch.min(extractor.largest_batch());
+        let told = |gathered| match gathered {
+            Gathered::Whole(number, content_hash) => Learnt::Picture(number, content_hash),
+            Gathered::LeftOut(number) => Learnt::LeftOut(number),
+        };
+        loop {
+            let mut batch: Vec<(Piece, [u8; 32])> = Vec::with_capacity(size);
+            while batch.len() < size
+                && let Some(piece) = pieces.next()
+            {
+                let content_hash = piece.content_hash()?;
+                if !known.contains(&content_hash) {
+                    batch.push((piece, content_hash));
+                } else if piece.id().is_last {
+                    each(Learnt::Known(piece.number()))?;
+                }
+            }
+            if batch.is_empty() {
+                gathering.end().map_or(Ok(()), |gathered| each(told(gathered)))?;
+                return Ok(gathering.finish());
+            }
+            let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
+            let values = features_on_host(extractor, &batch)?;
+            let rows = values.chunks_exact(extractor.row_len());
+            for ((piece, content_hash), values) in batch.iter().map(Piece::id).zip(hashes).zip(rows) {
+                let row = FeatureRow { content_hash, values: values.to_vec() };
+                let is_finite = row.values.iter().all(|value| value.is_finite());
+                each(match is_finite {
+                    true => Learnt::Features(piece, &row),
+                    false => Learnt::NotFinite(piece, &row),
+                })?;
+                for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row)) {
+                    each(told(gathered))?;
+                }
+            }
+            gathering.flush()?;
+        }
+    }
+}

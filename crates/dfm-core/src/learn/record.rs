@@ -1,0 +1,102 @@
+//! How a model came to be, as its file tells it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::method::FitParams;
+
+/// How a model came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitRecord {
+    /// The parameters of the fit.
+    pub params: FitParams,
+    /// Pictures that it was given; where tiles share statistics, tiles.
+    pub picture_count: usize,
+    /// Of them, such that calibrate and were not fitted on; 0 unless
+    /// [`Split`](crate::CalibrationKind::Split).
+    pub held_out: usize,
+    /// What was found at each tap, in the order of the parameters' taps; by position of the
+    /// taps of one place after the other.
+    pub taps: Vec<TapRecord>,
+    /// What it made of synthetic defects, if it was asked; of the very pictures that it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationRecord>,
+}
+
+/// How the statistics of the features of a tap came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TapRecord {
+    /// Directions in which pictures differ at all.
+    pub rank: usize,
+    /// How those were found: `gram`, `scatter` or `thin SVD`.
+    pub route: String,
+    /// The share of the largest variance up to which a direction counted as absent.
+    pub rank_cut: f64,
+    /// Principal components that scoring uses.
+    pub components: usize,
+    /// Of the Gaussian, for a likelihood.
+    pub gaussian: Option<GaussianRecord>,
+    /// What was left out for want of memory; `None` of an exact fit.
+    pub compression: Option<CompressionRecord>,
+}
+
+/// What a fit left out so that it stayed within its memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompressionRecord {
+    /// The most directions that were kept.
+    pub limit: usize,
+    /// How far sums of squares can be off, in the spectral norm: no variance is off by
+    /// more than this over `N − 1`.
+    pub error_bound: f64,
+    /// The share of the variance that lies in no direction that was kept.
+    pub dropped_share: f64,
+}
+
+/// How the Gaussian of a likelihood came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GaussianRecord {
+    /// Directions in which the reduced rows vary.
+    pub rank: usize,
+    /// How those were found: `gram`, `scatter` or `thin SVD`.
+    pub route: String,
+    /// Intensity of the shrinkage of its variances.
+    pub shrinkage: f64,
+}
+
+/// Figures of a model on good pictures that it was not fitted on, and on copies of them with
+/// synthetic defects. Real defects are others: the figures compare settings and tell what is
+/// blind, no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationRecord {
+    /// Of the defects.
+    pub seed: u64,
+    /// Good pictures.
+    pub good: usize,
+    /// Pictures with a defect.
+    pub defective: usize,
+    /// AUROC of the pictures.
+    pub image_auroc: f64,
+    /// AUROC of the pixels; `None` without maps.
+    pub pixel_auroc: Option<f64>,
+    /// The best F1 that any threshold gives.
+    pub best_f1: f64,
+    /// The share of pictures with a defect that reach the model's threshold.
+    pub found: f64,
+    /// The share of good pictures that do.
+    pub false_alarms: f64,
+    /// Whether that threshold is the one of the best F1.
+    pub decides: bool,
+}
+
+impl ValidationRecord {
+    /// Whether it could have been found.
+    pub(crate) fn is_sound(&self) -> bool {
+        let shares = [self.image_auroc, self.best_f1, self.found, self.false_alarms];
+        let all = shares.into_iter().chain(self.pixel_auroc);
+        self.good > 0 && self.defective > 0 && all.into_iter().all(|share| (0.0..=1.0).contains(&share))
+    }
+}

@@ -1,0 +1,171 @@
+//! Models of more pictures or fewer, without a picture of the fit.
+
+use std::collections::HashSet;
+
+use dfm_backbone::hexadecimal;
+
+use crate::error::DfmError;
+use crate::learn::fit::Learnt;
+use crate::learn::kept::Kept;
+use crate::model::Dfm;
+use crate::pieces::Piece;
+
+/// Models on their way to one of all their pictures.
+///
+/// That is the model of one fit to all of them, but for the rounding of what files hold
+/// (`f32`). A picture that several were fitted on counts once. The order of the models changes
+/// nothing beyond rounding. No picture is needed.
+#[derive(Debug)]
+pub struct ModelUnion {
+    first: Dfm,
+    /// Of all pictures, once there are more than those of the first.
+    joined: Option<Kept>,
+    /// Of pictures of the others.
+    names: Vec<([u8; 32], String)>,
+}
+
+impl ModelUnion {
+    /// Of the pictures of `first` so far.
+    pub fn of(first: Dfm) -> Self {
+        Self { first, joined: None, names: Vec::new() }
+    }
+
+    /// Adds the pictures of another model.
+    ///
+    /// Cost: one decomposition of as many directions as both sides have together.
+    ///
+    /// # Errors
+    ///
+    /// If either keeps no fit statistic, they look at pictures with different networks or
+    /// in different ways, or were fitted with different parameters. Then nothing changes.
+    pub fn add(&mut self, other: &Dfm) -> Result<(), DfmError> {
+        let (ours, theirs) = (&self.first.extractor, &other.extractor);
+        agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
+        agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
+        agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
+        agree("parameters", &self.first.record.params.method, &other.record.params.method)?;
+        agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
+        self.join(other.kept("merging")?)?;
+        self.names.extend(other.names.clone());
+        Ok(())
+    }
+
+    /// The model of all pictures, its threshold found anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of a fit.
+    pub fn finish(self) -> Result<Dfm, DfmError> {
+        let model = match self.joined {
+            Some(kept) => self.first.rederive(kept)?,
+            None => self.first,
+        };
+        Ok(model.with_names(self.names))
+    }
+
+    /// Adds the pictures that are not known yet.
+    fn join(&mut self, other: &Kept) -> Result<(), DfmError> {
+        let own = match &self.joined {
+            Some(joined) => joined,
+            None => self.first.kept("merging")?,
+        };
+        let known: HashSet<&[u8; 32]> = own.content_hashes.iter().collect();
+        let places = 0..other.content_hashes.len();
+        let old: Vec<usize> = places.filter(|place| known.contains(&other.content_hashes[*place])).collect();
+        if old.len() == other.content_hashes.len() {
+            return Ok(());
+        }
+        let union = match old.is_empty() {
+            true => own.merge(other)?,
+            false => own.merge(&other.without(&old)?)?,
+        };
+        self.joined = Some(union);
+        Ok(())
+    }
+}
+
+impl Dfm {
+    /// The model of the pictures of both: a [`ModelUnion`] of two.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelUnion::add`] and [`ModelUnion::finish`].
+    pub fn merge(self, other: &Self) -> Result<Self, DfmError> {
+        let mut union = ModelUnion::of(self);
+        union.add(other)?;
+        union.finish()
+    }
+
+    /// The model of its own pictures and of more, in pieces from a
+    /// [`Preparer::for_fit`](crate::Preparer::for_fit) with its [`extractor`](Self::extractor).
+    /// Those that it knows already count once and do not go through the network, so that a folder
+    /// can be given again. `each` is told of every picture, as in
+    /// [`fit_each`](crate::ValidFitParams::fit_each).
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic, and those of a fit.
+    pub fn update_each(
+        self,
+        pieces: impl IntoIterator<Item = Piece>,
+        mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+    ) -> Result<Self, DfmError> {
+        let known = self.kept("updating")?.content_hashes.iter().copied().collect();
+        let params = self.record.params.clone().check()?;
+        let mut again = false;
+        let (features, hashes) =
+            params.collect_features(&self.extractor, &known, pieces.into_iter(), |learnt| {
+                again |= matches!(learnt, Learnt::Known(_));
+                each(learnt)
+            })?;
+        match hashes.is_empty() {
+            true if again => Ok(self),
+            true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
+            false => {
+                let mut union = ModelUnion::of(self);
+                union.join(&Kept::of(features, hashes)?)?;
+                union.finish()
+            }
+        }
+    }
+
+    /// The model without the pictures of these content hashes: that of a fit to the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// If the model keeps no fit statistic or was not fitted on one of them, and those of
+    /// a fit to what is left.
+    pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
+        let kept = self.kept("forgetting")?;
+        let hashes = &kept.content_hashes;
+        if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
+            let content_hash = hexadecimal(&content_hashes[place]);
+            return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
+        }
+        let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
+        let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
+        match hashes.len() - places.len() {
+            got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
+            _ => {
+                let left = kept.without(&places)?;
+                self.rederive(left)
+            }
+        }
+    }
+
+    fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
+        let params = self.record.params.clone().check()?;
+        let mut model = params.derive(self.extractor, kept)?;
+        // A threshold that was given is no finding of the pictures, and stays.
+        model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
+        Ok(model.with_names(self.names))
+    }
+}
+
+fn agree<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Result<(), DfmError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(DfmError::DifferentModels { what, expected: format!("{expected:?}"), got: format!("{got:?}") })
+}

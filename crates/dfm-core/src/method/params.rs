@@ -1,0 +1,152 @@
+//! Everything that decides a fit, and how a model file writes it: as one flat object.
+
+use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
+use dfm_stats::Keep;
+use serde::{Deserialize, Serialize};
+
+use crate::method::aggregation::Aggregation;
+use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
+use crate::method::{CalibrationParams, Keeping, Method, Run};
+
+/// Everything that decides a fit, unchecked.
+///
+/// # Example
+///
+/// ```
+/// use dfm_core::{FitParams, Method, Run};
+///
+/// let params = FitParams::from(Method::default());
+/// assert!(params.clone().check().is_ok());
+/// assert!(params.with_run(Run::default().with_batch(0)).check().is_err());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "ParamsRecord", from = "ParamsRecord")]
+#[non_exhaustive]
+pub struct FitParams {
+    /// What the model looks at and how it scores.
+    pub method: Method,
+    /// How the fit is done.
+    pub run: Run,
+    /// What the model keeps.
+    pub keeping: Keeping,
+}
+
+impl From<Method> for FitParams {
+    /// The method, done and kept as is usual.
+    fn from(method: Method) -> Self {
+        Self { method, run: Run::default(), keeping: Keeping::default() }
+    }
+}
+
+/// The fields in the order in which they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParamsRecord {
+    taps: Vec<Tap>,
+    #[serde(with = "KeepRecord")]
+    keep: Keep,
+    score: ScoreKind,
+    aggregation: Aggregation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<Region>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tiling: Option<Tiling>,
+    #[serde(default, skip_serializing_if = "TileStatistics::is_shared")]
+    tile_statistics: TileStatistics,
+    compat: Option<Compat>,
+    calibration: Option<CalibrationRecord>,
+    precision: NetworkPrecision,
+    batch: usize,
+    keep_fit_statistic: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalibrationRecord {
+    quantile: f64,
+    kind: CalibrationKind,
+    false_alarm: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
+}
+
+/// How [`Keep`] is written: `dfm-stats` knows no file formats.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Keep", rename_all = "snake_case")]
+enum KeepRecord {
+    Ratio(f64),
+    Components(usize),
+}
+
+impl From<FitParams> for ParamsRecord {
+    fn from(params: FitParams) -> Self {
+        let kind = params.method.calibration_kind();
+        let FitParams { method, run, keeping } = params;
+        let calibration = method.calibration.zip(kind).map(|(asked, kind)| CalibrationRecord {
+            quantile: asked.quantile,
+            kind,
+            false_alarm: asked.false_alarm,
+            threshold: asked.threshold,
+        });
+        Self {
+            taps: method.taps,
+            keep: method.keep,
+            score: method.score,
+            aggregation: method.aggregation,
+            region: method.region,
+            tiling: method.tiling,
+            tile_statistics: method.tile_statistics,
+            compat: method.compat,
+            calibration,
+            precision: method.precision,
+            batch: run.batch,
+            keep_fit_statistic: keeping.fit_statistic,
+        }
+    }
+}
+
+impl From<ParamsRecord> for FitParams {
+    fn from(record: ParamsRecord) -> Self {
+        let calibration = record.calibration.map(|asked| CalibrationParams {
+            quantile: asked.quantile,
+            kind: Some(asked.kind),
+            false_alarm: asked.false_alarm,
+            threshold: asked.threshold,
+        });
+        Self {
+            method: Method {
+                taps: record.taps,
+                keep: record.keep,
+                score: record.score,
+                aggregation: record.aggregation,
+                region: record.region,
+                tiling: record.tiling,
+                tile_statistics: record.tile_statistics,
+                compat: record.compat,
+                calibration,
+                precision: record.precision,
+            },
+            run: Run { batch: record.batch, ..Run::default() },
+            keeping: Keeping { fit_statistic: record.keep_fit_statistic },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What models of today have in their headers.
+    #[test]
+    fn parameters_are_written_as_ever() {
+        let text = "{\"taps\":[{\"layer\":\"layer3\",\"pool\":4}],\"keep\":{\"ratio\":0.97},\"score\":\"fre\",\
+                    \"aggregation\":\"sum\",\"compat\":null,\"calibration\":{\"quantile\":0.99,\
+                    \"kind\":\"leave-one-out\",\"false_alarm\":null},\"precision\":\"f32\",\"batch\":16,\
+                    \"keep_fit_statistic\":true}";
+        let params = FitParams::from(Method::published()).check().unwrap().params().clone();
+        assert_eq!(serde_json::to_string(&params).unwrap(), text);
+        assert_eq!(serde_json::from_str::<FitParams>(text).unwrap(), params);
+        // An unchecked kind is written as what it stands for.
+        assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
+    }
+}
