@@ -26,9 +26,9 @@ pub struct FeatureExtractor {
     preprocessor: Preprocessor,
     compute: Compute,
     largest_batch: usize,
-    /// Of a network in int8.
+    /// The ranges of activations, for a network in int8.
     ranges: Option<ActivationRanges>,
-    /// Of a region by a mask: `[1, D]`, one where the column's cell counts, else zero.
+    /// For a region by a mask, `[1, D]`: one where the column's cell counts, else zero.
     counted: Option<Tensor<2>>,
 }
 

@@ -59,7 +59,7 @@ pub enum DfmError {
         kind: CalibrationKind,
         /// Different pictures it takes in all.
         needed: usize,
-        /// Of them, such that calibrate.
+        /// Pictures among them that calibrate.
         calibrating: usize,
         /// Pictures that calibrate.
         got: usize,
@@ -145,9 +145,9 @@ pub enum DfmError {
     DifferentModels {
         /// What differs.
         what: &'static str,
-        /// Of the first model.
+        /// What the first model has.
         expected: String,
-        /// Of the other.
+        /// What the other model has.
         got: String,
     },
     /// A threshold that takes what compression dropped.
@@ -163,7 +163,7 @@ pub enum DfmError {
         place: usize,
         /// In hexadecimal.
         content_hash: String,
-        /// Of the model.
+        /// Pictures of the model.
         pictures: usize,
     },
     /// Features of another shape in place of a picture.

@@ -13,7 +13,7 @@ use crate::host::to_host;
 /// The features of one piece of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureRow {
-    /// Of the picture: [`content_hash`](dfm_backbone::content_hash).
+    /// The [`content_hash`](dfm_backbone::content_hash).
     pub content_hash: [u8; 32],
     /// One for each column of the extractor's feature shape.
     pub values: Vec<f32>,

@@ -280,7 +280,7 @@ fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-/// Of a matrix of inner products, whole.
+/// All eigenvalues and eigenvectors of a matrix of inner products.
 struct Spectrum {
     /// Eigenvalues, falling.
     values: Vec<f64>,
@@ -298,7 +298,7 @@ struct Leading {
 }
 
 impl Spectrum {
-    /// Of the eigenvalues, of which at most `most` are not zero.
+    /// The leading eigenvalues, of which at most `most` are not zero.
     fn leading(&self, noise: f64, most: usize, limit: Option<usize>) -> Leading {
         let values = &self.values;
         let largest = values.first().copied().unwrap_or(0.0);
@@ -318,7 +318,8 @@ impl Spectrum {
     }
 }
 
-/// Of inner products, of which the lower triangle is read; `None` if it does not converge.
+/// Decomposes a matrix of inner products, whose lower triangle is read; `None` if that does not
+/// converge.
 fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
     // The library takes values for zero that are small beside one, which LAPACK scales
     // matrices to, and so loses digits of small matrices. A power of two loses none.

@@ -68,7 +68,7 @@ impl Route {
 }
 
 impl Decomposition {
-    /// Of rows that do not vary.
+    /// The directions of rows that do not vary: none.
     pub(crate) fn none(route: Route) -> Self {
         Self {
             singular_values: Vec::new(),

@@ -178,7 +178,7 @@ impl WithoutRow<'_> {
         self.of.statistic.sample_count() - self.copies
     }
 
-    /// Of the row that was left out. `variances` are asked for by what divides by them.
+    /// The terms of the row that was left out. `variances` are asked for by what divides by them.
     pub fn of_row(&self, variances: Option<Variances>) -> RowTerms {
         let share = self.stretch();
         let squares = self.scatter.squares();
@@ -189,8 +189,8 @@ impl WithoutRow<'_> {
         })
     }
 
-    /// Of any row with these coordinates in the directions of all rows, as far as it lies in
-    /// them. `variances` as for [`of_row`](Self::of_row).
+    /// The terms of any row with these coordinates in the directions of all rows, as far as it lies
+    /// in them. `variances` as for [`of_row`](Self::of_row).
     ///
     /// # Panics
     ///
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crate::testing::{dot, fit, rows};
 
-    /// Of the squared length of the row: sums along the line are exact to 1e-11, and the
+    /// Relative to the squared length of the row: sums along the line are exact to 1e-11, and the
     /// refits lose some digits of small directions.
     const EXACT: f64 = 1e-9;
 

@@ -113,7 +113,7 @@ impl FitStatistic {
 /// Two statistics on their way to one, their directions apart from them.
 struct Union<'a> {
     parts: [&'a FitStatistic; 2],
-    /// Of the second's mean from the first's.
+    /// The difference of the second mean from the first.
     difference: Vec<f64>,
     /// The difference in each part's directions.
     along: [Vec<f64>; 2],

@@ -24,7 +24,7 @@ use crate::statistic::FitStatistic;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbabilisticPca {
     pca: Pca,
-    /// Of the coordinates: no mean, no rotation, deviations `√λ`.
+    /// The Gaussian of the coordinates: no mean, no rotation, deviations `√λ`.
     inside: SvdGaussian,
     noise_variance: f64,
     shrinkage: Shrinkage,

@@ -82,7 +82,7 @@ impl PcaScorer {
         centred - self.columns.clone().matmul(coordinates).transpose()
     }
 
-    /// Of centred rows `[N, D]`, as columns `[K, N]`.
+    /// Computes the coordinates of centred rows `[N, D]`, as columns `[K, N]`.
     fn coordinates(&self, centred: Tensor<2>) -> Tensor<2> {
         self.components.clone().matmul(centred.transpose())
     }

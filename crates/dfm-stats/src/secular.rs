@@ -288,7 +288,7 @@ mod tests {
     use crate::decompose::symmetric_eigen;
     use crate::testing::Noise;
 
-    /// Of the sum of all: the trapezoidal rule is exact to 6e-13, its ends to 2e-12.
+    /// Relative to the sum of all: the trapezoidal rule is exact to 6e-13, its ends to 2e-12.
     const EXACT: f64 = 1e-11;
 
     /// A falling diagonal and a row such that what is left is positive.

@@ -87,7 +87,7 @@ impl ValidStreamingParams {
         Self { taken: self.taken.saturating_add(bytes), ..self }
     }
 
-    /// Of what is there, the share that belongs to `part` of `whole` columns.
+    /// The share of the memory that belongs to `part` of `whole` columns.
     pub fn share(self, part: usize, whole: usize) -> Self {
         let of = |bytes: u64| {
             u64::try_from(u128::from(bytes) * part as u128 / whole.max(1) as u128).unwrap_or(u64::MAX)
@@ -273,7 +273,7 @@ impl StreamingFit {
 
     fn too_little(&self, bytes: u64) -> StatsError {
         let ValidStreamingParams { params, taken, whole, .. } = self.params;
-        // Of all shares together, as memory was asked for.
+        // The sum over all shares, as memory was asked for.
         let needed = u128::from(taken.saturating_add(bytes)) * u128::from(whole);
         let needed = u64::try_from(needed / u128::from(params.max_bytes)).unwrap_or(u64::MAX);
         StatsError::Memory { columns: self.columns, needed, allowed: whole }

@@ -73,7 +73,7 @@ pub enum WeightsError {
     /// Another number of convolutions.
     #[error("expected {expected} convolutions, found {got}: are these weights for this architecture?")]
     Count {
-        /// Of the architecture.
+        /// What the architecture has.
         expected: usize,
         /// In the file.
         got: usize,

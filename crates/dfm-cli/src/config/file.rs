@@ -14,7 +14,7 @@ use super::schema::{Key, Kind, Table};
 const MAX_BYTES: u64 = 1 << 20;
 /// A value is no longer: neither are paths.
 const MAX_TEXT: usize = 4096;
-/// Of a value that is not what it should be, as much is shown.
+/// The most characters that are shown of a wrong value.
 const SHOWN: usize = 60;
 
 /// What a file says, by table.

@@ -60,7 +60,7 @@ impl Dfm {
         let hashes = &kept.content_hashes;
         let rows = different(hashes)?;
         let params = self.record.params.clone().check()?;
-        // Of all pictures, which after a split are more than the model was fitted on.
+        // The statistic is of all pictures; after a split they are more than the model was fitted on.
         let statistics = kept.statistics.each_ref().try_map(|statistic| params.statistics(statistic))?;
         let rule = self.rule.with_statistics(statistics);
         let scores = PlacesLeftOut::new(&kept.statistics, &rule, None)?.scores(&rows)?;

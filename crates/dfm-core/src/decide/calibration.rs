@@ -191,7 +191,7 @@ mod tests {
             let params = CalibrationParams { false_alarm: Some(rate), ..CalibrationParams::default() };
             Calibration::from_held_out(&scores, params)
         };
-        // Of a hundred scores with the new one, the highest and the highest ten.
+        // Among a hundred scores with the new one, these are the highest and the highest ten.
         assert_eq!(at(0.01).unwrap().label(98.0), Label::Normal);
         assert_eq!(at(0.01).unwrap().label(98.5), Label::Anomalous);
         assert_eq!(at(0.1).unwrap().label(89.0), Label::Normal);

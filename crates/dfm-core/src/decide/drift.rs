@@ -17,7 +17,7 @@ use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 pub struct DriftParams {
     /// The share of streams without drift that may be called drift, in [0.001, 0.5].
     pub false_alarm: f64,
-    /// Of the permutations.
+    /// Seed of the permutations.
     pub seed: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct DriftReport {
     pub score_distance: f64,
     /// Its exact p-value.
     pub score_p_value: f64,
-    /// Of the features of each layer; none where scores alone are known, or statistics are by
+    /// The drift of the features of each layer; empty where scores alone are known, or statistics are by
     /// position.
     pub features: Vec<FeatureDrift>,
 }
@@ -93,7 +93,7 @@ pub struct DriftWatch<'m> {
     model: &'m Dfm,
     params: ValidDriftParams,
     scores: Vec<f64>,
-    /// Of statistics by position none: scores alone are compared.
+    /// Empty for statistics by position: scores alone are compared.
     rows: Vec<f32>,
     pictures: Assembly<f64>,
 }

@@ -172,7 +172,7 @@ impl<'a> HeldOutScorer<'a> {
                 Some(norm) => relative(error, norm, 0),
                 None => Ok(error),
             },
-            // Of fewer dimensions a likelihood could not be compared.
+            // Likelihoods of fewer dimensions cannot be compared.
             Rule::Nll(_) if model.component_count() < self.components => Err(DfmError::TooFewToCalibrate {
                 components: self.components,
                 rank: model.component_count(),

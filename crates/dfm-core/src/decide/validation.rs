@@ -18,7 +18,7 @@ pub struct SyntheticTally {
 }
 
 impl SyntheticTally {
-    /// Of nothing yet; the defects are those of `seed`.
+    /// An empty tally; the defects are those of `seed`.
     pub fn new(seed: u64) -> Self {
         let pixels = PixelTally::new(1);
         Self { seed, scores: Vec::new(), defective: Vec::new(), pixels, has_maps: false }

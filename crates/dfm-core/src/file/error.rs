@@ -112,7 +112,7 @@ pub enum ModelFileError {
     /// Weights were given, but not those of the fit.
     #[error("this model was fitted with weights of SHA-256 {expected}, those given have {got}")]
     OtherWeights {
-        /// Of the fit.
+        /// What the fit has.
         expected: String,
         /// Given.
         got: String,

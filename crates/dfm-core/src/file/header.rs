@@ -156,12 +156,12 @@ pub(crate) struct TapTensors<'h> {
     /// Among the layers.
     pub(crate) layer: usize,
     pub(crate) tap: Tap,
-    /// Of its features.
+    /// The shape of its features.
     pub(crate) shape: FeatureShape,
     pub(crate) record: &'h TapRecord,
     /// By position the names of tensors begin with the tile.
     by_position: bool,
-    /// Of several layers the names of tensors have the layer before what they are.
+    /// With several layers, the name of a tensor begins with its layer.
     several: bool,
 }
 

@@ -187,7 +187,7 @@ fn extractor(
     let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
     let mut extractor = FeatureExtractor::int8(weights, &params.method().taps, compute, ranges).map_err(
         |error| match error {
-            // Of the device, not of the file.
+            // The device is at fault, not the file.
             BackboneError::Int8Device => DfmError::Backbone(error),
             other => content("backbone in int8")(other).into(),
         },
@@ -230,7 +230,7 @@ fn backbone_weights(
     {
         return Ok(weights);
     }
-    // Of known networks only, so that a file cannot ask for any number of numbers.
+    // Only known networks are made, so that a file cannot ask for any number of numbers.
     let architecture = &backbone.architecture;
     if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
         && Architecture::known(&architecture.name).as_ref() == Some(architecture)
@@ -243,7 +243,7 @@ fn backbone_weights(
     Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
 }
 
-/// Of the pictures that are kept, if they are.
+/// The content hashes of the pictures that are kept; `None` if none are.
 fn content_hashes(file: &Container<'_>) -> Result<Option<Vec<[u8; 32]>>, ModelFileError> {
     if !file.header.fit_statistic {
         return Ok(None);

@@ -30,7 +30,7 @@ pub(super) fn read(
         }
         None => (part.directions(record.components)?.0, None),
     };
-    // Of all pictures, of which a split model has fewer.
+    // The statistic is of all pictures; a split model was fitted on fewer.
     let components = match file.header.is_split() && file.header.fit_statistic {
         true => part.f32("components", &[record.components, columns])?,
         false => directions,
@@ -76,7 +76,7 @@ impl Part<'_> {
         let record = &self.file.header.record;
         let variances = self.f64("variances", &[2])?;
         let explained = self.f64("explained_variance", &[self.record.components])?;
-        // Of all pictures, of which a split model has fewer.
+        // The statistic is of all pictures; a split model was fitted on fewer.
         if let Some(statistic) = kept.filter(|_| !self.file.header.is_split()) {
             consistent("record.taps.rank", &statistic.rank(), &self.record.rank)?;
             let divisor = (statistic.sample_count() - 1) as f64;

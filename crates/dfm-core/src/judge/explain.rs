@@ -59,7 +59,7 @@ pub struct CellShare {
     pub row: usize,
     /// Its column.
     pub column: usize,
-    /// Of the score.
+    /// Its share of the score.
     pub share: f64,
     /// The pixels of the original picture that it lies over: first column, first row, columns
     /// and rows. Its features also see what lies around. `None` beside the picture.
@@ -71,7 +71,7 @@ pub struct CellShare {
 pub struct ChannelShare {
     /// Its number.
     pub channel: usize,
-    /// Of the score.
+    /// Its share of the score.
     pub share: f64,
 }
 
@@ -111,7 +111,7 @@ impl Dfm {
         kept.statistics.each_ref().try_map(|statistic| {
             let shape = *shapes.next().expect("a model has layers");
             let usual = || -> Result<Option<f64>, DfmError> {
-                // Of all pictures, which after a split are more than the model was fitted on.
+                // The statistic is of all pictures; after a split they are more than the model was fitted on.
                 let statistics = params.statistics(statistic)?;
                 let rule = LayerRule { statistics: &statistics, aggregation: self.rule.aggregation, shape };
                 Ok(median(HeldOutScorer::new(statistic, rule, None)?.scores(&rows)?))
@@ -181,7 +181,7 @@ struct Shares {
 }
 
 impl Shares {
-    /// Of one row of a tap's features.
+    /// Computes the shares of one row of a tap's features.
     fn of(rule: LayerRule<'_>, row: &Samples) -> Result<Self, DfmError> {
         let LayerRule { statistics, aggregation, shape } = rule;
         let squares: Vec<f64> =
@@ -261,7 +261,7 @@ fn pixels(span: Span, index: usize, count: usize, pixels: u32) -> Range<u32> {
 #[derive(Debug)]
 struct Neighbours<'a> {
     model: &'a Dfm,
-    /// Of each tap.
+    /// The statistic of each tap.
     statistics: &'a [FitStatistic],
     content_hashes: &'a [[u8; 32]],
     usual_distance: Option<f64>,
@@ -271,7 +271,7 @@ struct Neighbours<'a> {
 type Position = (Vec<f64>, f64);
 
 impl<'a> Neighbours<'a> {
-    /// Of each place.
+    /// Finds the neighbours for each place.
     fn of(model: &'a Dfm) -> Vec<Self> {
         let Some(Kept { statistics, content_hashes }) = &model.kept else { return Vec::new() };
         let of_place = |statistics| {
@@ -316,7 +316,7 @@ impl<'a> Neighbours<'a> {
         geometric_mean(self.statistics.iter().zip(from).map(of_tap).collect())
     }
 
-    /// Of pictures to the nearest other one.
+    /// The median distance from a picture to the nearest other one.
     fn median_distance(&self) -> Option<f64> {
         let hashes = self.content_hashes;
         let nearest = |place: usize| {

@@ -35,7 +35,7 @@ pub struct Judging<'m> {
     map: bool,
     /// The pixel threshold, if regions are asked for.
     regions: Option<f64>,
-    /// Of a jackknife+.
+    /// The models without each picture, for a jackknife+.
     held_out: Option<LayersLeftOut<'m>>,
     explainer: Option<Explainer<'m>>,
     pictures: Assembly<Seen>,

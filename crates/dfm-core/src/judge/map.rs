@@ -38,7 +38,7 @@ impl AnomalyGrid {
         Self { height, width, values, placements: vec![Placement::WHOLE] }
     }
 
-    /// Of the `cells` of a feature map of this shape.
+    /// Makes a grid of the `cells` of a feature map of this shape.
     pub(crate) fn of_cells(cells: &[f64], shape: FeatureShape) -> Self {
         Self::new(shape.height, shape.width, cells.iter().map(|cell| *cell as f32).collect())
     }

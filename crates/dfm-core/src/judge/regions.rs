@@ -281,7 +281,7 @@ mod tests {
         let expected = [
             ([0, 3, 1, 1], 1, 5.0, [0, 3]),
             ([4, 0, 2, 2], 2, 3.0, [5, 0]),
-            // Of equal peaks the first.
+            // The first of equal peaks counts.
             ([0, 0, 3, 3], 3, 2.0, [0, 0]),
         ];
         assert_eq!(found.iter().map(of).collect::<Vec<_>>(), expected);

@@ -80,7 +80,7 @@ impl Scorer {
 }
 
 impl DfmError {
-    /// Of a batch that has so many pictures before those that it tells of.
+    /// Shifts picture indices by the number of pictures before this batch.
     pub(crate) fn behind(self, pictures: usize) -> Self {
         match self {
             Self::NonFiniteFeatures { picture } => Self::NonFiniteFeatures { picture: pictures + picture },

@@ -193,7 +193,7 @@ impl CheckpointLayout {
         Ok(())
     }
 
-    /// Of a record's content, and of the header: no record belongs to another checkpoint.
+    /// Hashes a record's content and the header, so that no record belongs to another checkpoint.
     fn digest(&self, content: &[u8]) -> [u8; 32] {
         let header = &self.header[self.header.len() - HASH..];
         Sha256::new().chain_update(header).chain_update(content).finalize().into()
@@ -218,7 +218,7 @@ fn header(description: &[[String; 2]]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Of features of three values.
+    /// A layout for rows of three values.
     fn layout(device: &str) -> CheckpointLayout {
         let description = vec![entry("program", "dfm"), entry("device", device), entry("pool", 4)];
         CheckpointLayout { header: header(&description), description, columns: 3 }

@@ -43,7 +43,7 @@ pub enum CheckpointError {
         /// Counted from 0.
         record: usize,
     },
-    /// Of features that would differ.
+    /// The checkpoint holds features that would differ.
     #[error(
         "the checkpoint is of another fit: expected {what} {expected}, found {got}; go on as that fit began, or \
          delete the checkpoint to start over"
@@ -51,9 +51,9 @@ pub enum CheckpointError {
     OtherFeatures {
         /// What decides features and differs.
         what: String,
-        /// Of this fit.
+        /// What this fit has.
         expected: String,
-        /// Of the checkpoint.
+        /// What the checkpoint has.
         got: String,
     },
 }

@@ -14,7 +14,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Of the features of each place and tap.
+    /// Finishes the statistics of the features of each place and tap.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ pub struct FitRecord {
     pub params: FitParams,
     /// Pictures that it was given; where tiles share statistics, tiles.
     pub picture_count: usize,
-    /// Of them, such that calibrate and were not fitted on; 0 unless
+    /// Pictures among them that calibrate and were not fitted on; 0 unless
     /// [`Split`](crate::CalibrationKind::Split).
     pub held_out: usize,
     /// What was found at each tap, in the order of the parameters' taps; by position of the
@@ -35,7 +35,7 @@ pub struct TapRecord {
     pub rank_cut: f64,
     /// Principal components that scoring uses.
     pub components: usize,
-    /// Of the Gaussian, for a likelihood.
+    /// The record of the Gaussian, for a likelihood.
     pub gaussian: Option<GaussianRecord>,
     /// What was left out for want of memory; `None` of an exact fit.
     pub compression: Option<CompressionRecord>,
@@ -72,7 +72,7 @@ pub struct GaussianRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationRecord {
-    /// Of the defects.
+    /// Seed of the defects.
     pub seed: u64,
     /// Good pictures.
     pub good: usize,

@@ -18,14 +18,14 @@ use crate::pieces::Piece;
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
-    /// Of all pictures, once there are more than those of the first.
+    /// The statistics of all pictures, once there are more than those of the first model.
     joined: Option<Kept>,
-    /// Of pictures of the others.
+    /// Names of pictures of the other models.
     names: Vec<([u8; 32], String)>,
 }
 
 impl ModelUnion {
-    /// Of the pictures of `first` so far.
+    /// Begins with the pictures of `first`.
     pub fn of(first: Dfm) -> Self {
         Self { first, joined: None, names: Vec::new() }
     }

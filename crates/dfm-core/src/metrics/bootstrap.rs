@@ -12,7 +12,7 @@ const TAIL: f64 = 0.025;
 pub struct BootstrapParams {
     /// Sets of pictures that are drawn, 100 to 100 000.
     pub replicates: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 

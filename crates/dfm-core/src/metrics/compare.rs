@@ -20,9 +20,9 @@ pub struct PairedPicture {
 /// A figure of two models, and what lies between.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
-    /// Of the first.
+    /// Figure of the first run.
     pub first: f64,
-    /// Of the second.
+    /// Figure of the second run.
     pub second: f64,
     /// The second less the first.
     pub difference: f64,
@@ -38,7 +38,7 @@ pub struct Difference {
 /// Every figure that two models share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PairedFigures {
-    /// Of pictures: AUROC.
+    /// AUROC of pictures.
     pub image_auroc: Option<Difference>,
     /// Average precision.
     pub image_average_precision: Option<Difference>,
@@ -46,7 +46,7 @@ pub struct PairedFigures {
     pub image_best_f1: Option<Difference>,
     /// F1 at each model's own threshold.
     pub image_f1: Option<Difference>,
-    /// Of pixels: AUROC. Here and below normal pixels stay as they are, and pictures with
+    /// AUROC of pixels. Here and below normal pixels stay as they are, and pictures with
     /// defects are drawn.
     pub pixel_auroc: Option<Difference>,
     /// Per-region overlap up to 30 % of false positives.
@@ -117,7 +117,7 @@ fn difference(first: f64, second: f64, drawn: Vec<f64>) -> Difference {
 /// One of the two.
 struct Model {
     ranked: Ranked,
-    /// Of each picture, the values of pixel figures and what they weigh.
+    /// For each picture, the values of pixel figures and their weights.
     pixels: Vec<Option<[[f64; 2]; 4]>>,
 }
 

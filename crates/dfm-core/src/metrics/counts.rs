@@ -27,7 +27,7 @@ pub(super) struct Bin {
     pub(super) bin: u32,
     pub(super) normal: u32,
     pub(super) anomalous: u32,
-    /// Of every marked pixel, one over the area of its region.
+    /// The sum of one over the area of its region, for every marked pixel.
     pub(super) overlap: f32,
 }
 

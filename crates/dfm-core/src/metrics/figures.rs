@@ -61,7 +61,7 @@ pub(super) struct RawFigures(pub(super) [Option<Estimate>; FIGURES]);
 pub(super) const FIGURES: usize = 6;
 
 impl RawFigures {
-    /// Of pooled pixels, falling.
+    /// Computes the figures of pooled pixels, whose scores fall.
     pub(super) fn of(steps: &[(u32, Mass)], resolves_aupimo: bool) -> Self {
         let curve = |of: fn(&Mass) -> [f64; 2], window, scale| {
             area(steps.iter().map(|(_, mass)| of(mass)), window, scale)

@@ -21,7 +21,7 @@ pub struct ImageFigures {
 /// Figures of all pictures, and of each defect with all good pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageEvaluation {
-    /// Of all pictures.
+    /// Figures of all pictures.
     pub figures: ImageFigures,
     /// By defect.
     pub defects: Vec<ImageFigures>,

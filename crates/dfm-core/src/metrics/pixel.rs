@@ -13,7 +13,7 @@ use super::{BestF1, curve};
 /// What a [`PixelTally`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PixelEvaluation {
-    /// Of all pictures.
+    /// Figures of all pictures.
     pub figures: PixelFigures,
     /// The threshold with the best F1; scores of its bin reach it.
     pub best_f1: Option<BestF1>,
@@ -42,7 +42,7 @@ pub struct PixelTally {
 }
 
 impl PixelTally {
-    /// Of nothing yet, for that many kinds of defects.
+    /// An empty tally for this many kinds of defects.
     pub fn new(defects: usize) -> Self {
         Self { good: Pool::default(), defects: vec![Pool::default(); defects], pictures: Vec::new() }
     }

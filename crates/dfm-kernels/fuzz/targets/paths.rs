@@ -20,7 +20,7 @@ struct Case {
     width: u8,
     before: bool,
     average: u8,
-    /// Of the largest input, in powers of ten.
+    /// The size of the largest input, in powers of ten.
     exponent: i8,
     threads: u8,
 }
