@@ -91,12 +91,18 @@ fn scores_of_program(program: &Path, folder: &Path, flags: &[&str]) -> anyhow::R
         .output()
         .with_context(|| program.display().to_string())?;
     ensure!(matches!(judged.status.code(), Some(0 | 1)), "{PROGRAM} predict: {}", judged.status);
-    let line = |line: &str| -> anyhow::Result<(String, f64)> {
-        let line: Value = serde_json::from_str(line)?;
-        let path = line["path"].as_str().context("a verdict has a path")?.to_owned();
-        Ok((path, line["score"].as_f64().context("a verdict has a score")?))
-    };
-    String::from_utf8(judged.stdout)?.lines().map(line).collect()
+    String::from_utf8(judged.stdout)?.lines().map(score_of_line).collect()
+}
+
+/// The path and the score of a verdict. The score is parsed here, since `serde_json` may miss the
+/// last bit of a number.
+fn score_of_line(line: &str) -> anyhow::Result<(String, f64)> {
+    let value: Value = serde_json::from_str(line)?;
+    let path = value["path"].as_str().context("a verdict has a path")?.to_owned();
+    // Quotes inside the path are escaped, so this stands behind it.
+    let (_, rest) = line.split_once("\",\"score\":").context("a verdict has a score")?;
+    let number = rest.split([',', '}']).next().unwrap_or_default();
+    Ok((path, number.trim().parse().with_context(|| format!("a score, got {number}"))?))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -131,5 +137,8 @@ mod tests {
         let key = ("default".to_owned(), "pictures/new/a b.png".to_owned());
         assert_eq!(scores.into_iter().collect::<Vec<_>>(), [(key, 1.0_f64.to_bits())]);
         assert!(scores_printed("tiles 12 x\n").is_err());
+        let verdict =
+            score_of_line(r#"{"path":"a\",\"score\":1","score":0.014432170817421795,"label":null}"#);
+        assert_eq!(verdict.unwrap(), ("a\",\"score\":1".to_owned(), 0.014432170817421795));
     }
 }
