@@ -39,6 +39,11 @@ fuzz_target!(|case: Case| {
     let Ok(plain) = Plan::new(&network, size, InstructionSet::Portable) else { return };
     let expected = plain.run(&[&picture]).expect("features");
     let norm = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    // A network of a few channels can cancel nearly all of its sums. Rounding then follows
+    // the terms, not what is left of them: each value has terms of the size of the input
+    // and of the biases (0.1), because the weights keep the variance.
+    let terms = (expected.len() as f64).sqrt() * f64::from(scale).max(0.1);
+    let magnitude = norm.max(terms);
     let threads = 1 + usize::from(case.threads % 4);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
     for instructions in InstructionSet::available() {
@@ -47,7 +52,7 @@ fuzz_target!(|case: Case| {
         let pairs = actual.iter().zip(&expected);
         let distance = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt();
         // Two f32 results, each some 1e-7 for every layer from the truth.
-        assert!(distance <= 4e-6 * norm, "{instructions}: {distance:e} of {norm:e}");
+        assert!(distance <= 4e-6 * magnitude, "{instructions}: {distance:e} of {magnitude:e}");
         let shared = pool.install(|| plan.run(&[&picture])).expect("features");
         assert!(shared == actual, "{instructions}: {threads} threads give other bits");
     }
