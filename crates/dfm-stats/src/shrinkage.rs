@@ -8,7 +8,7 @@ const ROUNDING: f64 = 1e-12;
 
 /// Linear shrinkage of variances: `(1 − ρ) · variance + ρ · target`.
 ///
-/// Of `N` rows in many more dimensions the sample variances are too spread out: the
+/// The sample variances of `N` rows in many more dimensions are too spread out: the
 /// smallest are much too small, and whatever is divided by them explodes. Ledoit and
 /// Wolf (*A well-conditioned estimator for large-dimensional covariance matrices*,
 /// 2004) draw the covariance towards a multiple of the identity by the intensity `ρ`

@@ -29,7 +29,7 @@ pub struct FitStatistic {
 }
 
 impl FitStatistic {
-    /// Of `samples` `[N, D]`. Rows that are all the same have rank 0.
+    /// The statistics of `samples` `[N, D]`. Rows that are all the same have rank 0.
     ///
     /// Cost: as [`of_owned`](Self::of_owned), and a copy of the rows.
     ///

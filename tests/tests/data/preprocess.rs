@@ -12,7 +12,7 @@ use dfm_tests::pictures;
 use image::{ImageFormat, RgbImage};
 
 static GOLDEN: LazyLock<Golden> = LazyLock::new(|| golden::tensors("preprocess/preprocess.safetensors"));
-/// Of `make_kinds.py`.
+/// The picture files that `make_kinds.py` writes, and the RGB bytes that they show.
 static KINDS: LazyLock<Golden> = LazyLock::new(|| golden::tensors("preprocess/kinds.safetensors"));
 
 /// Bytes as they are: RGB, no scaling.

@@ -88,7 +88,7 @@ fn a_picture_changes_inside_the_mask_and_nowhere_else() {
                 let least = ((SMALLEST_SHARE * pixels as f64) as usize).max(1);
                 assert!(count >= least, "{count} of {pixels}");
                 assert!(count == 1 || (count as f64) < LARGEST_SHARE * pixels as f64, "{count} of {pixels}");
-                // Of a grey camera there are no colours.
+                // A grey camera's pictures have no colours.
                 assert!(!is_grey(&good) || is_grey(&made.picture));
             }
         }
@@ -106,7 +106,7 @@ fn sizes_and_shapes_vary() {
         large += usize::from(share > 0.5 * LARGEST_SHARE);
         shares.push(marked(&made));
     }
-    // Of five octaves each is as likely: 40 of 200, with a standard deviation of 5.7.
+    // Each of five octaves is as likely: 40 of 200, with a standard deviation of 5.7.
     assert!((12..=68).contains(&small) && (12..=68).contains(&large), "{small} {large}");
     shares.sort_unstable();
     shares.dedup();
@@ -146,7 +146,7 @@ fn the_same_seed_picture_and_copy_give_the_same_bytes_and_no_others_do() {
 fn bytes_are_those_of_the_first_day() {
     let mut hasher = Sha256::new();
     for (place, good) in some().into_iter().enumerate() {
-        // Of whole numbers alone, unlike the gratings, whose sines are the platform's.
+        // The noise takes whole numbers alone, unlike the gratings, whose sines are the platform's.
         let noise = CounterGenerator::new(place as u64);
         let (width, height) = good.dimensions();
         let value = |x: u32, y: u32| noise.value(u64::from(y * width + x)).to_le_bytes();

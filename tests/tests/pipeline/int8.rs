@@ -66,7 +66,7 @@ fn a_tap_among_others_gives_the_bits_that_it_gives_alone() {
         };
         let pictures = prepared(&exact(&taps), 3);
         let int8 = |taps: &[Tap], instructions| {
-            // Of the network up to the last of them alone.
+            // The ranges are those of the network up to the last of these taps.
             let ranges = exact(taps).measure_ranges(&pictures).expect("ranges");
             let extractor = FeatureExtractor::int8(weights.clone(), taps, kernels(instructions), ranges);
             let extractor = extractor.expect("an extractor");

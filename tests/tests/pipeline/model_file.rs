@@ -88,7 +88,7 @@ fn an_unknown_field_is_refused_at_every_level() {
 fn a_tensor_that_no_model_has_is_refused() {
     let error = refused(&open().with("extra", Dtype::U8, &[1], vec![0]));
     assert!(matches!(&error, ModelFileError::Unknown { what: "tensor", name } if name == "extra"), "{error}");
-    // Of the format, but not of this model.
+    // The format has this tensor, but this model does not.
     let error = refused(&open().replace("\"calibrated\":true", "\"calibrated\":false"));
     assert!(matches!(&error, ModelFileError::Unknown { name, .. } if name == "calibration"), "{error}");
 }
@@ -223,7 +223,7 @@ fn a_split_that_contradicts_itself_is_refused() {
         let error = refused(&split.clone().replace("\"held_out\":3", &format!("\"held_out\":{held_out}")));
         let named = match &error {
             ModelFileError::Inconsistent { what, .. } => *what == "record.held_out",
-            // Of all pictures none would be left that could vary.
+            // With all 12 pictures held out, none is left that could vary.
             ModelFileError::Content { part, .. } => *part == "principal components" && held_out == "12",
             _ => false,
         };
@@ -274,7 +274,7 @@ fn names_that_no_fit_gives_are_refused() {
 fn a_changed_byte_anywhere_is_noticed() {
     let find = |needle: &[u8]| FILE.windows(needle.len()).position(|window| window == needle).expect("there");
     let data = 8 + u64::from_le_bytes(*FILE.first_chunk().unwrap()) as usize;
-    // Of the same length, so that the container stays whole.
+    // Each change keeps the length, so that the container stays whole.
     let mut places: Vec<(&str, usize)> = vec![
         ("a number in the header", find(b"\\\"picture_count\\\":12") + 19),
         ("a letter in the header", find(b"none needed") + 1),

@@ -133,7 +133,7 @@ fn every_place_is_a_plain_model_of_its_crops() {
             for (((plain, usual), corner), (cells, _)) in crops.iter().zip(CORNERS).zip(grid.tiles()) {
                 let expected = judged(plain, &crop(&picture, corner)).score * mean / usual;
                 let of_place = AnomalyGrid::new(grid.height, grid.width, cells.to_vec());
-                // Of several layers the cells are means, which do not make up the score.
+                // With several layers the cells are means, which do not make up the score.
                 if let [_] = taps[..] {
                     assert_close("a place", Aggregation::Sum.of(&of_place), expected, ROUNDING);
                 }

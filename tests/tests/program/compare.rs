@@ -65,7 +65,7 @@ fn figures_are_those_of_the_runs_and_turn_with_them() {
                 .unwrap();
         let pixel = metrics["pixel"]["aupro_30"].as_object().unwrap();
         let compared = report["figures"]["pixel_aupro_30"][side].as_f64().unwrap();
-        // Of pictures one by one, whose bins are wider than those of all.
+        // The comparison takes pictures one by one, whose bins are wider than those of all.
         let bound = 5.0 * pixel["bound"].as_f64().unwrap();
         assert!((compared - pixel["value"].as_f64().unwrap()).abs() <= bound, "{run}: {compared}, {pixel:?}");
         let image = metrics["image"]["f1"]["value"].as_f64().unwrap();

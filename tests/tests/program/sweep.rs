@@ -39,7 +39,7 @@ fn every_row_is_a_fit_and_an_evaluation() {
     let grid = [&layers[..], &statistics].concat();
     let found = sweep(&dfm, &[&NETWORK[..], &grid].concat(), 0);
     assert_eq!((rows(&found).len(), &found["train"], &found["test"]), (48, &6.into(), &7.into()));
-    // Of two components a likelihood has a threshold, of all that vary it may not.
+    // A likelihood of two components has a threshold; one of all that vary may have none.
     assert!(agreeing(&dfm, &found, &[]) >= 20);
 }
 

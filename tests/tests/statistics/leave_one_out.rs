@@ -6,7 +6,7 @@ use dfm_stats::{
 };
 use dfm_tests::statistics::noise;
 
-/// Of the squared length of the row (of its length, for the residual itself): the trapezoidal
+/// Relative to the squared length of the row (to its length, for the residual itself): the trapezoidal
 /// rule is exact to 6e-13 and its ends to 2e-12, sums of a hundred terms to 1e-14; the refits
 /// take their directions from a Gram matrix, whose small ones have six digits in the worst
 /// case, but rotate little of a row.

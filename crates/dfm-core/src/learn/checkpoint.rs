@@ -17,7 +17,7 @@ const MAGIC: [u8; 8] = *b"dfm part";
 const VERSION: u32 = 1;
 /// Magic, version and the length of what follows.
 const PREFIX: usize = 16;
-/// Of SHA-256.
+/// The length of a SHA-256, in bytes.
 const HASH: usize = 32;
 /// A description takes some hundred bytes.
 const MAX_DESCRIPTION: u32 = 4096;

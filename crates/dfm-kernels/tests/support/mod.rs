@@ -17,7 +17,7 @@ impl Noise {
         (0..count).map(|_| scale * self.next()).collect()
     }
 
-    /// Of `kernel`×`kernel` taps, padded so that only the stride changes the size.
+    /// A convolution of `kernel`×`kernel` taps, padded so that only the stride changes the size.
     fn convolution(
         &mut self,
         [inputs, outputs]: [usize; 2],

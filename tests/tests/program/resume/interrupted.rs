@@ -11,7 +11,7 @@ use super::support::{
     BATCH, PATIENCE, arguments, assert_whole, break_at, bytes, complete, fit, program, records, resume, stuck,
 };
 
-/// Of a picture, where there are any.
+/// The tiles of a picture, where there are any.
 const TILES: usize = 6;
 
 /// Interrupts a fit before the picture at `place`, and goes on with it.
@@ -126,7 +126,7 @@ fn without_resume_nothing_is_lost_and_with_it_nothing_is_needed() {
     let checkpoint = complete(&dfm);
     fit(&dfm, "model.dfm", &[]).expect_code(2).expect_said(&["model.dfm.partial", "--resume", "delete"]);
     assert!(bytes(&dfm, "model.dfm.partial") == checkpoint && bytes(&dfm, "model.dfm") == model);
-    // Of a fit that learnt nothing, nothing is left.
+    // A fit that learnt nothing leaves nothing.
     let dfm = program(0);
     fs::create_dir(dfm.path("good")).unwrap();
     break_at(&dfm, 0);
