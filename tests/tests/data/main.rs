@@ -7,6 +7,7 @@ mod datasets;
 mod foreign_bytes;
 mod geometry;
 mod malformed;
+mod memory;
 mod preprocess;
 mod region;
 mod synthetic;

@@ -1,0 +1,101 @@
+//! Pictures in memory: what the library says of them is what it says of files, and one that is no
+//! picture costs itself alone.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use dfm::{Error, Files, Judge, JudgeOptions, Learner, Method, Network, Observer, Pictures, Silent, Source};
+use dfm_core::{Keep, Layer, RgbImage};
+use dfm_tests::models::flex;
+use dfm_tests::pictures;
+use image::ImageFormat;
+
+fn png(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).expect("a PNG");
+    bytes.into_inner()
+}
+
+fn good() -> Vec<RgbImage> {
+    (0..8).map(|seed| pictures::good(seed, 72, 56)).collect()
+}
+
+fn learner() -> Learner {
+    let method = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(4));
+    let network = Network::default()
+        .with_backbone(Some("resnet18".to_owned()))
+        .with_weights(Some("random".to_owned()))
+        .with_size(Some([64, 64]));
+    Learner::new(method).with_network(network).with_compute(flex())
+}
+
+/// Each picture as the bytes of its file and as pixels, in turn.
+fn in_memory(of: &[RgbImage]) -> Pictures {
+    let mut all = Pictures::default();
+    for (number, picture) in of.iter().enumerate() {
+        match number % 2 {
+            0 => all.push_bytes(format!("{number}.png"), png(picture)),
+            _ => all.push_pixels(format!("{number}.png"), picture.clone()),
+        }
+    }
+    all
+}
+
+fn scores(judge: &Judge, source: &dyn Source) -> Vec<f64> {
+    let verdicts = judge.all(source, &JudgeOptions::default()).expect("options");
+    verdicts.into_iter().map(|verdict| verdict.expect("a verdict").score).collect()
+}
+
+#[test]
+fn files_bytes_and_pixels_have_one_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let on_disk = |name: &str, of: &[RgbImage]| {
+        let folder = folder.path().join(name);
+        fs::create_dir(&folder).expect("a folder");
+        for (number, picture) in of.iter().enumerate() {
+            fs::write(folder.join(format!("{number}.png")), png(picture)).expect("a file");
+        }
+        Files::in_folder(&folder, &Silent).expect("pictures")
+    };
+    let new = [pictures::good(99, 72, 56), pictures::defective(5, 72, 56), pictures::defective(6, 90, 41)];
+    let of_files = learner().fit(&on_disk("good", &good()), &Silent).expect("a model");
+    let of_memory = learner().fit(&in_memory(&good()), &Silent).expect("a model");
+    let [of_files, of_memory] = [of_files, of_memory].map(Judge::new);
+    let expected = scores(&of_files, &on_disk("new", &new));
+    assert!(expected[1] > expected[0] && expected[2] > expected[0], "{expected:?}");
+    assert_eq!(scores(&of_files, &in_memory(&new)), expected);
+    assert_eq!(scores(&of_memory, &in_memory(&new)), expected);
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<PathBuf>>);
+
+impl Observer for Heard {
+    fn problem(&self, path: &Path, _: &Error) {
+        self.0.lock().expect("no panic").push(path.to_owned());
+    }
+}
+
+#[test]
+fn bytes_that_are_no_picture_cost_themselves_alone() {
+    let judge = Judge::new(learner().fit(&in_memory(&good()), &Silent).expect("a model"));
+    let mut new = Pictures::default();
+    new.push_pixels("first", pictures::good(99, 72, 56));
+    new.push_bytes("broken", b"no picture".to_vec());
+    new.push_bytes("last", png(&pictures::defective(5, 72, 56)));
+    let verdicts = judge.all(&new, &JudgeOptions::default()).expect("options");
+    let judged: Vec<bool> = verdicts.iter().map(Result::is_ok).collect();
+    assert_eq!(judged, [true, false, true]);
+    assert!(matches!(verdicts[1], Err(Error::Data(_))), "{:?}", verdicts[1]);
+
+    let heard = Heard::default();
+    let mut indices = Vec::new();
+    let problems = judge.each(&new, &JudgeOptions::default(), &heard, |batch| {
+        indices.extend(batch.into_iter().map(|one| one.index));
+        Ok(())
+    });
+    assert_eq!((problems.expect("options"), indices), (1, vec![0, 2]));
+    assert_eq!(*heard.0.lock().expect("no panic"), [PathBuf::from("broken")]);
+}
