@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::judge::next_batch;
 use crate::observer::{Observer, Reporter, Stage};
-use crate::source::{Give, Source, ahead};
+use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
 
 /// Compares the pictures of `source` with those that `model` was fitted on: their scores, means and
@@ -31,12 +31,8 @@ pub fn drift(
         let mut watch = model.watch(params);
         let (preparer, size) = (watch.preparer(), watch.batch());
         let prepare = |index: usize, give: Give<'_, Piece>| {
-            let mut pieces = preparer.pieces(index, source.read(index)?.decode()?)?;
-            while let Some(piece) = pieces.next() {
-                if !give(piece?, pieces.len() == 0) {
-                    break;
-                }
-            }
+            let pieces = preparer.pieces(index, source.read(index)?.decode()?)?;
+            give_all(pieces, give, |piece, _| piece)?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Judging, Some(source.count()));

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::files::write_file;
 use crate::judge::{Ready, next_batch};
 use crate::observer::{Observer, Reporter, Stage};
-use crate::source::{Give, Source, ahead};
+use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
 
 /// Feature rows `[N, D]` and the pictures that they belong to.
@@ -43,12 +43,8 @@ impl FeatureRows {
         let preprocessor = extractor.preprocessor().with_content_hash(false);
         let size = batch.min(extractor.largest_batch());
         let prepare = |index: usize, give: Give<'_, PreparedPicture>| {
-            let mut pieces = preprocessor.prepare_tiles(source.read(index)?.decode()?)?;
-            while let Some(piece) = pieces.next() {
-                if !give(piece?, pieces.len() == 0) {
-                    break;
-                }
-            }
+            let tiles = preprocessor.prepare_tiles(source.read(index)?.decode()?)?;
+            give_all(tiles, give, |tile, _| tile)?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Extracting, Some(source.count()));

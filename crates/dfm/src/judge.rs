@@ -9,7 +9,7 @@ use tracing::{debug, info};
 
 use crate::error::Error;
 use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
-use crate::source::{Give, Loaded, Source, ahead};
+use crate::source::{Give, Loaded, Source, ahead, give_all};
 use crate::workers::Workers;
 
 /// A picture that was judged.
@@ -85,14 +85,7 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
-            self.each_batch(
-                judging,
-                source,
-                &progress,
-                |_| (),
-                problem,
-                |batch| sink(batch.into_iter().map(|(judged, ())| judged).collect()),
-            )
+            self.each_verdict(judging, source, &progress, problem, &mut sink)
         })??;
         Ok(reporter.count())
     }
@@ -114,17 +107,10 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, None);
             let problem = |index, error| problems.push((index, Err(error)));
-            self.each_batch(
-                judging,
-                source,
-                &progress,
-                |_| (),
-                problem,
-                |batch| {
-                    verdicts.extend(batch.into_iter().map(|(judged, ())| (judged.index, Ok(judged.verdict))));
-                    Ok(())
-                },
-            )
+            self.each_verdict(judging, source, &progress, problem, |batch| {
+                verdicts.extend(batch.into_iter().map(|judged| (judged.index, Ok(judged.verdict))));
+                Ok(())
+            })
         })??;
         verdicts.extend(problems);
         verdicts.sort_by_key(|(index, _)| *index);
@@ -134,6 +120,19 @@ impl Judge {
     /// Checks the options of a call.
     pub(crate) fn judging(&self, options: &JudgeOptions) -> Result<Judging<'_>, Error> {
         Ok(self.model.judging(options)?)
+    }
+
+    /// Judges every picture of `source`, batch by batch, and needs nothing of the decoded pictures.
+    fn each_verdict(
+        &self,
+        judging: Judging<'_>,
+        source: &dyn Source,
+        progress: &Progress<'_>,
+        problem: impl FnMut(usize, Error),
+        mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let sink = |batch: Vec<(Judged, ())>| sink(batch.into_iter().map(|(judged, ())| judged).collect());
+        self.each_batch(judging, source, progress, |_| (), problem, sink)
     }
 
     /// Judges every picture of `source`, batch by batch. `companion` sees every decoded picture, and
@@ -155,14 +154,8 @@ impl Judge {
             let picture = source.read(index)?.decode()?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
             let mut with = Some(companion(&picture));
-            let mut pieces = preparer.pieces(index, picture)?;
-            while let Some(piece) = pieces.next() {
-                let last = pieces.len() == 0;
-                let with = if last { with.take() } else { None };
-                if !give((piece?, with), last) {
-                    break;
-                }
-            }
+            let pieces = preparer.pieces(index, picture)?;
+            give_all(pieces, give, |piece, last| (piece, if last { with.take() } else { None }))?;
             Ok(())
         };
         ahead(source.count(), self.workers.jobs(), size, prepare, |loaded| {

@@ -14,7 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::network::Network;
 use crate::observer::{Observer, Reporter, Stage};
-use crate::source::{Content, Give, Loaded, Source, ahead};
+use crate::source::{Content, Give, Loaded, Source, ahead, give_all};
 use crate::validate::validate;
 use crate::workers::Workers;
 
@@ -327,26 +327,22 @@ fn prepare(
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let mut pieces = preparer.pieces(index, content.decode()?)?;
+    let pieces = preparer.pieces(index, content.decode()?)?;
     let mut number: u64 = 0;
-    while let Some(piece) = pieces.next() {
-        let last = pieces.len() == 0;
+    give_all(pieces, give, |piece, _| {
         let key = match preparer.makes_tiles() {
             true => file.map(|file| {
                 Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
             }),
             false => file,
         };
+        number += 1;
         // What is prepared in vain is little beside the network.
-        let piece = piece?;
         let piece = match known(&key) {
             Some(row) => piece.with_features(row),
             None => piece,
         };
-        if !give((key, piece), last) {
-            break;
-        }
-        number += 1;
-    }
+        (key, piece)
+    })?;
     Ok(())
 }

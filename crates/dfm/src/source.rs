@@ -193,6 +193,26 @@ pub(crate) struct Loaded<T> {
 /// wants more.
 pub(crate) type Give<'g, T> = &'g mut dyn FnMut(T, bool) -> bool;
 
+/// Gives what `make` turns every one of `pieces` into; `make` is also told which piece is the last.
+/// Returns whether the reader wants more.
+///
+/// # Errors
+///
+/// The first error among `pieces`. What comes before it has been given.
+pub(crate) fn give_all<P, T, E>(
+    mut pieces: impl ExactSizeIterator<Item = Result<P, E>>,
+    give: Give<'_, T>,
+    mut make: impl FnMut(P, bool) -> T,
+) -> Result<bool, E> {
+    while let Some(piece) = pieces.next() {
+        let last = pieces.len() == 0;
+        if !give(make(piece?, last), last) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Decodes and prepares `count` pictures on `jobs` threads, together at least one `batch` ahead of
 /// the reader, and lets `read` take them in order. Nothing is prepared before the reader first asks,
 /// nor before there is room for it.

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::held_out::{HeldOut, judged_pixels};
 use crate::judge::{Ready, next_batch};
 use crate::observer::{Reporter, Stage};
-use crate::source::{Give, Source, ahead};
+use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
 
 /// A mask as runs of pixels by turns unmarked and marked, unmarked first: a batch of large pictures
@@ -108,15 +108,9 @@ fn give_pieces(
     last: bool,
     give: Give<'_, Part>,
 ) -> Result<bool, Error> {
-    let mut pieces = preparer.pieces(number, picture)?;
-    while let Some(piece) = pieces.next() {
-        let is_end = pieces.len() == 0;
-        let mask = if is_end { mask.take() } else { None };
-        if !give(Part { piece: piece?, mask }, is_end && last) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let pieces = preparer.pieces(number, picture)?;
+    let part = |piece, is_end| Part { piece, mask: if is_end { mask.take() } else { None } };
+    Ok(give_all(pieces, &mut |part, is_end| give(part, is_end && last), part)?)
 }
 
 impl Mask {

@@ -12,7 +12,7 @@ use super::grid::Common;
 use crate::error::Error;
 use crate::judge::{Ready, next_batch};
 use crate::observer::{Reporter, Stage};
-use crate::source::{Give, Source, ahead};
+use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
 
 /// What is known of a picture beside its features.
@@ -116,12 +116,7 @@ impl Features {
             extractor.preprocessor().with_region(common.region.clone()).with_tiling(common.tiling);
         let prepare = |number: usize, give: Give<'_, PreparedPicture>| {
             let picture = source.read(wanted[number])?.decode()?;
-            let mut tiles = preprocessor.prepare_tiles(picture)?;
-            while let Some(tile) = tiles.next() {
-                if !give(tile?, tiles.len() == 0) {
-                    break;
-                }
-            }
+            give_all(preprocessor.prepare_tiles(picture)?, give, |tile, _| tile)?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Extracting, Some(wanted.len()));
