@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    TileStatistics, ValidFitParams, device,
+    TileStatistics, ValidFitParams,
 };
 use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::network::Network;
+use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Content, Give, Loaded, Source, ahead, give_all};
 use crate::validate::validate;
@@ -159,10 +159,7 @@ impl Learner {
         reporter: &Reporter<'_>,
     ) -> Result<Dfm, Error> {
         let params = self.checked(source)?;
-        let compute = match &self.compute {
-            Some(compute) => compute.clone(),
-            None => device::parse("cpu")?,
-        };
+        let compute = compute_or_usual(self.compute.as_ref())?;
         let extractor = self.network.extractor(&params, compute)?;
         let learning = Learning { source, workers: &self.workers, reporter };
         let Fitted { mut model, pictures } = learning.fit(&params, extractor, checkpoint)?;
@@ -179,10 +176,14 @@ impl Learner {
     fn checked(&self, source: &dyn Source) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
         if self.by_position {
-            let pictures = (0..source.count()).filter_map(|index| source.read(index).ok()?.decode().ok());
-            let size =
-                pictures.map(|first| PictureSize { width: first.width(), height: first.height() }).next();
-            if let Some(size) = size {
+            let prepare = |index: usize, give: Give<'_, PictureSize>| {
+                let picture = source.read(index)?.decode()?;
+                give(PictureSize { width: picture.width(), height: picture.height() }, true);
+                Ok(())
+            };
+            let first =
+                ahead(source.count(), 1, 1, prepare, |loaded| loaded.filter_map(|one| one.found.ok()).next());
+            if let Some(size) = first {
                 let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
                 params = params.with_method(method);
             }

@@ -1,6 +1,8 @@
 //! Which network looks at pictures.
 
-use dfm_core::{BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams};
+use dfm_core::{
+    BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams, device,
+};
 use dfm_weights::{WeightStore, WeightsSpec};
 
 use crate::error::Error;
@@ -121,5 +123,17 @@ impl Network {
             Some(store) => store.clone(),
             None => WeightStore::of_user(),
         })
+    }
+}
+
+/// The device that was asked for; else the usual one, which is the processor by our own kernels.
+///
+/// # Errors
+///
+/// If the usual one is not compiled in.
+pub(crate) fn compute_or_usual(asked: Option<&Compute>) -> Result<Compute, Error> {
+    match asked {
+        Some(compute) => Ok(compute.clone()),
+        None => Ok(device::parse("cpu")?),
     }
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
-    device,
 };
 use dfm_data::open_picture;
 use tracing::info;
@@ -15,7 +14,7 @@ use tracing::info;
 use crate::error::{At, Error};
 use crate::files::{check_file, write_file};
 use crate::learn::Learning;
-use crate::network::Network;
+use crate::network::{Network, compute_or_usual};
 use crate::observer::{Note, Observer, Reporter};
 use crate::source::Source;
 use crate::workers::Workers;
@@ -83,10 +82,7 @@ impl ModelStore {
     }
 
     fn open_with(&self, path: &Path, fit_statistic: bool) -> Result<Dfm, Error> {
-        let compute = match &self.compute {
-            Some(compute) => compute.clone(),
-            None => device::parse("cpu")?,
-        };
+        let compute = compute_or_usual(self.compute.as_ref())?;
         let weights = match &self.weights {
             Some(network) => network.weights_of(&Self::info(path)?)?,
             None => None,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{BackboneWeights, Compute, Dfm, JudgeOptions, Layer, SaveOptions, Tap, device};
+use dfm_core::{BackboneWeights, Compute, Dfm, JudgeOptions, Layer, SaveOptions, Tap};
 use dfm_data::{Dataset, read_masks};
 use dfm_render::MapScale;
 
@@ -16,7 +16,7 @@ pub use grid::{Common, Grid, Setting, taps};
 
 use crate::error::Error;
 use crate::evaluate::{Evaluated, Seen, Tally};
-use crate::network::Network;
+use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Silent, Stage};
 use crate::source::{Files, Source};
 use crate::workers::Workers;
@@ -96,10 +96,7 @@ impl Sweeper {
                 Error::Setting { name: "data set", expected, got: "none".to_owned() }.at(&dataset.root)
             );
         }
-        let compute = match &self.compute {
-            Some(compute) => compute.clone(),
-            None => device::parse("cpu")?,
-        };
+        let compute = compute_or_usual(self.compute.as_ref())?;
         let settings = self.grid.settings();
         let test = dataset.pictures.iter().map(|picture| &picture.path);
         let paths: Vec<PathBuf> = dataset.train.iter().chain(test).cloned().collect();
