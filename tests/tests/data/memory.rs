@@ -1,13 +1,16 @@
 //! Pictures in memory: what the library says of them is what it says of files, and one that is no
 //! picture costs itself alone.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use dfm::{Error, Files, Judge, JudgeOptions, Learner, Method, Network, Observer, Pictures, Silent, Source};
-use dfm_core::{Keep, Layer, RgbImage};
+use dfm::{
+    Content, Error, Files, Judge, JudgeOptions, Learner, Method, Network, Observer, Pictures, Silent, Source,
+};
+use dfm_core::{Keep, Layer, RgbImage, Tiling};
 use dfm_tests::models::flex;
 use dfm_tests::pictures;
 use image::ImageFormat;
@@ -22,8 +25,11 @@ fn good() -> Vec<RgbImage> {
     (0..8).map(|seed| pictures::good(seed, 72, 56)).collect()
 }
 
-fn learner() -> Learner {
-    let method = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(4));
+fn method() -> Method {
+    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(4))
+}
+
+fn learner(method: Method) -> Learner {
     let network = Network::default()
         .with_backbone(Some("resnet18".to_owned()))
         .with_weights(Some("random".to_owned()))
@@ -60,8 +66,8 @@ fn files_bytes_and_pixels_have_one_verdict() {
         Files::in_folder(&folder, &Silent).expect("pictures")
     };
     let new = [pictures::good(99, 72, 56), pictures::defective(5, 72, 56), pictures::defective(6, 90, 41)];
-    let of_files = learner().fit(&on_disk("good", &good()), &Silent).expect("a model");
-    let of_memory = learner().fit(&in_memory(&good()), &Silent).expect("a model");
+    let of_files = learner(method()).fit(&on_disk("good", &good()), &Silent).expect("a model");
+    let of_memory = learner(method()).fit(&in_memory(&good()), &Silent).expect("a model");
     let [of_files, of_memory] = [of_files, of_memory].map(Judge::new);
     let expected = scores(&of_files, &on_disk("new", &new));
     assert!(expected[1] > expected[0] && expected[2] > expected[0], "{expected:?}");
@@ -80,7 +86,7 @@ impl Observer for Heard {
 
 #[test]
 fn bytes_that_are_no_picture_cost_themselves_alone() {
-    let judge = Judge::new(learner().fit(&in_memory(&good()), &Silent).expect("a model"));
+    let judge = Judge::new(learner(method()).fit(&in_memory(&good()), &Silent).expect("a model"));
     let mut new = Pictures::default();
     new.push_pixels("first", pictures::good(99, 72, 56));
     new.push_bytes("broken", b"no picture".to_vec());
@@ -98,4 +104,39 @@ fn bytes_that_are_no_picture_cost_themselves_alone() {
     });
     assert_eq!((problems.expect("options"), indices), (1, vec![0, 2]));
     assert_eq!(*heard.0.lock().expect("no panic"), [PathBuf::from("broken")]);
+}
+
+/// A store of pictures whose first cannot be read without a panic.
+struct Panicking(Pictures);
+
+impl Source for Panicking {
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn path(&self, index: usize) -> Cow<'_, Path> {
+        self.0.path(index)
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.0.name(index)
+    }
+
+    fn read(&self, index: usize) -> Result<Content<'_>, Error> {
+        assert!(index != 0, "the first panics");
+        self.0.read(index)
+    }
+}
+
+#[test]
+fn a_source_that_panics_costs_one_picture_with_tiles_by_position_too() {
+    let tiles = method().with_tiling(Some(Tiling { side: 48, stride: 24 }));
+    for by_position in [false, true] {
+        let heard = Heard::default();
+        let learner = learner(tiles.clone()).with_tiles_by_position(by_position);
+        let model = learner.fit(&Panicking(in_memory(&good())), &heard).expect("a model");
+        let without = learner.fit(&in_memory(&good()[1..]), &Silent).expect("a model");
+        assert_eq!(model.record().picture_count, without.record().picture_count);
+        assert_eq!(*heard.0.lock().expect("no panic"), [PathBuf::from("0.png")]);
+    }
 }
