@@ -59,6 +59,18 @@ impl BackboneWeights {
         Self::new(header, convolutions)
     }
 
+    /// [`from_bytes`](Self::from_bytes) of a file that [`to_bytes`](Self::to_bytes) made, whose
+    /// SHA-256 is then that of the bytes: it need not be made again to be hashed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_bytes`](Self::from_bytes).
+    pub fn from_own_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let weights = Self::from_bytes(bytes)?;
+        weights.known_sha256().get_or_init(|| hexadecimal(&Sha256::digest(bytes)));
+        Ok(weights)
+    }
+
     /// Writes the weights in our own format, with the precision that the header says. The
     /// same weights give the same bytes.
     ///
@@ -79,18 +91,22 @@ impl BackboneWeights {
                 (format!("{}.{part}", shape.name), Written { dims, values, precision: header.precision })
             })
         });
-        safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
-            .map_err(|error| WeightsError::Container { format: "safetensors", reason: error.to_string() })
+        let bytes = safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
+            .map_err(|error| WeightsError::Container { format: "safetensors", reason: error.to_string() })?;
+        self.known_sha256().get_or_init(|| hexadecimal(&Sha256::digest(&bytes)));
+        Ok(bytes)
     }
 
-    /// SHA-256, in hexadecimal, of [`to_bytes`](Self::to_bytes).
+    /// SHA-256, in hexadecimal, of [`to_bytes`](Self::to_bytes). Computed once.
     ///
     /// # Panics
     ///
     /// Never: checked weights can be written, and there are no others.
     pub fn sha256(&self) -> String {
-        let bytes = self.to_bytes().expect("checked weights can be written");
-        hexadecimal(&Sha256::digest(bytes))
+        if self.known_sha256().get().is_none() {
+            self.to_bytes().expect("checked weights can be written");
+        }
+        self.known_sha256().get().cloned().expect("writing weights leaves their hash")
     }
 }
 
@@ -182,5 +198,32 @@ impl View for Written<'_> {
 
     fn data_len(&self) -> usize {
         self.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, Layer};
+
+    /// A hash that is kept must be that of the weights as they are now.
+    #[test]
+    fn the_hash_is_that_of_the_bytes_whatever_was_asked_before() {
+        let input = dfm_image::InputContract::imagenet().with_size(64, 64);
+        let network = Architecture::known("resnet18").unwrap();
+        let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
+        let of_bytes = |weights: &BackboneWeights| hexadecimal(&Sha256::digest(weights.to_bytes().unwrap()));
+        let first = weights.sha256();
+        assert_eq!(first, of_bytes(&weights));
+        let other_input = weights.clone().with_input(input.with_size(32, 32));
+        assert_eq!(other_input.sha256(), of_bytes(&other_input));
+        assert_ne!(other_input.sha256(), first);
+        let shorter = weights.clone().truncate(Layer::Layer1).unwrap();
+        assert_eq!(shorter.sha256(), of_bytes(&shorter));
+        assert_ne!(shorter.sha256(), first);
+        let read = BackboneWeights::from_own_bytes(&weights.to_bytes().unwrap()).unwrap();
+        assert_eq!((read.sha256(), &read), (first, &weights));
+        let changed = read.truncate(Layer::Layer1).unwrap().with_input(input.with_size(32, 32));
+        assert_eq!(changed.sha256(), of_bytes(&changed));
     }
 }

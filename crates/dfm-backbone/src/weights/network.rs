@@ -1,5 +1,7 @@
 //! The weights of a network.
 
+use std::sync::OnceLock;
+
 use dfm_image::InputContract;
 
 use super::convolution::ConvolutionWeights;
@@ -9,10 +11,18 @@ use crate::error::BackboneError;
 use crate::layer::Layer;
 
 /// The weights of a network up to one layer. They have been checked against its architecture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct BackboneWeights {
     header: WeightsHeader,
     convolutions: Vec<ConvolutionWeights>,
+    /// Of their file, once somebody asked.
+    sha256: OnceLock<String>,
+}
+
+impl PartialEq for BackboneWeights {
+    fn eq(&self, other: &Self) -> bool {
+        self.header == other.header && self.convolutions == other.convolutions
+    }
 }
 
 impl BackboneWeights {
@@ -40,7 +50,7 @@ impl BackboneWeights {
             }
             weights.check(shape)?;
         }
-        Ok(Self { header, convolutions })
+        Ok(Self { header, convolutions, sha256: OnceLock::new() })
     }
 
     /// Everything about the weights that is not their numbers.
@@ -61,6 +71,11 @@ impl BackboneWeights {
         self.header.source_sha256.as_deref()
     }
 
+    /// Where the SHA-256 of their file stands once it is known.
+    pub(super) fn known_sha256(&self) -> &OnceLock<String> {
+        &self.sha256
+    }
+
     /// The header and the convolutions by themselves.
     pub(super) fn into_parts(self) -> (WeightsHeader, Vec<ConvolutionWeights>) {
         (self.header, self.convolutions)
@@ -77,15 +92,21 @@ impl BackboneWeights {
             let architecture = architecture.name.clone();
             return Err(BackboneError::TapBeyondWeights { architecture, tap, deepest: *deepest });
         }
-        self.convolutions.truncate(architecture.convolutions(tap).len());
-        self.header.deepest = tap;
+        if tap != *deepest {
+            self.convolutions.truncate(architecture.convolutions(tap).len());
+            self.header.deepest = tap;
+            self.sha256 = OnceLock::new();
+        }
         Ok(self)
     }
 
     /// The same weights for pictures that are prepared in another way, usually at another size.
     #[must_use]
     pub fn with_input(mut self, input: InputContract) -> Self {
-        self.header.input = input;
+        if self.header.input != input {
+            self.header.input = input;
+            self.sha256 = OnceLock::new();
+        }
         self
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 
 use dfm_backbone::hexadecimal;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, View};
+use safetensors::tensor::{Dtype, Metadata, View};
 use sha2::{Digest, Sha256};
 
 use crate::file::error::ModelFileError;
@@ -85,52 +85,86 @@ pub(crate) fn write(
     Ok(bytes.len() as u64)
 }
 
-/// Reads a whole file into memory. What it declares is compared with `limit`
-/// before it is believed, and memory grows with what really arrives.
-pub(crate) fn read(reader: &mut impl Read, limit: u64) -> Result<Vec<u8>, ModelFileError> {
-    let failed = |cause| ModelFileError::Io { operation: "reading", cause };
-    let mut bytes = Vec::new();
-    reader.by_ref().take(8).read_to_end(&mut bytes).map_err(failed)?;
-    let Ok(length) = <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_le_bytes) else {
-        return Err(ModelFileError::Truncated { part: "file", expected: 8, got: bytes.len() as u64 });
-    };
-    if length > MAX_HEADER_BYTES {
-        return Err(ModelFileError::TooLarge { part: "header", limit: MAX_HEADER_BYTES, got: length });
+/// A file in memory, and where its tensors lie in it.
+pub(crate) struct RawFile {
+    bytes: Vec<u8>,
+    metadata: Metadata,
+    /// Where the tensors begin.
+    start: usize,
+}
+
+impl RawFile {
+    /// Reads a whole file into memory. What it declares is compared with `limit`
+    /// before it is believed, and memory grows with what really arrives.
+    pub(crate) fn read(reader: &mut impl Read, limit: u64) -> Result<Self, ModelFileError> {
+        let failed = |cause| ModelFileError::Io { operation: "reading", cause };
+        let mut bytes = Vec::new();
+        reader.by_ref().take(8).read_to_end(&mut bytes).map_err(failed)?;
+        let Ok(length) = <[u8; 8]>::try_from(bytes.as_slice()).map(u64::from_le_bytes) else {
+            return Err(ModelFileError::Truncated { part: "file", expected: 8, got: bytes.len() as u64 });
+        };
+        if length > MAX_HEADER_BYTES {
+            return Err(ModelFileError::TooLarge { part: "header", limit: MAX_HEADER_BYTES, got: length });
+        }
+        reader.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
+        let got = bytes.len() as u64 - 8;
+        if got < length {
+            return Err(ModelFileError::Truncated { part: "header", expected: length, got });
+        }
+        let start = bytes.len();
+        // That tensors lie one behind the other and are as long as their shapes say is checked
+        // here.
+        let metadata: Metadata = serde_json::from_slice(&bytes[8..])
+            .map_err(|error| ModelFileError::Container { reason: error.to_string() })?;
+        let declared = metadata.data_len() as u64;
+        if declared > limit {
+            return Err(ModelFileError::TooLarge { part: "tensors", limit, got: declared });
+        }
+        // One byte more than declared, to notice a file that goes on.
+        reader.by_ref().take(declared.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        match (bytes.len() - start) as u64 {
+            got if got < declared => {
+                Err(ModelFileError::Truncated { part: "tensors", expected: declared, got })
+            }
+            got if got > declared => {
+                let reason = format!("there is more behind the {declared} bytes of its tensors");
+                Err(ModelFileError::Container { reason })
+            }
+            _ => Ok(Self { bytes, metadata, start }),
+        }
     }
-    reader.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
-    let got = bytes.len() as u64 - 8;
-    if got < length {
-        return Err(ModelFileError::Truncated { part: "header", expected: length, got });
+
+    /// Bytes of the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
     }
-    // Offsets are checked against the tensors once those have been read.
-    let metadata: Metadata = serde_json::from_slice(&bytes[8..])
-        .map_err(|error| ModelFileError::Container { reason: error.to_string() })?;
-    let declared = metadata.data_len() as u64;
-    if declared > limit {
-        return Err(ModelFileError::TooLarge { part: "tensors", limit, got: declared });
+
+    /// A tensor by its name.
+    fn tensor(&self, name: &str) -> Option<Tensor<'_>> {
+        let info = self.metadata.info(name)?;
+        let (from, to) = info.data_offsets;
+        let bytes = &self.bytes[self.start + from..self.start + to];
+        Some(Tensor { dtype: info.dtype, shape: &info.shape, bytes })
     }
-    // One byte more than declared, to notice a file that goes on.
-    reader.by_ref().take(declared.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    let got = bytes.len() as u64 - 8 - length;
-    if got < declared {
-        return Err(ModelFileError::Truncated { part: "tensors", expected: declared, got });
-    }
-    Ok(bytes)
+}
+
+/// A tensor of a file.
+struct Tensor<'a> {
+    dtype: Dtype,
+    shape: &'a [usize],
+    bytes: &'a [u8],
 }
 
 /// A parsed file whose digest has been checked.
 pub(crate) struct Container<'a> {
     pub(crate) header: Header,
-    tensors: SafeTensors<'a>,
+    file: &'a RawFile,
 }
 
 impl<'a> Container<'a> {
-    /// Parses `bytes` and checks version and digest.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ModelFileError> {
-        let refused =
-            |error: safetensors::SafeTensorError| ModelFileError::Container { reason: error.to_string() };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refused)?;
-        let entries = metadata.metadata().as_ref();
+    /// Parses the header of a file, and checks version and digest.
+    pub(crate) fn parse(file: &'a RawFile) -> Result<Self, ModelFileError> {
+        let entries = file.metadata.metadata().as_ref();
         let json = entries
             .and_then(|entries| entries.get(KEY))
             .ok_or_else(|| ModelFileError::Header { reason: format!("it has no '{KEY}' entry") })?;
@@ -138,33 +172,33 @@ impl<'a> Container<'a> {
             return Err(ModelFileError::Unknown { what: "metadata entry", name: name.clone() });
         }
         let header = Header::parse(json)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(refused)?;
-        let mut views = tensors.tensors();
-        views.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut names = file.metadata.offset_keys();
+        names.sort_unstable();
         let expected = header.tensors()?;
-        if let Some((name, _)) = views.iter().find(|(name, _)| !expected.contains(name)) {
+        if let Some(name) = names.iter().find(|name| !expected.contains(*name)) {
             return Err(ModelFileError::Unknown { what: "tensor", name: name.clone() });
         }
+        let tensors = names.iter().filter_map(|name| Some((name.as_str(), file.tensor(name)?)));
         let got = digest(
             &json.replacen(&header.digest, "", 1),
-            views.iter().map(|(name, view)| (name.as_str(), view.dtype(), view.shape(), view.data())),
+            tensors.map(|(name, tensor)| (name, tensor.dtype, tensor.shape, tensor.bytes)),
         );
         if got != header.digest {
             return Err(ModelFileError::Digest { expected: header.digest, got });
         }
-        Ok(Self { header, tensors })
+        Ok(Self { header, file })
     }
 
     /// Bytes of the tensor `name`, 0 if there is none.
     pub(crate) fn byte_len(&self, name: &str) -> u64 {
-        self.tensors.tensor(name).map_or(0, |view| view.data().len() as u64)
+        self.file.tensor(name).map_or(0, |tensor| tensor.bytes.len() as u64)
     }
 
     /// Shape and bytes of a byte tensor.
     pub(crate) fn bytes(&self, name: &str) -> Result<(Vec<usize>, &'a [u8]), ModelFileError> {
-        let view = self.view(name)?;
-        match view.dtype() {
-            Dtype::U8 => Ok((view.shape().to_vec(), view.data())),
+        let tensor = self.tensor(name)?;
+        match tensor.dtype {
+            Dtype::U8 => Ok((tensor.shape.to_vec(), tensor.bytes)),
             dtype => Err(mismatch(name, "U8", type_name(dtype).to_owned())),
         }
     }
@@ -184,8 +218,8 @@ impl<'a> Container<'a> {
         self.values(name, Dtype::F64, f64::from_le_bytes)
     }
 
-    fn view(&self, name: &str) -> Result<TensorView<'a>, ModelFileError> {
-        self.tensors.tensor(name).map_err(|_| mismatch(name, "a tensor", "none".to_owned()))
+    fn tensor(&self, name: &str) -> Result<Tensor<'a>, ModelFileError> {
+        self.file.tensor(name).ok_or_else(|| mismatch(name, "a tensor", "none".to_owned()))
     }
 
     fn values<T, const WIDTH: usize>(
@@ -204,11 +238,11 @@ impl<'a> Container<'a> {
         dtype: Dtype,
         read: impl Fn([u8; WIDTH]) -> T,
     ) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
-        let view = self.view(name)?;
-        if view.dtype() != dtype {
-            return Err(mismatch(name, type_name(dtype), type_name(view.dtype()).to_owned()));
+        let tensor = self.tensor(name)?;
+        if tensor.dtype != dtype {
+            return Err(mismatch(name, type_name(dtype), type_name(tensor.dtype).to_owned()));
         }
-        let (shape, (chunks, _)) = (view.shape().to_vec(), view.data().as_chunks::<WIDTH>());
+        let (shape, (chunks, _)) = (tensor.shape.to_vec(), tensor.bytes.as_chunks::<WIDTH>());
         let count = shape.iter().skip(1).fold(rows, |count, side| count.saturating_mul(*side));
         Ok((shape, chunks.iter().take(count).map(|chunk| read(*chunk)).collect()))
     }

@@ -62,15 +62,17 @@ struct Versioned {
 }
 
 impl Header {
-    /// Parses a header, the version first, so that a newer file is told from a
-    /// broken one.
+    /// Parses a header. One of another version is told from one that is broken.
     pub(crate) fn parse(json: &str) -> Result<Self, ModelFileError> {
-        let refused = |error: serde_json::Error| ModelFileError::Header { reason: error.to_string() };
-        let Versioned { version } = serde_json::from_str(json).map_err(refused)?;
-        if version != VERSION {
-            return Err(ModelFileError::Version { expected: VERSION, got: version });
+        let other = |version| ModelFileError::Version { expected: VERSION, got: version };
+        match serde_json::from_str::<Self>(json) {
+            Ok(header) if header.version == VERSION => Ok(header),
+            Ok(header) => Err(other(header.version)),
+            Err(error) => match serde_json::from_str(json) {
+                Ok(Versioned { version }) if version != VERSION => Err(other(version)),
+                _ => Err(ModelFileError::Header { reason: error.to_string() }),
+            },
         }
-        serde_json::from_str(json).map_err(refused)
     }
 
     /// The names of the tensors that such a model has.

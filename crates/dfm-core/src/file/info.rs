@@ -6,7 +6,7 @@ use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
 use serde::Serialize;
 
 use crate::error::DfmError;
-use crate::file::container::{self, Container};
+use crate::file::container::{Container, RawFile};
 use crate::learn::record::FitRecord;
 use crate::method::CalibrationKind;
 
@@ -96,7 +96,7 @@ impl ModelInfo {
     ///
     /// [`ModelFileError`](crate::ModelFileError), as for [`Dfm::read`](crate::Dfm::read).
     pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
-        let bytes = container::read(reader, max_bytes)?;
+        let bytes = RawFile::read(reader, max_bytes)?;
         let file = Container::parse(&bytes)?;
         let threshold = match file.header.calibrated {
             true => file.f64("calibration")?.1.first().copied(),
@@ -152,7 +152,7 @@ impl ModelInfo {
             cell_threshold,
             calibration,
             updatable: header.fit_statistic,
-            total_bytes: bytes.len() as u64,
+            total_bytes: bytes.len(),
             backbone_bytes: file.byte_len("backbone"),
             fit_statistic_bytes,
         })

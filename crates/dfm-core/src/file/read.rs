@@ -12,7 +12,7 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
 use crate::error::DfmError;
-use crate::file::container::{self, Container};
+use crate::file::container::{Container, RawFile};
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
 use crate::file::header::Header;
@@ -71,7 +71,7 @@ impl Dfm {
     /// were given and cannot be used, and a device that fails, have errors of their
     /// own.
     pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
-        let bytes = container::read(reader, options.max_bytes)?;
+        let bytes = RawFile::read(reader, options.max_bytes)?;
         let file = Container::parse(&bytes)?;
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
@@ -206,7 +206,8 @@ fn backbone_weights(
     let Header { backbone, record, .. } = &file.header;
     let deepest = Tap::deepest(&record.params.method.taps)?.layer;
     if backbone.included {
-        let weights = BackboneWeights::from_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
+        let weights =
+            BackboneWeights::from_own_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
         let weights = weights.truncate(deepest).map_err(content("backbone"))?;
         consistent("backbone.license", &weights.header().license, &backbone.license)?;
         consistent("backbone.source", &weights.header().source, &backbone.source)?;

@@ -40,6 +40,11 @@ impl Dfm {
     ///
     /// Whatever the writer reports.
     pub fn write(&self, writer: &mut impl Write, options: &SaveOptions) -> Result<WrittenSizes, DfmError> {
+        // The weights are written once: their hash, which the header has, is then known.
+        let backbone = match options.slim {
+            true => None,
+            false => Some(self.extractor.weights().to_bytes()?),
+        };
         let header = self.header(options);
         let (features, probed) = (self.extractor.row_len(), &self.self_test.scores);
         let mut tensors: Vec<(Cow<'static, str>, OwnedTensor)> = vec![
@@ -91,14 +96,12 @@ impl Dfm {
                 tensors.push(("picture_names".into(), OwnedTensor::u8(&[names.len()], names)));
             }
         }
-        let mut backbone = 0;
-        if !options.slim {
-            let bytes = self.extractor.weights().to_bytes()?;
-            backbone = bytes.len() as u64;
+        let backbone_bytes = backbone.as_ref().map_or(0, Vec::len) as u64;
+        if let Some(bytes) = backbone {
             tensors.push(("backbone".into(), OwnedTensor::u8(&[bytes.len()], bytes)));
         }
         let total = container::write(writer, header, &tensors)?;
-        Ok(WrittenSizes { total, backbone, fit_statistic: fit_statistic as u64 })
+        Ok(WrittenSizes { total, backbone: backbone_bytes, fit_statistic: fit_statistic as u64 })
     }
 
     fn header(&self, options: &SaveOptions) -> Header {
