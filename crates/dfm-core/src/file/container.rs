@@ -155,14 +155,17 @@ struct Tensor<'a> {
     bytes: &'a [u8],
 }
 
-/// A parsed file whose digest has been checked.
+/// A parsed file.
 pub(crate) struct Container<'a> {
     pub(crate) header: Header,
+    /// The header as it lies in the file.
+    json: &'a str,
     file: &'a RawFile,
 }
 
 impl<'a> Container<'a> {
-    /// Parses the header of a file, and checks version and digest.
+    /// Parses the header of a file, and checks its version. Nothing read from it may be used before
+    /// [`check_digest`](Self::check_digest) has passed.
     pub(crate) fn parse(file: &'a RawFile) -> Result<Self, ModelFileError> {
         let entries = file.metadata.metadata().as_ref();
         let json = entries
@@ -172,21 +175,29 @@ impl<'a> Container<'a> {
             return Err(ModelFileError::Unknown { what: "metadata entry", name: name.clone() });
         }
         let header = Header::parse(json)?;
+        let expected = header.tensors()?;
+        if let Some(name) = file.metadata.offset_keys().into_iter().find(|name| !expected.contains(name)) {
+            return Err(ModelFileError::Unknown { what: "tensor", name });
+        }
+        Ok(Self { header, json, file })
+    }
+
+    /// Compares the digest of the file with the one that its header states.
+    ///
+    /// Cost: one pass over all bytes, on one thread.
+    pub(crate) fn check_digest(&self) -> Result<(), ModelFileError> {
+        let (file, expected) = (self.file, &self.header.digest);
         let mut names = file.metadata.offset_keys();
         names.sort_unstable();
-        let expected = header.tensors()?;
-        if let Some(name) = names.iter().find(|name| !expected.contains(*name)) {
-            return Err(ModelFileError::Unknown { what: "tensor", name: name.clone() });
-        }
         let tensors = names.iter().filter_map(|name| Some((name.as_str(), file.tensor(name)?)));
         let got = digest(
-            &json.replacen(&header.digest, "", 1),
+            &self.json.replacen(expected, "", 1),
             tensors.map(|(name, tensor)| (name, tensor.dtype, tensor.shape, tensor.bytes)),
         );
-        if got != header.digest {
-            return Err(ModelFileError::Digest { expected: header.digest, got });
+        match got == *expected {
+            true => Ok(()),
+            false => Err(ModelFileError::Digest { expected: expected.clone(), got }),
         }
-        Ok(Self { header, file })
     }
 
     /// Bytes of the tensor `name`, 0 if there is none.

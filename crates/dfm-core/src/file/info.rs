@@ -98,6 +98,7 @@ impl ModelInfo {
     pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
         let bytes = RawFile::read(reader, max_bytes)?;
         let file = Container::parse(&bytes)?;
+        file.check_digest()?;
         let threshold = match file.header.calibrated {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,

@@ -8,6 +8,8 @@ use dfm_backbone::{
     NetworkPrecision, Tap,
 };
 
+use rayon::prelude::*;
+
 use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
@@ -73,6 +75,19 @@ impl Dfm {
     pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
         let bytes = RawFile::read(reader, options.max_bytes)?;
         let file = Container::parse(&bytes)?;
+        let mut intact = Ok(());
+        // The digest is computed while the model is made of the same bytes. If it is another, whatever
+        // was made or refused is dropped.
+        let model = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| intact = file.check_digest());
+            Self::make(&file, options)
+        });
+        intact?;
+        model
+    }
+
+    /// The model that a file describes, which has passed its self-test.
+    fn make(file: &Container<'_>, options: LoadOptions) -> Result<Self, DfmError> {
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
 
@@ -82,8 +97,8 @@ impl Dfm {
                 inconsistent("record.validation", &expected, &format!("{validation:?}").as_str()).into()
             );
         }
-        let content_hashes = content_hashes(&file)?;
-        let scores = held_out_scores(&file, content_hashes.as_deref())?;
+        let content_hashes = content_hashes(file)?;
+        let scores = held_out_scores(file, content_hashes.as_deref())?;
         let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
         let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
         let content_hashes = content_hashes.filter(|_| whole);
@@ -93,9 +108,9 @@ impl Dfm {
         let mut of_taps = Ok(Vec::new());
         let extractor = rayon::in_place_scope(|scope| {
             scope.spawn(|_| {
-                of_taps = tap_tensors.into_iter().map(|tap| tap::read(&file, tap, pictures)).collect();
+                of_taps = tap_tensors.into_par_iter().map(|tap| tap::read(file, tap, pictures)).collect();
             });
-            network(&file, &valid, options.weights, options.compute)
+            network(file, &valid, options.weights, options.compute)
         })?;
         let (statistics, kept): (Vec<_>, Vec<_>) = of_taps?.into_iter().unzip();
         let layers = valid.method().taps.len();
@@ -134,7 +149,7 @@ impl Dfm {
         let record = header.record.clone();
         let rule = ScoringRule {
             statistics,
-            scale: place_scale(&file, valid.places())?,
+            scale: place_scale(file, valid.places())?,
             aggregation: record.params.method.aggregation,
             shapes: extractor.feature_shapes().to_vec(),
         };
@@ -148,7 +163,7 @@ impl Dfm {
         if header.names
             && let Some(kept) = &model.kept
         {
-            model.names = names(&file, &kept.content_hashes)?;
+            model.names = names(file, &kept.content_hashes)?;
         }
         model.self_test.check(&model.extractor, &model.scorers)?;
         Ok(model)
