@@ -1,5 +1,7 @@
 //! Why a picture could not be used.
 
+use crate::levels::Levels;
+use crate::picture::Depth;
 use crate::tiling::{Tiling, TilingError};
 
 /// A picture that cannot be decoded or prepared.
@@ -78,6 +80,33 @@ pub enum PreprocessError {
         format: &'static str,
         /// What the decoder found.
         reason: String,
+    },
+    /// The levels are those of other pictures.
+    #[error(
+        "expected a picture of the levels {levels}, with 16 bits a channel or floating-point numbers, found {found}: \
+         save it as the pictures of the fit were saved, or fit with the levels `full`"
+    )]
+    Depth {
+        /// The levels.
+        levels: Levels,
+        /// What the picture is made of.
+        found: Depth,
+    },
+    /// A picture has floating-point numbers, which have no black and white of their own.
+    #[error(
+        "expected a range of levels for a picture with floating-point numbers, found none: state which values are \
+         black and white at the fit, or save the picture with 16 bits a channel"
+    )]
+    LevelsNeeded,
+    /// A picture has a value that is no number or infinite.
+    #[error("expected finite values, found {got} in column {x} of row {y}: leave the picture out, or save it without")]
+    NotFinite {
+        /// Column of the pixel, from 0.
+        x: usize,
+        /// Row of the pixel, from 0.
+        y: usize,
+        /// The value.
+        got: f32,
     },
     /// The region does not fit the picture.
     #[error(

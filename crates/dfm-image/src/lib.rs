@@ -1,7 +1,8 @@
 //! From the bytes of a picture to what a network sees.
 //!
-//! [`decode`] turns the bytes of a file into an upright RGB picture. It checks the file
-//! against [`DecodeLimits`] and refuses damaged files. A [`Preprocessor`] turns that picture
+//! [`decode`] turns the bytes of a file into an upright RGB picture, and [`decode_picture`] keeps
+//! its 16 bits a channel or its floating-point numbers, which [`Levels`] bring to black and white.
+//! Both check the file against [`DecodeLimits`] and refuse damaged files. A [`Preprocessor`] turns that picture
 //! into normalised planes, `[3, H, W]`, as an [`InputContract`] asks. A picture can be limited
 //! to a [`Region`] and cut into tiles by a [`Tiling`]. A [`Placement`] says where the picture
 //! lies in the network's input, so that positions can be mapped back to the picture.
@@ -24,7 +25,10 @@ mod geometry;
 mod hexadecimal;
 mod input;
 mod input_error;
+mod levels;
+mod levels_tally;
 mod limits;
+mod picture;
 mod placement;
 mod prepare;
 mod region;
@@ -33,13 +37,16 @@ mod size;
 mod tiling;
 
 pub use content::content_hash;
-pub use decode::decode;
+pub use decode::{decode, decode_picture, depth};
 pub use error::PreprocessError;
 pub use hexadecimal::hexadecimal;
-pub use image::RgbImage;
+pub use image::{Rgb32FImage, RgbImage};
 pub use input::{ChannelOrder, InputContract, Resampling};
 pub use input_error::InputError;
+pub use levels::{Levelled, Levels, LevelsError};
+pub use levels_tally::LevelsTally;
 pub use limits::DecodeLimits;
+pub use picture::{Depth, Picture, Rgb16Image};
 pub use placement::{Placement, Span};
 pub use prepare::{PreparedPicture, Preprocessor};
 pub use region::{Region, RegionError};

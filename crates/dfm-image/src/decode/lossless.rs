@@ -9,6 +9,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 use super::size_check::check_size;
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;
+use crate::picture::Depth;
 
 /// Decodes a file of `format`, with `name`, and applies its EXIF orientation.
 pub(super) fn decode(
@@ -17,12 +18,7 @@ pub(super) fn decode(
     name: &'static str,
     limits: &DecodeLimits,
 ) -> Result<DynamicImage, PreprocessError> {
-    let failed = |error: ImageError| match error {
-        ImageError::Unsupported(kind) => {
-            PreprocessError::Unsupported { format: name, found: kind.to_string() }
-        }
-        error => PreprocessError::Decode { format: name, reason: reason_of(&error) },
-    };
+    let failed = |error| failed(name, &error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // `check_size` limits the pixels. This limit covers also what decoders need beside them.
     let mut allowed = Limits::no_limits();
@@ -40,6 +36,24 @@ pub(super) fn decode(
     let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
     picture.apply_orientation(orientation);
     Ok(picture)
+}
+
+/// What the channels of a file of `format`, with `name`, are made of.
+pub(super) fn depth(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<Depth, PreprocessError> {
+    let reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let decoder = reader.into_decoder().map_err(|error| failed(name, &error))?;
+    match decoder.color_type() {
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => Ok(Depth::Bits16),
+        ColorType::Rgb32F | ColorType::Rgba32F => Ok(Depth::Float32),
+        _ => Ok(Depth::Bits8),
+    }
+}
+
+fn failed(format: &'static str, error: &ImageError) -> PreprocessError {
+    match error {
+        ImageError::Unsupported(kind) => PreprocessError::Unsupported { format, found: kind.to_string() },
+        error => PreprocessError::Decode { format, reason: reason_of(error) },
+    }
 }
 
 /// What the decoder found, without the library's frame around it, which names the format again.

@@ -1,6 +1,7 @@
 //! From the bytes of a file to an upright RGB picture. The declared size of the picture is
 //! compared with the limits before memory for its pixels is allocated.
 
+mod floats;
 mod jpeg;
 mod jpeg_segments;
 mod lossless;
@@ -10,7 +11,9 @@ mod size_check;
 use image::{ImageFormat, RgbImage};
 
 use crate::error::PreprocessError;
+use crate::levels::high_bytes;
 use crate::limits::DecodeLimits;
+use crate::picture::{Depth, Picture};
 
 /// Decodes JPEG, PNG, BMP, TIFF or WebP. The content of the file says which format it is.
 ///
@@ -39,14 +42,54 @@ use crate::limits::DecodeLimits;
 /// that are not whole numbers, such as floating point. A damaged JPEG is refused even where
 /// other programs show a part of it.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PreprocessError> {
+    match decode_picture(bytes, limits)? {
+        Picture::Bytes(picture) => Ok(picture.into_owned()),
+        Picture::Words(picture) => Ok(high_bytes(&picture)),
+        Picture::Floats(_) => {
+            let found = "32-bit floating-point channels".to_owned();
+            Err(PreprocessError::Unsupported { format: "TIFF", found })
+        }
+    }
+}
+
+/// [`decode`] to the numbers of the file: channels of 16 bits stay as they are, and so do 32-bit
+/// floating-point numbers of a TIFF.
+///
+/// # Errors
+///
+/// Those of [`decode`] but for floating-point numbers.
+pub fn decode_picture(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture<'static>, PreprocessError> {
+    let format = checked_format(bytes, limits)?;
+    match format {
+        (ImageFormat::Jpeg, _) => Ok(rgb::to_rgb(jpeg::decode(bytes, limits)?)),
+        (ImageFormat::Tiff, _) if floats::holds_floats(bytes) => {
+            Ok(Picture::from(floats::decode(bytes, limits)?))
+        }
+        (format, name) => Ok(rgb::to_rgb(lossless::decode(bytes, format, name, limits)?)),
+    }
+}
+
+/// What the channels of a picture file are made of, by its headers.
+///
+/// # Errors
+///
+/// If the content is no such picture, or larger than the limit.
+pub fn depth(bytes: &[u8], limits: &DecodeLimits) -> Result<Depth, PreprocessError> {
+    match checked_format(bytes, limits)? {
+        (ImageFormat::Jpeg, _) => Ok(Depth::Bits8),
+        (ImageFormat::Tiff, _) if floats::holds_floats(bytes) => Ok(Depth::Float32),
+        (format, name) => lossless::depth(bytes, format, name),
+    }
+}
+
+fn checked_format(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<(ImageFormat, &'static str), PreprocessError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PreprocessError::TooManyBytes { limit: limits.max_bytes, got: bytes.len() as u64 });
     }
-    match format_of(bytes)? {
-        (ImageFormat::Jpeg, _) => jpeg::decode(bytes, limits),
-        (format, name) => lossless::decode(bytes, format, name, limits),
-    }
-    .map(rgb::to_rgb)
+    format_of(bytes)
 }
 
 /// The format by its first bytes, and its name.

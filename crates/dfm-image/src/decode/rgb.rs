@@ -1,36 +1,31 @@
-//! From every kind of pixel to RGB with eight bits a channel.
+//! From every kind of pixel to RGB.
 
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, ImageBuffer, Rgb, RgbImage};
 
-/// `picture` as RGB. Grey becomes three equal channels, an alpha channel is dropped, and channels
-/// of 16 bits keep their high byte.
-pub(super) fn to_rgb(picture: DynamicImage) -> RgbImage {
-    let high = |value: u16| (value >> 8) as u8;
+use crate::picture::{Picture, Rgb16Image};
+
+/// `picture` as RGB. Grey becomes three equal channels, and an alpha channel is dropped. Channels of
+/// 16 bits stay as they are.
+pub(super) fn to_rgb(picture: DynamicImage) -> Picture<'static> {
     match picture {
         // The library's own conversion would go through a colour space.
         DynamicImage::ImageLuma8(grey) => {
-            RgbImage::from_fn(grey.width(), grey.height(), |x, y| [grey.get_pixel(x, y).0[0]; 3].into())
-        }
-        DynamicImage::ImageLuma16(grey) => {
             let (width, height) = grey.dimensions();
-            RgbImage::from_fn(width, height, |x, y| [high(grey.get_pixel(x, y).0[0]); 3].into())
+            Picture::from(RgbImage::from_fn(width, height, |x, y| [grey.get_pixel(x, y).0[0]; 3].into()))
         }
-        DynamicImage::ImageLumaA16(grey) => {
-            let (width, height) = grey.dimensions();
-            RgbImage::from_fn(width, height, |x, y| [high(grey.get_pixel(x, y).0[0]); 3].into())
-        }
-        DynamicImage::ImageRgb16(colour) => {
-            let (width, height) = colour.dimensions();
-            RgbImage::from_fn(width, height, |x, y| colour.get_pixel(x, y).0.map(high).into())
-        }
-        DynamicImage::ImageRgba16(colour) => {
-            let (width, height) = colour.dimensions();
-            RgbImage::from_fn(width, height, |x, y| {
-                let [red, green, blue, _] = colour.get_pixel(x, y).0;
-                [red, green, blue].map(high).into()
-            })
-        }
+        DynamicImage::ImageLuma16(grey) => words(grey.dimensions(), |x, y| [grey.get_pixel(x, y).0[0]; 3]),
+        DynamicImage::ImageLumaA16(grey) => words(grey.dimensions(), |x, y| [grey.get_pixel(x, y).0[0]; 3]),
+        DynamicImage::ImageRgb16(colour) => Picture::from(colour),
+        DynamicImage::ImageRgba16(colour) => words(colour.dimensions(), |x, y| {
+            let [red, green, blue, _] = colour.get_pixel(x, y).0;
+            [red, green, blue]
+        }),
         // Eight bits a channel already; alpha is dropped.
-        other => other.into_rgb8(),
+        other => Picture::from(other.into_rgb8()),
     }
+}
+
+fn words((width, height): (u32, u32), pixel: impl Fn(u32, u32) -> [u16; 3]) -> Picture<'static> {
+    let picture: Rgb16Image = ImageBuffer::from_fn(width, height, |x, y| Rgb(pixel(x, y)));
+    Picture::from(picture)
 }

@@ -7,19 +7,76 @@ use image::{Rgb, RgbImage};
 use super::normalise;
 use crate::error::PreprocessError;
 use crate::input::InputContract;
+use crate::levels::{Levelled, scaled};
+use crate::picture::Picture;
 use crate::region::Region;
 use crate::size::PictureSize;
+
+/// What is prepared of a picture, with values from 0 to 255.
+pub(super) enum Part<'p> {
+    /// Bytes.
+    Bytes(Cow<'p, RgbImage>),
+    /// Values between bytes too, row by row.
+    Floats(PictureSize, Vec<[f32; 3]>),
+}
+
+impl<'p> Part<'p> {
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> PictureSize {
+        match self {
+            Self::Bytes(part) => PictureSize::from(part.as_ref()),
+            Self::Floats(size, _) => *size,
+        }
+    }
+
+    /// Rounded to bytes.
+    pub(super) fn into_bytes(self) -> Cow<'p, RgbImage> {
+        match self {
+            Self::Bytes(part) => part,
+            Self::Floats(PictureSize { width, height }, values) => {
+                let bytes = values.as_flattened().iter().map(|value| value.round() as u8).collect();
+                let picture = RgbImage::from_raw(width, height, bytes);
+                Cow::Owned(picture.expect("three values for each pixel"))
+            }
+        }
+    }
+
+    /// Row by row.
+    pub(super) fn into_floats(self) -> Vec<[f32; 3]> {
+        match self {
+            Self::Bytes(part) => part.pixels().map(|pixel| pixel.0.map(f32::from)).collect(),
+            Self::Floats(_, values) => values,
+        }
+    }
+}
 
 /// The bounding rectangle of `region`, or the whole picture if there is none. Pixels outside the
 /// region become the mean of the input contract, whatever they were.
 pub(super) fn cut<'p>(
-    picture: &'p RgbImage,
+    picture: &'p Levelled<'_>,
     region: Option<&Region>,
     contract: &InputContract,
-) -> Result<Cow<'p, RgbImage>, PreprocessError> {
-    let Some(region) = region else { return Ok(Cow::Borrowed(picture)) };
+) -> Result<Part<'p>, PreprocessError> {
+    if let Some(region) = region {
+        check(region, picture.picture.size())?;
+    }
+    let range = picture.range.unwrap_or([0.0, 255.0]);
+    Ok(match (&picture.picture, region) {
+        (Picture::Bytes(picture), None) => Part::Bytes(Cow::Borrowed(picture.as_ref())),
+        (Picture::Bytes(picture), Some(region)) => Part::Bytes(Cow::Owned(cut_bytes(picture, region, contract))),
+        (Picture::Words(picture), region) => {
+            let value = |sample: u16| scaled(f64::from(sample), range);
+            cut_floats(picture.as_raw(), picture.dimensions(), region, contract, value)
+        }
+        (Picture::Floats(picture), region) => {
+            let value = |sample: f32| scaled(f64::from(sample), range);
+            cut_floats(picture.as_raw(), picture.dimensions(), region, contract, value)
+        }
+    })
+}
+
+fn cut_bytes(picture: &RgbImage, region: &Region, contract: &InputContract) -> RgbImage {
     let ([left, top], PictureSize { width, height }) = (region.corner(), region.size());
-    check(region, picture.into())?;
     let mut part = RgbImage::from_pixel(width, height, Rgb(normalise::mean_colour(contract)));
     let pixels: &mut [u8] = &mut part;
     for [y, from, to] in region.pieces() {
@@ -27,7 +84,31 @@ pub(super) fn cut<'p>(
         let target = row(width, y - top, from - left, to - left);
         pixels[target].copy_from_slice(&picture.as_raw()[source]);
     }
-    Ok(Cow::Owned(part))
+    part
+}
+
+fn cut_floats<'p, S: Copy>(
+    samples: &[S],
+    (across, down): (u32, u32),
+    region: Option<&Region>,
+    contract: &InputContract,
+    value: impl Fn(S) -> f32,
+) -> Part<'p> {
+    let (samples, _) = samples.as_chunks::<3>();
+    let values = |pixels: &[[S; 3]]| -> Vec<[f32; 3]> { pixels.iter().map(|pixel| pixel.map(&value)).collect() };
+    let Some(region) = region else {
+        return Part::Floats(PictureSize { width: across, height: down }, values(samples));
+    };
+    let ([left, top], size) = (region.corner(), region.size());
+    let mean = normalise::mean_colour(contract).map(f32::from);
+    let mut part = vec![mean; size.width as usize * size.height as usize];
+    for [y, from, to] in region.pieces() {
+        let source = row(across, y, from, to);
+        let target = row(size.width, y - top, from - left, to - left);
+        let source = &samples[source.start / 3..source.end / 3];
+        part[target.start / 3..target.end / 3].copy_from_slice(&values(source));
+    }
+    Part::Floats(size, part)
 }
 
 /// Checks that `region` fits a picture of `size`.

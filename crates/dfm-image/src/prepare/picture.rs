@@ -15,4 +15,7 @@ pub struct PreparedPicture {
     /// The [`content_hash`](crate::content_hash) of the whole picture; `None` from a
     /// [`Preprocessor`](crate::Preprocessor::with_content_hash) that computes none.
     pub content_hash: Option<[u8; 32]>,
+    /// How many pixels of the whole picture have a channel outside of the levels, where it is
+    /// clamped; `None` unless the levels are a range.
+    pub outside: Option<u64>,
 }

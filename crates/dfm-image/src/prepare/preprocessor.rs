@@ -1,17 +1,15 @@
 //! Preparing pictures for a network.
 
-use std::borrow::Borrow;
 use std::sync::Arc;
-
-use image::RgbImage;
 
 use super::picture::PreparedPicture;
 use super::{cut, normalise, resample, surround};
-use crate::content::content_hash;
 use crate::error::PreprocessError;
 use crate::geometry::Geometry;
 use crate::input::{InputContract, Resampling};
 use crate::input_error::InputError;
+use crate::levels::{Levelled, Levels};
+use crate::picture::Picture;
 use crate::placement::Placement;
 use crate::region::{Region, RegionError};
 use crate::size::PictureSize;
@@ -26,18 +24,20 @@ pub struct Preprocessor {
     tiling: Option<Tiling>,
     /// The size that every picture must have if it is cut into tiles.
     picture_size: Option<PictureSize>,
+    levels: Levels,
     hashes: bool,
 }
 
 impl Preprocessor {
-    /// A preprocessor for `contract`, with neither a region nor tiles.
+    /// A preprocessor for `contract`, with neither a region nor tiles, and no levels stated.
     ///
     /// # Errors
     ///
     /// If a field of the contract is out of bounds.
     pub fn new(contract: InputContract) -> Result<Self, InputError> {
         contract.check()?;
-        Ok(Self { contract, region: None, tiling: None, picture_size: None, hashes: true })
+        let levels = Levels::Auto;
+        Ok(Self { contract, region: None, tiling: None, picture_size: None, levels, hashes: true })
     }
 
     /// Limits every picture to `region`; `None` takes whole pictures.
@@ -59,6 +59,13 @@ impl Preprocessor {
     #[must_use]
     pub fn with_picture_size(mut self, size: Option<PictureSize>) -> Self {
         self.picture_size = size;
+        self
+    }
+
+    /// Sets which values of pictures are black and white.
+    #[must_use]
+    pub fn with_levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
         self
     }
 
@@ -91,6 +98,11 @@ impl Preprocessor {
         self.region.as_deref()
     }
 
+    /// Which values of pictures are black and white.
+    pub fn levels(&self) -> Levels {
+        self.levels
+    }
+
     /// Where a whole picture of `size` lies in the network's input. A `size` without pixels gives
     /// [`Placement::WHOLE`].
     ///
@@ -119,19 +131,22 @@ impl Preprocessor {
         if cells.contains(&true) { Ok(Some(cells)) } else { Err(RegionError::Unseen) }
     }
 
-    /// Prepares an upright picture in one piece: cuts out its region, resizes it (bilinear with
-    /// antialias, as PIL and torchvision do) and normalises it. The contract's
-    /// [`Resize`](crate::Resize) says what becomes of its aspect ratio.
+    /// Prepares an upright picture in one piece: brings it to its levels, cuts out its region,
+    /// resizes it (bilinear with antialias, as PIL and torchvision do) and normalises it. The
+    /// contract's [`Resize`](crate::Resize) says what becomes of its aspect ratio.
     ///
     /// # Errors
     ///
     /// [`PreprocessError::WholePicture`] if pictures are cut into tiles, since a model of tiles
     /// needs every tile: take [`prepare_tiles`](Self::prepare_tiles). Otherwise if the picture has
-    /// no pixels, or the region does not fit it.
-    pub fn prepare(&self, picture: &RgbImage) -> Result<PreparedPicture, PreprocessError> {
+    /// no pixels, the levels are those of other pictures, or the region does not fit it.
+    pub fn prepare<'p>(&self, picture: impl Into<Picture<'p>>) -> Result<PreparedPicture, PreprocessError> {
         match self.tiling {
             Some(tiling) => Err(PreprocessError::WholePicture { tiling }),
-            None => self.prepare_part(picture, self.region.as_ref(), self.hash_of(picture)),
+            None => {
+                let picture = self.levels.read(picture.into())?;
+                self.prepare_part(&picture, self.region.as_ref(), self.hash_of(&picture))
+            }
         }
     }
 
@@ -142,16 +157,17 @@ impl Preprocessor {
     /// # Errors
     ///
     /// [`PreprocessError::OtherSize`] if the picture does not have the size that it must have;
-    /// otherwise those of [`Tiling::tiles`], and if the picture has no pixels or the region does
-    /// not fit it.
-    pub fn prepare_tiles<P: Borrow<RgbImage>>(
+    /// otherwise those of [`Tiling::tiles`], and if the picture has no pixels, the levels are those
+    /// of other pictures, or the region does not fit it.
+    pub fn prepare_tiles<'p, P: Into<Picture<'p>>>(
         &self,
         picture: P,
     ) -> Result<
-        impl ExactSizeIterator<Item = Result<PreparedPicture, PreprocessError>> + use<P>,
+        impl ExactSizeIterator<Item = Result<PreparedPicture, PreprocessError>> + use<'p, P>,
         PreprocessError,
     > {
-        let size = PictureSize::from(picture.borrow());
+        let picture = self.levels.read(picture.into())?;
+        let size = picture.picture().size();
         // Before any tile is prepared: some tiles might fit the picture.
         if let Some(region) = self.region() {
             cut::check(region, size)?;
@@ -164,16 +180,16 @@ impl Preprocessor {
             }
             None => vec![self.region.clone()],
         };
-        let (preprocessor, hash) = (self.clone(), self.hash_of(picture.borrow()));
+        let (preprocessor, hash) = (self.clone(), self.hash_of(&picture));
         Ok(parts.into_iter().enumerate().map(move |(tile, part)| {
-            let mut prepared = preprocessor.prepare_part(picture.borrow(), part.as_ref(), hash)?;
+            let mut prepared = preprocessor.prepare_part(&picture, part.as_ref(), hash)?;
             prepared.placement.tile = tile;
             Ok(prepared)
         }))
     }
 
-    fn hash_of(&self, picture: &RgbImage) -> Option<[u8; 32]> {
-        self.hashes.then(|| content_hash(picture))
+    fn hash_of(&self, picture: &Levelled<'_>) -> Option<[u8; 32]> {
+        self.hashes.then(|| picture.picture().content_hash())
     }
 
     fn placement_of(&self, region: Option<&Arc<Region>>, size: PictureSize) -> Placement {
@@ -203,11 +219,11 @@ impl Preprocessor {
 
     fn prepare_part(
         &self,
-        picture: &RgbImage,
+        picture: &Levelled<'_>,
         region: Option<&Arc<Region>>,
         content_hash: Option<[u8; 32]>,
     ) -> Result<PreparedPicture, PreprocessError> {
-        let original = PictureSize::from(picture);
+        let original = picture.picture().size();
         let PictureSize { width, height } = original;
         if width == 0 || height == 0 {
             return Err(PreprocessError::Empty { width, height });
@@ -215,15 +231,16 @@ impl Preprocessor {
         let placement = self.placement_of(region, original);
         let part = cut::cut(picture, region.map(Arc::as_ref), &self.contract)?;
         let InputContract { height, width, resize, .. } = self.contract;
-        let Geometry { source, target } =
-            Geometry::new(resize, PictureSize::from(part.as_ref()), [height, width]);
+        let Geometry { source, target } = Geometry::new(resize, part.size(), [height, width]);
         let [_, _, width, height] = target;
         let pixels = match self.contract.resampling {
             Resampling::Bytes => {
-                normalise::bytes(&resample::bytes(&part, source, width, height)?, &self.contract)
+                let resized = resample::bytes(&part.into_bytes(), source, width, height)?;
+                normalise::bytes(&resized, &self.contract)
             }
             Resampling::Floats => {
-                normalise::floats(&resample::floats(&part, source, width, height)?, &self.contract)
+                let resized = resample::floats(part.size(), part.into_floats(), source, width, height)?;
+                normalise::floats(&resized, &self.contract)
             }
         };
         Ok(PreparedPicture {
@@ -231,13 +248,17 @@ impl Preprocessor {
             original,
             placement,
             content_hash,
+            outside: picture.outside(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
+    use crate::content::content_hash;
 
     fn preprocessor() -> Preprocessor {
         Preprocessor::new(InputContract::imagenet().with_size(8, 8)).expect("a valid contract")

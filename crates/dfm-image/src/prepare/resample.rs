@@ -7,6 +7,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::RgbImage;
 
 use crate::error::PreprocessError;
+use crate::size::PictureSize;
 
 /// The rectangle `source` (left, top, width, height) of `picture` at `width` × `height` pixels,
 /// `[H, W, 3]`, rounded to bytes. As with PIL's `box`, the filter also reads the pixels just
@@ -17,8 +18,9 @@ pub(super) fn bytes(
     width: usize,
     height: usize,
 ) -> Result<Vec<u8>, PreprocessError> {
-    let failed = |reason: String| failed(picture, [width, height], reason);
-    if is_there(picture, source, width, height) {
+    let size = PictureSize::from(picture);
+    let failed = |reason: String| failed(size, [width, height], reason);
+    if is_there(size, source, width, height) {
         return Ok(picture.as_raw().clone());
     }
     let whole = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
@@ -31,19 +33,20 @@ pub(super) fn bytes(
     Ok(target.into_vec())
 }
 
-/// [`bytes`] without rounding: values in 0 to 255.
+/// [`bytes`] without rounding, of the `pixels` of a picture of `size`: values in 0 to 255.
 pub(super) fn floats(
-    picture: &RgbImage,
+    size: PictureSize,
+    pixels: Vec<[f32; 3]>,
     source: [f64; 4],
     width: usize,
     height: usize,
 ) -> Result<Vec<[f32; 3]>, PreprocessError> {
-    let failed = |reason: String| failed(picture, [width, height], reason);
-    let pixels = picture.pixels().map(|pixel| pixel.0.map(f32::from));
-    if is_there(picture, source, width, height) {
-        return Ok(pixels.collect());
+    let failed = |reason: String| failed(size, [width, height], reason);
+    if is_there(size, source, width, height) {
+        return Ok(pixels);
     }
-    let whole = TypedImage::from_pixels(picture.width(), picture.height(), pixels.map(F32x3::new).collect())
+    let pixels = pixels.into_iter().map(F32x3::new).collect();
+    let whole = TypedImage::from_pixels(size.width, size.height, pixels)
         .map_err(|error| failed(error.to_string()))?;
     let mut target = TypedImage::new(width as u32, height as u32);
     Resizer::new()
@@ -57,12 +60,12 @@ fn options([left, top, width, height]: [f64; 4]) -> ResizeOptions {
     options.crop(left, top, width, height)
 }
 
-/// Whether the picture has its target size already.
-fn is_there(picture: &RgbImage, source: [f64; 4], width: usize, height: usize) -> bool {
-    let whole = [0.0, 0.0, f64::from(picture.width()), f64::from(picture.height())];
-    source == whole && picture.width() as usize == width && picture.height() as usize == height
+/// Whether a picture has its target size already.
+fn is_there(size: PictureSize, source: [f64; 4], width: usize, height: usize) -> bool {
+    let whole = [0.0, 0.0, f64::from(size.width), f64::from(size.height)];
+    source == whole && size.width as usize == width && size.height as usize == height
 }
 
-fn failed(picture: &RgbImage, [to_width, to_height]: [usize; 2], reason: String) -> PreprocessError {
-    PreprocessError::Resize { width: picture.width(), height: picture.height(), to_width, to_height, reason }
+fn failed(size: PictureSize, [to_width, to_height]: [usize; 2], reason: String) -> PreprocessError {
+    PreprocessError::Resize { width: size.width, height: size.height, to_width, to_height, reason }
 }
