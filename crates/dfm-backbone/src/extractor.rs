@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dfm_image::{PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
+use dfm_image::{Levels, PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
@@ -73,11 +73,12 @@ impl FeatureExtractor {
     /// Those of [`int8`](Self::int8).
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
-        let picture_size = self.preprocessor.picture_size();
+        let (picture_size, levels) = (self.preprocessor.picture_size(), self.preprocessor.levels());
         let mut int8 =
             Self::build(Arc::unwrap_or_clone(self.weights), &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
         int8.set_tiling(tiling, picture_size);
+        int8.set_levels(levels);
         Ok(int8)
     }
 
@@ -108,6 +109,11 @@ impl FeatureExtractor {
     /// `picture_size`, if there is one.
     pub fn set_tiling(&mut self, tiling: Option<Tiling>, picture_size: Option<PictureSize>) {
         self.preprocessor = self.preprocessor.clone().with_tiling(tiling).with_picture_size(picture_size);
+    }
+
+    /// Sets which values of pictures are black and white.
+    pub fn set_levels(&mut self, levels: Levels) {
+        self.preprocessor = self.preprocessor.clone().with_levels(levels);
     }
 
     /// The part of every picture that counts, if it is not all of it.

@@ -46,9 +46,10 @@ pub mod weights;
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
 pub use dfm_image::{
-    ChannelOrder, DecodeLimits, InputContract, InputError, PictureSize, Placement, PreparedPicture,
-    PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span, Tiling,
-    TilingError, content_hash, decode, hexadecimal,
+    ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError, LevelsTally,
+    Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError,
+    Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError, content_hash, decode,
+    hexadecimal,
 };
 pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;

@@ -2,7 +2,9 @@
 
 use dfm::device::DeviceError;
 use dfm::weights::WeightsStoreError;
-use dfm::{CheckpointFileError, DfmError, Error, FileError, ModelFileError, WeightsError};
+use dfm::{
+    CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError, PreprocessError, WeightsError,
+};
 
 /// Adds hints.
 pub(crate) trait Hints<T> {
@@ -50,8 +52,17 @@ fn hint(error: &Error) -> Option<String> {
         Error::FeatureMemory { .. } => Some("or give more with --max-memory".to_owned()),
         Error::NoRun { .. } => Some("`dfm evaluate --output` leaves one".to_owned()),
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
+        Error::Data(DataError::Picture(error)) => picture(error),
+        Error::OtherDepth { .. } => Some("--levels full does that".to_owned()),
         Error::Weights(error) => weights(error),
         Error::Model(error) => model(error),
+        _ => None,
+    }
+}
+
+fn picture(error: &PreprocessError) -> Option<String> {
+    match error {
+        PreprocessError::LevelsNeeded => Some("fit with --levels LOW..HIGH".to_owned()),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use dfm::{Error, Note, Observer, Stage};
 
 use crate::Outcome;
+use crate::hints::told;
 use crate::report::{Progress, aside, plain};
 
 /// Reports to standard error, keeps count, and shows bars.
@@ -82,7 +83,7 @@ impl Observer for Messages {
     }
 
     fn problem(&self, path: &Path, error: &Error) {
-        self.error(path, error);
+        self.error(path, told(error));
     }
 
     fn note(&self, note: &Note) {

@@ -61,9 +61,10 @@ pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, Vali
 pub use decide::split::held_out_hashes;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
-    RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
+    Architecture, BackboneWeights, Compute, DecodeLimits, Depth, FeatureExtractor, FeatureShape,
+    InputContract, Layer, Levelled, Levels, LevelsError, LevelsTally, NetworkPrecision, Picture, PictureSize,
+    Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize,
+    Rgb16Image, Rgb32FImage, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use error::DfmError;

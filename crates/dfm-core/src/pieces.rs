@@ -1,10 +1,8 @@
 //! Pictures on their way to the network, one piece or more for each.
 
-use std::borrow::Borrow;
-
 use burn::tensor::{Tensor, TensorData};
 use dfm_backbone::{
-    FeatureExtractor, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, RgbImage,
+    FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor,
 };
 
 use crate::error::DfmError;
@@ -41,12 +39,13 @@ impl Preparer {
     /// # Errors
     ///
     /// If the picture has no pixels, is not of the size that it must have, or cannot be cut into
-    /// tiles, or the region is not one of it.
-    pub fn pieces<P: Borrow<RgbImage>>(
+    /// tiles, or the levels or the region are those of other pictures.
+    pub fn pieces<'p, P: Into<Picture<'p>>>(
         &self,
         number: usize,
         picture: P,
-    ) -> Result<impl ExactSizeIterator<Item = Result<Piece, PreprocessError>> + use<P>, PreprocessError> {
+    ) -> Result<impl ExactSizeIterator<Item = Result<Piece, PreprocessError>> + use<'p, P>, PreprocessError>
+    {
         let prepared = self.0.prepare_tiles(picture)?;
         let (is_tile, last) = (self.makes_tiles(), prepared.len().saturating_sub(1));
         let piece = move |(tile, prepared): (usize, Result<PreparedPicture, PreprocessError>)| {
@@ -140,6 +139,12 @@ impl Piece {
             Content::Prepared { picture, .. } => Some(picture.original),
             Content::Computed { size, .. } => *size,
         }
+    }
+
+    /// How many pixels of its picture are outside of the levels; `None` unless those are a range,
+    /// and where the piece went through the network before.
+    pub fn outside(&self) -> Option<u64> {
+        self.prepared().and_then(|picture| picture.outside)
     }
 
     /// Where the picture lies in what the network sees.

@@ -28,4 +28,4 @@ pub use error::{DataError, Problem};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_folder};
 pub use names::{EXTENSIONS, HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames, name_below};
-pub use picture::{decode_picture, open_picture, open_region, read_picture};
+pub use picture::{decode_picture, open_picture, open_region, picture_depth, read_picture};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dfm_image::{DecodeLimits, PictureSize, Region, RgbImage, decode};
+use dfm_image::{DecodeLimits, Depth, Picture, PictureSize, Region, RgbImage};
 
 use crate::error::DataError;
 
@@ -23,22 +23,32 @@ pub fn read_picture(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-/// Decodes the bytes of a picture file within the default limits.
+/// Decodes the bytes of a picture file within the default limits, to the numbers of the file.
 ///
 /// # Errors
 ///
 /// [`DataError::Picture`] if they are no picture, damaged, or beyond a limit.
-pub fn decode_picture(bytes: &[u8]) -> Result<RgbImage, DataError> {
-    Ok(decode(bytes, &DecodeLimits::default())?)
+pub fn decode_picture(bytes: &[u8]) -> Result<Picture<'static>, DataError> {
+    Ok(dfm_image::decode_picture(bytes, &DecodeLimits::default())?)
 }
 
-/// Reads and decodes one picture file.
+/// What the channels of a picture file are made of, by its headers.
 ///
 /// # Errors
 ///
-/// Those of [`read_picture`] and [`decode_picture`].
+/// [`DataError::Picture`] if the bytes are no picture, or beyond the limit.
+pub fn picture_depth(bytes: &[u8]) -> Result<Depth, DataError> {
+    Ok(dfm_image::depth(bytes, &DecodeLimits::default())?)
+}
+
+/// Reads and decodes one picture file to 8 bits a channel: of 16 bits, the high byte.
+///
+/// # Errors
+///
+/// Those of [`read_picture`]; [`DataError::Picture`] if the content is no picture, damaged, beyond a
+/// limit, or has floating-point numbers.
 pub fn open_picture(path: &Path) -> Result<RgbImage, DataError> {
-    decode_picture(&read_picture(path)?)
+    Ok(dfm_image::decode(&read_picture(path)?, &DecodeLimits::default())?)
 }
 
 /// Reads a region of interest from a mask picture: red above 127 is inside.

@@ -99,7 +99,9 @@ pub enum PreprocessError {
     )]
     LevelsNeeded,
     /// A picture has a value that is no number or infinite.
-    #[error("expected finite values, found {got} in column {x} of row {y}: leave the picture out, or save it without")]
+    #[error(
+        "expected finite values, found {got} in column {x} of row {y}: leave the picture out, or save it without"
+    )]
     NotFinite {
         /// Column of the pixel, from 0.
         x: usize,

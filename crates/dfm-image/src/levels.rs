@@ -190,7 +190,9 @@ where
 {
     let mut changed = picture.clone();
     let pixels = changed.iter_mut().zip(before.as_raw()).zip(after.as_raw());
-    pixels.filter(|((_, before), after)| before != after).for_each(|((sample, _), after)| *sample = value(*after));
+    pixels
+        .filter(|((_, before), after)| before != after)
+        .for_each(|((sample, _), after)| *sample = value(*after));
     changed
 }
 
@@ -263,7 +265,8 @@ mod tests {
         for levels in [Levels::Auto, Levels::Full, RANGE, sensitive] {
             assert_eq!(levels.to_string().parse(), Ok(levels));
         }
-        for text in ["", "Auto", "1", "1..", "..2", "2..2", "3..2", "NaN..1", "0..inf", "-1e39..0", "0..1..2"] {
+        for text in ["", "Auto", "1", "1..", "..2", "2..2", "3..2", "NaN..1", "0..inf", "-1e39..0", "0..1..2"]
+        {
             assert!(text.parse::<Levels>().is_err(), "{text}");
         }
     }

@@ -13,10 +13,11 @@ const BITS: [u32; 5] = [8, 10, 12, 14, 16];
 
 /// Counts the values of good pictures with 16 bits a channel, to take [`Levels`] from them.
 ///
-/// The levels are the range that all but one in ten thousand samples lie in, at either end, and half
-/// of its width more on either side, so that later pictures may be darker or brighter. They stay
-/// within 0 and the largest value of as many bits as the highest value needs (8, 10, 12, 14 or 16):
-/// a picture of a camera with 12 bits that uses most of them gets 0 to 4095.
+/// Good pictures use the range that all but one in ten thousand samples lie in, at either end. The
+/// bits of the camera are as many as the highest value needs: 8, 10, 12, 14 or 16. If a quarter or
+/// more of their values is used, all of them are the levels, such as 0 to 4095: then nothing is ever
+/// clamped. Otherwise the levels are the range that is used and half of its width more on either
+/// side, within the bits, so that later pictures may be darker or brighter.
 #[derive(Debug, Clone)]
 pub struct LevelsTally {
     counts: Vec<u64>,
@@ -51,12 +52,12 @@ impl LevelsTally {
         let bits = BITS.into_iter().find(|bits| highest >> bits == 0).unwrap_or(16);
         let most = f64::from((1_u32 << bits) - 1);
         let margin = MARGIN * (high - low);
-        match low < high {
+        match low < high && high - low < most / 4.0 {
             true => Some(Levels::Range {
                 low: (low - margin).floor().max(0.0),
                 high: (high + margin).ceil().min(most),
             }),
-            // Pictures of one value: whatever its levels, there is nothing to see.
+            // Pictures of one value have all of them too: there is nothing to see.
             false => Some(Levels::Range { low: 0.0, high: most }),
         }
     }
@@ -101,6 +102,9 @@ mod tests {
     #[test]
     fn a_scene_that_uses_little_has_levels_of_its_own_with_room_on_either_side() {
         assert_eq!(levels(|place| 3000 + (place % 401) as u16), range(2800.0, 3600.0));
+        // Just below a quarter of 12 bits, and just above.
+        assert_eq!(levels(|place| 1500 + (place % 1001) as u16), range(1000.0, 3000.0));
+        assert_eq!(levels(|place| 1500 + (place % 1101) as u16), range(0.0, 4095.0));
         assert_eq!(levels(|place| 60_000 + (place % 1001) as u16), range(59_500.0, 61_500.0));
         assert_eq!(levels(|_| 77), range(0.0, 255.0));
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::judge::next_batch;
+use crate::levels::LevelsWatch;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -30,9 +31,16 @@ pub fn drift(
     workers.run(|| {
         let mut watch = model.watch(params);
         let (preparer, size) = (watch.preparer(), watch.batch());
+        let seen = LevelsWatch::new(preparer.preprocessor().levels());
         let prepare = |index: usize, give: Give<'_, Piece>| {
-            let pieces = preparer.pieces(index, source.read(index)?.decode()?)?;
-            give_all(pieces, give, |piece, _| piece)?;
+            let picture = source.read(index)?.decode()?;
+            seen.picture(&picture);
+            give_all(preparer.pieces(index, picture)?, give, |piece, last| {
+                if last {
+                    seen.piece(&piece);
+                }
+                piece
+            })?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Judging, Some(source.count()));
@@ -52,6 +60,7 @@ pub fn drift(
                 }
             }
         });
+        seen.tell(&reporter);
         Ok(watch.finish()?)
     })?
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dfm_core::DfmError;
+use dfm_core::{Depth, DfmError};
 use dfm_data::DataError;
 use dfm_weights::WeightsStoreError;
 use thiserror::Error;
@@ -86,6 +86,17 @@ pub enum Error {
     /// A picture whose features cannot be used.
     #[error("its features are not finite: the weights or the picture are unusable")]
     NotFinite,
+    /// A picture that is made of other numbers than the first one of the fit.
+    #[error(
+        "expected a picture with {expected}, as the first one of the fit has, found {got}: fit pictures of one kind, \
+         or fit with the levels `full`, where 255 of 8 bits and 65535 of 16 bits are white"
+    )]
+    OtherDepth {
+        /// What the first picture is made of.
+        expected: Depth,
+        /// What this one is made of.
+        got: Depth,
+    },
     /// A picture that was read twice and differed.
     #[error("the picture has changed since it was read first")]
     Changed,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::files::write_file;
 use crate::judge::{Ready, next_batch};
+use crate::levels::LevelsWatch;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -41,10 +42,17 @@ impl FeatureRows {
     ) -> Result<Self, Error> {
         let reporter = Reporter::new(observer);
         let preprocessor = extractor.preprocessor().with_content_hash(false);
+        let watch = LevelsWatch::new(preprocessor.levels());
         let size = batch.min(extractor.largest_batch());
         let prepare = |index: usize, give: Give<'_, PreparedPicture>| {
-            let tiles = preprocessor.prepare_tiles(source.read(index)?.decode()?)?;
-            give_all(tiles, give, |tile, _| tile)?;
+            let picture = source.read(index)?.decode()?;
+            watch.picture(&picture);
+            give_all(preprocessor.prepare_tiles(picture)?, give, |tile: PreparedPicture, last| {
+                if let (Some(outside), true) = (tile.outside, last) {
+                    watch.outside(outside, tile.original);
+                }
+                tile
+            })?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Extracting, Some(source.count()));
@@ -72,6 +80,7 @@ impl FeatureRows {
                 }
             })
         })??;
+        watch.tell(&reporter);
         match rows.paths.is_empty() {
             true => Err(Error::NoPicture { what: "no picture could be used: nothing is written" }),
             false => Ok(rows),

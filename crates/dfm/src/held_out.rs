@@ -3,23 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use dfm_core::{PictureSize, Preprocessor, Resize, RgbImage, content_hash, held_out_hashes};
-use dfm_synthetic::{Defective, Synthesiser};
+use dfm_core::{Levelled, Levels, Picture, PictureSize, Preprocessor, Resize, held_out_hashes};
+use dfm_synthetic::Synthesiser;
 
 use crate::error::Error;
 use crate::source::Source;
+
+/// A copy of a good picture with a defect.
+pub(crate) struct Defective {
+    pub(crate) picture: Picture<'static>,
+    /// Row by row, whether a pixel belongs to the defect.
+    pub(crate) mask: Vec<bool>,
+}
 
 /// The good pictures that a split holds out, each once, and how defects on them are made.
 pub(crate) struct HeldOut<'s> {
     source: &'s dyn Source,
     synthesiser: Synthesiser,
+    levels: Levels,
     /// Content hashes, rising, and indices in the source.
     pictures: Vec<([u8; 32], usize)>,
 }
 
 impl<'s> HeldOut<'s> {
     /// Chooses the pictures that calibrate a split, among `pictures` with their content hashes and
-    /// indices in `source`. The first of several equal pictures stands for all.
+    /// indices in `source`, whose black and white are those of `levels`. The first of several equal pictures stands for all.
     ///
     /// # Errors
     ///
@@ -27,6 +35,7 @@ impl<'s> HeldOut<'s> {
     pub(crate) fn new(
         seed: u64,
         source: &'s dyn Source,
+        levels: Levels,
         pictures: impl IntoIterator<Item = ([u8; 32], usize)>,
     ) -> Result<Self, Error> {
         let mut known = BTreeMap::new();
@@ -36,7 +45,7 @@ impl<'s> HeldOut<'s> {
         let hashes: Vec<[u8; 32]> = known.keys().copied().collect();
         let held_out = held_out_hashes(&hashes).map_err(Error::HeldOut)?;
         let pictures = held_out.into_iter().filter_map(|hash| known.remove_entry(&hash)).collect();
-        Ok(Self { source, synthesiser: Synthesiser::new(seed), pictures })
+        Ok(Self { source, synthesiser: Synthesiser::new(seed), levels, pictures })
     }
 
     /// How many pictures are held out.
@@ -63,18 +72,22 @@ impl<'s> HeldOut<'s> {
     /// small; [`Error::Lender`] if the other picture cannot be read.
     pub(crate) fn defective(
         &self,
-        picture: &RgbImage,
+        picture: &Levelled<'_>,
         copy: u64,
         within: Option<&[bool]>,
     ) -> Result<Defective, Error> {
-        let hash = content_hash(picture);
+        let hash = picture.picture().content_hash();
         let number = self.number(&hash).ok_or(Error::Changed)?;
         let recipe = self.synthesiser.recipe(&hash, copy);
         let lender = self.index(recipe.lender(number, self.pictures.len()));
-        let texture = self.source.read(lender).and_then(|content| content.decode()).map_err(|error| {
-            Error::Lender { path: self.source.path(lender).into_owned(), cause: Box::new(error) }
+        let read = || Ok(self.levels.read(self.source.read(lender)?.decode()?)?);
+        let texture = read().map_err(|error: Error| {
+            let path = self.source.path(lender).into_owned();
+            Error::Lender { path, cause: Box::new(error) }
         })?;
-        Ok(recipe.apply(picture, &texture, within)?)
+        // Defects are made in 8 bits; what they leave alone keeps all of its own.
+        let made = recipe.apply(&picture.to_bytes(), &texture.to_bytes(), within)?;
+        Ok(Defective { picture: picture.painted(made.picture), mask: made.mask })
     }
 
     fn number(&self, hash: &[u8; 32]) -> Option<usize> {

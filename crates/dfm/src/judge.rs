@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, JudgeOptions, Judging, Piece, RgbImage, Verdict};
+use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, Verdict};
 use tracing::{debug, info};
 
 use crate::error::Error;
+use crate::levels::LevelsWatch;
 use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -85,7 +86,10 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
-            self.each_verdict(judging, source, &progress, problem, &mut sink)
+            let watch = self.watch();
+            self.each_verdict(judging, source, &progress, &watch, problem, &mut sink)?;
+            watch.tell(&reporter);
+            Ok::<(), Error>(())
         })??;
         Ok(reporter.count())
     }
@@ -107,7 +111,8 @@ impl Judge {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, None);
             let problem = |index, error| problems.push((index, Err(error)));
-            self.each_verdict(judging, source, &progress, problem, |batch| {
+            let watch = self.watch();
+            self.each_verdict(judging, source, &progress, &watch, problem, |batch| {
                 verdicts.extend(batch.into_iter().map(|judged| (judged.index, Ok(judged.verdict))));
                 Ok(())
             })
@@ -115,6 +120,11 @@ impl Judge {
         verdicts.extend(problems);
         verdicts.sort_by_key(|(index, _)| *index);
         Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
+    }
+
+    /// Counts pictures of which not every value is judged as it is.
+    pub(crate) fn watch(&self) -> LevelsWatch {
+        LevelsWatch::new(self.model.preprocessor().levels())
     }
 
     /// Checks the options of a call.
@@ -128,22 +138,23 @@ impl Judge {
         judging: Judging<'_>,
         source: &dyn Source,
         progress: &Progress<'_>,
+        watch: &LevelsWatch,
         problem: impl FnMut(usize, Error),
         mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let sink = |batch: Vec<(Judged, ())>| sink(batch.into_iter().map(|(judged, ())| judged).collect());
-        self.each_batch(judging, source, progress, |_| (), problem, sink)
+        self.each_batch(judging, source, progress, (watch, |_: &Picture<'_>| ()), problem, sink)
     }
 
-    /// Judges every picture of `source`, batch by batch. `companion` sees every decoded picture, and
-    /// what it makes goes to `sink` with the verdict; `problem` is told of pictures that cannot be
+    /// Judges every picture of `source`, batch by batch. `watch` and `companion` see every decoded picture, and
+    /// what the companion makes goes to `sink` with the verdict; `problem` is told of pictures that cannot be
     /// judged. To be called in the pool of the workers.
     pub(crate) fn each_batch<C: Send>(
         &self,
         mut judging: Judging<'_>,
         source: &dyn Source,
         progress: &Progress<'_>,
-        companion: impl Fn(&RgbImage) -> C + Sync,
+        (watch, companion): (&LevelsWatch, impl Fn(&Picture<'_>) -> C + Sync),
         mut problem: impl FnMut(usize, Error),
         mut sink: impl FnMut(Vec<(Judged, C)>) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -153,9 +164,15 @@ impl Judge {
             let begun = Instant::now();
             let picture = source.read(index)?.decode()?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
+            watch.picture(&picture);
             let mut with = Some(companion(&picture));
             let pieces = preparer.pieces(index, picture)?;
-            give_all(pieces, give, |piece, last| (piece, if last { with.take() } else { None }))?;
+            give_all(pieces, give, |piece, last| {
+                if last {
+                    watch.piece(&piece);
+                }
+                (piece, if last { with.take() } else { None })
+            })?;
             Ok(())
         };
         ahead(source.count(), self.workers.jobs(), size, prepare, |loaded| {

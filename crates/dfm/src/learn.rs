@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::levels::{FitLevels, LevelsWatch};
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Content, Give, Loaded, Source, ahead, give_all};
@@ -158,10 +159,13 @@ impl Learner {
         checkpoint: Option<&Checkpoint>,
         reporter: &Reporter<'_>,
     ) -> Result<Dfm, Error> {
-        let params = self.checked(source)?;
+        let indices: Vec<usize> = (0..source.count()).collect();
+        let asked = self.params.method.levels;
+        let levels = FitLevels::of(asked, source, &indices, &self.workers, reporter)?;
+        let params = self.checked(source, levels)?;
         let compute = compute_or_usual(self.compute.as_ref())?;
         let extractor = self.network.extractor(&params, compute)?;
-        let learning = Learning { source, workers: &self.workers, reporter };
+        let learning = Learning { source, levels, workers: &self.workers, reporter };
         let Fitted { mut model, pictures } = learning.fit(&params, extractor, checkpoint)?;
         if let Some(seed) = self.synthetic {
             model = validate(model, source, pictures, seed, &self.workers, reporter)?;
@@ -173,12 +177,14 @@ impl Learner {
     }
 
     /// Checks the parameters; by position, with the size of the first picture that can be read.
-    fn checked(&self, source: &dyn Source) -> Result<ValidFitParams, Error> {
+    fn checked(&self, source: &dyn Source, levels: FitLevels) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
+        params.method.levels = levels.levels;
         if self.by_position {
             let prepare = |index: usize, give: Give<'_, PictureSize>| {
                 let picture = source.read(index)?.decode()?;
-                give(PictureSize { width: picture.width(), height: picture.height() }, true);
+                levels.check(&picture)?;
+                give(picture.size(), true);
                 Ok(())
             };
             let first =
@@ -196,6 +202,8 @@ impl Learner {
 #[derive(Clone, Copy)]
 pub(crate) struct Learning<'l> {
     pub(crate) source: &'l dyn Source,
+    /// What the pictures must be made of.
+    pub(crate) levels: FitLevels,
     pub(crate) workers: &'l Workers,
     pub(crate) reporter: &'l Reporter<'l>,
 }
@@ -237,15 +245,18 @@ impl Learning<'_> {
         checkpoint: Option<&Checkpoint>,
         learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>) -> Result<Dfm, Error>,
     ) -> Result<Fitted, Error> {
-        let Self { source, workers, reporter } = self;
+        let Self { source, levels, workers, reporter } = self;
+        let watch = LevelsWatch::new(preparer.preprocessor().levels());
         let begun = Instant::now();
         let progress = RefCell::new(Some(reporter.stage(Stage::Learning, Some(source.count()))));
         let step = || progress.borrow().iter().for_each(|progress| progress.step());
         let statistics = RefCell::new(None);
         // Keys of the checkpoint of pieces that were given and not told of yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
-        let prepare =
-            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
+        let prepare = |index: usize, give: Give<'_, Ready>| {
+            let seen = (&levels, &watch);
+            prepare(source, index, preparer, seen, checkpoint, give)
+        };
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
         let mut each = |learnt: Learnt<'_>| {
             match learnt {
@@ -290,6 +301,7 @@ impl Learning<'_> {
             });
             learn(&mut ready.chain(end), &mut each)
         })?;
+        watch.tell(reporter);
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
         let model = model.with_names(names);
         info!(
@@ -313,6 +325,7 @@ fn prepare(
     source: &dyn Source,
     index: usize,
     preparer: &Preparer,
+    (levels, watch): (&FitLevels, &LevelsWatch),
     checkpoint: Option<&Checkpoint>,
     give: Give<'_, Ready>,
 ) -> Result<(), Error> {
@@ -328,9 +341,15 @@ fn prepare(
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let pieces = preparer.pieces(index, content.decode()?)?;
+    let picture = content.decode()?;
+    levels.check(&picture)?;
+    watch.picture(&picture);
+    let pieces = preparer.pieces(index, picture)?;
     let mut number: u64 = 0;
-    give_all(pieces, give, |piece, _| {
+    give_all(pieces, give, |piece, last| {
+        if last {
+            watch.piece(&piece);
+        }
         let key = match preparer.makes_tiles() {
             true => file.map(|file| {
                 Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()

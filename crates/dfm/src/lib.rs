@@ -48,6 +48,7 @@ mod files;
 mod held_out;
 mod judge;
 mod learn;
+mod levels;
 mod lines;
 mod maps;
 mod network;
@@ -67,7 +68,7 @@ pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
-    list, list_folder, open_picture, open_region, read_masks, read_picture, training,
+    list, list_folder, open_picture, open_region, picture_depth, read_masks, read_picture, training,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;

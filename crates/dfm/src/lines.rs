@@ -28,6 +28,9 @@ pub struct VerdictLine {
     pub pixel_threshold: Option<f64>,
     /// Where the map reaches that.
     pub regions: Option<Regions>,
+    /// The share of pixels outside of the model's levels; absent unless those are a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_levels: Option<f64>,
 }
 
 /// Regions of a picture, or in a row of a table how many there are.
@@ -55,6 +58,7 @@ impl VerdictLine {
             guarantee: calibration.map(CalibrationKind::guarantee),
             pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
             regions: verdict.regions.clone().map(Regions::List),
+            outside_levels: verdict.outside_levels,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dfm_core::{RgbImage, Verdict};
+use dfm_core::{Levels, RgbImage, Verdict};
 use dfm_data::{HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames};
 use dfm_render::{Heatmap, MapScale, legend};
 use image::ImageFormat;
@@ -20,6 +20,7 @@ pub struct MapsFolder {
     folder: PathBuf,
     names: RelativeNames,
     scale: MapScale,
+    levels: Levels,
 }
 
 impl MapsFolder {
@@ -37,7 +38,13 @@ impl MapsFolder {
         }
         let paths: Vec<_> = (0..source.count()).map(|index| source.path(index)).collect();
         let names = RelativeNames::new(paths.iter().map(|path| path.as_ref()));
-        Ok(Self { folder: folder.to_owned(), names, scale })
+        Ok(Self { folder: folder.to_owned(), names, scale, levels: Levels::Auto })
+    }
+
+    /// Sets which values of the pictures below overlays are black and white: the model's levels.
+    #[must_use]
+    pub fn with_levels(self, levels: Levels) -> Self {
+        Self { levels, ..self }
     }
 
     /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch that has a map,
@@ -70,7 +77,8 @@ impl MapsFolder {
             target.with_file_name(name)
         };
         write_png(&named(HEATMAP), &heatmap.colours())?;
-        write_png(&named(OVERLAY), &heatmap.over(&*source.read(index)?.decode()?))
+        let levelled = self.levels.read(source.read(index)?.decode()?)?;
+        write_png(&named(OVERLAY), &heatmap.over(&levelled.to_bytes()))
     }
 }
 

@@ -89,6 +89,22 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
+    /// Pictures with 16 bits a channel were judged or learnt by their high bytes.
+    HighBytes {
+        /// How many pictures.
+        pictures: usize,
+    },
+    /// Pictures have values outside of the levels, which were clamped.
+    OutsideLevels {
+        /// How many pictures.
+        pictures: usize,
+        /// The levels.
+        levels: String,
+        /// Pixels outside, in the picture with the largest share of them.
+        pixels: u64,
+        /// All pixels of that picture.
+        of: u64,
+    },
     /// The record of synthetic defects was about other pictures and is dropped.
     ValidationDropped {
         /// The model that is written.
@@ -127,6 +143,17 @@ impl fmt::Display for Note {
             Self::CheckpointStays { path, reason } => {
                 write!(f, "{}: no longer needed, but: {reason}", path.display())
             }
+            Self::HighBytes { pictures } => write!(
+                f,
+                "{pictures} pictures have 16 bits a channel, and the model states no levels for them: 65535 counts as \
+                 white and the low bytes are dropped; a new fit of such pictures takes the levels that they use"
+            ),
+            Self::OutsideLevels { pictures, levels, pixels, of } => write!(
+                f,
+                "{pictures} pictures have values outside of the levels {levels}, which are clamped: up to {} % of the \
+                 pixels of a picture",
+                share(*pixels, *of)
+            ),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {
@@ -142,6 +169,13 @@ impl fmt::Display for Note {
             }
         }
     }
+}
+
+/// A share in per cent with two significant digits.
+fn share(pixels: u64, of: u64) -> String {
+    let percent = 100.0 * pixels as f64 / of.max(1) as f64;
+    let digits = (1.0 - percent.max(1e-6).log10().floor()).clamp(0.0, 8.0) as usize;
+    format!("{percent:.digits$}")
 }
 
 /// Hears what goes on: progress, notes, and pictures that cannot be used. Every method does nothing

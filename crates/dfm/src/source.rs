@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use dfm_core::RgbImage;
+use dfm_core::{Picture, RgbImage};
 use dfm_data::{DataError, decode_picture, list, list_folder, name_below, read_picture};
 
 use crate::error::Error;
@@ -26,15 +26,15 @@ pub enum Content<'s> {
 }
 
 impl<'s> Content<'s> {
-    /// Decodes what is not decoded yet.
+    /// Decodes what is not decoded yet, to the numbers of the file.
     ///
     /// # Errors
     ///
     /// [`Error::Data`] if the bytes are no usable picture.
-    pub fn decode(self) -> Result<Cow<'s, RgbImage>, Error> {
+    pub fn decode(self) -> Result<Picture<'s>, Error> {
         match self {
-            Self::Encoded(bytes) => Ok(Cow::Owned(decode_picture(&bytes)?)),
-            Self::Decoded(picture) => Ok(picture),
+            Self::Encoded(bytes) => Ok(decode_picture(&bytes)?),
+            Self::Decoded(picture) => Ok(Picture::from(picture)),
         }
     }
 }

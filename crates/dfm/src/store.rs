@@ -8,12 +8,13 @@ use std::time::Instant;
 use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
 };
-use dfm_data::open_picture;
+use dfm_data::{decode_picture, read_picture};
 use tracing::info;
 
 use crate::error::{At, Error};
 use crate::files::{check_file, write_file};
 use crate::learn::Learning;
+use crate::levels::FitLevels;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Note, Observer, Reporter};
 use crate::source::Source;
@@ -172,7 +173,12 @@ impl ModelStore {
         self.revise(path, output, &reporter, |model| {
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
-            let learning = Learning { source, workers: &self.workers, reporter: &reporter };
+            let learning = Learning {
+                source,
+                levels: FitLevels::default(),
+                workers: &self.workers,
+                reporter: &reporter,
+            };
             let learnt = learning
                 .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
             Ok(learnt.model)
@@ -249,7 +255,8 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
             };
         }
     }
-    Ok(dfm_core::content_hash(&open_picture(path)?))
+    let picture = decode_picture(&read_picture(path)?)?;
+    Ok(model.preprocessor().levels().read(picture)?.picture().content_hash())
 }
 
 /// Sixty-four hexadecimal digits.

@@ -4,14 +4,14 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use dfm_backbone::BackboneError;
-use dfm_core::{InputContract, PictureSize, Preprocessor, Region, RgbImage, content_hash};
+use dfm_core::{InputContract, Levels, Picture, Preprocessor, Region};
 use dfm_data::RelativeNames;
-use dfm_synthetic::Defective;
-use image::{DynamicImage, GrayImage, ImageFormat};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
 
 use crate::error::Error;
 use crate::files::{check_folder, put, write_folder};
-use crate::held_out::{HeldOut, judged_pixels};
+use crate::held_out::{Defective, HeldOut, judged_pixels};
+use crate::levels::FitLevels;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Content, Give, Loaded, Source, ahead};
 use crate::workers::Workers;
@@ -94,8 +94,11 @@ impl DefectiveDataset {
         let preprocessor = Preprocessor::new(InputContract::imagenet())
             .map_err(|error| dfm_core::DfmError::from(BackboneError::from(error)))?
             .with_region(self.region.clone());
-        let found = self.hashes(source, &reporter);
-        let held_out = HeldOut::new(self.seed, source, found.iter().copied())?;
+        let indices: Vec<usize> = (0..source.count()).collect();
+        let levels = FitLevels::of(Levels::Auto, source, &indices, &self.workers, &reporter)?;
+        let preprocessor = preprocessor.with_levels(levels.levels);
+        let found = self.hashes(source, levels, &reporter);
+        let held_out = HeldOut::new(self.seed, source, levels.levels, found.iter().copied())?;
         let paths: Vec<PathBuf> = (0..source.count()).map(|index| source.path(index).into_owned()).collect();
         let names = RelativeNames::new(paths.iter().map(PathBuf::as_path));
         if lies_in(output, names.folder()) {
@@ -127,11 +130,17 @@ impl DefectiveDataset {
     }
 
     /// The content hash of every picture that can be read, and its index.
-    fn hashes(&self, source: &dyn Source, reporter: &Reporter<'_>) -> Vec<([u8; 32], usize)> {
+    fn hashes(
+        &self,
+        source: &dyn Source,
+        levels: FitLevels,
+        reporter: &Reporter<'_>,
+    ) -> Vec<([u8; 32], usize)> {
         let progress = reporter.stage(Stage::Reading, Some(source.count()));
         let prepare = |index: usize, give: Give<'_, [u8; 32]>| {
             let picture = source.read(index)?.decode()?;
-            give(content_hash(&picture), true);
+            levels.check(&picture)?;
+            give(levels.levels.read(picture)?.picture().content_hash(), true);
             Ok(())
         };
         ahead(source.count(), self.workers.jobs(), 1, prepare, |loaded| {
@@ -160,10 +169,10 @@ impl DefectiveDataset {
         let progress = reporter.stage(Stage::MakingDefects, Some(held_out.count()));
         let prepare = |number: usize, give: Give<'_, Encoded>| {
             let good = source.read(held_out.index(number))?.decode()?;
-            let size = PictureSize { width: good.width(), height: good.height() };
             // Says what is wrong with a region beyond the picture.
             preprocessor.prepare(&good)?;
-            let within = judged_pixels(preprocessor, size);
+            let within = judged_pixels(preprocessor, good.size());
+            let good = preprocessor.levels().read(good)?;
             for copy in 0..self.copies {
                 let made = encode(&held_out.defective(&good, copy as u64, within.as_deref())?)?;
                 if !give(made, copy + 1 == self.copies) {
@@ -207,20 +216,34 @@ struct Encoded {
     mask: Vec<u8>,
 }
 
-/// Encodes as PNG, grey if the picture is grey.
+/// Encodes as PNG with the bits of the picture, grey if the picture is grey.
 fn encode(Defective { picture, mask }: &Defective) -> Result<Encoded, Error> {
-    let (width, height) = picture.dimensions();
-    let grey = |level: &dyn Fn(usize) -> u8| {
-        GrayImage::from_fn(width, height, |x, y| [level(y as usize * width as usize + x as usize)].into())
+    let (width, height) = (picture.size().width, picture.size().height);
+    let at = |x: u32, y: u32| y as usize * width as usize + x as usize;
+    let mask = GrayImage::from_fn(width, height, |x, y| [if mask[at(x, y)] { 255 } else { 0 }].into());
+    let encoded: DynamicImage = match picture {
+        Picture::Bytes(picture) => match grey(picture.as_raw()) {
+            Some(levels) => ImageBuffer::<Luma<u8>, _>::from_raw(width, height, levels)
+                .expect("a level for each pixel")
+                .into(),
+            None => picture.as_ref().clone().into(),
+        },
+        Picture::Words(picture) => match grey(picture.as_raw()) {
+            Some(levels) => ImageBuffer::<Luma<u16>, _>::from_raw(width, height, levels)
+                .expect("a level for each pixel")
+                .into(),
+            None => picture.as_ref().clone().into(),
+        },
+        // No levels were stated for pictures of other numbers.
+        _ => return Err(dfm_core::PreprocessError::LevelsNeeded.into()),
     };
-    let channels = |picture: &RgbImage| -> DynamicImage {
-        match picture.pixels().all(|pixel| pixel.0 == [pixel.0[0]; 3]) {
-            true => grey(&|at| picture.as_raw()[3 * at]).into(),
-            false => picture.clone().into(),
-        }
-    };
-    let mask = grey(&|at| if mask[at] { 255 } else { 0 });
-    Ok(Encoded { picture: png(&channels(picture))?, mask: png(&mask.into())? })
+    Ok(Encoded { picture: png(&encoded)?, mask: png(&mask.into())? })
+}
+
+/// One level for each pixel of three equal channels; `None` if one has colour.
+fn grey<S: Copy + PartialEq>(samples: &[S]) -> Option<Vec<S>> {
+    let (pixels, _) = samples.as_chunks::<3>();
+    pixels.iter().map(|pixel| (*pixel == [pixel[0]; 3]).then_some(pixel[0])).collect()
 }
 
 fn png(picture: &DynamicImage) -> Result<Vec<u8>, Error> {

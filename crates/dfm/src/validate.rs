@@ -2,7 +2,7 @@
 //! defects.
 
 use dfm_core::metrics::MapCounts;
-use dfm_core::{Dfm, JudgeOptions, PictureSize, Piece, Preparer, RgbImage, SyntheticTally, Verdict};
+use dfm_core::{Dfm, JudgeOptions, Picture, Piece, Preparer, SyntheticTally, Verdict};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -33,7 +33,7 @@ pub(crate) fn validate(
     workers: &Workers,
     reporter: &Reporter<'_>,
 ) -> Result<Dfm, Error> {
-    let held_out = HeldOut::new(seed, source, pictures)?;
+    let held_out = HeldOut::new(seed, source, model.preprocessor().levels(), pictures)?;
     let mut tally = SyntheticTally::new(seed);
     {
         let mut judging = model.judging(&JudgeOptions::default().with_map(true))?;
@@ -41,14 +41,14 @@ pub(crate) fn validate(
         // Picture `n` is number `2 n` as it is and `2 n + 1` with a defect.
         let prepare = |number: usize, give: Give<'_, Part>| {
             let good = source.read(held_out.index(number))?.decode()?;
-            if !give_pieces(&preparer, 2 * number, &good, None, false, give)? {
+            if !give_pieces(&preparer, 2 * number, good.borrowed(), None, false, give)? {
                 return Ok(());
             }
-            let size = PictureSize { width: good.width(), height: good.height() };
-            let within = judged_pixels(preparer.preprocessor(), size);
-            let made = held_out.defective(&good, 0, within.as_deref())?;
+            let within = judged_pixels(preparer.preprocessor(), good.size());
+            let levelled = preparer.preprocessor().levels().read(good)?;
+            let made = held_out.defective(&levelled, 0, within.as_deref())?;
             let mask = Mask::new(&made.mask);
-            give_pieces(&preparer, 2 * number + 1, &made.picture, Some(mask), true, give)?;
+            give_pieces(&preparer, 2 * number + 1, made.picture, Some(mask), true, give)?;
             Ok(())
         };
         let progress = reporter.stage(Stage::Validating, Some(held_out.count()));
@@ -103,7 +103,7 @@ fn counts((verdict, mask): &(Verdict, Option<Mask>)) -> Option<MapCounts> {
 fn give_pieces(
     preparer: &Preparer,
     number: usize,
-    picture: &RgbImage,
+    picture: Picture<'_>,
     mut mask: Option<Mask>,
     last: bool,
     give: Give<'_, Part>,

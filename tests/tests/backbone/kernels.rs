@@ -21,6 +21,7 @@ fn pictures(seed: u64, count: usize, [height, width]: [usize; 2], scale: f32) ->
             original: PictureSize { width: width as u32, height: height as u32 },
             placement: Placement::WHOLE,
             content_hash: None,
+            outside: None,
         }
     };
     (0..count).map(picture).collect()

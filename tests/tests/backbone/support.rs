@@ -79,6 +79,7 @@ pub(crate) fn features(
         original: PictureSize { width: width as u32, height: height as u32 },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     };
     let rows = extractor.extract(&[picture]).expect("features");
     assert_eq!(rows.dims(), [1, shape.len()]);

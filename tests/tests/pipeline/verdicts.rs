@@ -122,6 +122,7 @@ fn a_picture_prepared_by_hand_is_scored_like_any_other() {
         original: PictureSize { width: 1, height: 1 },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     };
     let score =
         |picture: PreparedPicture| MODEL.predict(&[picture], &JudgeOptions::default()).unwrap()[0].score;

@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod demo;
 mod input;
+mod levels;
 mod memory;
 mod models;
 mod output;

@@ -45,6 +45,7 @@ pub(crate) fn run(flags: &LayersFlags) -> anyhow::Result<()> {
         original: PictureSize { width: side, height: side },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     };
     let steps =
         extractor.time_steps(&picture, flags.repeats)?.context("no kernels of ours on this device")?;

@@ -93,6 +93,7 @@ fn pictures(path: &Path, batch: usize, side: usize) -> anyhow::Result<Vec<Prepar
         original: PictureSize { width: side as u32, height: side as u32 },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     });
     Ok(pictures.collect())
 }

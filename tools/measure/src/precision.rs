@@ -117,6 +117,7 @@ fn times(arch: &str, instructions: InstructionSet, rounds: u32) -> anyhow::Resul
         original: PictureSize { width: SIDE as u32, height: SIDE as u32 },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     }];
     let int8 =
         FeatureExtractor::int8(weights, &[LAYER.pooled(1)], compute, exact.measure_ranges(&pictures)?)?;

@@ -102,6 +102,7 @@ fn picture(seed: u64, height: usize, width: usize) -> PreparedPicture {
         original: PictureSize { width: width as u32, height: height as u32 },
         placement: Placement::WHOLE,
         content_hash: None,
+        outside: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
         .with_keep(flags.pca)
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
+        .with_levels(flags.levels)
         .with_region(flags.roi.as_deref().map(input::region).transpose()?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_calibration(calibration(flags)?);
@@ -123,6 +124,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Res
         }
         (None, _) => format!("{} pictures", record.picture_count),
     };
+    if !record.params.method.levels.is_auto() {
+        writeln!(out, "  levels {}", record.params.method.levels)?;
+    }
     for (number, tap) in record.params.method.taps.iter().enumerate() {
         let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
         let found = || record.taps.iter().skip(number).step_by(taps);

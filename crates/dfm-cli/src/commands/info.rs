@@ -50,6 +50,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line("backbone", format!("{} up to {}", info.architecture.name, taps.join(" and ")))?;
     line("precision", method.precision.to_string())?;
     line("input", format!("{}×{} pixels, {}", info.input.height, info.input.width, info.input.resize))?;
+    if !method.levels.is_auto() {
+        line("levels", method.levels.to_string())?;
+    }
     if let Some(region) = &method.region {
         line("region", region.to_string())?;
     }

@@ -26,7 +26,10 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     }
     let files = Files::named(&flags.paths, messages);
     let maps = match &flags.maps {
-        Some(folder) => Some(MapsFolder::new(folder, &files, MapScale::of(&model))?),
+        Some(folder) => {
+            let maps = MapsFolder::new(folder, &files, MapScale::of(&model))?;
+            Some(maps.with_levels(model.record().params.method.levels))
+        }
         None => None,
     };
     let for_programs = flags.format != Format::Table;

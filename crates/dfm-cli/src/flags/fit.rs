@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind, TileStatisticsKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, NetworkPrecision, ScoreKind,
+    TileStatisticsKind,
 };
 
 use crate::flags::layout::LayoutFlag;
@@ -37,6 +38,11 @@ pub(crate) struct FitFlags {
     /// relative; with --compat: sum)
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,
+    /// Which values of pictures with 16 bits a channel are black and white: auto (a range around the
+    /// values that the good pictures use), full (0 to 65535), or LOW..HIGH, which floating-point
+    /// pictures need. Values outside are clamped and counted. Pictures with 8 bits use 0 to 255
+    #[arg(long, value_name = "LEVELS", default_value_t = Levels::Auto, allow_hyphen_values = true)]
+    pub(crate) levels: Levels,
     /// Region of interest, the part of every picture that counts: X,Y,W,H in pixels, or a mask
     /// picture of the pictures' size that is white inside. The model records it
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]

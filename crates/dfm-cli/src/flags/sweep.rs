@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dfm::Resize;
-use dfm::{Aggregation, Keep, MAX_BATCH, ScoreKind};
+use dfm::{Aggregation, Keep, Levels, MAX_BATCH, Resize, ScoreKind};
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{ComputeFlags, ReportFormat};
@@ -49,6 +48,10 @@ pub(crate) struct SweepFlags {
     /// How pictures of another aspect ratio get that size: stretch, mirror, letterbox or crop
     #[arg(long, default_value = "mirror", value_name = "HOW")]
     pub(crate) resize: Resize,
+    /// Which values of pictures with 16 bits a channel are black and white, for every setting: auto,
+    /// full or LOW..HIGH, as for `dfm fit`
+    #[arg(long, value_name = "LEVELS", default_value_t = Levels::Auto, allow_hyphen_values = true)]
+    pub(crate) levels: Levels,
     /// Region of interest, the part of every picture that counts, for every setting: X,Y,W,H in
     /// pixels, or a mask picture of the pictures' size that is white inside
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]

@@ -209,6 +209,7 @@ fn extractor(
     )?;
     extractor.set_region(params.method().region.clone()).map_err(content("region"))?;
     extractor.set_tiling(params.method().tiling, params.method().tile_statistics.picture_size());
+    extractor.set_levels(params.method().levels);
     Ok(extractor)
 }
 

@@ -2,7 +2,7 @@
 //! were recorded at fit time and are computed again at load, on whatever device
 //! the model is loaded to.
 
-use dfm_backbone::{CounterGenerator, FeatureExtractor, RgbImage};
+use dfm_backbone::{CounterGenerator, FeatureExtractor, Levels, RgbImage};
 
 use crate::error::DfmError;
 use crate::file::error::ModelFileError;
@@ -88,8 +88,8 @@ fn run(
             expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
             got: format!("{} bytes", probe.len()),
         })?;
-    // The probe is no picture that a region could be of.
-    let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None);
+    // The probe is no picture that a region or levels could be of.
+    let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None).with_levels(Levels::Auto);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
     let at = |place: usize| Ok(scorers.score(rows.clone(), &[place])?.values[0]);

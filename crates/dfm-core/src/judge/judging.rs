@@ -1,10 +1,8 @@
 //! Pictures through a model, with what one call asks for.
 
-use std::borrow::Borrow;
-
 use burn::tensor::Tensor;
 use dfm_backbone::{
-    BackboneError, FeatureExtractor, PictureSize, Placement, PreparedPicture, Region, RgbImage,
+    BackboneError, FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture, Region,
 };
 use dfm_stats::Samples;
 use rayon::prelude::*;
@@ -110,9 +108,9 @@ impl Dfm {
     /// # Example
     ///
     /// See the [crate's](crate#example).
-    pub fn judge(
+    pub fn judge<'p>(
         &self,
-        pictures: impl IntoIterator<Item: Borrow<RgbImage>>,
+        pictures: impl IntoIterator<Item: Into<Picture<'p>>>,
         options: &JudgeOptions,
     ) -> Result<Vec<Result<Verdict, DfmError>>, DfmError> {
         let mut judging = self.judging(options)?;
@@ -124,8 +122,8 @@ impl Dfm {
             }
         };
         for (number, picture) in pictures.into_iter().enumerate() {
-            let mut prepare = || -> Result<(), DfmError> {
-                for piece in preparer.pieces(number, picture.borrow())? {
+            let prepare = || -> Result<(), DfmError> {
+                for piece in preparer.pieces(number, picture)? {
                     batch.push(piece?);
                     if batch.len() == judging.batch() {
                         put(&mut verdicts, &mut judging, &mut batch);
@@ -168,7 +166,8 @@ impl Dfm {
             let placements: Vec<&Placement> = batch.iter().map(|picture| &picture.placement).collect();
             let seen = judging.see(rows, &placements).map_err(|error| error.behind(verdicts.len()))?;
             for (seen, picture) in seen.into_iter().zip(batch) {
-                verdicts.push(judging.verdict(seen, picture.original)?);
+                let outside = share(picture.outside, picture.original);
+                verdicts.push(judging.verdict(seen, picture.original, outside)?);
             }
         }
         Ok(verdicts)
@@ -244,14 +243,16 @@ impl Judging<'_> {
         let mut complete = Vec::new();
         for (piece, seen) in pieces.iter().zip(seen) {
             if let Some(found) = self.pictures.push(&piece.id(), seen, Seen::join) {
-                complete.push((piece.number(), piece.size(), found));
+                let outside = piece.size().and_then(|size| share(piece.outside(), size));
+                complete.push((piece.number(), piece.size(), outside, found));
             }
         }
         drop(pieces);
         let judging = &*self;
-        let verdict = |(number, size, found): (usize, Option<PictureSize>, Result<Seen, DfmError>)| {
+        type Complete = (usize, Option<PictureSize>, Option<f64>, Result<Seen, DfmError>);
+        let verdict = |(number, size, outside, found): Complete| {
             let size = size.ok_or(DfmError::UnknownSize);
-            (number, size.and_then(|size| judging.verdict(found?, size)))
+            (number, size.and_then(|size| judging.verdict(found?, size, outside)))
         };
         complete.into_par_iter().map(verdict).collect()
     }
@@ -313,7 +314,12 @@ impl Judging<'_> {
     }
 
     /// What is told of a picture of `size`.
-    fn verdict(&self, seen: Seen, size: PictureSize) -> Result<Verdict, DfmError> {
+    fn verdict(
+        &self,
+        seen: Seen,
+        size: PictureSize,
+        outside_levels: Option<f64>,
+    ) -> Result<Verdict, DfmError> {
         let Seen { score, p_value, map, row } = seen;
         let explanation = match (&self.explainer, row) {
             (Some(explainer), Some((row, placement))) => Some(explainer.explain(&row, &placement, size)?),
@@ -329,6 +335,12 @@ impl Judging<'_> {
             regions,
             grid: map.filter(|_| self.map),
             explanation,
+            outside_levels,
         })
     }
+}
+
+/// So many pixels as a share of a picture.
+fn share(pixels: Option<u64>, size: PictureSize) -> Option<f64> {
+    Some(pixels? as f64 / (f64::from(size.width) * f64::from(size.height)))
 }

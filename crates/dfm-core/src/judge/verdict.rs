@@ -38,6 +38,9 @@ pub struct Verdict {
     pub grid: Option<AnomalyGrid>,
     /// What the score is made of; `None` unless [asked for](crate::JudgeOptions::explain).
     pub explanation: Option<Explanation>,
+    /// The share of pixels with a channel outside of the model's [levels](crate::Method::levels),
+    /// where it is clamped; `None` unless those are a range.
+    pub outside_levels: Option<f64>,
 }
 
 impl Verdict {

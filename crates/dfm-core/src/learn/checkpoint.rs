@@ -64,6 +64,10 @@ impl CheckpointLayout {
             entry("backbone weights", weights.sha256()),
             entry("precision", extractor.precision()),
         ];
+        let levels = extractor.preprocessor().levels();
+        if !levels.is_auto() {
+            description.push(entry("levels", levels));
+        }
         if let Some(ranges) = extractor.ranges() {
             let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
             description.push(entry("steps of int8", hexadecimal(&Sha256::digest(bytes))));

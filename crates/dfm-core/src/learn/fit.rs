@@ -1,9 +1,8 @@
 //! From pictures of good parts to a fitted model.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, RgbImage};
+use dfm_backbone::{FeatureExtractor, Picture};
 use dfm_stats::StreamingFit;
 
 use crate::error::DfmError;
@@ -50,10 +49,10 @@ impl ValidFitParams {
     ///   ([`DfmError::TooFewToCalibrate`]);
     /// - a picture that cannot be prepared, or whose features are not finite;
     /// - whatever the extractor or the statistics refuse.
-    pub fn fit(
+    pub fn fit<'p>(
         &self,
         extractor: FeatureExtractor,
-        pictures: impl IntoIterator<Item: Borrow<RgbImage>>,
+        pictures: impl IntoIterator<Item: Into<Picture<'p>>>,
     ) -> Result<Dfm, DfmError> {
         let preparer = Preparer::for_fit(&extractor);
         let pieces = pictures.into_iter().enumerate().flat_map(move |(number, picture)| {

@@ -42,6 +42,12 @@ impl ModelUnion {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
+        let levels = |model: &Dfm| model.record.params.method.levels;
+        let [our_levels, their_levels] = [levels(&self.first), levels(other)];
+        if our_levels != their_levels {
+            let (expected, got) = (our_levels.to_string(), their_levels.to_string());
+            return Err(DfmError::DifferentModels { what: "levels", expected, got });
+        }
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
         agree("parameters", &self.first.record.params.method, &other.record.params.method)?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;

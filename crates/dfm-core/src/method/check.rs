@@ -1,6 +1,6 @@
 //! Parameters of a fit, unchecked, and the checked ones that alone can fit.
 
-use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
+use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Levels, Tap, TilingError};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 
 use crate::error::DfmError;
@@ -66,6 +66,9 @@ impl Method {
         if self.score != ScoreKind::Fre && self.aggregation != Aggregation::Sum {
             let expected = "sum, unless the score is fre: no other is made of cells alone";
             return refused("aggregation", expected, self.aggregation.to_string());
+        }
+        if !self.levels.is_valid() {
+            return refused("levels", Levels::EXPECTED, self.levels.to_string());
         }
         if let Some(compat) = self.compat {
             compat.check(self)?;
@@ -163,6 +166,7 @@ impl ValidFitParams {
         let mut extractor = FeatureExtractor::new(weights, &method.taps, compute)?;
         extractor.set_region(method.region.clone())?;
         extractor.set_tiling(method.tiling, method.tile_statistics.picture_size());
+        extractor.set_levels(method.levels);
         Ok(extractor)
     }
 
@@ -238,6 +242,9 @@ mod tests {
             assert!(asked.clone().check().is_ok());
             assert_eq!(refused(asked.clone().with_aggregation(Aggregation::Max)), "aggregation");
             assert_eq!(refused(asked.with_compat(Some(Compat::Anomalib))), "score");
+        }
+        for (low, high) in [(1.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+            assert_eq!(refused(good.clone().with_levels(Levels::Range { low, high })), "levels");
         }
         for percent in [0.0, -1.0, 100.1, f64::NAN] {
             let aggregation = Aggregation::Top { percent };

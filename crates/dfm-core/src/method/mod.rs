@@ -9,7 +9,7 @@ mod params;
 mod places;
 mod setters;
 
-use dfm_backbone::{Layer, NetworkPrecision, Region, Resize, Tap, Tiling};
+use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resize, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 pub use aggregation::Aggregation;
@@ -52,6 +52,9 @@ pub struct Method {
     pub score: ScoreKind,
     /// How FRE is made of the cells of its map.
     pub aggregation: Aggregation,
+    /// Which values of pictures are black and white. A fit of the program takes them from the good
+    /// pictures where they are [`Auto`](Levels::Auto).
+    pub levels: Levels,
     /// The part of every picture that counts; `None` for all of it.
     pub region: Option<Region>,
     /// Every picture in tiles, each a row of its own; `None` for pictures in one piece.
@@ -85,6 +88,7 @@ impl Method {
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
+            levels: Levels::Auto,
             region: None,
             tiling: None,
             tile_statistics: TileStatistics::Shared,

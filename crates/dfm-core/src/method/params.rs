@@ -1,6 +1,6 @@
 //! Everything that decides a fit, and how a model file writes it: as one flat object.
 
-use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
+use dfm_backbone::{Levels, NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::Keep;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,8 @@ struct ParamsRecord {
     keep: Keep,
     score: ScoreKind,
     aggregation: Aggregation,
+    #[serde(default, skip_serializing_if = "Levels::is_auto")]
+    levels: Levels,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     region: Option<Region>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +95,7 @@ impl From<FitParams> for ParamsRecord {
             keep: method.keep,
             score: method.score,
             aggregation: method.aggregation,
+            levels: method.levels,
             region: method.region,
             tiling: method.tiling,
             tile_statistics: method.tile_statistics,
@@ -119,6 +122,7 @@ impl From<ParamsRecord> for FitParams {
                 keep: record.keep,
                 score: record.score,
                 aggregation: record.aggregation,
+                levels: record.levels,
                 region: record.region,
                 tiling: record.tiling,
                 tile_statistics: record.tile_statistics,
@@ -146,6 +150,12 @@ mod tests {
         let params = FitParams::from(Method::published()).check().unwrap().params().clone();
         assert_eq!(serde_json::to_string(&params).unwrap(), text);
         assert_eq!(serde_json::from_str::<FitParams>(text).unwrap(), params);
+        // Levels are written once they are stated.
+        let levels = Levels::Range { low: 0.0, high: 4095.0 };
+        let stated = FitParams::from(Method::published().with_levels(levels));
+        let written = serde_json::to_string(&stated).unwrap();
+        assert_eq!(written, text.replace("\"sum\",", "\"sum\",\"levels\":\"0..4095\","));
+        assert_eq!(serde_json::from_str::<FitParams>(&written).unwrap().method.levels, levels);
         // An unchecked kind is written as what it stands for.
         assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
     }

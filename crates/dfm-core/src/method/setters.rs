@@ -1,6 +1,6 @@
 //! Settings one after the other, for callers outside of this crate.
 
-use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
+use dfm_backbone::{Levels, NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 use crate::method::aggregation::Aggregation;
@@ -34,6 +34,13 @@ impl Method {
     #[must_use]
     pub fn with_aggregation(mut self, aggregation: Aggregation) -> Self {
         self.aggregation = aggregation;
+        self
+    }
+
+    /// Sets which values of pictures are black and white.
+    #[must_use]
+    pub fn with_levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
         self
     }
 

@@ -26,7 +26,8 @@ pub(super) fn holds_floats(bytes: &[u8]) -> bool {
 /// Decodes such a picture and applies its orientation. Grey becomes three equal channels, and an
 /// alpha channel is dropped.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Rgb32FImage, PreprocessError> {
-    let damaged = |error: tiff::TiffError| PreprocessError::Decode { format: FORMAT, reason: error.to_string() };
+    let damaged =
+        |error: tiff::TiffError| PreprocessError::Decode { format: FORMAT, reason: error.to_string() };
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(damaged)?;
     let (width, height) = decoder.dimensions().map_err(damaged)?;
     let colours = decoder.colortype().map_err(damaged)?;

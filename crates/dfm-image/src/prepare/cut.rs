@@ -63,7 +63,9 @@ pub(super) fn cut<'p>(
     let range = picture.range.unwrap_or([0.0, 255.0]);
     Ok(match (&picture.picture, region) {
         (Picture::Bytes(picture), None) => Part::Bytes(Cow::Borrowed(picture.as_ref())),
-        (Picture::Bytes(picture), Some(region)) => Part::Bytes(Cow::Owned(cut_bytes(picture, region, contract))),
+        (Picture::Bytes(picture), Some(region)) => {
+            Part::Bytes(Cow::Owned(cut_bytes(picture, region, contract)))
+        }
         (Picture::Words(picture), region) => {
             let value = |sample: u16| scaled(f64::from(sample), range);
             cut_floats(picture.as_raw(), picture.dimensions(), region, contract, value)
@@ -95,7 +97,8 @@ fn cut_floats<'p, S: Copy>(
     value: impl Fn(S) -> f32,
 ) -> Part<'p> {
     let (samples, _) = samples.as_chunks::<3>();
-    let values = |pixels: &[[S; 3]]| -> Vec<[f32; 3]> { pixels.iter().map(|pixel| pixel.map(&value)).collect() };
+    let values =
+        |pixels: &[[S; 3]]| -> Vec<[f32; 3]> { pixels.iter().map(|pixel| pixel.map(&value)).collect() };
     let Some(region) = region else {
         return Part::Floats(PictureSize { width: across, height: down }, values(samples));
     };

@@ -72,4 +72,6 @@ pub struct EvaluatedPicture {
     pub pixels: Option<PicturePixels>,
     /// The regions where its map reaches the pixel threshold; `None` without a map or a threshold.
     pub regions: Option<Vec<MapRegion>>,
+    /// The share of its pixels outside of the model's levels; `None` unless those are a range.
+    pub outside_levels: Option<f64>,
 }

@@ -169,6 +169,9 @@ pub struct PictureLine {
     /// Where the map reaches that.
     #[serde(skip_deserializing)]
     pub regions: Option<Vec<MapRegion>>,
+    /// The share of pixels outside of the model's levels; absent unless those are a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_levels: Option<f64>,
 }
 
 impl Settings {
@@ -294,6 +297,7 @@ impl PictureLine {
             pixels: picture.pixels,
             pixel_threshold: evaluated.scale.pixel_threshold.filter(|_| picture.regions.is_some()),
             regions: picture.regions.clone(),
+            outside_levels: picture.outside_levels,
         }
     }
 }

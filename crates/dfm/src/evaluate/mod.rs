@@ -16,8 +16,8 @@ pub(crate) use tally::{Seen, Tally};
 
 use std::path::{Path, PathBuf};
 
-use dfm_core::JudgeOptions;
 use dfm_core::metrics::BootstrapParams;
+use dfm_core::{JudgeOptions, Picture};
 use dfm_data::Dataset;
 use dfm_render::MapScale;
 
@@ -112,13 +112,19 @@ impl Evaluator {
         let mut tally = Tally::new(dataset, scale);
         let options = options.clone().with_map(true);
         // The decoded picture is at hand when it is prepared, and its small copy outlives it.
-        let small = |picture: &dfm_core::RgbImage| self.has_pictures.then(|| report::small(picture));
+        let levels = model.preprocessor().levels();
+        let small = |picture: &Picture<'_>| match self.has_pictures {
+            // A picture of other levels is refused where it is prepared.
+            true => levels.read(picture.borrowed()).ok().map(|levelled| report::small(&levelled.to_bytes())),
+            false => None,
+        };
+        let watch = self.judge.watch();
         let judging = self.judge.judging(&options)?;
         let threshold = judging.threshold();
         self.judge.workers().run(|| {
             let progress = reporter.stage(Stage::Judging, Some(files.count()));
             let problem = |index: usize, error| reporter.problem(&files.path(index), error);
-            self.judge.each_batch(judging, &files, &progress, small, problem, |batch| {
+            self.judge.each_batch(judging, &files, &progress, (&watch, small), problem, |batch| {
                 let (judged, small): (Vec<Judged>, Vec<_>) = batch.into_iter().unzip();
                 each(&judged)?;
                 let seen: Vec<Seen<'_>> =
@@ -138,6 +144,7 @@ impl Evaluator {
                 Ok(())
             })
         })??;
+        watch.tell(&reporter);
         let errors = dataset.problems.len() + reporter.count();
         let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
         let settings = Settings::new(model, &self.names, dataset)?;

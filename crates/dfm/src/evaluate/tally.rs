@@ -121,7 +121,7 @@ impl<'a> Tally<'a> {
             }
             (None, None) => self.without_mask += usize::from(has_map),
         }
-        let Verdict { score, normalized_score, p_value, label, .. } = *seen.verdict;
+        let Verdict { score, normalized_score, p_value, label, outside_levels, .. } = *seen.verdict;
         self.pictures.push(EvaluatedPicture {
             path: labelled.path.clone(),
             class: labelled.class.clone(),
@@ -133,6 +133,7 @@ impl<'a> Tally<'a> {
             label,
             pixels: None,
             regions,
+            outside_levels,
         });
     }
 

@@ -11,6 +11,7 @@ use dfm_core::{
 use super::grid::Common;
 use crate::error::Error;
 use crate::judge::{Ready, next_batch};
+use crate::levels::FitLevels;
 use crate::observer::{Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -70,6 +71,8 @@ pub(super) struct Reading<'r> {
     pub(super) compute: &'r Compute,
     pub(super) workers: &'r Workers,
     pub(super) common: &'r Common,
+    /// What pictures must be made of.
+    pub(super) levels: FitLevels,
     pub(super) reporter: &'r Reporter<'r>,
 }
 
@@ -110,12 +113,16 @@ impl Features {
     }
 
     fn run(&mut self, extractor: &FeatureExtractor, reading: Reading<'_>) -> Result<(), Error> {
-        let Reading { source, wanted, workers, common, reporter, .. } = reading;
+        let Reading { source, wanted, workers, common, levels, reporter, .. } = reading;
         let batch = common.batch.min(extractor.largest_batch());
-        let preprocessor =
-            extractor.preprocessor().with_region(common.region.clone()).with_tiling(common.tiling);
+        let preprocessor = extractor
+            .preprocessor()
+            .with_levels(common.levels)
+            .with_region(common.region.clone())
+            .with_tiling(common.tiling);
         let prepare = |number: usize, give: Give<'_, PreparedPicture>| {
             let picture = source.read(wanted[number])?.decode()?;
+            levels.check(&picture)?;
             give_all(preprocessor.prepare_tiles(picture)?, give, |tile, _| tile)?;
             Ok(())
         };

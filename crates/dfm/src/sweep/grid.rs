@@ -1,8 +1,8 @@
 //! The settings that a sweep tries.
 
 use dfm_core::{
-    Aggregation, CalibrationParams, FitParams, Keep, Layer, Method, Region, Run, ScoreKind, StreamingParams,
-    Tap, Tiling,
+    Aggregation, CalibrationParams, FitParams, Keep, Layer, Levels, Method, Region, Run, ScoreKind,
+    StreamingParams, Tap, Tiling,
 };
 
 use crate::error::Error;
@@ -11,6 +11,9 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Common {
+    /// Which values of pictures are black and white; [`Auto`](Levels::Auto) takes them from the
+    /// pictures to learn from.
+    pub levels: Levels,
     /// The part of every picture that counts.
     pub region: Option<Region>,
     /// How pictures are cut into tiles.
@@ -24,11 +27,23 @@ pub struct Common {
 impl Default for Common {
     fn default() -> Self {
         let run = Run::default();
-        Self { region: None, tiling: None, batch: run.batch, memory: run.memory.max_bytes }
+        Self {
+            levels: Levels::Auto,
+            region: None,
+            tiling: None,
+            batch: run.batch,
+            memory: run.memory.max_bytes,
+        }
     }
 }
 
 impl Common {
+    /// Sets which values of pictures are black and white.
+    #[must_use]
+    pub fn with_levels(self, levels: Levels) -> Self {
+        Self { levels, ..self }
+    }
+
     /// Sets the part of every picture that counts.
     #[must_use]
     pub fn with_region(self, region: Option<Region>) -> Self {
@@ -56,6 +71,7 @@ impl Common {
     /// The parameters of a fit by `method`.
     pub(super) fn params(&self, method: Method) -> FitParams {
         let method = method
+            .with_levels(self.levels)
             .with_region(self.region.clone())
             .with_tiling(self.tiling)
             .with_calibration(CalibrationParams::default());

@@ -43,6 +43,7 @@ fn grid(flags: &SweepFlags) -> Grid {
 /// What every setting has in common.
 fn common(flags: &SweepFlags) -> anyhow::Result<Common> {
     Ok(Common::default()
+        .with_levels(flags.levels)
         .with_region(flags.roi.as_deref().map(input::region).transpose()?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_batch(flags.batch)

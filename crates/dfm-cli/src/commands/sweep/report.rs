@@ -30,6 +30,8 @@ pub(super) struct Sweep {
     selection: &'static str,
     /// What holds for every setting, as it was named.
     roi: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    levels: Option<String>,
     tile: Option<u32>,
     stride: Option<u32>,
     /// The best first, those that cannot be at the end.
@@ -122,6 +124,7 @@ impl Sweep {
             },
             selection: SELECTION,
             roi: flags.roi.clone(),
+            levels: (!flags.levels.is_auto()).then(|| flags.levels.to_string()),
             tile: fixed.tiling.map(|tiling| tiling.side),
             stride: fixed.tiling.map(|tiling| tiling.stride),
             settings: rows,
@@ -149,6 +152,7 @@ impl Sweep {
         };
         let number = |value: Option<u32>| value.map(|value| value.to_string());
         flag("roi", self.roi.clone())
+            + &flag("levels", self.levels.clone())
             + &flag("tile", number(self.tile))
             + &flag("stride", number(self.stride))
     }
