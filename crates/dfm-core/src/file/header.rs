@@ -51,6 +51,10 @@ pub(crate) struct BackboneRecord {
     pub(crate) source: String,
     /// Hex SHA-256 of the weights up to the model's layer, in their own format.
     pub(crate) sha256: String,
+    /// Hex SHA-256 of the fetched file that the weights come from; `None` for other weights, and in
+    /// models that were written before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file_sha256: Option<String>,
     /// Whether the weights are in the file.
     pub(crate) included: bool,
 }

@@ -38,6 +38,9 @@ pub struct ModelInfo {
     pub source: String,
     /// Hex SHA-256 of the weights.
     pub weights_sha256: String,
+    /// Hex SHA-256 of the fetched file that the weights come from; `None` for other weights, and in
+    /// models that were written before it was recorded.
+    pub weights_file_sha256: Option<String>,
     /// Whether the weights are in the file.
     pub weights_included: bool,
     /// What is modelled of each layer, by position place by place.
@@ -147,6 +150,7 @@ impl ModelInfo {
             license: header.backbone.license.clone(),
             source: header.backbone.source.clone(),
             weights_sha256: header.backbone.sha256.clone(),
+            weights_file_sha256: header.backbone.file_sha256.clone(),
             weights_included: header.backbone.included,
             taps,
             threshold,

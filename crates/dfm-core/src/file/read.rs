@@ -227,6 +227,10 @@ fn backbone_weights(
         consistent("backbone.license", &weights.header().license, &backbone.license)?;
         consistent("backbone.source", &weights.header().source, &backbone.source)?;
         consistent("backbone.sha256", &weights.sha256(), &backbone.sha256)?;
+        if let Some(recorded) = &backbone.file_sha256 {
+            let got = weights.file_sha256().unwrap_or("none").to_owned();
+            consistent("backbone.file_sha256", &got, recorded)?;
+        }
         return Ok(weights);
     }
     let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
@@ -234,6 +238,12 @@ fn backbone_weights(
     };
     if let Some(weights) = given {
         let weights = fitted(weights)?;
+        if let Some(expected) = backbone.file_sha256.as_deref()
+            && let Some(got) = weights.file_sha256().filter(|got| *got != expected)
+        {
+            let (expected, got) = (expected.to_owned(), got.to_owned());
+            return Err(ModelFileError::OtherWeightsFile { expected, got }.into());
+        }
         let got = weights.sha256();
         return match got == backbone.sha256 {
             true => Ok(weights),
@@ -256,7 +266,7 @@ fn backbone_weights(
         return Ok(weights);
     }
     let (name, sha256) = (architecture.name.clone(), backbone.sha256.clone());
-    Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
+    Err(ModelFileError::WeightsNeeded { name, sha256, file_sha256: backbone.file_sha256.clone() }.into())
 }
 
 /// The content hashes of the pictures that are kept; `None` if none are.
