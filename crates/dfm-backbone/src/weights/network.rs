@@ -16,7 +16,7 @@ use crate::layer::Layer;
 pub struct BackboneWeights {
     header: WeightsHeader,
     convolutions: Vec<ConvolutionWeights>,
-    /// Of their file, once somebody asked.
+    /// The SHA-256 of these weights in our own format, once somebody has asked for it.
     sha256: OnceLock<String>,
 }
 
