@@ -45,7 +45,7 @@ pub struct Dfm {
     /// The rule on the extractor's device.
     pub(crate) scorers: PlaceScorers,
     pub(crate) judged: Judged,
-    /// The rate of false alarms that p-values are compared with, where scores are not.
+    /// The rate of false alarms that p-values are compared with; `None` if scores are compared.
     pub(crate) decisive_rate: Option<f64>,
     pub(crate) record: FitRecord,
     pub(crate) self_test: SelfTest,

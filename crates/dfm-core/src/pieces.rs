@@ -35,8 +35,8 @@ impl Preparer {
         Self(extractor.preprocessor().with_content_hash(false))
     }
 
-    /// The pieces of a `picture` that is `number` among those that are given: itself, or its
-    /// tiles. Each is prepared when it is asked for.
+    /// The pieces of the picture with this `number`: the picture itself, or its tiles. Each is prepared
+    /// when it is asked for.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Preparer {
 pub struct PieceId {
     /// The number of its picture.
     pub number: usize,
-    /// Which of the picture's tiles it is; 0 of a picture in one piece.
+    /// Which of the tiles of the picture it is; 0 for a picture in one piece.
     pub tile: usize,
     /// Whether it is the last of its picture.
     pub is_last: bool,
@@ -275,8 +275,9 @@ impl<T> Assembly<T> {
         Self { begun: None }
     }
 
-    /// Adds what was `found` of a piece; what was found of all of its picture, by `join` of two
-    /// and two, if that is complete. A picture whose last piece never came is forgotten.
+    /// Adds what was `found` for a piece. If the picture is then complete, returns what was found for
+    /// all of its pieces, which `join` puts together two by two. A picture whose last piece never came
+    /// is forgotten.
     pub(crate) fn push(
         &mut self,
         piece: &PieceId,

@@ -143,7 +143,7 @@ impl Header {
         always.into_iter().chain(there).map(move |name| tap.name(name))
     }
 
-    /// Whether the model is of fewer pictures than its fit statistic.
+    /// Whether the model was fitted on fewer pictures than its fit statistic has.
     pub(crate) fn is_split(&self) -> bool {
         self.record.params.method.calibration_kind() == Some(CalibrationKind::Split)
     }
@@ -157,29 +157,29 @@ impl Header {
 /// Which tensors belong to a layer at a place, and what the header says of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TapTensors<'h> {
-    /// Among the places.
+    /// The index of the place.
     pub(crate) place: usize,
-    /// Among the layers.
+    /// The index of the layer.
     pub(crate) layer: usize,
     pub(crate) tap: Tap,
     /// The shape of its features.
     pub(crate) shape: FeatureShape,
     pub(crate) record: &'h TapRecord,
-    /// By position the names of tensors begin with the tile.
+    /// With statistics by position, the names of tensors begin with the tile.
     by_position: bool,
     /// With several layers, the name of a tensor begins with its layer.
     several: bool,
 }
 
 impl TapTensors<'_> {
-    /// The tensor of that name.
+    /// The full name of the tensor `name`.
     pub(crate) fn name(self, name: &str) -> String {
         let tile = if self.by_position { format!("tile{}.", self.place) } else { String::new() };
         let layer = if self.several { format!("{}.", self.tap.layer) } else { String::new() };
         format!("{tile}{layer}{name}")
     }
 
-    /// By position, the tile that it is of.
+    /// The index of the tile, with statistics by position; else `None`.
     pub(crate) fn tile(self) -> Option<usize> {
         self.by_position.then_some(self.place)
     }

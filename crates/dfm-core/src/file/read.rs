@@ -256,7 +256,7 @@ fn backbone_weights(
     {
         return Ok(weights);
     }
-    // Only known networks are made, so that a file cannot ask for any number of numbers.
+    // Only known networks are made, so that a file cannot ask for a network of any size.
     let architecture = &backbone.architecture;
     if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
         && Architecture::known(&architecture.name).as_ref() == Some(architecture)
@@ -294,7 +294,7 @@ fn held_out_scores(
     if scores.is_empty() || scores.len() > most {
         return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
     }
-    // Where pictures are kept, how many of them are different is known.
+    // If pictures are kept, the number of different ones is known.
     if let Some(content_hashes) = content_hashes.filter(|_| kind != CalibrationKind::Split) {
         let different = different(content_hashes).map_err(content("content hashes"))?.len();
         consistent(SCORES, &different, &scores.len())?;
@@ -302,7 +302,7 @@ fn held_out_scores(
     Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
 }
 
-/// What brings so many `places` to one scale.
+/// The scale that makes scores of this many `places` comparable.
 fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
     const USUAL: &str = "usual_scores";
     if file.header.record.params.method.tile_statistics.is_shared() {

@@ -28,7 +28,7 @@ pub(crate) fn split_columns(rows: Samples, shapes: &[FeatureShape]) -> Result<Ve
     Ok(parts)
 }
 
-/// One score of what layers say of a picture.
+/// One score from the scores of all layers of a picture.
 pub(crate) fn geometric_mean(scores: Vec<f64>) -> f64 {
     match scores.as_slice() {
         [score] => *score,
@@ -43,7 +43,7 @@ pub(crate) fn by_row<T, U>(taps: Vec<Vec<T>>, join: impl Fn(Vec<T>) -> U) -> Vec
     (0..count).map(|_| join(taps.iter_mut().filter_map(Iterator::next).collect())).collect()
 }
 
-/// One grid of those of the layers, as fine as the finest.
+/// One grid from the grids of the layers, as fine as the finest of them.
 pub(crate) fn joint_grid(grids: Vec<AnomalyGrid>) -> AnomalyGrid {
     let finest = (0..grids.len()).max_by_key(|place| grids[*place].values.len());
     let AnomalyGrid { height, width, .. } = grids[finest.unwrap_or_default()];

@@ -22,13 +22,13 @@ pub enum Learnt<'r> {
     Features(PieceId, &'r FeatureRow),
     /// Some of the features of a piece are not finite: it is left out.
     NotFinite(PieceId, &'r FeatureRow),
-    /// The picture of this number is learnt, and has this content hash; told once its pieces
-    /// were there.
+    /// The picture with this number is learnt, and has this content hash. This is told once all of its
+    /// pieces were there.
     Picture(usize, [u8; 32]),
-    /// The picture of this number is left out, since it lacks a finite piece: by position any,
-    /// else all; told once its pieces were there.
+    /// The picture with this number is left out, because not all of its pieces are finite (with
+    /// statistics by position), or none is. This is told once all of its pieces were there.
     LeftOut(usize),
-    /// The model knows the picture of this number already.
+    /// The model knows the picture with this number already.
     Known(usize),
 }
 
@@ -80,7 +80,7 @@ impl ValidFitParams {
     /// were [computed](Piece::computed) before, by an extractor that differs in nothing, take the
     /// place of a piece; in int8 that is one from [`in_precision`](Self::in_precision).
     ///
-    /// By position a picture that lacks a piece is left out.
+    /// With statistics by position, a picture that lacks a piece is left out.
     ///
     /// # Errors
     ///

@@ -157,7 +157,7 @@ impl Dfm {
     fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
         let params = self.record.params.clone().check()?;
         let mut model = params.derive(self.extractor, kept)?;
-        // A threshold that was given is no finding of the pictures, and stays.
+        // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))
     }

@@ -70,7 +70,7 @@ impl Aggregation {
     }
 }
 
-/// How many of `cells` the largest `percent` of them are: rounded up, never none.
+/// The number of cells in the largest `percent` of `cells`: rounded up, and at least one.
 fn top_count(percent: f64, cells: usize) -> usize {
     ((percent / 100.0 * cells as f64).ceil() as usize).clamp(1, cells.max(1))
 }

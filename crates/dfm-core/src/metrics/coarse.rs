@@ -19,7 +19,7 @@ pub(super) struct Coarse<'a> {
     pictures: &'a [Profile],
     defects: usize,
     bins: usize,
-    /// Falling, as everything here.
+    /// In falling order, as everything here.
     rows: Vec<Vec<[f32; 3]>>,
 }
 
