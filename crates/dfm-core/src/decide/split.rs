@@ -116,7 +116,7 @@ fn scores_of_layer(
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
         other => (other, None),
     };
-    if whole.compression().is_some() && !matches!(summed, Aggregation::Sum) {
+    if whole.compression().is_some() && summed.needs_cells() {
         return Err(DfmError::CompressedCells);
     }
     // The part of the dropped variance that belongs to a score.
