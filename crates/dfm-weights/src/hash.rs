@@ -14,7 +14,7 @@ use std::str::FromStr;
 /// # Ok::<(), dfm_weights::InvalidHash>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FileHash(String);
+pub struct FileHash(Box<str>);
 
 /// Text that is not a SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ impl FromStr for FileHash {
 
     fn from_str(text: &str) -> Result<Self, InvalidHash> {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Self(text.to_ascii_lowercase()));
+            return Ok(Self(text.to_ascii_lowercase().into()));
         }
         Err(InvalidHash { got: text.chars().take(80).collect() })
     }
