@@ -150,11 +150,11 @@ impl Piece {
         }
     }
 
-    /// What tells its picture from others.
+    /// The content hash of its picture.
     ///
     /// # Errors
     ///
-    /// If whoever prepared it did not compute that.
+    /// If it was not computed when the picture was prepared.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], DfmError> {
         match &self.content {
             Content::Prepared { picture, .. } => picture.content_hash.ok_or(DfmError::NoContentHash),
@@ -162,7 +162,7 @@ impl Piece {
         }
     }
 
-    /// What the network is to see of it; `None` where its features are known.
+    /// What the network must see of the piece; `None` if its features are known.
     pub(crate) fn prepared(&self) -> Option<&PreparedPicture> {
         match &self.content {
             Content::Prepared { picture, .. } => Some(picture),
@@ -174,8 +174,8 @@ impl Piece {
     ///
     /// # Errors
     ///
-    /// If they are not those of `extractor`, or the piece is no tile and that looks at tiles, or
-    /// the other way round.
+    /// If the features are not those of `extractor`, or only one of the two, the piece or the
+    /// extractor, has to do with tiles.
     fn known(&self, index: usize, extractor: &FeatureExtractor) -> Result<Option<&[f32]>, DfmError> {
         let (columns, tiles) = (extractor.row_len(), extractor.preprocessor().tiling().is_some());
         match &self.content {
@@ -306,8 +306,8 @@ impl<T> Assembly<T> {
     }
 }
 
-/// Does `run` over `items`, `size` of them at a time; should that fail, one by one, so that a
-/// single item does not take the others with it.
+/// Does `run` over `items`, `size` of them at a time. If that fails, it goes over them one by one, so
+/// that a single item does not take the others with it.
 pub(crate) fn each_of<T, U>(
     items: &[T],
     size: usize,

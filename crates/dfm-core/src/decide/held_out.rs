@@ -98,8 +98,8 @@ impl<'a> HeldOutScorer<'a> {
     ///
     /// # Errors
     ///
-    /// If without one of them the others vary in too few directions for a likelihood, one has
-    /// no features that a share could be of, or compression dropped what cells are made of.
+    /// If the others vary in too few directions for a likelihood without one of the pictures, a picture
+    /// has no features that a score could be a share of, or compression dropped what cells are made of.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         if self.aggregation.needs_cells() {
             let cells = self.cells(different)?;

@@ -106,8 +106,8 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// If the parameters ask for no places, the record is of another number of them, or there is
-    /// not a feature shape for each layer.
+    /// If the parameters ask for no places, the record has another number of places, or there is not a
+    /// feature shape for each layer.
     pub(crate) fn tap_tensors(&self) -> Result<Vec<TapTensors<'_>>, ModelFileError> {
         let FitRecord { params, taps: records, .. } = &self.record;
         let method = &params.method;

@@ -139,7 +139,7 @@ impl<'a> Explainer<'a> {
     ///
     /// # Errors
     ///
-    /// If the score is a share of features that are all zero, or the row is of no place of the
+    /// If the score is a share of features that are all zero, or the row belongs to no place of the
     /// model.
     pub(crate) fn explain(
         &self,
@@ -174,7 +174,7 @@ impl<'a> Explainer<'a> {
 /// A score as a sum.
 struct Shares {
     score: f64,
-    /// What the parts and what belongs to none of them sum to; the score is this, or this as a
+    /// The sum of the parts and of what belongs to no part. The score is this sum, or this sum as a
     /// share of the row.
     total: f64,
     cells: Vec<f64>,

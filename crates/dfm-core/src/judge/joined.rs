@@ -1,10 +1,10 @@
 //! Several layers as one: where the columns of each lie in a row of features, and one score and
 //! one map made of what their statistics say.
 //!
-//! What layers say is put together by the geometric mean, so that pictures are ranked as by the
-//! sum of logarithms. Whatever a layer's values are standardised by, such as their mean over good
-//! pictures, would multiply every result by the same number: it changes no rank and no p-value,
-//! and is left out. One layer stays as it is without this module, to the last bit.
+//! The results of layers are put together by the geometric mean, so that pictures are ranked as by the
+//! sum of logarithms. Dividing the values of a layer by a constant, such as their mean over good
+//! pictures, would multiply every result by the same number. That changes no rank and no p-value, so it
+//! is left out. One layer gives the same bits as without this module.
 
 use dfm_backbone::{FeatureShape, PictureSize};
 use dfm_stats::Samples;

@@ -229,10 +229,10 @@ impl Judging<'_> {
         self.model.pixel_threshold()
     }
 
-    /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on
-    /// pictures that are now complete, with their numbers. Pieces of a picture come one after the
-    /// other; what is left of one whose last piece never came is forgotten. A piece that cannot
-    /// be judged spoils its own picture alone.
+    /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on pictures
+    /// that are now complete, with their numbers. The pieces of a picture come one after the other. If
+    /// the last piece of a picture never comes, its other pieces are forgotten. A piece that cannot be
+    /// judged spoils only its own picture.
     ///
     /// Errors of a picture: it was prepared for another input size, or not in the tiles that the
     /// model looks at; its features are not finite, or all zero where the score is relative to

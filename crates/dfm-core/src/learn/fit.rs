@@ -75,16 +75,16 @@ impl ValidFitParams {
         }
     }
 
-    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`], telling `each` what
-    /// becomes of them as soon as that is known; an error from `each` ends the fit. Features that
-    /// were [computed](Piece::computed) before, by an extractor that differs in nothing, take the
-    /// place of a piece; in int8 that is one from [`in_precision`](Self::in_precision).
+    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`]. `each` is told what becomes
+    /// of them as soon as that is known; an error from `each` ends the fit. Features that were
+    /// [computed](Piece::computed) before can take the place of a piece, if the extractor was the same
+    /// in everything. In int8 that is an extractor from [`in_precision`](Self::in_precision).
     ///
     /// With statistics by position, a picture that lacks a piece is left out.
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit) but for features that are not finite; pieces without a content
+    /// Those of [`fit`](Self::fit), except for features that are not finite; pieces without a content
     /// hash; and whatever `each` returns.
     pub fn fit_each(
         &self,
@@ -102,8 +102,8 @@ impl ValidFitParams {
         self.derive(extractor, Kept::of(features, content_hashes)?)
     }
 
-    /// Takes every picture but the `known` to its features, a batch at a time: finite rows
-    /// on their way to a statistic of each place and tap, and the content hash of each.
+    /// Computes the features of every picture that is not `known`, a batch at a time. Returns the
+    /// finite rows, on their way to a statistic of each place and tap, and the content hash of each.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,

@@ -25,7 +25,7 @@ pub(crate) struct Gathering<'e> {
 struct Begun {
     number: usize,
     content_hash: [u8; 32],
-    /// By position, the finite rows of its tiles so far.
+    /// With statistics by position, the finite rows of its tiles so far.
     rows: Vec<FeatureRow>,
     /// Rows that are on their way to a statistic that all tiles share.
     taken: usize,
@@ -41,7 +41,7 @@ pub(crate) enum Gathered {
 }
 
 impl<'e> Gathering<'e> {
-    /// For rows of taps of these `shapes` at so many `places`, which share the `memory`.
+    /// For rows of taps with these `shapes` at this many `places`, which share the `memory`.
     ///
     /// # Errors
     ///

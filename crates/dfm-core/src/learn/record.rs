@@ -67,9 +67,9 @@ pub struct GaussianRecord {
     pub shrinkage: f64,
 }
 
-/// Figures of a model on good pictures that it was not fitted on, and on copies of them with
-/// synthetic defects. Real defects are others: the figures compare settings and tell what is
-/// blind, no more.
+/// Figures of a model on good pictures that it was not fitted on, and on copies of these pictures with
+/// synthetic defects. Real defects are different. The figures can compare settings and find a model
+/// that sees nothing, and no more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationRecord {

@@ -43,8 +43,8 @@ pub const USUAL_POOL: usize = 4;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Method {
-    /// Where features are taken, in the order of the layers. Each has statistics of its own;
-    /// scores and maps are the geometric means of theirs.
+    /// Where features are taken, in the order of the layers. Each tap has statistics of its own. Scores
+    /// and maps are the geometric means of those of the taps.
     pub taps: Vec<Tap>,
     /// How many principal components are kept.
     pub keep: Keep,
@@ -58,7 +58,7 @@ pub struct Method {
     pub tiling: Option<Tiling>,
     /// What a tile is compared with.
     pub tile_statistics: TileStatistics,
-    /// Another program whose numbers are wanted, where they differ from ours.
+    /// Another program whose numbers are reproduced where they differ from ours.
     pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.

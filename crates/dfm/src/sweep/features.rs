@@ -224,8 +224,8 @@ impl Features {
         self.pictures.last().map_or(0, |last| last.first + last.placements.len())
     }
 
-    /// Compares what so many rows take with the `limit`. `pictures` are how many pictures the rows
-    /// are of, and how many there are, once those are known to be tiles.
+    /// Compares the memory of this many rows with the `limit`. If rows are tiles, `pictures` says how
+    /// many pictures the rows belong to, and how many pictures there are.
     fn check_memory(&self, rows: usize, pictures: Option<[usize; 2]>, limit: u64) -> Result<(), Error> {
         let columns: u64 = self.rows.values().map(|rows| rows.shape.len() as u64).sum();
         let got = 4 * columns * rows as u64;
