@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use dfm::{
-    Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, ModelStore, Network,
-    NetworkPrecision, Resize, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
+    Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, Method, ModelStore,
+    Network, NetworkPrecision, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
 };
 use tracing::info;
 
@@ -71,16 +71,17 @@ pub(crate) fn taps(flags: &BackboneFlags, usual: &[Tap]) -> anyhow::Result<Vec<T
     dfm::taps(layers, &flags.pool).map_err(|error| anyhow::anyhow!("--{error}"))
 }
 
-/// The network that the flags describe; pictures are resized in the `usual` way if they do not say
-/// how.
-pub(crate) fn network(flags: &BackboneFlags, usual: Option<Resize>) -> Network {
+/// The network that the flags describe; pictures are resized as is usual for `method` if they do not
+/// say how, or else as the weights state.
+pub(crate) fn network(flags: &BackboneFlags, method: Option<&Method>) -> Network {
     let size = flags.size.map(|Size { height, width }| [height, width]);
     Network::default()
         .with_backbone(flags.backbone.clone())
         .with_weights(flags.weights.clone())
         .with_seed(flags.seed)
         .with_size(size)
-        .with_resize(flags.resize.or(usual))
+        .with_resize(flags.resize.or(method.and_then(Method::usual_resize)))
+        .with_resampling(flags.resampling.or(method.and_then(Method::usual_resampling)))
 }
 
 /// The extractor of a network.

@@ -1,5 +1,8 @@
 //! What a network expects of a picture.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::input_error::InputError;
@@ -27,15 +30,41 @@ pub enum Resampling {
     #[default]
     Bytes,
     /// Floating point, with the result not rounded: as torchvision does for tensors of
-    /// floating-point numbers.
+    /// floating-point numbers (`interpolate` with `mode="bilinear"` and `antialias=True`).
     Floats,
 }
 
 impl Resampling {
+    /// Both, in order.
+    pub const ALL: [Self; 2] = [Self::Bytes, Self::Floats];
+
+    /// `bytes` or `floats`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Floats => "floats",
+        }
+    }
+
     /// Whether this is the value that files leave out. Weights that were written before the field
     /// existed keep their hashes in this way.
     fn is_default(&self) -> bool {
         *self == Self::Bytes
+    }
+}
+
+impl fmt::Display for Resampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Resampling {
+    type Err = InputError;
+
+    fn from_str(name: &str) -> Result<Self, InputError> {
+        let found = Self::ALL.into_iter().find(|resampling| resampling.name() == name);
+        found.ok_or_else(|| InputError::UnknownResampling { got: name.to_owned() })
     }
 }
 

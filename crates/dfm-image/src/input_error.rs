@@ -16,6 +16,12 @@ pub enum InputError {
         /// The value that was given.
         got: String,
     },
+    /// No [`Resampling`](crate::Resampling) has this name.
+    #[error("unknown arithmetic to resize in '{got}': expected floats or bytes")]
+    UnknownResampling {
+        /// The name as given.
+        got: String,
+    },
     /// No [`Resize`](crate::Resize) has this name.
     #[error("unknown way to resize '{got}': expected stretch, mirror, letterbox or crop")]
     UnknownResize {

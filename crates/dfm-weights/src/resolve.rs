@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, CatalogueEntry, ImportOptions, InputContract, Layer, Resize, WeightsFile,
-    catalogue,
+    Architecture, BackboneWeights, CatalogueEntry, ImportOptions, InputContract, Layer, Resampling, Resize,
+    WeightsFile, catalogue,
 };
 
 use crate::check::{self, FileCheck};
@@ -29,6 +29,8 @@ pub struct WeightsSpec {
     pub size: Option<[usize; 2]>,
     /// How pictures come to that size; the weights' own way if `None`.
     pub resize: Option<Resize>,
+    /// The arithmetic in which pictures are resized; the weights' own if `None`.
+    pub resampling: Option<Resampling>,
 }
 
 /// What a model says of weights that its file leaves out. A file of other people's format does not
@@ -76,6 +78,7 @@ impl WeightStore {
             input = input.with_size(height, width);
         }
         input.resize = spec.resize.unwrap_or(input.resize);
+        input.resampling = spec.resampling.unwrap_or(input.resampling);
         Ok(LoadedWeights { weights: weights.with_input(input), check })
     }
 

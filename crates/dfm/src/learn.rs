@@ -54,7 +54,9 @@ impl Learner {
     /// Learns by `method`, with the usual network for it.
     pub fn new(method: Method) -> Self {
         Self {
-            network: Network::default().with_resize(method.usual_resize()),
+            network: Network::default()
+                .with_resize(method.usual_resize())
+                .with_resampling(method.usual_resampling()),
             params: method.into(),
             compute: None,
             workers: Workers::new(),
@@ -64,7 +66,8 @@ impl Learner {
         }
     }
 
-    /// The method as it was published: one layer, the plain sum, pictures stretched.
+    /// The method as it was published: one layer, the plain sum, pictures stretched and resized in
+    /// bytes.
     pub fn published() -> Self {
         Self::new(Method::published()).with_network(Network::default())
     }

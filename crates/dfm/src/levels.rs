@@ -34,10 +34,14 @@ impl FitLevels {
         workers: &Workers,
         reporter: &Reporter<'_>,
     ) -> Result<Self, Error> {
-        let depth_of = |index: &usize| source.read(*index).and_then(|content| content.depth()).ok();
-        let Some((first, depth)) = indices.iter().find_map(|index| Some((*index, depth_of(index)?))) else {
-            return Ok(Self { levels: asked, depth: None });
+        // A source that panics costs that picture alone.
+        let prepare = |number: usize, give: Give<'_, (usize, Depth)>| {
+            give((indices[number], source.read(indices[number])?.depth()?), true);
+            Ok(())
         };
+        let first =
+            ahead(indices.len(), 1, 1, prepare, |loaded| loaded.filter_map(|one| one.found.ok()).next());
+        let Some((first, depth)) = first else { return Ok(Self { levels: asked, depth: None }) };
         match (asked, depth) {
             (Levels::Auto | Levels::Full, Depth::Float32) => {
                 Err(Error::from(PreprocessError::LevelsNeeded).at(&source.path(first)))

@@ -1,7 +1,8 @@
 //! Which network looks at pictures.
 
 use dfm_core::{
-    BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams, device,
+    BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resampling, Resize, Tap, ValidFitParams,
+    device,
 };
 use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
 use tracing::{info, warn};
@@ -50,6 +51,13 @@ impl Network {
     #[must_use]
     pub fn with_resize(mut self, resize: Option<Resize>) -> Self {
         self.spec.resize = resize;
+        self
+    }
+
+    /// Sets the arithmetic in which pictures are resized; the weights' own unless given.
+    #[must_use]
+    pub fn with_resampling(mut self, resampling: Option<Resampling>) -> Self {
+        self.spec.resampling = resampling;
         self
     }
 

@@ -145,7 +145,7 @@ impl fmt::Display for Note {
             }
             Self::HighBytes { pictures } => write!(
                 f,
-                "{pictures} pictures have 16 bits a channel, and the model states no levels for them: 65535 counts as \
+                "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \
                  white and the low bytes are dropped; a new fit of such pictures takes the levels that they use"
             ),
             Self::OutsideLevels { pictures, levels, pixels, of } => write!(

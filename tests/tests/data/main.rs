@@ -10,5 +10,6 @@ mod malformed;
 mod memory;
 mod preprocess;
 mod region;
+mod resampling;
 mod synthetic;
 mod tiles;

@@ -230,7 +230,7 @@ fn features_are_rows_with_the_names_of_their_pictures() {
     let dfm = program();
     dfm.fit_small();
     dfm.run(&["features", "good", "-o", "a.safetensors", "--model", "model.dfm"]).expect_code(0);
-    let same = ["features", "good", "-o", "b.safetensors", "--resize", "mirror"];
+    let same = ["features", "good", "-o", "b.safetensors", "--resize", "mirror", "--resampling", "floats"];
     dfm.run(&[&same, SMALL.as_slice()].concat()).expect_code(0);
     let bytes = fs::read(dfm.path("a.safetensors")).unwrap();
     assert!(bytes == fs::read(dfm.path("b.safetensors")).unwrap(), "the model's network is another");

@@ -34,7 +34,11 @@ const WAYS: &[(&str, &[&str])] = &[
     ("power:6", &["--aggregate", "power:6"]),
     ("power:4, pool 2", &["--aggregate", "power:4", "--pool", "2"]),
     ("int8", &["--precision", "int8"]),
-    ("published", &["--layer", "layer3", "--resize", "stretch", "--aggregate", "sum"]),
+    ("bytes", &["--resampling", "bytes"]),
+    (
+        "published",
+        &["--layer", "layer3", "--resize", "stretch", "--resampling", "bytes", "--aggregate", "sum"],
+    ),
 ];
 
 /// Flags of `cargo xtask bench datasets`.

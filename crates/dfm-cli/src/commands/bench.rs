@@ -84,6 +84,7 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         pool: vec![1],
         size: Some(flags.size),
         resize: None,
+        resampling: None,
         seed: 0,
     };
     let params = args::features_at(vec![flags.layer.pooled(1)], flags.batch)?;

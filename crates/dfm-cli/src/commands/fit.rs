@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     }
     check_file(&flags.output)?;
     let folder = &flags.folder;
-    let network = args::network(&flags.backbone, params.method.usual_resize());
+    let network = args::network(&flags.backbone, Some(&params.method));
     let learner = Learner::new(params.method.clone())
         .with_params(params)
         .with_network(network)

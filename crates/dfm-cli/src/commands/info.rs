@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind, Tap, TapInfo, TapRecord,
-    TileStatistics, ValidationRecord,
+    CalibrationInfo, Compat, InputContract, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind, Tap,
+    TapInfo, TapRecord, TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -49,7 +49,8 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     let taps: Vec<String> = method.taps.iter().map(Tap::to_string).collect();
     line("backbone", format!("{} up to {}", info.architecture.name, taps.join(" and ")))?;
     line("precision", method.precision.to_string())?;
-    line("input", format!("{}×{} pixels, {}", info.input.height, info.input.width, info.input.resize))?;
+    let InputContract { height, width, resize, resampling, .. } = info.input;
+    line("input", format!("{height}×{width} pixels, {resize}, in {resampling}"))?;
     if !method.levels.is_auto() {
         line("levels", method.levels.to_string())?;
     }

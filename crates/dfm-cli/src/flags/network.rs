@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use dfm::weights::FileHash;
-use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resize, USUAL_POOL};
+use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resampling, Resize, USUAL_POOL};
 
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
@@ -47,6 +47,10 @@ pub(crate) struct BackboneFlags {
     /// Default: mirror; for --compat and `dfm features` what the weights state, usually stretch
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
+    /// Arithmetic in which pictures are resized: floats (as torch does with tensors) or bytes (as
+    /// PIL does). Default: floats; for --compat and `dfm features` what the weights state
+    #[arg(long, value_name = "HOW")]
+    pub(crate) resampling: Option<Resampling>,
     /// Seed of random weights, and of the defects of `dfm fit --val synthetic`
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -62,7 +66,7 @@ pub(crate) struct FeaturesFlags {
     #[arg(short, long)]
     pub(crate) output: PathBuf,
     /// Take network, layer, pool and size from this model; a slim model needs --weights
-    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "seed"])]
+    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "resampling", "seed"])]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use dfm::{Aggregation, Keep, Levels, MAX_BATCH, Resize, ScoreKind};
+use dfm::{Aggregation, Keep, Levels, MAX_BATCH, Resampling, Resize, ScoreKind};
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{ComputeFlags, ReportFormat};
@@ -48,6 +48,9 @@ pub(crate) struct SweepFlags {
     /// How pictures of another aspect ratio get that size: stretch, mirror, letterbox or crop
     #[arg(long, default_value = "mirror", value_name = "HOW")]
     pub(crate) resize: Resize,
+    /// Arithmetic in which pictures are resized: floats or bytes
+    #[arg(long, default_value = "floats", value_name = "HOW")]
+    pub(crate) resampling: Resampling,
     /// Which values of pictures with 16 bits a channel are black and white, for every setting: auto,
     /// full or LOW..HIGH, as for `dfm fit`
     #[arg(long, value_name = "LEVELS", default_value_t = Levels::Auto, allow_hyphen_values = true)]

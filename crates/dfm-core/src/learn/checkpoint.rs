@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{FeatureExtractor, Region, Tap, hexadecimal};
+use dfm_backbone::{FeatureExtractor, Region, Resampling, Tap, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use crate::device;
@@ -64,6 +64,9 @@ impl CheckpointLayout {
             entry("backbone weights", weights.sha256()),
             entry("precision", extractor.precision()),
         ];
+        if input.resampling != Resampling::default() {
+            description.push(entry("resampling", input.resampling));
+        }
         let levels = extractor.preprocessor().levels();
         if !levels.is_auto() {
             description.push(entry("levels", levels));

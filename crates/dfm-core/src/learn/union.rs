@@ -40,6 +40,12 @@ impl ModelUnion {
     /// in different ways, or were fitted with different parameters. Then nothing changes.
     pub fn add(&mut self, other: &Dfm) -> Result<(), DfmError> {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
+        let resampling = |model: &Dfm| model.extractor.weights().header().input.resampling;
+        let [our, their] = [resampling(&self.first), resampling(other)];
+        if our != their {
+            let (expected, got) = (our.to_string(), their.to_string());
+            return Err(DfmError::DifferentModels { what: "resampling", expected, got });
+        }
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         let levels = |model: &Dfm| model.record.params.method.levels;

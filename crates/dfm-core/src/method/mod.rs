@@ -9,7 +9,7 @@ mod params;
 mod places;
 mod setters;
 
-use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resize, Tap, Tiling};
+use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resampling, Resize, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 pub use aggregation::Aggregation;
@@ -127,6 +127,16 @@ impl Method {
         match self.compat {
             Some(Compat::Anomalib) => None,
             None => Some(Resize::Mirror),
+        }
+    }
+
+    /// The arithmetic in which the program resizes pictures by default; `None` for the one that
+    /// comes with the weights. A method does not say: the weights' input contract does.
+    pub fn usual_resampling(&self) -> Option<Resampling> {
+        match self.compat {
+            // It takes floats, whatever the weights say.
+            Some(Compat::Anomalib) => None,
+            None => Some(Resampling::Floats),
         }
     }
 

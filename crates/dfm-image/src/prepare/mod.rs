@@ -1,5 +1,6 @@
 //! From an upright picture to what the network sees: cut, resize, normalise.
 
+mod antialias;
 mod cut;
 mod normalise;
 mod picture;

@@ -238,8 +238,7 @@ impl Preprocessor {
                 normalise::bytes(&resized, &self.contract)
             }
             Resampling::Floats => {
-                let resized = resample::floats(part.size(), part.into_floats(), source, width, height)?;
-                normalise::floats(&resized, &self.contract)
+                normalise::floats(&resample::floats(part, source, width, height), &self.contract)
             }
         };
         Ok(PreparedPicture {

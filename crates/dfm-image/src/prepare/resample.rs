@@ -1,11 +1,12 @@
 //! Resizing, bilinear with antialias: a triangle filter as wide as the scale. The arithmetic is
 //! the fixed point of PIL, or the floating point of torchvision's tensors.
 
-use fast_image_resize::images::{Image, ImageRef, TypedImage};
-use fast_image_resize::pixels::F32x3;
+use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
+use super::antialias;
+use super::cut::Part;
 use crate::error::PreprocessError;
 use crate::size::PictureSize;
 
@@ -33,26 +34,20 @@ pub(super) fn bytes(
     Ok(target.into_vec())
 }
 
-/// [`bytes`] without rounding, of the `pixels` of a picture of `size`: values in 0 to 255.
-pub(super) fn floats(
-    size: PictureSize,
-    pixels: Vec<[f32; 3]>,
-    source: [f64; 4],
-    width: usize,
-    height: usize,
-) -> Result<Vec<[f32; 3]>, PreprocessError> {
-    let failed = |reason: String| failed(size, [width, height], reason);
+/// [`bytes`] without rounding: values in 0 to 255, row by row.
+pub(super) fn floats(part: Part<'_>, source: [f64; 4], width: usize, height: usize) -> Vec<[f32; 3]> {
+    let size = part.size();
     if is_there(size, source, width, height) {
-        return Ok(pixels);
+        return part.into_floats();
     }
-    let pixels = pixels.into_iter().map(F32x3::new).collect();
-    let whole = TypedImage::from_pixels(size.width, size.height, pixels)
-        .map_err(|error| failed(error.to_string()))?;
-    let mut target = TypedImage::new(width as u32, height as u32);
-    Resizer::new()
-        .resize_typed(&whole, &mut target, &options(source))
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(target.pixels().iter().map(|pixel| pixel.0).collect())
+    let across = size.width as usize;
+    match part {
+        Part::Bytes(picture) => {
+            let (pixels, _) = picture.as_raw().as_chunks::<3>();
+            antialias::resize(pixels, across, source, width, height)
+        }
+        Part::Floats(_, pixels) => antialias::resize(&pixels, across, source, width, height),
+    }
 }
 
 fn options([left, top, width, height]: [f64; 4]) -> ResizeOptions {

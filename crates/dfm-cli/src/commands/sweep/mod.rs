@@ -74,6 +74,7 @@ fn networks(flags: &SweepFlags) -> anyhow::Result<Vec<Network>> {
             .with_seed(flags.seed)
             .with_size(size)
             .with_resize(Some(flags.resize))
+            .with_resampling(Some(flags.resampling))
     };
     Ok((0..count).map(network).collect())
 }
