@@ -7,7 +7,6 @@ use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
     TileStatistics, ValidFitParams,
 };
-use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::checkpoint::Checkpoint;
@@ -15,7 +14,8 @@ use crate::error::Error;
 use crate::levels::{FitLevels, LevelsWatch};
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
-use crate::source::{Content, Give, Loaded, Source, ahead, give_all};
+use crate::pieces::{Ready, prepare};
+use crate::source::{Give, Loaded, Source, ahead};
 use crate::validate::validate;
 use crate::workers::Workers;
 
@@ -318,54 +318,4 @@ impl Learning<'_> {
         );
         Ok(Fitted { model, pictures: learnt_now })
     }
-}
-
-/// The key in the checkpoint, if there is a checkpoint, and the piece.
-type Ready = (Option<[u8; 32]>, Piece);
-
-/// Prepares the pieces of picture `index`, unless the checkpoint has their features.
-fn prepare(
-    source: &dyn Source,
-    index: usize,
-    preparer: &Preparer,
-    (levels, watch): (&FitLevels, &LevelsWatch),
-    checkpoint: Option<&Checkpoint>,
-    give: Give<'_, Ready>,
-) -> Result<(), Error> {
-    let content = source.read(index)?;
-    let file: Option<[u8; 32]> = match (&content, checkpoint) {
-        (Content::Encoded(bytes), Some(_)) => Some(Sha256::digest(bytes).into()),
-        _ => None,
-    };
-    let known = |key: &Option<[u8; 32]>| checkpoint?.row(key.as_ref()?);
-    if !preparer.makes_tiles()
-        && let Some(row) = known(&file)
-    {
-        give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
-        return Ok(());
-    }
-    let picture = content.decode()?;
-    levels.check(&picture)?;
-    watch.picture(&picture);
-    let pieces = preparer.pieces(index, picture)?;
-    let mut number: u64 = 0;
-    give_all(pieces, give, |piece, last| {
-        if last {
-            watch.piece(&piece);
-        }
-        let key = match preparer.makes_tiles() {
-            true => file.map(|file| {
-                Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
-            }),
-            false => file,
-        };
-        number += 1;
-        // Preparing a piece in vain costs little beside the network.
-        let piece = match known(&key) {
-            Some(row) => piece.with_features(row),
-            None => piece,
-        };
-        (key, piece)
-    })?;
-    Ok(())
 }

@@ -54,6 +54,7 @@ mod lines;
 mod maps;
 mod network;
 mod observer;
+mod pieces;
 mod report;
 mod source;
 mod store;
