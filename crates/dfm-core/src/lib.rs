@@ -61,9 +61,10 @@ pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, Vali
 pub use decide::split::held_out_hashes;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
-    RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
+    Architecture, BACKGROUND, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape,
+    InputContract, Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError,
+    Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError,
+    Transparency, content_hash, decode, decode_with, page, page_count,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use error::DfmError;

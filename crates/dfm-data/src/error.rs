@@ -32,10 +32,12 @@ pub enum DataError {
     #[error(transparent)]
     Picture(#[from] PreprocessError),
     /// A folder without pictures.
-    #[error("expected pictures ({extensions}), found none in this folder")]
+    #[error("expected pictures ({extensions}), found none in this folder{but}")]
     NoPictures {
         /// The extensions that pictures have.
         extensions: String,
+        /// What is there in place of pictures, each part behind a semicolon.
+        but: String,
     },
     /// A path that names nothing.
     #[error("expected a picture, a folder or a pattern, found nothing of that name")]

@@ -151,7 +151,7 @@ impl Judge {
         let (preparer, size) = (judging.preparer(), judging.batch());
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
             let begun = Instant::now();
-            let picture = source.read(index)?.decode()?;
+            let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
             let mut with = Some(companion(&picture));
             let pieces = preparer.pieces(index, picture)?;

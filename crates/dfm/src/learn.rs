@@ -328,7 +328,7 @@ fn prepare(
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let pieces = preparer.pieces(index, content.decode()?)?;
+    let pieces = preparer.pieces(index, content.decode_for(preparer.preprocessor())?)?;
     let mut number: u64 = 0;
     give_all(pieces, give, |piece, _| {
         let key = match preparer.makes_tiles() {

@@ -67,8 +67,9 @@ pub use checkpoint::Checkpoint;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
-    DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
-    list, list_folder, open_picture, open_region, read_masks, read_picture, training,
+    DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, Problem, RelativeNames, Training, Why,
+    decode_picture, list, list_files, list_folder, list_good, open_picture, open_region, path_list,
+    read_masks, read_picture, training, training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
@@ -90,7 +91,7 @@ pub use maps::MapsFolder;
 pub use network::Network;
 pub use observer::{Note, Observer, Silent, Stage};
 pub use report::PAGE;
-pub use source::{Content, Files, Pictures, Source};
+pub use source::{Chain, Content, Files, Pictures, Source};
 pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};

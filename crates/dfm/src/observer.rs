@@ -44,6 +44,11 @@ pub enum Note {
         /// What is to be said.
         text: String,
     },
+    /// What lies among pictures and is not taken for one.
+    LeftOut {
+        /// What, how many, and why.
+        text: String,
+    },
     /// Pictures to judge that are learnt.
     Duplicate {
         /// What is to be said.
@@ -103,7 +108,7 @@ impl fmt::Display for Note {
         match self {
             Self::Dataset { summary } => f.write_str(summary),
             Self::Remark { path, text } => write!(f, "{}: {text}", path.display()),
-            Self::Duplicate { text } => f.write_str(text),
+            Self::Duplicate { text } | Self::LeftOut { text } => f.write_str(text),
             Self::EmptyMask { path, class } => {
                 write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())
             }

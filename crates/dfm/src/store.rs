@@ -8,7 +8,7 @@ use std::time::Instant;
 use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
 };
-use dfm_data::open_picture;
+use dfm_data::read_picture;
 use tracing::info;
 
 use crate::error::{At, Error};
@@ -16,7 +16,7 @@ use crate::files::{check_file, write_file};
 use crate::learn::Learning;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Note, Observer, Reporter};
-use crate::source::Source;
+use crate::source::{Content, Source};
 use crate::workers::Workers;
 
 /// Opens, changes and saves model files. A file appears whole or not at all.
@@ -249,7 +249,9 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
             };
         }
     }
-    Ok(dfm_core::content_hash(&open_picture(path)?))
+    // As the model's own pictures were decoded.
+    let content = Content::Encoded(read_picture(path)?.into());
+    Ok(dfm_core::content_hash(&*content.decode_for(&model.preprocessor())?))
 }
 
 /// Sixty-four hexadecimal digits.

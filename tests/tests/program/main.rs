@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod config;
 mod demo;
+mod folders;
 mod input;
 mod memory;
 mod models;

@@ -50,5 +50,11 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
             }
         }
     }
+    if !run.evaluation().has_figures() {
+        messages.error(
+            &flags.dataset,
+            "nothing can be measured: expected good pictures and others, masks that mark defects, or a threshold",
+        );
+    }
     Ok(messages.outcome(Outcome::Success))
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method,
-    ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, Files, FitParams, InstructionSet, Keeping, Learner,
+    Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
     TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;
 use crate::flags::{FitFlags, Validation};
 use crate::hints::Hints;
+use crate::input::Folders;
 use crate::messages::Messages;
 use crate::report::table;
 use crate::values::Memory;
@@ -28,7 +29,6 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
     check_file(&flags.output)?;
-    let folder = &flags.folder;
     let network = args::network(&flags.backbone, params.method.usual_resize());
     let learner = Learner::new(params.method.clone())
         .with_params(params)
@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
         .with_threshold(flags.threshold);
     let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
-    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
+    let (folder, pictures) = pictures(flags, messages)?;
     let options = SaveOptions { slim: flags.slim };
     let (model, sizes) = learner
         .fit_resumable(&pictures, &checkpoint, messages, |model| {
@@ -50,6 +50,18 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         .hints()?;
     tell(&model, &flags.output, sizes)?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+}
+
+/// The good pictures that the flags name, and the folder or the list that names them.
+fn pictures<'f>(flags: &'f FitFlags, messages: &Messages) -> anyhow::Result<(&'f Path, Files)> {
+    match (&flags.folder, &flags.list) {
+        (Some(folder), _) => {
+            let folders = Folders::all(flags.all_folders);
+            Ok((folder, input::good_pictures(folder, flags.layout(), folders, messages)?))
+        }
+        (None, Some(list)) => Ok((list, input::listed(list, messages)?)),
+        (None, None) => bail!("expected a folder of good pictures or --list, got neither"),
+    }
 }
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.

@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use anyhow::bail;
-use dfm::{Files, Judge, Judged, Label, MapScale, MapsFolder, ScoreKind, Source, VerdictLine};
+use dfm::{Judge, Judged, Label, MapScale, MapsFolder, ScoreKind, Source, VerdictLine};
 use rayon::prelude::*;
 
 use super::explain;
 use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, args, input, output};
 
 /// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
 /// judged.
@@ -24,7 +24,8 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     if flags.maps.is_some() && model.record().params.method.score == ScoreKind::Nll {
         bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
     }
-    let files = Files::named(&flags.paths, messages);
+    let named = input::named(&flags.paths, flags.list.as_deref(), messages)?;
+    let files = named.source();
     let maps = match &flags.maps {
         Some(folder) => Some(MapsFolder::new(folder, &files, MapScale::of(&model))?),
         None => None,

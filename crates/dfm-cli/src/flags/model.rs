@@ -44,9 +44,13 @@ pub(crate) struct JudgeFlags {
 pub(crate) struct PredictFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// Pictures, folders, or patterns such as 'shots/*.png'
-    #[arg(required = true, value_name = "PATH")]
+    /// Pictures, folders, or patterns such as 'shots/*.png'; - reads one picture from standard input
+    #[arg(required_unless_present = "list", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// File with the path of a picture in each line, or before each NUL byte; - reads the list from
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
     /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

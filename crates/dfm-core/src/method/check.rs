@@ -1,6 +1,8 @@
 //! Parameters of a fit, unchecked, and the checked ones that alone can fit.
 
-use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
+use dfm_backbone::{
+    BackboneError, BackboneWeights, Compute, FeatureExtractor, InputContract, Tap, TilingError, Transparency,
+};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 
 use crate::error::DfmError;
@@ -158,7 +160,12 @@ impl ValidFitParams {
         let method = self.method();
         let weights = match method.compat {
             Some(compat) => compat.weights(weights)?,
-            None => weights,
+            // Weights say nothing of transparency, and a fit lays what is transparent on a colour.
+            None => {
+                let input =
+                    InputContract { transparency: Transparency::Background, ..weights.header().input };
+                weights.with_input(input)
+            }
         };
         let mut extractor = FeatureExtractor::new(weights, &method.taps, compute)?;
         extractor.set_region(method.region.clone())?;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::labelled::Labelled;
 use crate::error::{DataError, Problem};
-use crate::listing::{files_in, list_folder};
+use crate::left_out::counted;
+use crate::listing::{Listing, files_in, list_folder, list_good};
 
 /// Pictures of a data set, in no order yet, with what is to be said of it.
 #[derive(Debug, Default)]
@@ -20,8 +21,19 @@ impl Contents {
     /// Lists the pictures in a folder and below. An empty folder, and one that cannot be listed, is
     /// a problem.
     pub(super) fn list(&mut self, folder: &Path) -> Vec<PathBuf> {
-        match list_folder(folder) {
+        self.take(folder, list_folder(folder))
+    }
+
+    /// Lists the pictures in a folder and below that may be taken for good.
+    pub(super) fn list_good(&mut self, folder: &Path) -> Vec<PathBuf> {
+        self.take(folder, list_good(folder))
+    }
+
+    fn take(&mut self, folder: &Path, found: Result<Listing, DataError>) -> Vec<PathBuf> {
+        match found {
             Ok(found) => {
+                let named = |remark: String| format!("{}: {remark}", folder.display());
+                self.remarks.extend(found.remarks(folder).into_iter().map(named));
                 self.problems.extend(found.problems);
                 found.pictures
             }
@@ -44,9 +56,4 @@ impl Contents {
         }
         Ok(())
     }
-}
-
-/// A number of things, the noun in its plural where it has to be.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::contents::Contents;
 use super::labelled::{DEFECT, GOOD, Labelled};
-use super::layout::NAMES_OF_GOOD;
 use crate::error::{DataError, Problem};
 use crate::lines::{json_lines, open};
 use crate::names::name_of;
+use crate::pages::split_page;
+use crate::words::{Says, says_label};
 
 /// One picture of a list.
 #[derive(Debug, Deserialize)]
@@ -115,7 +116,7 @@ impl Contents {
         path: &Path,
         locate: impl Fn(&str) -> PathBuf,
     ) -> Result<(), DataError> {
-        if !path.is_file() {
+        if !path.is_file() && split_page(path).is_none() {
             return Err(DataError::ListedMissing);
         }
         let class = match row.label.trim().to_lowercase().as_str() {
@@ -123,7 +124,7 @@ impl Contents {
             "" => return Err(DataError::Unlabelled),
             "0" => GOOD.to_owned(),
             "1" => DEFECT.to_owned(),
-            good if NAMES_OF_GOOD.contains(&good) => GOOD.to_owned(),
+            label if says_label(label) == Says::Good => GOOD.to_owned(),
             _ => row.label.trim().to_owned(),
         };
         let masks = match &row.mask {
