@@ -160,12 +160,7 @@ impl ValidFitParams {
         let method = self.method();
         let weights = match method.compat {
             Some(compat) => compat.weights(weights)?,
-            // Weights say nothing of transparency, and a fit lays what is transparent on a colour.
-            None => {
-                let input =
-                    InputContract { transparency: Transparency::Background, ..weights.header().input };
-                weights.with_input(input)
-            }
+            None => weights,
         };
         let mut extractor = FeatureExtractor::new(weights, &method.taps, compute)?;
         extractor.set_region(method.region.clone())?;
