@@ -4,7 +4,8 @@ use dfm_core::{
     BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resize, Tap, Transparency,
     ValidFitParams, device,
 };
-use dfm_weights::{WeightStore, WeightsSpec};
+use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
+use tracing::{info, warn};
 
 use crate::error::Error;
 
@@ -76,8 +77,8 @@ impl Network {
     ///
     /// [`Error::Weights`] if they cannot be had.
     pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
-        let weights = self.store()?.load(&self.spec, deepest)?;
-        // Weights say nothing of transparency.
+        let weights = self.told(self.store().load(&self.spec, deepest)?);
+        // Weights say nothing about transparency.
         let input = InputContract { transparency: Transparency::Background, ..weights.header().input };
         Ok(weights.with_input(input))
     }
@@ -95,7 +96,7 @@ impl Network {
         let deepest = Tap::deepest(&params.params().method.taps).map_err(dfm_core::DfmError::from)?;
         let extractor = params.extractor(self.weights(deepest.layer)?, compute)?;
         let header = extractor.weights().header();
-        tracing::info!(
+        info!(
             "network {} to {}, weights from {}, input {}×{}, {}, {} features",
             header.architecture.name,
             deepest.layer,
@@ -119,14 +120,23 @@ impl Network {
             license: info.license.clone(),
             source: info.source.clone(),
         };
-        Ok(self.store()?.load_for(asked, header, deepest)?)
+        Ok(self.store().load_for(asked, header, deepest)?.map(|loaded| self.told(loaded)))
     }
 
-    fn store(&self) -> Result<WeightStore, Error> {
-        Ok(match &self.store {
-            Some(store) => store.clone(),
-            None => WeightStore::of_user(),
-        })
+    /// Logs how the file of the weights was checked: as a warning if not all digits were compared.
+    fn told(&self, loaded: LoadedWeights) -> BackboneWeights {
+        if let Some(check) = &loaded.check {
+            let source = &loaded.weights.header().source;
+            match check.strength.is_whole() {
+                true => info!("weights from {source}: {check}"),
+                false => warn!("weights from {source}: {check}"),
+            }
+        }
+        loaded.weights
+    }
+
+    fn store(&self) -> WeightStore {
+        self.store.clone().unwrap_or_else(WeightStore::of_user)
     }
 }
 

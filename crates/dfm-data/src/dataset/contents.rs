@@ -7,7 +7,7 @@ use crate::error::{DataError, Problem};
 use crate::left_out::counted;
 use crate::listing::{Listing, files_in, list_folder, list_good};
 
-/// Pictures of a data set, in no order yet, with what is to be said of it.
+/// The pictures of a data set, not sorted yet, and the remarks on it.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) train: Vec<PathBuf>,
