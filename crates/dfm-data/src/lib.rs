@@ -23,7 +23,7 @@ mod listing;
 mod names;
 mod picture;
 
-pub use dataset::{Dataset, GOOD, Labelled, Layout, Training, read_masks, training};
+pub use dataset::{Dataset, GOOD, Labelled, Layout, PartOf, Training, is_dataset, read_masks, read_parts, training};
 pub use error::{DataError, Problem};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_folder};

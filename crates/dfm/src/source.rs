@@ -99,6 +99,11 @@ impl Files {
         Self::new(Path::new(""), found.pictures)
     }
 
+    /// The folder below which the pictures are named.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The paths of the pictures.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths

@@ -10,6 +10,7 @@ mod memory;
 mod models;
 mod output;
 mod places;
+mod products;
 #[cfg(unix)]
 mod resume;
 mod sweep;

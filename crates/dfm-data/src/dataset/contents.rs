@@ -1,8 +1,10 @@
 //! What a reader of a layout finds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::labelled::Labelled;
+use super::list::PartOf;
 use crate::error::{DataError, Problem};
 use crate::listing::{files_in, list_folder};
 
@@ -14,6 +16,7 @@ pub(super) struct Contents {
     pub(super) pictures: Vec<Labelled>,
     pub(super) remarks: Vec<String>,
     pub(super) problems: Vec<Problem>,
+    pub(super) parts: BTreeMap<PathBuf, PartOf>,
 }
 
 impl Contents {

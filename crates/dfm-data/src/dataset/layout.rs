@@ -176,3 +176,14 @@ pub(super) fn has_classes(root: &Path) -> bool {
     let folders = subfolders(root).unwrap_or_default();
     folders.iter().any(|folder| NAMES_OF_GOOD.contains(&name_of(folder).as_str()))
 }
+
+/// Whether `root` is one data set, by folders that only a data set has: not a plain folder of pictures,
+/// and not a folder with other folders in it.
+///
+/// # Errors
+///
+/// [`DataError::Io`] if it cannot be listed.
+pub fn is_dataset(root: &Path) -> Result<bool, DataError> {
+    subfolders(root)?;
+    Ok(Layout::of_one(root).is_some() || has_classes(root))
+}
