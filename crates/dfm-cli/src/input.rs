@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use dfm::{Dataset, Files, Layout, Note, Observer, PictureSize, Region, open_region, training};
+use dfm::{Dataset, Files, Layout, Note, Observer, PictureSize, Region, Training, open_region, training};
 
 use crate::messages::Messages;
 
@@ -17,13 +17,24 @@ pub(crate) fn good_pictures(
     layout: Option<Layout>,
     messages: &Messages,
 ) -> anyhow::Result<Files> {
+    let found = learnable(root, layout, messages)?;
+    found.dataset.iter().try_for_each(refuse_parts)?;
+    Ok(Files::new(root, found.pictures))
+}
+
+/// The same, with the data set; also for lists of parts.
+pub(crate) fn learnable(
+    root: &Path,
+    layout: Option<Layout>,
+    messages: &Messages,
+) -> anyhow::Result<Training> {
     let named = || root.display().to_string();
     let found = training(root, layout).map_err(with_help).with_context(named)?;
     found.problems.iter().for_each(|problem| messages.error(&problem.path, &problem.error));
     if let Some(dataset) = &found.dataset {
         describe(dataset, messages);
     }
-    Ok(Files::new(root, found.pictures))
+    Ok(found)
 }
 
 /// The data set at `root`, which must have pictures to judge; it is described.
@@ -33,6 +44,19 @@ pub(crate) fn test_set(root: &Path, layout: Option<Layout>, messages: &Messages)
     dataset.check_test().map_err(with_help)?;
     describe(&dataset, messages);
     Ok(dataset)
+}
+
+/// Refuses a list of parts where pictures of one kind are needed: views of parts are learnt and judged
+/// apart.
+pub(crate) fn refuse_parts(dataset: &Dataset) -> anyhow::Result<()> {
+    if dataset.parts.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{}: expected pictures of one view, found a list that names parts and views; take a model of parts, which dfm \
+         fit makes of it, or leave these columns out",
+        dataset.root.display()
+    )
 }
 
 /// Adds what to do about a data set in which nothing is found.

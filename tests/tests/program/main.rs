@@ -9,6 +9,7 @@ mod input;
 mod memory;
 mod models;
 mod output;
+mod parts;
 mod places;
 mod products;
 #[cfg(unix)]

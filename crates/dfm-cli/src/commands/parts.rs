@@ -11,7 +11,7 @@ use dfm::parts::{
 };
 use dfm::{
     CalibrationParams, Dataset, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions, Threshold,
-    check_file, training,
+    check_file,
 };
 
 use super::fit;
@@ -74,9 +74,7 @@ pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> any
         .with_kind(flags.calibrate)
         .with_false_alarm(flags.false_alarm)
         .with_threshold(flags.threshold);
-    let found = training(&flags.folder, flags.layout())
-        .with_context(|| flags.folder.display().to_string())?;
-    found.problems.iter().for_each(|problem| messages.error(&problem.path, &problem.error));
+    let found = input::learnable(&flags.folder, flags.layout(), messages)?;
     let parts = match (&flags.part, &found.dataset) {
         (Some(_), Some(dataset)) if !dataset.parts.is_empty() => {
             bail!("--part: the list names the part and the view of each picture; leave --part out")

@@ -248,7 +248,8 @@ fn joint_of(scores: &[Vec<Option<f64>>], parts: usize, scales: &[ViewScale]) -> 
 
 /// `OUTPUT-VIEW`, the model that a checkpoint of a view would lie beside.
 fn beside(output: &Path, view: &str) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
+    // Without a separator at its end, behind which the name would be one inside.
+    let mut name = output.components().collect::<PathBuf>().into_os_string();
     name.push(format!("-{view}"));
     PathBuf::from(name)
 }
