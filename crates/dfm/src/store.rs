@@ -216,6 +216,7 @@ impl ModelStore {
         reporter: &Reporter<'_>,
         change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
     ) -> Result<(Dfm, WrittenSizes), Error> {
+        refuse_parts(path)?;
         check_file(output)?;
         let model = self.open_whole(path)?;
         let slim = model.origin().is_some_and(|origin| !origin.weights_included);

@@ -4,6 +4,7 @@ use std::fs;
 
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
+use dfm_tests::tolerance::assert_close;
 use serde_json::Value;
 
 const PATTERN: &str = "(?<part>.+)_(?<view>top|side)";
@@ -70,8 +71,10 @@ fn a_part_is_anomalous_if_any_view_is_and_the_view_that_decides_is_named() {
             let model = format!("part/{}.dfm", own["view"].as_str().unwrap());
             let alone = ["predict", model.as_str(), own["path"].as_str().unwrap(), "--format", "json"];
             let alone = dfm.run(&alone).json().remove(0);
-            assert_eq!((&own["score"], &own["p_value"]), (&alone["score"], &alone["p_value"]));
             let number = |value: &Value| value.as_f64().unwrap();
+            // The batch changes the rounding.
+            assert_close("score", number(&own["score"]), number(&alone["score"]), 1e-5);
+            assert_eq!(own["p_value"], alone["p_value"]);
             let scaled = (number(&own["score"]) - number(&of["median"])) / number(&of["reach"]);
             assert!((scaled - number(&own["scaled"])).abs() <= 1e-9 * scaled.abs().max(1.0));
             largest = largest.max(number(&own["scaled"]));
