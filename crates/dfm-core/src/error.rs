@@ -152,7 +152,7 @@ pub enum DfmError {
     },
     /// A threshold that takes what compression dropped.
     #[error(
-        "the threshold of max and top:P% takes every direction of the features, but memory made the fit drop some: \
+        "the threshold of max, top:P% and power:P takes every direction of the features, but memory made the fit drop some: \
          allow more memory, take sum or relative, or give the threshold"
     )]
     CompressedCells,

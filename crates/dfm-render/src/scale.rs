@@ -87,7 +87,7 @@ impl MapScale {
 /// quarter of them.
 fn usual_middle(threshold: f64, aggregation: Aggregation, cells: usize) -> Option<f64> {
     let middle = match aggregation {
-        Aggregation::Max | Aggregation::Top { .. } => threshold,
+        Aggregation::Max | Aggregation::Top { .. } | Aggregation::Power { .. } => threshold,
         Aggregation::Sum | Aggregation::Relative => MIDDLE * threshold / cells as f64,
     };
     (middle > 0.0).then_some(middle)

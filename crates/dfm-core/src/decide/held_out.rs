@@ -94,14 +94,14 @@ impl<'a> HeldOutScorer<'a> {
 
     /// The score of each of the `different` pictures by the model without it.
     ///
-    /// Cost: about `400 · R` operations a picture; for `max` and `top:P%` another `R · D`.
+    /// Cost: about `400 · R` operations a picture; for an aggregation of single cells another `R · D`.
     ///
     /// # Errors
     ///
     /// If without one of them the others vary in too few directions for a likelihood, one has
     /// no features that a share could be of, or compression dropped what cells are made of.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
-        if matches!(self.aggregation, Aggregation::Max | Aggregation::Top { .. }) {
+        if self.aggregation.needs_cells() {
             let cells = self.cells(different)?;
             return Ok(cells.iter().map(|cells| self.aggregation.of_cells(cells)).collect());
         }

@@ -117,7 +117,7 @@ fn scores_of_layer(
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
         other => (other, None),
     };
-    if whole.compression().is_some() && !matches!(summed, Aggregation::Sum) {
+    if whole.compression().is_some() && summed.needs_cells() {
         return Err(DfmError::CompressedCells);
     }
     // How much of what was dropped is part of a score.

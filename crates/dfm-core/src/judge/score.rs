@@ -101,7 +101,7 @@ fn reconstruction_errors(
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
     let norms = match aggregation {
         Aggregation::Relative => Some(squared_norms(rows.clone())?),
-        Aggregation::Sum | Aggregation::Max | Aggregation::Top { .. } => None,
+        _ => None,
     };
     let mut scores = (Vec::new(), Vec::new());
     for (picture, mut cells) in residual_cells(pca, rows, shape)?.into_iter().enumerate() {
