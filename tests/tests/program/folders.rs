@@ -282,7 +282,10 @@ fn hidden_colours_change_no_verdict_and_older_models_keep_theirs() {
 fn pictures_of_another_resolution_are_counted() {
     let dfm = program();
     dfm.fit_small();
-    let sizes = || dfm.run(&["info", "model.dfm", "--format", "json"]).expect_code(0).json()[0]["record"]["sizes"].clone();
+    let sizes = || {
+        dfm.run(&["info", "model.dfm", "--format", "json"]).expect_code(0).json()[0]["record"]["sizes"]
+            .clone()
+    };
     assert_eq!(sizes(), serde_json::json!({"smallest": [72, 56], "largest": [72, 56]}));
     dfm.save("new/near.png", &pictures::good(3, 90, 70));
     dfm.save("new/tall.png", &pictures::good(3, 72, 90));
