@@ -37,8 +37,8 @@ impl Messages {
         say(&format!("dfm: {}", plain(&format!("{}: {error}", path.display()))));
     }
 
-    /// Reports what is wrong with `path`. Of pictures of one format that is not read, the first few
-    /// are named, and the others are counted.
+    /// Reports what is wrong with `path`. The first few pictures of one format that is not read are
+    /// named, and the others are counted.
     pub(crate) fn data_error(&self, path: &Path, error: &DataError) {
         if let DataError::Picture(PreprocessError::OtherFormat { format }) = error {
             let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);

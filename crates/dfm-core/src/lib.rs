@@ -81,6 +81,7 @@ pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
 pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord, ValidationRecord};
+pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run,

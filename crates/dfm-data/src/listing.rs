@@ -93,8 +93,8 @@ pub fn list_folder(folder: &Path) -> Result<Listing, DataError> {
     walk(folder, Walk::default())
 }
 
-/// Lists the pictures in `folder` and below that may be learnt as good, as [`list_folder`] does. Of
-/// folders whose names say that some hold good pictures, only those are taken. A folder whose name
+/// Lists the pictures in `folder` and below that may be learnt as good, as [`list_folder`] does.
+/// Where the name of a folder says that it holds good pictures, nothing beside such folders is taken. A folder whose name
 /// says that it holds defects is left out. The name of `folder` itself counts nothing.
 ///
 /// # Errors

@@ -10,8 +10,9 @@ use crate::error::DataError;
 use crate::pages::split_page;
 
 /// Reads the bytes of a picture file. `scan.tif#2` is the second page of `scan.tif`, as a file of its
-/// own, unless there is a file of that name. Of a file beyond the decoder's limit, it reads one byte more
-/// than the limit, so that [`decode_picture`] refuses it.
+/// own, unless there is a file of that name. If the file is
+/// beyond the decoder's limit, one byte more than the limit is read, so that [`decode_picture`] refuses
+/// it.
 ///
 /// # Errors
 ///

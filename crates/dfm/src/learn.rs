@@ -1,11 +1,12 @@
 //! Good pictures into a model.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    TileStatistics, ValidFitParams,
+    SizeRange, TileStatistics, ValidFitParams,
 };
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -281,8 +282,14 @@ impl Learning<'_> {
         let statistics = RefCell::new(None);
         // Keys of the checkpoint of pieces that were given and not told of yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
+        let sizes = Mutex::new(None);
+        let see = |size: PictureSize| {
+            let mut sizes = sizes.lock().unwrap_or_else(PoisonError::into_inner);
+            let one = SizeRange::of(size);
+            *sizes = Some(sizes.map_or(one, |range: SizeRange| range.with(one)));
+        };
         let prepare =
-            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
+            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, &see, give);
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
         let mut each = |learnt: Learnt<'_>| {
             match learnt {
@@ -328,7 +335,8 @@ impl Learning<'_> {
             learn(&mut ready.chain(end), &mut each)
         })?;
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
-        let model = model.with_names(names);
+        let model =
+            model.with_names(names).with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner));
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             learnt_now.len(),
@@ -351,6 +359,7 @@ fn prepare(
     index: usize,
     preparer: &Preparer,
     checkpoint: Option<&Checkpoint>,
+    see: &dyn Fn(PictureSize),
     give: Give<'_, Ready>,
 ) -> Result<(), Error> {
     let content = source.read(index)?;
@@ -359,13 +368,16 @@ fn prepare(
         _ => None,
     };
     let known = |key: &Option<[u8; 32]>| checkpoint?.row(key.as_ref()?);
+    // What is decoded in vain is little beside the network, and its size is known then.
+    let picture = content.decode_for(preparer.preprocessor())?;
+    see(PictureSize { width: picture.width(), height: picture.height() });
     if !preparer.makes_tiles()
         && let Some(row) = known(&file)
     {
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let pieces = preparer.pieces(index, content.decode_for(preparer.preprocessor())?)?;
+    let pieces = preparer.pieces(index, picture)?;
     let mut number: u64 = 0;
     give_all(pieces, give, |piece, _| {
         let key = match preparer.makes_tiles() {

@@ -41,6 +41,7 @@
 //! # Ok::<(), dfm::Error>(())
 //! ```
 
+mod chain;
 mod checkpoint;
 mod drift;
 mod error;
@@ -67,6 +68,7 @@ mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
+pub use chain::Chain;
 pub use checkpoint::Checkpoint;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
@@ -99,7 +101,7 @@ pub use products::{
     ProductsEvaluator, ProductsLearner, Worst, WorstFigures, model_of, products,
 };
 pub use report::PAGE;
-pub use source::{Chain, Content, Files, Pictures, Source};
+pub use source::{Content, Files, Pictures, Source};
 pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};

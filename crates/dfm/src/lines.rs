@@ -28,6 +28,8 @@ pub struct VerdictLine {
     pub pixel_threshold: Option<f64>,
     /// Where the map reaches that.
     pub regions: Option<Regions>,
+    /// Whether the size of the picture is far from those of the fit; null where those are not known.
+    pub unusual_size: Option<bool>,
 }
 
 /// Regions of a picture, or in a row of a table how many there are.
@@ -55,6 +57,7 @@ impl VerdictLine {
             guarantee: calibration.map(CalibrationKind::guarantee),
             pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
             regions: verdict.regions.clone().map(Regions::List),
+            unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
         }
     }
 

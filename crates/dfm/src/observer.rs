@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dfm_core::SizeRange;
+
 use crate::error::Error;
 
 /// A piece of work that takes a while.
@@ -43,6 +45,13 @@ pub enum Note {
         path: PathBuf,
         /// What is to be said.
         text: String,
+    },
+    /// Pictures that were judged and whose sizes are far from those of the fit.
+    UnusualSizes {
+        /// How many.
+        count: usize,
+        /// The sizes of the fit.
+        usual: SizeRange,
     },
     /// What lies among pictures and is not taken for one.
     LeftOut {
@@ -124,6 +133,16 @@ impl fmt::Display for Note {
         match self {
             Self::Dataset { summary } => f.write_str(summary),
             Self::Remark { path, text } => write!(f, "{}: {text}", path.display()),
+            Self::UnusualSizes { count, usual: SizeRange { smallest, largest } } => {
+                let [from, to] = [smallest, largest].map(|[width, height]| format!("{width}×{height}"));
+                let usual = if from == to { from } else { format!("{from} to {to}") };
+                let pictures =
+                    if *count == 1 { "1 picture has".to_owned() } else { format!("{count} pictures have") };
+                write!(
+                    f,
+                    "{pictures} a size far from those of the fit, {usual} pixels: scores may not compare"
+                )
+            }
             Self::Duplicate { text } | Self::LeftOut { text } => f.write_str(text),
             Self::EmptyMask { path, class } => {
                 write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())

@@ -145,14 +145,16 @@ impl ModelStore {
         };
         let first_model = self.open_whole(first)?;
         let mut validation = first_model.record().validation.clone();
+        let mut pictures = first_model.record().sizes;
         let mut union = ModelUnion::of(first_model);
         for path in others {
             let other = self.open_whole(path)?;
             let both = || PathBuf::from(format!("{} and {}", first.display(), path.display()));
             self.workers.run(|| union.add(&other))?.map_err(|error| Error::from(error).at(&both()))?;
             validation = validation.or_else(|| other.record().validation.clone());
+            pictures = pictures.zip(other.record().sizes).map(|(one, other)| one.with(other));
         }
-        let merged = self.workers.run(|| union.finish())??;
+        let merged = self.workers.run(|| union.finish())??.with_sizes(pictures);
         note_dropped(validation.as_ref(), &merged, output, &Reporter::new(observer));
         let sizes = Self::save(&merged, output, options)?;
         Ok((merged, sizes))
@@ -176,9 +178,11 @@ impl ModelStore {
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning { source, workers: &self.workers, reporter: &reporter };
+            let known = model.record().sizes;
             let learnt = learning
                 .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
-            Ok(learnt.model)
+            let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
+            Ok(learnt.model.with_sizes(sizes))
         })
     }
 
@@ -200,10 +204,12 @@ impl ModelStore {
             for picture in pictures {
                 hashes.push(content_hash_of(&model, picture).at(Path::new(picture))?);
             }
-            model.forget(&hashes).map_err(|error| match error {
+            let sizes = model.record().sizes;
+            let without = model.forget(&hashes).map_err(|error| match error {
                 DfmError::UnknownPicture { place, .. } => Error::from(error).at(Path::new(&pictures[place])),
                 other => other.into(),
-            })
+            })?;
+            Ok(without.with_sizes(sizes))
         })
     }
 

@@ -270,4 +270,34 @@ fn hidden_colours_change_no_verdict_and_older_models_keep_theirs() {
     assert_eq!(both[0], both[1]);
     let info = dfm.run(&["info", "model.dfm", "--format", "json"]).expect_code(0).json().remove(0);
     assert_eq!(info["input"]["transparency"], "background");
+    // A model that was written before either was recorded.
+    let before = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/dfm/fuzz/corpus/model/usual.dfm");
+    let run = dfm.run(&["predict", before, "black.png", "white.png", "--format", "json"]);
+    let scores = run.scores();
+    assert!(scores.len() == 2 && scores[0] != scores[1], "{scores:?}");
+    assert!(run.json()[0]["unusual_size"].is_null());
+}
+
+#[test]
+fn pictures_of_another_resolution_are_counted() {
+    let dfm = program();
+    dfm.fit_small();
+    let sizes = || {
+        dfm.run(&["info", "model.dfm", "--format", "json"]).expect_code(0).json()[0]["record"]["sizes"]
+            .clone()
+    };
+    assert_eq!(sizes(), serde_json::json!({"smallest": [72, 56], "largest": [72, 56]}));
+    dfm.save("new/near.png", &pictures::good(3, 90, 70));
+    dfm.save("new/tall.png", &pictures::good(3, 72, 90));
+    dfm.save("new/small.png", &pictures::good(3, 40, 31));
+    let judged = || dfm.run(&["predict", "model.dfm", "new", "--format", "json"]);
+    let run = judged().expect_said(&["2 pictures have a size far from those of the fit, 72×56 pixels"]);
+    let far: Vec<bool> = run.json().iter().map(|line| line["unusual_size"].as_bool().unwrap()).collect();
+    assert_eq!(far, [false, true, true]);
+    // What is learnt later is usual too.
+    dfm.run(&["update", "model.dfm", "new"]).expect_code(0);
+    assert_eq!(sizes(), serde_json::json!({"smallest": [40, 31], "largest": [90, 90]}));
+    assert!(judged().json().iter().all(|line| line["unusual_size"] == false));
+    dfm.run(&["forget", "model.dfm", "good/00.png"]).expect_code(0);
+    assert_eq!(sizes()["largest"], serde_json::json!([90, 90]));
 }

@@ -1,8 +1,6 @@
 //! The check of the parameters of a fit. Only checked parameters can fit.
 
-use dfm_backbone::{
-    BackboneError, BackboneWeights, Compute, FeatureExtractor, InputContract, Tap, TilingError, Transparency,
-};
+use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 
 use crate::error::DfmError;

@@ -221,8 +221,8 @@ pub fn page_count(mut file: impl Read + Seek) -> Result<usize, PreprocessError> 
     }
 }
 
-/// Makes the file of page `number`, from 1, of the file `bytes`. Of a file with one picture it is
-/// the file itself.
+/// Makes the file of page `number`, from 1, of the file `bytes`. A file with one picture
+/// stays as it is shown.
 ///
 /// # Errors
 ///
