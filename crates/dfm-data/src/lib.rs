@@ -23,7 +23,10 @@ mod listing;
 mod names;
 mod picture;
 
-pub use dataset::{Dataset, GOOD, Labelled, Layout, PartOf, Training, is_dataset, read_masks, read_parts, training};
+pub use dataset::{
+    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
+    training,
+};
 pub use error::{DataError, Problem};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_folder};

@@ -62,7 +62,10 @@ fn a_part_is_anomalous_if_any_view_is_and_the_view_that_decides_is_named() {
     assert_eq!((&lines[1]["view"], &lines[2]["view"]), (&"top".into(), &"side".into()));
     // Each view's score is that of its own model, and the part's is the largest on the common scale.
     let info = dfm.run(&["info", "part", "--format", "json"]).expect_code(0).json().remove(0);
-    assert_eq!((&info["parts"], &info["held_out"], &info["false_alarm"]), (&20.into(), &20.into(), &0.1.into()));
+    assert_eq!(
+        (&info["parts"], &info["held_out"], &info["false_alarm"]),
+        (&20.into(), &20.into(), &0.1.into())
+    );
     for line in &lines {
         let views = line["views"].as_array().unwrap();
         let mut largest = f64::MIN;
@@ -118,7 +121,9 @@ fn a_missing_view_is_an_error_of_that_part_alone() {
     fs::remove_file(dfm.path("new/b_top.png")).unwrap();
     // What matches nothing, an unknown view, and a view that is there twice.
     dfm.save("new/other.png", &view(1, "top", true));
-    dfm.run(&["predict", "part", "new"]).expect_code(2).expect_said(&["other.png", "does not match the pattern"]);
+    dfm.run(&["predict", "part", "new"])
+        .expect_code(2)
+        .expect_said(&["other.png", "does not match the pattern"]);
     fs::rename(dfm.path("new/other.png"), dfm.path("new/a_left.png")).unwrap();
     let pattern = "(?<part>.+)_(?<view>top|side|left)";
     let run = dfm.run(&["predict", "part", "new", "--part", pattern, "--format", "json"]).expect_code(2);
@@ -252,7 +257,10 @@ fn what_does_not_belong_together_is_refused() {
         (&["fit", "good", "-o", "p", "--part", PATTERN, "--val", "synthetic"], "no synthetic defects"),
         (&["fit", "good", "-o", "p", "--part", PATTERN, "--val", "none"], "held-out scores"),
         (&["fit", "good", "-o", "p", "--part", "(?<part>.+)_top"], "found no group view"),
-        (&["fit", "good", "-o", "p", "--part", "(?<part>.+)_(?<view>top)"], "expected parts with 2 to 64 views"),
+        (
+            &["fit", "good", "-o", "p", "--part", "(?<part>.+)_(?<view>top)"],
+            "expected parts with 2 to 64 views",
+        ),
     ] {
         dfm.run(flags).expect_code(2).expect_said(&[words]);
     }
@@ -297,8 +305,9 @@ fn the_model_does_not_depend_on_the_order_or_the_threads_and_may_be_small() {
     let dfm = program();
     save_good(&dfm);
     fit(&dfm, &["--threads", "1"], 0);
-    let before: Vec<Vec<u8>> =
-        ["parts.json", "top.dfm", "side.dfm"].map(|name| fs::read(dfm.path(&format!("part/{name}"))).unwrap()).into();
+    let before: Vec<Vec<u8>> = ["parts.json", "top.dfm", "side.dfm"]
+        .map(|name| fs::read(dfm.path(&format!("part/{name}"))).unwrap())
+        .into();
     fs::remove_dir_all(dfm.path("part")).unwrap();
     fit(&dfm, &["--threads", "2", "--jobs", "3"], 0);
     for (name, before) in ["parts.json", "top.dfm", "side.dfm"].iter().zip(before) {

@@ -28,29 +28,68 @@ use crate::{Outcome, args, input, output};
 
 /// What parts know of the flags of `dfm fit`; any other would be ignored, and is refused.
 const FIT: [&str; 31] = [
-    "folder", "layout", "output", "part", "backbone", "weights", "layer", "pool", "size", "resize", "seed",
-    "pca", "score", "aggregate", "roi", "tile", "stride", "tile-statistics", "compat", "precision", "val",
-    "threshold", "false-alarm", "calibrate", "device", "threads", "jobs", "batch", "slim", "no-update",
+    "folder",
+    "layout",
+    "output",
+    "part",
+    "backbone",
+    "weights",
+    "layer",
+    "pool",
+    "size",
+    "resize",
+    "seed",
+    "pca",
+    "score",
+    "aggregate",
+    "roi",
+    "tile",
+    "stride",
+    "tile-statistics",
+    "compat",
+    "precision",
+    "val",
+    "threshold",
+    "false-alarm",
+    "calibrate",
+    "device",
+    "threads",
+    "jobs",
+    "batch",
+    "slim",
+    "no-update",
     "max-memory",
 ];
 /// The rest of them.
 const FIT_MORE: [&str; 3] = ["exact", "resume", "skip-bad"];
 /// Those of `dfm predict`.
-const PREDICT: [&str; 10] = [
-    "model", "paths", "part", "format", "threshold", "false-alarm", "weights", "device", "threads", "jobs",
-];
+const PREDICT: [&str; 10] =
+    ["model", "paths", "part", "format", "threshold", "false-alarm", "weights", "device", "threads", "jobs"];
 /// Those of `dfm evaluate`.
 const EVALUATE: [&str; 13] = [
-    "model", "dataset", "layout", "part", "output", "bootstrap", "format", "threshold", "false-alarm",
-    "weights", "device", "threads", "jobs",
+    "model",
+    "dataset",
+    "layout",
+    "part",
+    "output",
+    "bootstrap",
+    "format",
+    "threshold",
+    "false-alarm",
+    "weights",
+    "device",
+    "threads",
+    "jobs",
 ];
 
 /// Whether pictures are to be learnt part by part: a pattern is given, or a list names parts.
 pub(crate) fn fits(flags: &FitFlags) -> bool {
     let lists_parts = || {
-        let is_list = flags.folder.is_file() && flags.layout().is_none_or(|layout| layout == Layout::Manifest);
+        let is_list =
+            flags.folder.is_file() && flags.layout().is_none_or(|layout| layout == Layout::Manifest);
         // One that cannot be read is told by the usual fit.
-        is_list && Dataset::read(&flags.folder, Some(Layout::Manifest)).is_ok_and(|list| !list.parts.is_empty())
+        is_list
+            && Dataset::read(&flags.folder, Some(Layout::Manifest)).is_ok_and(|list| !list.parts.is_empty())
     };
     flags.part.is_some() || lists_parts()
 }
@@ -66,7 +105,9 @@ pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> any
     refuse_others(record, &known)?;
     match flags.val {
         Validation::Train => {}
-        Validation::None => bail!("--val none: the views of parts are joined by their held-out scores; leave it out"),
+        Validation::None => {
+            bail!("--val none: the views of parts are joined by their held-out scores; leave it out")
+        }
         Validation::Synthetic => bail!("--val synthetic: parts have no synthetic defects; leave it out"),
     }
     let learner = fit::learner(flags, messages)?.with_threshold(None);
@@ -116,9 +157,9 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
         }
         (Some(_), _) if flags.part.is_some() => bail!("--part: a list names parts itself; leave --part out"),
         (Some(list), _) => {
-            let (listed, problems) = read_parts(list)?;
-            problems.iter().for_each(|problem| messages.error(&problem.path, &problem.error));
-            GroupedParts::of_list(listed, Path::new(""), Some(&names), messages)
+            let listed = read_parts(list)?;
+            listed.problems.iter().for_each(|problem| messages.error(&problem.path, &problem.error));
+            GroupedParts::of_list(listed.pictures, Path::new(""), Some(&names), messages)
         }
         (None, Some(pattern)) => {
             let files = Files::named(&flags.paths, messages);
@@ -141,7 +182,11 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
 }
 
 /// `dfm evaluate`.
-pub(crate) fn evaluate(flags: &EvaluateFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
+pub(crate) fn evaluate(
+    flags: &EvaluateFlags,
+    record: &Record,
+    messages: &Messages,
+) -> anyhow::Result<Outcome> {
     let (model, options) = open(&flags.judge, &EVALUATE, record)?;
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
@@ -311,7 +356,8 @@ impl Lines {
     fn new(format: Format, views: &[String]) -> anyhow::Result<Self> {
         Ok(match format {
             Format::Table => {
-                let before = [("score", Align::Right), ("normalized", Align::Right), ("p-value", Align::Right)];
+                let before =
+                    [("score", Align::Right), ("normalized", Align::Right), ("p-value", Align::Right)];
                 let label = [("label", Align::Left), ("view", Align::Left)];
                 let own = views.iter().map(|view| (view.as_str(), Align::Right));
                 let columns = before.into_iter().chain(label).chain(own).chain([("part", Align::Left)]);
@@ -321,10 +367,19 @@ impl Lines {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(output::stdout());
                 let of_part = [
-                    "part", "score", "normalized_score", "label", "threshold", "p_value", "calibration",
-                    "guarantee", "view",
+                    "part",
+                    "score",
+                    "normalized_score",
+                    "label",
+                    "threshold",
+                    "p_value",
+                    "calibration",
+                    "guarantee",
+                    "view",
                 ];
-                let of_view = |view: &String| ["path", "score", "scaled", "p_value"].map(|name| format!("{view}_{name}"));
+                let of_view = |view: &String| {
+                    ["path", "score", "scaled", "p_value"].map(|name| format!("{view}_{name}"))
+                };
                 let columns = of_part.map(str::to_owned).into_iter().chain(views.iter().flat_map(of_view));
                 writer.write_record(columns)?;
                 Self::Csv(Box::new(writer))

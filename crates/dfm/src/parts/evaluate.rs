@@ -154,7 +154,8 @@ impl<'m> PartsEvaluator<'m> {
         let kinds: Vec<Option<usize>> = verdicts.iter().map(|part| kind(part, &defects)).collect();
         let labels: Vec<bool> = kinds.iter().map(Option::is_some).collect();
         let scores: Vec<f64> = verdicts.iter().map(|part| part.score).collect();
-        let figures = |scores: &[f64], params| evaluate_images(scores, &kinds, defects.len(), Some(threshold), params);
+        let figures =
+            |scores: &[f64], params| evaluate_images(scores, &kinds, defects.len(), Some(threshold), params);
         let found = figures(&scores, params.as_ref());
         let auroc = |figures: &ImageFigures| figures.auroc.map(|figure| figure.value);
         let views = names.iter().enumerate().map(|(number, view)| {

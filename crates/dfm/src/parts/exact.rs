@@ -22,11 +22,16 @@ pub(super) mod list {
     use super::{Deserialize, Deserializer, Serialize, Serializer, parse};
     use serde::de::Error as _;
 
-    pub(in super::super) fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        values: &[f64],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         values.iter().map(f64::to_string).collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f64>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
         texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().map_err(D::Error::custom)
     }
@@ -37,7 +42,10 @@ pub(super) mod option {
     use super::{Deserialize, Deserializer, Serialize, Serializer, parse};
     use serde::de::Error as _;
 
-    pub(in super::super) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Option<f64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         value.map(|value| value.to_string()).serialize(serializer)
     }
 

@@ -121,7 +121,8 @@ impl GroupedParts {
                 });
                 continue;
             };
-            let usable = known.is_some() || names.entry(view.to_lowercase()).or_insert_with(|| view.clone()) == &view;
+            let usable =
+                known.is_some() || names.entry(view.to_lowercase()).or_insert_with(|| view.clone()) == &view;
             match known {
                 Some(known) if !known.contains(&view) => {
                     refuse(PartsError::UnknownView { view, known: known.to_vec() });

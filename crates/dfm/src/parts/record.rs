@@ -122,7 +122,8 @@ impl Record {
             .map_err(|error| refused(format!("expected what joins views to parts, found {error}")))?;
         if (kind.format.as_str(), kind.version) != (FORMAT, VERSION) {
             let (format, version) = (kind.format, kind.version);
-            let reason = format!("expected {FORMAT} of version {VERSION}, found {format} of version {version}");
+            let reason =
+                format!("expected {FORMAT} of version {VERSION}, found {format} of version {version}");
             return Err(refused(reason).into());
         }
         let record: Self =

@@ -225,12 +225,7 @@ impl ProductsEvaluator {
         Ok(found)
     }
 
-    fn product(
-        &self,
-        product: &Product,
-        path: &Path,
-        observer: &Counting<'_>,
-    ) -> Result<Evaluation, Error> {
+    fn product(&self, product: &Product, path: &Path, observer: &Counting<'_>) -> Result<Evaluation, Error> {
         if path.symlink_metadata().is_err() {
             return Err(Error::Unmatched { expected: "the model of this product", path: path.to_owned() });
         }
