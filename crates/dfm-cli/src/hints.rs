@@ -66,6 +66,10 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         }
         WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
         WeightsStoreError::UnknownBackbone { .. } => Some("leave it out for those".to_owned()),
+        WeightsStoreError::NotPinned { name, got, .. } => Some(format!(
+            "run `dfm weights pull {name}`, or, if you know that the file there is the right one, \
+             `dfm weights pull {name} --sha256 {got}`"
+        )),
         WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. } => {
             Some("`dfm weights pull` does that".to_owned())
         }

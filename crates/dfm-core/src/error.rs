@@ -159,7 +159,7 @@ pub enum DfmError {
     /// A picture that a model was not fitted on.
     #[error("the model was not fitted on it: none of its {pictures} pictures has the content {content_hash}")]
     UnknownPicture {
-        /// Position within the hashes given.
+        /// The index in the given hashes.
         place: usize,
         /// In hexadecimal.
         content_hash: String,

@@ -106,7 +106,7 @@ fn power_weights(cells: &[f64], exponent: f64) -> Vec<f64> {
     cells.iter().map(|cell| (cell / mean).powf(exponent - 1.0) / count).collect()
 }
 
-/// How many of `cells` the largest `percent` of them are: rounded up, never none.
+/// The number of cells in the largest `percent` of `cells`: rounded up, and at least one.
 fn top_count(percent: f64, cells: usize) -> usize {
     ((percent / 100.0 * cells as f64).ceil() as usize).clamp(1, cells.max(1))
 }

@@ -34,7 +34,7 @@ pub(crate) fn write(
     if let Some(config) = config {
         write_file(&folder.join(CONFIG), |writer| Ok(writer.write_all(config.as_bytes())?))?;
     }
-    // Last, so that whoever finds it finds all.
+    // This file is written last: if it is there, all files are.
     let whole = evaluation.clone().with_curves(evaluated);
     write_file(&folder.join(METRICS), |writer| Ok(writeln!(writer, "{}", serde_json::to_string(&whole)?)?))
 }
