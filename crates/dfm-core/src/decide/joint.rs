@@ -29,9 +29,35 @@ impl ViewScale {
     ///
     /// If there is no score, or one is not finite.
     pub fn of(scores: &[f64]) -> Result<Self, DfmError> {
-        let scores = HeldOutScores::new(CalibrationKind::LeaveOneOut, scores.to_vec())?;
-        let median = scores.quantile(0.5);
-        let reach = scores.quantile(WITHIN_REACH) - median;
+        let sorted = sorted(scores)?;
+        Self::of_quantiles(|quantile| Order { sorted: &sorted, without: None }.quantile(quantile))
+    }
+
+    /// For each of the scores, in order, the scale of all the others. With its own scale, a part that
+    /// calibrates meets the scale as a new part does: a scale that knows its score would make it look
+    /// nearer than new parts look, and the threshold too low.
+    ///
+    /// Cost: sorts the scores once.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer than two scores, or one is not finite.
+    pub fn without_each(scores: &[f64]) -> Result<Vec<Self>, DfmError> {
+        if scores.len() < 2 {
+            return Err(DfmError::TooFewPictures { expected: 2, got: scores.len() });
+        }
+        let sorted = sorted(scores)?;
+        let scale = |score: &f64| {
+            // Whichever of several equal scores is left out, the others are the same.
+            let without = Some(sorted.partition_point(|other| other.total_cmp(score).is_lt()));
+            Self::of_quantiles(|quantile| Order { sorted: &sorted, without }.quantile(quantile))
+        };
+        scores.iter().map(scale).collect()
+    }
+
+    fn of_quantiles(quantile: impl Fn(f64) -> f64) -> Result<Self, DfmError> {
+        let median = quantile(0.5);
+        let reach = quantile(WITHIN_REACH) - median;
         let reach = match median.abs() {
             size if reach > 1e-6 * size => reach,
             size if size.is_normal() => size,
@@ -67,6 +93,40 @@ impl ViewScale {
     pub fn of_score(&self, score: f64) -> f64 {
         (score - self.median) / self.reach
     }
+}
+
+/// Rising scores, perhaps without one of them.
+struct Order<'s> {
+    sorted: &'s [f64],
+    without: Option<usize>,
+}
+
+impl Order<'_> {
+    /// Linear between order statistics.
+    fn quantile(&self, quantile: f64) -> f64 {
+        let last = self.sorted.len() - 1 - usize::from(self.without.is_some());
+        let at = |place: usize| match self.without {
+            Some(without) if place >= without => self.sorted[place + 1],
+            _ => self.sorted[place],
+        };
+        let position = quantile * last as f64;
+        let below = position.floor() as usize;
+        let share = position - below as f64;
+        at(below) * (1.0 - share) + at((below + 1).min(last)) * share
+    }
+}
+
+fn sorted(scores: &[f64]) -> Result<Vec<f64>, DfmError> {
+    if scores.is_empty() {
+        return Err(DfmError::TooFewPictures { expected: 1, got: 0 });
+    }
+    if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
+        let (name, expected) = ("held-out scores", "finite numbers");
+        return Err(DfmError::Parameter { name, expected, got: score.to_string() });
+    }
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    Ok(sorted)
 }
 
 /// The threshold of parts: what their joint scores, the largest of their views' scores on one scale,
@@ -124,14 +184,14 @@ impl JointCalibration {
 
 impl Dfm {
     /// The held-out score of each different good picture that calibrates the model, with its content
-    /// hash. `None` if none was held out, or the model keeps no fit statistic.
+    /// hash. Empty if none was held out, or the model keeps no fit statistic.
     ///
     /// # Errors
     ///
     /// If there are fewer than two different pictures.
-    pub fn held_out_scores(&self) -> Result<Option<Vec<([u8; 32], f64)>>, DfmError> {
+    pub fn held_out_scores(&self) -> Result<Vec<([u8; 32], f64)>, DfmError> {
         let Some((scores, kept)) = self.judged.scores.as_ref().zip(self.kept.as_ref()) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let hashes = &kept.content_hashes;
         let different = different(hashes)?;
@@ -140,7 +200,7 @@ impl Dfm {
             CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => different,
         };
         let found = rows.iter().zip(scores.in_order());
-        Ok(Some(found.map(|(row, score)| (hashes[row.place], *score)).collect()))
+        Ok(found.map(|(row, score)| (hashes[row.place], *score)).collect())
     }
 
     /// The same model without what merging and updating need.
@@ -185,6 +245,14 @@ mod tests {
         }
     }
 
+    /// The joint scores of parts that are held out one by one.
+    fn left_out(parts: &[[f64; 3]]) -> Vec<f64> {
+        let view = |view: usize| parts.iter().map(|part| part[view]).collect::<Vec<_>>();
+        let scales = [0, 1, 2].map(|number| ViewScale::without_each(&view(number)).unwrap());
+        let own = |place: usize| [0, 1, 2].map(|view: usize| scales[view][place]);
+        parts.iter().enumerate().map(|(place, part)| joint(&own(place), part)).collect()
+    }
+
     fn joint(scales: &[ViewScale], part: &[f64; 3]) -> f64 {
         let scaled = scales.iter().zip(part).map(|(scale, score)| scale.of_score(*score));
         scaled.fold(f64::MIN, f64::max)
@@ -214,7 +282,10 @@ mod tests {
                             _ => good.clone(),
                         };
                         let scales = scales(&others);
-                        let scores = good.iter().map(|part| joint(&scales, part)).collect();
+                        let scores = match kind {
+                            CalibrationKind::Split => good.iter().map(|part| joint(&scales, part)).collect(),
+                            _ => left_out(&good),
+                        };
                         let params = CalibrationParams::from(kind).with_false_alarm(rate);
                         let found = JointCalibration::new(params, scores).unwrap();
                         let threshold = found.decision(None).unwrap().threshold();
@@ -261,6 +332,15 @@ mod tests {
         for (value, reach) in [(0.0, 1.0), (5.0, 5.0), (-5.0, 5.0)] {
             assert_eq!(ViewScale::of(&[value; 4]).unwrap().reach(), reach);
         }
+        let without = ViewScale::without_each(&scores).unwrap();
+        for place in [0, 1, 49, 50, 51, 89, 90, 91, 100] {
+            let others: Vec<f64> = scores.iter().copied().filter(|score| *score != scores[place]).collect();
+            assert_eq!(without[place], ViewScale::of(&others).unwrap(), "{place}");
+        }
+        // Of equal scores one is left out.
+        let alike = ViewScale::without_each(&[1.0, 3.0, 1.0, 2.0]).unwrap();
+        assert_eq!(alike[0], ViewScale::of(&[1.0, 2.0, 3.0]).unwrap());
+        assert_eq!((alike[2], ViewScale::without_each(&[1.0]).is_err()), (alike[0], true));
         assert!(ViewScale::of(&[]).is_err() && ViewScale::of(&[1.0, f64::NAN]).is_err());
         assert!(ViewScale::new(0.0, 0.0).is_err() && ViewScale::new(f64::INFINITY, 1.0).is_err());
     }

@@ -79,24 +79,35 @@ pub struct PartOf {
     pub view: String,
 }
 
-/// Reads a list of pictures of parts, whatever it says of labels: each picture with its part and its
-/// view, in order. Paths are relative to the folder of the list.
+/// A list of pictures of parts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PartsList {
+    /// Each picture with its part and its view, in order.
+    pub pictures: Vec<(PathBuf, PartOf)>,
+    /// Rows that cannot be used.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a list of pictures of parts, whatever it says of labels. Paths are relative to the folder of the list.
 ///
 /// # Errors
 ///
 /// [`DataError`] if the list cannot be read.
-pub fn read_parts(file: &Path) -> Result<(Vec<(PathBuf, PartOf)>, Vec<Problem>), DataError> {
+pub fn read_parts(file: &Path) -> Result<PartsList, DataError> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    let (mut parts, mut problems) = (Vec::new(), Vec::new());
+    let mut list = PartsList::default();
     for row in rows_of(file)? {
         let path = folder.join(&row.path);
         match row.part() {
-            _ if !path.is_file() => problems.push(Problem::new(path, DataError::ListedMissing)),
-            Some(part) if !part.part.is_empty() && !part.view.is_empty() => parts.push((path, part)),
-            _ => problems.push(Problem::new(path, DataError::NoPart)),
+            _ if !path.is_file() => list.problems.push(Problem::new(path, DataError::ListedMissing)),
+            Some(part) if !part.part.is_empty() && !part.view.is_empty() => {
+                list.pictures.push((path, part));
+            }
+            _ => list.problems.push(Problem::new(path, DataError::NoPart)),
         }
     }
-    Ok((parts, problems))
+    Ok(list)
 }
 
 /// No mask, one, or several.

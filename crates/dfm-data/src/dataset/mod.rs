@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use labelled::{GOOD, Labelled};
 pub use layout::{Layout, is_dataset};
-pub use list::{PartOf, read_parts};
+pub use list::{PartOf, PartsList, read_parts};
 pub use masks::read_masks;
 
 use crate::error::{DataError, Problem};

@@ -152,15 +152,19 @@ impl PartsLearner {
         keeps: bool,
         observer: &dyn Observer,
     ) -> Result<PartsModel, Error> {
-        let mut scores = Vec::with_capacity(models.len());
-        let mut scales = Vec::with_capacity(models.len());
+        let (mut scores, mut scales) = (Vec::new(), Vec::new());
         for model in &models {
-            let found = model.held_out_scores()?.unwrap_or_default();
+            let found = model.held_out_scores()?;
             let values: Vec<f64> = found.iter().map(|(_, score)| *score).collect();
             scales.push(ViewScale::of(&values)?);
+            // What is held out meets the scale of all others, as it met their model.
+            let scaled = ViewScale::without_each(&values)?;
             let named: HashMap<String, f64> = found
                 .iter()
-                .filter_map(|(hash, score)| Some((model.picture_name(hash)?.to_owned(), *score)))
+                .zip(scaled)
+                .filter_map(|((hash, score), scale)| {
+                    Some((model.picture_name(hash)?.to_owned(), scale.of_score(*score)))
+                })
                 .collect();
             scores.push(named);
         }
@@ -182,16 +186,16 @@ impl PartsLearner {
                 let parts = fitted.with_parts(held_out.to_vec());
                 let mut all = Vec::with_capacity(views.len());
                 for (number, view) in views.iter().enumerate() {
-                    all.push(scores_of(view, &parts.files(number), observer)?);
+                    all.push(scaled_by(view, &parts.files(number), observer)?);
                 }
-                joint_of(&all, held_out.len(), &scales)
+                joint_of(&all, held_out.len())
             }
             _ => {
                 let of_view = |view: usize, part: usize| scores[view].get(&files[view].name(part)).copied();
                 let all: Vec<Vec<Option<f64>>> = (0..views.len())
                     .map(|view| (0..fitted.parts.len()).map(|part| of_view(view, part)).collect())
                     .collect();
-                joint_of(&all, fitted.parts.len(), &scales)
+                joint_of(&all, fitted.parts.len())
             }
         };
         if of_parts.is_empty() {
@@ -227,23 +231,25 @@ fn names_of(model: &Dfm) -> HashSet<String> {
     hashes.filter_map(|hash| model.picture_name(hash).map(str::to_owned)).collect()
 }
 
-/// What a model of a view says of pictures; `None` of one that cannot be judged, which is told.
-fn scores_of(view: &View, files: &Files, observer: &dyn Observer) -> Result<Vec<Option<f64>>, Error> {
+/// The scaled scores of pictures of a view; `None` of one that cannot be judged, which is told.
+fn scaled_by(view: &View, files: &Files, observer: &dyn Observer) -> Result<Vec<Option<f64>>, Error> {
     let mut scores = vec![None; files.count()];
     view.judge
         .each(files, &JudgeOptions::default(), observer, |batch| {
-            batch.iter().for_each(|one| scores[one.index] = Some(one.verdict.score));
+            for one in batch {
+                scores[one.index] = Some(view.scale.of_score(one.verdict.score));
+            }
             Ok(())
         })
         .at(Path::new(&view.name))?;
     Ok(scores)
 }
 
-/// The joint scores of parts that have a score in every view.
-fn joint_of(scores: &[Vec<Option<f64>>], parts: usize, scales: &[ViewScale]) -> Vec<f64> {
+/// The joint scores of parts that have a scaled score in every view.
+fn joint_of(scaled: &[Vec<Option<f64>>], parts: usize) -> Vec<f64> {
     let of_part = |part: usize| {
-        let scaled = scores.iter().zip(scales).map(|(view, scale)| Some(scale.of_score(view[part]?)));
-        joint(&scaled.collect::<Option<Vec<f64>>>()?).map(|(_, score)| score)
+        let of_views: Option<Vec<f64>> = scaled.iter().map(|view| view[part]).collect();
+        joint(&of_views?).map(|(_, score)| score)
     };
     (0..parts).filter_map(of_part).collect()
 }

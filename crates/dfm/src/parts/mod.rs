@@ -39,7 +39,7 @@ mod model;
 mod pattern;
 mod record;
 
-pub use dfm_data::{PartOf, read_parts};
+pub use dfm_data::{PartOf, PartsList, read_parts};
 pub use error::PartsError;
 pub use evaluate::{PartClass, PartsEvaluation, PartsEvaluator, PartsRun, ViewEvaluation};
 pub use grouped::{GroupedParts, Part};
