@@ -137,9 +137,11 @@ impl Learner {
     ///
     /// If a parameter is out of its range or the weights cannot be had.
     pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
-        let params = self.params.clone().check()?;
+        // By name, so that whoever adds a field decides whether it is a setting.
+        let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
+        let params = params.clone().check()?;
         let exact = params.params().run.memory.exact;
-        let extractor = self.network.extractor(&params, compute_or_usual(self.compute.as_ref())?)?;
+        let extractor = network.extractor(&params, compute_or_usual(compute.as_ref())?)?;
         let header = extractor.weights().header();
         let mut method = serde_json::to_value(params.params())?;
         if let Some(fields) = method.as_object_mut() {
@@ -148,9 +150,9 @@ impl Learner {
         Ok(serde_json::json!({
             "params": method,
             "exact": exact,
-            "by_position": self.by_position,
-            "synthetic": self.synthetic,
-            "threshold": self.threshold,
+            "by_position": by_position,
+            "synthetic": synthetic,
+            "threshold": threshold,
             "architecture": header.architecture.name,
             "input": header.input,
             "weights": extractor.weights().sha256(),

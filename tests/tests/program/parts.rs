@@ -322,3 +322,40 @@ fn the_model_does_not_depend_on_the_order_or_the_threads_and_may_be_small() {
     assert_eq!(judged(&dfm, 1, &[])[0]["label"], "anomalous");
     assert_eq!(fs::read_dir(dfm.path("part")).unwrap().count(), 3, "something is left behind");
 }
+
+/// It is ended in the second view; what was learnt of the first is not lost.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fit_goes_on_from_what_it_learnt_of_every_view() {
+    let dfm = program();
+    for part in 0..30 {
+        for side in ["side", "top"] {
+            dfm.save(&format!("good/{part:02}_{side}.png"), &pictures::good(part, 320, 320));
+        }
+    }
+    let flags =
+        ["fit", "good", "-o", "part/", "--part", PATTERN, "--weights", "random", "--backbone", "resnet18"];
+    let flags = [&flags[..], &["--batch", "1", "--threads", "1"]].concat();
+    let mut child = dfm.command().args(&flags).spawn().unwrap();
+    let size = |view: &str| {
+        dfm.path(&format!("part-{view}.partial")).metadata().map_or(0, |metadata| metadata.len())
+    };
+    let begun = std::time::Instant::now();
+    let mut first = 0;
+    while first == 0 || size("top") <= first {
+        assert!(begun.elapsed().as_secs() < 120, "no checkpoint");
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+        if first == 0 {
+            first = size("top");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(size("side") > 0 && !dfm.path("part").exists());
+    dfm.run(&flags).expect_code(2).expect_said(&["--resume goes on with it"]);
+    let resumed = dfm.run(&[&flags[..], &["--resume"]].concat()).expect_code(0);
+    resumed.expect_said(&["part-side.partial: 30 pictures are learnt already"]);
+    assert_eq!((size("side"), size("top")), (0, 0));
+    dfm.run(&["info", "part"]).expect_code(0);
+}
