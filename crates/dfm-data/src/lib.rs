@@ -27,5 +27,8 @@ pub use dataset::{Dataset, GOOD, Labelled, Layout, Training, read_masks, trainin
 pub use error::{DataError, Problem};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_folder};
-pub use names::{EXTENSIONS, HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames, name_below};
+pub use names::{
+    EXTENSIONS, HEATMAP, LEGEND, MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT, MASK, OVERLAY,
+    RelativeNames, name_below,
+};
 pub use picture::{decode_picture, open_picture, open_region, read_picture};

@@ -31,7 +31,8 @@ impl Default for PullOptions<'_> {
 }
 
 /// Fetches `entry`, checks it, and only then lets it into the `store`. `progress` is told the bytes
-/// so far and, if the server says so, how many there will be.
+/// so far and, if the server says so, how many there will be. A file in its place that does not begin
+/// as weights do is [kept aside](WeightStore::aside).
 ///
 /// # Errors
 ///
@@ -91,6 +92,9 @@ pub fn pull(
         return Err(DownloadError::Checksum { url, expected: entry.checksum.digits().to_owned(), got });
     }
     file.as_file().sync_all().map_err(not_kept)?;
+    if let Some(aside) = store.aside(entry).map_err(not_kept)? {
+        std::fs::rename(&path, aside).map_err(not_kept)?;
+    }
     file.persist(&path).map_err(|error| not_kept(error.error))?;
     Ok(path)
 }

@@ -7,8 +7,11 @@ mod config;
 mod demo;
 mod input;
 mod memory;
+mod messages;
 mod models;
+mod numbers;
 mod output;
+mod outputs;
 mod places;
 #[cfg(unix)]
 mod resume;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method,
-    ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
-    TileStatisticsKind, WrittenSizes, check_file,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, FitParams, InstructionSet, Keeping,
+    Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
+    TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;
@@ -27,7 +27,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    check_file(&flags.output)?;
+    check_file(&flags.output, FileKind::MODEL)?;
     let folder = &flags.folder;
     let network = args::network(&flags.backbone, params.method.usual_resize());
     let learner = Learner::new(params.method.clone())
@@ -43,7 +43,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
     let options = SaveOptions { slim: flags.slim };
     let (model, sizes) = learner
         .fit_resumable(&pictures, &checkpoint, messages, |model| {
-            let sizes = ModelStore::save(&model, &flags.output, &options)?;
+            let sizes = ModelStore::save_observed(&model, &flags.output, &options, messages)?;
             Ok((model, sizes))
         })
         .map_err(|error| error.at(folder))
@@ -62,6 +62,7 @@ fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
         .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_regions(args::region_rule(&flags.regions)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_calibration(calibration(flags)?);
     if let Some(side) = flags.tile

@@ -30,7 +30,9 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
                     writeln!(output::stdout(), "{}: already here, checked", path.display())?;
                     return Ok(Outcome::Success);
                 }
-                messages.say(format_args!("{}: altered or damaged, fetched anew", path.display()));
+                let aside = store.aside(entry).with_context(|| path.display().to_string())?;
+                let kept = aside.map_or_else(String::new, |aside| format!("; kept as {}", aside.display()));
+                messages.say(format_args!("{}: altered or damaged, fetched anew{kept}", path.display()));
             }
             let mut said = 0;
             let options = PullOptions { endpoint: endpoint.as_deref(), ..PullOptions::default() };

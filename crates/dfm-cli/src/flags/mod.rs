@@ -9,6 +9,7 @@ mod init;
 mod layout;
 mod model;
 mod network;
+mod regions;
 mod sweep;
 mod synthesise;
 mod union;
@@ -28,6 +29,7 @@ pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, Model
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
+pub(crate) use regions::{NumberFlags, RegionFlags};
 pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use synthesise::SynthesiseFlags;
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};

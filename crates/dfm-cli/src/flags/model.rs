@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{ComputeFlags, Format, ReportFormat};
+use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
 use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
 
 /// Which model is used, and how it is opened.
@@ -53,6 +53,10 @@ pub(crate) struct PredictFlags {
     /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) numbers: NumberFlags,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Show below the table what each score is made of, as `dfm explain` does
     #[arg(long)]
     pub(crate) explain: bool,
@@ -68,6 +72,8 @@ pub(crate) struct EvaluateFlags {
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! The connected components of a mask: regions of pixels that touch.
 
 /// Which component each pixel belongs to, and how large it is.
+#[derive(Debug, Clone)]
 pub(crate) struct Components {
     /// By pixel: the place in `areas`, plus one; 0 where nothing is marked.
     pub(crate) of: Vec<u32>,
