@@ -1,7 +1,8 @@
-//! `cargo xtask fuzz`: inputs at random to whatever reads foreign bytes, led by what they reach.
+//! `cargo xtask fuzz`: gives random inputs to everything that reads foreign bytes. The branches that an
+//! input reaches decide which inputs come next.
 //!
-//! libFuzzer is told by the compiler which branches an input takes. Stable Rust can do that, so
-//! nothing needs to be installed but a compiler for C++, which libFuzzer is written in.
+//! The compiler tells libFuzzer which branches an input takes. Stable Rust can do that, so only a
+//! compiler for C++, which libFuzzer is written in, must be installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// A package of fuzz targets, its programs. Inputs to begin with lie in its `corpus/TARGET`.
+/// A package whose programs are fuzz targets. The first inputs of a target lie in `corpus/TARGET`.
 struct Package {
     folder: &'static str,
     /// Whether Burn is compiled for it, which takes many minutes.
@@ -119,14 +120,15 @@ fn build(
     let (mut command, mut rustflags) = (workspace::cargo(), COVERAGE.to_owned());
     let mut target_dir = target_dir.to_owned();
     if address_sanitizer {
-        // By the shim and not by the cargo that runs this, which knows one toolchain.
+        // This calls the shim, not the cargo that runs this program, because that cargo knows one
+        // toolchain only.
         command = Command::new("cargo");
         command.current_dir(workspace::root()).arg("+nightly");
         command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
         rustflags.push_str(" -Zsanitizer=address");
         target_dir.push("address");
     }
-    // Everything in the versions of the workspace; what it lacks is pinned by the package.
+    // Dependencies have the versions of the workspace. The package pins those that the workspace lacks.
     let (shared, own) = (workspace::root().join("Cargo.lock"), folder.join("Cargo.lock"));
     std::fs::copy(shared, &own).with_context(|| own.display().to_string())?;
     command.args(["build", "--release", "--target", host, "--message-format", "json"]);
@@ -144,7 +146,8 @@ fn build(
     targets.iter().map(program).collect()
 }
 
-/// Runs one target from the inputs in `seeds` and what earlier runs found; how many inputs it got.
+/// Runs one target from the inputs in `seeds` and what earlier runs found. Returns how many inputs the
+/// target got.
 fn fuzz(program: &Path, name: &str, seeds: &Path, target_dir: &Path, seconds: u32) -> anyhow::Result<u64> {
     let found = target_dir.join("corpus").join(name);
     let refused = target_dir.join("refused").join(name);
@@ -154,7 +157,8 @@ fn fuzz(program: &Path, name: &str, seeds: &Path, target_dir: &Path, seconds: u3
     let mut command = Command::new(program);
     command.arg(&found).args(seeds.is_dir().then_some(seeds));
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", refused.display()));
-    // A second an input is far too long already; memory is that of the limits that targets set.
+    // One second for an input is already far too long. The limit on memory follows from the limits that
+    // targets set.
     command.args([
         "-timeout=20",
         "-rss_limit_mb=2048",

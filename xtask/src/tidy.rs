@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: holds what ARCHITECTURE.md promises and a program can check.
 //!
-//! What clippy (clippy.toml), rustc's lints (Cargo.toml) and cargo-deny (deny.toml) can check,
-//! they do.
+//! What clippy (clippy.toml), rustc's lints (Cargo.toml) and cargo-deny (deny.toml) can check is left
+//! to them.
 //!
 //! A check is a function from the [`Tree`] to its findings; each has a test that
 //! shows it can fail.

@@ -1,15 +1,15 @@
-//! How much memory a network takes to run, from its description alone.
+//! How much memory a network needs to run, from its description.
 
 use crate::architecture::Architecture;
 use crate::layer::Layer;
 
-/// The most bytes of activations that a network may hold at once, for one picture
-/// or for a batch: the widest known one takes 2.75 GiB a picture at 4096×4096 pixels.
+/// The most bytes of activations that a network may hold at once, for one picture or for a batch. The
+/// widest known network needs 2.75 GiB for a picture of 4096×4096 pixels.
 pub(crate) const MAX_ACTIVATION_BYTES: u64 = 4 << 30;
 
-/// Bytes of `f32` that are alive at once, at their most, while one picture of
-/// `size` (height, width) pixels runs to `tap`: in a residual block its input, what
-/// its shortcut made of that, and both sides of the convolution that runs.
+/// The most bytes of `f32` values that are needed at once while one picture of `size` (height, width)
+/// pixels runs to `tap`. In a residual block, these are its input, the result of its shortcut, and
+/// both sides of the convolution that runs.
 pub(crate) fn activation_bytes(architecture: &Architecture, tap: Layer, size: [usize; 2]) -> u64 {
     let area = |[height, width]: [usize; 2]| height as u64 * width as u64;
     let halved = |[height, width]: [usize; 2]| [height.div_ceil(2), width.div_ceil(2)];

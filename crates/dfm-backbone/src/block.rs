@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::architecture::{BlockShape, ConvolutionShape};
 use crate::weights::ConvolutionWeights;
 
-/// A convolution with a bias; batch norm is already folded into both.
+/// A convolution with a bias. The batch norm is folded into both.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     weight: Tensor<4>,

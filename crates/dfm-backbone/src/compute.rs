@@ -11,8 +11,8 @@ use crate::resnet::ResNet;
 use crate::tap::Tap;
 use crate::weights::{BackboneWeights, ConvolutionWeights};
 
-/// A device, and who computes convolutions there: Burn, or on a processor our
-/// own kernels. Everything but the network's forward pass is always Burn's.
+/// A device, and what computes convolutions there: Burn, or on a processor our own kernels. Burn
+/// always computes everything except the network's forward pass.
 #[derive(Debug, Clone)]
 pub struct Compute {
     device: Device,
@@ -20,14 +20,14 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// Our kernels in front of `device`, which must be a processor, with the
-    /// fastest instructions that there are.
+    /// Our own kernels with the fastest instructions of this processor. Tensors live on `device`, which
+    /// must be a processor.
     pub fn with_kernels(device: Device) -> Self {
         Self::with_instructions(device, InstructionSet::best())
     }
 
-    /// [`with_kernels`](Self::with_kernels) with instructions of choice; those that
-    /// the processor lacks are replaced by portable code.
+    /// [`with_kernels`](Self::with_kernels) with the given instructions. If the processor lacks them,
+    /// portable code runs.
     pub fn with_instructions(device: Device, instructions: InstructionSet) -> Self {
         Self { device, instructions: Some(instructions) }
     }
@@ -37,14 +37,14 @@ impl Compute {
         &self.device
     }
 
-    /// The instructions of our own kernels; `None` where Burn computes.
+    /// The instructions of our own kernels; `None` if Burn computes.
     pub fn instructions(&self) -> Option<InstructionSet> {
         self.instructions
     }
 }
 
 impl From<Device> for Compute {
-    /// Burn alone.
+    /// Burn computes everything.
     fn from(device: Device) -> Self {
         Self { device, instructions: None }
     }
@@ -62,17 +62,17 @@ impl From<&Self> for Compute {
     }
 }
 
-/// A network ready to run.
+/// A network that is ready to run.
 #[derive(Debug)]
 pub(crate) enum Forward {
-    /// On any device, with the side of the pooling windows of each tap.
+    /// By Burn, on any device; with the side of the pooling windows of each tap.
     Burn(Box<ResNet>, Vec<usize>),
-    /// On a processor.
+    /// By our own kernels, on a processor.
     Kernels(Box<Plan>),
 }
 
 impl Forward {
-    /// For pictures of the weights' size; in int8 if there are `ranges`.
+    /// The network for pictures of the size that the weights ask for; in int8 if there are `ranges`.
     pub(crate) fn new(
         weights: &BackboneWeights,
         taps: &[Tap],

@@ -1,6 +1,6 @@
-//! What can be wrong with a network, as opposed to its weights file
-//! ([`WeightsError`](crate::WeightsError)) or a picture
-//! ([`PreprocessError`](crate::PreprocessError)).
+//! Why a network was refused. Weights files have their own error,
+//! [`WeightsError`](crate::WeightsError), and so have pictures,
+//! [`PreprocessError`](crate::PreprocessError).
 
 use dfm_image::{InputError, RegionError, TilingError};
 use thiserror::Error;
@@ -10,13 +10,13 @@ use crate::layer::Layer;
 /// A network that cannot be built or run as asked.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum BackboneError {
-    /// A layer name that no ResNet has.
+    /// No layer has this name.
     #[error("unknown layer '{got}': expected layer1, layer2, layer3 or layer4")]
     UnknownLayer {
         /// The name as given.
         got: String,
     },
-    /// A name that is no [`NetworkPrecision`](crate::NetworkPrecision).
+    /// No [`NetworkPrecision`](crate::NetworkPrecision) has this name.
     #[error("unknown precision '{got}': expected f32 or int8")]
     UnknownPrecision {
         /// The name as given.
@@ -32,7 +32,7 @@ pub enum BackboneError {
         architecture: String,
         /// The field.
         field: &'static str,
-        /// What it may be.
+        /// The values that are allowed.
         expected: String,
         /// What it is.
         got: String,
@@ -40,13 +40,13 @@ pub enum BackboneError {
     /// The input contract cannot be used.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// Taps that are no way through a network.
+    /// The taps are not in the order of their layers, or there is none.
     #[error("layers to take features from: expected one or more, each once, from layer1 on; got {got:?}")]
     Taps {
-        /// Their layers.
+        /// The layers of the taps.
         got: Vec<Layer>,
     },
-    /// The tap lies behind the last layer that the weights hold.
+    /// The tap lies behind the last layer of the weights.
     #[error(
         "cannot tap {tap} of '{architecture}': its weights end at {deepest}; tap an earlier layer, or give weights \
          that reach further"
@@ -54,12 +54,12 @@ pub enum BackboneError {
     TapBeyondWeights {
         /// The architecture's name.
         architecture: String,
-        /// The layer asked for.
+        /// The layer that was asked for.
         tap: Layer,
         /// The last layer in the weights.
         deepest: Layer,
     },
-    /// A pooling window of no pixels.
+    /// The pooling window has no cell.
     #[error("the pooling window must be at least 1 cell wide, got 0: take 1 to pool nothing")]
     ZeroPool,
     /// The feature map is smaller than the pooling window.
@@ -75,19 +75,19 @@ pub enum BackboneError {
         /// Width of the map.
         width: usize,
     },
-    /// A region that cannot be.
+    /// The region cannot be used.
     #[error(transparent)]
     Region(#[from] RegionError),
-    /// Tiles that cannot be.
+    /// Pictures cannot be cut into these tiles.
     #[error(transparent)]
     Tiling(#[from] TilingError),
     /// The kernels cannot run this network.
     #[error(transparent)]
     Kernels(#[from] dfm_kernels::KernelError),
-    /// Eight bits were asked of a device that has none.
+    /// The network was to be computed in int8 on a device that cannot.
     #[error("int8 is computed by our own kernels alone: take the device cpu, or f32")]
     Int8Device,
-    /// One picture would take more memory than any known network needs.
+    /// One picture would need more memory than any known network does.
     #[error(
         "'{architecture}' up to {tap} at {height}×{width} pixels holds {got} bytes of activations at once, the limit \
          is {limit}: take a smaller picture size"
@@ -95,7 +95,7 @@ pub enum BackboneError {
     TooManyActivations {
         /// The architecture's name.
         architecture: String,
-        /// Where it is tapped.
+        /// The last layer that is tapped.
         tap: Layer,
         /// Height of the input, in pixels.
         height: usize,
@@ -103,32 +103,32 @@ pub enum BackboneError {
         width: usize,
         /// The limit in bytes.
         limit: u64,
-        /// Bytes it takes.
+        /// The bytes that it needs.
         got: u64,
     },
     /// No pictures were given.
     #[error("extracting features needs at least one picture, got none")]
     EmptyBatch,
-    /// A picture prepared by hand that holds no numbers.
+    /// A picture holds a value that is not finite.
     #[error("picture {index} of the batch holds {got}: expected finite numbers")]
     PictureNotFinite {
-        /// Its place in the batch, from 0.
+        /// The index of the picture in the batch.
         index: usize,
         /// The value.
         got: f32,
     },
-    /// A picture prepared for another input contract.
+    /// A picture was prepared for another input contract.
     #[error("picture {index} of the batch holds {got} values, expected {expected} ([3, {height}, {width}])")]
     PictureSize {
-        /// Its place in the batch, from 0.
+        /// The index of the picture in the batch.
         index: usize,
         /// `3 × height × width`.
         expected: usize,
-        /// What it holds.
+        /// The number of values that it holds.
         got: usize,
-        /// Height the weights ask for, in pixels.
+        /// The height that the weights ask for, in pixels.
         height: usize,
-        /// Width the weights ask for, in pixels.
+        /// The width that the weights ask for, in pixels.
         width: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! Pictures in, feature rows out.
+//! From prepared pictures to rows of features.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
 use crate::weights::BackboneWeights;
 
-/// A network up to the last layer that is tapped, with the pooling behind every tap and
-/// the preparation before it, on one device. Clones share the network and its weights.
+/// A network up to the last tap, on one device, with the preparation of pictures before it and the
+/// pooling after every tap. Clones share the network and its weights.
 #[derive(Debug, Clone)]
 pub struct FeatureExtractor {
     weights: Arc<BackboneWeights>,
@@ -28,19 +28,19 @@ pub struct FeatureExtractor {
     largest_batch: usize,
     /// The ranges of activations, for a network in int8.
     ranges: Option<ActivationRanges>,
-    /// For a region by a mask, `[1, D]`: one where the column's cell counts, else zero.
+    /// If the region is a mask: `[1, D]`, with one in the columns of the cells that count and zero in
+    /// the others.
     counted: Option<Tensor<2>>,
 }
 
 impl FeatureExtractor {
-    /// Taps the network with these weights, which are dropped behind the last of
-    /// `taps`.
+    /// Taps the network with these weights. Weights behind the last of `taps` are dropped.
     ///
     /// # Errors
     ///
-    /// If there is no tap, they are not in the order of their layers, the weights end
-    /// before the last, their input contract cannot be used, a pool is larger than its
-    /// layer's map, or one picture would hold more than 4 GiB of activations at once.
+    /// If there is no tap, the taps are not in the order of their layers, the weights end before the
+    /// last tap, their input contract cannot be used, a pool is larger than the map of its layer, or
+    /// one picture would need more than 4 GiB of activations at once.
     pub fn new(
         weights: BackboneWeights,
         taps: &[Tap],
@@ -49,14 +49,13 @@ impl FeatureExtractor {
         Self::build(weights, taps, compute.into(), None)
     }
 
-    /// [`new`](Self::new), to compute in int8 whose steps fit `ranges`. Features differ
-    /// from those in `f32` by some per cent; they are the same to the bit on every
-    /// processor.
+    /// [`new`](Self::new), but the network computes in int8, with steps that fit `ranges`. Features
+    /// differ by a few per cent from those in `f32`. They are the same to the bit on every processor.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new); [`BackboneError::Int8Device`] unless `compute` has our
-    /// own kernels; ranges that are not this network's.
+    /// Those of [`new`](Self::new); [`BackboneError::Int8Device`] unless `compute` has our own
+    /// kernels; if the ranges are not those of this network.
     pub fn int8(
         weights: BackboneWeights,
         taps: &[Tap],
@@ -66,7 +65,7 @@ impl FeatureExtractor {
         Self::build(weights, taps, compute.into(), Some(ranges))
     }
 
-    /// This network in int8 whose steps fit `ranges`.
+    /// The same network in int8, with steps that fit `ranges`.
     ///
     /// # Errors
     ///
@@ -81,12 +80,12 @@ impl FeatureExtractor {
         Ok(int8)
     }
 
-    /// Looks at a part of every picture, or at all of it. Of a mask, the features of cells
-    /// that hold none of its pixels are zero, in every picture alike.
+    /// Limits every picture to `region`; `None` takes whole pictures. If the region is a mask, the
+    /// features of cells without any of its pixels are zero in every picture.
     ///
     /// # Errors
     ///
-    /// If no cell would have features; then nothing changes.
+    /// If no cell would have features. Nothing changes then.
     pub fn set_region(&mut self, region: Option<Region>) -> Result<(), BackboneError> {
         let preprocessor = self.preprocessor.clone().with_region(region);
         let mut counted = Vec::new();
@@ -104,13 +103,13 @@ impl FeatureExtractor {
         Ok(())
     }
 
-    /// Cuts pictures, or the part of them that counts, into tiles; only pictures of
-    /// `picture_size`, if there is one.
+    /// Cuts every picture, or its region, into tiles; `None` keeps it in one piece. With a
+    /// `picture_size`, pictures of another size are refused.
     pub fn set_tiling(&mut self, tiling: Option<Tiling>, picture_size: Option<PictureSize>) {
         self.preprocessor = self.preprocessor.clone().with_tiling(tiling).with_picture_size(picture_size);
     }
 
-    /// The part of every picture that counts, if it is not all of it.
+    /// The part of every picture that counts; `None` if all of it does.
     pub fn region(&self) -> Option<&Region> {
         self.preprocessor.region()
     }
@@ -154,17 +153,17 @@ impl FeatureExtractor {
         &self.weights
     }
 
-    /// Where features are taken, in the order in which they lie in a row.
+    /// Where features are taken, in the order of their features in a row.
     pub fn taps(&self) -> &[Tap] {
         &self.taps
     }
 
-    /// What numbers the network computes in.
+    /// The numbers that the network computes in.
     pub fn precision(&self) -> NetworkPrecision {
         if self.ranges.is_some() { NetworkPrecision::Int8 } else { NetworkPrecision::F32 }
     }
 
-    /// The ranges that the steps of a network in int8 fit.
+    /// The ranges that the steps of a network in int8 fit; `None` in `f32`.
     pub fn ranges(&self) -> Option<&ActivationRanges> {
         self.ranges.as_ref()
     }
@@ -174,34 +173,33 @@ impl FeatureExtractor {
         &self.compute
     }
 
-    /// The device that its rows are on.
+    /// The device that rows of features are on.
     pub fn device(&self) -> &Device {
         self.compute.device()
     }
 
-    /// What each tap's part of a row was before it was flattened.
+    /// The shape of the features of each tap before they were flattened into a row.
     pub fn feature_shapes(&self) -> &[FeatureShape] {
         &self.shapes
     }
 
-    /// `D`: the columns of a row, those of every tap one after the other.
+    /// `D`: the number of columns of a row, the sum over all taps.
     pub fn row_len(&self) -> usize {
         self.shapes.iter().map(FeatureShape::len).sum()
     }
 
-    /// The most pictures to extract together: what 4 GiB of activations hold, at
-    /// least one.
+    /// The most pictures to extract together: as many as 4 GiB of activations allow, and at least one.
     pub fn largest_batch(&self) -> usize {
         self.largest_batch
     }
 
-    /// Prepares pictures for this extractor.
+    /// The preprocessor that prepares pictures for this extractor.
     pub fn preprocessor(&self) -> Preprocessor {
         self.preprocessor.clone()
     }
 
-    /// Features of a batch, `[N, D]`: of every picture what each tap gives, one after the
-    /// other.
+    /// The features of a batch, `[N, D]`. A row holds the features of one picture: those of every tap,
+    /// one tap after the other.
     ///
     /// # Errors
     ///
@@ -217,9 +215,9 @@ impl FeatureExtractor {
         })
     }
 
-    /// How large activations become over `pictures` in `f32`, for
-    /// [`into_int8`](Self::into_int8); of a picture's values themselves, how large they
-    /// can become.
+    /// Measures how large activations become over `pictures` in `f32`, for
+    /// [`into_int8`](Self::into_int8). For the values of the pictures themselves, it takes the largest
+    /// that the input contract allows.
     ///
     /// # Errors
     ///
@@ -259,8 +257,8 @@ impl FeatureExtractor {
         Ok(pictures.iter().map(|picture| picture.borrow().pixels.as_slice()).collect())
     }
 
-    /// How long each step of the network takes for one picture, the median of `repeats`
-    /// runs; `None` where Burn runs it, which does not tell.
+    /// How long each step of the network takes for one picture: the median of `repeats` runs. `None` if
+    /// Burn runs the network, since Burn does not say.
     ///
     /// # Errors
     ///

@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BackboneError;
 
-/// Shape of a feature row before it was flattened: column `(c · height + y) ·
-/// width + x` is channel `c` of cell `(y, x)`.
+/// The shape of features before they were flattened into a row: column `(c · height + y) · width + x`
+/// is channel `c` of cell `(y, x)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureShape {
-    /// Channels of a cell.
+    /// The number of channels of a cell.
     pub channels: usize,
-    /// Rows of cells.
+    /// The number of rows of cells.
     pub height: usize,
-    /// Cells in a row.
+    /// The number of cells in a row.
     pub width: usize,
 }
 
 impl FeatureShape {
-    /// The shape that pooling a map of `channels` and `[height, width]` leaves.
+    /// The shape behind a pool over a map of `channels` and `[height, width]`.
     ///
     /// # Errors
     ///
@@ -36,15 +36,15 @@ impl FeatureShape {
         Ok(Self { channels, height: height / pool, width: width / pool })
     }
 
-    /// Columns of a row: all three multiplied.
+    /// The number of columns of a row: the product of all three.
     #[expect(clippy::len_without_is_empty, reason = "a pooled shape is never empty")]
     pub fn len(&self) -> usize {
         self.channels.saturating_mul(self.height).saturating_mul(self.width)
     }
 }
 
-/// Averages windows of `pool` × `pool` cells, side by side, and flattens. Cells
-/// that fill no window, at the bottom and the right, are left out.
+/// Averages windows of `pool` × `pool` cells that lie side by side, and flattens the result. Cells at
+/// the bottom and at the right that fill no window are left out.
 ///
 /// # Shapes
 ///

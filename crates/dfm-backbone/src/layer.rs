@@ -1,11 +1,11 @@
-//! The stages of a ResNet, any of which can be tapped.
+//! The stages of a ResNet, whose outputs can be tapped.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A stage of a ResNet; the tap is the ReLU after the stage's last residual
-/// addition. Later stages compare greater.
+/// A stage of a ResNet. Its output is the ReLU behind the last residual addition of the stage. Later
+/// stages compare greater.
 ///
 /// ```
 /// use dfm_backbone::Layer;
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
-    /// Stride 4 of the picture.
+    /// The map has a quarter of the picture's sides.
     Layer1,
-    /// Stride 8.
+    /// The map has an eighth of the sides.
     Layer2,
-    /// Stride 16.
+    /// The map has a sixteenth of the sides.
     Layer3,
-    /// Stride 32.
+    /// The map has a thirty-second of the sides.
     Layer4,
 }
 

@@ -1,10 +1,10 @@
-//! Pretrained ResNet feature extractors on any Burn device: a picture goes in,
-//! a row of features comes out.
+//! Pretrained ResNet feature extractors on any Burn device: a picture goes in, and a row of features
+//! comes out.
 //!
-//! The network is described by data ([`Architecture`]), its convolutions hold
-//! their batch norms folded ([`BackboneWeights`]), and how a picture must be
-//! prepared travels with the weights ([`InputContract`]), so that weights can
-//! be changed without changing the code that calls them.
+//! An [`Architecture`] describes the network as data. [`BackboneWeights`] hold its convolutions, with
+//! the batch norms folded in. How a picture must be prepared is a part of the weights
+//! ([`InputContract`]), so that weights can be exchanged without changing the code that uses them.
+//! The names of `dfm-image`, which prepares pictures, are re-exported here.
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {
@@ -25,8 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Rows keep their layout: [`FeatureShape`] says which channel and which place
-//! in the picture a column belongs to.
+//! [`FeatureShape`] says which channel and which cell of the map a column of a row belongs to.
 
 mod activations;
 mod architecture;

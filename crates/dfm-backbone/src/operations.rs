@@ -1,11 +1,11 @@
-//! How much work a network is.
+//! The number of operations of a network.
 
 use crate::architecture::{Architecture, ConvolutionShape};
 use crate::layer::Layer;
 
 impl Architecture {
-    /// Multiplications (each with its addition) of all convolutions up to `tap`,
-    /// for one picture of `size` (height, width) computed directly.
+    /// The number of multiplications (each with its addition) of all convolutions up to `tap`, for one
+    /// picture of `size` (height, width), computed tap by tap.
     ///
     /// ```
     /// use dfm_backbone::{Architecture, Layer};
@@ -31,7 +31,7 @@ impl Architecture {
     }
 }
 
-/// Multiplications of one convolution, and the size of what it gives.
+/// The number of multiplications of one convolution, and the size of its result.
 fn cost(shape: &ConvolutionShape, size: [usize; 2]) -> (u64, [usize; 2]) {
     let after = size.map(|side| side.div_ceil(shape.stride));
     (shape.weight_count() as u64 * after[0] as u64 * after[1] as u64, after)

@@ -1,4 +1,4 @@
-//! What numbers the network computes in.
+//! The numbers that the network computes in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BackboneError;
 
-/// What numbers the network computes in; what comes before and after it is always in
+/// The numbers that the network computes in. Everything before and behind it is always computed in
 /// `f32` and `f64`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,8 +15,8 @@ pub enum NetworkPrecision {
     /// `f32`, on any device.
     #[default]
     F32,
-    /// Whole numbers of eight bits, by our own kernels alone: an approximation whose
-    /// steps fit the values that [`ActivationRanges`](dfm_kernels::ActivationRanges) say.
+    /// Whole numbers of eight bits, which only our own kernels compute in. This is an approximation,
+    /// whose steps fit [`ActivationRanges`](dfm_kernels::ActivationRanges).
     Int8,
 }
 

@@ -1,4 +1,4 @@
-//! The network: a stem, a maximum, residual blocks up to the tap.
+//! The network: a stem, a maximum, and residual blocks up to the last tap.
 
 use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
@@ -10,23 +10,23 @@ use crate::error::BackboneError;
 use crate::layer::Layer;
 use crate::weights::BackboneWeights;
 
-/// An inference-only ResNet up to the last layer that is tapped. What comes after is
-/// neither held nor run.
+/// A ResNet for inference, up to the last layer that is tapped. Layers behind it are neither held nor
+/// run.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     stem: Convolution,
     pool: MaxPoolOptions<2>,
     blocks: Vec<ResidualBlock>,
-    /// Blocks that are run by each tap.
+    /// The number of blocks that have run by each tap.
     taps: Vec<usize>,
 }
 
 impl ResNet {
-    /// Puts the weights up to the last of `taps`, which must rise, on `device`.
+    /// Puts the weights up to the last of `taps`, which must be in the order of the layers, on `device`.
     ///
     /// # Errors
     ///
-    /// If there is no tap, they do not rise, or the weights end before the last.
+    /// If there is no tap, the taps are not in order, or the weights end before the last tap.
     pub fn new(weights: &BackboneWeights, taps: &[Layer], device: &Device) -> Result<Self, BackboneError> {
         let unordered = || BackboneError::Taps { got: taps.to_vec() };
         let tap = *taps.last().filter(|_| taps.is_sorted_by(|a, b| a < b)).ok_or_else(unordered)?;
@@ -46,17 +46,16 @@ impl ResNet {
         let blocks = shapes.iter().map(|shape| ResidualBlock::new(shape, &mut convolutions, device));
         let blocks = blocks.collect();
         let padding = architecture.max_pool_padding.sides();
-        // What pads never wins: a maximum over padding alone does not occur, and
-        // after the ReLU no value is below zero.
+        // The padding never decides: no window holds padding alone, and no value is below zero behind
+        // the ReLU.
         let mut pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
         pool.padding = [padding; 2];
         let taps = taps.iter().map(|tap| architecture.blocks(*tap).len()).collect();
         Ok(Self { stem, pool, blocks, taps })
     }
 
-    /// Runs prepared pictures to every tap, the ReLU after its layer's last residual
-    /// addition, and lets `take` have each tap's map as soon as it is there, so that only
-    /// what it makes of that stays in memory.
+    /// Runs prepared pictures to every tap, and gives `take` the map of each tap as soon as it is
+    /// computed. Only the result of `take` stays in memory.
     ///
     /// # Shapes
     ///

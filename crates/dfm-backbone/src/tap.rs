@@ -13,7 +13,7 @@ use crate::layer::Layer;
 pub struct Tap {
     /// The layer.
     pub layer: Layer,
-    /// Side and stride of the pool, in cells of the layer's map; 1 to pool nothing.
+    /// Side and stride of the pool, in cells of the layer's map; 1 does not pool.
     pub pool: usize,
 }
 
@@ -35,8 +35,7 @@ impl Tap {
     ///
     /// # Errors
     ///
-    /// If there is none, they are not in the order of their layers, or a layer is
-    /// tapped twice.
+    /// If there is no tap, the taps are not in the order of their layers, or a layer is tapped twice.
     pub fn deepest(taps: &[Self]) -> Result<Self, BackboneError> {
         let rising = taps.windows(2).all(|pair| pair[0].layer < pair[1].layer);
         match taps.last() {

@@ -81,6 +81,10 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         }
         WeightsStoreError::NothingEmbedded => Some("give --weights FILE or random".to_owned()),
         WeightsStoreError::UnknownBackbone { .. } => Some("leave it out for those".to_owned()),
+        WeightsStoreError::NotPinned { name, got, .. } => Some(format!(
+            "run `dfm weights pull {name}`, or, if you know that the file there is the right one, \
+             `dfm weights pull {name} --sha256 {got}`"
+        )),
         WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. } => {
             Some("`dfm weights pull` does that".to_owned())
         }
@@ -125,9 +129,9 @@ mod tests {
     #[test]
     fn a_path_is_told_once() {
         let told = |cause: &str, contexts: &[&str]| {
-            let error = contexts.iter().fold(anyhow::anyhow!("{cause}"), |error, context| {
-                error.context((*context).to_owned())
-            });
+            let error = contexts
+                .iter()
+                .fold(anyhow::anyhow!("{cause}"), |error, context| error.context((*context).to_owned()));
             chained(&error)
         };
         assert_eq!(told("a: found nothing", &["a"]), "a: found nothing");

@@ -138,7 +138,7 @@ pub fn list() -> Vec<DeviceDescription> {
     lines
 }
 
-/// What computes there, as far as features may differ by it in their last digits.
+/// The name of what computes on a device, as far as the last digits of features depend on it.
 pub fn describe(compute: &Compute) -> String {
     match compute.instructions() {
         Some(instructions) => format!("own kernels, {instructions}"),

@@ -152,14 +152,14 @@ pub enum DfmError {
     },
     /// A threshold that takes what compression dropped.
     #[error(
-        "the threshold of max and top:P% takes every direction of the features, but memory made the fit drop some: \
+        "the threshold of max, top:P% and power:P takes every direction of the features, but memory made the fit drop some: \
          allow more memory, take sum or relative, or give the threshold"
     )]
     CompressedCells,
     /// A picture that a model was not fitted on.
     #[error("the model was not fitted on it: none of its {pictures} pictures has the content {content_hash}")]
     UnknownPicture {
-        /// Position within the hashes given.
+        /// The index in the given hashes.
         place: usize,
         /// In hexadecimal.
         content_hash: String,

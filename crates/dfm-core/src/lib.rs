@@ -1,14 +1,14 @@
 //! Deep Feature Modeling: a pretrained network and the statistics of its
 //! features, wired into fit, predict and one model file.
 //!
-//! A picture comes as decoded pixels and goes as a [`Verdict`]. A [`Preparer`] makes it what the
-//! network expects, in one piece or in tiles; a [`FeatureExtractor`] runs the network to one layer
-//! or a few, pools and flattens; principal components of good pictures' features say how much of
-//! the row is unlike anything good ([`Verdict::score`]) and in which cells ([`Verdict::grid`]); a
+//! Decoded pixels go in, and a [`Verdict`] comes out. A [`Preparer`] makes of a picture what the
+//! network expects, in one piece or in tiles. A [`FeatureExtractor`] runs the network to one layer or a
+//! few, pools and flattens. Principal components of the features of good pictures say how much of a row
+//! is unlike anything good ([`Verdict::score`]), and in which cells ([`Verdict::grid`]). A
 //! [`Calibration`] from held-out good pictures turns that into a [`Label`].
 //!
-//! A [`Method`] says what a model looks at and how it scores; a [`Dfm`] is a fitted model, which
-//! nothing changes; [`JudgeOptions`] are what one call asks of it.
+//! A [`Method`] says what a model looks at and how it scores. A [`Dfm`] is a fitted model, which
+//! nothing changes. [`JudgeOptions`] are what one call asks of it.
 //!
 //! This crate opens no path and prints nothing: models go through
 //! [`Read`](std::io::Read) and [`Write`](std::io::Write).

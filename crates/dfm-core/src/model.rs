@@ -47,7 +47,7 @@ pub struct Dfm {
     /// The rule on the extractor's device.
     pub(crate) scorers: PlaceScorers,
     pub(crate) judged: Judged,
-    /// The rate of false alarms that p-values are compared with, where scores are not.
+    /// The rate of false alarms that p-values are compared with; `None` if scores are compared.
     pub(crate) decisive_rate: Option<f64>,
     pub(crate) record: FitRecord,
     pub(crate) self_test: SelfTest,
@@ -122,10 +122,9 @@ impl Dfm {
         self.judged.calibration
     }
 
-    /// What a cell of a map reaches in about as few held-out good pictures as reach the
-    /// threshold: the same quantile of their largest cells, an estimate. `None` of a model
-    /// that was fitted with a threshold given, has no maps, or had to drop what cells are
-    /// made of.
+    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
+    /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
+    /// threshold, has no maps, or had to drop what cells are made of.
     pub fn cell_threshold(&self) -> Option<f64> {
         self.judged.cell_threshold
     }
@@ -160,7 +159,7 @@ impl Dfm {
         }
     }
 
-    /// Refuses what takes rows of the fit for pictures where they are tiles.
+    /// Refuses an operation that takes the rows of the fit for pictures, if they are tiles.
     pub(crate) fn rows_are_pictures(&self) -> Result<(), DfmError> {
         let expected = "none for drift and audits, or statistics by position: tiles of one picture that share \
                         statistics are not independent";
@@ -171,27 +170,27 @@ impl Dfm {
         }
     }
 
-    /// What the model keeps so that it can be merged and updated: the statistic of its
-    /// pictures at each tap, by position place by place, and their content hashes, row by row.
+    /// What the model keeps so that it can be merged and updated: the statistic of its pictures at each
+    /// tap (with statistics by position, at one place after the other), and their content hashes, row
+    /// by row.
     pub fn fit_statistics(&self) -> Option<(&[FitStatistic], &[[u8; 32]])> {
         self.kept.as_ref().map(|kept| (kept.statistics.as_slice(), kept.content_hashes.as_slice()))
     }
 
-    /// The same, for an `operation` that needs it.
+    /// What the model keeps, for an `operation` that needs it.
     pub(crate) fn kept(&self, operation: &'static str) -> Result<&Kept, DfmError> {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
     }
 
-    /// How good pictures were held out; `None` of a model that was fitted with a threshold
-    /// given.
+    /// How good pictures were held out; `None` if the model was fitted with a given threshold.
     pub fn calibration_kind(&self) -> Option<CalibrationKind> {
         self.judged.scores.as_ref().map(HeldOutScores::kind)
     }
 
     /// The same model with names for pictures of the fit, by their content hash, so that
-    /// [`audit`](Self::audit) can tell them. What has a name keeps it; names of other pictures, and
-    /// such that are empty, longer than 4096 bytes or hold a zero byte, are not taken. A model that
-    /// keeps no fit statistic has no names.
+    /// [`audit`](Self::audit) can tell them. A picture that has a name keeps it. Names of other
+    /// pictures are not taken, nor names that are empty, longer than 4096 bytes or hold a zero byte. A
+    /// model that keeps no fit statistic has no names.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
         let Some(kept) = &self.kept else { return self };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A name that stands for nothing.
+/// A name that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got}")]
 pub struct NameError {
@@ -27,7 +27,7 @@ pub(crate) fn parse<T: fmt::Display>(
 macro_rules! named {
     ($kind:ident, $expected:literal, $($variant:ident => $name:literal),+) => {
         impl $kind {
-            /// Every one of them.
+            /// Every variant.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// Its name, as it is typed and written.

@@ -35,8 +35,8 @@ impl Preparer {
         Self(extractor.preprocessor().with_content_hash(false))
     }
 
-    /// The pieces of a `picture` that is `number` among those that are given: itself, or its
-    /// tiles. Each is prepared when it is asked for.
+    /// The pieces of the picture with this `number`: the picture itself, or its tiles. Each is prepared
+    /// when it is asked for.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Preparer {
 pub struct PieceId {
     /// The number of its picture.
     pub number: usize,
-    /// Which of the picture's tiles it is; 0 of a picture in one piece.
+    /// Which of the tiles of the picture it is; 0 for a picture in one piece.
     pub tile: usize,
     /// Whether it is the last of its picture.
     pub is_last: bool,
@@ -150,11 +150,11 @@ impl Piece {
         }
     }
 
-    /// What tells its picture from others.
+    /// The content hash of its picture.
     ///
     /// # Errors
     ///
-    /// If whoever prepared it did not compute that.
+    /// If it was not computed when the picture was prepared.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], DfmError> {
         match &self.content {
             Content::Prepared { picture, .. } => picture.content_hash.ok_or(DfmError::NoContentHash),
@@ -162,7 +162,7 @@ impl Piece {
         }
     }
 
-    /// What the network is to see of it; `None` where its features are known.
+    /// What the network must see of the piece; `None` if its features are known.
     pub(crate) fn prepared(&self) -> Option<&PreparedPicture> {
         match &self.content {
             Content::Prepared { picture, .. } => Some(picture),
@@ -174,8 +174,8 @@ impl Piece {
     ///
     /// # Errors
     ///
-    /// If they are not those of `extractor`, or the piece is no tile and that looks at tiles, or
-    /// the other way round.
+    /// If the features are not those of `extractor`, or only one of the two, the piece or the
+    /// extractor, has to do with tiles.
     fn known(&self, index: usize, extractor: &FeatureExtractor) -> Result<Option<&[f32]>, DfmError> {
         let (columns, tiles) = (extractor.row_len(), extractor.preprocessor().tiling().is_some());
         match &self.content {
@@ -275,8 +275,9 @@ impl<T> Assembly<T> {
         Self { begun: None }
     }
 
-    /// Adds what was `found` of a piece; what was found of all of its picture, by `join` of two
-    /// and two, if that is complete. A picture whose last piece never came is forgotten.
+    /// Adds what was `found` for a piece. If the picture is then complete, returns what was found for
+    /// all of its pieces, which `join` puts together two by two. A picture whose last piece never came
+    /// is forgotten.
     pub(crate) fn push(
         &mut self,
         piece: &PieceId,
@@ -305,8 +306,8 @@ impl<T> Assembly<T> {
     }
 }
 
-/// Does `run` over `items`, `size` of them at a time; should that fail, one by one, so that a
-/// single item does not take the others with it.
+/// Does `run` over `items`, `size` of them at a time. If that fails, it goes over them one by one, so
+/// that a single item does not take the others with it.
 pub(crate) fn each_of<T, U>(
     items: &[T],
     size: usize,

@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(found(root.path()), ["b/x.png", "c/y.png"]);
     }
 
-    /// As root nothing is forbidden, so a path too long for the system stands in.
+    /// Nothing is forbidden to root. The test therefore uses a path that is too long for the system.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_folder_that_cannot_be_listed_costs_itself_alone() {

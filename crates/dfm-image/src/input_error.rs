@@ -16,7 +16,7 @@ pub enum InputError {
         /// The value that was given.
         got: String,
     },
-    /// The name of no [`Resize`](crate::Resize).
+    /// No [`Resize`](crate::Resize) has this name.
     #[error("unknown way to resize '{got}': expected stretch, mirror, letterbox or crop")]
     UnknownResize {
         /// The name as given.

@@ -44,7 +44,7 @@ struct Mask {
 #[non_exhaustive]
 pub enum RegionError {
     /// No pixel lies inside.
-    #[error("the region holds no pixel: give one that does; of a mask, white is inside")]
+    #[error("the region holds no pixel: give one that does; in a mask, white is inside")]
     Empty,
     /// The rectangle reaches further than any picture can.
     #[error("the region reaches beyond pixel {limit}: give one within the picture")]

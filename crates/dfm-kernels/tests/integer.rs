@@ -1,6 +1,6 @@
-//! The plan in whole numbers against the same written out plainly, to the bit, on every
-//! instruction set and at shapes that no tile divides. Small and without other crates, so
-//! that it also runs under AddressSanitizer and Miri.
+//! Compares the plan in whole numbers with a plain implementation, bit for bit, on every instruction
+//! set and at shapes that no tile divides. The tests are small and use no other crates, so that they
+//! also run under AddressSanitizer and Miri.
 
 #[path = "support/shapes.rs"]
 mod shapes;
@@ -18,12 +18,12 @@ struct Map {
     step: f32,
 }
 
-/// What becomes of sums.
+/// What is done to sums.
 #[derive(Clone, Copy, PartialEq)]
 enum Rounding {
-    /// To 0 to 255 steps.
+    /// They are rounded to 0 to 255 steps.
     Bytes,
-    /// Not at all.
+    /// They are not rounded.
     Floats,
 }
 
@@ -38,8 +38,8 @@ impl Map {
         }
     }
 
-    /// Sums of whole weights within ±`largest`, in steps of what `range` leaves, with
-    /// `shortcut` added.
+    /// Computes sums with whole weights within ±`largest`, in steps that fit `range`, and adds
+    /// `shortcut`.
     fn convolve(
         &self,
         convolution: &Convolution,
@@ -101,7 +101,7 @@ impl Map {
     }
 }
 
-/// What the last block gives; the same whether other blocks are tapped or not.
+/// The output of the last block. It is the same whether other blocks are tapped or not.
 fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &ActivationRanges) -> Vec<f32> {
     let mut outputs = ranges.outputs.iter().copied();
     let mut next = || outputs.next().expect("a range");
@@ -161,8 +161,9 @@ fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usiz
         .expect("a plan")
         .run(&[&picture])
         .expect("features");
-    // Five layers, each rounded to a step of 1/255 of its largest value, and weights to
-    // 1/64 of theirs: a few per cent. A wrong step of any layer is far above this.
+    // There are five layers. Each rounds its values to a step of 1/255 of the largest one, and its
+    // weights to 1/64 of theirs. Together that is a few per cent. A wrong step of any layer would be
+    // far more.
     let distance = distance(&expected, &exact);
     assert!(distance < 0.08, "{width} channels, {size:?}, up to {scale}: {distance} from f32");
 }
@@ -242,7 +243,8 @@ fn every_tap_takes_what_it_would_take_alone() {
     let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
     let all = ranges(&network, size, &[&picture]);
     for instructions in InstructionSet::available() {
-        // Two as well as three, since what one tap leaves behind could hide what another breaks.
+        // Two taps are tried as well as three, because what one tap leaves behind could hide what
+        // another breaks.
         for left_out in 0..3 {
             let taps: Vec<Tap> = network.taps.iter().filter(|tap| tap.blocks != left_out).copied().collect();
             let plan = Network { taps: taps.clone(), ..network.clone() };
@@ -280,7 +282,7 @@ fn what_a_tap_takes_in_the_middle_is_not_rounded() {
         let map = &features[begin..][..shape.iter().product()];
         begin += map.len();
         convolutions += block.branch.len() + usize::from(block.projection.is_some());
-        // In steps of 1/255 of the range nearly all would be whole numbers.
+        // In steps of 1/255 of the range, nearly all values would be whole numbers.
         let step = ranges.outputs[convolutions - 1] / 255.0;
         let between = map.iter().filter(|value| (*value / step - (*value / step).round()).abs() > 0.01);
         let positive = map.iter().filter(|value| **value > 0.0).count();
@@ -330,7 +332,7 @@ fn ranges_are_the_largest_over_all_pictures() {
     }
     let most = pictures[1].iter().fold(0.0_f32, |most, value| most.max(value.abs()));
     assert_eq!(together.input, most);
-    // A picture that overflows tells nothing of the others.
+    // A picture that overflows must not change the result for the others.
     let broken = vec![f32::NAN; 3 * 24 * 24];
     let plan = Plan::new(&network, size, InstructionSet::best()).unwrap();
     let without = plan.ranges(&[&pictures[0]]).unwrap();

@@ -1,6 +1,6 @@
-//! The plan against convolutions written out in `f64`, on every instruction set
-//! and at shapes that no tile divides. Small and without other crates, so that it
-//! also runs under AddressSanitizer and Miri.
+//! Compares the plan with convolutions computed plainly in `f64`, on every instruction set and at
+//! shapes that no tile divides. The tests are small and use no other crates, so that they also run
+//! under AddressSanitizer and Miri.
 
 #[path = "support/shapes.rs"]
 mod shapes;
@@ -151,7 +151,7 @@ fn the_smallest_pictures_agree_with_the_reference() {
     }
 }
 
-/// A window of three pixels holds a pixel of the map with up to two of padding.
+/// A window of three pixels holds a pixel of the map if the padding is two or less.
 #[test]
 fn every_padding_that_leaves_a_pixel_to_each_window_agrees_with_the_reference() {
     for (before, after) in [(0, 0), (0, 2), (2, 0), (1, 2), (2, 2)] {
@@ -194,7 +194,7 @@ fn what_is_not_a_number_stays_so() {
         picture[300] = value;
         for instructions in InstructionSet::available() {
             let features = Plan::new(&network, [24, 24], instructions).unwrap().run(&[&picture]).unwrap();
-            // An infinity of either sign is somewhere subtracted from itself.
+            // Somewhere, an infinity is subtracted from itself.
             assert!(features.iter().any(|value| value.is_nan()), "{instructions}: {value} is lost");
         }
     }

@@ -2,15 +2,16 @@
 
 use image::{Rgb, RgbImage};
 
-/// Columns of a glyph, and the empty one behind it.
+/// Columns of a glyph. An empty column follows each glyph.
 const WIDTH: u32 = 5;
 const ADVANCE: u32 = WIDTH + 1;
 /// Rows of a glyph.
 const HEIGHT: u32 = 7;
-/// Pixels of the picture to each of a glyph, across and down.
+/// A pixel of a glyph has this many pixels of the picture along each side.
 const SCALE: u32 = 2;
 
-/// Rows of pixels that are of 1, the highest bit of five first.
+/// For each character, its rows from top to bottom. A bit that is 1 is drawn; the highest of five bits
+/// is the leftmost.
 const GLYPHS: [(char, [u8; HEIGHT as usize]); 14] = [
     ('0', [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110]),
     ('1', [0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110]),
@@ -31,8 +32,8 @@ const GLYPHS: [(char, [u8; HEIGHT as usize]); 14] = [
 /// Rows of pixels that text takes.
 pub(crate) const LINE_HEIGHT: u32 = HEIGHT * SCALE;
 
-/// Writes a number in black, the middle of it at column `centre` as far as it fits, its upper
-/// end at row `top`. Characters that are in no number leave a gap.
+/// Writes a number in black. Its middle is at column `centre` if the picture has room for that, and its
+/// upper end is at row `top`. A character that is not in [`GLYPHS`] leaves a gap.
 pub(crate) fn write(picture: &mut RgbImage, centre: u32, top: u32, number: &str) {
     let width = (number.chars().count() as u32 * ADVANCE).saturating_sub(1) * SCALE;
     let last = picture.width().saturating_sub(width);
@@ -57,7 +58,7 @@ pub(crate) fn fill(picture: &mut RgbImage, corner: [u32; 2], [width, height]: [u
     }
 }
 
-/// About three digits of a number, in characters that [`write`] has.
+/// The number with about three digits, in characters that [`write`] has.
 pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -107,7 +108,7 @@ mod tests {
             write(&mut picture, centre, 0, "88");
             let columns = dark(&picture);
             let (first, last) = (*columns.iter().min().unwrap(), *columns.iter().max().unwrap());
-            // Eleven columns of two pixels, whole.
+            // The text has eleven columns of two pixels, and none is cut off.
             assert_eq!((last - first + 1, columns.len()), (22, 2 * 17 * 4), "{centre}");
             assert!(centre != 30 || first == 19, "{first}");
         }

@@ -29,12 +29,13 @@ impl Heatmap {
         self.picture(|level, _, _| Rgb(colour(level).map(|value| value as u8)))
     }
 
-    /// The colours over `picture`, the stronger the higher the level, and around what reaches
-    /// the pixel threshold its contour and its box.
+    /// Lays the colours over `picture`: the higher the level, the stronger. Each region that reaches
+    /// the pixel threshold gets its contour and its box.
     pub fn over(&self, picture: &RgbImage) -> RgbImage {
         let mut overlay = self.picture(|level, x, y| {
             let under = picture.get_pixel_checked(x, y).copied().unwrap_or(Rgb([0; 3])).0;
-            // A smooth step, squared: below the middle, where good parts are, they keep their looks.
+            // A smooth step, squared. Good parts have levels below the middle, where the picture keeps
+            // its looks.
             let step = level * level * (3.0 - 2.0 * level);
             let share = STRONGEST * step * step;
             let over = colour(level);
@@ -48,7 +49,7 @@ impl Heatmap {
         overlay
     }
 
-    /// The level of the pixel number `at`, in [0, 1): ½ where it is the middle of the scale.
+    /// The level of the pixel with index `at`, in [0, 1). The middle of the scale is at ½.
     fn level(&self, at: usize) -> f32 {
         let value = self.map.values.get(at).copied().unwrap_or(0.0).max(0.0);
         value / (value + self.middle)
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(weak[0], strong[0]);
         assert!(strong[1] > weak[1]);
         assert_eq!(levels([4.0, 4.0], Some(4.0)), [0.5, 0.5]);
-        // Without a scale four times the mean of the map is the middle.
+        // Without a scale, the middle is four times the mean of the map.
         assert_eq!(levels([1.0, 1.0], None), [0.2, 0.2]);
         assert_eq!(levels([0.0, 0.0], None), [0.0, 0.0]);
     }

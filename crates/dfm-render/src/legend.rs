@@ -10,13 +10,13 @@ use crate::scale::{MapScale, colour};
 const BAR: [u32; 2] = [600, 24];
 /// Pixels around everything.
 const MARGIN: u32 = 10;
-/// Between the bar and its numbers, and how far ticks reach towards them.
+/// Pixels between the bar and its numbers. The ticks end a little before the numbers.
 const GAP: u32 = 6;
 /// Pixels of a tick's width.
 const TICK: u32 = 2;
 
-/// The colours of `scale` from dark to bright, numbers below them, and above, in the colour of
-/// contours, the pixel threshold; `None` where colours are not fixed by the model.
+/// Draws the colours of `scale` from dark to bright, with numbers below them. The pixel threshold is
+/// drawn above them, in the colour of contours. `None` if the model does not fix the colours.
 pub fn legend(scale: &MapScale) -> Option<RgbImage> {
     let ticks = scale.ticks()?;
     let top = MARGIN + LINE_HEIGHT + GAP;

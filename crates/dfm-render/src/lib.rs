@@ -1,5 +1,5 @@
-//! Anomaly maps as pictures: one colour scale a model, heat maps, contours and boxes around what
-//! reaches the pixel threshold, and a legend.
+//! Anomaly maps as pictures: one colour scale for each model, heat maps, contours and boxes around the
+//! regions that reach the pixel threshold, and a legend.
 //!
 //! ```
 //! use dfm_core::{AnomalyGrid, PictureSize, RgbImage};

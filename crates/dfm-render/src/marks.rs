@@ -3,17 +3,17 @@
 use dfm_core::{AnomalyMap, MarkedPixels};
 use image::{Rgb, RgbImage};
 
-/// The colour of contours and boxes, and of the threshold in the legend: it stands out of
-/// every colour of the scale, and of most parts.
+/// The colour of contours and boxes, and of the threshold in the legend. It stands out from every
+/// colour of the scale, and from most parts.
 pub const LINE: [u8; 3] = [0, 229, 255];
 
-/// Pixels of the longer side for each pixel of a line's width.
+/// A line is one pixel wide for every so many pixels of the longer side.
 const FINENESS: usize = 400;
 /// How strongly a box covers what is below it; a contour covers it wholly.
 const BOX: f32 = 0.7;
 
-/// Draws the contour, around holes too, and the box of every [region](AnomalyMap::regions_of) of
-/// `map` where pixels are `marked`. `picture` has the size of the map.
+/// Draws the contour and the box of every [region](AnomalyMap::regions_of) of `map` where pixels are
+/// `marked`. Holes have a contour, too. `picture` has the size of the map.
 pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, marked: &MarkedPixels) {
     let line = (map.width.max(map.height) / FINENESS).max(1);
     let regions = map.regions_of(marked);
@@ -23,7 +23,7 @@ pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, marked: &MarkedPixe
         for y in ends(rows, line) {
             (columns.0..columns.0 + columns.1).for_each(|x| blend(picture, x, y, BOX));
         }
-        // What lies between the rows above.
+        // The sides of the box, between the rows that are drawn above.
         for y in (rows.0 + line)..(rows.0 + rows.1).saturating_sub(line) {
             ends(columns, line).for_each(|x| blend(picture, x, y, BOX));
         }
@@ -39,14 +39,14 @@ pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, marked: &MarkedPixe
     }
 }
 
-/// The first and the last `line` places of a side, each once.
+/// The first and the last `line` positions of a side, each of them once.
 fn ends((start, length): (u32, u32), line: u32) -> impl Iterator<Item = u32> {
     let line = line.min(length);
     (start..start + line).chain((start + length - line).max(start + line)..start + length)
 }
 
-/// Whether a pixel is marked, and one that many pixels beside, above or below it
-/// is not or lies outside.
+/// Whether a pixel lies on the border of a region: it is marked, and one of the pixels `line` pixels
+/// beside, above or below it is not, or lies outside of the map.
 fn is_border(map: &AnomalyMap, marked: &[bool], [x, y]: [usize; 2], line: usize) -> bool {
     let is_marked = |x: Option<usize>, y: Option<usize>| {
         let (Some(x), Some(y)) = (x, y) else { return false };
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// `#` where a contour was drawn, `+` where a box alone.
+    /// `#` where a contour was drawn, `+` where only a box was drawn.
     fn drawn(map: &AnomalyMap, threshold: f64) -> Vec<String> {
         let mut picture = RgbImage::new(map.width as u32, map.height as u32);
         let rule = RegionRule::default().with_pixel_threshold(threshold);
@@ -92,7 +92,7 @@ mod tests {
         let rows = ["........", ".111....", ".11111..", ".11.111.", ".11111..", ".111...."];
         let values = rows.iter().flat_map(|row| row.bytes().map(|b| if b == b'1' { 1.0 } else { 0.0 }));
         let map = AnomalyMap { width: 8, height: 6, values: values.collect() };
-        // The hole is part of the contour, the picture's end closes it.
+        // The hole has a contour, and the contour is closed at the end of the picture.
         let expected = ["........", ".###+++.", ".#.###+.", ".##.#.#.", ".#.###+.", ".###+++."];
         assert_eq!(drawn(&map, 1.0), expected);
         assert_eq!(drawn(&map, 2.0), vec!["........"; 6]);

@@ -17,11 +17,12 @@ pub const INFERNO: [[f32; 3]; 9] = [
     [252.0, 255.0, 164.0],
 ];
 
-/// The middle of the colours is this many times the mean cell of a picture exactly at the
-/// threshold: defects gather in few cells.
+/// The middle of the colours is this many times the mean cell of a picture whose score is exactly the
+/// threshold, because defects gather in few cells.
 const MIDDLE: f64 = 4.0;
 
-/// The levels for which a legend shows numbers: the last colours stand for many values.
+/// The levels for which a legend shows numbers. There is none near 1, because the last colours stand
+/// for many values.
 const TICKS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 0.9];
 /// The least distance between the levels of two numbers.
 const CLOSEST: f64 = 0.1;
@@ -29,7 +30,7 @@ const CLOSEST: f64 = 0.1;
 /// A value on a scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tick {
-    /// Where it lies, in [0, 1].
+    /// The position on the scale, in [0, 1].
     pub level: f64,
     /// The value of a map.
     pub value: f64,
@@ -37,11 +38,11 @@ pub struct Tick {
     pub is_threshold: bool,
 }
 
-/// One scale for all maps of a model, so that they can be compared: a value `v` has the level
-/// `v / (v + m)`, and a level from 0 to 1 its colour. `m` is the pixel threshold, which few
-/// cells of good pictures reach ([`Dfm::cell_threshold`]); where no good pictures were held out,
-/// a value that the threshold of scores suggests. Without any threshold it is that of the mean
-/// of each map, and the colours of different maps say nothing of each other.
+/// One scale for all maps of a model, so that they can be compared. A value `v` has the level `v / (v +
+/// m)`, and each level from 0 to 1 has a colour. `m` is the pixel threshold, which few cells of good
+/// pictures reach ([`Dfm::cell_threshold`]). If no good pictures were held out, `m` is a value that the
+/// threshold of scores suggests. Without any threshold, each map has an `m` of its own, which follows
+/// from its mean. The colours of different maps then cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapScale {
     /// Which pixels belong to a region.
@@ -67,8 +68,8 @@ impl MapScale {
         Self { rule, middle: rule.pixel_threshold.or_else(usual) }
     }
 
-    /// Values along the scale, the pixel threshold among them; `None` where colours are not
-    /// fixed by the model.
+    /// Values along the scale, including the pixel threshold. `None` if the model does not fix the
+    /// colours.
     pub fn ticks(&self) -> Option<Vec<Tick>> {
         let middle = self.middle?;
         let at = |level: f64| Tick { level, value: middle * level / (1.0 - level), is_threshold: false };
@@ -88,11 +89,11 @@ impl MapScale {
     }
 }
 
-/// The value of the cells of a picture exactly at the `threshold`, if all of its defect lies in a
-/// quarter of them.
+/// The value of the defective cells in a picture whose score is exactly `threshold`, if the defect
+/// fills a quarter of the cells.
 fn usual_middle(threshold: f64, aggregation: Aggregation, cells: usize) -> Option<f64> {
     let middle = match aggregation {
-        Aggregation::Max | Aggregation::Top { .. } => threshold,
+        Aggregation::Max | Aggregation::Top { .. } | Aggregation::Power { .. } => threshold,
         Aggregation::Sum | Aggregation::Relative => MIDDLE * threshold / cells as f64,
     };
     (middle > 0.0).then_some(middle)
@@ -117,7 +118,7 @@ mod tests {
         for aggregation in [Aggregation::Max, Aggregation::Top { percent: 1.0 }] {
             assert_eq!(usual_middle(3.0, aggregation, 16), Some(3.0));
         }
-        // A sixteenth of the sum, four times over.
+        // Four times a sixteenth of the sum.
         assert_eq!(usual_middle(8.0, Aggregation::Sum, 16), Some(2.0));
         assert_eq!(usual_middle(0.0, Aggregation::Sum, 16), None);
     }

@@ -2,7 +2,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const plot = $("histogram");
-  if (!plot) return; // nothing was judged
+  if (!plot) return; // no picture was judged
 
   const entries = Array.from($("entries").children, (node) => ({
     node,
@@ -12,7 +12,7 @@
     verdict: node.querySelector(".verdict span"),
   }));
 
-  // --- scores and places on the histogram's axis, both ways -------------------
+  // --- from scores to positions on the histogram's axis, and back -------------------
 
   const low = Number(plot.dataset.low);
   const high = Number(plot.dataset.high);

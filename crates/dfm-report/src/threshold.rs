@@ -25,9 +25,9 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         match name {
         "origin" => match report.threshold {
             Some(threshold) => {
-                write!(out, "The evaluation’s is {}; move it to see what another does.", number::score(threshold))
+                write!(out, "The threshold of the evaluation is {}. Move the slider to try another one.", number::score(threshold))
             }
-            None => write!(out, "The evaluation has none; move the slider to try one."),
+            None => write!(out, "The evaluation has no threshold. Move the slider to try one."),
         },
         "reset" => match report.threshold {
             Some(threshold) => write!(out, "back to {}", number::score(threshold)),

@@ -1,13 +1,13 @@
-//! Rows taken a few columns at a time, so that what is done to them again and again stays
-//! within a core's own cache, and every core has its share.
+//! Working on a few columns of all rows at a time. The values then stay in the cache of a core while
+//! they are used repeatedly, and every core has its share.
 
 use rayon::prelude::*;
 
-/// Columns of a block: of a thousand rows they take 2 MiB.
+/// The columns of a block: 2 MiB for a thousand rows.
 const COLUMNS_AT_ONCE: usize = 256;
 
-/// Calls `each` with every block of the columns of `rows` `[N, D]`: the part of each row that
-/// lies in it. What it returns comes in the order of the columns.
+/// Calls `each` with every block of columns of `rows` `[N, D]`: a slice of each row. The results
+/// are in the order of the columns.
 pub(crate) fn for_each_block<T: Send>(
     rows: &mut [f64],
     columns: usize,
@@ -30,20 +30,20 @@ pub(crate) fn divide(values: &mut [f64], divisor: f64) {
     }
 }
 
-/// The same values elsewhere. Memory is slow to touch for the first time, so all cores do.
+/// A copy of `values`, made by all cores, because new memory is slow to touch for the first time.
 pub(crate) fn copy(values: &[f64]) -> Vec<f64> {
     values.par_iter().with_min_len(COLUMNS_AT_ONCE).copied().collect()
 }
 
-/// Divides `rows` `[N, D]` by `divisor` and takes the mean of each column off; returns the
-/// means `[D]` of what was divided.
+/// Divides `rows` `[N, D]` by `divisor` and subtracts the mean of each column. Returns the means
+/// `[D]` of the divided rows.
 pub(crate) fn centre(rows: &mut [f64], columns: usize, divisor: f64) -> Vec<f64> {
     let means = for_each_block(rows, columns, |block| {
         for row in block.iter_mut() {
             row.iter_mut().for_each(|value| *value /= divisor);
         }
         let mut mean = take_mean(block);
-        // What the first pass lost to rounding: without it, columns that are all the same
+        // A second pass corrects the rounding of the first: without it, columns of equal values
         // would seem to vary.
         mean.iter_mut().zip(take_mean(block)).for_each(|(mean, rest)| *mean += rest);
         mean
@@ -51,7 +51,7 @@ pub(crate) fn centre(rows: &mut [f64], columns: usize, divisor: f64) -> Vec<f64>
     means.concat()
 }
 
-/// Takes the mean of each column off and returns it.
+/// Subtracts the mean of each column, and returns the means.
 fn take_mean(rows: &mut [&mut [f64]]) -> Vec<f64> {
     let mut mean = vec![0.0; rows.first().map_or(0, |row| row.len())];
     for row in rows.iter() {

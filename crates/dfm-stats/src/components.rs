@@ -1,15 +1,15 @@
-//! Components as they were fitted, in `f64`, or as they were read, in `f32`.
+//! Components in the precision in which they were fitted (`f64`) or read (`f32`).
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-/// Values that one thread turns from one precision to the other.
+/// The number of values that one thread converts at a time.
 const AT_ONCE: usize = 1 << 14;
 
-/// Values in `f64`, or in `f32` until somebody asks for more: devices do not, and widening
-/// would take most of the time in which a model is read.
+/// Values in `f64`, or in `f32` until somebody asks for `f64`. Devices never ask, and converting all
+/// values would take most of the time in which a model is read.
 #[derive(Debug, Clone)]
 pub(crate) enum Components {
     Fitted(Vec<f64>),
@@ -41,7 +41,7 @@ impl Components {
 }
 
 impl PartialEq for Components {
-    /// Whether the values are the same, wherever they come from.
+    /// Whether the values are the same, whatever their precision was.
     fn eq(&self, other: &Self) -> bool {
         self.as_f64() == other.as_f64()
     }

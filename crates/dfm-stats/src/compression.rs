@@ -1,17 +1,16 @@
-//! What a statistic left out so that it stays within memory.
+//! The part of the rows that a statistic left out to stay within its memory.
 
 use crate::error::{StatsError, check_values};
 
-/// What is missing of a [`FitStatistic`](crate::FitStatistic) that kept no more than
+/// The part of the rows that a [`FitStatistic`](crate::FitStatistic) left out because it kept only
 /// its leading directions.
 ///
-/// Such a statistic is the exact one of rows `x̂` near the given `x`: at each merge
-/// what lay outside the leading directions was dropped from every row. With `X` and
-/// `X̂` both centred, `‖XᵀX − X̂ᵀX̂‖₂ ≤ error_bound`, and therefore, by Weyl's
-/// inequality, no squared singular value is off by more than that. The bound is the sum
-/// over all merges of the largest squared singular value that was dropped, which is the
-/// incremental SVD's counterpart of the bound of frequent directions (Ghashami et al.,
-/// arXiv 1501.01711, property 2).
+/// Such a statistic is the exact statistic of rows `x̂` near the given rows `x`: each merge dropped
+/// the part of every row that lay outside of the leading directions. With `X` and `X̂` both centred,
+/// `‖XᵀX − X̂ᵀX̂‖₂ ≤ error_bound`. By Weyl's inequality, no squared singular value is therefore off
+/// by more than that. The bound is the sum, over all merges, of the largest squared singular value
+/// that was dropped. It is the incremental SVD's counterpart of the bound of frequent directions
+/// (Ghashami et al., arXiv 1501.01711, property 2).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compression {
     limit: usize,
@@ -20,7 +19,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// From parts that may come from a file: `remainders` `[N]`.
+    /// A compression from parts that may come from a file: `remainders` `[N]`.
     ///
     /// # Errors
     ///
@@ -48,7 +47,7 @@ impl Compression {
         self.error_bound
     }
 
-    /// The squared length of what was dropped of each row `[N]`.
+    /// The squared length of the part that was dropped of each row `[N]`.
     pub fn remainders(&self) -> &[f64] {
         &self.remainders
     }

@@ -1,5 +1,5 @@
-//! The decomposition: centred rows to orthonormal directions. The one place
-//! that knows the linear algebra library.
+//! The decomposition of centred rows into orthonormal directions. This is the only file that names
+//! the linear algebra library.
 
 use faer::linalg::matmul::{matmul, triangular};
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -10,28 +10,28 @@ use crate::blocks::{divide, for_each_block};
 use crate::directions::{Decomposition, Dropped, Parts, Route, length, reorder};
 use crate::error::StatsError;
 
-/// The smallest share of the largest variance that a Gram or scatter matrix is
-/// trusted with. Its entries carry rounding of about 1e-15 of the largest variance
-/// (1.7e-15 was measured at 400 × 4096 with half of the variances small), so at
-/// this share 1e-6 relative is kept with a margin of a few.
+/// The smallest share of the largest variance that is taken from a Gram or scatter matrix. The
+/// entries of the matrix carry a rounding error of about 1e-15 of the largest variance (1.7e-15 was
+/// measured at 400 × 4096 with half of the variances small). At this share, a relative precision of
+/// 1e-6 is therefore kept with some margin.
 const SQUARED_CUT: f64 = 1e-8;
-/// The same of a stage, where what is below is decomposed anew. It is tighter because the
-/// rounding of the inner products, divided by it, is how far directions of one stage, and
-/// coordinates of two, may be from right angles: 2e-10. A stage spans 2.5 decades of
-/// singular values, so that there are seven at most.
+/// The same for one stage, where everything below is decomposed again. It is larger because the
+/// rounding error of the inner products, divided by it, is how far directions of one stage, and
+/// coordinates of two stages, may be from right angles: 2e-10. A stage spans 2.5 decades of singular
+/// values, so there are seven stages at most.
 const STAGE_CUT: f64 = 1e-5;
 
-/// Decomposes `rows` `[N, D]` that vary in no more than `most` directions, and were divided
-/// by `unit` so that the largest value before centring was between one and two; singular
-/// values and coordinates are multiplied by it again. With a `limit` no more than that many
-/// leading directions are kept, and those whose variance is below the squared routes'
-/// precision count as dropped; without one they are found in stages, or by an SVD where
-/// `D < N`.
+/// Decomposes `rows` `[N, D]`, which vary in no more than `most` directions. The rows must have been
+/// divided by `unit` so that the largest value before centring was between one and two; singular
+/// values and coordinates are multiplied by `unit` again.
 ///
-/// Cost: `O(N · D · min(N, D))`, by the squared routes with a small constant; beside
-/// the rows, whose memory becomes that of the directions, five matrices of the size of
-/// the inner products, and a sixth in stages. Where an SVD must run, the directions twice
-/// and some ten such matrices.
+/// With a `limit`, no more than that many leading directions are kept, and directions whose variance
+/// is below the precision of inner products count as dropped. Without one, such directions are found
+/// in stages, or by an SVD if `D < N`.
+///
+/// Cost: `O(N · D · min(N, D))`, with a small constant by inner products. Memory: the directions take
+/// that of the rows; five matrices of the size of the inner products, and a sixth in stages. If an
+/// SVD must run, the directions twice and about ten such matrices.
 pub(crate) fn decompose(
     mut rows: Vec<f64>,
     columns: usize,
@@ -41,9 +41,8 @@ pub(crate) fn decompose(
 ) -> Result<Decomposition, StatsError> {
     let count = rows.len() / columns;
     let squared = if count <= columns { Route::Gram } else { Route::Scatter };
-    // Centring leaves the rounding of values of about two behind: nothing below
-    // can be told from it. Rows may be much smaller than that and are rescaled,
-    // so that no square vanishes.
+    // Centring leaves the rounding error of values of about two: smaller values cannot be told from
+    // it. Rows may be much smaller than two, and are rescaled so that no square vanishes.
     let scale = power_of_two(&rows);
     let noise = 2.0 * f64::EPSILON * (rows.len() as f64).sqrt();
     if scale <= f64::EPSILON {
@@ -58,7 +57,7 @@ pub(crate) fn decompose(
     let failed = || StatsError::NotConverged { rows: count, columns };
     let spectrum = eigen(products).ok_or_else(failed)?;
     let leading = spectrum.leading(noise / scale, most, limit);
-    // A direction that is missing may be small rather than absent.
+    // A direction that is missing may be small and not absent.
     let complete = limit.is_some() || leading.singular_values.len() >= most;
     let parts = match (squared, complete) {
         (Route::Gram, true) => gram(rows, columns, &spectrum, leading),
@@ -76,8 +75,8 @@ pub(crate) fn decompose(
     }
 }
 
-/// Eigenvalues, falling, and eigenvectors of a symmetric matrix of `size` rows, of which
-/// the lower triangle is read; `None` if it does not converge.
+/// Eigenvalues, in falling order, and eigenvectors of a symmetric matrix of `size` rows. Only the
+/// lower triangle is read. `None` if the iteration does not converge.
 pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
     let eigen = MatRef::from_row_major_slice(matrix, size, size).self_adjoint_eigen(Side::Lower).ok()?;
     let values = eigen.S().column_vector().iter().rev().copied().collect();
@@ -86,7 +85,7 @@ pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, 
     Some((values, (0..size).map(vector).collect()))
 }
 
-/// `left` `[N, K]` times `right` `[K, D]`, all row by row.
+/// `left` `[N, K]` times `right` `[K, D]`, where `inner` is `K`; all row by row.
 pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
     let count = left.len() / inner.max(1);
     let mut values = vec![0.0; count * columns];
@@ -97,24 +96,24 @@ pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize
     values
 }
 
-/// The power of two at or below the largest absolute value; 0 where all are.
+/// The largest power of two that is not above the largest absolute value; 0 if all values are 0.
 pub(crate) fn power_of_two(values: &[f64]) -> f64 {
-    /// The bits of the exponent. Read off, because a logarithm rounds up next to
-    /// the largest number.
+    /// The bits of the exponent. They are read directly, because a logarithm rounds up near the
+    /// largest number.
     const EXPONENT: u64 = 0x7FF0_0000_0000_0000;
-    /// Values that one core looks through at a time.
+    /// The number of values that one core reads at a time.
     const PART: usize = 1 << 16;
     let largest_of = |some: &[f64]| some.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let largest = values.par_chunks(PART).map(largest_of).reduce(|| 0.0, f64::max);
     match largest.to_bits() {
         0 => 0.0,
-        // Below the normal numbers the bits count up in steps of the smallest one.
+        // Below the normal numbers, the bits count in steps of the smallest number.
         bits if bits & EXPONENT == 0 => f64::from_bits(1 << bits.ilog2()),
         bits => f64::from_bits(bits & EXPONENT),
     }
 }
 
-/// Directions in the place of the rows.
+/// Directions from the Gram matrix, in the memory of the rows.
 fn gram(mut rows: Vec<f64>, columns: usize, spectrum: &Spectrum, leading: Leading) -> Parts {
     let Leading { singular_values, cut, dropped } = leading;
     let vectors = spectrum.vectors.subcols(0, singular_values.len());
@@ -125,13 +124,12 @@ fn gram(mut rows: Vec<f64>, columns: usize, spectrum: &Spectrum, leading: Leadin
     Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped }
 }
 
-/// All directions in the place of the rows, however small. Each stage takes those that the
-/// inner products of the rest can be trusted with and takes them out of the rest, so that its
-/// inner products are exact to its own size.
+/// All directions, however small, in the memory of the rows. Each stage finds the directions that the
+/// inner products of the rest can resolve, and removes them from the rest. The inner products of the
+/// next stage are then precise relative to what is left.
 ///
-/// Cost: beside a decomposition of all rows one of the rest in every later stage, of which
-/// there are six at most, and `4 · D` operations for each direction found and row of the
-/// rest.
+/// Cost: one decomposition of all rows, and one of the rest in every later stage, of which there are
+/// six at most; and `4 · D` operations for each direction that is found and each row of the rest.
 fn in_stages(mut rows: Vec<f64>, columns: usize, spectrum: Spectrum, noise: f64) -> Option<Parts> {
     let Spectrum { mut values, vectors: mut basis } = spectrum;
     let count = basis.nrows();
@@ -139,7 +137,7 @@ fn in_stages(mut rows: Vec<f64>, columns: usize, spectrum: Spectrum, noise: f64)
     let floor = (count.max(columns) as f64 * f64::EPSILON * largest).max(noise);
     turn(&mut rows, columns, basis.as_ref());
     let mut lengths: Vec<f64> = Vec::new();
-    // From here on the basis times what stands in the place of the rows is the rows.
+    // From here on, the product of the basis and the memory of the rows is the original rows.
     loop {
         let before = lengths.len();
         let cut = (STAGE_CUT * values[0]).max(floor * floor);
@@ -162,7 +160,7 @@ fn in_stages(mut rows: Vec<f64>, columns: usize, spectrum: Spectrum, noise: f64)
         basis.subcols_mut(found, count - found).copy_from(&turned);
         values = next.values;
     }
-    // The largest of a stage may round to more than the smallest of the one before.
+    // The largest singular value of a stage may round to more than the smallest of the stage before.
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by(|a, b| lengths[*b].total_cmp(&lengths[*a]));
     reorder(&mut rows, columns, &order);
@@ -175,8 +173,8 @@ fn in_stages(mut rows: Vec<f64>, columns: usize, spectrum: Spectrum, noise: f64)
     Some(Parts { singular_values, directions: rows, coordinates, route: Route::Gram, cut, dropped })
 }
 
-/// Takes `directions` out of `rest`, and into the coordinates that `basis` begins with; the
-/// size of what is left.
+/// Moves the part of `rest` along `directions` into the coordinates that `basis` begins with.
+/// Returns the length of what is left.
 fn take_out(directions: &[f64], rest: &mut [f64], columns: usize, basis: &mut Mat<f64>, floor: f64) -> f64 {
     let found = directions.len() / columns;
     let count = basis.ncols() - found;
@@ -189,7 +187,8 @@ fn take_out(directions: &[f64], rest: &mut [f64], columns: usize, basis: &mut Ma
         matmul(&mut matrix, Accum::Add, &along, directions, -1.0, Par::rayon(0));
         matmul(&mut coordinates, Accum::Add, &others, &along, 1.0, Par::rayon(0));
         let left = size(rest, columns);
-        // Where most of it went, the little that is left has the directions' own error.
+        // If most of the rest was removed, the little that is left carries the error of the
+        // directions.
         if left <= floor || left > 0.5 * before {
             return left;
         }
@@ -197,8 +196,8 @@ fn take_out(directions: &[f64], rest: &mut [f64], columns: usize, basis: &mut Ma
     }
 }
 
-/// `rows` `[N, D]` become `Vᵀ · rows`, with no more `vectors` `V` `[N, R]` than rows; those
-/// beyond are left as they are.
+/// Replaces the first `R` of `rows` `[N, D]` by `Vᵀ · rows`, with the `vectors` `V` `[N, R]`. The
+/// other rows stay as they are.
 fn turn(rows: &mut [f64], columns: usize, vectors: MatRef<'_, f64>) {
     let (count, rank) = (vectors.nrows(), vectors.ncols());
     for_each_block(rows, columns, |block| {
@@ -225,7 +224,7 @@ fn normalise(rows: &mut [f64], columns: usize) -> Vec<f64> {
     divided.collect()
 }
 
-/// The length of all rows together, summed in one order whatever the threads.
+/// The length of all rows together, summed in the same order for any number of threads.
 fn size(rows: &[f64], columns: usize) -> f64 {
     let lengths: Vec<f64> = rows.par_chunks_exact(columns).map(length).collect();
     length(&lengths)
@@ -254,7 +253,7 @@ fn thin_svd(rows: MatRef<'_, f64>, noise: f64) -> Option<Parts> {
     Some(Parts { singular_values, directions, coordinates, route: Route::ThinSvd, cut, dropped })
 }
 
-/// A matrix row by row, each column times its factor.
+/// The values of a matrix row by row, with each column times its factor.
 fn by_rows(matrix: MatRef<'_, f64>, factor: impl Fn(usize) -> f64) -> Vec<f64> {
     let mut values = Vec::with_capacity(matrix.nrows() * matrix.ncols());
     for row in 0..matrix.nrows() {
@@ -282,17 +281,17 @@ fn inner_products(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
 
 /// All eigenvalues and eigenvectors of a matrix of inner products.
 struct Spectrum {
-    /// Eigenvalues, falling.
+    /// Eigenvalues, in falling order.
     values: Vec<f64>,
     /// Eigenvectors, as columns.
     vectors: Mat<f64>,
 }
 
-/// What a matrix of inner products can be trusted with.
+/// The leading part of a spectrum that inner products can resolve.
 struct Leading {
-    /// Roots of the eigenvalues above cut and noise, falling, up to the limit.
+    /// The roots of the eigenvalues above cut and noise, in falling order, up to the limit.
     singular_values: Vec<f64>,
-    /// As a share of the largest eigenvalue.
+    /// The cut, as a share of the largest eigenvalue.
     cut: f64,
     dropped: Dropped,
 }
@@ -305,8 +304,8 @@ impl Spectrum {
         let cut = (SQUARED_CUT * largest).max(noise * noise);
         let above = values.partition_point(|value| *value > cut);
         let rank = above.min(limit.unwrap_or(usize::MAX));
-        // What lies below the noise is absent; what lies between is there, but nobody knows
-        // how much of it, only that it is below the cut.
+        // Eigenvalues below the noise are absent. Those between noise and cut are there, but only
+        // known to be below the cut.
         let there = if cut > noise * noise { most.max(above) } else { above };
         let left_out = &values[rank..there];
         let dropped = Dropped {
@@ -321,8 +320,8 @@ impl Spectrum {
 /// Decomposes a matrix of inner products, whose lower triangle is read; `None` if that does not
 /// converge.
 fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
-    // The library takes values for zero that are small beside one, which LAPACK scales
-    // matrices to, and so loses digits of small matrices. A power of two loses none.
+    // LAPACK scales matrices to about one. This library does not, and treats values that are small
+    // compared with one as zero. Scaling by a power of two loses no digit.
     let largest = matrix.diagonal().column_vector().iter().fold(0.0, |most: f64, value| most.max(*value));
     let unit = power_of_two(&[largest]).min(1.0);
     if unit > 0.0 && unit < 1.0 {
@@ -330,7 +329,7 @@ fn eigen(mut matrix: Mat<f64>) -> Option<Spectrum> {
     }
     let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
     drop(matrix);
-    // They come in rising order.
+    // The library gives them in rising order.
     let values = eigen.S().column_vector().iter().rev().map(|value| value * unit).collect();
     let vectors = eigen.U().reverse_cols().to_owned();
     Some(Spectrum { values, vectors })
@@ -341,15 +340,15 @@ mod tests {
     use super::*;
     use crate::testing::{Noise, apart, dot, rows, skew};
 
-    /// Centred rows, and the most directions that they vary in.
+    /// Centred rows, and the most directions in which they can vary.
     fn centred(seed: u64, count: usize, columns: usize) -> (Vec<f64>, usize) {
         let mut values = rows(seed, count, columns).into_values();
         crate::blocks::centre(&mut values, columns, 1.0);
         (values, (count - 1).min(columns))
     }
 
-    /// Rows `Σ s_k · u_k · e_kᵀ` of these singular values: cosines, which are orthonormal and
-    /// sum to nothing, along the first axes.
+    /// Rows with these singular values: `Σ s_k · u_k · e_kᵀ`. The `u_k` are cosines, which are
+    /// orthonormal and sum to zero. The `e_k` are the first axes.
     fn with_singular_values(values: &[f64], count: usize, columns: usize) -> Vec<f64> {
         let step = std::f64::consts::PI / count as f64;
         let cosine = |row: usize, index: usize| ((row as f64 + 0.5) * (index + 1) as f64 * step).cos();
@@ -375,7 +374,7 @@ mod tests {
 
     #[test]
     fn every_route_gives_orthonormal_directions_that_rebuild_the_rows() {
-        // Variances span less than three decades here, so the squared routes lose as many of
+        // The variances here span less than three decades, so the squared routes lose about three of
         // some fifteen digits.
         const DIGITS: f64 = 1e-11;
         for (count, columns, route) in [(7, 30, Route::Gram), (9, 9, Route::Gram), (40, 6, Route::Scatter)] {
@@ -384,7 +383,7 @@ mod tests {
             assert_eq!((found.route, found.singular_values.len()), (route, most));
             check(&format!("{count} × {columns}"), &given, columns, &found, DIGITS);
         }
-        // Each column twice: half of the directions are absent, which only an SVD can tell.
+        // Each column occurs twice, so half of the directions are absent. Only an SVD can tell that.
         let (half, _) = centred(2, 20, 4);
         let twice: Vec<f64> = half.chunks_exact(4).flat_map(|row| row.iter().chain(row)).copied().collect();
         let found = decompose(twice.clone(), 8, 1.0, 8, None).unwrap();
@@ -396,7 +395,7 @@ mod tests {
     fn small_singular_values_are_found_in_stages() {
         let values: Vec<f64> = (0..8).map(|index| 10.0_f64.powf(-1.5 * f64::from(index))).collect();
         let mut given = with_singular_values(&values, 12, 30);
-        // Mirrored, so that no direction lies along an axis.
+        // The rows are mirrored, so that no direction lies along an axis.
         let mirror = Noise::new(7).take(30);
         for row in given.chunks_exact_mut(30) {
             let along = 2.0 * dot(row, &mirror) / dot(&mirror, &mirror);

@@ -1,55 +1,55 @@
-//! Directions of rows: how they were found, and what they are turned and scaled to.
+//! Directions of rows: how they were found, and how their signs and lengths are fixed.
 
 use rayon::prelude::*;
 
 /// How directions were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// Eigenvectors of the rows' inner products `[N, N]`, projected back: for
-    /// `N ≤ D`. In stages where a variance is below 1e-8 of the largest: what the
-    /// inner products cannot tell is decomposed anew, with the directions found before
-    /// taken out of it. Stages keep singular values above `max(N, D) · ε` of the largest.
+    /// Eigenvectors of the rows' inner products `[N, N]`, projected back, for `N ≤ D`. If a variance
+    /// is below 1e-8 of the largest, directions are found in stages: the part of the rows that the
+    /// inner products cannot resolve is decomposed again, without the directions that were found
+    /// before. Stages keep singular values above `max(N, D) · ε` of the largest.
     Gram,
-    /// Eigenvectors of the columns' inner products `[D, D]`: for `D < N`. Serves
-    /// where every variance is above 1e-8 of the largest.
+    /// Eigenvectors of the columns' inner products `[D, D]`, for `D < N`, if every variance is above
+    /// 1e-8 of the largest.
     Scatter,
-    /// A thin SVD of the rows themselves: for `D < N`, where the columns' inner products
-    /// cannot tell the rank. Keeps singular values above `max(N, D) · ε` of the largest.
+    /// A thin SVD of the rows themselves, for `D < N`, if the columns' inner products cannot resolve
+    /// the rank. It keeps singular values above `max(N, D) · ε` of the largest.
     ThinSvd,
 }
 
-/// Directions of rows, by falling singular value; none where the rows are zero.
+/// Directions of rows, by falling singular value. There are none if the rows are zero.
 #[derive(Debug, Clone)]
 pub(crate) struct Decomposition {
     /// `[R]`.
     pub(crate) singular_values: Vec<f64>,
     /// Orthonormal rows `[R, D]`; the largest entry of each is positive.
     pub(crate) directions: Vec<f64>,
-    /// `[N, R]`: the rows in these directions.
+    /// `[N, R]`: the coordinates of the rows in these directions.
     pub(crate) coordinates: Vec<f64>,
     pub(crate) route: Route,
-    /// Share of the largest variance up to which directions count as absent;
-    /// `None` where none was found.
+    /// The share of the largest variance up to which a direction counts as absent; `None` if no
+    /// direction was found.
     pub(crate) rank_cut: Option<f64>,
-    /// Squared singular values beyond the limit: the sum, and the largest.
+    /// The sum of the squared singular values beyond the limit.
     pub(crate) dropped: f64,
     pub(crate) largest_dropped: f64,
 }
 
-/// A decomposition before its signs and its scale.
+/// A decomposition whose signs and scale are not fixed yet.
 pub(crate) struct Parts {
     pub(crate) singular_values: Vec<f64>,
-    /// `[R, D]`, each as long as it came.
+    /// `[R, D]`, of any length.
     pub(crate) directions: Vec<f64>,
     /// `[N, R]`.
     pub(crate) coordinates: Vec<f64>,
     pub(crate) route: Route,
-    /// Share of the largest variance.
+    /// The share of the largest variance up to which a direction counts as absent.
     pub(crate) cut: f64,
     pub(crate) dropped: Dropped,
 }
 
-/// Squared singular values that were left out though they are not absent.
+/// Squared singular values that were left out although they are not absent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Dropped {
     pub(crate) sum: f64,
@@ -68,7 +68,7 @@ impl Route {
 }
 
 impl Decomposition {
-    /// The directions of rows that do not vary: none.
+    /// The decomposition of rows that do not vary. It has no direction.
     pub(crate) fn none(route: Route) -> Self {
         Self {
             singular_values: Vec::new(),
@@ -83,7 +83,7 @@ impl Decomposition {
 }
 
 impl Parts {
-    /// Fixes lengths and signs, and undoes the scaling.
+    /// Fixes the lengths and the signs of the directions, and multiplies by `scale`.
     pub(crate) fn finish(self, columns: usize, scale: f64) -> Decomposition {
         let Self { mut singular_values, mut directions, mut coordinates, route, cut, dropped } = self;
         let rank = singular_values.len();
@@ -111,7 +111,7 @@ impl Parts {
     }
 }
 
-/// What turns a direction so that its largest entry is positive.
+/// The sign that makes the largest entry of a direction positive.
 pub(crate) fn sign_of(direction: &[f64]) -> f64 {
     let larger = |best: f64, value: &f64| if value.abs() > best.abs() { *value } else { best };
     1.0_f64.copysign(direction.iter().fold(0.0, larger))
@@ -122,10 +122,10 @@ pub(crate) fn length(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// Puts rows of `columns` values into `order`: the places where each was before.
+/// Puts rows of `columns` values into `order`, which says for each row where it was before.
 pub(crate) fn reorder(rows: &mut [f64], columns: usize, order: &[usize]) {
     for (to, place) in order.iter().enumerate() {
-        // What stood there may have had to make room.
+        // The row that was there may have been moved already.
         let mut from = *place;
         while from < to {
             from = order[from];

@@ -1,33 +1,33 @@
-//! Whether rows still come from where a fit's rows came from: two-sample tests whose
+//! Whether new rows still come from the distribution of a fit's rows: two-sample tests whose
 //! false-alarm rate is exact.
 //!
-//! Both tests ask whether two groups could have been divided by chance. If all rows are
-//! independent draws from one distribution, whichever that is, every division is as
-//! likely as the one at hand, and a p-value at or below `α` comes up in at most a share
-//! `α` of cases: nothing is approximated and no distribution assumed.
+//! Both tests ask whether the division into two groups could be random. If all rows are independent
+//! draws from one distribution, every division is as likely as the actual one, and a p-value at or
+//! below `α` occurs in at most a share `α` of cases. Nothing is approximated, and no distribution is
+//! assumed.
 
 use crate::decompose::symmetric_eigen;
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;
 
-/// Leading directions of both groups together that means and subspaces are compared in.
+/// The number of leading directions of both groups together in which means and subspaces are
+/// compared.
 const DIRECTIONS: usize = 16;
-/// What a share of paths is exact to; a smaller one is given as this.
+/// The precision of a share of paths. A smaller share is given as this.
 const SMALLEST: f64 = 1e-12;
-/// What the distance of the same division may differ by when its rows are summed in
-/// another order.
+/// How far two distances of the same division may differ if the rows are summed in another order.
 const ROUNDING: f64 = 1e-9;
 /// Dimensions of the leading subspaces whose angles are compared.
 const SUBSPACE: usize = 4;
 
-/// Two groups of numbers, compared by Kolmogorov and Smirnov.
+/// Two groups of numbers, compared by the Kolmogorov–Smirnov test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoreDrift {
     /// The largest distance between the two empirical distribution functions, in [0, 1].
     pub distance: f64,
-    /// The share of all divisions of the numbers into two such groups whose distance is
-    /// as large; where numbers are equal, at least that share. Not below 1e-12.
+    /// The share of all divisions of the numbers into groups of these sizes whose distance is at
+    /// least as large. If numbers are equal, an upper bound of that share. Never below 1e-12.
     pub p_value: f64,
 }
 
@@ -37,14 +37,15 @@ pub struct SubspaceDrift {
     /// The distance between the means, in standard deviations of both groups together
     /// along their leading directions (a Mahalanobis distance).
     pub mean_shift: f64,
-    /// The share of permutations whose means are as far apart.
+    /// The share of permutations whose means are at least as far apart.
     pub mean_p_value: f64,
     /// The largest principal angle between the leading subspaces, in degrees.
     pub largest_angle: f64,
-    /// The share of permutations whose subspaces are as far apart, by the sum of the
+    /// The share of permutations whose subspaces are at least as far apart, measured by the sum of the
     /// squared sines of all principal angles.
     pub angle_p_value: f64,
-    /// Dimensions of those subspaces; at 0 there are too few rows and nothing is compared.
+    /// The dimension of those subspaces. If it is 0, there are too few rows, and subspaces are not
+    /// compared.
     pub subspace: usize,
 }
 
@@ -54,7 +55,7 @@ pub struct SubspaceDrift {
 ///
 /// # Errors
 ///
-/// If a group is empty or holds what is no finite number.
+/// If a group is empty or holds a value that is not finite.
 pub fn score_drift(reference: &[f64], today: &[f64]) -> Result<ScoreDrift, StatsError> {
     for (what, values) in [("reference scores", reference), ("scores", today)] {
         check_values(what, values, values.len().max(1))?;
@@ -63,7 +64,8 @@ pub fn score_drift(reference: &[f64], today: &[f64]) -> Result<ScoreDrift, Stats
     let mut pooled: Vec<(f64, bool)> = reference.iter().map(|value| (*value, false)).collect();
     pooled.extend(today.iter().map(|value| (*value, true)));
     pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // In units of 1 / (n m), where it is a whole number; only where a value ends.
+    // The distance in units of 1 / (n m) is a whole number. It counts only behind the last of several
+    // equal values.
     let (mut counts, mut largest) = ([0_usize; 2], 0);
     for (place, (value, is_today)) in pooled.iter().enumerate() {
         counts[usize::from(*is_today)] += 1;
@@ -75,9 +77,9 @@ pub fn score_drift(reference: &[f64], today: &[f64]) -> Result<ScoreDrift, Stats
     Ok(ScoreDrift { distance, p_value: share_of_paths(n, m, largest) })
 }
 
-/// The share of the orders of `n` and `m` things in which the distance somewhere reaches
-/// `largest / (n m)`: a walk over the lattice from `(0, 0)` to `(n, m)`, each step drawn
-/// from what is left, that is followed as long as it stays nearer.
+/// The share of the orders of `n` and `m` values in which the distance reaches `largest / (n m)`
+/// somewhere. It is one minus the probability that a random walk over the lattice from `(0, 0)` to
+/// `(n, m)`, which draws each step from the values that are left, stays nearer everywhere.
 fn share_of_paths(n: usize, m: usize, largest: usize) -> f64 {
     let mut near = vec![0.0; m + 1];
     for i in 0..=n {
@@ -101,15 +103,16 @@ fn share_of_paths(n: usize, m: usize, largest: usize) -> f64 {
     (1.0 - near[m]).clamp(SMALLEST, 1.0)
 }
 
-/// Permutation tests between the rows of `statistic` and `rows` `[m, D]`: their means, and
-/// the angles between their leading subspaces, both in the leading directions of all rows
-/// together, which do not depend on the division.
+/// Permutation tests between the rows of `statistic` and `rows` `[m, D]`. They compare the means and
+/// the angles between the leading subspaces, in the leading directions of all rows together, which do
+/// not depend on the division.
 ///
-/// Every permutation is drawn from `seed`, so the same rows give the same answer. A p-value
-/// is `(1 + as far) / (1 + permutations)`: never 0, and valid for any number of them.
+/// Permutations are drawn from `seed`, so the same rows give the same answer. A p-value is
+/// `(1 + at least as far) / (1 + permutations)`. It is never 0, and valid for any number of
+/// permutations.
 ///
-/// Cost: a [`FitStatistic`] of all `N + m` rows, about `32 · (N + m) · D` bytes, and
-/// `O(N + m)` a permutation.
+/// Cost: a [`FitStatistic`] of all `N + m` rows, about `32 · (N + m) · D` bytes, and `O(N + m)` for
+/// each permutation.
 ///
 /// # Errors
 ///
@@ -154,7 +157,8 @@ pub fn subspace_drift(
     })
 }
 
-/// The rows of the fit, rebuilt, and `rows` after them, as deviations from the fit's mean.
+/// The rows of the fit, which are rebuilt, and `rows` behind them, as deviations from the mean of the
+/// fit.
 fn pool(statistic: &FitStatistic, rows: &Samples) -> Result<Samples, StatsError> {
     let columns = rows.columns();
     let mut values = match statistic.rank() {
@@ -167,7 +171,7 @@ fn pool(statistic: &FitStatistic, rows: &Samples) -> Result<Samples, StatsError>
     Samples::from_f64(values, columns)
 }
 
-/// All rows in their leading directions, each in units of its standard deviation there.
+/// All rows in their leading directions, in units of the standard deviation along each.
 struct Groups {
     /// `[N + m, P]`.
     coordinates: Vec<f64>,
@@ -177,13 +181,13 @@ struct Groups {
     subspace: usize,
 }
 
-/// How far apart two groups are.
+/// The distances between two groups.
 struct Distance {
     /// Squared Mahalanobis distance of the means.
     mean: f64,
     /// Sum of squared sines.
     sines: f64,
-    /// In degrees.
+    /// The largest principal angle, in degrees.
     largest_angle: f64,
 }
 
@@ -203,7 +207,7 @@ impl Groups {
         Self { coordinates, deviations, reference, subspace }
     }
 
-    /// The first [`reference`](Self::reference) of `order` against the others.
+    /// Compares the first [`reference`](Self::reference) rows of `order` with the others.
     fn compare(&self, order: &[usize]) -> Result<Distance, StatsError> {
         let (first, second) = order.split_at(self.reference);
         let (first_mean, second_mean) = (self.mean(first), self.mean(second));
@@ -246,7 +250,7 @@ impl Groups {
         mean
     }
 
-    /// The leading principal directions of a group, in its own units.
+    /// The leading principal directions of a group, in the original units.
     fn leading(&self, rows: &[usize], mean: &[f64]) -> Result<Vec<Vec<f64>>, StatsError> {
         let size = self.deviations.len();
         let mut scatter = vec![0.0; size * size];
@@ -270,7 +274,7 @@ fn failed(size: usize) -> StatsError {
     StatsError::NotConverged { rows: size, columns: size }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): a fixed sequence of a seed.
+/// SplitMix64 (Steele, Lea and Flood, 2014): a sequence of numbers that a seed fixes.
 struct Generator(u64);
 
 impl Generator {
@@ -282,10 +286,10 @@ impl Generator {
         z ^ (z >> 31)
     }
 
-    /// Fisher and Yates.
+    /// Permutes `order` by the method of Fisher and Yates.
     fn shuffle(&mut self, order: &mut [usize]) {
         for last in (1..order.len()).rev() {
-            // The top of a 128-bit product: even to one part in 2⁶⁴ over the length.
+            // The upper half of a 128-bit product is uniform up to a relative error of length / 2⁶⁴.
             let other = (u128::from(self.next()) * (last as u128 + 1)) >> 64;
             order.swap(last, other as usize);
         }

@@ -3,7 +3,7 @@
 /// An error of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StatsError {
-    /// A value that is no number, or no finite one.
+    /// A value is not a finite number.
     #[error("row {row}, column {column}: expected a finite number, got {got}")]
     NotFinite {
         /// Row, from 0.
@@ -13,17 +13,17 @@ pub enum StatsError {
         /// The value.
         got: f64,
     },
-    /// Values that do not fill a table.
+    /// Values do not have the shape that they should have.
     #[error("{what}: expected {expected}, got {got}")]
     Shape {
-        /// Which values.
+        /// What the values are.
         what: &'static str,
         /// The shape they should have.
         expected: String,
-        /// What there is.
+        /// The shape that they have.
         got: String,
     },
-    /// A parameter out of its range.
+    /// A parameter is out of its range.
     #[error("parameter {name}: expected {expected}, got {got}")]
     Parameter {
         /// Its name.
@@ -33,39 +33,39 @@ pub enum StatsError {
         /// The value.
         got: String,
     },
-    /// More components than there are directions of any variance.
+    /// There are fewer directions of any variance than components that were asked for.
     #[error(
         "{asked} components were asked for, but {rows} rows vary in only {rank} directions: ask for {rank} or \
          fewer, for a ratio, or give more rows"
     )]
     TooManyComponents {
-        /// Asked for.
+        /// Components that were asked for.
         asked: usize,
-        /// Directions there are.
+        /// Directions that there are.
         rank: usize,
-        /// Rows given.
+        /// Rows that were given.
         rows: usize,
     },
-    /// Rows that are all the same, or only one.
+    /// All rows are the same, or there is only one.
     #[error("{operation} needs rows that vary, but all {rows} are the same")]
     NoVariation {
         /// What was to be computed.
         operation: &'static str,
-        /// Rows given.
+        /// Rows that were given.
         rows: usize,
     },
-    /// Components that leave nothing over to measure a residual in.
+    /// The components leave no variance in which a residual could be measured.
     #[error(
         "{components} components explain all the variance of {rows} rows, so that nothing is left to measure a \
          residual in: keep fewer components, or give more rows"
     )]
     NoResidual {
-        /// Components kept.
+        /// Components that were kept.
         components: usize,
-        /// Rows given.
+        /// Rows that were given.
         rows: usize,
     },
-    /// Variances that `f64` cannot hold.
+    /// The variances are beyond the range of `f64`.
     #[error("{operation}: values of about {scale:e} have variances beyond f64; rescale them")]
     Range {
         /// What was to be computed.
@@ -73,7 +73,7 @@ pub enum StatsError {
         /// Size of the largest standard deviation.
         scale: f64,
     },
-    /// An iteration that did not end.
+    /// An iteration did not converge.
     #[error("the decomposition of {rows} rows of {columns} columns did not converge")]
     NotConverged {
         /// Rows.
@@ -81,7 +81,7 @@ pub enum StatsError {
         /// Columns.
         columns: usize,
     },
-    /// More memory than was allowed.
+    /// The fit needs more memory than it may use.
     #[error(
         "fitting rows of {columns} values needs at least {} MiB, but {} MiB are allowed: allow more memory",
         needed.div_ceil(1 << 20),
@@ -90,17 +90,17 @@ pub enum StatsError {
     Memory {
         /// Values of a row.
         columns: usize,
-        /// Bytes that it takes.
+        /// Bytes that the fit needs.
         needed: u64,
-        /// Bytes that it may take.
+        /// Bytes that it may use.
         allowed: u64,
     },
-    /// A device could not be read back.
+    /// Values could not be read back from a device.
     #[error("{operation}: the device failed: {reason}")]
     Device {
         /// What was being done.
         operation: &'static str,
-        /// What the backend said.
+        /// What the backend reported.
         reason: String,
     },
 }
@@ -118,7 +118,7 @@ pub(crate) fn check_values<T: Copy + Into<f64>>(
             got: format!("{} values", values.len()),
         });
     }
-    // Not as soon as one is found: a compiler can do all with vectors.
+    // All values are looked at, since a compiler can do that with vectors.
     if values.iter().fold(true, |all, value| all & (*value).into().is_finite()) {
         return Ok(());
     }

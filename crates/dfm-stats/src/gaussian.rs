@@ -6,13 +6,12 @@ use crate::samples::Samples;
 use crate::shrinkage::{Shrinkage, ledoit_wolf};
 use crate::statistic::{FitStatistic, check_directions, check_falling};
 
-/// A Gaussian with covariance `C = U S² Uᵀ`, where `U` and `S` come from the SVD
-/// of the centred rows divided by `√N` (Ahuja et al., arXiv 1909.11786, section
-/// 3). Neither `C` nor its inverse is ever formed.
+/// A Gaussian with the covariance `C = U S² Uᵀ`, where `U` and `S` come from the SVD of the
+/// centred rows divided by `√N` (Ahuja et al., arXiv 1909.11786, section 3). Neither `C` nor its
+/// inverse is ever formed.
 ///
-/// Where the rows do not vary in every direction, the Gaussian lives in the `R`
-/// directions in which they do, and says nothing of the others: what lies outside
-/// them does not count.
+/// If the rows do not vary in every direction, the Gaussian covers only the `R` directions in which
+/// they do. The part of a row that lies outside of these directions does not count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SvdGaussian {
     mean: Vec<f64>,
@@ -47,10 +46,10 @@ impl SvdGaussian {
         })
     }
 
-    /// [`fit`](Self::fit), with the variances shrunk by what the rows ask for
-    /// ([`Shrinkage`]), towards the mean variance of all `K` columns. No whitened
-    /// coordinate of a new row is then larger than its distance from the mean over the
-    /// root of intensity times that mean, however few rows there were.
+    /// [`fit`](Self::fit), with the variances shrunk towards the mean variance of all `K` columns, by
+    /// the intensity that the rows themselves suggest ([`Shrinkage`]). However few rows there were, no
+    /// whitened coordinate of a new row is then larger than its distance from the mean, divided by the
+    /// root of intensity times mean variance.
     ///
     /// # Errors
     ///
@@ -62,7 +61,7 @@ impl SvdGaussian {
         fitted.shrink(intensity)
     }
 
-    /// The same with shrunk variances.
+    /// The same Gaussian with its variances shrunk by `intensity`.
     fn shrink(self, intensity: f64) -> Result<Self, StatsError> {
         // In units of the largest, so that no square overflows.
         let largest = self.deviations.first().copied().unwrap_or(1.0);
@@ -74,7 +73,7 @@ impl SvdGaussian {
         Ok(Self { deviations, intensity: Some(intensity), ..self })
     }
 
-    /// Around nothing, with these `deviations` `[K]` along the axes.
+    /// A Gaussian with mean zero and these `deviations` `[K]` along the axes.
     pub(crate) fn along_axes(deviations: Vec<f64>) -> Result<Self, StatsError> {
         let count = deviations.len();
         let mut basis = vec![0.0; count * count];
@@ -82,7 +81,7 @@ impl SvdGaussian {
         Self::from_parts(vec![0.0; count], basis, deviations)
     }
 
-    /// From parts that may come from a file: `mean` `[K]`, `basis` `[R, K]`,
+    /// A Gaussian from parts that may come from a file: `mean` `[K]`, `basis` `[R, K]` and
     /// `deviations` `[R]`.
     ///
     /// # Errors
@@ -98,7 +97,7 @@ impl SvdGaussian {
         Ok(Self { mean, basis, deviations, route: None, intensity: None })
     }
 
-    /// `[K]`.
+    /// The mean `[K]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
@@ -113,7 +112,7 @@ impl SvdGaussian {
         &self.deviations
     }
 
-    /// `R`: directions in which the rows varied.
+    /// `R`: the number of directions in which the rows varied.
     pub fn rank(&self) -> usize {
         self.deviations.len()
     }
@@ -123,11 +122,11 @@ impl SvdGaussian {
         self.route
     }
 
-    /// The same, known to have been shrunk by `intensity`.
+    /// The same Gaussian, marked as shrunk by `intensity`. The variances stay as they are.
     ///
     /// # Errors
     ///
-    /// If that is no share.
+    /// If the intensity is not in [0, 1].
     pub fn shrunk_by(self, intensity: f64) -> Result<Self, StatsError> {
         let shrinkage = Shrinkage::new(intensity, 0.0)?;
         Ok(Self { intensity: Some(shrinkage.intensity()), ..self })
@@ -138,8 +137,8 @@ impl SvdGaussian {
         self.intensity
     }
 
-    /// `Σ z² + 2 Σ log σ` of each row, with `z` its whitened coordinates: twice the
-    /// negative log-likelihood, less the constant `R · log 2π`.
+    /// `Σ z² + 2 Σ log σ` for each row, where `z` are its whitened coordinates. This is twice the
+    /// negative log-likelihood without the constant `R · log 2π`.
     ///
     /// # Errors
     ///
@@ -149,7 +148,7 @@ impl SvdGaussian {
         Ok(self.squared_distance(samples)?.into_iter().map(|distance| distance + constant).collect())
     }
 
-    /// `Σ z²` of each row, with `z` its whitened coordinates.
+    /// `Σ z²` for each row, where `z` are its whitened coordinates.
     ///
     /// # Errors
     ///
@@ -168,7 +167,7 @@ impl SvdGaussian {
         Ok(samples.iter().map(distance).collect())
     }
 
-    /// `2 Σ log σ`: the part of the score that is the same for every row.
+    /// `2 Σ log σ`, the part of the score that is the same for every row.
     pub fn log_determinant(&self) -> f64 {
         2.0 * self.deviations.iter().map(|deviation| deviation.ln()).sum::<f64>()
     }

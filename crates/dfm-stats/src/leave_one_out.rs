@@ -1,4 +1,5 @@
-//! What models of all rows but one say of that row, or of a new one, without fitting them.
+//! Scores by models of all rows except one, for that row or for a new one, without fitting these
+//! models.
 
 use std::f64::consts::PI;
 
@@ -10,68 +11,69 @@ use crate::secular::{Complex, Downdated, Line, products};
 use crate::shrinkage::Shrinkage;
 use crate::statistic::FitStatistic;
 
-/// How much of a direction's variance must be other rows' for it to be theirs at all, as a
-/// share: coordinates from a file were rounded to `f32`, which leaves 1e-7 of nothing.
+/// The share of the variance in a direction that must come from the other rows for the direction to
+/// count as theirs. Coordinates from a file were rounded to `f32`, which leaves a share of 1e-7 where
+/// there is nothing.
 const OTHERS: f64 = 1e-6;
 
-/// Models of all rows of a [`FitStatistic`] but one, each with the same number of
-/// components.
+/// Models of all rows of a [`FitStatistic`] except one, each with the same number of components.
 ///
-/// In the directions of all rows, which hold each row and every model, the scatter of the
-/// others is `diag(s²) − w · z zᵀ` with the row's coordinates `z` and `w = N / (N − 1)`: the
-/// mean of the others lies `z / (N − 1)` on the row's other side. So a model without a row
-/// is a change by one outer product, and what is asked of it, sums over its components or
-/// over all others, are integrals along a line between the two, of about a hundred nodes.
-/// A row with `m` copies leaves with all of them: `w = m · N / (N − m)`.
+/// Every row and every model lies in the directions of all rows. In these directions, the scatter of
+/// the other rows is `diag(s²) − w · z zᵀ`, with the coordinates `z` of the row that is left out and
+/// `w = N / (N − 1)`; the mean of the other rows is `−z / (N − 1)`. Leaving out a row is therefore a
+/// change by one outer product. Sums over the components of such a model, or over all other
+/// directions, are integrals along a line between the two groups of eigenvalues, of about a hundred
+/// nodes. A row with `m` copies is left out with all of them: `w = m · N / (N − m)`.
 ///
-/// The sums are those of fits without the row to about 1e-11 of the row's squared length.
-/// Where a component that is kept and one that is not have the same variance, which of the
-/// two is kept is as open as in such a fit.
+/// The sums equal those of fits without the row up to about 1e-11 of the row's squared length. If a
+/// component that is kept and one that is not have the same variance, either of the two may be kept,
+/// as in such a fit.
 ///
-/// Cost: about `400 · R` operations a row, in parallel; a fit without it would take `N · R²`.
+/// Cost: about `400 · R` operations for each row, in parallel. A fit without the row would take
+/// `N · R²`.
 #[derive(Debug)]
 pub struct LeaveOneOut<'a> {
     statistic: &'a FitStatistic,
     components: usize,
     ratio: Option<f64>,
-    /// The largest singular value: everything below is in units of it.
+    /// The largest singular value, which is the unit of everything below.
     unit: f64,
     diagonal: Vec<f64>,
 }
 
-/// A row of the fit and how often it is there.
+/// A row of the fit, and the number of its copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Its place in the statistic, that of any copy.
+    /// The index of the row in the statistic, or the index of any of its copies.
     pub place: usize,
-    /// 1, unless there are copies.
+    /// How often the row occurs: 1 unless there are copies.
     pub copies: usize,
 }
 
-/// Variances as a score divides by them: a squared singular value over `divisor`, shrunk.
+/// How a score computes variances: a squared singular value divided by `divisor`, then shrunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variances {
-    /// How variances are drawn towards their mean.
+    /// How variances are shrunk towards their mean.
     pub shrinkage: Shrinkage,
-    /// `N − 1` or `N` of the model.
+    /// `N − 1` or `N`, where `N` is the number of rows of the model.
     pub divisor: f64,
 }
 
-/// What scores are made of: with `K` components, the row's coordinates `a` in them, squared
-/// singular values `λ` and variances `v`.
+/// The terms that scores are made of. The model has `K` components, squared singular values `λ` and
+/// variances `v`; `a` are the coordinates of the row in the components.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowTerms {
-    /// The squared length of what the components cannot reconstruct of the row.
+    /// The squared length of the part of the row that the components cannot reconstruct.
     pub residual: f64,
-    /// `Σ a² / v` over the components; 0 unless asked for.
+    /// `Σ a² / v` over the components; 0 if no variances were given.
     pub distance: f64,
-    /// `Σ ln v` over the components; 0 unless asked for.
+    /// `Σ ln v` over the components; 0 if no variances were given.
     pub log_determinant: f64,
-    /// `Σ λ` over all directions but the components.
+    /// `Σ λ` over all directions except the components.
     pub left_out: f64,
 }
 
-/// The model without one row.
+/// The model of all rows except one.
 #[derive(Debug)]
 pub struct WithoutRow<'a> {
     of: &'a LeaveOneOut<'a>,
@@ -80,7 +82,7 @@ pub struct WithoutRow<'a> {
     copies: usize,
     scatter: Downdated<'a>,
     components: usize,
-    /// Between components and other directions; `None` where no direction is left.
+    /// The line between the components and the other directions; `None` if the model has no component.
     line: Option<Line>,
 }
 
@@ -89,7 +91,7 @@ impl<'a> LeaveOneOut<'a> {
     ///
     /// # Errors
     ///
-    /// If the rows do not vary in that many directions, or in none is asked for.
+    /// If `components` is 0 or larger than the number of directions in which the rows vary.
     pub fn new(statistic: &'a FitStatistic, components: usize) -> Result<Self, StatsError> {
         let rank = statistic.rank();
         if components == 0 || components > rank {
@@ -104,20 +106,20 @@ impl<'a> LeaveOneOut<'a> {
         Ok(Self { statistic, components, ratio: None, unit, diagonal })
     }
 
-    /// The same, but each model with as many components as it takes by itself to reach a
-    /// share of its own variance, as [`Keep::Ratio`](crate::Keep::Ratio) counts them.
+    /// The same, but each model has as many components as it needs to reach a share of its own
+    /// variance, counted as [`Keep::Ratio`](crate::Keep::Ratio) does.
     ///
-    /// Cost: some more integrals a row.
+    /// Cost: a few more integrals for each row.
     #[must_use]
     pub fn reaching(self, ratio: f64) -> Self {
         Self { ratio: Some(ratio), ..self }
     }
 
-    /// The model without a row and its copies.
+    /// The model of all rows except `row` and its copies.
     ///
     /// # Panics
     ///
-    /// If there is no such row, or no other.
+    /// If there is no such row, or no other row.
     pub fn without(&self, row: Row) -> WithoutRow<'_> {
         let Row { place, copies } = row;
         let (count, rank) = (self.statistic.sample_count(), self.diagonal.len());
@@ -141,7 +143,7 @@ impl<'a> LeaveOneOut<'a> {
         let dropped = self.statistic.compression().map_or(0.0, Compression::dropped);
         let wanted = ratio * (scatter.trace() + dropped / self.unit / self.unit);
         let reaches = |count: usize| count == most || scatter.largest(count) >= wanted;
-        // One row changes little, so it is near the number of all.
+        // One row changes little, so the number is near that of the model of all rows.
         let mut count = self.components.min(most);
         while !reaches(count) {
             count += 1;
@@ -152,7 +154,8 @@ impl<'a> LeaveOneOut<'a> {
         count
     }
 
-    /// What is asked of the model without each of `rows`, in parallel, in their order.
+    /// The results of `ask` for the model without each of `rows`, computed in parallel, in the order of
+    /// the rows.
     ///
     /// # Panics
     ///
@@ -163,22 +166,24 @@ impl<'a> LeaveOneOut<'a> {
 }
 
 impl WithoutRow<'_> {
-    /// The place of the row that was left out.
+    /// The index of the row that was left out.
     pub fn place(&self) -> usize {
         self.place
     }
 
-    /// Components of this model: as many as asked for, or all that vary.
+    /// The number of components of this model: as many as were asked for, or fewer if its rows vary in
+    /// fewer directions.
     pub fn component_count(&self) -> usize {
         self.components
     }
 
-    /// Rows of this model.
+    /// The number of rows of this model.
     pub fn sample_count(&self) -> usize {
         self.of.statistic.sample_count() - self.copies
     }
 
-    /// The terms of the row that was left out. `variances` are asked for by what divides by them.
+    /// The terms of the row that was left out. Without `variances`, the terms that divide by a variance
+    /// are 0.
     pub fn of_row(&self, variances: Option<Variances>) -> RowTerms {
         let share = self.stretch();
         let squares = self.scatter.squares();
@@ -189,15 +194,15 @@ impl WithoutRow<'_> {
         })
     }
 
-    /// The terms of any row with these coordinates in the directions of all rows, as far as it lies
-    /// in them. `variances` as for [`of_row`](Self::of_row).
+    /// The terms of any row with these coordinates in the directions of all rows. The part of the row
+    /// outside of these directions does not count. `variances` are used as in [`of_row`](Self::of_row).
     ///
     /// # Panics
     ///
     /// If there are more or fewer coordinates than directions.
     pub fn of_other(&self, coordinates: &[f64], variances: Option<Variances>) -> RowTerms {
         assert_eq!(coordinates.len(), self.row.len(), "coordinates in other directions");
-        // The mean of the others lies this many times the row on its other side.
+        // The mean of the other rows is minus the row times this.
         let shift = self.stretch() - 1.0;
         let row = coordinates.iter().zip(&self.row);
         let other: Vec<f64> = row.map(|(value, own)| value / self.of.unit + shift * own).collect();
@@ -209,7 +214,7 @@ impl WithoutRow<'_> {
         })
     }
 
-    /// `[R]`: what this model cannot reconstruct of the row that was left out, in the
+    /// `[R]`: the part of the row that was left out that this model cannot reconstruct, in the
     /// directions of all rows.
     pub fn residual_of_row(&self) -> Vec<f64> {
         let share = self.stretch();
@@ -231,12 +236,13 @@ impl WithoutRow<'_> {
         sums.iter().zip(&self.row).map(residual).collect()
     }
 
-    /// How many times as far the row is from the mean of the others as from that of all.
+    /// The distance of the row from the mean of the other rows, divided by its distance from the mean of
+    /// all rows.
     fn stretch(&self) -> f64 {
         self.scatter.weight() / self.copies as f64
     }
 
-    /// `1 / f`, with `Σ z² / (λ − d)` given.
+    /// `1 / f`, where `own` is `Σ z² / (λ − d)`.
     fn inverse(&self, own: Complex) -> Complex {
         (Complex::ONE + own * self.scatter.weight()).inverse()
     }
@@ -246,8 +252,8 @@ impl WithoutRow<'_> {
         self.line.as_ref().filter(|_| self.components < self.row.len())
     }
 
-    /// From `look`, which gives at `c + it` what `f` is made of, and the resolvent: with `y`
-    /// the row as seen from the mean, `yᵀ (λ − A)⁻¹ y = Σ a_k² / (λ − λ_k)`.
+    /// Computes the terms. `look` gives, at `c + it`, the sum that `f` is made of and the resolvent `yᵀ
+    /// (λ − A)⁻¹ y = Σ a_k² / (λ − λ_k)`, where `y` is the row minus the mean.
     fn terms(
         &self,
         length: f64,
@@ -280,7 +286,7 @@ impl WithoutRow<'_> {
             }
         }
         let kept = scatter.sum_of_largest(line, self.components, trace);
-        // One variance for all directions leaves something of the integrand at infinity.
+        // If all directions have one variance, the integrand does not vanish at infinity.
         let at_infinity = if slope == 0.0 { length / floor } else { 0.0 };
         let whole = self.components == self.row.len();
         RowTerms {
@@ -297,7 +303,7 @@ impl WithoutRow<'_> {
 }
 
 impl Variances {
-    /// Slope and floor of a variance as a function of a squared singular value in units of
+    /// The slope and the floor of a variance as a function of a squared singular value in units of
     /// `area`.
     fn line(&self, area: f64) -> (f64, f64) {
         let intensity = self.shrinkage.intensity();
@@ -310,11 +316,11 @@ mod tests {
     use super::*;
     use crate::testing::{dot, fit, rows};
 
-    /// Relative to the squared length of the row: sums along the line are exact to 1e-11, and the
-    /// refits lose some digits of small directions.
+    /// The tolerance, relative to the squared length of the row. Sums along the line are exact to
+    /// 1e-11, and the refits lose some digits of small directions.
     const EXACT: f64 = 1e-9;
 
-    /// What a statistic's `kept` leading directions say of a row `[D]`.
+    /// The terms of a row `[D]` in the model of the `kept` leading directions of a statistic.
     fn terms(statistic: &FitStatistic, row: &[f64], kept: usize, variances: Variances) -> RowTerms {
         let columns = row.len();
         let away: Vec<f64> = row.iter().zip(statistic.mean()).map(|(value, mean)| value - mean).collect();

@@ -1,19 +1,18 @@
-//! Principal components and a Gaussian, of rows of numbers.
+//! Principal components and Gaussians of rows of numbers.
 //!
-//! Fitting happens on the host in `f64`, scoring on any Burn device in `f32`.
-//! What the rows stand for is nobody's business here.
+//! Fitting happens on the host in `f64`, and scoring on any Burn device in `f32`. The crate does not
+//! know what the rows stand for.
 //!
-//! - [`Samples`]: rows `[N, D]`, checked to be finite.
-//! - [`FitStatistic`]: their mean and every direction in which they vary.
-//! - [`StreamingFit`]: the same of rows that come in batches, within a stated memory;
-//!   [`FitStatistic::merge`] and [`without`](FitStatistic::without) of rows that come or
-//!   go later.
-//! - [`LeaveOneOut`]: models of all rows but one, without fitting them.
-//! - [`Pca`]: the leading directions, by share of variance or by count.
+//! - [`Samples`]: rows `[N, D]` of finite numbers.
+//! - [`FitStatistic`]: the mean of rows and every direction in which they vary.
+//! - [`StreamingFit`]: the same for rows that come in batches, within a stated memory.
+//!   [`FitStatistic::merge`] adds rows later, and [`without`](FitStatistic::without) removes rows.
+//! - [`LeaveOneOut`]: models of all rows except one, without fitting them.
+//! - [`Pca`]: the leading directions, chosen by their share of the variance or by their number.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
-//! - [`ProbabilisticPca`]: a density of components and one variance for all the rest.
-//! - [`score_drift`], [`subspace_drift`]: whether new rows are still of the same kind.
-//! - [`Shrinkage`]: variances drawn towards their mean, so that none is too small.
+//! - [`ProbabilisticPca`]: a density of components, with one variance for all other directions.
+//! - [`score_drift`], [`subspace_drift`]: whether new rows still come from the same distribution.
+//! - [`Shrinkage`]: shrinking variances towards their mean, so that none is too small.
 //!
 //! ```
 //! use dfm_stats::{Keep, PcaParams, Samples};

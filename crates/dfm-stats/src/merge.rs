@@ -1,4 +1,4 @@
-//! Statistics of the union of rows, and of what is left without some.
+//! Statistics of the union of two sets of rows, and of a set without some of its rows.
 
 use crate::compression::Compression;
 use crate::decompose::{decompose, multiply, power_of_two};
@@ -7,22 +7,21 @@ use crate::error::StatsError;
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;
 
-/// Coordinates that are turned together, in rows: enough for the matrix product to run
-/// at its speed, few enough to need no memory worth counting.
+/// The number of rows whose coordinates are transformed together: enough for a fast matrix product,
+/// and few enough to need little memory.
 const ROWS_AT_ONCE: usize = 512;
 
 impl FitStatistic {
     /// The statistic of the rows of both, those of `self` first.
     ///
-    /// With `δ` the difference of the means, the rows `S₁V₁`, `S₂V₂` and
-    /// `√(n₁n₂/n) · δ` have the scatter of the union (Chan, Golub and LeVeque 1979), so
-    /// that no row is needed again. Without a `limit` nothing is lost but rounding: the
-    /// result is that of one fit, and it matters neither which comes first nor which are
-    /// merged before others. With one, no more than that many directions are kept, and
-    /// [`Compression`] says what it cost.
+    /// With `δ` the difference of the means, the rows `S₁V₁`, `S₂V₂` and `√(n₁n₂/n) · δ` have the
+    /// scatter of the union (Chan, Golub and LeVeque 1979), so the original rows are not needed again.
+    /// Without a `limit`, nothing is lost except rounding: the result is that of one fit, in whatever
+    /// order statistics are merged. With a limit, no more than that many directions are kept, and
+    /// [`Compression`] says what was left out.
     ///
-    /// Cost: with `R` directions in both together, `O(R² · D + N · R²)`, and
-    /// `16 · R · D` bytes beside both statistics.
+    /// Cost: with `R` directions in both together, `O(R² · D + N · R²)`, and `16 · R · D` bytes
+    /// besides both statistics.
     ///
     /// # Errors
     ///
@@ -32,8 +31,8 @@ impl FitStatistic {
         self.clone().merge_owned(other.clone(), limit)
     }
 
-    /// [`merge`](Self::merge), using both up: with `R₁` and `R₂` directions, of which `R` stay,
-    /// `8 · (R₁ + R₂ + R) · D` bytes at its peak.
+    /// [`merge`](Self::merge), which consumes both. With `R₁` and `R₂` directions, of which `R` stay, it
+    /// needs `8 · (R₁ + R₂ + R) · D` bytes at most.
     pub(crate) fn merge_owned(mut self, mut other: Self, limit: Option<usize>) -> Result<Self, StatsError> {
         let columns = self.mean().len();
         if other.mean().len() != columns {
@@ -49,7 +48,8 @@ impl FitStatistic {
         }
         let directions = [self.take_directions(), other.take_directions()];
         let union = Union::of([&self, &other], &directions);
-        // What is stacked is not centred: each part's directions, and that of their means.
+        // The stacked rows are not centred: they are the directions of each part, and that of the
+        // difference of the means.
         let most = (self.rank() + other.rank() + 1).min(columns);
         let mut found = decompose(union.stacked(directions), columns, union.unit, most, limit)?;
         let turned = std::mem::take(&mut found.coordinates);
@@ -60,18 +60,16 @@ impl FitStatistic {
         Ok(Self::assemble(union.mean(), found, coordinates, union.count(), compression))
     }
 
-    /// The statistic of all rows but those at the places `left_out`: that of one fit
-    /// without them, to rounding. What a compressed statistic had dropped stays
-    /// dropped; its error bound grows to what holds for any part of its rows,
-    /// `2 · s₁ · √d + d` with `s₁` the largest singular value and `d` the squared length
-    /// of all that was dropped.
+    /// The statistic of all rows except those with the indices `left_out`. Up to rounding, it is that of
+    /// one fit without them. What a compressed statistic had dropped stays dropped, and its error bound
+    /// grows to one that holds for any part of its rows: `2 · s₁ · √d + d`, where `s₁` is the largest
+    /// singular value and `d` the squared length of everything that was dropped.
     ///
     /// Cost: `O(N · R² + R² · D)`, and `16 · R · D` bytes.
     ///
     /// # Errors
     ///
-    /// If there is no such row, none would be left, or the decomposition does not
-    /// converge.
+    /// If there is no such row, no row would be left, or the decomposition does not converge.
     pub fn without(&self, left_out: &[usize]) -> Result<Self, StatsError> {
         let (count, rank, columns) = (self.sample_count(), self.rank(), self.mean().len());
         let refused = |expected: String, got: String| StatsError::Parameter {
@@ -80,7 +78,7 @@ impl FitStatistic {
             got,
         };
         if let Some(place) = left_out.iter().find(|place| **place >= count) {
-            return Err(refused(format!("places below {count}"), place.to_string()));
+            return Err(refused(format!("indices below {count}"), place.to_string()));
         }
         let stay: Vec<usize> = (0..count).filter(|place| !left_out.contains(place)).collect();
         if stay.is_empty() {
@@ -110,12 +108,12 @@ impl FitStatistic {
     }
 }
 
-/// Two statistics on their way to one, their directions apart from them.
+/// Two statistics that become one. Their directions are kept apart from them.
 struct Union<'a> {
     parts: [&'a FitStatistic; 2],
     /// The difference of the second mean from the first.
     difference: Vec<f64>,
-    /// The difference in each part's directions.
+    /// The difference in the directions of each part.
     along: [Vec<f64>; 2],
     /// `√(n₁n₂/n)`.
     weight: f64,
@@ -147,7 +145,7 @@ impl<'a> Union<'a> {
         self.parts.iter().map(|part| part.sample_count()).sum()
     }
 
-    /// How many times the difference each part's mean is from that of both.
+    /// The mean of a part minus the mean of both, in units of the difference.
     fn shift(&self, part: usize) -> f64 {
         let other = self.parts[1 - part].sample_count() as f64 / self.count() as f64;
         if part == 0 { -other } else { other }
@@ -158,8 +156,8 @@ impl<'a> Union<'a> {
         self.parts[0].mean().iter().zip(&self.difference).map(|(mean, step)| mean - shift * step).collect()
     }
 
-    /// Rows whose inner products are those of the union, in its unit; each part's
-    /// directions go when they are in.
+    /// Rows whose inner products are those of the union, in its unit. The memory of the directions is
+    /// used, or freed as soon as they are copied.
     fn stacked(&self, directions: [Vec<f64>; 2]) -> Vec<f64> {
         let columns = self.difference.len();
         let [mut rows, second] = directions;
@@ -174,8 +172,8 @@ impl<'a> Union<'a> {
         rows
     }
 
-    /// Appends the coordinates of a part's rows in the new directions, of which `turned`
-    /// `[R₁ + R₂ + 1, R]` says where the stacked rows lie in them.
+    /// Appends the coordinates of the rows of a part in the new directions. `turned`
+    /// `[R₁ + R₂ + 1, R]` holds the coordinates of the stacked rows.
     fn turn(&self, part: usize, turned: &[f64], rank: usize, coordinates: &mut Vec<f64>) {
         let own = self.parts[part];
         let before = if part == 0 { 0 } else { self.parts[0].rank() };
@@ -195,7 +193,7 @@ impl<'a> Union<'a> {
         }
     }
 
-    /// What this merge and those before it left out.
+    /// The compression by this merge and those before it.
     fn compression(
         &self,
         found: &Decomposition,
@@ -221,7 +219,7 @@ impl<'a> Union<'a> {
         Compression::from_parts(limit, bounds + found.largest_dropped, remainders).map(Some)
     }
 
-    /// The squared distance of each of a part's rows from the mean of both.
+    /// The squared distance of each row of a part from the mean of both.
     fn squared_lengths(&self, part: usize) -> Vec<f64> {
         let own = self.parts[part];
         let shift = self.shift(part);
@@ -238,7 +236,7 @@ impl<'a> Union<'a> {
     }
 }
 
-/// Turns directions so that the largest entry of each is positive, and the
+/// Changes the signs of directions so that the largest entry of each is positive, and those of the
 /// coordinates with them.
 fn point_up(directions: &mut [f64], columns: usize, coordinates: &mut [f64]) {
     let rank = directions.len() / columns;
@@ -255,7 +253,8 @@ mod tests {
     use super::*;
     use crate::testing::{apart, both, dot, fit, rebuilt, rows, samples, skew};
 
-    /// A merge decomposes what two fits rounded; both lose some digits of small directions.
+    /// The tolerance. A merge decomposes the rounded results of two fits, and both lose some digits of
+    /// small directions.
     const EXACT: f64 = 1e-10;
 
     #[track_caller]
@@ -271,7 +270,7 @@ mod tests {
             "{what}: singular values"
         );
         assert!(skew(found.directions(), rows.columns()) < EXACT, "{what}: directions");
-        // Directions of equal variance may be any of a plane; the rows may not.
+        // Directions of equal variance may differ. The rows that are rebuilt from them may not.
         assert!(apart(&rebuilt(found), rows.as_slice()) < EXACT, "{what}: rows");
     }
 
@@ -313,7 +312,7 @@ mod tests {
         };
         let (a, b) = (rows(6, 7, 15), rows(7, 9, 15));
         let plain = merge(&fit(&a), &fit(&b));
-        // Adding eight rounds to 2^-50.
+        // After 8 is added, a value is rounded to 2^-50.
         for (scale, offset) in [(1024.0, 0.0), (1.0, 8.0)] {
             let other = merge(&fit(&moved(&a, scale, offset)), &fit(&moved(&b, scale, offset)));
             let expected: Vec<f64> = plain.singular_values().iter().map(|value| value * scale).collect();

@@ -12,17 +12,16 @@ use crate::statistic::{FitStatistic, check_directions, check_falling};
 /// How many components are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Keep {
-    /// The fewest whose share of the variance reaches this, in (0, 1]; 1 keeps
-    /// every direction, however small; all there are where a compressed statistic does
-    /// not hold that share. scikit-learn's rule, but for a share that
-    /// is met to the last digit: reaching it is enough here, scikit-learn wants it
-    /// exceeded and keeps one more.
+    /// The fewest components whose share of the variance reaches this number in (0, 1]. 1 keeps every
+    /// direction, however small. All directions are kept if a compressed statistic does not hold that
+    /// share. This is scikit-learn's rule, except for a share that is met to the last digit:
+    /// scikit-learn wants it exceeded, and keeps one component more.
     Ratio(f64),
-    /// This many.
+    /// This number of components.
     Components(usize),
 }
 
-/// Parameters of a [`Pca`], unchecked.
+/// Unchecked parameters of a [`Pca`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PcaParams {
     /// How many components are kept.
@@ -46,7 +45,7 @@ impl PcaParams {
     }
 }
 
-/// Checked [`PcaParams`]: the only ones that can fit.
+/// Checked [`PcaParams`]. Only these can fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValidPcaParams(PcaParams);
 
@@ -64,17 +63,17 @@ impl ValidPcaParams {
     ///
     /// # Errors
     ///
-    /// If the rows do not vary, have fewer directions than components were asked
-    /// for, or variances that `f64` cannot hold.
+    /// If the rows do not vary, have fewer directions than the components that were asked for, or have
+    /// variances beyond the range of `f64`.
     pub fn truncate(&self, statistic: &FitStatistic) -> Result<Pca, StatsError> {
         let (rank, rows) = (statistic.rank(), statistic.sample_count());
         let singular_values = statistic.singular_values();
         let Some(&largest) = singular_values.first() else {
             return Err(StatsError::NoVariation { operation: "principal component analysis", rows });
         };
-        // Shares first, so that no square overflows.
+        // Shares are computed first, so that no square overflows.
         let shares: Vec<f64> = singular_values.iter().map(|value| (value / largest).powi(2)).collect();
-        // What compression dropped lies in no direction, but it is variance.
+        // What compression dropped lies in no direction, but it counts as variance.
         let dropped = statistic.compression().map_or(0.0, Compression::dropped) / largest / largest;
         let all = shares.iter().sum::<f64>() + dropped;
         let count = match self.0.keep {
@@ -82,7 +81,7 @@ impl ValidPcaParams {
                 return Err(StatsError::TooManyComponents { asked, rank, rows });
             }
             Keep::Components(asked) => asked,
-            // Shares below the rounding of the sum would never be missed.
+            // Shares below the rounding of the sum would be left out otherwise.
             Keep::Ratio(1.0) => rank,
             Keep::Ratio(ratio) => {
                 let mut reached = 0.0;
@@ -126,9 +125,9 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// From parts that may come from a file: `mean` `[D]`, `components` `[K, D]`, which
-    /// stay in `f32` until [`components`](Self::components) are asked for,
-    /// `explained_variance` `[K]`.
+    /// Components from parts that may come from a file: `mean` `[D]`, `components` `[K, D]` and
+    /// `explained_variance` `[K]`. The components stay in `f32` until somebody asks for
+    /// [`components`](Self::components).
     ///
     /// # Errors
     ///
@@ -172,28 +171,28 @@ impl Pca {
         })
     }
 
-    /// `[D]`.
+    /// The mean `[D]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Orthonormal rows `[K, D]`, by falling variance; the largest entry of each
-    /// is positive.
+    /// The components: orthonormal rows `[K, D]`, by falling variance. The largest entry of each is
+    /// positive.
     pub fn components(&self) -> &[f64] {
         self.components.as_f64()
     }
 
-    /// The same, rounded to `f32`: as they are on devices and in files.
+    /// The components rounded to `f32`, as devices and files hold them.
     pub fn narrow_components(&self) -> Cow<'_, [f32]> {
         self.components.as_f32()
     }
 
-    /// `K`.
+    /// `K`, the number of components.
     pub fn component_count(&self) -> usize {
         self.explained_variance.len()
     }
 
-    /// Variance along each component `[K]`, with divisor `N − 1`.
+    /// The variance along each component `[K]`, with divisor `N − 1`.
     pub fn explained_variance(&self) -> &[f64] {
         &self.explained_variance
     }
@@ -203,9 +202,9 @@ impl Pca {
         (self.explained_variance.iter().sum::<f64>() / self.total_variance).min(1.0)
     }
 
-    /// The mean variance of the `D − K` directions left out, those of no variance
-    /// included. scikit-learn's `noise_variance_` divides by `min(N, D) − K`: where
-    /// `N < D` it is `(D − K) / (N − K)` times this.
+    /// The mean variance of the `D − K` directions that were left out, including those without variance.
+    /// scikit-learn's `noise_variance_` divides by `min(N, D) − K`. If `N < D`, it is
+    /// `(D − K) / (N − K)` times this.
     pub fn residual_variance(&self) -> f64 {
         self.residual_variance
     }
@@ -215,17 +214,17 @@ impl Pca {
         self.total_variance
     }
 
-    /// `N` of the fit.
+    /// `N`, the number of rows of the fit.
     pub fn sample_count(&self) -> usize {
         self.sample_count
     }
 
-    /// Directions in which the rows of the fit varied at all.
+    /// The number of directions in which the rows of the fit varied at all.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// Coordinates `[N, K]` of rows in the components.
+    /// The coordinates `[N, K]` of rows in the components.
     ///
     /// # Errors
     ///
@@ -236,8 +235,8 @@ impl Pca {
         Samples::from_f64(values, self.component_count())
     }
 
-    /// `‖x − x̂‖²` of each row, with `x̂` its projection onto the components: what
-    /// they cannot explain (FRE paper, BMVC 2023).
+    /// `‖x − x̂‖²` for each row, where `x̂` is its projection onto the components: the part that they
+    /// cannot explain (FRE paper, BMVC 2023).
     ///
     /// # Errors
     ///
@@ -248,8 +247,8 @@ impl Pca {
         Ok(samples.iter().map(error).collect())
     }
 
-    /// `x − x̂` of each row, row by row `[N, D]`: what the [reconstruction
-    /// error](Self::feature_reconstruction_error) is the squared length of.
+    /// `x − x̂` for each row, row by row `[N, D]`. The [reconstruction
+    /// error](Self::feature_reconstruction_error) is its squared length.
     ///
     /// # Errors
     ///

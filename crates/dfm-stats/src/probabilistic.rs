@@ -1,5 +1,5 @@
-//! Principal components as a probability density: how far a row lies from the mean,
-//! inside the components and outside of them.
+//! Principal components as a probability density: how far a row lies from the mean, along the
+//! components and outside of them.
 
 use burn::tensor::{Device, Tensor};
 
@@ -11,16 +11,16 @@ use crate::score::{GaussianScorer, PcaScorer};
 use crate::shrinkage::{Shrinkage, ledoit_wolf};
 use crate::statistic::FitStatistic;
 
-/// Probabilistic PCA (Tipping and Bishop, 1999): a Gaussian of variance `λ_k` along
-/// each of `K` components and of one variance `σ²` in every direction left out. The
-/// squared Mahalanobis distance of a row with coordinates `z` and residual `r` is
+/// Probabilistic PCA (Tipping and Bishop, 1999): a Gaussian with the variance `λ_k` along each of `K`
+/// components, and with one variance `σ²` in every other direction. The squared Mahalanobis distance
+/// of a row with coordinates `z` and residual `r` is
 ///
 /// ```text
 /// Σ z_k² / λ_k + ‖r‖² / σ²
 /// ```
 ///
-/// `λ_k` and `σ²` are those of the [`Pca`] after [`Shrinkage`] towards the mean
-/// variance of all `D` columns, which leaves the total variance as it is.
+/// `λ_k` and `σ²` are the variances of the [`Pca`] after [`Shrinkage`] towards the mean variance of all
+/// `D` columns. Shrinkage does not change the total variance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbabilisticPca {
     pca: Pca,
@@ -31,7 +31,7 @@ pub struct ProbabilisticPca {
 }
 
 impl ProbabilisticPca {
-    /// From components of `statistic`, with the intensity that its rows ask for.
+    /// The density for components of `statistic`, with the shrinkage intensity that its rows suggest.
     ///
     /// # Errors
     ///
@@ -41,12 +41,12 @@ impl ProbabilisticPca {
         Self::with_intensity(pca, intensity)
     }
 
-    /// From components and an intensity that may come from a file.
+    /// The density for components and an intensity that may come from a file.
     ///
     /// # Errors
     ///
-    /// If the intensity is outside `[0, 1]`, or the directions left out have no
-    /// variance, not even after shrinkage, that a residual could be measured in.
+    /// If the intensity is outside of `[0, 1]`, or the directions that were left out have no variance
+    /// even after shrinkage, so that a residual cannot be measured.
     pub fn with_intensity(pca: Pca, intensity: f64) -> Result<Self, StatsError> {
         let columns = pca.mean().len();
         let shrinkage = Shrinkage::new(intensity, pca.total_variance() / columns as f64)?;
@@ -71,12 +71,12 @@ impl ProbabilisticPca {
         self.shrinkage
     }
 
-    /// `σ²`, shrunk; 0 where the components span every column.
+    /// `σ²`, shrunk; 0 if the components span every column.
     pub fn noise_variance(&self) -> f64 {
         if self.pca.component_count() == self.pca.mean().len() { 0.0 } else { self.noise_variance }
     }
 
-    /// The squared Mahalanobis distance of each row.
+    /// The squared Mahalanobis distance for each row.
     ///
     /// # Errors
     ///
@@ -88,12 +88,12 @@ impl ProbabilisticPca {
         Ok(inside.iter().zip(outside).map(|(inside, outside)| inside + share * outside).collect())
     }
 
-    /// `1 / σ²`; 0 where there is no residual.
+    /// `1 / σ²`; 0 if there is no residual.
     pub fn residual_weight(&self) -> f64 {
         if self.noise_variance() > 0.0 { 1.0 / self.noise_variance } else { 0.0 }
     }
 
-    /// The same, ready to score on a device.
+    /// The same density, ready to score on `device`.
     pub fn on_device(&self, device: &Device) -> ProbabilisticScorer {
         ProbabilisticScorer {
             pca: self.pca.on_device(device),
@@ -117,13 +117,13 @@ impl ProbabilisticScorer {
         &self.pca
     }
 
-    /// What a squared residual is multiplied by: `1 / σ²`.
+    /// The factor of a squared residual: `1 / σ²`.
     pub fn residual_weight(&self) -> f64 {
         self.residual_weight
     }
 
-    /// `Σ z_k² / λ_k` of each row `[N, D]`, read back: the part of the distance that
-    /// lies inside the components.
+    /// `Σ z_k² / λ_k` for each row `[N, D]`, read back from the device: the part of the distance along
+    /// the components.
     ///
     /// # Errors
     ///

@@ -1,11 +1,12 @@
-//! Rows of numbers, checked once.
+//! Rows of numbers that have been checked.
 
 use burn::tensor::Tensor;
 
 use crate::blocks::copy;
 use crate::error::StatsError;
 
-/// Rows `[N, D]` of finite numbers, at least one of each; row by row, on the host.
+/// Rows `[N, D]` of finite numbers, with at least one row and one column. They lie on the host, row by
+/// row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     values: Vec<f64>,
@@ -13,12 +14,11 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// From values row by row.
+    /// Rows from values that lie row by row.
     ///
     /// # Errors
     ///
-    /// If there is no value, they do not fill rows of `columns`, or one is not
-    /// finite.
+    /// If there is no value, the values do not fill rows of `columns`, or a value is not finite.
     pub fn from_f64(values: Vec<f64>, columns: usize) -> Result<Self, StatsError> {
         if columns == 0 || values.is_empty() || !values.len().is_multiple_of(columns) {
             return Err(StatsError::Shape {
@@ -35,7 +35,7 @@ impl Samples {
         }
     }
 
-    /// [`from_f64`](Self::from_f64), widened.
+    /// [`from_f64`](Self::from_f64) for values in `f32`.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Samples {
         Self::from_f64(values.iter().copied().map(f64::from).collect(), columns)
     }
 
-    /// From a tensor `[N, D]`, read back from its device.
+    /// Rows from a tensor `[N, D]`, which is read back from its device.
     ///
     /// # Errors
     ///
@@ -58,17 +58,17 @@ impl Samples {
         Self::from_f32(&values, columns)
     }
 
-    /// `N`.
+    /// `N`, the number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.columns
     }
 
-    /// `D`.
+    /// `D`, the number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Row `index`.
+    /// The row with this index.
     ///
     /// # Panics
     ///
@@ -77,7 +77,7 @@ impl Samples {
         &self.values[index * self.columns..][..self.columns]
     }
 
-    /// Every row in turn.
+    /// An iterator over the rows.
     pub fn iter(&self) -> std::slice::ChunksExact<'_, f64> {
         self.values.chunks_exact(self.columns)
     }
@@ -87,28 +87,28 @@ impl Samples {
         &self.values
     }
 
-    /// Every row once more, copied by all cores.
+    /// A copy, made by all cores.
     pub(crate) fn copy(&self) -> Self {
         Self { values: copy(&self.values), columns: self.columns }
     }
 
-    /// All values, row by row, without the table.
+    /// All values, row by row.
     pub(crate) fn into_values(self) -> Vec<f64> {
         self.values
     }
 
-    /// The rows at `indices`, in that order.
+    /// The rows with these indices, in their order.
     ///
     /// # Panics
     ///
-    /// If there is no such row, or no index.
+    /// If there is no such row, or `indices` is empty.
     pub fn select(&self, indices: &[usize]) -> Self {
         assert!(!indices.is_empty(), "a selection needs at least one row");
         let values = indices.iter().flat_map(|index| self.row(*index)).copied().collect();
         Self { values, columns: self.columns }
     }
 
-    /// Whether the columns are `expected`.
+    /// Checks that there are `expected` columns.
     pub(crate) fn check_columns(&self, expected: usize) -> Result<(), StatsError> {
         if self.columns == expected {
             return Ok(());

@@ -1,10 +1,10 @@
 //! Scoring on a device, in `f32`.
 //!
-//! The mean is taken off before anything is multiplied, so that the digits of
-//! `f32` go to the deviation and not to the mean; it is held as the sum of two
-//! `f32` values, because the rounding of one would be a deviation of its own.
-//! Squares are formed in units of a power of two near the standard deviation, so
-//! that neither huge nor tiny features leave the range of `f32`.
+//! The mean is subtracted before anything is multiplied, so that the digits of `f32` go to the
+//! deviation and not to the mean. The mean is held as the sum of two `f32` values, because the
+//! rounding error of one value would count as a deviation. Squares are computed in units of a power
+//! of two near the standard deviation, so that neither huge nor tiny features leave the range of
+//! `f32`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -13,19 +13,19 @@ use crate::error::StatsError;
 use crate::gaussian::SvdGaussian;
 use crate::pca::Pca;
 
-/// Between these powers of two squares are safe as they are: 2⁻⁴⁰ and 2⁴⁰ for a
-/// deviation of one unit leave a factor of 10¹³ to either end of `f32`.
+/// Standard deviations between these powers of two can be squared as they are: squares of 2⁻⁴⁰ to
+/// 2⁴⁰ leave a factor of 10¹³ to either end of `f32`.
 const PLAIN_EXPONENTS: std::ops::RangeInclusive<i32> = -20..=20;
 
 impl Pca {
-    /// The same, ready to score on a device.
+    /// The same components, ready to score on a device.
     pub fn on_device(&self, device: &Device) -> PcaScorer {
         PcaScorer::new(self, device)
     }
 }
 
 impl SvdGaussian {
-    /// The same, ready to score on a device.
+    /// The same Gaussian, ready to score on a device.
     pub fn on_device(&self, device: &Device) -> GaussianScorer {
         GaussianScorer::new(self, device)
     }
@@ -33,9 +33,9 @@ impl SvdGaussian {
 
 /// A [`Pca`] on a device.
 ///
-/// Few rows meet many components, so that both products take as long as it takes to read
-/// the components. Those lie there twice, row by row and column by column: each product
-/// then reads them in the order of memory, and neither turns them first.
+/// There are few rows and many components, so both matrix products take as long as it takes to read
+/// the components. The components are stored twice, row by row and column by column. Each product
+/// then reads them in the order of memory, and neither has to transpose them first.
 #[derive(Debug, Clone)]
 pub struct PcaScorer {
     mean: Mean,
@@ -60,7 +60,7 @@ impl PcaScorer {
         }
     }
 
-    /// Coordinates in the components.
+    /// The coordinates of rows in the components.
     ///
     /// # Shapes
     ///
@@ -70,7 +70,7 @@ impl PcaScorer {
         self.coordinates(self.mean.remove(rows)).transpose()
     }
 
-    /// What the components cannot reconstruct: `x − x̂`.
+    /// The residual of rows, which the components cannot reconstruct: `x − x̂`.
     ///
     /// # Shapes
     ///
@@ -98,13 +98,13 @@ impl PcaScorer {
         self.unit.divide(self.residual(rows)).square()
     }
 
-    /// What one in [`squared_residual`](Self::squared_residual) stands for: a power
-    /// of four, which `f32` may not hold.
+    /// The value that 1 in [`squared_residual`](Self::squared_residual) stands for: a power of four,
+    /// which may lie outside of the range of `f32`.
     pub fn square_unit(&self) -> f64 {
         self.unit.value().powi(2)
     }
 
-    /// `‖x − x̂‖²` of each row `[N, D]`, read back.
+    /// `‖x − x̂‖²` for each row `[N, D]`, read back from the device.
     ///
     /// # Errors
     ///
@@ -141,12 +141,12 @@ impl GaussianScorer {
         }
     }
 
-    /// `2 Σ log σ`: the part of the score that is the same for every row.
+    /// `2 Σ log σ`, the part of the score that is the same for every row.
     pub fn log_determinant(&self) -> f64 {
         self.log_determinant
     }
 
-    /// `Σ z² + 2 Σ log σ` of each row `[N, K]`, read back. The constant is added in
+    /// `Σ z² + 2 Σ log σ` for each row `[N, K]`, read back from the device. The constant is added in
     /// `f64`.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl GaussianScorer {
         Ok(distances.into_iter().map(|distance| distance + self.log_determinant).collect())
     }
 
-    /// `Σ z²` of each row `[N, K]`, read back.
+    /// `Σ z²` for each row `[N, K]`, read back from the device.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl GaussianScorer {
     }
 }
 
-/// A mean of more digits than `f32` has: the sum of two.
+/// A mean with more digits than `f32` has, as the sum of two values.
 #[derive(Debug, Clone)]
 struct Mean {
     high: Tensor<2>,
@@ -183,21 +183,21 @@ impl Mean {
         Self { high: upload(mean, shape, device), low: upload(&low, shape, device) }
     }
 
-    /// Exact to the last digit of the difference where a row is near the mean:
-    /// the first subtraction then rounds nothing.
+    /// `rows` minus the mean. Where a row is near the mean, the difference is exact to its last digit,
+    /// because the first subtraction then does not round.
     fn remove(&self, rows: Tensor<2>) -> Tensor<2> {
         (rows - self.high.clone()) - self.low.clone()
     }
 }
 
-/// A power of two that squares are measured in.
+/// A power of two in which squares are measured.
 #[derive(Debug, Clone, Copy)]
 struct Unit {
     exponent: i32,
 }
 
 impl Unit {
-    /// Near `deviation`; 1 where squares are safe as they are.
+    /// A unit near `deviation`, or 1 if squares stay in range without it.
     fn near(deviation: f64) -> Self {
         let exponent = deviation.log2().floor() as i32;
         Self { exponent: if PLAIN_EXPONENTS.contains(&exponent) { 0 } else { exponent } }
@@ -207,8 +207,8 @@ impl Unit {
         f64::from(self.exponent).exp2()
     }
 
-    /// In two steps, because the whole factor may be beyond `f32`, or below what
-    /// every device keeps.
+    /// `values` divided by the unit. This takes two steps, because the whole factor may lie outside of
+    /// the range of `f32`, or below what every device can represent.
     fn divide(self, values: Tensor<2>) -> Tensor<2> {
         if self.exponent == 0 {
             return values;
@@ -226,9 +226,10 @@ fn read(sums: Tensor<2>) -> Result<Vec<f32>, StatsError> {
 
 /// The columns of `values` `[K, D]` row by row: `[D, K]`.
 fn turned(values: &[f32], columns: usize) -> Vec<f32> {
-    /// Rows that are read side by side: what they hold of a column fills a line of cache.
+    /// The number of rows that are read side by side: their values of one column fill a line of the
+    /// cache.
     const ROWS: usize = 16;
-    /// Columns that one thread turns: of a thousand components a mebibyte.
+    /// The number of columns that one thread transposes: a mebibyte for a thousand components.
     const COLUMNS: usize = 256;
     let count = values.len() / columns;
     let mut turned = vec![0.0; values.len()];

@@ -1,34 +1,33 @@
-//! A diagonal matrix less one row's outer product: a line that divides its eigenvalues, and
-//! sums over those on either side of it as integrals along the line.
+//! A diagonal matrix minus the outer product of one row: a line that divides its eigenvalues, and sums
+//! over the eigenvalues on one side as integrals along the line.
 //!
-//! With `A = diag(d) − w · z zᵀ` everything that is asked of `A` follows from its secular
-//! function (Golub 1973)
+//! For `A = diag(d) − w · z zᵀ`, all these sums follow from the secular function (Golub 1973)
 //!
 //! ```text
 //! f(λ) = 1 + w · Σ z_j² / (λ − d_j) = Π (λ − λ_j) / Π (λ − d_j)
 //! ```
 //!
-//! whose zeros are the eigenvalues. They interlace with the `d_j`, so a real `c` between the
-//! `k`-th and the next is found by the sign of `f`, and no eigenvalue itself is needed: a sum
-//! over all on one side of `c` is an integral of `f` along `c + it` (Cauchy). In `u = ln t`
-//! such an integrand is analytic in a strip of half-width `π / 2` and falls off
-//! exponentially, and the trapezoidal rule is exact to `4 · exp(−π² / h)` (Trefethen and
-//! Weideman 2014).
+//! whose zeros are the eigenvalues. They interlace with the `d_j`. A real `c` between the `k`-th
+//! eigenvalue and the next is therefore found by the sign of `f`, and the eigenvalues themselves are
+//! not needed: a sum over all eigenvalues on one side of `c` is an integral of `f` along `c + it`
+//! (Cauchy). In `u = ln t`, such an integrand is analytic in a strip of half-width `π / 2` and
+//! decreases exponentially. The error of the trapezoidal rule with step `h` is then
+//! `4 · exp(−π² / h)` (Trefethen and Weideman 2014).
 
 use std::f64::consts::PI;
 use std::ops::{Add, Mul, Sub};
 
-/// Distance of two nodes in `ln t`: an error of 6e-13.
+/// The distance of two nodes in `ln t`, which gives an error of 6e-13.
 const STEP: f64 = 1.0 / 3.0;
-/// How far, in `ln t`, nodes go beyond the nearest and the farthest eigenvalue. What lies
-/// beyond is the sum of a geometric series but for `exp(−3 · TAIL)`, 2e-12.
+/// How far, in `ln t`, the nodes reach beyond the nearest and the farthest eigenvalue. The rest is the
+/// sum of a geometric series, up to an error of `exp(−3 · TAIL)`, 2e-12.
 const TAIL: f64 = 9.0;
-/// Halvings of an interval after which an eigenvalue counts as lying at its end.
+/// The number of halvings of an interval after which an eigenvalue counts as lying at its end.
 const HALVINGS: i32 = 64;
-/// Values that are summed side by side, so that the compiler can use vectors.
+/// The number of values that are summed side by side, so that the compiler can use vectors.
 const LANES: usize = 4;
 
-/// `diag(d) − weight · z zᵀ`, with `d` falling and at least 0.
+/// `diag(d) − weight · z zᵀ`, where `d` is in falling order and not below 0.
 #[derive(Debug)]
 pub(crate) struct Downdated<'a> {
     diagonal: &'a [f64],
@@ -36,13 +35,13 @@ pub(crate) struct Downdated<'a> {
     squares: Vec<f64>,
 }
 
-/// A line `c + it` in the complex plane, `c = pole + offset`, with no eigenvalue and no pole
-/// of `f` nearer than `offset`.
+/// A line `c + it` in the complex plane, `c = pole + offset`. No eigenvalue and no pole of `f` is
+/// nearer to it than `offset`.
 #[derive(Debug)]
 pub(crate) struct Line {
     pole: f64,
     offset: f64,
-    /// `c − d_j`, filled up to whole lanes with ones.
+    /// `c − d_j`, filled up with ones to whole lanes.
     distances: Vec<f64>,
 }
 
@@ -55,7 +54,7 @@ impl<'a> Downdated<'a> {
         self.weight
     }
 
-    /// `z_j²`, filled up to whole lanes.
+    /// `z_j²`, filled up with zeros to whole lanes.
     pub(crate) fn squares(&self) -> &[f64] {
         &self.squares
     }
@@ -65,13 +64,13 @@ impl<'a> Downdated<'a> {
         self.diagonal.iter().sum::<f64>() - self.weight * self.squares.iter().sum::<f64>()
     }
 
-    /// `f(0)`, where no `d_j` is 0: 0 if and only if an eigenvalue is, which is to say that
-    /// nothing but the row lies in some direction.
+    /// `f(0)`, if no `d_j` is 0. It is 0 if and only if an eigenvalue is 0, that is if only the row
+    /// itself varies in some direction.
     pub(crate) fn at_zero(&self) -> f64 {
         self.at(0.0, 0.0)
     }
 
-    /// `f(pole + offset)`, exact also where that is near a `d_j`.
+    /// `f(pole + offset)`, which is precise even near a `d_j`.
     fn at(&self, pole: f64, offset: f64) -> f64 {
         let terms = self.diagonal.iter().zip(&self.squares);
         let term = |(d, square): (&f64, &f64)| match (pole - d) + offset {
@@ -81,17 +80,17 @@ impl<'a> Downdated<'a> {
         1.0 + self.weight * terms.map(term).sum::<f64>()
     }
 
-    /// A line between the `kept` largest eigenvalues and the others: `kept` from 1 to the
-    /// number of all. Where those at the border are equal, none of them has a part in the
-    /// row, and the line lies beside all of them.
+    /// A line between the `kept` largest eigenvalues and the others, where `kept` is from 1 to the number
+    /// of all. If the eigenvalues at the border are equal, the row has no part in any of them, and the
+    /// line lies beside all of them.
     pub(crate) fn line(&self, kept: usize) -> Line {
         let pole = self.diagonal.get(kept).copied().unwrap_or(0.0);
-        // The neighbours that are not the same: the border's eigenvalues lie up to them.
+        // The nearest other values: the eigenvalues at the border lie between them.
         let above = self.diagonal.iter().rev().find(|d| **d > pole);
         let above = above.map_or(pole, |above| above - pole);
         let below = pole - self.diagonal.iter().find(|d| **d < pole).copied().unwrap_or(0.0);
-        // `f` falls from pole to pole: it is positive above the pole up to the eigenvalue
-        // there, and negative below it down to the next.
+        // `f` falls between two poles. It is positive above the pole up to the next eigenvalue, and
+        // negative below it down to the next eigenvalue.
         let free_above = farthest(above, |step| self.at(pole, step) > 0.0);
         let free_below = farthest(below, |step| self.at(pole, -step) < 0.0);
         let offset = match free_above >= free_below {
@@ -112,18 +111,19 @@ impl<'a> Downdated<'a> {
         self.sum_of_largest(&line, kept, line.nodes(1.0).map(part).sum())
     }
 
-    /// The same, with `∫₀^∞ ln |f(c + it)| dt` along the line below them given.
+    /// The sum of the `kept` largest eigenvalues, where `integral` is `∫₀^∞ ln |f(c + it)| dt` along the
+    /// line below them.
     pub(crate) fn sum_of_largest(&self, line: &Line, kept: usize, integral: f64) -> f64 {
         self.sum_above(line, kept, integral, self.weight * self.squares.iter().sum::<f64>(), |value| value)
     }
 
-    /// `Σ φ(λ_k)` over the `kept` eigenvalues above the line, from the integral
-    /// `∫₀^∞ Re[φ'(c + it) · ln f(c + it)] dt` and what `φ' · ln f` has at infinity, as the
-    /// coefficient of `1 / λ`.
+    /// `Σ φ(λ_k)` over the `kept` eigenvalues above the line. `integral` is
+    /// `∫₀^∞ Re[φ'(c + it) · ln f(c + it)] dt`, and `at_infinity` is the coefficient of `1 / λ` in
+    /// `φ' · ln f`.
     ///
-    /// By parts, as `ln f` goes around each pair of an eigenvalue and a pole once; with as
-    /// many poles as eigenvalues it is one-valued on the line, with one pole more it jumps by
-    /// `2π` where the line crosses the axis.
+    /// This is an integration by parts. If there are as many poles as eigenvalues above the line,
+    /// `ln f` is continuous on it. If there is one pole more, `ln f` jumps by `2π` where the line crosses
+    /// the real axis.
     pub(crate) fn sum_above(
         &self,
         line: &Line,
@@ -139,7 +139,7 @@ impl<'a> Downdated<'a> {
         if one_more {
             sum -= value(line.pole + line.offset);
         }
-        // Equal ones at the border, that the line does not divide.
+        // Equal eigenvalues at the border, which the line does not divide.
         match kept as f64 - (poles as f64 - f64::from(u8::from(one_more))) {
             0.0 => sum,
             missing => sum + missing * value(line.pole),
@@ -148,20 +148,20 @@ impl<'a> Downdated<'a> {
 }
 
 impl Line {
-    /// `c`.
+    /// `c`: where the line crosses the real axis.
     pub(crate) fn place(&self) -> f64 {
         self.pole + self.offset
     }
 
-    /// `c − d_j`, filled up to whole lanes.
+    /// `c − d_j`, filled up with ones to whole lanes.
     pub(crate) fn distances(&self) -> &[f64] {
         &self.distances
     }
 
-    /// Nodes `t` and weights of the trapezoidal rule for an integral over `t` from 0 to
-    /// infinity whose integrand has no singularity farther than `farthest` from `c`. The
-    /// first and the last stand for all that would follow: there integrands are constant, or
-    /// fall as `1 / t²`, and what follows is a geometric series.
+    /// Nodes `t` and weights of the trapezoidal rule for an integral over `t` from 0 to infinity, whose
+    /// integrand has no singularity farther than `farthest` from `c`. The first and the last node also
+    /// stand for all nodes beyond them: integrands are constant there, or decrease as `1 / t²`, so the
+    /// rest is a geometric series.
     pub(crate) fn nodes(&self, farthest: f64) -> impl Iterator<Item = (f64, f64)> + use<> {
         let nearest = self.offset.abs();
         let first = nearest.ln() - TAIL;
@@ -174,7 +174,7 @@ impl Line {
         })
     }
 
-    /// `Σ_j weight_j / (c + it − d_j)` for each of some `weights`, all in whole lanes.
+    /// `Σ_j weight_j / (c + it − d_j)` for each of several `weights`, which are filled up to whole lanes.
     pub(crate) fn transforms<const COUNT: usize>(
         &self,
         weights: [&[f64]; COUNT],
@@ -200,7 +200,7 @@ impl Line {
     }
 }
 
-/// `left_j · right_j`, filled up to whole lanes with zeros.
+/// `left_j · right_j`, filled up with zeros to whole lanes.
 pub(crate) fn products(left: &[f64], right: &[f64]) -> Vec<f64> {
     padded(left.iter().zip(right).map(|(a, b)| a * b), 0.0)
 }
@@ -211,8 +211,8 @@ fn padded(values: impl Iterator<Item = f64>, filling: f64) -> Vec<f64> {
     padded
 }
 
-/// The largest `width / 2^e`, `e ≥ 1`, at which `holds`, which does up to some point; 0 if
-/// that is nearer than can be told.
+/// The largest `width / 2^e`, `e ≥ 1`, for which `holds` is true. `holds` must be true up to some
+/// point, and false beyond. 0 if that point is too near to be found.
 fn farthest(width: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let step = |halvings: i32| width * 0.5_f64.powi(halvings);
     let (mut low, mut high) = (1, HALVINGS);
@@ -223,7 +223,7 @@ fn farthest(width: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if low < HALVINGS && width > 0.0 { step(low) } else { 0.0 }
 }
 
-/// A complex number, as far as it is needed.
+/// A complex number with the operations that are needed here.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Complex {
     pub(crate) re: f64,
@@ -242,7 +242,7 @@ impl Complex {
         Self { re: self.re / norm, im: -self.im / norm }
     }
 
-    /// `ln(1 + self)`, with all its digits where that is small.
+    /// `ln(1 + self)`, which is precise even if `self` is small.
     pub(crate) fn ln_1p(self) -> Self {
         let re = 0.5 * (2.0 * self.re + self.squared_norm()).ln_1p();
         Self { re, im: self.im.atan2(1.0 + self.re) }
@@ -288,10 +288,11 @@ mod tests {
     use crate::decompose::symmetric_eigen;
     use crate::testing::Noise;
 
-    /// Relative to the sum of all: the trapezoidal rule is exact to 6e-13, its ends to 2e-12.
+    /// The tolerance, relative to the sum of all eigenvalues. The trapezoidal rule is exact to 6e-13,
+    /// and its ends to 2e-12.
     const EXACT: f64 = 1e-11;
 
-    /// A falling diagonal and a row such that what is left is positive.
+    /// A diagonal in falling order, a row and a weight. All eigenvalues of the case are positive.
     fn case(seed: u64, size: usize) -> (Vec<f64>, Vec<f64>, f64) {
         let mut noise = Noise::new(seed);
         let mut diagonal: Vec<f64> = (0..size).map(|_| noise.next() + 0.55).collect();
@@ -302,7 +303,7 @@ mod tests {
         (diagonal, row, 0.75 / taken)
     }
 
-    /// The eigenvalues of the matrix written out, falling.
+    /// The eigenvalues, in falling order, computed from the whole matrix.
     fn eigenvalues(diagonal: &[f64], row: &[f64], weight: f64) -> Vec<f64> {
         let size = diagonal.len();
         let entry = |a: usize, b: usize| (if a == b { diagonal[a] } else { 0.0 }) - weight * row[a] * row[b];
@@ -360,7 +361,7 @@ mod tests {
     fn a_direction_of_one_row_alone_is_told_at_zero() {
         let (diagonal, row, weight) = case(8, 6);
         assert!((Downdated::new(&diagonal, &row, weight).at_zero() - 0.25).abs() < 1e-14);
-        // Along the last axis nothing but the row.
+        // Only the row has a part along the last axis.
         let alone = Downdated::new(&[1.0, 0.5, 0.25], &[0.0, 0.0, 0.5], 1.0);
         assert!(alone.at_zero().abs() < 1e-15);
     }

@@ -1,9 +1,9 @@
-//! How far sample variances are drawn towards their mean.
+//! Shrinking sample variances towards their mean.
 
 use crate::error::StatsError;
 use crate::statistic::FitStatistic;
 
-/// What a difference of sums of fourth powers may be wrong by, relative to the sums.
+/// The relative error of a difference of sums of fourth powers.
 const ROUNDING: f64 = 1e-12;
 
 /// Linear shrinkage of variances: `(1 − ρ) · variance + ρ · target`.
@@ -20,7 +20,7 @@ pub struct Shrinkage {
 }
 
 impl Shrinkage {
-    /// From an intensity in `[0, 1]` and the mean variance that is drawn towards.
+    /// A shrinkage with an intensity in `[0, 1]` towards the variance `target`.
     ///
     /// # Errors
     ///
@@ -40,25 +40,25 @@ impl Shrinkage {
         Ok(Self { intensity, target })
     }
 
-    /// `ρ`.
+    /// `ρ`, the intensity.
     pub fn intensity(&self) -> f64 {
         self.intensity
     }
 
-    /// The variance that is drawn towards.
+    /// The variance that others are shrunk towards.
     pub fn target(&self) -> f64 {
         self.target
     }
 
-    /// A variance, shrunk.
+    /// `variance` after shrinkage.
     pub fn apply(&self, variance: f64) -> f64 {
         (1.0 - self.intensity) * variance + self.intensity * self.target
     }
 }
 
-/// Ledoit and Wolf's intensity for rows of `columns` dimensions that vary in the
-/// leading `directions` of `statistic` alone. scikit-learn's `ledoit_wolf_shrinkage`,
-/// computed from coordinates: with centred rows `x` and `S = Σ x xᵀ / N`,
+/// Ledoit and Wolf's intensity for rows of `columns` dimensions that vary only in the leading
+/// `directions` of `statistic`. It is scikit-learn's `ledoit_wolf_shrinkage`, computed from
+/// coordinates: with centred rows `x` and `S = Σ x xᵀ / N`,
 ///
 /// ```text
 /// ρ = min(1, (Σ ‖x‖⁴ / N − ‖S‖²) / N  /  (‖S‖² − tr(S)² / D))
@@ -81,7 +81,7 @@ pub(crate) fn ledoit_wolf(statistic: &FitStatistic, directions: usize, columns: 
     });
     let noise = (norms.sum::<f64>() / count - squares) / count;
     let spread = squares - trace * trace / columns as f64;
-    // Below the rounding of their terms both count as nothing.
+    // Below the rounding of their terms, both count as zero.
     let floor = ROUNDING * squares;
     match (noise > floor, spread > floor) {
         (false, _) | (_, false) => 0.0,
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::testing::{dot, fit, rows, samples};
 
-    /// The intensity by the formula of the paper, from the covariance written out.
+    /// The intensity by the formula of the paper, computed from the whole covariance.
     fn written_out(statistic: &FitStatistic) -> f64 {
         let (count, rank) = (statistic.sample_count() as f64, statistic.rank());
         let columns = statistic.mean().len();

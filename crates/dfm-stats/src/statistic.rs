@@ -1,4 +1,4 @@
-//! What a fit knows of its rows: everything that later fits can be made from.
+//! The statistic of rows, from which models and later fits are made.
 
 use crate::blocks::centre;
 use crate::compression::Compression;
@@ -7,15 +7,14 @@ use crate::directions::{Decomposition, Route};
 use crate::error::{StatsError, check_values};
 use crate::samples::Samples;
 
-/// How far the length of a direction read from a file may be from one: it was
-/// rounded to `f32`.
+/// How far the length of a direction from a file may be from one. It was rounded to `f32`.
 const UNIT_TOLERANCE: f64 = 1e-3;
-/// How far the length of a column of coordinates may be from its singular value,
-/// relative: the coordinates were rounded to `f32`, 6e-8 each.
+/// The relative distance that the length of a column of coordinates may have from its singular value.
+/// The coordinates were rounded to `f32`, with an error of 6e-8 each.
 const COORDINATE_TOLERANCE: f64 = 1e-4;
 
-/// The mean of `N` rows, every direction in which they vary, and where each row
-/// lies in those directions: `row = mean + coordinates · directions`.
+/// The mean of `N` rows, every direction in which they vary, and the coordinates of each row in these
+/// directions: `row = mean + coordinates · directions`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitStatistic {
     mean: Vec<f64>,
@@ -40,25 +39,23 @@ impl FitStatistic {
         Self::of_owned(samples.copy())
     }
 
-    /// [`of`](Self::of), using up the rows.
+    /// [`of`](Self::of), which consumes the rows.
     ///
-    /// Cost: `O(N · D · min(N, D))` work. The rows' memory becomes that of the directions.
+    /// Cost: `O(N · D · min(N, D))` operations. The directions take the memory of the rows.
     ///
     /// # Errors
     ///
-    /// If the decomposition does not converge, or `f64` cannot hold the singular
-    /// values.
+    /// If the decomposition does not converge, or the singular values are beyond the range of `f64`.
     pub fn of_owned(samples: Samples) -> Result<Self, StatsError> {
         Self::of_leading(samples, None)
     }
 
-    /// [`of_owned`](Self::of_owned), with no more than `limit` directions and neither stages
-    /// nor an SVD if there is one; [`Compression`] says what that left out.
+    /// [`of_owned`](Self::of_owned). With a `limit`, no more than that many directions are kept, there are
+    /// neither stages nor an SVD, and [`Compression`] says what was left out.
     pub(crate) fn of_leading(samples: Samples, limit: Option<usize>) -> Result<Self, StatsError> {
         let (count, columns) = (samples.rows(), samples.columns());
         let mut centred = samples.into_values();
-        // A power of two, so that dividing changes no digit, and sums of huge
-        // values stay finite.
+        // Dividing by a power of two changes no digit, and sums of huge values stay finite.
         let scale = power_of_two(&centred);
         let divisor = if scale == 0.0 { 1.0 } else { scale };
         let mut mean = centre(&mut centred, columns, divisor);
@@ -66,7 +63,7 @@ impl FitStatistic {
         let length = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>() * divisor * divisor;
         let lengths: Vec<f64> =
             limit.map_or_else(Vec::new, |_| centred.chunks_exact(columns).map(length).collect());
-        // Centring takes one direction of N away.
+        // Centring removes one of N directions.
         let most = (count - 1).min(columns);
         let mut found = decompose(centred, columns, divisor, most, limit)?;
         let coordinates = std::mem::take(&mut found.coordinates);
@@ -82,7 +79,7 @@ impl FitStatistic {
         Ok(Self::assemble(mean, found, coordinates, count, compression))
     }
 
-    /// From a decomposition, with the coordinates of each row in it.
+    /// A statistic from a decomposition, and the coordinates of each row in it.
     pub(crate) fn assemble(
         mean: Vec<f64>,
         found: Decomposition,
@@ -102,9 +99,8 @@ impl FitStatistic {
         }
     }
 
-    /// From parts that may come from a file: `mean` `[D]`, `directions` `[R, D]`,
-    /// `singular_values` `[R]`, `coordinates` `[N, R]`, and what was left out of them
-    /// if they were compressed.
+    /// A statistic from parts that may come from a file: `mean` `[D]`, `directions` `[R, D]`,
+    /// `singular_values` `[R]`, `coordinates` `[N, R]`, and the compression if there was one.
     ///
     /// # Errors
     ///
@@ -125,7 +121,7 @@ impl FitStatistic {
         check_values("directions", &directions, rank.saturating_mul(columns))?;
         check_values("coordinates", &coordinates, rank.saturating_mul(sample_count))?;
         check_falling("singular values", &singular_values)?;
-        // The mean takes one direction of N away.
+        // The mean removes one of N directions.
         if sample_count == 0 || rank > columns.min(sample_count - 1) {
             return Err(StatsError::Shape {
                 what: "singular values",
@@ -151,8 +147,8 @@ impl FitStatistic {
         })
     }
 
-    /// The statistic of other columns whose rows have these coordinates in directions of
-    /// the same singular values.
+    /// The statistic of rows with other columns, which have these coordinates in directions with the same
+    /// singular values.
     pub(crate) fn in_columns(
         self,
         mean: Vec<f64>,
@@ -163,22 +159,22 @@ impl FitStatistic {
         Self { mean, directions, coordinates, compression, ..self }
     }
 
-    /// The directions, leaving none.
+    /// Takes the directions, and leaves none.
     pub(crate) fn take_directions(&mut self) -> Vec<f64> {
         std::mem::take(&mut self.directions)
     }
 
-    /// The same of another number of rows, which do not vary.
+    /// The same statistic for another number of rows, which do not vary.
     pub(crate) fn of_equal_rows(&self, sample_count: usize, compression: Option<Compression>) -> Self {
         Self { sample_count, compression, ..self.clone() }
     }
 
-    /// `N`.
+    /// `N`, the number of rows.
     pub fn sample_count(&self) -> usize {
         self.sample_count
     }
 
-    /// `R`: directions in which the rows vary at all.
+    /// `R`, the number of directions in which the rows vary at all.
     pub fn rank(&self) -> usize {
         self.singular_values.len()
     }
@@ -194,22 +190,22 @@ impl FitStatistic {
         self.rank_cut
     }
 
-    /// `[D]`.
+    /// The mean `[D]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Orthonormal rows `[R, D]`, by falling singular value.
+    /// The directions: orthonormal rows `[R, D]`, by falling singular value.
     pub fn directions(&self) -> &[f64] {
         &self.directions
     }
 
-    /// `[R]`: of the centred rows.
+    /// The singular values `[R]` of the centred rows, in falling order.
     pub fn singular_values(&self) -> &[f64] {
         &self.singular_values
     }
 
-    /// Deviations from the mean `[n, D]`, from coordinates `[n, R]` in the directions.
+    /// The deviations from the mean `[n, D]` of rows with these coordinates `[n, R]`.
     ///
     /// Cost: `O(n · R · D)`.
     ///
@@ -221,8 +217,8 @@ impl FitStatistic {
         Ok(multiply(coordinates.as_slice(), &self.directions, self.rank(), self.mean.len()))
     }
 
-    /// Coordinates `[n, R]` of any rows `[n, D]` in the directions, and the squared length of
-    /// what lies outside of them `[n]`.
+    /// The coordinates `[n, R]` of any rows `[n, D]` in the directions, and the squared length `[n]` of
+    /// the part of each row outside of them.
     ///
     /// Cost: `O(n · R · D)`.
     ///
@@ -247,18 +243,18 @@ impl FitStatistic {
         Ok((coordinates, lengths.collect()))
     }
 
-    /// `[N, R]`.
+    /// The coordinates `[N, R]` of the rows in the directions.
     pub fn coordinates(&self) -> &[f64] {
         &self.coordinates
     }
 
-    /// What was left out, if directions were.
+    /// What was left out; `None` if nothing was.
     pub fn compression(&self) -> Option<&Compression> {
         self.compression.as_ref()
     }
 }
 
-/// Checks that values fall and are positive and finite.
+/// Checks that values are in falling order, positive and finite.
 pub(crate) fn check_falling(what: &'static str, values: &[f64]) -> Result<(), StatsError> {
     check_values(what, values, values.len())?;
     let falls = values.windows(2).all(|pair| pair[0] >= pair[1]);
@@ -272,10 +268,9 @@ pub(crate) fn check_falling(what: &'static str, values: &[f64]) -> Result<(), St
     })
 }
 
-/// Checks that the rows of `directions` have unit length and stand at right
-/// angles. In `O(R · D)`: for a sum of them with signs `s`, the product of row `k`
-/// with that sum is `s_k` if and only if the others cancel, which rows that are
-/// not orthogonal do for few signs.
+/// Checks that the rows of `directions` have unit length and are at right angles, in `O(R · D)`. For a
+/// sum of the rows with signs `s`, the product of row `k` with that sum is `s_k` if and only if the
+/// other terms cancel. Rows that are not orthogonal cancel only for a few choices of signs.
 pub(crate) fn check_directions<T: Copy + Into<f64>>(
     directions: &[T],
     columns: usize,
@@ -299,8 +294,8 @@ pub(crate) fn check_directions<T: Copy + Into<f64>>(
     Ok(())
 }
 
-/// The inner product, summed in several places at once: additions that wait for each other
-/// would take most of the time.
+/// The inner product, as several sums side by side: additions that wait for each other would take most
+/// of the time.
 fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B]) -> f64 {
     const PLACES: usize = 8;
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<PLACES>(), b.as_chunks::<PLACES>());
@@ -314,13 +309,13 @@ fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B]) -> f64 {
     sums.into_iter().chain(rest).sum()
 }
 
-/// A sign for each index, in no pattern: the top bit of a multiplicative hash.
+/// A sign for each index, without a pattern: the top bit of a multiplicative hash.
 fn sign(index: usize) -> f64 {
     if (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 0 { 1.0 } else { -1.0 }
 }
 
-/// Checks that the columns of `coordinates` `[N, R]` sum to nothing and are as
-/// long as their singular values.
+/// Checks that the columns of `coordinates` `[N, R]` sum to zero and are as long as their singular
+/// values.
 fn check_coordinates(
     coordinates: &[f64],
     singular_values: &[f64],
@@ -342,8 +337,8 @@ fn check_coordinates(
     let root = (sample_count as f64).sqrt();
     for (index, value) in singular_values.iter().enumerate() {
         let length = squares[index].sqrt();
-        // Where a singular value is near the rounding of the largest, the mean
-        // that was taken off is only that exact.
+        // If a singular value is near the rounding error of the largest, the mean that was subtracted
+        // is only as precise as that.
         let tolerance = COORDINATE_TOLERANCE + 1e3 * f64::EPSILON * (largest / value);
         if sums[index].abs() > tolerance * root || (length - 1.0).abs() > tolerance {
             return Err(StatsError::Shape {

@@ -1,37 +1,37 @@
-//! Fitting in one pass, within a stated memory.
+//! Fitting in one pass within a stated memory.
 
 use crate::error::StatsError;
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;
 
-/// Work that an exact fit may take unless it is asked for: about two minutes of two
-/// processor cores, at 50 billion operations a second. A fixed number, so that the same
-/// rows are fitted in the same way on every machine.
+/// The most operations of an exact fit that was not asked for: about two minutes on two processor
+/// cores, at 50 billion operations a second. The number is fixed, so that the same rows are fitted in
+/// the same way on every machine.
 const MOST_OPERATIONS: f64 = 6e12;
-/// The most directions that a compressed fit keeps, whatever the memory.
+/// The most directions that a compressed fit keeps, however much memory there is.
 const MOST_DIRECTIONS: u64 = 1024;
-/// With fewer there is no point in a model.
+/// The fewest directions that a compressed fit keeps. A model of fewer is of no use.
 const FEWEST_DIRECTIONS: u64 = 16;
-/// Bytes for each value of the rows or directions that are there at the end: 24 while they
-/// are found (the rows or what is stacked of them, then the directions), and as many as
-/// this when a model is made and written (the directions, the components among them, their
-/// narrow copies for scoring and writing).
+/// Bytes for each value of the rows, or of the directions at the end: 24 while directions are found
+/// (the rows or the stacked rows, then the directions), and this number when a model is made and
+/// written (the directions, the components among them, and their `f32` copies for scoring and
+/// writing).
 const VALUE_BYTES: u64 = 28;
-/// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times
-/// as much to find them in. Stages keep the eigenvectors of the first beside all that, while
-/// there are only the rows of what is counted for values.
+/// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times as much to
+/// compute them. Stages also keep the eigenvectors of the first stage. At that time, memory holds only
+/// the rows among all that [`VALUE_BYTES`] counts.
 const SQUARE_BYTES: u64 = 40;
-/// The same where an SVD may have to run, its vectors on both sides included.
+/// The same if an SVD may have to run, including its vectors on both sides.
 const SVD_SQUARE_BYTES: u64 = 80;
-/// Matrix products copy what they multiply next to each other, this many values of each row
-/// at a time: in each thread that works on the inner products, of which some four matter.
+/// Matrix products copy their factors into packed blocks, this many values of each row at a time, in
+/// each thread that works on the inner products. About four threads matter.
 const PACKED_VALUES: u64 = 512;
 const PACKED_BYTES: u64 = 32;
-/// Bytes for each coordinate: before and after a merge, and then those of the parts that a
-/// threshold is found with and what is held out of them.
+/// Bytes for each coordinate: before and after a merge, and then in the parts from which a threshold is
+/// found and in those that are held out.
 const COORDINATE_BYTES: u64 = 48;
 
-/// How a [`StreamingFit`] may use the machine, unchecked.
+/// How a [`StreamingFit`] may use the machine. These parameters are unchecked.
 ///
 /// # Example
 ///
@@ -50,7 +50,7 @@ const COORDINATE_BYTES: u64 = 48;
 pub struct StreamingParams {
     /// The most bytes that rows and statistic may take together.
     pub max_bytes: u64,
-    /// Fit exactly however long it takes, and fail where memory does not suffice.
+    /// Whether to fit exactly, however long it takes, and to fail if memory does not suffice.
     pub exact: bool,
 }
 
@@ -69,20 +69,21 @@ impl StreamingParams {
     }
 }
 
-/// Checked [`StreamingParams`]: the only ones that can fit.
+/// Checked [`StreamingParams`]. Only these can fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValidStreamingParams {
     params: StreamingParams,
-    /// Bytes that are taken already.
+    /// Bytes that are in use already.
     taken: u64,
-    /// Fits that go on at a time, of which this is one.
+    /// The number of fits that go on at the same time, including this one.
     fits: u32,
-    /// The most bytes of all that they are a share of.
+    /// The most bytes of all these fits together.
     whole: u64,
 }
 
 impl ValidStreamingParams {
-    /// The same, of which `bytes` are taken by what is there beside the rows and the statistic.
+    /// The same parameters if `bytes` of the memory are used by something else than the rows and the
+    /// statistic.
     pub fn beside(self, bytes: u64) -> Self {
         Self { taken: self.taken.saturating_add(bytes), ..self }
     }
@@ -96,13 +97,13 @@ impl ValidStreamingParams {
         Self { params, taken: of(self.taken), ..self }
     }
 
-    /// For each of `count` equal fits: its part of the memory, and of the work that may be done.
+    /// The parameters for each of `count` equal fits: its share of the memory and of the operations.
     pub fn among(self, count: usize) -> Self {
         let fits = u32::try_from(count.max(1)).unwrap_or(u32::MAX).saturating_mul(self.fits);
         Self { fits, ..self.share(1, count) }
     }
 
-    /// A fit of rows with `columns` values.
+    /// Begins a fit of rows with `columns` values.
     ///
     /// # Errors
     ///
@@ -114,14 +115,13 @@ impl ValidStreamingParams {
     }
 }
 
-/// Rows on their way to a [`FitStatistic`].
+/// Rows that become a [`FitStatistic`].
 ///
-/// While they fit into memory and the work stays below about two minutes, they are
-/// gathered, and fitted exactly at the end. Beyond that they are merged into a
-/// statistic of the leading directions, as many at a time as it has directions, and
-/// [`Compression`](crate::Compression) says how far it can be off. The order of the
-/// rows then changes the result within that bound; the same rows in the same order give
-/// the same bytes.
+/// As long as the rows fit into memory and the work stays below about two minutes, they are gathered,
+/// and fitted exactly at the end. Beyond that, they are merged into a statistic of the leading
+/// directions, as many rows at a time as it has directions, and [`Compression`](crate::Compression)
+/// says how far the result can be off. The order of the rows then changes the result within that
+/// bound. The same rows in the same order give the same bytes.
 #[derive(Debug)]
 pub struct StreamingFit {
     params: ValidStreamingParams,
@@ -131,12 +131,12 @@ pub struct StreamingFit {
 }
 
 impl StreamingFit {
-    /// Takes in a batch.
+    /// Adds a batch of rows.
     ///
     /// # Errors
     ///
-    /// If the rows have another number of columns, or memory does not suffice: the rows
-    /// before stay fitted. If a merge fails, none of them does.
+    /// If the rows have another number of columns, or memory does not suffice; the rows before this
+    /// batch stay in the fit. If a merge fails, no rows stay.
     pub fn push(&mut self, rows: Samples) -> Result<(), StatsError> {
         rows.check_columns(self.columns)?;
         let count = self.count() + rows.rows();
@@ -149,13 +149,13 @@ impl StreamingFit {
         }
         let mut values = rows.into_values();
         if self.merged.is_none() {
-            // As many as fit, so that it does not matter in what batches they come.
+            // As many rows as fit are gathered, so that the batches they come in do not matter.
             let fitting = (self.count() + 1..=count).take_while(|count| self.is_exact_for(*count)).count();
             let rest = values.split_off(fitting * self.columns);
             self.gathered.append(&mut values);
             values = rest;
-            // More than a block of them waits while the first blocks are merged, if memory has
-            // room for both; otherwise they are the first block as a whole.
+            // More than a block of rows can wait while the first block is merged, if memory has room
+            // for both. Otherwise all of them are the first block.
             let (block, waiting) = (self.limit(0)?, self.gathered.len() as u64);
             let needed = self.merge_bytes(block, 0) + 8 * waiting;
             if waiting > block * self.columns as u64 && !self.has_room(needed) {
@@ -176,7 +176,7 @@ impl StreamingFit {
         }
     }
 
-    /// Rows so far.
+    /// The number of rows so far.
     pub fn count(&self) -> usize {
         self.merged_count() + self.gathered.len() / self.columns
     }
@@ -185,11 +185,11 @@ impl StreamingFit {
     ///
     /// # Errors
     ///
-    /// If there are none, or the decomposition fails.
+    /// If there is no row, or the decomposition fails.
     pub fn finish(mut self) -> Result<FitStatistic, StatsError> {
         let rows = std::mem::take(&mut self.gathered);
         if self.merged.is_none() {
-            // More rows than columns may take an SVD, and that more memory.
+            // More rows than columns may need an SVD, which takes more memory.
             let count = rows.len() / self.columns;
             let limit = (!self.has_room(self.most_bytes(count))).then_some(count);
             return FitStatistic::of_leading(Samples::from_f64(rows, self.columns)?, limit);
@@ -226,7 +226,8 @@ impl StreamingFit {
         self.has_room(self.exact_bytes(count)) && (self.params.params.exact || operations <= most_operations)
     }
 
-    /// What an exact fit of `count` rows takes; all that it might, if it must be exact.
+    /// The bytes that an exact fit of `count` rows takes. If the fit must be exact, the most that it may
+    /// take.
     fn exact_bytes(&self, count: usize) -> u64 {
         if self.params.params.exact {
             self.most_bytes(count)
@@ -235,7 +236,7 @@ impl StreamingFit {
         }
     }
 
-    /// The same, an SVD included where there may be one.
+    /// The same, including an SVD if there may be one.
     fn most_bytes(&self, count: usize) -> u64 {
         let square_bytes = if count > self.columns { SVD_SQUARE_BYTES } else { SQUARE_BYTES };
         self.decomposition_bytes(count, square_bytes)
@@ -248,8 +249,8 @@ impl StreamingFit {
         values.saturating_add(inner_bytes(less, square_bytes))
     }
 
-    /// What a statistic of `limit` directions of `count` rows takes when another such block
-    /// is merged into it: both and their difference are stacked.
+    /// The bytes that a statistic of `limit` directions and `count` rows takes when another such block is
+    /// merged into it: both and the difference of their means are stacked.
     fn merge_bytes(&self, limit: u64, count: usize) -> u64 {
         let stacked = 2 * limit + 1;
         let least = stacked.min(self.columns as u64);
@@ -257,7 +258,7 @@ impl StreamingFit {
             + inner_bytes(least, SQUARE_BYTES)
     }
 
-    /// Directions that memory holds when `count` rows have coordinates in them.
+    /// The number of directions that fit into memory if `count` rows have coordinates in them.
     fn limit(&self, count: usize) -> Result<u64, StatsError> {
         let fits = |limit: &u64| self.has_room(self.merge_bytes(*limit, count));
         match (FEWEST_DIRECTIONS..=MOST_DIRECTIONS).rev().find(fits) {
@@ -273,14 +274,15 @@ impl StreamingFit {
 
     fn too_little(&self, bytes: u64) -> StatsError {
         let ValidStreamingParams { params, taken, whole, .. } = self.params;
-        // The sum over all shares, as memory was asked for.
+        // The caller allowed memory for all shares together, so the error names the sum over all
+        // shares.
         let needed = u128::from(taken.saturating_add(bytes)) * u128::from(whole);
         let needed = u64::try_from(needed / u128::from(params.max_bytes)).unwrap_or(u64::MAX);
         StatsError::Memory { columns: self.columns, needed, allowed: whole }
     }
 }
 
-/// What `size` × `size` inner products take.
+/// The bytes that `size` × `size` inner products take.
 fn inner_bytes(size: u64, square_bytes: u64) -> u64 {
     let packed = PACKED_BYTES.saturating_mul(size.min(PACKED_VALUES));
     size.saturating_mul(size.saturating_mul(square_bytes).saturating_add(packed))
@@ -329,7 +331,7 @@ mod tests {
                 let apart = (some * some - exact * exact).abs();
                 assert!(apart <= compression.error_bound() + rounding, "{max_bytes}: {apart}");
             }
-            // What is dropped and what is kept are all there is.
+            // The dropped variance and the kept variance add up to the whole variance.
             let squares =
                 |statistic: &FitStatistic| dot(statistic.singular_values(), statistic.singular_values());
             let all = squares(&some) + compression.dropped();

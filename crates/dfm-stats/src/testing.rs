@@ -63,7 +63,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The largest distance of two numbers at the same place, as a share of the largest number.
+/// The largest distance of two numbers with the same index, as a share of the largest number.
 pub(crate) fn apart(actual: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(actual.len(), expected.len(), "lengths");
     let largest =

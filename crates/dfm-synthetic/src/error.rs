@@ -6,9 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SyntheticError {
     /// The picture has one pixel only, so a part of it would be all of it.
-    #[error(
-        "a synthetic defect takes a picture of two pixels or more, of which it is a part, got {width}×{height}"
-    )]
+    #[error("a synthetic defect is a part of a picture: expected two pixels or more, got {width}×{height}")]
     TooSmall {
         /// Width in pixels.
         width: u32,
@@ -16,10 +14,10 @@ pub enum SyntheticError {
         height: u32,
     },
     /// No pixel of the picture may be defective.
-    #[error("no pixel of the picture lies where a synthetic defect may be")]
+    #[error("no pixel of the picture may be defective: give a region that holds one")]
     NoPlace,
     /// The pixels that may be defective are those of a picture of another size.
-    #[error("where a synthetic defect may be: expected {expected} pixels, got {got}")]
+    #[error("the pixels that may be defective: expected one value for each of {expected} pixels, got {got}")]
     OtherSize {
         /// Number of pixels of the picture.
         expected: usize,

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use dfm_backbone::WeightsError;
 
+use crate::hash::FileHash;
+use crate::pin::PinError;
+
 /// Why the weights that were asked for cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,6 +56,38 @@ pub enum WeightsStoreError {
         /// What is wrong with it.
         cause: WeightsError,
     },
+    /// Another file than the pinned one.
+    #[error(
+        "{}: expected the SHA-256 {expected}, which {} has pinned, found {got}: not the file that was used first; \
+         fetch the weights '{name}' again",
+        path.display(),
+        pin_path.display()
+    )]
+    NotPinned {
+        /// The name of the weights.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// The file that has the pinned SHA-256.
+        pin_path: PathBuf,
+        /// The pinned SHA-256.
+        expected: FileHash,
+        /// The SHA-256 of the file.
+        got: FileHash,
+    },
+    /// Another file than the one whose SHA-256 the user gave.
+    #[error("{}: expected the SHA-256 {expected}, which was given, found {got}: another file", path.display())]
+    NotGiven {
+        /// The file.
+        path: PathBuf,
+        /// The SHA-256 that was given.
+        expected: FileHash,
+        /// The SHA-256 of the file.
+        got: FileHash,
+    },
+    /// A pin that cannot be read.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// Weights that cannot be made or used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -117,6 +152,53 @@ pub enum DownloadError {
         /// The hash of what came.
         got: String,
     },
+    /// Not the file whose SHA-256 the user gave.
+    #[error(
+        "{url}: expected the SHA-256 {expected}, which was given, found {got}: another file, not kept; give the right \
+         SHA-256, or ask another mirror"
+    )]
+    NotGiven {
+        /// What was asked for.
+        url: String,
+        /// The SHA-256 that was given.
+        expected: FileHash,
+        /// The SHA-256 of what came.
+        got: FileHash,
+    },
+    /// Not the file whose SHA-256 is pinned.
+    #[error(
+        "{url}: expected the SHA-256 {expected}, which {} has pinned, found {got}: not the file that was used first, \
+         not kept; ask another mirror, or, if you know that the new file is the right one, give its SHA-256",
+        pin_path.display()
+    )]
+    NotPinned {
+        /// What was asked for.
+        url: String,
+        /// The file that has the pinned SHA-256.
+        pin_path: PathBuf,
+        /// The pinned SHA-256.
+        expected: FileHash,
+        /// The SHA-256 of what came.
+        got: FileHash,
+    },
+    /// A SHA-256 was given that no file of this name can have.
+    #[error(
+        "weights {name}: expected a SHA-256 that begins with {expected}, got {got}; give the right one, or none"
+    )]
+    NotItsHash {
+        /// The name of the weights.
+        name: String,
+        /// The digits that the publisher states.
+        expected: String,
+        /// The SHA-256 that was given.
+        got: FileHash,
+    },
+    /// A pin that cannot be read.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// The environment names no folder for pulled weights.
+    #[error("no cache folder is known: set DFM_CACHE_DIR")]
+    NoFolder,
     /// The store could not be written.
     #[error("cannot keep the weights at {}: {cause}; make room there, or choose another folder", path.display())]
     Store {

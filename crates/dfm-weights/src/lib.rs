@@ -1,23 +1,40 @@
 //! Where the weights of a network come from: inside the library, from a seed, from a file, or from
 //! their official home by a download that is checked.
 //!
+//! # How strong the check is
+//!
+//! Publishers state only eight digits of the SHA-256 of a file. [`Strength`] says what a file was
+//! compared with. The whole SHA-256 is pinned beside a file when it is fetched or used first, and
+//! another file is refused from then on. The pin is as good as that first file was: a SHA-256 from
+//! somebody whom you trust ([`PullOptions::sha256`]) is better. Whoever can replace a file and its
+//! pin passes both checks.
+//!
 //! ```
 //! use dfm_backbone::Layer;
 //! use dfm_weights::{WeightStore, WeightsSpec};
 //!
 //! let spec = WeightsSpec { weights: Some("random".to_owned()), size: Some([64, 64]), ..WeightsSpec::default() };
-//! let weights = WeightStore::of_user().load(&spec, Layer::Layer1)?;
-//! assert_eq!(weights.header().input.height, 64);
+//! let loaded = WeightStore::of_user().load(&spec, Layer::Layer1)?;
+//! assert_eq!(loaded.weights.header().input.height, 64);
 //! # Ok::<(), dfm_weights::WeightsStoreError>(())
 //! ```
 
+mod check;
 mod download;
 mod error;
+mod hash;
+mod pin;
 mod resolve;
 mod store;
+mod strength;
+mod temporary;
 
+pub use check::{FileCheck, PinState};
 pub use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
-pub use download::{PullOptions, pull};
+pub use download::{PullOptions, Pulled, pull};
 pub use error::{DownloadError, WeightsStoreError};
-pub use resolve::{DEFAULT_BACKBONE, Described, WeightsSpec};
+pub use hash::{FileHash, InvalidHash};
+pub use pin::{Pin, PinError};
+pub use resolve::{DEFAULT_BACKBONE, Described, LoadedWeights, WeightsSpec};
 pub use store::WeightStore;
+pub use strength::Strength;

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, ImportOptions, InputContract, Layer, Resize, catalogue, import_weights,
+    Architecture, BackboneWeights, CatalogueEntry, ImportOptions, InputContract, Layer, Resize, WeightsFile,
+    catalogue,
 };
 
+use crate::check::{self, FileCheck};
 use crate::error::WeightsStoreError;
 use crate::store::WeightStore;
 
@@ -44,21 +46,37 @@ pub struct Described {
     pub source: String,
 }
 
+/// Weights, and how the file that they come from was checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LoadedWeights {
+    /// The weights.
+    pub weights: BackboneWeights,
+    /// The check of a file of the store; `None` for other weights, which nothing is compared with.
+    pub check: Option<FileCheck>,
+}
+
+impl LoadedWeights {
+    fn unchecked(weights: BackboneWeights) -> Self {
+        Self { weights, check: None }
+    }
+}
+
 impl WeightStore {
     /// Loads the weights that `spec` names, to the layer `deepest`, for pictures of the size that it
-    /// names.
+    /// names. A file of the store is checked, and pinned at its first use.
     ///
     /// # Errors
     ///
     /// [`WeightsStoreError`], with what was asked for.
-    pub fn load(&self, spec: &WeightsSpec, deepest: Layer) -> Result<BackboneWeights, WeightsStoreError> {
-        let weights = self.load_as_they_come(spec, deepest)?;
+    pub fn load(&self, spec: &WeightsSpec, deepest: Layer) -> Result<LoadedWeights, WeightsStoreError> {
+        let LoadedWeights { weights, check } = self.load_as_they_come(spec, deepest)?;
         let mut input = weights.header().input;
         if let Some([height, width]) = spec.size {
             input = input.with_size(height, width);
         }
         input.resize = spec.resize.unwrap_or(input.resize);
-        Ok(weights.with_input(input))
+        Ok(LoadedWeights { weights: weights.with_input(input), check })
     }
 
     /// Loads the weights that a model of this description leaves out; `None` for random weights,
@@ -72,10 +90,10 @@ impl WeightStore {
         asked: &str,
         described: Described,
         deepest: Layer,
-    ) -> Result<Option<BackboneWeights>, WeightsStoreError> {
+    ) -> Result<Option<LoadedWeights>, WeightsStoreError> {
         match asked {
             "random" => Ok(None),
-            "embedded" => embedded().map(Some),
+            "embedded" => Ok(Some(LoadedWeights::unchecked(embedded()?))),
             asked => {
                 let Described { architecture, input, license, source } = described;
                 let options = ImportOptions {
@@ -86,7 +104,7 @@ impl WeightStore {
                     source: Some(source),
                     ..ImportOptions::default()
                 };
-                self.load_file(asked, options).map(Some)
+                self.load_named(asked, options).map(Some)
             }
         }
     }
@@ -95,7 +113,7 @@ impl WeightStore {
         &self,
         spec: &WeightsSpec,
         deepest: Layer,
-    ) -> Result<BackboneWeights, WeightsStoreError> {
+    ) -> Result<LoadedWeights, WeightsStoreError> {
         let architecture = spec.backbone.as_deref().map(known).transpose()?;
         let name = spec.backbone.as_deref().unwrap_or(DEFAULT_BACKBONE);
         let is_embedded = name == DEFAULT_BACKBONE;
@@ -104,45 +122,52 @@ impl WeightStore {
             "random" => {
                 let architecture = architecture.map_or_else(|| known(DEFAULT_BACKBONE), Ok)?;
                 let input = architecture.usual_input();
-                Ok(BackboneWeights::random(architecture, deepest, input, spec.seed)?)
+                let weights = BackboneWeights::random(architecture, deepest, input, spec.seed)?;
+                Ok(LoadedWeights::unchecked(weights))
             }
-            "embedded" if is_embedded => embedded(),
+            "embedded" if is_embedded => Ok(LoadedWeights::unchecked(embedded()?)),
             "embedded" => {
                 Err(WeightsStoreError::NotEmbedded { embedded: DEFAULT_BACKBONE, got: name.to_owned() })
             }
             asked => {
-                let options = ImportOptions { architecture, deepest, ..ImportOptions::default() };
-                self.load_file(asked, options)
+                self.load_named(asked, ImportOptions { architecture, deepest, ..ImportOptions::default() })
             }
         }
     }
 
     /// Loads pulled weights by name, or a file.
-    fn load_file(
+    fn load_named(&self, asked: &str, options: ImportOptions) -> Result<LoadedWeights, WeightsStoreError> {
+        if let Some(entry) = catalogue().iter().find(|entry| entry.name == asked) {
+            return self.load_pulled(entry, options);
+        }
+        let path = Path::new(asked);
+        if !path.exists() {
+            return Err(WeightsStoreError::Nothing { got: asked.to_owned() });
+        }
+        let weights = WeightsFile::read(path).and_then(|file| file.import(&options));
+        let weights = weights.map_err(|cause| WeightsStoreError::File { path: path.to_owned(), cause })?;
+        Ok(LoadedWeights::unchecked(weights))
+    }
+
+    /// Loads the file of `entry`. It is read once: the bytes that are checked are those that are
+    /// parsed.
+    fn load_pulled(
         &self,
-        asked: &str,
+        entry: &CatalogueEntry,
         mut options: ImportOptions,
-    ) -> Result<BackboneWeights, WeightsStoreError> {
-        let read = |path: &Path, options: &ImportOptions| {
-            import_weights(path, options)
-                .map_err(|cause| WeightsStoreError::File { path: path.to_owned(), cause })
-        };
-        let Some(entry) = catalogue().iter().find(|entry| entry.name == asked) else {
-            let path = Path::new(asked);
-            return match path.exists() {
-                true => read(path, &options),
-                false => Err(WeightsStoreError::Nothing { got: asked.to_owned() }),
-            };
-        };
-        self.check()?;
-        let path = self.find(entry).ok_or_else(|| WeightsStoreError::NotPulled { name: asked.to_owned() })?;
+    ) -> Result<LoadedWeights, WeightsStoreError> {
+        let path = self.existing(entry)?;
+        let failed = |cause| WeightsStoreError::File { path: path.clone(), cause };
+        let file = WeightsFile::read(&path).map_err(failed)?;
+        let sha256 = file.sha256().parse().expect("a SHA-256 has 64 hexadecimal digits");
+        let compared = check::compare(entry, &path, sha256, None)?;
         options.architecture = options.architecture.or_else(|| Architecture::known(entry.name));
         options.input = options.input.or(Some(entry.input));
         options.license.get_or_insert_with(|| entry.license.to_owned());
-        options.source.get_or_insert_with(|| format!("{}{}", entry.endpoint, entry.file_name));
-        // Others can write to the store too.
-        options.checksum = Some(entry.checksum);
-        read(&path, &options)
+        options.source.get_or_insert_with(|| entry.url());
+        let weights = file.import(&options).map_err(failed)?;
+        // Only weights that can be used are pinned.
+        Ok(LoadedWeights { weights, check: Some(check::pinned(entry, &path, compared)?) })
     }
 }
 

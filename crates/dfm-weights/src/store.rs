@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use dfm_backbone::{CatalogueEntry, hexadecimal};
-use sha2::{Digest, Sha256};
+use dfm_backbone::{CatalogueEntry, WeightsError};
 
+use crate::check::{self, FileCheck};
 use crate::error::WeightsStoreError;
+use crate::hash::FileHash;
+use crate::pin::{self, Pin, PinError};
 
 /// A folder of pulled weights. Only files that passed their check are put there, but others can
-/// write to it too: whoever reads a file checks it again.
+/// write to the folder too: each file is checked again whenever it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightStore {
     /// `None` if the environment names none.
@@ -39,7 +41,7 @@ impl WeightStore {
     /// # Errors
     ///
     /// [`WeightsStoreError::NoFolder`].
-    pub fn check(&self) -> Result<(), WeightsStoreError> {
+    pub fn require_folder(&self) -> Result<(), WeightsStoreError> {
         self.folder.as_ref().map(|_| ()).ok_or(WeightsStoreError::NoFolder)
     }
 
@@ -52,20 +54,36 @@ impl WeightStore {
         self.folder().join(entry.file_name)
     }
 
-    /// Whether the file of `entry` is there and is the one that was meant.
+    /// Checks the file of `entry` against the digits that its publisher states, and against `given`
+    /// if the user knows the whole SHA-256, else against the pin. A file that passes and is not
+    /// pinned is pinned from now on; `given` takes the place of any other pin.
     ///
     /// # Errors
     ///
-    /// If it is there and cannot be read.
-    pub fn is_sound(&self, entry: &CatalogueEntry) -> io::Result<bool> {
-        let Some(path) = self.find(entry) else { return Ok(false) };
-        let mut file = File::open(path)?;
-        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(entry.checksum.matches(&hexadecimal(&hasher.finalize()))),
-                count => hasher.update(&buffer[..count]),
-            }
+    /// If there is no such file, it is another file, or it or its pin cannot be read.
+    pub fn check(
+        &self,
+        entry: &CatalogueEntry,
+        given: Option<&FileHash>,
+    ) -> Result<FileCheck, WeightsStoreError> {
+        let path = self.existing(entry)?;
+        let failed = |source| {
+            let cause = WeightsError::Io { operation: "reading the weights", source };
+            WeightsStoreError::File { path: path.clone(), cause }
+        };
+        let sha256 = check::hash_of(&path).map_err(failed)?;
+        check::pinned(entry, &path, check::compare(entry, &path, sha256, given)?)
+    }
+
+    /// Reads the pin of the file of `entry`; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`PinError`] if there is one that cannot be read.
+    pub fn pin(&self, entry: &CatalogueEntry) -> Result<Option<Pin>, PinError> {
+        match self.folder {
+            Some(_) => pin::read(&self.path(entry)),
+            None => Ok(None),
         }
     }
 
@@ -90,6 +108,12 @@ impl WeightStore {
         }
         let named = |number: u32| self.folder().join(format!("{}.other-{number}", entry.file_name));
         Ok((1..).map(named).find(|path| path.symlink_metadata().is_err()))
+    }
+
+    /// The file of `entry`, which must be there; not checked.
+    pub(crate) fn existing(&self, entry: &CatalogueEntry) -> Result<PathBuf, WeightsStoreError> {
+        self.require_folder()?;
+        self.find(entry).ok_or_else(|| WeightsStoreError::NotPulled { name: entry.name.to_owned() })
     }
 
     /// Creates the folder.

@@ -19,8 +19,8 @@ use crate::error::{At, CheckpointFileError, Error};
 use crate::files::{folder_of, temporary};
 use crate::observer::{Note, Observer, Reporter};
 
-/// A fit that failed within this time leaves no checkpoint: learning again takes less than reading
-/// about it.
+/// A fit that failed within this time leaves no checkpoint: learning again takes less time than reading
+/// a message about it.
 const MOMENT: Duration = Duration::from_secs(5);
 
 /// What a fit has learnt so far, as a file beside its model, so that an interrupted fit can go on.
@@ -28,7 +28,7 @@ const MOMENT: Duration = Duration::from_secs(5);
 pub struct Checkpoint {
     path: PathBuf,
     resume: bool,
-    /// Once it is known what features come from; never where it cannot be written.
+    /// Set once it is known where features come from. Never set if the file cannot be written.
     log: OnceLock<Log>,
 }
 
@@ -44,7 +44,7 @@ struct Log {
 #[derive(Debug)]
 struct State {
     file: File,
-    /// Behind the last whole record.
+    /// The end of the last whole record, in bytes from the start.
     end: u64,
     /// Whose features this fit has taken from here or worked out itself.
     used: HashSet<[u8; 32]>,
@@ -73,13 +73,14 @@ impl Checkpoint {
         Ok(Self { path, resume, log: OnceLock::new() })
     }
 
-    /// Goes on with what is there, for features of `extractor` that come in batches of
-    /// `batch`, or begins. A place that cannot be written is a note: the fit does without. `pictures`
-    /// are the keys of this fit's, one a picture, which are asked for until one is there.
+    /// Goes on with what is there, for features of `extractor` that come in batches of `batch`, or
+    /// begins a new checkpoint. If the file cannot be written, the observer hears it, and the fit does
+    /// without a checkpoint. `pictures` gives the keys of the pictures of
+    /// this fit, one for each. They are read until one of them is in the checkpoint.
     ///
     /// # Errors
     ///
-    /// If what is there cannot be gone on with. It is left as it is.
+    /// If the fit cannot go on with what is there. The file is then left as it is.
     pub(crate) fn open(
         &self,
         extractor: &FeatureExtractor,
@@ -101,7 +102,7 @@ impl Checkpoint {
                 }
             },
         };
-        // There is but one fit that opens it.
+        // Only one fit opens this checkpoint.
         let _ = self.log.set(log);
         Ok(())
     }
@@ -117,7 +118,7 @@ impl Checkpoint {
             state.file.read_exact(&mut record)?;
             Ok(record)
         };
-        // Where it cannot be read after all, the picture still can.
+        // If the record cannot be read, the picture still can.
         let (found, row) = log.layout.parse(&read().ok()?)?;
         log.state().used.insert(*file);
         (found == *file).then_some(row)
@@ -146,8 +147,8 @@ impl Checkpoint {
         }
     }
 
-    /// After a fit that failed by itself: says what is left, unless that is the work of a
-    /// moment and goes.
+    /// Is called after a fit that failed by itself. Says that the checkpoint stays, or removes it if it
+    /// holds the work of a moment.
     pub(crate) fn leave(&self, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
         let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
@@ -157,8 +158,8 @@ impl Checkpoint {
         reporter.note(Note::CheckpointLeft { path: self.path.clone(), pictures });
     }
 
-    /// After a fit that ended well. What it did not learn itself nor make use of is another fit's work,
-    /// and is kept under another name.
+    /// Is called after a fit that ended well. Removes the checkpoint. If it also holds what another fit
+    /// has learnt, it is kept under another name.
     pub(crate) fn remove(&self, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
         let others = log.others();
@@ -222,7 +223,8 @@ impl Log {
         if !known.is_empty() && !Iterator::any(&mut pictures, is_known) {
             return Err(CheckpointFileError::OtherPictures { found: known.len(), pictures: asked });
         }
-        // Where features could depend on the batch, batches are then as they would have been.
+        // Only whole batches are kept. Later batches are then those of a fit without interruption, in
+        // case features depend on the batch.
         let whole = content.files.len() / batch * batch;
         let log = Self::new(layout, file, &content.files[..whole]);
         {

@@ -109,7 +109,7 @@ pub enum Error {
     /// No picture could be used, so that nothing is written.
     #[error("{what}")]
     NoPicture {
-        /// What there is none of.
+        /// The sentence that says so.
         what: &'static str,
     },
     /// An output that would lie among the pictures that it is made from.
@@ -129,7 +129,7 @@ pub enum Error {
     FeatureMemory {
         /// Rows of features.
         rows: usize,
-        /// For rows of tiles, how many pictures they are of, and how many there are.
+        /// For rows of tiles: how many pictures the rows belong to, and how many pictures there are.
         pictures: Option<[usize; 2]>,
         /// Taps of the network.
         taps: usize,
@@ -321,7 +321,7 @@ pub enum CheckpointFileError {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// Something else is in its place.
+    /// Something else lies at the path of the checkpoint.
     #[error("expected a checkpoint or nothing there, found something that is no file; move it elsewhere")]
     NotAFile,
     /// It is of other pictures.

@@ -203,7 +203,7 @@ pub(crate) struct Ready<T> {
     pub(crate) found: T,
 }
 
-/// Takes the next `size` things that were prepared, fewer at the end; and whether that is the end.
+/// Takes the next `size` prepared things, or fewer at the end. Also returns whether that is the end.
 /// `problem` is told of pictures that cannot be used.
 pub(crate) fn next_batch<T>(
     loaded: &mut dyn Iterator<Item = Loaded<T>>,

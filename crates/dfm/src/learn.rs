@@ -98,16 +98,16 @@ impl Learner {
         Self { workers, ..self }
     }
 
-    /// Compares each tile with the tiles of its own position alone, in pictures that all have the
-    /// size of the first. Takes a method with tiles.
+    /// Compares each tile with the tiles of its own position only, in pictures that all have the size
+    /// of the first. The method must have tiles.
     #[must_use]
     pub fn with_tiles_by_position(self, by_position: bool) -> Self {
         Self { by_position, ..self }
     }
 
-    /// Judges held-out good pictures and copies with synthetic defects of this seed; the model
-    /// records what comes out, and unless a threshold or a rate is stated takes the threshold of the
-    /// best F1. Takes a method that calibrates by split.
+    /// Judges held-out good pictures, and copies of them with synthetic defects of this seed. The model
+    /// records the figures. Its threshold becomes the one with the best F1, unless a threshold or a
+    /// rate is stated. The method must calibrate by split.
     #[must_use]
     pub fn with_synthetic_defects(self, seed: Option<u64>) -> Self {
         Self { synthetic: seed, ..self }
@@ -288,7 +288,7 @@ impl Learning<'_> {
                     None
                 }
             });
-            // Whoever asks beyond the last picture is about to work out the components.
+            // A fit that asks for more than the last picture is about to work out the components.
             let end = std::iter::from_fn(|| {
                 progress.replace(None);
                 statistics.borrow_mut().get_or_insert_with(|| reporter.stage(Stage::Statistics, None));
@@ -311,7 +311,7 @@ impl Learning<'_> {
     }
 }
 
-/// The key of the checkpoint, with one; and the piece.
+/// The key in the checkpoint, if there is a checkpoint, and the piece.
 type Ready = (Option<[u8; 32]>, Piece);
 
 /// The key of the first piece of a picture with these bytes.
@@ -353,7 +353,7 @@ fn prepare(
             false => file,
         };
         number += 1;
-        // What is prepared in vain is little beside the network.
+        // Preparing a piece in vain costs little beside the network.
         let piece = match known(&key) {
             Some(row) => piece.with_features(row),
             None => piece,

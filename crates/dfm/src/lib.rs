@@ -43,6 +43,7 @@ mod checkpoint;
 mod drift;
 mod error;
 mod evaluate;
+mod explanation_line;
 mod features;
 mod files;
 mod held_out;
@@ -81,6 +82,9 @@ pub use error::{CheckpointFileError, Error, FileError};
 pub use evaluate::{
     Bootstrap, CONFIG, ClassEvaluation, Comparison, Curves, Evaluated, EvaluatedPicture, Evaluation,
     EvaluationRun, Evaluator, METRICS, PREDICTIONS, PictureLine, Settings, compare,
+};
+pub use explanation_line::{
+    ExplainedCell, ExplainedChannel, ExplainedLayer, ExplainedNearest, ExplanationLine,
 };
 pub use features::FeatureRows;
 pub use files::{check_file, create_file, write_file};

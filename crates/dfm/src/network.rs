@@ -3,7 +3,8 @@
 use dfm_core::{
     BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams, device,
 };
-use dfm_weights::{WeightStore, WeightsSpec};
+use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
+use tracing::{info, warn};
 
 use crate::error::Error;
 
@@ -75,7 +76,7 @@ impl Network {
     ///
     /// [`Error::Weights`] if they cannot be had.
     pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
-        Ok(self.store()?.load(&self.spec, deepest)?)
+        Ok(self.told(self.store().load(&self.spec, deepest)?))
     }
 
     /// Makes the feature extractor of a fit.
@@ -91,7 +92,7 @@ impl Network {
         let deepest = Tap::deepest(&params.params().method.taps).map_err(dfm_core::DfmError::from)?;
         let extractor = params.extractor(self.weights(deepest.layer)?, compute)?;
         let header = extractor.weights().header();
-        tracing::info!(
+        info!(
             "network {} to {}, weights from {}, input {}×{}, {}, {} features",
             header.architecture.name,
             deepest.layer,
@@ -115,14 +116,23 @@ impl Network {
             license: info.license.clone(),
             source: info.source.clone(),
         };
-        Ok(self.store()?.load_for(asked, header, deepest)?)
+        Ok(self.store().load_for(asked, header, deepest)?.map(|loaded| self.told(loaded)))
     }
 
-    fn store(&self) -> Result<WeightStore, Error> {
-        Ok(match &self.store {
-            Some(store) => store.clone(),
-            None => WeightStore::of_user(),
-        })
+    /// Logs how the file of the weights was checked: as a warning if not all digits were compared.
+    fn told(&self, loaded: LoadedWeights) -> BackboneWeights {
+        if let Some(check) = &loaded.check {
+            let source = &loaded.weights.header().source;
+            match check.strength.is_whole() {
+                true => info!("weights from {source}: {check}"),
+                false => warn!("weights from {source}: {check}"),
+            }
+        }
+        loaded.weights
+    }
+
+    fn store(&self) -> WeightStore {
+        self.store.clone().unwrap_or_else(WeightStore::of_user)
     }
 }
 

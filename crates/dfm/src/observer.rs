@@ -44,7 +44,7 @@ pub enum Note {
         /// What is to be said.
         text: String,
     },
-    /// Pictures to judge that are learnt.
+    /// Pictures to judge that are also among the pictures to learn.
     Duplicate {
         /// What is to be said.
         text: String,

@@ -178,7 +178,7 @@ impl Source for Pictures {
     }
 }
 
-/// What was prepared of a picture, or why nothing more is.
+/// What was prepared for a picture, or the reason why nothing more will be.
 #[derive(Debug)]
 pub(crate) struct Loaded<T> {
     /// Index of the picture in its source.

@@ -180,7 +180,7 @@ impl DefectiveDataset {
                     Ok(Encoded { picture, mask }) => {
                         of_picture += 1;
                         count += 1;
-                        // Pictures that differ in nothing but their extension keep apart.
+                        // Pictures that differ only in their extensions get names of their own.
                         let below = names.of(&path);
                         let name = below.file_name().unwrap_or_default().to_string_lossy().replace('.', "-");
                         let target = |part: &str, ending: &str| {
@@ -229,7 +229,7 @@ fn png(picture: &DynamicImage) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The bytes of the picture's file; of pixels in memory, those of a new one.
+/// The bytes of the picture's file. Pixels in memory become the bytes of a new file.
 fn file_of(source: &dyn Source, index: usize) -> Result<Vec<u8>, Error> {
     match source.read(index)? {
         Content::Encoded(bytes) => Ok(bytes.into_owned()),

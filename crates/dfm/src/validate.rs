@@ -98,8 +98,8 @@ fn counts((verdict, mask): &(Verdict, Option<Mask>)) -> Option<MapCounts> {
     Some(MapCounts::new(&map, mask.as_deref()))
 }
 
-/// Gives every piece of `picture`, the `mask` with the last piece, which is the `last` of its source
-/// picture or not. Returns whether more is wanted.
+/// Gives every piece of `picture`, and the `mask` with the last piece. `last` says whether the picture
+/// is the last of its source picture. Returns whether more is wanted.
 fn give_pieces(
     preparer: &Preparer,
     number: usize,

@@ -64,6 +64,7 @@ fn shares_make_the_whole_and_the_layers_score_is_the_models() {
         (ScoreKind::Fre, Aggregation::Relative),
         (ScoreKind::Fre, Aggregation::Max),
         (ScoreKind::Fre, top),
+        (ScoreKind::Fre, Aggregation::Power { exponent: 4.0 }),
         (ScoreKind::Mahalanobis, Aggregation::Sum),
         (ScoreKind::Nll, Aggregation::Sum),
     ] {

@@ -41,6 +41,7 @@ fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
             (ScoreKind::Fre, Aggregation::Relative, "relative"),
             (ScoreKind::Fre, Aggregation::Max, "max"),
             (ScoreKind::Fre, Aggregation::Top { percent: 25.0 }, "top:25%"),
+            (ScoreKind::Fre, Aggregation::Power { exponent: 4.0 }, "power:4"),
             (ScoreKind::Nll, Aggregation::Sum, "nll"),
             (ScoreKind::Mahalanobis, Aggregation::Sum, "mahalanobis"),
         ] {

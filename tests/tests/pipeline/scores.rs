@@ -47,9 +47,13 @@ fn params(score: ScoreKind) -> Method {
 /// again without each picture, with as many components as the whole fit, and predict it.
 #[test]
 fn the_threshold_is_that_of_models_fitted_without_each_picture() {
-    for aggregation in
-        [Aggregation::Sum, Aggregation::Relative, Aggregation::Max, Aggregation::Top { percent: 30.0 }]
-    {
+    for aggregation in [
+        Aggregation::Sum,
+        Aggregation::Relative,
+        Aggregation::Max,
+        Aggregation::Top { percent: 30.0 },
+        Aggregation::Power { exponent: 4.0 },
+    ] {
         let params = params(ScoreKind::Fre).with_aggregation(aggregation);
         let model = fit(params.clone(), &GOOD).unwrap();
         let expected = held_out_quantile(&model, |training, held_out| {
@@ -137,6 +141,7 @@ fn a_score_is_made_of_its_grid() {
         (ScoreKind::Fre, Aggregation::Relative),
         (ScoreKind::Fre, Aggregation::Max),
         (ScoreKind::Fre, Aggregation::Top { percent: 30.0 }),
+        (ScoreKind::Fre, Aggregation::Power { exponent: 4.0 }),
         (ScoreKind::Mahalanobis, Aggregation::Sum),
     ] {
         let model = fit(params(score).with_aggregation(aggregation), &GOOD).unwrap();

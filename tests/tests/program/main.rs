@@ -18,4 +18,6 @@ mod resume;
 mod sweep;
 mod synthesise;
 mod union;
+mod weights_pin;
 mod weights_pull;
+mod weights_recorded;

@@ -84,7 +84,7 @@ fn too_little_memory_is_an_error_with_what_it_takes() {
     fit(&dfm, "none.dfm", &["--max-memory", "plenty"]).expect_code(2).expect_said(&["512MiB"]);
     fit(&dfm, "none.dfm", &[&TIGHT[..], &["--aggregate", "max"]].concat())
         .expect_code(2)
-        .expect_said(&["max and top:P%", "allow more memory"]);
+        .expect_said(&["max, top:P% and power:P", "allow more memory"]);
     assert!(!dfm.path("none.dfm").exists());
     fit(&dfm, "max.dfm", &[&TIGHT[..], &["--aggregate", "max", "--threshold", "9"]].concat()).expect_code(0);
 }

@@ -14,7 +14,8 @@ fn program() -> Program {
 fn a_picture_in_place_of_the_model_is_called_a_picture() {
     let dfm = program();
     for command in [&["predict", "good/00.png", "model.dfm"][..], &["info", "good/00.png"]] {
-        let words = ["good/00.png: expected a model that dfm wrote, found a PNG picture", "the model comes first"];
+        let words =
+            ["good/00.png: expected a model that dfm wrote, found a PNG picture", "the model comes first"];
         dfm.run(command).expect_code(2).expect_said(&words);
     }
 }
@@ -47,7 +48,8 @@ fn lists_of_other_programs_are_read_or_the_cure_is_told() {
     let dfm = program();
     let fit = |list: &str| dfm.run(&[&["fit", list, "-o", "x.dfm"], SMALL.as_slice()].concat());
     let lines = |label: &str| -> String {
-        let line = |seed| format!("{{\"path\":\"good/{seed:02}.png\",\"label\":{label},\"split\":\"train\"}}\n");
+        let line =
+            |seed| format!("{{\"path\":\"good/{seed:02}.png\",\"label\":{label},\"split\":\"train\"}}\n");
         (0..4).map(line).collect()
     };
     // A mark of the byte order, and labels as numbers.
@@ -79,7 +81,10 @@ fn a_tilde_is_the_users_folder_in_a_file_and_refused_where_no_shell_replaced_it(
     let dfm = program();
     fs::write(dfm.path("dfm.toml"), "[predict]\nmaps = \"~/maps\"\n").unwrap();
     let mut command = dfm.command();
-    command.args(["predict", "-q", "model.dfm", "good"]).env("HOME", dfm.path("home")).env("USERPROFILE", dfm.path("home"));
+    command
+        .args(["predict", "-q", "model.dfm", "good"])
+        .env("HOME", dfm.path("home"))
+        .env("USERPROFILE", dfm.path("home"));
     assert!(command.output().unwrap().status.code() < Some(2));
     assert!(dfm.path("home/maps/dfm-legend.png").is_file());
     let run = dfm.run(&["predict", "--no-config", "model.dfm", "good", "--maps=~/maps"]);

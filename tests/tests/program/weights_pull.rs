@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use dfm_backbone::{CatalogueEntry, Checksum, InputContract};
 use dfm_tests::program::Program;
-use dfm_weights::{DownloadError, PullOptions, WeightStore, pull};
+use dfm_weights::{DownloadError, PullOptions, Strength, WeightStore, pull};
 use sha2::{Digest, Sha256};
 
-const FILE: &[u8] = b"these bytes stand for weights";
+pub(crate) const FILE: &[u8] = b"these bytes stand for weights";
 /// Bytes whose SHA-256 begins with 63fe2227, as that of the catalogue's `resnet101`
 /// does. Such are found in a minute, which is why eight digits are called a prefix
 /// and not a hash; here they stand for the file.
-const STANDS_FOR_RESNET101: &[u8] = b"stands for weights: 321956357";
-const RESNET101: &str = "resnet101-63fe2227.pth";
+pub(crate) const STANDS_FOR_RESNET101: &[u8] = b"stands for weights: 321956357";
+pub(crate) const RESNET101: &str = "resnet101-63fe2227.pth";
 
 /// A server that answers each request by `answer`, until the test ends. Returns
 /// its URL.
-fn serve(answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> String {
+pub(crate) fn serve(answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/models", listener.local_addr().expect("an address"));
     thread::spawn(move || {
@@ -34,14 +34,14 @@ fn serve(answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> String {
     url
 }
 
-fn respond(stream: &mut TcpStream, status: &str, length: usize, body: &[u8]) {
+pub(crate) fn respond(stream: &mut TcpStream, status: &str, length: usize, body: &[u8]) {
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     // The client may have left already.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 /// An entry whose checksum is that of `FILE`.
-fn entry() -> CatalogueEntry {
+pub(crate) fn entry() -> CatalogueEntry {
     let hash: String = Sha256::digest(FILE).iter().map(|byte| format!("{byte:02x}")).collect();
     CatalogueEntry {
         name: "small",
@@ -53,7 +53,7 @@ fn entry() -> CatalogueEntry {
     }
 }
 
-fn from(url: &str) -> PullOptions<'_> {
+pub(crate) fn from(url: &str) -> PullOptions<'_> {
     PullOptions { endpoint: Some(url), ..PullOptions::default() }
 }
 
@@ -81,14 +81,16 @@ fn the_right_file_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = WeightStore::at(folder.path());
     let mut seen = 0;
-    let path = pull(&entry(), from(&url), &store, |got, of| {
+    let pulled = pull(&entry(), from(&url), &store, |got, of| {
         seen = got;
         assert_eq!(of, Some(FILE.len() as u64));
-    });
-    assert_eq!(std::fs::read(path.unwrap()).unwrap(), FILE);
+    })
+    .unwrap();
+    assert_eq!(std::fs::read(pulled.path).unwrap(), FILE);
+    assert_eq!(pulled.check.strength, Strength::Published);
     assert_eq!(seen, FILE.len() as u64);
     let kept = store.find(&entry()).expect("the file");
-    assert!(store.is_sound(&entry()).unwrap());
+    store.check(&entry(), None).unwrap();
     // As other files that a program writes: readable by whom the umask lets.
     #[cfg(unix)]
     {
@@ -99,7 +101,8 @@ fn the_right_file_is_kept() {
         assert_eq!(mode(&kept), mode(&other));
     }
     std::fs::write(&kept, b"something else").unwrap();
-    assert!(!store.is_sound(&entry()).unwrap());
+    let error = store.check(&entry(), None).expect_err("another file");
+    assert!(error.to_string().contains("altered or damaged"), "{error}");
 }
 
 #[test]
@@ -223,6 +226,8 @@ fn the_program_pulls_once_and_again_only_what_was_altered() {
     // From nowhere: nothing is fetched.
     let second = pull("http://127.0.0.1:9/nowhere");
     assert!(second.out.contains("already here, checked"), "{}", second.out);
+    assert!(first.out.contains("8 of the 64 digits"), "{}", first.out);
+    assert!(second.out.contains("all 64 digits of its SHA-256, pinned"), "{}", second.out);
 
     std::fs::write(&cached, b"junk").unwrap();
     let run = dfm.run(&["weights", "pull", "resnet101", "--endpoint", "http://127.0.0.1:9/nowhere"]);
@@ -234,7 +239,7 @@ fn the_program_pulls_once_and_again_only_what_was_altered() {
     assert_eq!(std::fs::read(folder.join(format!("{RESNET101}.other-1"))).unwrap(), b"junk");
     std::fs::write(&cached, b"PK\x03\x04junk").unwrap();
     pull(&url).expect_said(&["altered or damaged, fetched anew"]);
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2);
+    assert!(!folder.join(format!("{RESNET101}.other-2")).exists());
 }
 
 /// Sound weights under the name of others: they would be read without complaint.

@@ -6,6 +6,7 @@
 mod anomalib;
 mod backbone;
 mod cases;
+mod datasets;
 mod decisions;
 mod decompose;
 mod environment;
@@ -55,6 +56,8 @@ enum Task {
     Statistics(statistics::StatisticsFlags),
     /// Measure how well each score and aggregation finds defects
     Scores(scores::ScoresFlags),
+    /// Measure the default and named alternatives on many data sets
+    Datasets(datasets::DatasetsFlags),
     /// Measure how well another network finds defects, in PyTorch
     Backbone(backbone::BackboneFlags),
     /// Measure how much more good pictures to learn improve the figures
@@ -110,6 +113,7 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
         Some(Task::Memory(flags)) => memory::run(flags),
         Some(Task::Statistics(flags)) => statistics::run(flags),
         Some(Task::Scores(flags)) => scores::run(flags),
+        Some(Task::Datasets(flags)) => datasets::run(flags),
         Some(Task::Backbone(flags)) => backbone::run(flags),
         Some(Task::Pictures(flags)) => pictures::run(flags),
         Some(Task::Decisions(flags)) => decisions::run(flags),

@@ -19,6 +19,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("fre", "max"),
     ("fre", "top:1%"),
     ("fre", "top:10%"),
+    ("fre", "power:4"),
     ("nll", "sum"),
     ("mahalanobis", "sum"),
 ];

@@ -1,8 +1,9 @@
 //! Which modules of a crate import one another in a circle.
 //!
-//! A module is a file. An edge goes from it to the file that defines what it names, whatever
-//! stands between: who names `super::Thing`, which the parent only passes on from a child,
-//! depends on the child. To declare a module and to pass on its names is no edge.
+//! A module is a file. An edge goes from a file to the file that defines a name which the first one
+//! uses, even if other files pass the name on: a file that uses `super::Thing`, which the parent
+//! re-exports from a child, depends on the child. Declaring a module is no edge, nor is re-exporting
+//! its names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,7 +16,7 @@ const CYCLIC: &[&str] = &[];
 /// How often a name may be passed on before we give up on it.
 const LONGEST_CHAIN: usize = 16;
 
-/// The names from the crate's root to a module; of the root itself none.
+/// The names from the crate's root to a module; empty for the root itself.
 type Path = Vec<String>;
 
 /// No module depends on itself by way of others.
@@ -23,7 +24,7 @@ pub(crate) fn modules_import_in_no_circle(tree: &Tree) -> Vec<String> {
     findings(tree, CYCLIC)
 }
 
-/// The same, but for the crates in `excused`, which must need it.
+/// The same check, except for the crates in `excused`. Each of those must have a cycle.
 fn findings(tree: &Tree, excused: &[&str]) -> Vec<String> {
     let crates = crates(tree);
     let mut findings = Vec::new();
@@ -182,7 +183,8 @@ impl<'a> Modules<'a> {
         if source.defined.contains(first) {
             return Some(Found::Item(module.clone()));
         }
-        // Declared, and of no file here: the file is another crate's, by `#[path]`.
+        // The module is declared, and no file here belongs to it: `#[path]` names a file of another
+        // crate.
         if source.modules.contains(first) {
             return None;
         }
@@ -201,15 +203,16 @@ impl<'a> Modules<'a> {
                 return self.find_in(&other, path, depth + 1);
             }
         }
-        // Made by a macro, or a name of another kind: of this module in any case.
+        // A macro made the name, or it is of another kind. It belongs to this module in any case.
         Some(Found::Item(module.clone()))
     }
 
-    /// What `name`, which a `use` in `module` binds, leads to with `rest` behind it.
+    /// What a path leads to that begins with `name`, which a `use` in `module` binds, and goes on with
+    /// `rest`.
     fn passed_on(&self, module: &Path, name: &str, rest: &[String], depth: usize) -> Option<Found> {
         let (_, source) = self.sources.get(module)?;
         let used = source.uses.iter().find(|used| used.name == name)?;
-        // `use name;` of another crate binds the name that it names.
+        // `use name;` binds the name of another crate.
         if used.path.len() == 1 {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Who may depend on whom.
 //!
-//! To add a crate, add its row to [`LAYERS`]. Which crates from elsewhere it may take is told
-//! by `[bans]` in deny.toml, but for those that nearly everything depends on.
+//! To add a crate, add its row to [`LAYERS`]. `[bans]` in deny.toml says which crates from elsewhere it
+//! may use, except for those that nearly everything depends on.
 
 use super::tree::{Package, Tree};
 use Kind::{Library, Program, Tool};
@@ -93,7 +93,8 @@ pub(crate) fn crates_depend_only_downwards(tree: &Tree) -> Vec<String> {
     downwards(tree, LAYERS)
 }
 
-/// A front-end depends on no other, but for a program that starts a server.
+/// A front-end depends on no other front-end. Only a program that starts a server depends on that
+/// server.
 pub(crate) fn front_ends_stand_alone(tree: &Tree) -> Vec<String> {
     alone(tree, LAYERS)
 }

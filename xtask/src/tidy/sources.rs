@@ -7,7 +7,7 @@ use super::tree::{File, Tree};
 const LONGEST: usize = 400;
 /// The one file that names the linear algebra library.
 const SEAM: &str = "crates/dfm-stats/src/decompose.rs";
-/// The crate that may hold unsafe code, and the file of it that lets it in.
+/// The crate that may hold unsafe code, and its file that allows it.
 const KERNELS: &str = "crates/dfm-kernels/";
 const UNSAFE: &str = "crates/dfm-kernels/src/kernels/mod.rs";
 /// The suites, whose files may be long.
@@ -24,8 +24,8 @@ pub(crate) fn faer_has_one_seam(tree: &Tree) -> Vec<String> {
     others.flat_map(|file| findings(file, &code_only(&file.text), |line| has_token(line, "faer"))).collect()
 }
 
-/// Unsafe code is for kernels alone. Elsewhere the workspace's lints forbid it; their crate
-/// only denies it, and one file of it says otherwise.
+/// Only kernels may hold unsafe code. Elsewhere the workspace's lints forbid it. Their crate only
+/// denies it, and one of its files allows it.
 pub(crate) fn unsafe_only_in_kernels(tree: &Tree) -> Vec<String> {
     let others = tree.rust(KERNELS).filter(|file| file.path != UNSAFE);
     let mut found: Vec<String> =

@@ -13,7 +13,7 @@ use crate::layer::Layer;
 /// terabytes.
 const MOST_PARAMETERS: u64 = 1 << 29;
 
-/// A description of one whole ResNet. Where features are taken out of it is no part of it.
+/// A description of one whole ResNet. It does not say where features are taken.
 ///
 /// ```
 /// use dfm_backbone::{Architecture, Layer};
@@ -28,7 +28,7 @@ const MOST_PARAMETERS: u64 = 1 << 29;
 pub struct Architecture {
     /// The name, such as `resnet50`.
     pub name: String,
-    /// What the stages repeat.
+    /// The kind of block that every stage repeats.
     pub block: Block,
     /// Blocks in each stage.
     pub depths: [usize; 4],
@@ -151,12 +151,12 @@ impl Architecture {
         size.map(|side| {
             let stem = windows(side, 7, 6);
             let pooled = windows(stem, 3, begin + end);
-            // Both ways to place the stride halve upwards.
+            // Both placements of the stride halve a side and round up.
             (0..tap.index()).fold(pooled, |side, _| windows(side, 1, 0))
         })
     }
 
-    /// The convolution that the pictures meet first.
+    /// The first convolution.
     pub(crate) fn stem(&self) -> ConvolutionShape {
         ConvolutionShape {
             name: "stem".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::parts::{Block, MaxPoolPadding, StridePlacement};
 
-/// In what the known architectures differ.
+/// The fields in which the known architectures differ.
 pub(super) struct Description {
     pub(super) block: Block,
     pub(super) depths: [usize; 4],

@@ -1,19 +1,18 @@
-//! Weights that can be fetched from their official home.
+//! The weights that can be fetched from their official home.
 
 use dfm_image::InputContract;
 
-/// How a download is told from an altered one.
+/// The digits of a SHA-256 that tell a file from an altered one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
     /// The whole SHA-256, in hexadecimal.
     Sha256(&'static str),
-    /// The first eight digits, which the publisher puts into the file's name.
+    /// The first eight digits, which the publisher puts into the name of the file.
     Prefix8(&'static str),
 }
 
 impl Checksum {
-    /// Whether a file whose SHA-256 is `sha256`, in lower-case hexadecimal, is
-    /// the one that was meant.
+    /// Whether `sha256`, in lower-case hexadecimal, has these digits.
     pub fn matches(&self, sha256: &str) -> bool {
         match self {
             Self::Sha256(expected) => sha256 == *expected,
@@ -32,23 +31,29 @@ impl Checksum {
 /// One file that can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CatalogueEntry {
-    /// What to ask for; also the name of its [`Architecture`](crate::Architecture).
+    /// The name of the weights, which is also that of their [`Architecture`](crate::Architecture).
     pub name: &'static str,
-    /// Where the file lies, up to its name.
+    /// The URL of the folder that holds the file, with a slash at the end.
     pub endpoint: &'static str,
-    /// Its name there.
+    /// The name of the file.
     pub file_name: &'static str,
-    /// How to check it.
+    /// The digits to check the file by.
     pub checksum: Checksum,
-    /// Under which licence it may be used.
+    /// The licence of the weights.
     pub license: &'static str,
     /// What the network expects of pictures.
     pub input: InputContract,
 }
 
-/// Every file that can be fetched: torchvision's first ImageNet weights, the ones
-/// that other implementations call pretrained. Their publisher puts eight digits
-/// of the SHA-256 into each file's name.
+impl CatalogueEntry {
+    /// The URL of the file at its official home.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.endpoint, self.file_name)
+    }
+}
+
+/// Every file that can be fetched: torchvision's first ImageNet weights, which other implementations
+/// call pretrained. Their publisher puts eight digits of the SHA-256 into the name of each file.
 pub fn catalogue() -> &'static [CatalogueEntry] {
     &CATALOGUE
 }

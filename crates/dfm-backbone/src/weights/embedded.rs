@@ -1,4 +1,4 @@
-//! The weights inside the program.
+//! The weights that are a part of the program.
 
 use super::error::WeightsError;
 use super::network::BackboneWeights;
@@ -8,7 +8,7 @@ use super::network::BackboneWeights;
 static BYTES: &[u8] = include_bytes!("../../../../assets/weights/resnet50_1by2-layer3-f16.safetensors");
 
 impl BackboneWeights {
-    /// Whose the default weights are, and the licence texts that must travel with
+    /// For each owner of the default weights, who it is, and the licence text that must travel with
     /// every program that holds them.
     pub const fn embedded_notices() -> [(&'static str, &'static str); 2] {
         [
@@ -28,7 +28,7 @@ impl BackboneWeights {
     ///
     /// # Errors
     ///
-    /// None, as long as the file in `assets` is the one that was committed.
+    /// None, unless the file in `assets` was changed.
     pub fn embedded() -> Result<Self, WeightsError> {
         Self::from_bytes(BYTES)
     }

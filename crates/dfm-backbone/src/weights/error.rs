@@ -5,7 +5,7 @@ use crate::error::BackboneError;
 /// Weights that cannot be read, converted or used.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// The network that they are for cannot be built.
+    /// The network cannot be built.
     #[error(transparent)]
     Backbone(#[from] BackboneError),
     /// The file could not be read.
@@ -13,21 +13,21 @@ pub enum WeightsError {
     Io {
         /// What was being done.
         operation: &'static str,
-        /// What the system said.
+        /// What the system reported.
         source: std::io::Error,
     },
-    /// None of the formats that are known.
+    /// The file is of no known format.
     #[error("not a weights file: expected dfm weights, PyTorch (.pth), safetensors or ONNX, found {found}")]
     UnknownFormat {
         /// What the first bytes look like.
         found: String,
     },
-    /// Not the file that was meant.
+    /// The file is not the one that was meant.
     #[error(
         "expected a file whose SHA-256 begins with {expected}, found {got}: altered or damaged; fetch it again"
     )]
     Checksum {
-        /// The digits that are known.
+        /// The digits that the SHA-256 must begin with.
         expected: String,
         /// The hash of the file.
         got: String,
@@ -47,7 +47,7 @@ pub enum WeightsError {
         what: &'static str,
         /// The limit in bytes.
         limit: u64,
-        /// What there is, or is declared.
+        /// The bytes that there are, or that are declared.
         got: u64,
     },
     /// The header of our own format cannot be used.
@@ -56,80 +56,80 @@ pub enum WeightsError {
         /// What is wrong.
         reason: String,
     },
-    /// Weights of our own format that are for another network.
+    /// The weights are of our own format and for another network.
     #[error("these weights are for '{got}', not for '{expected}': ask for '{got}', or give other weights")]
     OtherArchitecture {
-        /// What was asked for.
+        /// The network that was asked for.
         expected: String,
-        /// What the file is for.
+        /// The network that the file is for.
         got: String,
     },
-    /// An import that does not say which network the weights are for.
+    /// Neither the file nor the caller says which network the weights are for.
     #[error("these weights do not name their architecture: give one of {known}")]
     ArchitectureNeeded {
         /// Names that are known.
         known: String,
     },
-    /// Another number of convolutions.
+    /// The number of convolutions is another.
     #[error("expected {expected} convolutions, found {got}: are these weights for this architecture?")]
     Count {
-        /// What the architecture has.
+        /// The number in the architecture.
         expected: usize,
-        /// In the file.
+        /// The number in the file.
         got: usize,
     },
-    /// A tensor that must be there.
+    /// A tensor is missing.
     #[error("tensor '{tensor}' is missing: expected {expected}; are these weights for '{architecture}'?")]
     Missing {
-        /// Its name.
+        /// The name of the tensor.
         tensor: String,
-        /// What was expected of it.
+        /// The shape or the type that it must have.
         expected: String,
         /// The architecture.
         architecture: String,
     },
-    /// A tensor that nothing uses.
+    /// No part of the network uses a tensor.
     #[error("tensor '{tensor}' is not part of '{architecture}': are these weights for another architecture?")]
     Unused {
-        /// Its name.
+        /// The name of the tensor.
         tensor: String,
         /// The architecture.
         architecture: String,
     },
-    /// A tensor of another shape or type.
+    /// A tensor has another shape or type.
     #[error(
         "tensor '{tensor}': expected {expected}, found {got}; are these weights for another architecture?"
     )]
     Shape {
-        /// Its name.
+        /// The name of the tensor.
         tensor: String,
-        /// What it should be.
+        /// What was expected.
         expected: String,
-        /// What it is.
+        /// What was found.
         got: String,
     },
-    /// A value that is no number, or no finite one (also after rounding to f16).
+    /// A value is not a finite number, or is not after rounding to f16.
     #[error(
         "tensor '{tensor}' holds {got}: expected finite numbers, and variances of zero or more; fetch or train the \
          weights again, or keep them in f32"
     )]
     NotFinite {
-        /// Its name.
+        /// The name of the tensor.
         tensor: String,
         /// The value.
         got: String,
     },
-    /// A graph that is not the network it should be.
+    /// The graph is not that of the network.
     #[error(
         "ONNX graph: {what}: expected {expected}, found {got}; is it of another architecture? export the plain \
          network, with its weights inside the file"
     )]
     Graph {
-        /// Which part.
+        /// The part of the graph.
         what: String,
-        /// What it should be.
+        /// What was expected.
         expected: String,
-        /// What it is.
+        /// What was found.
         got: String,
     },
 }

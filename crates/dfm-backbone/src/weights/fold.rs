@@ -3,10 +3,10 @@
 use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 
-/// Added to the variance before its root, by every ResNet in use.
+/// The number that every ResNet in use adds to a variance before it takes the root.
 pub(super) const EPSILON: f64 = 1e-5;
 
-/// A batch norm in inference: `(x − mean) / √(variance + ε) · scale + shift`, each
+/// A batch norm in inference: `(x − mean) / √(variance + ε) · scale + shift`. Each vector is
 /// `[channels]`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BatchNorm {
@@ -17,13 +17,13 @@ pub(super) struct BatchNorm {
     pub(super) epsilon: f64,
 }
 
-/// The convolution that does what `weight` (`[out, …]`), `bias` and `norm` do one
-/// after the other. Computed in `f64` and rounded once.
+/// One convolution in place of `weight` (`[out, …]`), `bias` and `norm` one behind the other. It is
+/// computed in `f64` and rounded once.
 ///
 /// # Errors
 ///
-/// If a variance is no number, infinite or below zero, naming the file's tensor
-/// `variances`: an infinite one would silently switch its channel off.
+/// If a variance is not a number, infinite or below zero; an infinite one would silently switch its
+/// channel off. The error names `variances`, the tensor in the file.
 pub(super) fn fold(
     weight: &[f32],
     bias: Option<&[f32]>,

@@ -1,6 +1,6 @@
-//! Our own weights file: safetensors with one metadata entry that holds the
-//! header as canonical JSON. One entry only, because a map with more would be
-//! written in any order, and the same weights must give the same bytes.
+//! Our own weights file: safetensors with one metadata entry, which holds the header as canonical
+//! JSON. There is only one entry because several would be written in any order, and the same weights
+//! must give the same bytes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,8 +27,8 @@ impl BackboneWeights {
     ///
     /// # Errors
     ///
-    /// If the file is damaged, names a network that cannot be built, or a tensor
-    /// is missing, left over, of another shape, or not finite.
+    /// If the file is damaged or names a network that cannot be built, or if a tensor is missing, left
+    /// over, of another shape, or not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let (metadata, tensors) = parse(bytes)?;
         let json =
@@ -59,8 +59,8 @@ impl BackboneWeights {
         Self::new(header, convolutions)
     }
 
-    /// [`from_bytes`](Self::from_bytes) of a file that [`to_bytes`](Self::to_bytes) made, whose
-    /// SHA-256 is then that of the bytes: it need not be made again to be hashed.
+    /// [`from_bytes`](Self::from_bytes) for bytes that [`to_bytes`](Self::to_bytes) made. The SHA-256
+    /// of the weights is then that of the bytes, so the weights need not be written again to be hashed.
     ///
     /// # Errors
     ///

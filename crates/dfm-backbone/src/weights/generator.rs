@@ -1,9 +1,9 @@
-//! The one integer generator: for random weights, for probes, and for the large
-//! inputs of tests that are not worth committing.
+//! The one generator of pseudo-random numbers: for random weights, for probes, and for large inputs
+//! of tests.
 
-/// A stream of numbers that can be read at any place: value `i` is the SplitMix64
-/// output function of `seed + (i + 1) · 0x9E3779B97F4A7C15` (Steele, Lea and Flood,
-/// *Fast Splittable Pseudorandom Number Generators*, 2014).
+/// A stream of numbers that can be read at any index. Value `i` is the SplitMix64 output function of
+/// `seed + (i + 1) · 0x9E3779B97F4A7C15` (Steele, Lea and Flood, *Fast Splittable Pseudorandom
+/// Number Generators*, 2014).
 ///
 /// ```
 /// use dfm_backbone::CounterGenerator;
@@ -24,8 +24,7 @@ impl CounterGenerator {
         Self { seed }
     }
 
-    /// A stream of its own for each name: `seed` exclusive-or the FNV-1a hash of
-    /// `name`.
+    /// The stream of `seed` exclusive-or the FNV-1a hash of `name`: each name has a stream of its own.
     pub const fn for_name(seed: u64, name: &str) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let bytes = name.as_bytes();
@@ -37,7 +36,7 @@ impl CounterGenerator {
         Self::new(seed ^ hash)
     }
 
-    /// Value `index` of the stream.
+    /// The value at `index`.
     pub const fn value(&self, index: u64) -> u64 {
         let mut z = self.seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -45,7 +44,7 @@ impl CounterGenerator {
         z ^ (z >> 31)
     }
 
-    /// Value `index`, uniform in [−1, 1) on a grid of 2⁻²³: exact in `f32`.
+    /// The value at `index` as a number in [−1, 1), uniform on a grid of 2⁻²³. It is exact in `f32`.
     pub const fn unit_f32(&self, index: u64) -> f32 {
         (self.value(index) >> 40) as f32 / 8_388_608.0 - 1.0
     }

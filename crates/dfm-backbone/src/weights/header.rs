@@ -1,4 +1,4 @@
-//! What travels with the numbers.
+//! The header of weights: everything that is not their numbers.
 
 use dfm_image::InputContract;
 use half::f16;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::Architecture;
 use crate::layer::Layer;
 
-/// How precisely a file holds weights. They are always computed with in `f32`.
+/// The precision in which a file holds weights. The network always computes in `f32` or int8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -17,28 +17,28 @@ pub enum Precision {
     F16,
 }
 
-/// The network that weights are for, what it expects of pictures, and where they
-/// came from.
+/// The network that weights are for, what it expects of pictures, and where the weights came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsHeader {
-    /// The network, whole.
+    /// The whole network.
     pub architecture: Architecture,
     /// The last layer that the weights reach.
     pub deepest: Layer,
     /// What the network expects of pictures.
     pub input: InputContract,
-    /// How precisely the file holds the numbers.
+    /// The precision in which the file holds the numbers.
     pub precision: Precision,
-    /// Under which licence the weights may be used.
+    /// The licence of the weights.
     pub license: String,
-    /// Where they came from.
+    /// Where the weights came from.
     pub source: String,
-    /// SHA-256, in hexadecimal, of the file that they were converted from.
+    /// SHA-256, in hexadecimal, of the file that the weights were converted from; `None` if there is no
+    /// such file.
     pub source_sha256: Option<String>,
 }
 
-/// Rounds to the nearest value that 16 bits can hold.
+/// Rounds `value` to the nearest one that 16 bits can hold.
 pub(super) fn round_to_f16(value: &mut f32) {
     *value = f16::from_f32(*value).to_f32();
 }

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use dfm_image::InputContract;
 
+use super::catalogue::catalogue;
 use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 use super::header::{Precision, WeightsHeader, round_to_f16};
@@ -15,7 +16,7 @@ use crate::layer::Layer;
 pub struct BackboneWeights {
     header: WeightsHeader,
     convolutions: Vec<ConvolutionWeights>,
-    /// Of their file, once somebody asked.
+    /// The SHA-256 of these weights in our own format, once somebody has asked for it.
     sha256: OnceLock<String>,
 }
 
@@ -69,6 +70,12 @@ impl BackboneWeights {
     /// of the header ([`WeightsHeader::source_sha256`]).
     pub fn file_sha256(&self) -> Option<&str> {
         self.header.source_sha256.as_deref()
+    }
+
+    /// SHA-256, in hexadecimal, of the file of the [`catalogue`] that the weights were converted
+    /// from; `None` for weights whose [source](WeightsHeader::source) is not the URL of such a file.
+    pub fn catalogue_sha256(&self) -> Option<&str> {
+        self.file_sha256().filter(|_| catalogue().iter().any(|entry| entry.url() == self.header.source))
     }
 
     /// Where the SHA-256 of their file stands once it is known.

@@ -1,4 +1,4 @@
-//! Weights that nobody trained.
+//! Random weights.
 
 use dfm_image::InputContract;
 
@@ -10,7 +10,7 @@ use super::network::BackboneWeights;
 use crate::architecture::{Architecture, ConvolutionShape};
 use crate::layer::Layer;
 
-/// What [`WeightsHeader::source`] says before the seed.
+/// The text before the seed in [`WeightsHeader::source`].
 const SOURCE: &str = "random, seed ";
 
 impl BackboneWeights {
@@ -57,7 +57,8 @@ impl BackboneWeights {
         Self::new(header, convolutions)
     }
 
-    /// The seed of [`random`](Self::random) weights, from the source that they name.
+    /// The seed of [`random`](Self::random) weights, from the source in their header; `None` for other
+    /// weights.
     ///
     /// ```
     /// # use dfm_backbone::BackboneWeights;

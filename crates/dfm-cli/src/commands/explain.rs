@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
-use dfm::{CellShare, ChannelShare, Explanation, Files, Judge, Label, LayerExplanation, Source, Verdict};
-use serde_json::{Value, json};
+use dfm::{
+    CellShare, ChannelShare, Explanation, ExplanationLine, Files, Judge, Label, LayerExplanation, Source,
+    Verdict,
+};
 
 use crate::flags::{ExplainFlags, ReportFormat};
 use crate::messages::Messages;
@@ -39,55 +41,13 @@ pub(super) fn write(
 ) -> Result<(), dfm::Error> {
     let Some(explanation) = &verdict.explanation else { return Ok(()) };
     match format {
-        ReportFormat::Json => writeln!(out, "{}", line(path, verdict, explanation, threshold, top))?,
+        ReportFormat::Json => {
+            let line = ExplanationLine::new(path.to_owned(), verdict, threshold, top);
+            writeln!(out, "{}", serde_json::to_string(&line)?)?;
+        }
         ReportFormat::Table => print(path, verdict, explanation, threshold, top, out)?,
     }
     Ok(())
-}
-
-/// One line of `dfm explain --format json`.
-fn line(
-    path: &str,
-    verdict: &Verdict,
-    explanation: &Explanation,
-    threshold: Option<f64>,
-    top: usize,
-) -> Value {
-    let cell = |cell: &CellShare| {
-        let [x, y, width, height] = [0, 1, 2, 3].map(|place| cell.pixels.map(|pixels| pixels[place]));
-        json!({
-            "row": cell.row, "column": cell.column, "share": cell.share,
-            "x": x, "y": y, "width": width, "height": height,
-        })
-    };
-    let layer = |layer: &LayerExplanation| {
-        let channels = layer.channels.iter().take(top);
-        json!({
-            "layer": layer.tap.layer.to_string(),
-            "pool": layer.tap.pool,
-            "score": layer.score,
-            "usual": layer.usual,
-            "cells": layer.cells.iter().take(top).map(cell).collect::<Vec<_>>(),
-            "channels": channels
-                .map(|ChannelShare { channel, share }| json!({ "channel": channel, "share": share }))
-                .collect::<Vec<_>>(),
-            "elsewhere": layer.elsewhere,
-        })
-    };
-    json!({
-        "path": path,
-        "score": verdict.score,
-        "label": verdict.label,
-        "threshold": threshold,
-        "p_value": verdict.p_value,
-        "layers": explanation.layers.iter().map(layer).collect::<Vec<_>>(),
-        "nearest": explanation.nearest.as_ref().map(|nearest| json!({
-            "name": nearest.name,
-            "content_hash": nearest.content_hash,
-            "distance": nearest.distance,
-            "usual_distance": nearest.usual_distance,
-        })),
-    })
 }
 
 /// One picture for people.

@@ -65,6 +65,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     }
     line("weights", format!("{}; {}", info.source, info.license))?;
     line("", format!("SHA-256 {}", info.weights_sha256))?;
+    if let Some(sha256) = &info.weights_file_sha256 {
+        line("", format!("from the file with SHA-256 {sha256}"))?;
+    }
     line("pictures", info.record.picture_count.to_string())?;
     let count = method.taps.len();
     for (number, first) in info.taps.iter().zip(&info.record.taps).take(count).enumerate() {

@@ -5,9 +5,14 @@ use std::io::Write;
 use anyhow::{Context, bail};
 #[cfg(feature = "embedded-weights")]
 use dfm::BackboneWeights;
-use dfm::weights::{CatalogueEntry, Checksum, DownloadError, PullOptions, WeightStore, catalogue, pull};
+use dfm::WeightsError;
+use dfm::weights::{
+    CatalogueEntry, DownloadError, PullOptions, Pulled, Strength, WeightStore, WeightsStoreError, catalogue,
+    pull,
+};
 
 use crate::flags::{WeightsFlags, WeightsTask};
+use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::report::table::{Align, Table, bytes};
 use crate::{Outcome, output};
@@ -17,44 +22,71 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
     match &flags.task {
         WeightsTask::List => list(),
         WeightsTask::Notices => notices(),
-        WeightsTask::Pull { name, endpoint } => {
-            let entry = catalogue().iter().find(|entry| entry.name == name).with_context(|| {
-                let names: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
-                format!("no weights are called '{name}': expected one of {}", names.join(", "))
-            })?;
+        WeightsTask::Pull { name, endpoint, sha256 } => {
             let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
-            let store = WeightStore::of_user();
-            store.check()?;
-            if let Some(path) = store.find(entry) {
-                if store.is_sound(entry).with_context(|| path.display().to_string())? {
-                    writeln!(output::stdout(), "{}: already here, checked", path.display())?;
-                    return Ok(Outcome::Success);
-                }
-                let aside = store.aside(entry).with_context(|| path.display().to_string())?;
-                let kept = aside.map_or_else(String::new, |aside| format!("; kept as {}", aside.display()));
-                messages.say(format_args!("{}: altered or damaged, fetched anew{kept}", path.display()));
-            }
-            let mut said = 0;
-            let options = PullOptions { endpoint: endpoint.as_deref(), ..PullOptions::default() };
-            let path = pull(entry, options, &store, |got, of| {
-                // Every 32 MiB is often enough to see that it moves.
-                if got >> 25 > said {
-                    said = got >> 25;
-                    messages.say(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
-                }
-            })
-            .map_err(with_help)?;
-            writeln!(output::stdout(), "{}: checked, {}", path.display(), entry.license)?;
-            Ok(Outcome::Success)
+            let options = PullOptions {
+                endpoint: endpoint.as_deref(),
+                sha256: sha256.as_ref(),
+                ..PullOptions::default()
+            };
+            fetch(name, options, messages)
         }
     }
 }
 
-/// Adds how a mirror or another folder is named.
-fn with_help(error: DownloadError) -> anyhow::Error {
-    let help = match error {
-        DownloadError::Store { .. } => "DFM_CACHE_DIR names it",
-        _ => "--endpoint names it",
+fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::Result<Outcome> {
+    let entry = catalogue().iter().find(|entry| entry.name == name).with_context(|| {
+        let names: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
+        format!("no weights are called '{name}': expected one of {}", names.join(", "))
+    })?;
+    let store = WeightStore::of_user();
+    store.require_folder()?;
+    let path = store.path(entry);
+    match store.check(entry, options.sha256) {
+        Ok(check) => {
+            writeln!(output::stdout(), "{}: already here, {check}", path.display())?;
+            return Ok(Outcome::Success);
+        }
+        Err(WeightsStoreError::NotPulled { .. }) => {}
+        Err(WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. }) => {
+            let aside = store.aside(entry).with_context(|| path.display().to_string())?;
+            let kept = aside.map_or_else(String::new, |aside| format!("; kept as {}", aside.display()));
+            messages.say(format_args!("{}: altered or damaged, fetched anew{kept}", path.display()));
+        }
+        Err(WeightsStoreError::NotPinned { .. } | WeightsStoreError::NotGiven { .. }) => {
+            messages.say(format_args!("{}: another file, fetched anew", path.display()));
+        }
+        Err(error) => return Err(dfm::Error::from(error)).hints(),
+    }
+    let mut said = 0;
+    let pulled = pull(entry, options, &store, |got, of| {
+        // Every 32 MiB is often enough to see that it moves.
+        if got >> 25 > said {
+            said = got >> 25;
+            messages.say(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
+        }
+    });
+    let Pulled { path, check, .. } = pulled.map_err(|error| with_help(name, error))?;
+    writeln!(output::stdout(), "{}: {check}; {}", path.display(), entry.license)?;
+    if !check.strength.is_whole() {
+        messages.say(
+            "So few digits tell a damaged file from a sound one. They do not stop an attacker. If you know all 64 \
+             digits from somebody whom you trust, give them with --sha256",
+        );
+    }
+    Ok(Outcome::Success)
+}
+
+/// Adds how a mirror, another folder or another file is named.
+fn with_help(name: &str, error: DownloadError) -> anyhow::Error {
+    let help = match &error {
+        DownloadError::Store { .. } | DownloadError::NoFolder => "DFM_CACHE_DIR names it".to_owned(),
+        DownloadError::NotPinned { got, .. } => {
+            format!("--endpoint names a mirror, `dfm weights pull {name} --sha256 {got}` takes the new file")
+        }
+        DownloadError::NotItsHash { .. } => "--sha256 gives it".to_owned(),
+        DownloadError::Pin(_) => format!("`dfm weights pull {name} --sha256 HEX` replaces it"),
+        _ => "--endpoint names it".to_owned(),
     };
     anyhow::anyhow!("{error}: {help}")
 }
@@ -115,13 +147,14 @@ struct WeightsLine {
 fn describe(entry: &CatalogueEntry, store: &WeightStore) -> WeightsLine {
     WeightsLine {
         name: entry.name.to_owned(),
-        checked_by: match entry.checksum {
-            Checksum::Sha256(_) => "SHA-256".to_owned(),
-            Checksum::Prefix8(digits) => format!("SHA-256 begins {digits}"),
+        checked_by: match store.pin(entry) {
+            Ok(Some(pin)) => pin.strength().to_string(),
+            Ok(None) => format!("{}: {}", Strength::published(entry), entry.checksum.digits()),
+            Err(error) => error.to_string(),
         },
         license: entry.license.to_owned(),
         pulled: store.find(entry).is_some(),
-        url: format!("{}{}", entry.endpoint, entry.file_name),
+        url: entry.url(),
     }
 }
 

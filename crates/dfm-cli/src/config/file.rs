@@ -179,7 +179,10 @@ fn typed(key: &Key, value: &DeValue<'_>) -> anyhow::Result<String> {
 fn at_home(text: String) -> anyhow::Result<String> {
     let Some(rest) = text.strip_prefix('~') else { return Ok(text) };
     if !rest.is_empty() && !rest.starts_with(['/', std::path::MAIN_SEPARATOR]) {
-        bail!("expected a path that begins with ~/ or without ~, found \"{}\"; write it in full", shown(&text));
+        bail!(
+            "expected a path that begins with ~/ or without ~, found \"{}\"; write it in full",
+            shown(&text)
+        );
     }
     let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
     match home.as_deref().and_then(Path::to_str) {

@@ -33,7 +33,7 @@ pub(crate) struct FitFlags {
     /// Score: fre (with maps), nll (without maps) or mahalanobis (maps of the part outside the components)
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
-    /// How fre is computed from the cells of its map: sum, relative, max or top:1% (default:
+    /// How fre is computed from the cells of its map: sum, relative, max, top:1% or power:4 (default:
     /// relative; with --compat: sum)
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use dfm::weights::FileHash;
 use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resize, USUAL_POOL};
 
 use crate::flags::{Format, ReportFormat};
@@ -101,6 +102,10 @@ pub(crate) enum WeightsTask {
         /// Mirror: URL of a folder to use instead of the official one (also DFM_WEIGHTS_ENDPOINT)
         #[arg(long)]
         endpoint: Option<String>,
+        /// SHA-256 that the file must have, all 64 digits; without it, the 8 digits in the file's name
+        /// are checked, and all digits of the first file at every later use
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<FileHash>,
     },
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct SweepFlags {
     /// Scores: fre, nll, mahalanobis
     #[arg(long, default_value = "fre", value_delimiter = ',', value_parser = parse_score)]
     pub(crate) score: Vec<ScoreKind>,
-    /// How fre is computed from the cells of its map: sum, relative, max, top:1%. Other scores take
+    /// How fre is computed from the cells of its map: sum, relative, max, top:1%, power:4. Other scores take
     /// sum only
     #[arg(long, default_value = "relative", value_delimiter = ',', value_name = "HOW")]
     pub(crate) aggregate: Vec<Aggregation>,

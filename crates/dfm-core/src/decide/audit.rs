@@ -12,8 +12,8 @@ use crate::model::Dfm;
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
 /// fence, beyond which about one normal number in 850 000 lies.
 const FENCE: f64 = 3.0;
-/// The least interquartile range, as a share of the median or in logarithms: scores that
-/// differ by less are equal but for rounding.
+/// The least interquartile range, as a share of the median or in logarithms. Scores that differ by less
+/// differ by rounding only.
 const LEAST_RANGE: f64 = 1e-6;
 
 /// The pictures of a fit, each as a model of all others sees it.
@@ -21,7 +21,7 @@ const LEAST_RANGE: f64 = 1e-6;
 pub struct Audit {
     /// The score beyond which a picture stands out.
     pub fence: f64,
-    /// How many do.
+    /// The number of pictures that stand out.
     pub standing_out: usize,
     /// All different pictures, worst first.
     pub pictures: Vec<AuditedPicture>,
@@ -30,7 +30,7 @@ pub struct Audit {
 /// A picture of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditedPicture {
-    /// Relative to the folder that was fitted; `None` of a model without names.
+    /// Relative to the folder that was fitted; `None` if the model has no names.
     pub name: Option<String>,
     /// In hexadecimal.
     pub content_hash: String,
@@ -38,7 +38,7 @@ pub struct AuditedPicture {
     pub copies: usize,
     /// Its score by the model of all others.
     pub score: f64,
-    /// Its rank among all scores, from the top, as a share: someone always has the smallest.
+    /// Its rank among all scores, from the top, as a share. One picture always has the smallest.
     pub p_value: f64,
     /// Whether its score lies beyond the fence.
     pub stands_out: bool,
@@ -47,9 +47,10 @@ pub struct AuditedPicture {
 impl Dfm {
     /// Scores every picture of the fit by the model of all others.
     ///
-    /// A picture stands out if its score, or where all are positive its logarithm, lies more
-    /// than three interquartile ranges above the upper quartile: few bad pictures move
-    /// neither. Pictures that calibrate a split are audited with the others.
+    /// A picture stands out if its score lies more than three interquartile ranges above the upper
+    /// quartile. If all scores are positive, their logarithms are compared instead. A few bad pictures
+    /// move neither the quartile nor the range. Pictures that calibrate a split are audited with the
+    /// others.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl Dfm {
     }
 }
 
-/// The score beyond which one stands out of `scores`.
+/// The score beyond which a picture stands out from `scores`.
 fn fence(scores: &[f64]) -> f64 {
     let positive = scores.iter().all(|score| *score > 0.0);
     let mut values: Vec<f64> =
@@ -106,7 +107,7 @@ mod tests {
         // Quartiles 2 and 8: twice the factor 4, three times.
         assert!((fence(&[1.0, 2.0, 4.0, 8.0, 1e9]) - 8.0 * 64.0).abs() < 1e-9);
         assert_eq!(fence(&[-1.0, 2.0, 4.0, 8.0, 1e9]), 8.0 + 3.0 * 6.0);
-        // Equal but for rounding: nobody stands out.
+        // The scores differ by rounding only, so no picture stands out.
         let equal = [5.0, 5.0 + 1e-12, 5.0 - 1e-12, 5.0 + 2e-12];
         assert!(equal.iter().all(|score| *score <= fence(&equal)));
         assert!(5.1 > fence(&equal));

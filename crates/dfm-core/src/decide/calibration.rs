@@ -62,10 +62,10 @@ impl Calibration {
         Ok(Self { threshold, spread })
     }
 
-    /// From scores of held-out good pictures: the threshold that was chosen, or the score whose
-    /// p-value is the false-alarm rate, or else the quantile, an estimate. The spread is the distance
-    /// from their median to it; where that is nothing, the size of the threshold, and 1 where
-    /// that is nothing too.
+    /// From scores of held-out good pictures. The threshold is the one that was chosen, or else the
+    /// score whose p-value is the false-alarm rate, or else the quantile, which is an estimate. The
+    /// spread is the distance from the median of the scores to the threshold. If that is zero, the
+    /// spread is the size of the threshold, and 1 if the threshold is zero, too.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl Calibration {
             (None, None) => scores.quantile(params.quantile),
         };
         let spread = threshold - scores.quantile(0.5);
-        // Where good pictures all score alike there is no spread to measure in;
-        // the size of the score itself is the next natural unit.
+        // If all good pictures score alike, there is no spread. The size of the score is then the next
+        // natural unit.
         let floor = 1e-6 * threshold.abs();
         let spread = match threshold.abs() {
             _ if spread > floor => spread,
@@ -115,8 +115,8 @@ impl Calibration {
     /// The normalised score of a raw one; see the type's formula.
     pub fn normalize(&self, score: f64) -> f64 {
         let u = (score - self.threshold) / self.spread;
-        // Written so that the tail keeps its digits: for u > 0 the distance
-        // from 1, for u < 0 the distance from 0.
+        // Each form keeps the digits of its tail: the distance from 1 for u > 0, and the distance from
+        // 0 for u < 0.
         let normalized = if u >= 0.0 { 1.0 - 0.5 / (1.0 + u) } else { 0.5 / (1.0 - u) };
         normalized.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)
     }

@@ -4,7 +4,7 @@
 use crate::error::DfmError;
 use crate::method::{CalibrationKind, check_false_alarm};
 
-/// Scores of different good pictures, each from a model that it was held out of.
+/// Scores of different good pictures. Each comes from a model that was fitted without its picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HeldOutScores {
     kind: CalibrationKind,
@@ -48,7 +48,7 @@ impl HeldOutScores {
         (1 + as_high) as f64 / (1 + self.sorted.len()) as f64
     }
 
-    /// Linear between order statistics.
+    /// The quantile of the scores, linear between order statistics.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         let position = quantile.clamp(0.0, 1.0) * (self.sorted.len() - 1) as f64;
         let below = position.floor() as usize;
@@ -65,7 +65,8 @@ impl HeldOutScores {
     pub(crate) fn threshold_at(&self, false_alarm: f64) -> Result<f64, DfmError> {
         check_false_alarm(false_alarm)?;
         let count = self.sorted.len();
-        // By the p-values themselves, so that no rounding comes between them and the rate.
+        // The p-values themselves are compared with the rate, so that rounding cannot make the two
+        // disagree.
         let as_high = (0..count).take_while(|as_high| self.p_value_of(*as_high) <= false_alarm).count();
         if as_high == 0 {
             let enough = |count: &usize| 1.0 / (1 + count) as f64 <= false_alarm;

@@ -6,11 +6,11 @@ use crate::judge::options::Threshold;
 use crate::method::CalibrationKind;
 use crate::model::Dfm;
 
-/// From where on a picture is anomalous, and how scores are normalised.
+/// The limit from which a picture is anomalous, and how scores are normalised.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decision {
     pub(crate) calibration: Option<Calibration>,
-    /// The rate of false alarms that p-values are compared with, where scores are not.
+    /// The rate of false alarms that p-values are compared with; `None` if scores are compared.
     pub(crate) decisive_rate: Option<f64>,
 }
 

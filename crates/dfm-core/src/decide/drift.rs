@@ -65,15 +65,15 @@ pub struct DriftReport {
     pub score_distance: f64,
     /// Its exact p-value.
     pub score_p_value: f64,
-    /// The drift of the features of each layer; empty where scores alone are known, or statistics are by
-    /// position.
+    /// The drift of the features of each layer. It is empty if only scores are known, or if statistics
+    /// are by position.
     pub features: Vec<FeatureDrift>,
 }
 
 /// The part of a [`DriftReport`] that takes pictures rather than scores.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FeatureDrift {
-    /// Where they are taken.
+    /// The layer whose features are compared.
     pub layer: Layer,
     /// Distance of the mean feature rows, in standard deviations.
     pub mean_shift: f64,
@@ -93,7 +93,7 @@ pub struct DriftWatch<'m> {
     model: &'m Dfm,
     params: ValidDriftParams,
     scores: Vec<f64>,
-    /// Empty for statistics by position: scores alone are compared.
+    /// Empty for statistics by position, where only scores are compared.
     rows: Vec<f32>,
     pictures: Assembly<f64>,
 }
@@ -103,7 +103,7 @@ impl Dfm {
     /// the pictures of the fit get from models fitted without them.
     ///
     /// The false-alarm rate holds for independent pictures, whatever their distribution.
-    /// Cost: none where the model was calibrated, which held out every picture already.
+    /// Cost: none if the model was calibrated, because that held out every picture already.
     ///
     /// # Errors
     ///
@@ -148,9 +148,9 @@ impl DriftWatch<'_> {
         self.model.batch()
     }
 
-    /// Takes `pieces` of pictures, and tells which pictures cannot be used and why. Those of a
-    /// picture come one after the other, and it counts once all of them were there. A piece that
-    /// cannot be used spoils its own picture alone; errors are those of
+    /// Takes `pieces` of pictures, and tells which pictures cannot be used and why. The pieces of a
+    /// picture come one after the other, and the picture counts once all of them have come. A piece
+    /// that cannot be used spoils only its own picture. The errors are those of
     /// [`Judging::push`](crate::Judging::push).
     ///
     /// Memory: 4 bytes a feature, kept until [`finish`](Self::finish).

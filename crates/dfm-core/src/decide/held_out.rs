@@ -13,13 +13,13 @@ use crate::judge::score::relative;
 use crate::judge::statistics::Statistics;
 use crate::method::Aggregation;
 
-/// The share of its terms that a squared norm summed of them is exact to, with a margin.
+/// The relative precision of a squared norm that is a sum of many terms, with a margin.
 const ROUNDING: f64 = 1e-13;
 /// Pictures whose residuals are brought into feature space together.
 const BATCH: usize = 64;
 
-/// The different pictures of a fit, in the order in which they first come: two copies of one
-/// must not vouch for each other, and leave together.
+/// The different pictures of a fit, in the order in which they first come. Copies of one picture must
+/// not vouch for each other, so they are left out together.
 ///
 /// # Errors
 ///
@@ -40,12 +40,12 @@ pub(crate) fn different(content_hashes: &[[u8; 32]]) -> Result<Vec<Row>, DfmErro
     }
 }
 
-/// Scores pictures by models of all others as the whole model scores new ones: exactly what
-/// fits without each of them would give, but for two things that stay those of the whole fit.
-/// The number of components does, since scores of another number could not be compared; where
-/// the others vary in fewer directions, a reconstruction error keeps those. And shrinkage
-/// does: it says how far variances of about so many pictures can be trusted, which one
-/// picture more or less does not change.
+/// Scores pictures by models of all others, as the whole model scores new pictures. The scores are
+/// exactly those of fits without each picture, except that two things stay those of the whole fit. One
+/// is the number of components, because scores with another number could not be compared; if the others
+/// vary in fewer directions, a reconstruction error uses those. The other is the shrinkage. It says how
+/// far variances of about so many pictures can be trusted, and one picture more or less does not change
+/// that.
 #[derive(Debug)]
 pub(crate) struct HeldOutScorer<'a> {
     statistic: &'a FitStatistic,
@@ -64,8 +64,8 @@ enum Rule {
 }
 
 impl<'a> HeldOutScorer<'a> {
-    /// For the pictures of `statistic` and a model of all of them. With a `ratio` each model
-    /// without a picture has as many components as reach that share of its own variance.
+    /// For the pictures of `statistic` and a model of all of them. With a `ratio`, each model without a
+    /// picture has as many components as it needs to reach that share of its own variance.
     pub(crate) fn new(
         statistic: &'a FitStatistic,
         layer: LayerRule<'_>,
@@ -94,14 +94,14 @@ impl<'a> HeldOutScorer<'a> {
 
     /// The score of each of the `different` pictures by the model without it.
     ///
-    /// Cost: about `400 · R` operations a picture; for `max` and `top:P%` another `R · D`.
+    /// Cost: about `400 · R` operations a picture; for an aggregation of single cells another `R · D`.
     ///
     /// # Errors
     ///
-    /// If without one of them the others vary in too few directions for a likelihood, one has
-    /// no features that a share could be of, or compression dropped what cells are made of.
+    /// If the others vary in too few directions for a likelihood without one of the pictures, a picture
+    /// has no features that a score could be a share of, or compression dropped what cells are made of.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
-        if matches!(self.aggregation, Aggregation::Max | Aggregation::Top { .. }) {
+        if self.aggregation.needs_cells() {
             let cells = self.cells(different)?;
             return Ok(cells.iter().map(|cells| self.aggregation.of_cells(cells)).collect());
         }
@@ -120,14 +120,13 @@ impl<'a> HeldOutScorer<'a> {
         found.into_iter().enumerate().map(|(index, score)| in_place(score, different[index].place)).collect()
     }
 
-    /// By the model without each of the `different` pictures the scores of new `rows`
-    /// `[n, D]`.
+    /// The scores of new `rows` `[n, D]` by the model without each of the `different` pictures.
     ///
     /// Cost: `O(n · R · D)`, and for each model and row about `1000 · R` operations.
     ///
     /// # Errors
     ///
-    /// As for [`scores`](Self::scores); rows have their place among those given.
+    /// As for [`scores`](Self::scores), with the index among `rows`.
     pub(crate) fn scores_of(&self, rows: &Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         let (coordinates, outside) = self.statistic.coordinates_of(rows)?;
         let squared = |features: &[f64]| features.iter().map(|value| value * value).sum();
@@ -147,7 +146,7 @@ impl<'a> HeldOutScorer<'a> {
         found.into_iter().collect()
     }
 
-    /// What the rule divides by, of a model.
+    /// The variances of `model` that the rule divides by.
     fn variances(&self, model: &WithoutRow<'_>) -> Option<Variances> {
         let count = model.sample_count() as f64;
         match self.rule {
@@ -157,7 +156,7 @@ impl<'a> HeldOutScorer<'a> {
         }
     }
 
-    /// A score of its terms and of what lies `outside` of all directions, squared.
+    /// The score from its terms and from `outside`, the squared length outside of all directions.
     fn score(
         &self,
         model: &WithoutRow<'_>,
@@ -180,20 +179,20 @@ impl<'a> HeldOutScorer<'a> {
                 needed: (self.components + 2).max(different + 1),
             }),
             Rule::Nll(_) => Ok(terms.distance + terms.log_determinant),
-            // Where nothing is left out there is no error, but rounding.
+            // If no direction is left out, the error is rounding only.
             Rule::Mahalanobis(shrinkage) => {
                 Ok(terms.distance + error * self.residual_weight(shrinkage, model, terms))
             }
         }
     }
 
-    /// Whether cells are unknown.
+    /// Whether the cells are unknown, because compression dropped what they are made of.
     pub(crate) fn is_compressed(&self) -> bool {
         self.statistic.compression().is_some()
     }
 
-    /// The cells of the map of each of the `different` pictures by the model without it; none
-    /// for a likelihood.
+    /// The cells of the map of each of the `different` pictures, by the model without this picture.
+    /// Empty for a likelihood.
     ///
     /// Cost: `O(R · D)` a picture.
     ///
@@ -215,7 +214,8 @@ impl<'a> HeldOutScorer<'a> {
         let mut cells = Vec::with_capacity(different.len());
         for batch in different.chunks(BATCH) {
             let found = self.models.each(batch, |model| {
-                // Terms take longer than residuals, and only these scores weigh by them.
+                // Terms take longer to compute than residuals, and only the Mahalanobis distance needs
+                // them.
                 let weight = match self.rule {
                     Rule::Mahalanobis(shrinkage) => {
                         self.residual_weight(shrinkage, &model, model.of_row(self.variances(&model)))
@@ -243,13 +243,14 @@ impl<'a> HeldOutScorer<'a> {
         Ok(cells)
     }
 
-    /// What a squared residual counts in the Mahalanobis distance of a model.
+    /// The weight of a squared residual in the Mahalanobis distance of a model.
     fn residual_weight(&self, shrinkage: Shrinkage, model: &WithoutRow<'_>, terms: RowTerms) -> f64 {
         let left_out = self.statistic.mean().len() - model.component_count();
         if left_out == 0 {
             return 0.0;
         }
-        // What was dropped varies in no direction of the others, but as in the whole.
+        // The dropped variance lies in no direction of the others. It is taken from the whole
+        // statistic.
         let dropped = self.statistic.compression().map_or(0.0, Compression::dropped);
         let variance = match model.sample_count() {
             1 => 0.0,
@@ -268,7 +269,7 @@ impl<'a> HeldOutScorer<'a> {
     }
 }
 
-/// A score with its errors at the right place.
+/// The score. If it is an error, its picture gets the index `picture`.
 fn in_place(score: Result<f64, DfmError>, picture: usize) -> Result<f64, DfmError> {
     score.map_err(|error| match error {
         DfmError::NoFeatures { .. } => DfmError::NoFeatures { picture },
@@ -284,10 +285,10 @@ pub(crate) fn squared_row_norms(statistic: &FitStatistic) -> Result<Vec<f64>, Df
     let mean_norm: f64 = mean.iter().map(|value| value * value).sum();
     let inside: f64 = mean_along.iter().map(|value| value * value).sum();
     let norm = |coordinates: &[f64]| {
-        // The mean's own part outside of the directions stays; inside, the sum's.
+        // Outside of the directions, a row has the part of the mean. Inside, it has the sum of both.
         let sum: f64 = coordinates.iter().zip(&mean_along).map(|(a, b)| (a + b).powi(2)).sum();
         let norm = (mean_norm - inside).max(0.0) + sum;
-        // What rounding leaves of a row of zeros.
+        // A row of zeros must not become what rounding leaves of it.
         let length: f64 = coordinates.iter().map(|value| value * value).sum();
         if norm > ROUNDING * (mean_norm + length) { norm } else { 0.0 }
     };

@@ -48,8 +48,8 @@ impl<'a> LayersLeftOut<'a> {
         Ok(by_row(scores, geometric_mean))
     }
 
-    /// The largest cell of the map of each of those pictures by the models without it; none
-    /// for a score without maps, or where compression dropped what cells are made of.
+    /// The largest cell of the map of each of those pictures, by the models without it. Empty for a
+    /// score without maps, and if compression dropped what cells are made of.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl<'a> LayersLeftOut<'a> {
         Ok(by_row(grids, |layers| joint_grid(layers).peak()))
     }
 
-    /// By the models without each of the `different` pictures the scores of new `rows`.
+    /// The scores of new `rows` by the models without each of the `different` pictures.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl<'a> LayersLeftOut<'a> {
     }
 }
 
-/// The models without a picture of all places: see [`LayersLeftOut`].
+/// The models without a picture, of all places: see [`LayersLeftOut`].
 #[derive(Debug)]
 pub(crate) struct PlacesLeftOut<'a> {
     places: Vec<LayersLeftOut<'a>>,
@@ -113,8 +113,8 @@ impl<'a> PlacesLeftOut<'a> {
         Ok(self.scale.worst(scores))
     }
 
-    /// The largest cell of the maps of each of those pictures by the models without it; none
-    /// where [`LayersLeftOut::peaks`] gives none.
+    /// The largest cell of the maps of each of those pictures, by the models without it. Empty if
+    /// [`LayersLeftOut::peaks`] is empty at any place.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl<'a> PlacesLeftOut<'a> {
     }
 }
 
-/// What brings the places of `rule` to one scale, from the pictures of its fit.
+/// The scale that makes scores of all places of `rule` comparable, from the pictures of its fit.
 ///
 /// # Errors
 ///

@@ -19,9 +19,9 @@ use crate::method::Aggregation;
 /// Pictures that are scored together.
 const BATCH: usize = 64;
 
-/// The content hashes, rising, of the pictures that calibrate a
-/// [split](crate::CalibrationKind::Split) of those with these `content_hashes`: of the different
-/// ones the quarter of the smallest, rounded up.
+/// The content hashes, in rising order, of the pictures that calibrate a
+/// [split](crate::CalibrationKind::Split) of the pictures with these `content_hashes`. They are the
+/// smallest quarter of the different hashes, rounded up.
 ///
 /// # Errors
 ///
@@ -31,9 +31,8 @@ pub fn held_out_hashes(content_hashes: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, Dfm
     Ok(rows.into_iter().map(|row| content_hashes[row.place]).collect())
 }
 
-/// The quarter of the `different` pictures that calibrates, rounded up: that of the smallest
-/// content hashes. Which those are has nothing to do with what the pictures show, and neither
-/// order nor names change it.
+/// The quarter of the `different` pictures that calibrates, rounded up: those with the smallest content
+/// hashes. The choice does not depend on what the pictures show, nor on their order or their names.
 ///
 /// # Errors
 ///
@@ -48,9 +47,9 @@ pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Res
     Ok(rows)
 }
 
-/// What a model that was fitted without the rows `held_out` of all that are `kept` says of
-/// them, as of new pictures, on its own device: their scores, and the largest cell of each of
-/// their maps; of several places the worst.
+/// Scores the rows `held_out` of all that are `kept`, as new pictures, by a model that was fitted
+/// without them, on its own device. Returns their scores, and the largest cell of each of their maps.
+/// With several places, both are those of the worst place.
 ///
 /// # Errors
 ///
@@ -76,8 +75,8 @@ pub(crate) fn scores(
     Ok((rule.scale.worst(scores), rule.scale.worst(peaks)))
 }
 
-/// [`scores`] of pictures in tiles that share statistics, from the first row of each picture held
-/// out: of each picture the largest of its tiles.
+/// [`scores`] of pictures in tiles that share statistics. `held_out` has the first row of each picture.
+/// The score of a picture is the largest of its tiles.
 ///
 /// # Errors
 ///
@@ -112,15 +111,15 @@ fn scores_of_layer(
     rule: LayerRule<'_>,
     device: &Device,
 ) -> Result<Scores, DfmError> {
-    // A share is of the sum, and what compression dropped belongs to both.
+    // A relative score is a share of the whole row, and what compression dropped belongs to both.
     let (summed, norms) = match rule.aggregation {
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
         other => (other, None),
     };
-    if whole.compression().is_some() && !matches!(summed, Aggregation::Sum) {
+    if whole.compression().is_some() && summed.needs_cells() {
         return Err(DfmError::CompressedCells);
     }
-    // How much of what was dropped is part of a score.
+    // The part of the dropped variance that belongs to a score.
     let weight = match rule.statistics {
         Statistics::Fre(_) => 1.0,
         Statistics::Nll(..) => 0.0,

@@ -87,12 +87,12 @@ impl Dfm {
     }
 }
 
-/// The middle between `threshold`, which a score has, and the next smaller of the `scores`: it
-/// tells these apart as well, and new ones on either side alike.
+/// The middle between `threshold`, which is one of the `scores`, and the next smaller score. It
+/// separates the scores as `threshold` does, and treats new scores on both sides alike.
 fn within_gap(scores: &[f64], threshold: f64) -> f64 {
     let below = scores.iter().copied().filter(|score| *score < threshold).fold(f64::NEG_INFINITY, f64::max);
     let middle = below.midpoint(threshold);
-    // Between neighbouring numbers there is none; below all scores, nothing to be in the middle of.
+    // Two neighbouring numbers have no middle, and no score is below the smallest.
     if middle > below && middle.is_finite() { middle } else { threshold }
 }
 

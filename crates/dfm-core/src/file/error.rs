@@ -102,12 +102,17 @@ pub enum ModelFileError {
         name: String,
     },
     /// A slim model needs its weights from outside.
-    #[error("this model was saved without its backbone: it takes the {name} weights with SHA-256 {sha256}")]
+    #[error(
+        "this model was saved without its backbone: it takes the {name} weights with SHA-256 {sha256}{}",
+        of_file(file_sha256.as_deref())
+    )]
     WeightsNeeded {
         /// Architecture.
         name: String,
         /// Hash of the weights it was fitted with.
         sha256: String,
+        /// Hash of the file that they were fetched as, if it is recorded.
+        file_sha256: Option<String>,
     },
     /// Weights were given, but not those of the fit.
     #[error("this model was fitted with weights of SHA-256 {expected}, those given have {got}")]
@@ -115,6 +120,17 @@ pub enum ModelFileError {
         /// What the fit has.
         expected: String,
         /// Given.
+        got: String,
+    },
+    /// Weights from another file than the one that was fetched for the fit.
+    #[error(
+        "this model was fitted with the weights of a file with SHA-256 {expected}, those given are of a file with \
+         {got}: give the file of the fit"
+    )]
+    OtherWeightsFile {
+        /// What the model records.
+        expected: String,
+        /// The file that was given.
         got: String,
     },
     /// The stored probe does not come out as it did when the model was fitted.
@@ -130,4 +146,8 @@ pub enum ModelFileError {
         /// What was found.
         got: f64,
     },
+}
+
+fn of_file(sha256: Option<&str>) -> String {
+    sha256.map_or_else(String::new, |sha256| format!(", from the file with SHA-256 {sha256}"))
 }

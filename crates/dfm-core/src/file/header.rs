@@ -51,6 +51,10 @@ pub(crate) struct BackboneRecord {
     pub(crate) source: String,
     /// Hex SHA-256 of the weights up to the model's layer, in their own format.
     pub(crate) sha256: String,
+    /// Hex SHA-256 of the fetched file that the weights come from; `None` for other weights, and in
+    /// models that were written before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file_sha256: Option<String>,
     /// Whether the weights are in the file.
     pub(crate) included: bool,
 }
@@ -102,8 +106,8 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// If the parameters ask for no places, the record is of another number of them, or there is
-    /// not a feature shape for each layer.
+    /// If the parameters ask for no places, the record has another number of places, or there is not a
+    /// feature shape for each layer.
     pub(crate) fn tap_tensors(&self) -> Result<Vec<TapTensors<'_>>, ModelFileError> {
         let FitRecord { params, taps: records, .. } = &self.record;
         let method = &params.method;
@@ -139,7 +143,7 @@ impl Header {
         always.into_iter().chain(there).map(move |name| tap.name(name))
     }
 
-    /// Whether the model is of fewer pictures than its fit statistic.
+    /// Whether the model was fitted on fewer pictures than its fit statistic has.
     pub(crate) fn is_split(&self) -> bool {
         self.record.params.method.calibration_kind() == Some(CalibrationKind::Split)
     }
@@ -153,29 +157,29 @@ impl Header {
 /// Which tensors belong to a layer at a place, and what the header says of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TapTensors<'h> {
-    /// Among the places.
+    /// The index of the place.
     pub(crate) place: usize,
-    /// Among the layers.
+    /// The index of the layer.
     pub(crate) layer: usize,
     pub(crate) tap: Tap,
     /// The shape of its features.
     pub(crate) shape: FeatureShape,
     pub(crate) record: &'h TapRecord,
-    /// By position the names of tensors begin with the tile.
+    /// With statistics by position, the names of tensors begin with the tile.
     by_position: bool,
     /// With several layers, the name of a tensor begins with its layer.
     several: bool,
 }
 
 impl TapTensors<'_> {
-    /// The tensor of that name.
+    /// The full name of the tensor `name`.
     pub(crate) fn name(self, name: &str) -> String {
         let tile = if self.by_position { format!("tile{}.", self.place) } else { String::new() };
         let layer = if self.several { format!("{}.", self.tap.layer) } else { String::new() };
         format!("{tile}{layer}{name}")
     }
 
-    /// By position, the tile that it is of.
+    /// The index of the tile, with statistics by position; else `None`.
     pub(crate) fn tile(self) -> Option<usize> {
         self.by_position.then_some(self.place)
     }

@@ -10,11 +10,11 @@ use crate::file::container::{Container, RawFile};
 use crate::learn::record::FitRecord;
 use crate::method::CalibrationKind;
 
-/// The tensors of a tap of a model that keeps its fit statistic, of which the components would
-/// be there without it.
+/// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
+/// the components among their bytes, too.
 const KEPT_OF_TAP: [&str; 6] =
     ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean"];
-/// Those of all taps.
+/// The tensors of such a model that belong to all taps.
 const KEPT: [&str; 2] = ["content_hashes", "picture_names"];
 
 /// The contents of a model file, hash checked, self-test not run.
@@ -38,15 +38,18 @@ pub struct ModelInfo {
     pub source: String,
     /// Hex SHA-256 of the weights.
     pub weights_sha256: String,
+    /// Hex SHA-256 of the fetched file that the weights come from; `None` for other weights, and in
+    /// models that were written before it was recorded.
+    pub weights_file_sha256: Option<String>,
     /// Whether the weights are in the file.
     pub weights_included: bool,
-    /// What is modelled of each layer, by position place by place.
+    /// What is modelled for each layer; with statistics by position, one place after the other.
     pub taps: Vec<TapInfo>,
     /// The threshold, if one was found.
     pub threshold: Option<f64>,
     /// What a cell of a map reaches in about as few good pictures, if that was found.
     pub cell_threshold: Option<f64>,
-    /// What the threshold and p-values rest on; `None` of a threshold that was given.
+    /// What the threshold and p-values rest on; `None` if the threshold was given.
     pub calibration: Option<CalibrationInfo>,
     /// Whether the model can be merged and updated.
     pub updatable: bool,
@@ -58,10 +61,10 @@ pub struct ModelInfo {
     pub fit_statistic_bytes: u64,
 }
 
-/// What a model knows of the features of one layer, by position at one place.
+/// What a model knows of the features of one layer; with statistics by position, at one place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TapInfo {
-    /// By position, the tile that it is of.
+    /// The index of the tile, with statistics by position; else `None`.
     pub tile: Option<usize>,
     /// The layer.
     pub layer: Layer,
@@ -80,7 +83,7 @@ pub struct TapInfo {
 pub struct CalibrationInfo {
     /// How good pictures were held out.
     pub kind: CalibrationKind,
-    /// Different pictures that were.
+    /// The number of different pictures that were held out.
     pub pictures: usize,
     /// What is proved of p-values.
     pub guarantee: &'static str,
@@ -147,6 +150,7 @@ impl ModelInfo {
             license: header.backbone.license.clone(),
             source: header.backbone.source.clone(),
             weights_sha256: header.backbone.sha256.clone(),
+            weights_file_sha256: header.backbone.file_sha256.clone(),
             weights_included: header.backbone.included,
             taps,
             threshold,

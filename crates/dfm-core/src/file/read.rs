@@ -227,6 +227,10 @@ fn backbone_weights(
         consistent("backbone.license", &weights.header().license, &backbone.license)?;
         consistent("backbone.source", &weights.header().source, &backbone.source)?;
         consistent("backbone.sha256", &weights.sha256(), &backbone.sha256)?;
+        if let Some(recorded) = &backbone.file_sha256 {
+            let got = weights.file_sha256().unwrap_or("none").to_owned();
+            consistent("backbone.file_sha256", &got, recorded)?;
+        }
         return Ok(weights);
     }
     let fitted = |weights: BackboneWeights| -> Result<BackboneWeights, DfmError> {
@@ -234,6 +238,12 @@ fn backbone_weights(
     };
     if let Some(weights) = given {
         let weights = fitted(weights)?;
+        if let Some(expected) = backbone.file_sha256.as_deref()
+            && let Some(got) = weights.file_sha256().filter(|got| *got != expected)
+        {
+            let (expected, got) = (expected.to_owned(), got.to_owned());
+            return Err(ModelFileError::OtherWeightsFile { expected, got }.into());
+        }
         let got = weights.sha256();
         return match got == backbone.sha256 {
             true => Ok(weights),
@@ -246,7 +256,7 @@ fn backbone_weights(
     {
         return Ok(weights);
     }
-    // Only known networks are made, so that a file cannot ask for any number of numbers.
+    // Only known networks are made, so that a file cannot ask for a network of any size.
     let architecture = &backbone.architecture;
     if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
         && Architecture::known(&architecture.name).as_ref() == Some(architecture)
@@ -256,7 +266,7 @@ fn backbone_weights(
         return Ok(weights);
     }
     let (name, sha256) = (architecture.name.clone(), backbone.sha256.clone());
-    Err(ModelFileError::WeightsNeeded { name, sha256 }.into())
+    Err(ModelFileError::WeightsNeeded { name, sha256, file_sha256: backbone.file_sha256.clone() }.into())
 }
 
 /// The content hashes of the pictures that are kept; `None` if none are.
@@ -284,7 +294,7 @@ fn held_out_scores(
     if scores.is_empty() || scores.len() > most {
         return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
     }
-    // Where pictures are kept, how many of them are different is known.
+    // If pictures are kept, the number of different ones is known.
     if let Some(content_hashes) = content_hashes.filter(|_| kind != CalibrationKind::Split) {
         let different = different(content_hashes).map_err(content("content hashes"))?.len();
         consistent(SCORES, &different, &scores.len())?;
@@ -292,7 +302,7 @@ fn held_out_scores(
     Ok(Some(HeldOutScores::new(kind, scores).map_err(content("held-out scores"))?))
 }
 
-/// What brings so many `places` to one scale.
+/// The scale that makes scores of this many `places` comparable.
 fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
     const USUAL: &str = "usual_scores";
     if file.header.record.params.method.tile_statistics.is_shared() {

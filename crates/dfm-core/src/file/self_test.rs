@@ -88,7 +88,7 @@ fn run(
             expected: format!("{} bytes", PROBE_HEIGHT * PROBE_WIDTH * 3),
             got: format!("{} bytes", probe.len()),
         })?;
-    // The probe is no picture that a region could be of.
+    // A region belongs to pictures of another size than the probe.
     let preprocessor = extractor.preprocessor().with_region(None).with_tiling(None);
     let rows = extractor.extract(&[preprocessor.prepare(&picture)?])?;
     let features = to_host(rows.clone())?;
@@ -99,7 +99,7 @@ fn run(
 
 fn agree(quantity: &'static str, distance: f64, scale: f64) -> Result<(), DfmError> {
     let got = if scale > 0.0 { distance / scale } else { distance };
-    // A NaN must fail too, so the comparison is not turned round.
+    // NaN must fail, too, so the comparison must not be inverted.
     if got <= TOLERANCE {
         Ok(())
     } else {

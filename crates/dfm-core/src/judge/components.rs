@@ -3,7 +3,7 @@
 /// Which component each pixel belongs to, and how large it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Components {
-    /// By pixel: the place in `areas`, plus one; 0 where nothing is marked.
+    /// For each pixel, the index in `areas` plus one; 0 if the pixel is not marked.
     pub(crate) of: Vec<u32>,
     /// Pixels of each component, in the order of their first pixels.
     pub(crate) areas: Vec<u32>,
@@ -15,7 +15,7 @@ pub(crate) struct Components {
 /// Cost: two passes, and four bytes a pixel.
 pub(crate) fn components(mask: &[bool], width: usize) -> Components {
     let mut of = vec![0_u32; mask.len()];
-    // The first of a tree is its own parent; place 0 stands for no component.
+    // The first pixel of a tree is its own parent. Index 0 stands for no component.
     let mut parents = vec![0_u32];
     for at in 0..mask.len() {
         if !mask[at] {

@@ -19,21 +19,20 @@ use crate::model::Dfm;
 /// Pictures of the fit whose nearest neighbours say what a usual distance is.
 const NEIGHBOURS_ASKED: usize = 128;
 
-/// A score, taken apart; of a picture in tiles that of the tile with the largest. Computed on the
-/// host in `f64`, but for the features.
+/// What a score is made of. For a picture in tiles, this is the score of the tile with the largest
+/// score. Everything except the features is computed on the host in `f64`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// Each layer's own score, in the order of the taps. The model's is that of the one, or the
-    /// geometric mean of several; by position, on the scale of all places.
+    /// The score of each layer, in the order of the taps. The score of the model is the geometric mean
+    /// of them. With statistics by position, the score is also put on the scale of all places.
     pub layers: Vec<LayerExplanation>,
-    /// The picture of the fit whose features are nearest; `None` of a model that keeps no fit
-    /// statistic.
+    /// The picture of the fit whose features are nearest; `None` if the model keeps no fit statistic.
     pub nearest: Option<NearestPicture>,
 }
 
-/// What one layer's score is made of. Shares of cells and `elsewhere` sum to 1, and so do those
-/// of channels and `elsewhere`; of a score of 0 all are 0.
+/// What the score of one layer is made of. The shares of cells and `elsewhere` sum to 1, and so do the
+/// shares of channels and `elsewhere`. If the score is 0, all of them are 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerExplanation {
     /// The layer, and how its features are pooled.
@@ -47,8 +46,8 @@ pub struct LayerExplanation {
     pub cells: Vec<CellShare>,
     /// Every channel of the features, by falling share.
     pub channels: Vec<ChannelShare>,
-    /// The share that belongs to no cell and no channel: of a Mahalanobis distance what lies
-    /// inside the components, all of a likelihood, nothing of an FRE.
+    /// The share that belongs to no cell and no channel. For a Mahalanobis distance it is the part
+    /// inside the components, for a likelihood it is everything, and for an FRE it is nothing.
     pub elsewhere: f64,
 }
 
@@ -61,15 +60,16 @@ pub struct CellShare {
     pub column: usize,
     /// Its share of the score.
     pub share: f64,
-    /// The pixels of the original picture that it lies over: first column, first row, columns
-    /// and rows. Its features also see what lies around. `None` beside the picture.
+    /// The pixels of the original picture under the cell: first column, first row, number of columns
+    /// and number of rows. The features of the cell also see what lies around. `None` if the cell lies
+    /// beside the picture.
     pub pixels: Option<[u32; 4]>,
 }
 
 /// The part of a channel in a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelShare {
-    /// Its number.
+    /// The index of the channel.
     pub channel: usize,
     /// Its share of the score.
     pub share: f64,
@@ -78,14 +78,15 @@ pub struct ChannelShare {
 /// The nearest picture of the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearestPicture {
-    /// Relative to the folder that was fitted; `None` of a model without names.
+    /// Relative to the folder that was fitted; `None` if the model has no names.
     pub name: Option<String>,
     /// In hexadecimal.
     pub content_hash: String,
-    /// Between the features of both, Euclidean; of several layers the geometric mean of theirs.
+    /// The Euclidean distance between the features of both; with several layers, the geometric mean of
+    /// their distances.
     pub distance: f64,
-    /// The median distance of a picture of the fit to the one nearest to it, of up to 128
-    /// evenly chosen ones; `None` of a fit to copies of one picture.
+    /// The median distance from a picture of the fit to the one nearest to it, over up to 128 evenly
+    /// chosen pictures; `None` if the fit has only copies of one picture.
     pub usual_distance: Option<f64>,
 }
 
@@ -94,7 +95,7 @@ pub struct NearestPicture {
 pub(crate) struct Explainer<'a> {
     model: &'a Dfm,
     usual: Parts<Option<f64>>,
-    /// At each place; none of a model that keeps no fit statistic.
+    /// The neighbours at each place; empty if the model keeps no fit statistic.
     neighbours: Vec<Neighbours<'a>>,
 }
 
@@ -133,12 +134,12 @@ impl<'a> Explainer<'a> {
         Ok(Self { model, usual: model.usual_scores()?, neighbours: Neighbours::of(model) })
     }
 
-    /// What the score of a `row` of features is made of: of a picture of that `size`, or of a tile
-    /// of it, that lies so.
+    /// Takes the score of a `row` of features apart. The row belongs to a picture of this `size`, or to
+    /// a tile of it, which lies at `placement`.
     ///
     /// # Errors
     ///
-    /// If the score is a share of features that are all zero, or the row is of no place of the
+    /// If the score is a share of features that are all zero, or the row belongs to no place of the
     /// model.
     pub(crate) fn explain(
         &self,
@@ -173,7 +174,7 @@ impl<'a> Explainer<'a> {
 /// A score as a sum.
 struct Shares {
     score: f64,
-    /// What the parts and what belongs to none of them sum to; the score is this, or this as a
+    /// The sum of the parts and of what belongs to no part. The score is this sum, or this sum as a
     /// share of the row.
     total: f64,
     cells: Vec<f64>,
@@ -217,7 +218,8 @@ impl Shares {
         if part > 0.0 { part / self.total } else { 0.0 }
     }
 
-    /// With rounding, of which a distance inside the components is a difference.
+    /// The rest of the score. It contains rounding, because a distance inside the components is a
+    /// difference.
     fn elsewhere(&self) -> f64 {
         match self.cells.iter().sum::<f64>() {
             0.0 if self.total == 0.0 => 0.0,
@@ -257,7 +259,7 @@ fn pixels(span: Span, index: usize, count: usize, pixels: u32) -> Range<u32> {
     within(from)..within(to)
 }
 
-/// The pictures of a fit by where they lie, of one place.
+/// The positions of the pictures of a fit in the space of features, at one place.
 #[derive(Debug)]
 struct Neighbours<'a> {
     model: &'a Dfm,
@@ -306,7 +308,7 @@ impl<'a> Neighbours<'a> {
         })
     }
 
-    /// From somewhere to the picture at `place`.
+    /// The distance from `from` to the picture with index `place`.
     fn distance(&self, from: &[Position], place: usize) -> f64 {
         let of_tap = |(statistic, (own, outside)): (&FitStatistic, &Position)| {
             let other = &statistic.coordinates()[place * statistic.rank()..][..statistic.rank()];

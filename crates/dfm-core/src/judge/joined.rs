@@ -1,10 +1,10 @@
 //! Several layers as one: where the columns of each lie in a row of features, and one score and
 //! one map made of what their statistics say.
 //!
-//! What layers say is put together by the geometric mean, so that pictures are ranked as by the
-//! sum of logarithms. Whatever a layer's values are standardised by, such as their mean over good
-//! pictures, would multiply every result by the same number: it changes no rank and no p-value,
-//! and is left out. One layer stays as it is without this module, to the last bit.
+//! The results of layers are put together by the geometric mean, so that pictures are ranked as by the
+//! sum of logarithms. Dividing the values of a layer by a constant, such as their mean over good
+//! pictures, would multiply every result by the same number. That changes no rank and no p-value, so it
+//! is left out. One layer gives the same bits as without this module.
 
 use dfm_backbone::{FeatureShape, PictureSize};
 use dfm_stats::Samples;
@@ -28,7 +28,7 @@ pub(crate) fn split_columns(rows: Samples, shapes: &[FeatureShape]) -> Result<Ve
     Ok(parts)
 }
 
-/// One score of what layers say of a picture.
+/// One score from the scores of all layers of a picture.
 pub(crate) fn geometric_mean(scores: Vec<f64>) -> f64 {
     match scores.as_slice() {
         [score] => *score,
@@ -43,7 +43,7 @@ pub(crate) fn by_row<T, U>(taps: Vec<Vec<T>>, join: impl Fn(Vec<T>) -> U) -> Vec
     (0..count).map(|_| join(taps.iter_mut().filter_map(Iterator::next).collect())).collect()
 }
 
-/// One grid of those of the layers, as fine as the finest.
+/// One grid from the grids of the layers, as fine as the finest of them.
 pub(crate) fn joint_grid(grids: Vec<AnomalyGrid>) -> AnomalyGrid {
     let finest = (0..grids.len()).max_by_key(|place| grids[*place].values.len());
     let AnomalyGrid { height, width, .. } = grids[finest.unwrap_or_default()];

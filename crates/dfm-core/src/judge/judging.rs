@@ -29,12 +29,14 @@ use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 #[derive(Debug)]
 pub struct Judging<'m> {
     model: &'m Dfm,
-    /// The model's, looking at the region that was asked for.
+    /// The extractor of the model, with the region that was asked for.
     extractor: FeatureExtractor,
     decision: Decision,
     batch: usize,
     map: bool,
-    /// Which pixels belong to regions, if those are asked for.
+    /// Which pixels belong to regions.
+    rule: RegionRule,
+    /// The same, if regions are asked for.
     regions: Option<RegionRule>,
     /// The models without each picture, for a jackknife+.
     held_out: Option<LayersLeftOut<'m>>,
@@ -42,7 +44,7 @@ pub struct Judging<'m> {
     pictures: Assembly<Seen>,
 }
 
-/// What was found of a piece, or of several of a picture.
+/// What was found for a piece, or for several pieces of one picture.
 #[derive(Debug)]
 struct Seen {
     score: f64,
@@ -53,7 +55,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// With another piece of the same picture: the score of the worst, and the maps of all.
+    /// Joins another piece of the same picture. The score is that of the worst piece, and the maps of
+    /// all stay.
     fn join(mut self, mut piece: Self) -> Self {
         let map = self.map.take().zip(piece.map.take()).map(|(mut map, other)| {
             map.join(other);
@@ -92,6 +95,7 @@ impl Dfm {
             decision: self.decision(options.threshold)?,
             batch,
             map: options.map,
+            rule,
             regions: Some(rule).filter(|rule| options.regions && rule.pixel_threshold.is_some()),
             held_out: match self.judged.scores.as_ref().filter(by_jackknife) {
                 Some(_) => Some(self.models_without()?),
@@ -145,9 +149,9 @@ impl Dfm {
         Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
     }
 
-    /// Judges pictures that this model's [`preprocessor`](Self::preprocessor) prepared, in one
-    /// piece each, all of them or none; what `options` say of the region was said to whoever
-    /// prepared them.
+    /// Judges pictures that the [`preprocessor`](Self::preprocessor) of this model prepared, in one
+    /// piece each. Either all of them are judged, or none. The region in `options` must be the one that
+    /// the pictures were prepared with.
     ///
     /// # Errors
     ///
@@ -227,13 +231,13 @@ impl Judging<'_> {
 
     /// The value of a map from which on a pixel belongs to a region, if there is one.
     pub fn pixel_threshold(&self) -> Option<f64> {
-        self.model.pixel_threshold()
+        self.rule.pixel_threshold
     }
 
-    /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on
-    /// pictures that are now complete, with their numbers. Pieces of a picture come one after the
-    /// other; what is left of one whose last piece never came is forgotten. A piece that cannot
-    /// be judged spoils its own picture alone.
+    /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on pictures
+    /// that are now complete, with their numbers. The pieces of a picture come one after the other. If
+    /// the last piece of a picture never comes, its other pieces are forgotten. A piece that cannot be
+    /// judged spoils only its own picture.
     ///
     /// Errors of a picture: it was prepared for another input size, or not in the tiles that the
     /// model looks at; its features are not finite, or all zero where the score is relative to
@@ -263,7 +267,8 @@ impl Judging<'_> {
         self.pictures.skip(number);
     }
 
-    /// What the model finds in `rows` `[N, D]` of features, each of a piece that lies so.
+    /// What the model finds in `rows` `[N, D]` of features. Each row belongs to the piece with the
+    /// placement of the same index.
     fn see(&self, rows: Tensor<2>, placements: &[&Placement]) -> Result<Vec<Seen>, DfmError> {
         let model = self.model;
         let tiles: Vec<usize> = placements.iter().map(|placement| placement.tile).collect();
@@ -288,7 +293,7 @@ impl Judging<'_> {
         Ok(seen)
     }
 
-    /// One for each score, none without held-out scores.
+    /// The p-value of each score; empty without held-out scores.
     fn p_values(&self, scores: &[f64], features: Tensor<2>) -> Result<Vec<f64>, DfmError> {
         match (&self.model.judged.scores, &self.held_out) {
             (None, _) => Ok(Vec::new()),
@@ -297,7 +302,7 @@ impl Judging<'_> {
         }
     }
 
-    /// By the models without each of the pictures of the fit.
+    /// The p-values by the models without each of the pictures of the fit.
     fn jackknife_plus(
         &self,
         held_out: &HeldOutScores,
@@ -314,7 +319,7 @@ impl Judging<'_> {
         Ok(as_high.into_iter().map(|as_high| held_out.p_value_of(as_high)).collect())
     }
 
-    /// What is told of a picture of `size`.
+    /// The verdict on a picture of `size`.
     fn verdict(&self, seen: Seen, size: PictureSize) -> Result<Verdict, DfmError> {
         let Seen { score, p_value, map, row } = seen;
         let explanation = match (&self.explainer, row) {

@@ -5,19 +5,19 @@ use dfm_backbone::{FeatureShape, PictureSize, Placement, Span};
 
 use crate::method::Aggregation;
 
-/// The part of the score that each cell of the feature map holds; of a picture in tiles, of
-/// each tile's.
+/// The part of the score that each cell of the feature map holds. For a picture in tiles, each tile has
+/// cells of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyGrid {
     /// Rows of cells.
     pub height: usize,
     /// Cells in a row.
     pub width: usize,
-    /// `[tiles, height, width]`, row by row. In a model of one layer the score is made of them,
-    /// see [`Aggregation`](crate::Aggregation); of several they are the geometric mean of the
-    /// layers' cells, as fine as the finest.
+    /// `[tiles, height, width]`, row by row. In a model of one layer, the score is made of these cells:
+    /// see [`Aggregation`](crate::Aggregation). In a model of several layers, they are the geometric
+    /// mean of the layers' cells, on the finest of their grids.
     pub values: Vec<f32>,
-    /// Where the picture lies under the grid, and what of it counts: one a tile.
+    /// For each tile, where the picture lies under the grid, and which part of it counts.
     pub placements: Vec<Placement>,
 }
 
@@ -53,13 +53,13 @@ impl AnomalyGrid {
         self.values.chunks_exact((self.height * self.width).max(1)).zip(&self.placements)
     }
 
-    /// Every cell that many times.
+    /// Multiplies every cell by `weight`.
     pub(crate) fn times(mut self, weight: f64) -> Self {
         self.values.iter_mut().for_each(|cell| *cell = (f64::from(*cell) * weight) as f32);
         self
     }
 
-    /// With the tiles of another grid of the same picture.
+    /// Adds the tiles of another grid of the same picture.
     pub(crate) fn join(&mut self, other: Self) {
         self.values.extend(other.values);
         self.placements.extend(other.placements);
@@ -112,8 +112,8 @@ impl AnomalyGrid {
         AnomalyMap { width, height, values }
     }
 
-    /// Tells `each` pixel of a tile by its place in the picture: its value, and the product of
-    /// how far it is from the nearer side of the tile, across and down.
+    /// Calls `each` for every pixel of a tile with the index of the pixel in the picture, its value,
+    /// and the product of its distances from the nearer side of the tile, across and down.
     fn lay(
         &self,
         cells: &[f32],
@@ -148,8 +148,8 @@ impl AnomalyGrid {
 }
 
 impl Aggregation {
-    /// The score of the grid of a [`Verdict`](crate::Verdict), but for
-    /// the rounding of its cells to `f32`: of a picture in tiles the largest of any tile.
+    /// The score of the grid of a [`Verdict`](crate::Verdict), except for the rounding of its cells to
+    /// `f32`. For a picture in tiles, it is the largest score of any tile.
     ///
     /// ```
     /// use dfm_core::{Aggregation, AnomalyGrid};
@@ -167,7 +167,7 @@ impl Aggregation {
     }
 }
 
-/// By how much of the grid rounding can be off, with a margin.
+/// The share of the grid that rounding can be off by, with a margin.
 const ROUNDING: f64 = 1e-9;
 
 /// Two neighbouring cells and how far between them a pixel lies.

@@ -4,12 +4,12 @@ use dfm_backbone::Region;
 
 use crate::judge::marked::RegionRule;
 
-/// From where on a picture is anomalous.
+/// The limit from which a picture is anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
     /// A raw score.
     Score(f64),
-    /// The rate of false alarms: what has a p-value of it or less is anomalous.
+    /// A rate of false alarms. A picture whose p-value is at most this rate is anomalous.
     FalseAlarm(f64),
 }
 
@@ -17,7 +17,7 @@ pub enum Threshold {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct JudgeOptions {
-    /// From where on a picture is anomalous; `None` for the model's own threshold.
+    /// The limit from which a picture is anomalous; `None` for the model's own threshold.
     pub threshold: Option<Threshold>,
     /// Another part of every picture that counts; `None` for the model's own. A rectangle can
     /// move, as parts do under a camera; a mask is part of the fit.
@@ -29,9 +29,9 @@ pub struct JudgeOptions {
     pub regions: bool,
     /// Which pixels belong to regions, where that is not as the model has it.
     pub region_rule: RegionRule,
-    /// Whether verdicts have an [`explanation`](crate::Verdict::explanation). Beginning then takes the
-    /// held-out scores of all pictures of the fit, and `128 · N · R` operations for `N` pictures
-    /// that differ in `R` directions.
+    /// Whether verdicts have an [`explanation`](crate::Verdict::explanation). The call then begins with
+    /// the held-out scores of all pictures of the fit, and with `128 · N · R` operations for `N`
+    /// pictures that differ in `R` directions.
     pub explain: bool,
     /// Pieces of pictures that run through the network together, from 1 to 1024; `None` for as
     /// many as at the fit. Fewer if their activations cannot all be held at once.
@@ -39,7 +39,7 @@ pub struct JudgeOptions {
 }
 
 impl JudgeOptions {
-    /// Sets from where on a picture is anomalous.
+    /// Sets the limit from which a picture is anomalous.
     #[must_use]
     pub fn with_threshold(mut self, threshold: impl Into<Option<Threshold>>) -> Self {
         self.threshold = threshold.into();

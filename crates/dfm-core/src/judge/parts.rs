@@ -58,7 +58,7 @@ impl<T> Parts<T> {
         self.values.iter()
     }
 
-    /// The first place at which a value is so.
+    /// The first place that has a value for which `is_so` is true.
     pub(crate) fn place_where(&self, is_so: impl FnMut(&T) -> bool) -> Option<usize> {
         self.values.iter().position(is_so).map(|index| index / self.layers)
     }
@@ -68,13 +68,13 @@ impl<T> Parts<T> {
         &self.values
     }
 
-    /// What becomes of each value; the first error.
+    /// Changes every value, or returns the first error.
     pub(crate) fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Parts<U>, E> {
         let values = self.values.into_iter().map(change).collect::<Result<_, E>>()?;
         Ok(Parts { layers: self.layers, values })
     }
 
-    /// The same of references.
+    /// The same layers and places, with references to the values.
     pub(crate) fn each_ref(&self) -> Parts<&T> {
         Parts { layers: self.layers, values: self.values.iter().collect() }
     }

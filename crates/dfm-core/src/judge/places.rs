@@ -1,8 +1,8 @@
 //! Several places of a picture as one: the tiles of pictures of one size, each compared with
 //! those of its own place alone.
 //!
-//! What follows sees the statistics of one place as if they were the model. A model of one place
-//! is as it is without this module, to the last bit.
+//! The code that uses this module sees the statistics of one place as if they were the whole model. A
+//! model of one place gives the same bits as without this module.
 
 use burn::tensor::{Device, Tensor};
 

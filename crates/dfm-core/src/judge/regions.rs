@@ -28,7 +28,8 @@ pub struct MapRegion {
     pub area_mm2: Option<f64>,
     /// The largest value of the map in it.
     pub peak: f32,
-    /// The column of the pixel that has it, of several the first, row by row.
+    /// The column of the pixel with that value. If several pixels have it, the first one counts, row by
+    /// row.
     pub peak_x: u32,
     /// The row of that pixel.
     pub peak_y: u32,
@@ -202,7 +203,7 @@ fn outline(components: &Components, width: usize, label: u32, first: usize) -> V
         corners.push(at.map(|place| place as u32));
         loop {
             at = [at[0] + STEPS[facing][0], at[1] + STEPS[facing][1]];
-            // The pixels to both hands in front: of the four around this corner.
+            // The two pixels in front, one on either hand, of the four around this corner.
             let (ahead, right) = (STEPS[facing], STEPS[(facing + 1) % 4]);
             let pixel = |side: i64| {
                 let along = |axis: usize| at[axis] + (ahead[axis] + side * right[axis] - 1) / 2;
@@ -224,12 +225,12 @@ fn outline(components: &Components, width: usize, label: u32, first: usize) -> V
 /// How far a corner that is left out may lie from the line that stands for it.
 const TOLERANCE: f64 = 0.5;
 
-/// As few corners of a closed outline as stand for it (Douglas and Peucker, the worst stretch
-/// first), and no more than [`MapRegion::MAX_CONTOUR`].
+/// The fewest corners that stand for a closed outline (Douglas and Peucker, the worst stretch first),
+/// and no more than [`MapRegion::MAX_CONTOUR`].
 ///
 /// Cost: `O(MAX_CONTOUR · n)`.
 fn thinned(outline: &[[u32; 2]]) -> Vec<[u32; 2]> {
-    // The first one is the only one, and leads from the first corner around to itself.
+    // The first stretch leads from the first corner all the way around to the same corner.
     let mut stretches = vec![Stretch::new(outline, 0, outline.len())];
     while stretches.len() < MapRegion::MAX_CONTOUR {
         let worst = (0..stretches.len()).max_by(|a, b| stretches[*a].error.total_cmp(&stretches[*b].error));
@@ -241,8 +242,8 @@ fn thinned(outline: &[[u32; 2]]) -> Vec<[u32; 2]> {
     stretches.iter().map(|stretch| outline[stretch.from]).collect()
 }
 
-/// Corners from one place to another, and which of those between is farthest from the line
-/// that joins the two.
+/// The corners from one index to another, and the one between them that is farthest from the line that
+/// joins the two.
 struct Stretch {
     from: usize,
     to: usize,

@@ -7,12 +7,12 @@ use crate::judge::scale::PlaceScale;
 use crate::judge::statistics::Statistics;
 use crate::method::Aggregation;
 
-/// What scores are made of: the statistics of every layer at every place, and how what they say is
-/// put together.
+/// The rule by which features become a score: the statistics of every layer at every place, and how
+/// their results are put together.
 #[derive(Debug, Clone)]
 pub(crate) struct ScoringRule {
     pub(crate) statistics: Parts<Statistics>,
-    /// What brings the scores of all places to one scale.
+    /// The scale that makes scores of all places comparable.
     pub(crate) scale: PlaceScale,
     /// How FRE is made of the cells of a layer.
     pub(crate) aggregation: Aggregation,

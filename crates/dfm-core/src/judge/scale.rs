@@ -9,15 +9,15 @@
 
 use crate::judge::joined::{by_row, geometric_mean};
 
-/// The least that is usual at a place, as a share of the most at any: what differs by less is
-/// noise wherever it is.
+/// The least usual score of a place, as a share of the largest usual score of any place. A smaller
+/// difference is noise at every place.
 const LEAST_USUAL: f64 = 1e-3;
 
-/// What brings scores of all places to one scale: those of every place are divided by what is
-/// usual there, and multiplied by what is usual anywhere, the geometric mean over all places.
+/// Makes scores of all places comparable. The scores of a place are divided by what is usual there, and
+/// multiplied by what is usual anywhere, which is the geometric mean over all places.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PlaceScale {
-    /// The median score of good pictures at each place; none of a model without places.
+    /// The median score of good pictures at each place; empty for a model without places.
     usual: Vec<f64>,
 }
 
@@ -32,12 +32,12 @@ impl PlaceScale {
         usual.iter().all(|score| score.is_finite() && *score >= 0.0).then_some(Self { usual })
     }
 
-    /// The median score of good pictures at each place; none of a model without places.
+    /// The median score of good pictures at each place; empty for a model without places.
     pub(crate) fn usual(&self) -> &[f64] {
         &self.usual
     }
 
-    /// What scores of each place are multiplied by.
+    /// The factor for the scores of each place.
     pub(crate) fn weights(&self) -> Vec<f64> {
         let most = self.usual.iter().copied().fold(0.0, f64::max);
         if most <= 0.0 {
@@ -48,7 +48,7 @@ impl PlaceScale {
         usual.into_iter().map(|score| mean / score).collect()
     }
 
-    /// What every picture is given at its worst place, of what it is given at each.
+    /// The score of every picture at its worst place, from its scores at each place.
     pub(crate) fn worst(&self, places: Vec<Vec<f64>>) -> Vec<f64> {
         let weights = self.weights();
         let worst = |values: Vec<f64>| {

@@ -101,11 +101,11 @@ fn reconstruction_errors(
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
     let norms = match aggregation {
         Aggregation::Relative => Some(squared_norms(rows.clone())?),
-        Aggregation::Sum | Aggregation::Max | Aggregation::Top { .. } => None,
+        _ => None,
     };
     let mut scores = (Vec::new(), Vec::new());
     for (picture, mut cells) in residual_cells(pca, rows, shape)?.into_iter().enumerate() {
-        // A row that is not finite is found by whoever called.
+        // The caller finds rows that are not finite.
         if let Some(norm) = norms.as_ref().map(|norms| norms[picture]).filter(|norm| norm.is_finite()) {
             for cell in &mut cells {
                 *cell = relative(*cell, norm, picture)?;
@@ -152,7 +152,7 @@ fn squared_norms(rows: Tensor<2>) -> Result<Vec<f64>, DfmError> {
     Ok(values.chunks(columns).map(norm).collect())
 }
 
-/// A reconstruction error as a share of the squared norm of the row it is of.
+/// A reconstruction error as a share of the squared norm of its row.
 ///
 /// # Errors
 ///

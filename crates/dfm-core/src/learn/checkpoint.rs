@@ -44,7 +44,7 @@ pub struct CheckpointContent {
 }
 
 impl CheckpointLayout {
-    /// For the features of `extractor`.
+    /// The layout for the features of `extractor`.
     pub fn of(extractor: &FeatureExtractor) -> Self {
         let weights = extractor.weights();
         let input = weights.header().input;
@@ -60,7 +60,7 @@ impl CheckpointLayout {
                 "tiles",
                 extractor.preprocessor().tiling().map_or("none".to_owned(), |tiling| tiling.to_string()),
             ),
-            // Over what else is asked of pictures too.
+            // This hash also covers everything else that the weights expect of pictures.
             entry("backbone weights", weights.sha256()),
             entry("precision", extractor.precision()),
         ];
@@ -76,7 +76,7 @@ impl CheckpointLayout {
         &self.header
     }
 
-    /// Where the record of a place begins, in bytes from the start.
+    /// Where the record with index `place` begins, in bytes from the start.
     pub fn offset(&self, place: usize) -> u64 {
         self.header.len() as u64 + place as u64 * self.record_len() as u64
     }
@@ -96,8 +96,8 @@ impl CheckpointLayout {
         record
     }
 
-    /// The file and the features that a record is of; `None` unless it is whole and of
-    /// such a checkpoint.
+    /// The file and the features of a record; `None` unless the record is whole and belongs to such a
+    /// checkpoint.
     pub fn parse(&self, record: &[u8]) -> Option<([u8; 32], FeatureRow)> {
         if record.len() != self.record_len() {
             return None;
@@ -150,7 +150,7 @@ impl CheckpointLayout {
             }
         };
         let filled = fill(&mut bytes, PREFIX);
-        // What does not begin as a checkpoint is none, however short.
+        // A file that does not begin like a checkpoint is not one, however short it is.
         if !bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())]) {
             return Err(CheckpointError::NotOne);
         }

@@ -81,7 +81,7 @@ impl ValidFitParams {
         Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
     }
 
-    /// What scores are computed from, of pictures of this statistic.
+    /// The statistics that scores are computed from, for the pictures of `statistic`.
     pub(crate) fn statistics(&self, statistic: &FitStatistic) -> Result<Statistics, DfmError> {
         let pca = self.truncate(statistic)?;
         Ok(match self.method().score {
@@ -96,7 +96,7 @@ impl ValidFitParams {
         })
     }
 
-    /// What models without them say of the pictures that calibrate, in these `rows`.
+    /// Scores the pictures that calibrate, which are in these `rows`, by models without them.
     fn hold_out(
         &self,
         kept: &Kept,
@@ -155,7 +155,7 @@ impl TapRecord {
     }
 }
 
-/// The pictures that are not `held_out`, with no copy of those.
+/// The pictures that are neither `held_out` nor copies of such pictures.
 fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
     if held_out.is_empty() {
         return Ok(Cow::Borrowed(kept));
@@ -168,8 +168,8 @@ fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmErro
     Ok(Cow::Owned(fitted))
 }
 
-/// Some of the `different` pictures, which have nothing to do with what they show: those of
-/// the smallest content hashes.
+/// Some of the `different` pictures: those with the smallest content hashes. The choice does not depend
+/// on what the pictures show.
 fn first_by_hash(different: &[Row], content_hashes: &[[u8; 32]]) -> Vec<Row> {
     let mut rows = different.to_vec();
     rows.sort_by_key(|row| content_hashes[row.place]);

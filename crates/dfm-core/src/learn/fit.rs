@@ -22,13 +22,13 @@ pub enum Learnt<'r> {
     Features(PieceId, &'r FeatureRow),
     /// Some of the features of a piece are not finite: it is left out.
     NotFinite(PieceId, &'r FeatureRow),
-    /// The picture of this number is learnt, and has this content hash; told once its pieces
-    /// were there.
+    /// The picture with this number is learnt, and has this content hash. This is told once all of its
+    /// pieces were there.
     Picture(usize, [u8; 32]),
-    /// The picture of this number is left out, since it lacks a finite piece: by position any,
-    /// else all; told once its pieces were there.
+    /// The picture with this number is left out, because not all of its pieces are finite (with
+    /// statistics by position), or none is. This is told once all of its pieces were there.
     LeftOut(usize),
-    /// The model knows the picture of this number already.
+    /// The model knows the picture with this number already.
     Known(usize),
 }
 
@@ -75,16 +75,16 @@ impl ValidFitParams {
         }
     }
 
-    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`], telling `each` what
-    /// becomes of them as soon as that is known; an error from `each` ends the fit. Features that
-    /// were [computed](Piece::computed) before, by an extractor that differs in nothing, take the
-    /// place of a piece; in int8 that is one from [`in_precision`](Self::in_precision).
+    /// [`fit`](Self::fit) to pieces of pictures from [`Preparer::for_fit`]. `each` is told what becomes
+    /// of them as soon as that is known; an error from `each` ends the fit. Features that were
+    /// [computed](Piece::computed) before can take the place of a piece, if the extractor was the same
+    /// in everything. In int8 that is an extractor from [`in_precision`](Self::in_precision).
     ///
-    /// By position a picture that lacks a piece is left out.
+    /// With statistics by position, a picture that lacks a piece is left out.
     ///
     /// # Errors
     ///
-    /// Those of [`fit`](Self::fit) but for features that are not finite; pieces without a content
+    /// Those of [`fit`](Self::fit), except for features that are not finite; pieces without a content
     /// hash; and whatever `each` returns.
     pub fn fit_each(
         &self,
@@ -102,8 +102,8 @@ impl ValidFitParams {
         self.derive(extractor, Kept::of(features, content_hashes)?)
     }
 
-    /// Takes every picture but the `known` to its features, a batch at a time: finite rows
-    /// on their way to a statistic of each place and tap, and the content hash of each.
+    /// Computes the features of every picture that is not `known`, a batch at a time. Returns the
+    /// finite rows, on their way to a statistic of each place and tap, and the content hash of each.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,

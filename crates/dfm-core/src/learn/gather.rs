@@ -8,8 +8,8 @@ use crate::judge::joined::split_columns;
 use crate::judge::parts::Parts;
 use crate::pieces::{FeatureRow, PieceId};
 
-/// Collects rows, of pictures in places those of whole pictures alone: all their statistics
-/// must be of the same pictures.
+/// Collects rows. With statistics by position, it collects the rows of whole pictures only, because all
+/// statistics must be of the same pictures.
 #[derive(Debug)]
 pub(crate) struct Gathering<'e> {
     shapes: &'e [FeatureShape],
@@ -25,7 +25,7 @@ pub(crate) struct Gathering<'e> {
 struct Begun {
     number: usize,
     content_hash: [u8; 32],
-    /// By position, the finite rows of its tiles so far.
+    /// With statistics by position, the finite rows of its tiles so far.
     rows: Vec<FeatureRow>,
     /// Rows that are on their way to a statistic that all tiles share.
     taken: usize,
@@ -36,12 +36,12 @@ struct Begun {
 pub(crate) enum Gathered {
     /// It is learnt.
     Whole(usize, [u8; 32]),
-    /// It is left out for want of a finite piece.
+    /// It is left out, because it lacks a finite piece.
     LeftOut(usize),
 }
 
 impl<'e> Gathering<'e> {
-    /// For rows of taps of these `shapes` at so many `places`, which share the `memory`.
+    /// For rows of taps with these `shapes` at this many `places`, which share the `memory`.
     ///
     /// # Errors
     ///
@@ -66,10 +66,10 @@ impl<'e> Gathering<'e> {
         })
     }
 
-    /// Takes the row of a piece, or `None` if that is not finite; says what became of the picture
-    /// before, if this is another, and of its own, if this is its last. Pieces of a picture come
-    /// one after the other. By position a picture that lacks one is left out; of tiles that share
-    /// statistics every finite one counts.
+    /// Takes the row of a piece, or `None` if the row is not finite. Says what became of the picture
+    /// before, if this piece belongs to another one, and what became of its own picture, if this piece
+    /// is the last. The pieces of a picture come one after the other. With statistics by position, a
+    /// picture that lacks a piece is left out. If tiles share statistics, every finite tile counts.
     pub(crate) fn push(
         &mut self,
         piece: &PieceId,
@@ -135,7 +135,7 @@ impl<'e> Gathering<'e> {
         Ok(())
     }
 
-    /// The fits, and the content hash of each picture, or of shared statistics of each tile.
+    /// The fits, and the content hash of each picture; if tiles share statistics, of each tile.
     pub(crate) fn finish(self) -> (Parts<StreamingFit>, Vec<[u8; 32]>) {
         (self.fits, self.content_hashes)
     }

@@ -5,8 +5,9 @@ use dfm_stats::{Compression, FitStatistic, StreamingFit};
 use crate::error::DfmError;
 use crate::judge::parts::Parts;
 
-/// The statistic of the pictures of a fit, for each place and tap, and their content hashes: row
-/// by row the same pictures, or of tiles that share statistics the same tiles.
+/// The statistics of the pictures of a fit, for each place and tap, and the content hashes of the
+/// pictures. All have the same pictures in the same order, or, if tiles share statistics, the same
+/// tiles.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) statistics: Parts<FitStatistic>,
@@ -42,7 +43,7 @@ impl Kept {
         }
     }
 
-    /// With the pictures of another, of which it has none.
+    /// The statistics of these pictures and of those of `other`, which must be different ones.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl Kept {
         Ok(Self { statistics, content_hashes })
     }
 
-    /// Without the pictures of these `indices`, which rise.
+    /// The statistics without the pictures with these `indices`, which must be in rising order.
     ///
     /// # Errors
     ///

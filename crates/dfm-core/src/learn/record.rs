@@ -15,10 +15,11 @@ pub struct FitRecord {
     /// Pictures among them that calibrate and were not fitted on; 0 unless
     /// [`Split`](crate::CalibrationKind::Split).
     pub held_out: usize,
-    /// What was found at each tap, in the order of the parameters' taps; by position of the
-    /// taps of one place after the other.
+    /// What was found at each tap, in the order of the parameters' taps; with statistics by position,
+    /// at the taps of one place after the other.
     pub taps: Vec<TapRecord>,
-    /// What it made of synthetic defects, if it was asked; of the very pictures that it knows.
+    /// The figures of the model on synthetic defects, if they were asked for. They belong to exactly
+    /// the pictures of this model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<ValidationRecord>,
 }
@@ -37,7 +38,7 @@ pub struct TapRecord {
     pub components: usize,
     /// The record of the Gaussian, for a likelihood.
     pub gaussian: Option<GaussianRecord>,
-    /// What was left out for want of memory; `None` of an exact fit.
+    /// What was left out to save memory; `None` for an exact fit.
     pub compression: Option<CompressionRecord>,
 }
 
@@ -66,9 +67,9 @@ pub struct GaussianRecord {
     pub shrinkage: f64,
 }
 
-/// Figures of a model on good pictures that it was not fitted on, and on copies of them with
-/// synthetic defects. Real defects are others: the figures compare settings and tell what is
-/// blind, no more.
+/// Figures of a model on good pictures that it was not fitted on, and on copies of these pictures with
+/// synthetic defects. Real defects are different. The figures can compare settings and find a model
+/// that sees nothing, and no more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationRecord {
@@ -93,7 +94,7 @@ pub struct ValidationRecord {
 }
 
 impl ValidationRecord {
-    /// Whether it could have been found.
+    /// Whether these figures are possible.
     pub(crate) fn is_sound(&self) -> bool {
         let shares = [self.image_auroc, self.best_f1, self.found, self.false_alarms];
         let all = shares.into_iter().chain(self.pixel_auroc);

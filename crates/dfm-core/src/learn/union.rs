@@ -12,11 +12,11 @@ use crate::method::{FitParams, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
 
-/// Models on their way to one of all their pictures.
+/// Models that become one model of all their pictures.
 ///
-/// That is the model of one fit to all of them, but for the rounding of what files hold
-/// (`f32`). A picture that several were fitted on counts once. The order of the models changes
-/// nothing beyond rounding. No picture is needed.
+/// The result is the model of one fit to all of the pictures, except for the rounding of what files
+/// hold (`f32`). A picture that several models were fitted on counts once. The order of the models
+/// changes nothing beyond rounding. No picture is needed.
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
@@ -98,10 +98,10 @@ impl Dfm {
         union.finish()
     }
 
-    /// The model of its own pictures and of more, in pieces from a
+    /// The model of its own pictures and of more pictures. Those come in pieces from a
     /// [`Preparer::for_fit`](crate::Preparer::for_fit) with its [`extractor`](Self::extractor).
-    /// Those that it knows already count once and do not go through the network, so that a folder
-    /// can be given again. `each` is told of every picture, as in
+    /// Pictures that the model knows already count once and do not go through the network, so that a
+    /// folder can be given again. `each` is told of every picture, as in
     /// [`fit_each`](crate::ValidFitParams::fit_each).
     ///
     /// # Errors
@@ -131,13 +131,13 @@ impl Dfm {
         }
     }
 
-    /// The model without the pictures of these content hashes: that of a fit to the
+    /// The model without the pictures with these content hashes. It is the model of a fit to the
     /// others.
     ///
     /// # Errors
     ///
-    /// If the model keeps no fit statistic or was not fitted on one of them, and those of
-    /// a fit to what is left.
+    /// If the model keeps no fit statistic, or was not fitted on one of the pictures; and those of a
+    /// fit to the others.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let kept = self.kept("forgetting")?;
         let hashes = &kept.content_hashes;
@@ -159,7 +159,7 @@ impl Dfm {
     fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
         let params = self.record.params.clone().check()?;
         let mut model = params.derive(self.extractor, kept)?;
-        // A threshold that was given is no finding of the pictures, and stays.
+        // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))
     }

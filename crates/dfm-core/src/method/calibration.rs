@@ -18,8 +18,8 @@ pub struct CalibrationParams {
     /// ([`Method::usual_calibration`](crate::Method::usual_calibration)). Checked parameters
     /// have a kind.
     pub kind: Option<CalibrationKind>,
-    /// The share of good pictures that may be called anomalous, from 0.000001 to 0.5: what has
-    /// such a p-value is.
+    /// The share of good pictures that may be called anomalous, from 0.000001 to 0.5. A picture whose
+    /// p-value is at most this share is anomalous.
     pub false_alarm: Option<f64>,
     /// A threshold that was chosen, whatever the held-out pictures say: they then give p-values
     /// alone. In place of `false_alarm`.
@@ -34,7 +34,7 @@ impl Default for CalibrationParams {
 }
 
 impl From<CalibrationKind> for CalibrationParams {
-    /// The default, of pictures that are held out so.
+    /// The default, with pictures held out in this way.
     fn from(kind: CalibrationKind) -> Self {
         Self::default().with_kind(kind)
     }
@@ -75,7 +75,7 @@ impl CalibrationParams {
     }
 }
 
-/// Refuses what is no rate of false alarms.
+/// Refuses a number that is not a rate of false alarms.
 pub(crate) fn check_false_alarm(false_alarm: f64) -> Result<(), DfmError> {
     if (SMALLEST_RATE..=0.5).contains(&false_alarm) {
         return Ok(());

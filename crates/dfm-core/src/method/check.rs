@@ -1,4 +1,4 @@
-//! Parameters of a fit, unchecked, and the checked ones that alone can fit.
+//! The check of the parameters of a fit. Only checked parameters can fit.
 
 use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
@@ -84,7 +84,7 @@ impl Method {
         Ok((self.place_count()?, PcaParams { keep: self.keep }.check()?))
     }
 
-    /// Whether good pictures of a fit with this method can be held out so.
+    /// Checks that good pictures can be held out in this way in a fit with this method.
     fn check_calibration(&self, asked: CalibrationParams, kind: CalibrationKind) -> Result<(), DfmError> {
         if !(asked.quantile > 0.0 && asked.quantile <= 1.0) {
             return refused("threshold quantile", "a share in (0, 1]", asked.quantile.to_string());

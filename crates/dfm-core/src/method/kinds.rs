@@ -50,8 +50,8 @@ pub enum CalibrationKind {
     /// pictures are scored by the model of all, which differs by one picture.
     #[default]
     LeaveOneOut,
-    /// A quarter is not fitted on and calibrates: that of the smallest content hashes.
-    /// `P(p ≤ α) ≤ α` for a new picture that is exchangeable with them.
+    /// The quarter of the pictures with the smallest content hashes calibrates, and the model is not
+    /// fitted on it. `P(p ≤ α) ≤ α` for a new picture that is exchangeable with them.
     Split,
     /// Each is scored by a model of all others, and a new picture by each of those models
     /// (Barber, Candès, Ramdas and Tibshirani, *Predictive inference with the jackknife+*,

@@ -44,8 +44,8 @@ pub const USUAL_POOL: usize = 4;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Method {
-    /// Where features are taken, in the order of the layers. Each has statistics of its own;
-    /// scores and maps are the geometric means of theirs.
+    /// Where features are taken, in the order of the layers. Each tap has statistics of its own. Scores
+    /// and maps are the geometric means of those of the taps.
     pub taps: Vec<Tap>,
     /// How many principal components are kept.
     pub keep: Keep,
@@ -59,7 +59,7 @@ pub struct Method {
     pub tiling: Option<Tiling>,
     /// What a tile is compared with.
     pub tile_statistics: TileStatistics,
-    /// Another program whose numbers are wanted, where they differ from ours.
+    /// Another program whose numbers are reproduced where they differ from ours.
     pub compat: Option<Compat>,
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
@@ -149,20 +149,20 @@ impl Method {
         self.tiling.is_some() && self.tile_statistics.is_shared()
     }
 
-    /// The share of its own variance that a model without a picture keeps components for,
-    /// rather than as many as that of all: what a jackknife+ proves is proved of models that
-    /// know nothing of the picture that they are without.
+    /// The share of its own variance up to which a model without a picture keeps components; `None` if
+    /// it keeps as many as the model of all pictures. What is proved of a jackknife+ holds only for
+    /// models that know nothing of the picture that they are without.
     pub(crate) fn own_ratio(&self) -> Option<f64> {
         match (self.calibration_kind()?, self.keep) {
-            // All directions are all of any model's.
+            // A ratio of 1 keeps all directions of every model.
             (CalibrationKind::JackknifePlus, Keep::Ratio(ratio)) if ratio < 1.0 => Some(ratio),
             _ => None,
         }
     }
 }
 
-/// How a fit is done. Changes speed and memory, not scores; but where memory does not suffice
-/// for an exact fit, and one need not be exact, directions are left out.
+/// How a fit is done. This changes speed and memory, not scores, with one exception: if memory does not
+/// suffice for an exact fit, and the fit need not be exact, directions are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Run {

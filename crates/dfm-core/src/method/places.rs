@@ -11,7 +11,8 @@ use crate::method::kinds::{ScoreKind, TileStatistics};
 const MOST_PLACES: usize = 512;
 
 impl Method {
-    /// Places that have statistics of their own: the tiles of a picture by position, else one.
+    /// The number of places that have statistics of their own: the tiles of a picture by position, else
+    /// one.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 /// Bits of the mantissa that tell bins apart: neighbours differ by 2⁻¹⁴, relative.
 const MANTISSA: u32 = 14;
-/// What is left of an `f32` beside a bin.
+/// The bits of an `f32` that a bin drops.
 const DROPPED: u32 = 23 - MANTISSA;
 
 /// Bins of one octave.

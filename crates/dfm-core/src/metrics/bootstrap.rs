@@ -84,7 +84,7 @@ pub(super) fn can_draw(good: usize, anomalous: usize) -> bool {
     good >= 2 && anomalous >= 2
 }
 
-/// The percentile interval of a figure's replicates; `None` of none.
+/// The percentile interval of a figure's replicates; `None` if there is none.
 pub(super) fn interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;

@@ -19,12 +19,13 @@ pub(super) struct Coarse<'a> {
     pictures: &'a [Profile],
     defects: usize,
     bins: usize,
-    /// Falling, as everything here.
+    /// In falling order, as everything here.
     rows: Vec<Vec<[f32; 3]>>,
 }
 
 impl<'a> Coarse<'a> {
-    /// For `pictures` with so many kinds of `defects`; `steps` are their pixels together, falling.
+    /// For `pictures` with this many kinds of `defects`. `steps` are the pixels of all of them, in
+    /// falling order.
     pub(super) fn new(pictures: &'a [Profile], defects: usize, steps: &[(u32, Mass)]) -> Self {
         // An edge within a picture's own bins would divide them.
         let shift = pictures.iter().map(|picture| picture.shift).max().unwrap_or(0);

@@ -9,7 +9,7 @@ use super::image::Ranked;
 /// What two models say of one picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedPicture {
-    /// `None` of a good picture, otherwise the number of its defect.
+    /// `None` for a good picture, otherwise the number of its defect.
     pub kind: Option<usize>,
     /// The raw score of each.
     pub scores: [f64; 2],
@@ -31,7 +31,7 @@ pub struct Difference {
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
-    /// How often a difference of the other sign, or none, is drawn, twice over.
+    /// Twice the share of draws in which the difference is zero or has the other sign.
     pub p_value: Option<f64>,
 }
 
@@ -125,7 +125,7 @@ impl Model {
     fn new(pictures: &[PairedPicture], model: usize, threshold: Option<f64>) -> Self {
         let scores: Vec<f64> = pictures.iter().map(|picture| picture.scores[model]).collect();
         let pixels = pictures.iter().map(|picture| {
-            // A figure that either lacks is a figure of neither.
+            // A figure that either model lacks is compared for neither.
             let [own, other] = [picture.pixels[model]?, picture.pixels[1 - model]?];
             let weighted = |of: fn(&PicturePixels) -> Option<f64>, weight: f64| match (of(&own), of(&other)) {
                 (Some(value), Some(_)) => [value, weight],

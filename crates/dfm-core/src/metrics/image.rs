@@ -46,7 +46,7 @@ pub fn evaluate_images(
     assert_eq!(scores.len(), kinds.len(), "one kind a score");
     assert!(kinds.iter().flatten().all(|defect| *defect < defects), "defects are numbered");
     let ranked = Ranked::new(scores, threshold);
-    // The first is all of them.
+    // The first group holds all pictures.
     let count = |wanted: &dyn Fn(&Option<usize>) -> bool| kinds.iter().filter(|kind| wanted(kind)).count();
     let good = count(&|kind| kind.is_none());
     let groups: Vec<Option<usize>> = std::iter::once(None).chain((0..defects).map(Some)).collect();
@@ -79,7 +79,7 @@ pub fn evaluate_images(
 
 /// Scores in falling order.
 pub(super) struct Ranked {
-    /// Places in the list, and whether a score is the last of those that are equal.
+    /// Indices in the list, and whether a score is the last of those that are equal.
     order: Vec<(usize, bool)>,
     /// How many of `order` reach the threshold.
     called: Option<usize>,

@@ -8,7 +8,7 @@ use super::steps::{Estimate, Scale, area};
 /// What is kept of one picture.
 #[derive(Debug, Clone)]
 pub(super) struct Profile {
-    /// The defect, `None` of a good picture.
+    /// The defect; `None` for a good picture.
     pub(super) defect: Option<usize>,
     /// Rising; each spans `2^shift` bins of the axis.
     pub(super) bins: Vec<Bin>,

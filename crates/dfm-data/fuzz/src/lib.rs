@@ -39,7 +39,7 @@ fn manifest(name: &str, bytes: &[u8]) -> bool {
     assert_eq!(dataset.folder(), FOLDER.path());
     let problems = dataset.problems.len();
     assert_eq!(dataset.without_problems().problems.len(), 0);
-    // What is said of it is words, whatever names it holds.
+    // It can be described in words, whatever names it holds.
     assert!(!format!("{dataset}").is_empty() && dataset.problems.len() == problems);
     true
 }

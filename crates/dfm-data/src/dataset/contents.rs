@@ -6,7 +6,7 @@ use super::labelled::Labelled;
 use crate::error::{DataError, Problem};
 use crate::listing::{files_in, list_folder};
 
-/// Pictures of a data set, in no order yet, with what is to be said of it.
+/// The pictures of a data set, not sorted yet, and the remarks on it.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) train: Vec<PathBuf>,
@@ -46,7 +46,7 @@ impl Contents {
     }
 }
 
-/// A number of things, the noun in its plural where it has to be.
+/// A number and a noun, which is in the plural unless the number is one.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -20,7 +20,8 @@ type Key = (u64, [u8; 32]);
 
 /// Says which pictures to judge are the same file as a picture to learn, byte by byte.
 ///
-/// Cost: the beginning of every file is read; only what agrees there is read whole.
+/// Cost: the beginning of every file is read. A file is read whole only if another file begins in the
+/// same way.
 pub(super) fn find(train: &[PathBuf], test: &[Labelled]) -> Vec<String> {
     if train.is_empty() || test.is_empty() {
         return Vec::new();

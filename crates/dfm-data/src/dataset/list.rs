@@ -70,7 +70,7 @@ pub(super) fn read_visa(root: &Path) -> Result<Contents, DataError> {
             found: "none; it comes with the data set".to_owned(),
         });
     }
-    // As it was named, so that paths are shown so.
+    // The folder as the user named it, because paths are shown in this way.
     let parent = root.join("..");
     let inside = format!("{object}/");
     let mut contents = Contents::default();

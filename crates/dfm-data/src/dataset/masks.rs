@@ -36,8 +36,8 @@ fn read_mask(path: &Path, size: PictureSize) -> Result<RgbImage, DataError> {
     Ok(mask)
 }
 
-/// The level above which a pixel is marked: 127 or, in a mask that holds nothing above, 0. Some
-/// data sets number their defects, from 1.
+/// The level above which a pixel is marked. It is 127, or 0 if no pixel of the mask is above 127,
+/// because some data sets number their defects from 1.
 fn level(mask: &RgbImage) -> u8 {
     let brightest = mask.pixels().map(|pixel| pixel.0[0]).max().unwrap_or(0);
     if brightest > 127 { 127 } else { 0 }

@@ -38,7 +38,7 @@ pub struct Dataset {
     pub validation: Vec<PathBuf>,
     /// Pictures to judge, sorted.
     pub pictures: Vec<Labelled>,
-    /// What else is to be said of the data set, such as what was left out.
+    /// Remarks on the data set, such as what was left out.
     pub remarks: Vec<String>,
     /// Pictures, masks and folders that cannot be used.
     pub problems: Vec<Problem>,
@@ -103,7 +103,7 @@ impl Dataset {
         }
     }
 
-    /// Copies the data set without its problems, which are told once.
+    /// Copies the data set without its problems, which are reported only once.
     #[must_use]
     pub fn without_problems(&self) -> Self {
         let Self { root, layout, train, validation, pictures, remarks, .. } = self;
@@ -165,7 +165,7 @@ pub struct Training {
     pub pictures: Vec<PathBuf>,
     /// What could not be listed or used.
     pub problems: Vec<Problem>,
-    /// The data set that they are of; `None` for a plain folder of pictures.
+    /// The data set that they belong to; `None` for a plain folder of pictures.
     pub dataset: Option<Dataset>,
 }
 

@@ -106,8 +106,8 @@ fn read_test(contents: &mut Contents, tree: &Tree, test: &Path, truth: &Path) ->
     Ok(())
 }
 
-/// The masks of a picture in `folder` or below lie at the same place in `masks`, or in a
-/// folder of its name there.
+/// The masks of `picture`, which lies in `folder` or below. They lie in `masks`, under the path that
+/// the picture has in `folder`, or there in a folder with the name of the picture.
 fn masks_of(masks: &Path, folder: &Path, picture: &Path) -> Vec<PathBuf> {
     let place = || Some(masks.join(picture.strip_prefix(folder).ok()?.parent()?));
     let (Some(masks), Some(stem)) = (place(), picture.file_stem()) else { return Vec::new() };

@@ -21,9 +21,7 @@ pub(super) fn decode(
         ImageError::Unsupported(kind) => {
             PreprocessError::Unsupported { format: name, found: kind.to_string() }
         }
-        error if is_cut_short(&error) => {
-            PreprocessError::CutShort { format: name, got: bytes.len() as u64 }
-        }
+        error if is_cut_short(&error) => PreprocessError::CutShort { format: name, got: bytes.len() as u64 },
         error => PreprocessError::Decode { format: name, reason: reason_of(&error) },
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);

@@ -62,9 +62,8 @@ impl Preprocessor {
         self
     }
 
-    /// Whether [`PreparedPicture::content_hash`] is computed, which reads every pixel of the whole
-    /// picture. It is unless this says otherwise. Learning from pictures needs the hash; a
-    /// verdict on them does not.
+    /// Sets whether [`PreparedPicture::content_hash`] is computed, which reads every pixel of the whole
+    /// picture. By default it is. Learning from pictures needs the hash; a verdict on them does not.
     #[must_use]
     pub fn with_content_hash(mut self, hashes: bool) -> Self {
         self.hashes = hashes;

@@ -1,5 +1,5 @@
-//! Every way to compute against plain code, in f32 and in int8, over shapes and values of
-//! the fuzzer's choice: `cargo +nightly fuzz run paths` in `crates/dfm-kernels`.
+//! Compares every way to compute with plain code, in f32 and in int8, over shapes and values of the
+//! fuzzer's choice: `cargo +nightly fuzz run paths` in `crates/dfm-kernels`.
 
 #![no_main]
 
@@ -51,14 +51,14 @@ fuzz_target!(|case: Case| {
         let actual = plan.run(&[&picture]).expect("features");
         let pairs = actual.iter().zip(&expected);
         let distance = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt();
-        // Two f32 results, each some 1e-7 for every layer from the truth.
+        // Each of the two f32 results is some 1e-7 for every layer from the truth.
         assert!(distance <= 4e-6 * magnitude, "{instructions}: {distance:e} of {magnitude:e}");
         let shared = pool.install(|| plan.run(&[&picture])).expect("features");
         assert!(shared == actual, "{instructions}: {threads} threads give other bits");
     }
 
     let Ok(ranges) = plain.ranges(&[&picture]) else { return };
-    // Another picture, up to twice as large as those that the ranges are of.
+    // Another picture, with values up to twice as large as those that the ranges were measured on.
     let picture = noise.take(picture.len(), 2.0 * scale);
     let int8 = |instructions| Plan::int8(&network, size, instructions, &ranges).expect("a plan");
     let expected = int8(InstructionSet::Portable).run(&[&picture]).expect("features");

@@ -73,7 +73,8 @@ impl Vector for Array {
 
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
-        // As the instructions do, which `f32::max` does not.
+        // A value that is not a number is treated as the instructions treat it. `f32::max` does not do
+        // that.
         let larger = |lane: usize| if self.0[lane] > other.0[lane] { self.0[lane] } else { other.0[lane] };
         Self(std::array::from_fn(larger))
     }

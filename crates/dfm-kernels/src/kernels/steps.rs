@@ -146,7 +146,7 @@ impl Steps {
     /// The arena and the workers of `memory`, which remember nothing of an earlier run.
     fn parts<'m>(&self, memory: &'m mut Memory, features: usize) -> (&'m mut [Lanes], &'m mut [Worker]) {
         assert!(memory.arena.len() == self.arena && features == self.features, "memory of other steps");
-        // Steps are counted anew.
+        // The indices of steps begin at 0 again.
         memory.workers.iter_mut().for_each(|worker| worker.kept = None);
         (&mut memory.arena, &mut memory.workers)
     }

@@ -115,7 +115,7 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
                     sum = sum.add(V::load(output));
                 }
                 if tile.relu {
-                    // In this order, what is not a number stays so.
+                    // With the operands in this order, a value that is not a number stays so.
                     sum = V::splat(0.0).max(sum);
                 }
                 sum.store(output);

@@ -177,7 +177,7 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
                         sum = sum.add(V::load(to));
                     }
                     if block.relu {
-                        // In this order what is not a number stays so.
+                        // With the operands in this order, a value that is not a number stays so.
                         sum = V::splat(0.0).max(sum);
                     }
                     sum.store(to);

@@ -37,7 +37,7 @@ impl Plan {
         let mut taps = TapsToCome::of(network);
         layout.steps.extend(taps.after(0, &input));
         for (index, block) in network.blocks.iter().enumerate() {
-            // The branch is added to the shortcut where that lies.
+            // The branch is added to the shortcut, in the memory of the shortcut.
             let shortcut = match &block.projection {
                 Some(projection) => layout.convolution(projection, &input, None, false),
                 None => input.clone(),

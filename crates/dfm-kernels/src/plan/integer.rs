@@ -51,8 +51,8 @@ impl Plan {
         let mut input = layout.stem(network, size, step(ranges.input, PICTURE)).ok_or_else(too_small)?;
         let mut taps = TapsToCome::of(network);
         for (index, block) in network.blocks.iter().enumerate() {
-            // The values that a tap takes are not rounded again. Those that the next block reads are,
-            // as they would be without the tap.
+            // The values that a tap takes are not rounded. The values that the next block reads are
+            // rounded, as they would be without the tap.
             let taken = taps.next_after(index + 1).then_some(Values::Floats);
             let goes_on = (index + 1 < network.blocks.len()).then_some(Values::Bytes);
             let wanted: Vec<Values> = taken.into_iter().chain(goes_on).collect();

@@ -121,7 +121,8 @@ impl Plan {
         let mut features = self.run(&[picture])?;
         for _ in 0..repeats.max(1) {
             let begin = Instant::now();
-            // When the first item of each round began, and at the end when the last one ended.
+            // The time at which the first item of each round began. The last entry is the end of the
+            // last round.
             let starts: Vec<AtomicU64> = steps.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
             let note = |step: usize| {
                 starts[step].fetch_min(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);

@@ -38,9 +38,8 @@ impl Noise {
         }
     }
 
-    /// A stem and two blocks that meet every way of computing: strides of one and
-    /// two, projections, groups, channels that fill no block, both directions of
-    /// residual.
+    /// A stem and two blocks that use every way of computing: strides of one and two, projections,
+    /// groups, channels that fill no block, and both kinds of residual.
     pub(crate) fn network(&mut self, width: usize, groups: usize, pool: MaxPool) -> Network {
         let stem = self.convolution([3, width], 7, 2, 1);
         let first = Block {

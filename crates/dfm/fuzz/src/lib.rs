@@ -40,15 +40,14 @@ pub fn device() -> Compute {
     dfm_core::device::parse("flex").expect("flex is compiled in")
 }
 
-/// Where the extractor of [`speck_weights`] puts features that have not all come.
+/// The layout of a checkpoint for the extractor of [`speck_weights`].
 pub fn layout() -> CheckpointLayout {
     let taps = [Layer::Layer1.pooled(4)];
     let extractor = FeatureExtractor::new(speck_weights(), &taps, device()).expect("an extractor");
     CheckpointLayout::of(&extractor)
 }
 
-/// Reads a model, first as it is, then with the digest of what it holds, which nobody would
-/// guess.
+/// Reads a model, first as it is, then with the right digest, which a fuzzer would never guess.
 pub fn model(bytes: &[u8]) -> bool {
     let bytes = with_its_digest(bytes).unwrap_or_else(|| bytes.to_vec());
     let mut accepted = false;
@@ -56,15 +55,15 @@ pub fn model(bytes: &[u8]) -> bool {
         let options = LoadOptions { fit_statistic, max_bytes: MAX_BYTES, ..LoadOptions::on(device()) };
         let model = Dfm::read(&mut bytes.as_slice(), options);
         accepted = model.is_ok();
-        // What can be judged with can be told about.
+        // A model that can judge can also be described.
         let told = ModelInfo::read(&mut bytes.as_slice(), MAX_BYTES);
         assert!(told.is_ok() || model.is_err(), "{:?}", told.err());
     }
     accepted
 }
 
-/// Reads the checkpoint of a fit: as it is, and behind a header that fits, with a whole record
-/// before or behind it.
+/// Reads the checkpoint of a fit: as it is, and behind a right header, with a whole record before or
+/// behind it.
 pub fn checkpoint(bytes: &[u8]) -> bool {
     static LAYOUT: LazyLock<CheckpointLayout> = LazyLock::new(layout);
     let columns = (LAYOUT.record_len() - 3 * 32) / 4;
@@ -82,10 +81,10 @@ pub fn checkpoint(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Reads weights in our own format, which say themselves what network they are of.
+/// Reads weights in our own format, which name their network themselves.
 pub fn weights(bytes: &[u8]) -> bool {
     let Ok(weights) = BackboneWeights::from_bytes(bytes) else { return false };
-    // What was read can be written and is the same again.
+    // Weights that were read can be written, and are the same when they are read again.
     let again = weights.to_bytes().expect("weights are written");
     assert!(BackboneWeights::from_bytes(&again).is_ok_and(|again| again == weights));
     true
@@ -124,8 +123,8 @@ fn import(bytes: &[u8]) -> bool {
     true
 }
 
-/// The model file with the digest of its content in the place of the one that it has, as
-/// docs/model-format.md describes it; `None` if there is no place for it.
+/// The model file with the digest of its content in place of the one that it has, as
+/// docs/model-format.md describes it; `None` if the file has no digest.
 fn with_its_digest(bytes: &[u8]) -> Option<Vec<u8>> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
     let json = metadata.metadata().as_ref()?.get("dfm")?;

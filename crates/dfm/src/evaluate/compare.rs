@@ -119,7 +119,7 @@ fn paired(first: &Run, second: &Run) -> Result<Vec<PairedPicture>, Error> {
     }
     let classes: BTreeSet<&str> =
         first.lines.values().filter(|line| line.anomalous).map(|line| line.class.as_str()).collect();
-    // A score without maps has no pixels at all, of which there is nothing to compare.
+    // A score without maps has no pixels, so there is nothing to compare.
     let both_marked = [first, second].iter().all(|run| run.lines.values().any(|line| line.pixels.is_some()));
     let mut pairs = Vec::with_capacity(first.lines.len());
     for (path, one) in &first.lines {

@@ -50,7 +50,7 @@ pub(crate) fn write(
             Ok(writer.write_all(config.as_bytes())?)
         })?;
     }
-    // Last, so that whoever finds it finds all.
+    // This file is written last: if it is there, all files are.
     let whole = evaluation.clone().with_curves(evaluated);
     write_file(&folder.join(METRICS), FileKind::METRICS, |writer| {
         Ok(writeln!(writer, "{}", serde_json::to_string(&whole)?)?)

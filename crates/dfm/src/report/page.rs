@@ -138,7 +138,7 @@ fn map_scale(evaluated: &Evaluated) -> Option<MapScale> {
     Some(MapScale { colours, mark: LINE, ticks: ticks.collect() })
 }
 
-/// Where verdicts rest on p-values of their own, the threshold need not say the same.
+/// A note on verdicts that differ from the threshold, if verdicts rest on p-values of their own.
 fn verdicts_apart(evaluated: &Evaluated) -> Option<String> {
     let threshold = evaluated.threshold?;
     let apart = evaluated.pictures.iter().filter(|picture| {
@@ -153,7 +153,7 @@ fn verdicts_apart(evaluated: &Evaluated) -> Option<String> {
     }
 }
 
-/// Why a figure is not there, if it is not.
+/// The reasons why figures are missing.
 struct Reasons {
     image: &'static str,
     pixel: &'static str,

@@ -91,14 +91,15 @@ impl Features {
             finest.entry(tap.layer).and_modify(|pool| *pool = divisor(*pool, tap.pool)).or_insert(tap.pool);
         }
         let shared: Vec<Tap> = finest.into_iter().map(|(layer, pool)| layer.pooled(pool)).collect();
-        // It knows no region: which cells of a mask count is another matter for each pool.
+        // This extractor knows no region, because the cells of a mask that count differ from pool to
+        // pool.
         let extractor =
             FeatureExtractor::new(weights, &shared, reading.compute.clone()).map_err(DfmError::from)?;
         let preprocessor = extractor.preprocessor().with_region(reading.common.region.clone());
         let mut rows = BTreeMap::new();
         for tap in taps {
             let shape = shape(extractor.weights(), *tap)?;
-            // Where none counts, the setting says so itself.
+            // If no cell counts, the setting itself reports that.
             let counted = preprocessor.counted_cells([shape.height, shape.width]).unwrap_or(None);
             rows.insert((tap.layer, tap.pool), Rows { shape, counted, values: Vec::new() });
         }
@@ -223,8 +224,8 @@ impl Features {
         self.pictures.last().map_or(0, |last| last.first + last.placements.len())
     }
 
-    /// Compares what so many rows take with the `limit`. `pictures` are how many pictures the rows
-    /// are of, and how many there are, once those are known to be tiles.
+    /// Compares the memory of this many rows with the `limit`. If rows are tiles, `pictures` says how
+    /// many pictures the rows belong to, and how many pictures there are.
     fn check_memory(&self, rows: usize, pictures: Option<[usize; 2]>, limit: u64) -> Result<(), Error> {
         let columns: u64 = self.rows.values().map(|rows| rows.shape.len() as u64).sum();
         let got = 4 * columns * rows as u64;

@@ -17,7 +17,7 @@ pub struct Common {
     pub tiling: Option<Tiling>,
     /// Pieces of pictures that run through the network together.
     pub batch: usize,
-    /// The most bytes of features, and again of a fit.
+    /// The most bytes of features, and the most bytes of a fit.
     pub memory: u64,
 }
 
@@ -47,7 +47,7 @@ impl Common {
         Self { batch, ..self }
     }
 
-    /// Sets the most bytes of features, and again of a fit.
+    /// Sets the most bytes of features, and the most bytes of a fit.
     #[must_use]
     pub fn with_memory(self, memory: u64) -> Self {
         Self { memory, ..self }
@@ -119,7 +119,7 @@ pub fn taps(layers: &[Layer], pools: &[usize]) -> Result<Vec<Tap>, Error> {
     Ok(taps)
 }
 
-/// Values of which each is tried with each.
+/// Values to try. Every combination of them is a setting.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Grid {

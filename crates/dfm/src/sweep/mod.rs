@@ -25,8 +25,8 @@ use features::{Features, Known, Reading};
 /// Pieces of pictures whose features are scored together.
 const BATCH: usize = 64;
 
-/// Fits and judges with every setting of a grid, for every network. To choose by its figures is
-/// selection on the test set: measure what was chosen on pictures that had no say.
+/// Fits and judges with every setting of a grid, for every network. Whoever chooses a setting by these
+/// figures selects on the test set: the chosen setting must be measured on other pictures.
 #[derive(Debug, Clone, Default)]
 pub struct Sweeper {
     networks: Vec<Network>,
@@ -162,7 +162,7 @@ pub struct Tried {
     pub model_bytes: u64,
 }
 
-/// A data set whose unusable masks were told and taken away.
+/// A data set. Its unusable masks were reported and taken away.
 struct Judgeable<'d> {
     dataset: &'d Dataset,
     /// The data set without them.
@@ -178,7 +178,7 @@ impl<'d> Judgeable<'d> {
         self.usable.as_ref().unwrap_or(self.dataset)
     }
 
-    /// Tells masks that cannot be read once, not for each setting.
+    /// Reports masks that cannot be read once, not for each setting.
     fn check_masks(&mut self, features: &Features, reporter: &Reporter<'_>) {
         if self.usable.is_some() {
             return;
@@ -247,7 +247,7 @@ impl<'n> Tapped<'n> {
         let backbone = |error| reason(dfm_core::DfmError::from(error));
         let taps = setting.taps().map_err(reason)?;
         let weights = self.weights.clone()?;
-        // Before what is said of all taps together: why this one cannot be.
+        // The reason why this setting is impossible comes before any reason for all taps together.
         let deepest = Tap::deepest(&taps).map_err(backbone)?;
         let weights =
             weights.truncate(deepest.layer).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
@@ -306,7 +306,7 @@ fn weights(network: &Network, wanted: &[Tap]) -> Result<BackboneWeights, Arc<Err
 
 /// What `model` makes of the pictures to judge, from their features.
 fn judged(model: &Dfm, features: &Features, taps: &[Tap], dataset: &Dataset) -> Result<Evaluated, Error> {
-    // What is to be said of masks has been said.
+    // Problems with masks were reported before.
     let silent = Reporter::new(&Silent);
     let mut tally = Tally::new(dataset, MapScale::of(model));
     let first = dataset.train.len();

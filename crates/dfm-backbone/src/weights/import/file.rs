@@ -62,8 +62,8 @@ impl WeightsFile {
     /// The weights in the file. The format is told by the content: our own, PyTorch's `.pth` (zip
     /// or legacy pickle), safetensors with torchvision's or timm's names, or ONNX.
     ///
-    /// A file of our own format says everything in [`ImportOptions`] itself. What `options` say
-    /// takes its place, but their architecture must not contradict it.
+    /// A file of our own format itself holds everything that is in [`ImportOptions`]. A value in
+    /// `options` replaces that of the file, but the architecture must be the same.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl WeightsFile {
     }
 }
 
-/// The hash and the length: the bytes would help nobody.
+/// Shows the hash and the length. The bytes would help nobody.
 impl fmt::Debug for WeightsFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WeightsFile({} bytes, SHA-256 {})", self.bytes.len(), self.sha256)
@@ -127,13 +127,13 @@ fn start_of(bytes: &[u8]) -> String {
     }
 }
 
-/// Weights from a file of our own format, with what `options` say in place of what it says.
+/// Weights from a file of our own format. The values in `options` replace those of the file.
 fn import_own(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, WeightsError> {
     let weights = BackboneWeights::from_bytes(bytes)?;
     let got = &weights.header().architecture;
     if let Some(expected) = options.architecture.as_ref().filter(|expected| *expected != got) {
         if expected.name == got.name {
-            let reason = format!("they describe '{}' otherwise than this program does", got.name);
+            let reason = format!("their description of '{}' differs from that of this program", got.name);
             return Err(WeightsError::Header { reason });
         }
         let (expected, got) = (expected.name.clone(), got.name.clone());

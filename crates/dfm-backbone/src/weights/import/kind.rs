@@ -14,8 +14,8 @@ pub(super) enum Kind {
 impl Kind {
     /// The format of a file, by its first bytes.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        // Eight bytes of length, then JSON. The length may begin like one of the other formats,
-        // but those have no brace there behind such a small number.
+        // Safetensors begins with eight bytes of length, then JSON. The length may begin like another
+        // format, but in another format no brace follows such a small number.
         let braced = bytes.get(8) == Some(&b'{');
         let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
         if braced && length.is_some_and(|length| length <= bytes.len() as u64) {
@@ -27,7 +27,7 @@ impl Kind {
             [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => Some(Self::PyTorch),
             // A protocol buffer whose first field is the version of the format.
             [0x08, ..] => Some(Self::Onnx),
-            // Damaged, and reported as such.
+            // The file is damaged, and the parser says so.
             _ if braced => Some(Self::SafeTensors),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Files of named tensors, with the names that torchvision and timm share.
+//! Files of named tensors, with the names that torchvision and timm use.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,9 @@ use crate::weights::format;
 pub(super) trait NamedTensors {
     /// Every name.
     fn names(&self) -> Vec<String>;
-    /// Shape of the tensor `name`, if there is one.
+    /// The shape of the tensor `name`; `None` if there is no such tensor.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
-    /// Its values; called only once its shape is known to be right.
+    /// The values of the tensor `name`. It is called only once the shape is known to be right.
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
 }
 
@@ -61,25 +61,25 @@ pub(super) fn assemble(
     }
 }
 
-/// What stands before every name: whatever comes before the stem's. Empty where
-/// there is no stem, so that its plain name is the one reported missing.
+/// The prefix of every name: the part before the name of the stem. It is empty if there is no stem, so
+/// that the plain name of the stem is reported as missing.
 fn prefix(names: &[String]) -> String {
     let known: HashSet<&str> = names.iter().map(String::as_str).collect();
     let in_a_block = |prefix: &str| {
-        // Blocks have a `layer1.0.conv1.weight` each.
+        // Each block has a `layer1.0.conv1.weight`.
         let part = prefix.rsplit('.').nth(2);
         part.is_some_and(|part| Layer::ALL.iter().any(|layer| layer.name() == part))
     };
     let stems = names.iter().filter_map(|name| name.strip_suffix("conv1.weight"));
     let mut prefixes =
         stems.filter(|prefix| (prefix.is_empty() || prefix.ends_with('.')) && !in_a_block(prefix));
-    // Something beside the network may have a `conv1` too, but no blocks.
+    // Another part of the file may have a `conv1`, too, but it has no blocks.
     let first = prefixes.clone().next();
     let network = prefixes.find(|prefix| known.contains(format!("{prefix}layer1.0.conv1.weight").as_str()));
     network.or(first).unwrap_or_default().to_owned()
 }
 
-/// Names of a convolution and of the batch norm behind it.
+/// The names of a convolution and of the batch norm behind it.
 fn torch_names(shape: &ConvolutionShape) -> (String, String) {
     match shape.name.as_str() {
         "stem" => ("conv1".to_owned(), "bn1".to_owned()),
@@ -111,7 +111,7 @@ fn read(
     }
 }
 
-/// Reports a tensor whose type is not one of floating point.
+/// The error for a tensor whose type is not floating point.
 pub(super) fn not_floating_point(name: &str, got: impl std::fmt::Debug) -> WeightsError {
     WeightsError::Shape {
         tensor: name.to_owned(),
@@ -120,7 +120,7 @@ pub(super) fn not_floating_point(name: &str, got: impl std::fmt::Debug) -> Weigh
     }
 }
 
-/// Widens the values of a safetensors view.
+/// The values of a safetensors view as `f32`.
 pub(super) fn widen(
     name: &str,
     view: &safetensors::tensor::TensorView<'_>,

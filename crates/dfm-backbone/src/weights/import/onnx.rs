@@ -22,8 +22,8 @@ pub(super) fn convolutions(
 ) -> Result<Vec<ConvolutionWeights>, WeightsError> {
     let graph = GraphProto::parse(bytes)?;
     let got = graph.node.iter().filter(|node| node.op_type == "Conv").count();
-    // The whole network is counted, though only a part of it may be read: another
-    // depth is another network. A graph cut at the tap is as good.
+    // All convolutions are counted, although only a part may be read, because a graph of another depth
+    // is another network. A graph that ends at the tap is accepted, too.
     let expected = architecture.convolutions(Layer::Layer4).len();
     if got != expected && got != architecture.convolutions(deepest).len() {
         return Err(WeightsError::Count { expected, got });
@@ -52,7 +52,8 @@ pub(super) fn convolutions(
     Ok(walk.found)
 }
 
-/// A constant that nothing reads belongs to a network that is wired otherwise.
+/// Checks that some node reads every constant. A constant that no node reads belongs to a network that
+/// is wired in another way.
 fn every_constant_is_read(
     graph: &GraphProto,
     index: &Graph<'_>,
@@ -67,12 +68,11 @@ fn every_constant_is_read(
     }
 }
 
-/// What comes before the stem may turn the axes, and nothing else: pictures are
-/// prepared by the input contract, and a graph that prepares them too would see
-/// them prepared twice, or not as it was trained.
+/// Checks that nothing stands before the stem except nodes that reorder the axes. Pictures are prepared
+/// by the input contract. A graph that also prepares them would see them prepared twice.
 fn starts_at_the_input(graph: &Graph<'_>, stem: &NodeProto) -> Result<(), WeightsError> {
     let mut value = stem.input(0);
-    // Each step goes up one node, so a way of more steps than there are nodes is a circle.
+    // Each step goes up one node, so a path with more steps than nodes is a circle.
     for _ in 0..=graph.nodes().len() {
         if graph.is_input(value) {
             return Ok(());
@@ -101,7 +101,7 @@ fn starts_at_the_input(graph: &Graph<'_>, stem: &NodeProto) -> Result<(), Weight
     })
 }
 
-/// A walk along the data, collecting convolutions.
+/// A walk along the data, which collects convolutions.
 struct Walk<'i, 'g> {
     graph: &'i Graph<'g>,
     found: Vec<ConvolutionWeights>,
@@ -116,12 +116,12 @@ impl<'g> Walk<'_, 'g> {
         }
     }
 
-    /// From the input of a residual block to its output.
+    /// Walks from `value`, the input of a residual block, to its output.
     fn block(&mut self, value: &'g str, block: &BlockShape) -> Result<&'g str, WeightsError> {
         let readers = self.graph.readers(value).to_vec();
         let (shortcut, mut node) = match (&block.projection, readers.as_slice()) {
             (Some(shape), [one, other]) if one.op_type == "Conv" && other.op_type == "Conv" => {
-                // Which of the two comes first in the file says nothing.
+                // The order of the two in the file means nothing.
                 let one_projects = self.leads_to_addition(one);
                 if one_projects == self.leads_to_addition(other) {
                     return Err(wired_otherwise(&shape.name, "one of two to lead to Add", &readers));
@@ -158,8 +158,8 @@ impl<'g> Walk<'_, 'g> {
         Ok(self.only(sum.output(), "Relu", name)?.output())
     }
 
-    /// Collects the weights of `node`, which must do what `shape` says, with the
-    /// batch norm behind it if there is one. Returns what it all gives.
+    /// Collects the weights of `node`, which must be the convolution of `shape`, and folds in the batch
+    /// norm behind it if there is one. Returns the value behind both.
     fn convolution(
         &mut self,
         node: &'g NodeProto,
@@ -190,7 +190,7 @@ impl<'g> Walk<'_, 'g> {
         Ok(norm.output())
     }
 
-    /// The batch norm that alone reads what `node` gives.
+    /// The batch norm that reads the output of `node`, if nothing else reads it.
     fn norm_after(&self, node: &NodeProto) -> Option<&'g NodeProto> {
         match self.graph.readers(node.output()) {
             [reader] if reader.op_type == "BatchNormalization" => Some(reader),
@@ -267,8 +267,8 @@ mod tests {
         [12, 6, 0].map(|shift| char::from(DIGITS[index >> shift & 63])).into_iter().collect()
     }
 
-    /// A file whose stem reads the value `end`, behind [`MANY`] nodes in a chain from `begin` on.
-    /// The nodes lie in the file against the order of the data.
+    /// A graph whose stem stands behind a chain of [`MANY`] nodes, the first of which reads the value
+    /// `begin`. The nodes lie in the file in the reverse order of the data.
     fn chain(begin: usize) -> GraphProto {
         let identity = |index: usize| node("Identity", name(index), name(index + 1));
         let mut nodes: Vec<NodeProto> = (0..MANY).map(identity).collect();
@@ -281,7 +281,7 @@ mod tests {
         GraphProto::parse(&bytes).expect("a graph within its limit")
     }
 
-    /// Quadratic in the nodes, either would take minutes.
+    /// A search through all nodes at each step would take minutes for either graph.
     #[test]
     fn a_chain_of_as_many_nodes_as_fit_is_followed_to_its_end() {
         let graph = chain(0);

@@ -1,5 +1,5 @@
-//! The few messages of the ONNX format that weights are read from, declared by
-//! hand: field numbers as in `onnx.proto3`, everything else is skipped.
+//! The messages of the ONNX format that weights are read from, declared by hand. Field numbers are
+//! those of `onnx.proto3`, and all other fields are skipped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -144,7 +144,7 @@ impl<'g> Graph<'g> {
         self.inputs.contains(value) && !self.constants.contains_key(value)
     }
 
-    /// Values of the constant `name`, which must have shape `dims`.
+    /// The values of the constant `name`, which must have the shape `dims`.
     pub(super) fn constant(&self, name: &str, dims: &[usize]) -> Result<Vec<f32>, WeightsError> {
         let tensor = self.constants.get(name).ok_or_else(|| WeightsError::Graph {
             what: format!("constant '{name}'"),
@@ -173,7 +173,7 @@ impl<'g> Graph<'g> {
 }
 
 impl NodeProto {
-    /// Input `index`, empty where it is left out.
+    /// The input with this index; empty if it is left out.
     pub(super) fn input(&self, index: usize) -> &str {
         self.input.get(index).map_or("", String::as_str)
     }
@@ -183,12 +183,12 @@ impl NodeProto {
         self.output.first().map_or("", String::as_str)
     }
 
-    /// The attribute `name`.
+    /// The attribute `name`, if there is one.
     pub(super) fn attribute(&self, name: &str) -> Option<&AttributeProto> {
         self.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    /// The integers of the attribute `name`, or `default`.
+    /// The integers of the attribute `name`, or `default` if there is none.
     pub(super) fn ints(&self, name: &str, default: &[i64]) -> Vec<i64> {
         self.attribute(name).map_or_else(|| default.to_vec(), |attribute| attribute.ints.clone())
     }

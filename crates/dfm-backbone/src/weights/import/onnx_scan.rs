@@ -1,13 +1,12 @@
-//! A look at an ONNX file before memory is taken for it. Parsed messages are many
-//! times as large as what encodes them: an empty node is two bytes in the file and
-//! more than a hundred in memory. So everything but the weights themselves must be
-//! small, as it is in every network.
+//! Checking the size of an ONNX file before it is parsed. Parsed messages are many times as large as
+//! their encoding: an empty node takes two bytes in the file and more than a hundred in memory.
+//! Everything except the weights must therefore be small, as it is in every network.
 
 use crate::weights::error::WeightsError;
 
-/// The largest known network has half a gigabyte of weights.
+/// The most bytes of a file. The largest known network has half a gigabyte of weights.
 const MAX_FILE_BYTES: u64 = 512 << 20;
-/// Names, nodes, attributes and shapes; a ResNet-152 has about 200 kB of them.
+/// The most bytes of names, nodes, attributes and shapes. A ResNet-152 has about 200 kB of them.
 const MAX_GRAPH_BYTES: u64 = 4 << 20;
 
 /// Fields of the messages in `onnx_graph`.
@@ -18,14 +17,14 @@ const GRAPH_INPUT: u64 = 11;
 const TENSOR_FLOAT_DATA: u64 = 4;
 const TENSOR_RAW_DATA: u64 = 9;
 
-/// Compares the file and what describes its graph with their limits.
+/// Compares the file, and the part that describes its graph, with their limits.
 pub(super) fn check(bytes: &[u8]) -> Result<(), WeightsError> {
     within("ONNX file", MAX_FILE_BYTES, bytes.len() as u64)?;
     let mut described = 0;
-    // A field that is given twice is merged, so each is counted.
+    // A field that is given twice is merged, so each occurrence is counted.
     for (_, graph) in Fields(bytes).filter(|(field, _)| *field == MODEL_GRAPH) {
         for (field, part) in Fields(graph) {
-            // A key and a length come with each.
+            // Each field has a key and a length.
             described += match field {
                 GRAPH_NODE | GRAPH_INPUT => 2 + part.len() as u64,
                 GRAPH_INITIALIZER => 2 + part.len() as u64 - weights(part),
@@ -36,7 +35,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), WeightsError> {
     within("ONNX graph without its weights", MAX_GRAPH_BYTES, described)
 }
 
-/// Bytes of a tensor's values.
+/// The bytes of the values of a tensor.
 fn weights(tensor: &[u8]) -> u64 {
     let values = Fields(tensor).filter(|(field, _)| matches!(*field, TENSOR_FLOAT_DATA | TENSOR_RAW_DATA));
     values.map(|(_, values)| values.len() as u64).sum()
@@ -46,8 +45,8 @@ fn within(what: &'static str, limit: u64, got: u64) -> Result<(), WeightsError> 
     if got > limit { Err(WeightsError::TooLarge { what, limit, got }) } else { Ok(()) }
 }
 
-/// The fields of a message with their bytes, none for those that are numbers. Ends
-/// where the message is damaged; the parser says why.
+/// The fields of a message with their bytes; fields that are numbers have none. The iterator ends where
+/// the message is damaged, and the parser then says why.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
@@ -70,7 +69,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Seven bits a byte, the lowest first, until one has its high bit clear.
+    /// Reads a number: seven bits in each byte, the lowest first, up to a byte whose high bit is clear.
     fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for place in 0..10 {

@@ -20,9 +20,9 @@ pub(super) struct Checkpoint {
 /// Opens the checkpoint in `bytes`. One that holds anything except tensors, numbers and text is
 /// refused, because such objects exist only once code has run.
 ///
-/// The reader takes only paths, and opens them more than once. It is given a copy of `bytes` that
-/// only this user can open, and not the file that `bytes` came from: that file may have become
-/// another meanwhile.
+/// The reader takes only paths, and opens them more than once. It is given a copy of `bytes` that only
+/// this user can open, and not the file that `bytes` came from, because somebody may have replaced that
+/// file meanwhile.
 pub(super) fn open(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     let failed = |source| WeightsError::Io { operation: "copying the weights to a temporary file", source };
     let mut copy = NamedTempFile::new().map_err(failed)?;
@@ -41,8 +41,8 @@ pub(super) fn open(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     }
 }
 
-/// Name and type of the first object that is neither a tensor nor plain data. The
-/// reader bounds the depth of what it returns.
+/// The name and the type of the first object that is neither a tensor nor plain data. The reader limits
+/// the depth of what it returns.
 fn foreign_object(value: &PickleValue, name: &str) -> Option<(String, String)> {
     let inside = |key: &dyn ToString| match name {
         "" => key.to_string(),
@@ -81,7 +81,7 @@ impl NamedTensors for Checkpoint {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         let tensor = self.reader.get(name).ok_or_else(|| refused(format!("tensor '{name}' is gone")))?;
         let bytes = tensor.read().map_err(refused)?;
-        // The reader hands bytes out in this machine's order.
+        // The reader gives bytes in the order of this machine.
         Ok(match tensor.dtype() {
             DType::F32 => bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
             DType::F16 => {

@@ -1,5 +1,5 @@
-//! AVX2: sums of two products in 16 bits, which weights within ±64 cannot overflow; or
-//! with VNNI one instruction for 32 products and their sums.
+//! AVX2. Without VNNI, two products are summed in 16 bits, which weights within ±64 cannot overflow.
+//! With VNNI, one instruction computes 32 products and their sums.
 
 use std::arch::x86_64::*;
 
@@ -121,7 +121,7 @@ impl<const VNNI: bool> Sums for Registers<VNNI> {
     unsafe fn store_bytes(values: Pair, to: *mut u8) {
         unsafe {
             let (zero, most) = (_mm256_setzero_ps(), _mm256_set1_ps(255.0));
-            // The second of both where the first is not a number.
+            // If the first operand is not a number, these instructions give the second one.
             let first = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(values.0, zero), most));
             let second = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(values.1, zero), most));
             // Packed by halves, then put in order.

@@ -82,7 +82,7 @@ mod tests {
         let noise = |index: usize, seed: usize| (index * 2_654_435_761 + seed * 40_503) >> 7 & 255;
         let weight: Vec<f32> = (0..36 * 20 * 9).map(|index| noise(index, 1) as f32 - 128.0).collect();
         let input: Vec<u8> = (0..2 * 9 * 11 * LANES).map(|index| noise(index, 2) as u8).collect();
-        // The largest values too, which sums of two must hold.
+        // The largest values are tried, too: a sum of two products must hold them.
         for (weight, input) in [(&weight, &input), (&vec![1.0; weight.len()], &vec![255; input.len()])] {
             let expected = convolved(portable::KERNELS, weight, input);
             assert!(expected.iter().any(|value| *value > 0));

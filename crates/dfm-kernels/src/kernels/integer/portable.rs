@@ -57,7 +57,7 @@ impl Sums for Integers {
         let (weights, _) = weights.0.as_chunks::<LANES>();
         let mut sums = self.0;
         for lane in 0..LANES {
-            // Within 255 · 64 each, so that two fit 16 bits.
+            // Each product is within 255 · 64, so that the sum of two fits 16 bits.
             let product = |input: usize| value[input] * i16::from(weights[input][lane]);
             sums[lane] += i32::from(product(0) + product(1)) + i32::from(product(2) + product(3));
         }

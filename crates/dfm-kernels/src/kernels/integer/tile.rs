@@ -34,7 +34,7 @@ pub(super) enum Added {
 }
 
 impl Output {
-    /// The same, some values further.
+    /// The same output from a pixel on that lies `values` further.
     pub(super) fn skip(self, values: usize) -> Self {
         match self {
             Self::Bytes(to) => Self::Bytes(to.wrapping_add(values)),
@@ -44,7 +44,7 @@ impl Output {
 }
 
 impl Added {
-    /// The same, some values further.
+    /// The same values from a pixel on that lies `values` further.
     pub(super) fn skip(self, values: usize) -> Self {
         match self {
             Self::Nothing => Self::Nothing,
@@ -194,7 +194,7 @@ unsafe fn finish<S: Sums>(results: *const f32, pixels: usize, added: Added, outp
                 Output::Bytes(to) => S::store_bytes(value, to.add(at)),
                 Output::Floats { to, relu } => {
                     if relu {
-                        // In this order, what is not a number stays so.
+                        // With the operands in this order, a value that is not a number stays so.
                         value = S::Floats::splat(0.0).max(value);
                     }
                     value.store(to.add(at));

@@ -76,7 +76,7 @@ impl Sums for Register {
     #[inline(always)]
     unsafe fn store_bytes(values: __m512, to: *mut u8) {
         unsafe {
-            // The second of both where the first is not a number.
+            // If the first operand is not a number, these instructions give the second one.
             let positive = _mm512_max_ps(values, _mm512_setzero_ps());
             let whole = _mm512_cvtps_epi32(_mm512_min_ps(positive, _mm512_set1_ps(255.0)));
             _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(whole));

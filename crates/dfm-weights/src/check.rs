@@ -1,0 +1,146 @@
+//! The check of a file of the store.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use dfm_backbone::{CatalogueEntry, WeightsError, hexadecimal};
+use sha2::{Digest, Sha256};
+
+use crate::error::WeightsStoreError;
+use crate::hash::FileHash;
+use crate::pin::{self, Pin};
+use crate::strength::Strength;
+
+/// What is known of a file that passed its check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileCheck {
+    /// The SHA-256 of the file.
+    pub sha256: FileHash,
+    /// What it was compared with.
+    pub strength: Strength,
+    /// Whether it is pinned.
+    pub pin: PinState,
+}
+
+/// Whether the SHA-256 of a file is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PinState {
+    /// It was pinned before.
+    Known,
+    /// It is pinned from now on.
+    New,
+    /// It was not pinned, and the pin cannot be written.
+    NotWritten {
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl fmt::Display for FileCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "checked by {}; SHA-256 {}", self.strength, self.sha256)?;
+        match &self.pin {
+            PinState::Known => Ok(()),
+            PinState::New => f.write_str(", pinned from now on"),
+            PinState::NotWritten { reason } => write!(f, ", which cannot be pinned: {reason}"),
+        }
+    }
+}
+
+/// A file that has every digit that is known of it.
+pub(crate) struct Compared {
+    sha256: FileHash,
+    strength: Strength,
+    /// What must be pinned, and whether it takes the place of another pin.
+    unpinned: Option<(Pin, bool)>,
+}
+
+/// Compares `sha256`, that of the file at `path`, with the digits of `entry`, and with `given` or
+/// else with the pin.
+pub(crate) fn compare(
+    entry: &CatalogueEntry,
+    path: &Path,
+    sha256: FileHash,
+    given: Option<&FileHash>,
+) -> Result<Compared, WeightsStoreError> {
+    if !entry.checksum.matches(sha256.as_str()) {
+        let (expected, got) = (entry.checksum.digits().to_owned(), sha256.to_string());
+        let cause = WeightsError::Checksum { expected, got };
+        return Err(WeightsStoreError::File { path: path.to_owned(), cause });
+    }
+    if let Some(given) = given {
+        if *given != sha256 {
+            let (path, expected) = (path.to_owned(), given.clone());
+            return Err(WeightsStoreError::NotGiven { path, expected, got: sha256 });
+        }
+        // A pin that cannot be read is replaced like any other: the user knows the file.
+        let pin = Pin { sha256: sha256.clone(), given: true };
+        let known = pin::read(path).is_ok_and(|known| known.as_ref() == Some(&pin));
+        let unpinned = if known { None } else { Some((pin, true)) };
+        return Ok(Compared { sha256, strength: Strength::Given, unpinned });
+    }
+    match pin::read(path)? {
+        Some(pin) if pin.sha256 == sha256 => {
+            Ok(Compared { sha256, strength: pin.strength(), unpinned: None })
+        }
+        Some(pin) => Err(pinned_otherwise(entry, path, pin, sha256)),
+        None => {
+            let unpinned = Some((Pin { sha256: sha256.clone(), given: false }, false));
+            Ok(Compared { sha256, strength: Strength::published(entry), unpinned })
+        }
+    }
+}
+
+/// Pins the file at `path` if it was not pinned.
+pub(crate) fn pinned(
+    entry: &CatalogueEntry,
+    path: &Path,
+    compared: Compared,
+) -> Result<FileCheck, WeightsStoreError> {
+    let Compared { sha256, strength, unpinned } = compared;
+    let written = match &unpinned {
+        None => return Ok(FileCheck { sha256, strength, pin: PinState::Known }),
+        Some((pin, true)) => pin::replace(path, pin).map(|()| true),
+        Some((pin, false)) => pin::create(path, pin),
+    };
+    let pin = match written {
+        Ok(true) => PinState::New,
+        // Another process wrote a pin meanwhile, or there is a link that leads nowhere.
+        Ok(false) => match pin::read(path)? {
+            Some(pin) if pin.sha256 != sha256 => return Err(pinned_otherwise(entry, path, pin, sha256)),
+            Some(_) => PinState::Known,
+            None => {
+                let reason = format!("{} is there and cannot be read", pin::path_of(path).display());
+                PinState::NotWritten { reason }
+            }
+        },
+        Err(error) => PinState::NotWritten { reason: error.to_string() },
+    };
+    Ok(FileCheck { sha256, strength, pin })
+}
+
+fn pinned_otherwise(entry: &CatalogueEntry, path: &Path, pin: Pin, got: FileHash) -> WeightsStoreError {
+    let (name, path, pin_path) = (entry.name.to_owned(), path.to_owned(), pin::path_of(path));
+    WeightsStoreError::NotPinned { name, path, pin_path, expected: pin.sha256, got }
+}
+
+/// The SHA-256 of the file at `path`, which is read piece by piece.
+pub(crate) fn hash_of(path: &Path) -> io::Result<FileHash> {
+    let mut file = File::open(path)?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(finish(hasher)),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// What `hasher` has come to.
+pub(crate) fn finish(hasher: Sha256) -> FileHash {
+    hexadecimal(&hasher.finalize()).parse().expect("a SHA-256 has 64 hexadecimal digits")
+}
