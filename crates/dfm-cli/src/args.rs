@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use dfm::{
     Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, ModelStore, Network,
-    NetworkPrecision, Resize, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
+    NetworkPrecision, RegionRule, Resize, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
 };
 use tracing::info;
 
-use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
+use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags, RegionFlags};
 use crate::hints::Hints;
 use crate::input;
 use crate::messages::Messages;
@@ -103,6 +103,24 @@ pub(crate) fn store(weights: Option<&str>, flags: &ComputeFlags) -> anyhow::Resu
     let weights = weights.map(|weights| Network::default().with_weights(Some(weights.to_owned())));
     let store = ModelStore::default().with_compute(compute(flags)?).with_workers(workers(flags));
     Ok(store.with_weights(weights))
+}
+
+/// Which pixels belong to regions, where that is asked for.
+///
+/// # Errors
+///
+/// If an area has more pixels than a picture can have.
+pub(crate) fn region_rule(flags: &RegionFlags) -> anyhow::Result<RegionRule> {
+    let pixel_area = flags.pixel_size.map_or(1.0, |side| side * side);
+    let pixels = flags.min_area.map(|area| (area / pixel_area).ceil());
+    if let Some(pixels) = pixels.filter(|pixels| *pixels > f64::from(u32::MAX)) {
+        bail!("--min-area: expected at most {} pixels, got {pixels}", u32::MAX);
+    }
+    Ok(RegionRule::default()
+        .with_pixel_threshold(flags.pixel_threshold)
+        .with_close(flags.close)
+        .with_min_area(pixels.map(|pixels| pixels as u32))
+        .with_pixel_size(flags.pixel_size))
 }
 
 /// What a model is opened for.

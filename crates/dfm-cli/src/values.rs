@@ -7,8 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfm::metrics::BootstrapParams;
 use dfm::{BackboneError, Layer};
 use dfm::{
-    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, ScoreKind,
-    TileStatisticsKind,
+    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, RegionRule,
+    ScoreKind, TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -104,6 +104,24 @@ pub(crate) fn count(
 pub(crate) fn parse_finite(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| "expected a finite number".to_owned())
+}
+
+/// A finite number above 0.
+pub(crate) fn parse_positive(text: &str) -> Result<f64, String> {
+    parse_finite(text)
+        .ok()
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+/// An area: a finite number from 0.
+pub(crate) fn parse_area(text: &str) -> Result<f64, String> {
+    parse_finite(text).ok().filter(|area| *area >= 0.0).ok_or_else(|| "expected a number from 0".to_owned())
+}
+
+/// The width of a gap in pixels.
+pub(crate) fn parse_gap(text: &str) -> Result<u32, String> {
+    Ok(count(0..=RegionRule::MAX_CLOSE as usize)(text)? as u32)
 }
 
 /// A share of good pictures that a model may call anomalous.
@@ -219,6 +237,8 @@ mod tests {
         assert!(parse_drift_alarm("0").unwrap_err().contains("0.001"));
         assert_eq!((parse_draws("100"), parse_draws_or_none("0")), (Ok(100), Ok(0)));
         assert!(parse_draws("0").is_err());
+        assert_eq!((parse_positive("0.5"), parse_area("0"), parse_gap("1024")), (Ok(0.5), Ok(0.0), Ok(1024)));
+        assert!(parse_positive("0").is_err() && parse_area("-1").is_err() && parse_gap("1025").is_err());
         assert!(parse_draws_or_none("99").unwrap_err().contains("0 for none"));
     }
 }

@@ -74,6 +74,7 @@ pub use file::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, Wr
 pub use judge::explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
 pub use judge::judging::Judging;
 pub use judge::map::{AnomalyGrid, AnomalyMap};
+pub use judge::marked::{MarkedPixels, RegionRule};
 pub use judge::options::{JudgeOptions, Threshold};
 pub use judge::regions::MapRegion;
 pub use judge::verdict::Verdict;

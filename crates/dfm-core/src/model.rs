@@ -9,12 +9,14 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
+use crate::judge::marked::RegionRule;
+use crate::judge::options::JudgeOptions;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
 use crate::learn::record::FitRecord;
 use crate::learn::sizes::SizeRange;
-use crate::method::CalibrationKind;
+use crate::method::{CalibrationKind, ScoreKind};
 
 /// What a fit learnt from good pictures that it held out.
 #[derive(Debug, Default)]
@@ -128,10 +130,34 @@ impl Dfm {
         self.judged.cell_threshold
     }
 
-    /// The value of a map from which on a pixel belongs to a region: the
-    /// [`cell_threshold`](Self::cell_threshold), if it is more than nothing.
+    /// The value of a map from which on a pixel belongs to a region: what the
+    /// [method](crate::Method::regions) asks for, or the [`cell_threshold`](Self::cell_threshold), if it
+    /// is more than nothing.
     pub fn pixel_threshold(&self) -> Option<f64> {
-        self.judged.cell_threshold.filter(|threshold| *threshold > 0.0)
+        let found = self.judged.cell_threshold.filter(|threshold| *threshold > 0.0);
+        self.record.params.method.regions.pixel_threshold.or(found)
+    }
+
+    /// Which pixels of a map belong to regions: what the call asks for, then what the fit asked for,
+    /// then what its good pictures say. Without a pixel threshold there are no regions.
+    ///
+    /// # Errors
+    ///
+    /// [`DfmError::Parameter`] if the call asks for something out of its range, or for anything where
+    /// the score has no map or there is no pixel threshold.
+    pub fn region_rule(&self, options: &JudgeOptions) -> Result<RegionRule, DfmError> {
+        let asked = options.region_rule;
+        asked.check()?;
+        let method = &self.record.params.method;
+        let rule =
+            asked.or(method.regions).or(RegionRule::default().with_pixel_threshold(self.pixel_threshold()));
+        let refused =
+            |expected, got: &str| Err(DfmError::Parameter { name: "regions", expected, got: got.to_owned() });
+        match (asked.is_empty(), method.score, rule.pixel_threshold) {
+            (false, ScoreKind::Nll, _) => refused("a model whose score has a map", "nll, which has none"),
+            (false, _, None) => refused("a pixel threshold, of the model or asked for", "none"),
+            _ => Ok(rule),
+        }
     }
 
     /// Refuses an operation that takes the rows of the fit for pictures, if they are tiles.

@@ -35,6 +35,9 @@ pub use error::{DataError, Problem};
 pub use left_out::{LeftOut, Why};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_files, list_folder, list_good};
-pub use names::{EXTENSIONS, HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames, name_below};
+pub use names::{
+    EXTENSIONS, HEATMAP, LEGEND, MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT, MASK, OVERLAY,
+    RelativeNames, name_below,
+};
 pub use paths::path_list;
 pub use picture::{decode_picture, open_picture, open_region, read_picture};

@@ -356,7 +356,7 @@ fn entries(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::MAPS_MARK;
+    use crate::names::{MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT};
 
     fn found(root: &Path) -> Vec<String> {
         let Listing { pictures: found, problems, .. } = list_folder(root).unwrap();
@@ -396,6 +396,18 @@ mod tests {
         assert_eq!(found(root.path()), ["a-heatmap.png", "maps/c.png"]);
         let pattern = [root.path().join("maps/*.png")];
         assert_eq!(list(&pattern).pictures, [root.path().join("maps/c.png")]);
+    }
+
+    #[test]
+    fn in_a_folder_of_today_maps_are_known_by_what_they_hold() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), &["a-heatmap.png", "b-mask.png", "dfm-legend.png"]);
+        std::fs::write(root.path().join(MAPS_MARK), MAPS_MARK_TEXT).unwrap();
+        let map = [&[0; MAP_CHUNK_AT][..], MAP_CHUNK, b"rest"].concat();
+        for name in ["a-overlay.png", "a-mask.png", "dfm-legend-0123abcd.png", "x.png"] {
+            std::fs::write(root.path().join(name), &map).unwrap();
+        }
+        assert_eq!(found(root.path()), ["a-heatmap.png", "b-mask.png", "dfm-legend.png", "x.png"]);
     }
 
     #[cfg(unix)]

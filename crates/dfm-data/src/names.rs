@@ -1,6 +1,8 @@
 //! How files of pictures, and files that are made from pictures, are named.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// Extensions of the files that are taken from a folder. A file that is named itself is tried
@@ -68,8 +70,17 @@ const BY_PRODUCTS: &[&str] = &[
     "lost+found",
 ];
 
-/// An empty file that marks a folder, and those below it, as a place of our maps.
+/// A file that marks a folder, and those below it, as a place of our maps. Where it holds
+/// [`MAPS_MARK_TEXT`], those are known by [`MAP_CHUNK`]; an empty one is of an earlier version, whose
+/// maps are known by their names.
 pub const MAPS_MARK: &str = ".dfm-maps";
+/// What a [`MAPS_MARK`] holds.
+pub const MAPS_MARK_TEXT: &str = "maps written by dfm\n";
+/// The chunk of a PNG file that says that it is one of our maps, right behind its header: the text
+/// `Software` is `dfm map`.
+pub const MAP_CHUNK: &[u8; 28] = b"\0\0\0\x10tEXtSoftware\0dfm map\xb9&R\xc4";
+/// Where [`MAP_CHUNK`] begins: behind the signature and the header.
+pub const MAP_CHUNK_AT: usize = 33;
 
 /// The end of the name of a heat map.
 pub const HEATMAP: &str = "-heatmap.png";
@@ -77,8 +88,10 @@ pub const HEATMAP: &str = "-heatmap.png";
 /// The end of the name of an overlay.
 pub const OVERLAY: &str = "-overlay.png";
 
-/// The name of the legend beside maps.
-pub const LEGEND: &str = "dfm-legend.png";
+/// The end of the name of a mask.
+pub const MASK: &str = "-mask.png";
+/// The name of the legend beside maps, without its extension.
+pub const LEGEND: &str = "dfm-legend";
 
 /// Gives the name by which a model knows the picture at `path`: relative to the `folder` in which
 /// it was found, with `/` between the parts, so that it says nothing of the machine.
@@ -212,11 +225,25 @@ pub(crate) fn is_by_product(path: &Path, is_beside: impl Fn(&str) -> bool) -> bo
     base.is_some_and(|base| is_beside(base) || has_extension(Path::new(base)))
 }
 
-/// Whether `path` has the name of one of our maps and lies where we put some.
+/// Whether `path` is one of our maps, in a folder that is marked as a place of some.
 pub(crate) fn is_our_map(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let called_so = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == LEGEND;
-    called_so && path.ancestors().skip(1).any(|folder| folder.join(MAPS_MARK).is_file())
+    let earlier = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == "dfm-legend.png";
+    let called_so = earlier || name.ends_with(MASK) || name.starts_with(LEGEND) && name.ends_with(".png");
+    if !called_so {
+        return false;
+    }
+    let marks = path.ancestors().skip(1).map(|folder| folder.join(MAPS_MARK));
+    let Some(mark) = marks.into_iter().find(|mark| mark.is_file()) else { return false };
+    has_chunk(path) || earlier && mark.metadata().is_ok_and(|mark| mark.len() == 0)
+}
+
+/// Whether the file at `path` says that it is one of our maps.
+fn has_chunk(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| file.take((MAP_CHUNK_AT + MAP_CHUNK.len()) as u64).read_to_end(&mut head));
+    read.is_ok() && head.get(MAP_CHUNK_AT..) == Some(&MAP_CHUNK[..])
 }
 
 /// The last part of `path`, as text.

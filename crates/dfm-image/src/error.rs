@@ -95,7 +95,7 @@ pub enum PreprocessError {
     },
     /// The format allows this kind of picture, but it is not supported here.
     #[error(
-        "unsupported {format} picture: {found}; save it with whole numbers of 8 or 16 bits a channel, as grey or RGB"
+        "unsupported {format} picture: {found}; save it as PNG with 8 or 16 bits a channel, as grey or RGB"
     )]
     Unsupported {
         /// Name of the format.

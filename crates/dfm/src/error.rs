@@ -33,6 +33,12 @@ pub enum Error {
     /// A model, a fit or a judgement.
     #[error(transparent)]
     Model(#[from] DfmError),
+    /// A file that is no model.
+    #[error("expected a model that dfm wrote, found {found}")]
+    NotAModel {
+        /// What it is.
+        found: &'static str,
+    },
     /// Pictures and data sets on the disk.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -270,6 +276,42 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// A file of another kind is there, which must stay.
+    #[error(
+        "{}: expected {expected} or nothing there, found {found}, which stays as it is; choose another place, or move \
+         that file away",
+        path.display()
+    )]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What would be written.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A file is there that cannot be read, so that nobody knows what it is.
+    #[error(
+        "{}: expected {expected} or nothing there, found a file that cannot be read ({cause}), which stays as it is; \
+         choose another place, or move that file away",
+        path.display()
+    )]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What would be written.
+        expected: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// It cannot be made sure that nobody else writes the file meanwhile.
+    #[error("cannot lock {} against other writers: {cause}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Something is where a new folder should be.
     #[error("{}: expected an empty folder or nothing there, found {found}; choose another place", path.display())]
     FolderTaken {
@@ -319,6 +361,17 @@ pub enum CheckpointFileError {
     /// Something else lies at the path of the checkpoint.
     #[error("expected a checkpoint or nothing there, found something that is no file; move it elsewhere")]
     NotAFile,
+    /// It is of other pictures.
+    #[error(
+        "expected the checkpoint of a fit on these pictures, found the features of {found} others and of none of these \
+         {pictures}; it stays as it is: choose another output, or go on with the fit that it belongs to"
+    )]
+    OtherPictures {
+        /// Pictures, or tiles of them, that it holds.
+        found: usize,
+        /// Pictures of this fit.
+        pictures: usize,
+    },
     /// Another fit has it.
     #[error("another fit is writing it: wait for that, or choose another output")]
     InUse,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::files::write_file;
 use crate::judge::{Ready, next_batch};
+use crate::kind::FileKind;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -121,7 +122,7 @@ impl FeatureRows {
         let metadata = HashMap::from([("dfm-features".to_owned(), serde_json::to_string(&description)?)]);
         let tensor = Matrix { values: &self.values, shape: [self.paths.len(), extractor.row_len()] };
         let bytes = safetensors::serialize([("features", tensor)], Some(metadata))?;
-        write_file(path, |writer| Ok(writer.write_all(&bytes)?))
+        write_file(path, FileKind::FEATURES, |writer| Ok(writer.write_all(&bytes)?))
     }
 }
 

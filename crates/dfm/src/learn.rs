@@ -262,7 +262,13 @@ impl Learning<'_> {
         self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
-                checkpoint.open(&extractor, batch, self.reporter)?;
+                let tiles = preparer.makes_tiles();
+                let key = |index| match self.source.read(index).ok()? {
+                    Content::Encoded(bytes) => Some(first_key(&bytes, tiles)),
+                    Content::Decoded(_) => None,
+                };
+                let mut keys = (0..self.source.count()).map(key);
+                checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
             Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
         })
@@ -355,6 +361,17 @@ impl Learning<'_> {
 /// The key in the checkpoint, if there is a checkpoint, and the piece.
 type Ready = (Option<[u8; 32]>, Piece);
 
+/// The key of the first piece of a picture with these bytes.
+fn first_key(bytes: &[u8], makes_tiles: bool) -> [u8; 32] {
+    let file: [u8; 32] = Sha256::digest(bytes).into();
+    if makes_tiles { tile_key(&file, 0) } else { file }
+}
+
+/// The key of a tile by its number.
+fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
+    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
+}
+
 /// Prepares the pieces of picture `index`, unless the checkpoint has their features.
 fn prepare(
     source: &dyn Source,
@@ -383,9 +400,7 @@ fn prepare(
     let mut number: u64 = 0;
     give_all(pieces, give, |piece, _| {
         let key = match preparer.makes_tiles() {
-            true => file.map(|file| {
-                Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
-            }),
+            true => file.map(|file| tile_key(&file, number)),
             false => file,
         };
         number += 1;

@@ -17,7 +17,7 @@
 //! | try a grid of settings | [`Sweeper`] |
 //! | look for drift and for what stands out | [`drift`], [`Dfm::audit`] |
 //! | make defects | [`DefectiveDataset`] |
-//! | draw | [`Heatmap`], [`MapScale`], [`MapsFolder`] |
+//! | draw, and write maps as numbers | [`Heatmap`], [`MapScale`], [`MapsFolder`], [`RegionsTable`] |
 //!
 //! Nothing is printed: progress, notes and pictures that cannot be used go to an [`Observer`].
 //! Threads are those of [`Workers`], never rayon's global pool.
@@ -51,10 +51,15 @@ mod features;
 mod files;
 mod held_out;
 mod judge;
+mod kind;
 mod learn;
 mod lines;
+mod lock;
+mod made;
 mod maps;
 mod network;
+mod npy;
+mod numbers;
 mod observer;
 pub mod parts;
 mod products;
@@ -91,10 +96,12 @@ pub use explanation_line::{
 pub use features::FeatureRows;
 pub use files::{check_file, create_file, write_file};
 pub use judge::{Judge, Judged};
+pub use kind::FileKind;
 pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
-pub use maps::MapsFolder;
+pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
+pub use numbers::RegionsTable;
 pub use observer::{Note, Observer, Silent, Stage};
 pub use products::{
     EvaluatedProduct, FitStatus, FittedProduct, MeanFigures, PRODUCTS, Product, ProductsEvaluation,

@@ -1,8 +1,12 @@
 //! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
 //! added.
 
+use std::path::PathBuf;
+
 use dfm_core::{CalibrationKind, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
+
+use crate::maps::PictureFiles;
 
 /// A verdict as one JSON object or one row of a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +34,14 @@ pub struct VerdictLine {
     pub regions: Option<Regions>,
     /// Whether the size of the picture is far from those of the fit; null where those are not known.
     pub unusual_size: Option<bool>,
+    /// The file of its heat map; null if none was written.
+    pub heatmap: Option<String>,
+    /// The file of its overlay; null if none was written.
+    pub overlay: Option<String>,
+    /// The file of its mask; null if none was written.
+    pub mask: Option<String>,
+    /// The file of its map as numbers; null if none was written.
+    pub raw_map: Option<String>,
 }
 
 /// Regions of a picture, or in a row of a table how many there are.
@@ -55,10 +67,23 @@ impl VerdictLine {
             p_value: verdict.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),
-            pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
+            pixel_threshold: verdict.region_rule.and_then(|rule| rule.pixel_threshold),
             regions: verdict.regions.clone().map(Regions::List),
             unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
+            heatmap: None,
+            overlay: None,
+            mask: None,
+            raw_map: None,
         }
+    }
+
+    /// The same line with the files that were written for the picture.
+    #[must_use]
+    pub fn with_files(self, files: &PictureFiles) -> Self {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let [heatmap, overlay, mask, raw_map] =
+            [&files.heatmap, &files.overlay, &files.mask, &files.raw_map].map(shown);
+        Self { heatmap, overlay, mask, raw_map, ..self }
     }
 
     /// The same line with the number of regions in place of the list.

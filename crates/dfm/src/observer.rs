@@ -82,6 +82,34 @@ pub enum Note {
         /// Pictures that need not be learnt again.
         pictures: usize,
     },
+    /// A checkpoint also holds what a fit on other pictures has learnt, so it is kept.
+    CheckpointKept {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Where it is kept.
+        aside: PathBuf,
+        /// Pictures, or tiles of them, that are none of this fit's.
+        others: usize,
+    },
+    /// Another process is changing the same file, and this one waits for it.
+    Waiting {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system has no locks, so nothing keeps other processes from changing the same file.
+    NotLocked {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file with other content is there and stays, so what was made of a picture has another name.
+    OtherName {
+        /// What stays.
+        path: PathBuf,
+        /// What was written.
+        written: PathBuf,
+    },
     /// A fit failed, and its checkpoint stays.
     CheckpointLeft {
         /// The checkpoint.
@@ -151,8 +179,37 @@ impl fmt::Display for Note {
                 write!(f, "{}: not there, so the fit begins anew", path.display())
             }
             Self::Resumed { path, pictures } => {
-                write!(f, "{}: {pictures} pictures are learnt already", path.display())
+                write!(
+                    f,
+                    "{}: {pictures} pictures are learnt already, and are not learnt again if they are in this fit",
+                    path.display()
+                )
             }
+            Self::CheckpointKept { path, aside, others } => write!(
+                f,
+                "{}: {others} of what it holds is of pictures that are not in this fit, so it is kept, as {}",
+                path.display(),
+                aside.display()
+            ),
+            Self::Waiting { path } => {
+                write!(
+                    f,
+                    "{}: another process is changing it; this one waits until that is done",
+                    path.display()
+                )
+            }
+            Self::NotLocked { path, reason } => write!(
+                f,
+                "{}: cannot be locked ({reason}): see to it that no other process changes it meanwhile",
+                path.display()
+            ),
+            Self::OtherName { path, written } => write!(
+                f,
+                "{}: a file with other content is there and stays; this run's is {}. Others of this run may have \
+                 such names too",
+                path.display(),
+                written.display()
+            ),
             Self::CheckpointLeft { path, pictures } => write!(
                 f,
                 "{}: holds the features of {pictures} pictures, from which a fit can be resumed, also with other \

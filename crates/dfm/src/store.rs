@@ -13,14 +13,18 @@ use tracing::info;
 
 use crate::error::{At, Error};
 use crate::files::{check_file, write_file};
+use crate::kind::{FileKind, foreign};
 use crate::learn::Learning;
+use crate::lock::WriteLock;
 use crate::network::{Network, compute_or_usual};
-use crate::observer::{Note, Observer, Reporter};
+use crate::observer::{Note, Observer, Reporter, Silent};
 use crate::parts::refuse_parts;
 use crate::source::{Content, Source};
 use crate::workers::Workers;
 
-/// Opens, changes and saves model files. A file appears whole or not at all.
+/// Opens, changes and saves model files. A file appears whole or not at all, and has one writer at a
+/// time: from reading the model that it changes to having written it, an operation holds a lock, in
+/// this process and against others. Who comes second waits, and the observer hears that.
 ///
 /// ```no_run
 /// use dfm::ModelStore;
@@ -90,7 +94,7 @@ impl ModelStore {
             None => None,
         };
         let begun = Instant::now();
-        let file = File::open(path).at(path)?;
+        let file = open_model(path)?;
         let options = LoadOptions { weights, fit_statistic, ..LoadOptions::on(compute) };
         let read = || Dfm::read(&mut BufReader::new(file), options);
         let model = self.workers.run(read)?.at(path)?;
@@ -111,17 +115,41 @@ impl ModelStore {
     /// If the file cannot be read or is damaged.
     pub fn info(path: &Path) -> Result<ModelInfo, Error> {
         refuse_parts(path)?;
-        let file = File::open(path).at(path)?;
+        let file = open_model(path)?;
         ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).at(path)
     }
 
-    /// Writes `model` to `path`.
+    /// Writes `model` to `path`. Replaces a model, and nothing else.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if the file cannot be written.
     pub fn save(model: &Dfm, path: &Path, options: &SaveOptions) -> Result<WrittenSizes, Error> {
-        write_file(path, |mut writer| Ok(model.write(&mut writer, options)?))
+        Self::save_observed(model, path, options, &Silent)
+    }
+
+    /// [`save`](Self::save), where the `observer` hears if it waits for another writer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save_observed(
+        model: &Dfm,
+        path: &Path,
+        options: &SaveOptions,
+        observer: &dyn Observer,
+    ) -> Result<WrittenSizes, Error> {
+        let lock = WriteLock::of(path, &Reporter::new(observer))?;
+        Self::save_locked(model, path, options, &lock)
+    }
+
+    fn save_locked(
+        model: &Dfm,
+        path: &Path,
+        options: &SaveOptions,
+        _lock: &WriteLock,
+    ) -> Result<WrittenSizes, Error> {
+        write_file(path, FileKind::MODEL, |mut writer| Ok(model.write(&mut writer, options)?))
     }
 
     /// Makes one model of the pictures of all models at `paths`, and writes it to `output`. A
@@ -138,11 +166,14 @@ impl ModelStore {
         options: &SaveOptions,
         observer: &dyn Observer,
     ) -> Result<(Dfm, WrittenSizes), Error> {
-        check_file(output)?;
+        check_file(output, FileKind::MODEL)?;
+        let reporter = Reporter::new(observer);
         let Some((first, others)) = paths.split_first() else {
             let (expected, got) = ("at least one".to_owned(), "none".to_owned());
             return Err(Error::Setting { name: "models to merge", expected, got });
         };
+        // The output may be one of the models.
+        let lock = WriteLock::of(output, &reporter)?;
         let first_model = self.open_whole(first)?;
         let mut validation = first_model.record().validation.clone();
         let mut pictures = first_model.record().sizes;
@@ -155,8 +186,8 @@ impl ModelStore {
             pictures = pictures.zip(other.record().sizes).map(|(one, other)| one.with(other));
         }
         let merged = self.workers.run(|| union.finish())??.with_sizes(pictures);
-        note_dropped(validation.as_ref(), &merged, output, &Reporter::new(observer));
-        let sizes = Self::save(&merged, output, options)?;
+        note_dropped(validation.as_ref(), &merged, output, &reporter);
+        let sizes = Self::save_locked(&merged, output, options, &lock)?;
         Ok((merged, sizes))
     }
 
@@ -223,14 +254,23 @@ impl ModelStore {
         change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
     ) -> Result<(Dfm, WrittenSizes), Error> {
         refuse_parts(path)?;
-        check_file(output)?;
+        check_file(output, FileKind::MODEL)?;
+        let lock = WriteLock::of(output, reporter)?;
         let model = self.open_whole(path)?;
         let slim = model.origin().is_some_and(|origin| !origin.weights_included);
         let validation = model.record().validation.clone();
         let changed = self.workers.run(|| change(model))?.at(path)?;
         note_dropped(validation.as_ref(), &changed, output, reporter);
-        let sizes = Self::save(&changed, output, &SaveOptions { slim })?;
+        let sizes = Self::save_locked(&changed, output, &SaveOptions { slim }, &lock)?;
         Ok((changed, sizes))
+    }
+}
+
+/// Opens the file of a model. One that is plainly something else is named as such.
+fn open_model(path: &Path) -> Result<File, Error> {
+    match foreign(path) {
+        Some(found) => Err(Error::NotAModel { found }.at(path)),
+        None => File::open(path).at(path),
     }
 }
 

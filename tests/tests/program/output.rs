@@ -86,7 +86,7 @@ fn a_full_disk_is_an_error_for_everything_that_is_written() {
 fn a_link_stays_a_link_and_a_pipe_is_refused_before_the_fit() {
     let dfm = program();
     dfm.save_good();
-    fs::write(dfm.path("real.dfm"), b"old").unwrap();
+    fs::write(dfm.path("real.dfm"), b"").unwrap();
     std::os::unix::fs::symlink("real.dfm", dfm.path("link.dfm")).unwrap();
     dfm.run(&[&["fit", "good", "-o", "link.dfm"], SMALL.as_slice()].concat()).expect_code(0);
     assert!(dfm.path("link.dfm").is_symlink());

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, Files, FitParams, InstructionSet, Keeping, Learner,
-    Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
-    TileStatisticsKind, WrittenSizes, check_file,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
+    Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
+    TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;
@@ -23,13 +23,13 @@ use crate::{Outcome, args, input, output};
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let learner = learner(flags, messages)?;
-    check_file(&flags.output)?;
+    check_file(&flags.output, FileKind::MODEL)?;
     let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
     let (folder, pictures) = pictures(flags, messages)?;
     let options = SaveOptions { slim: flags.slim };
     let (model, sizes) = learner
         .fit_resumable(&pictures, &checkpoint, messages, |model| {
-            let sizes = ModelStore::save(&model, &flags.output, &options)?;
+            let sizes = ModelStore::save_observed(&model, &flags.output, &options, messages)?;
             Ok((model, sizes))
         })
         .map_err(|error| error.at(folder))
@@ -79,6 +79,7 @@ fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
         .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_regions(args::region_rule(&flags.regions)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_calibration(calibration(flags)?);
     if let Some(side) = flags.tile

@@ -146,6 +146,16 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     if let Some(CalibrationInfo { kind, guarantee, .. }) = &info.calibration {
         line("p-values", format!("{kind}; proved: {guarantee}"))?;
     }
+    let rule = method.regions;
+    let asked = [
+        rule.pixel_threshold.map(|threshold| format!("from {}", table::score(threshold))),
+        rule.close.map(|gap| format!("gaps of up to {gap} pixels closed")),
+        rule.min_area.map(|area| format!("of {area} pixels or more")),
+        rule.pixel_size.map(|side| format!("a pixel is {side} mm wide")),
+    ];
+    if !rule.is_empty() {
+        line("regions", asked.into_iter().flatten().collect::<Vec<_>>().join(", "))?;
+    }
     line("updatable", if info.updatable { "yes".to_owned() } else { "no".to_owned() })?;
     line(
         "size",

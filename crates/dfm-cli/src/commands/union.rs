@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dfm::{ModelStore, SaveOptions, check_file};
+use dfm::{FileKind, ModelStore, SaveOptions, check_file};
 
 use super::fit::tell;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
@@ -23,7 +23,7 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 /// Adds the good pictures of a folder to a model.
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let (store, path, output) = revision(&flags.revision)?;
-    check_file(output)?;
+    check_file(output, FileKind::MODEL)?;
     let pictures =
         input::good_pictures(&flags.folder, flags.layout(), Folders::all(flags.all_folders), messages)?;
     let (model, sizes) =

@@ -9,7 +9,7 @@ use dfm::{
 };
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{BackboneFlags, ComputeFlags};
+use crate::flags::{BackboneFlags, ComputeFlags, RegionFlags};
 use crate::values::{
     Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
     parse_score, tile_statistics,
@@ -90,6 +90,8 @@ pub(crate) struct FitFlags {
     /// predict). Default: leave-one-out; split with --tile and shared statistics
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Number of pictures that run through the network together

@@ -6,7 +6,7 @@ use clap::Args;
 use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{ComputeFlags, Format, ReportFormat};
+use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
 use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
 
 /// Which model is used, and how it is opened.
@@ -61,6 +61,10 @@ pub(crate) struct PredictFlags {
     /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) numbers: NumberFlags,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Show below the table what each score is made of, as `dfm explain` does
     #[arg(long)]
     pub(crate) explain: bool,
@@ -79,6 +83,8 @@ pub(crate) struct EvaluateFlags {
     /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
     #[arg(long, value_name = "PATTERN")]
     pub(crate) part: Option<PartPattern>,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

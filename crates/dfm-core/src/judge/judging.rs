@@ -17,6 +17,7 @@ use crate::error::DfmError;
 use crate::host::to_host;
 use crate::judge::explain::Explainer;
 use crate::judge::map::AnomalyGrid;
+use crate::judge::marked::RegionRule;
 use crate::judge::options::JudgeOptions;
 use crate::judge::verdict::Verdict;
 use crate::method::{CalibrationKind, MAX_BATCH};
@@ -33,8 +34,10 @@ pub struct Judging<'m> {
     decision: Decision,
     batch: usize,
     map: bool,
-    /// The pixel threshold, if regions are asked for.
-    regions: Option<f64>,
+    /// Which pixels belong to regions.
+    rule: RegionRule,
+    /// The same, if regions are asked for.
+    regions: Option<RegionRule>,
     /// The models without each picture, for a jackknife+.
     held_out: Option<LayersLeftOut<'m>>,
     explainer: Option<Explainer<'m>>,
@@ -85,13 +88,15 @@ impl Dfm {
             }
             asked => asked.unwrap_or(self.record.params.run.batch).min(extractor.largest_batch()),
         };
+        let rule = self.region_rule(options)?;
         let by_jackknife = |scores: &&HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
         Ok(Judging {
             model: self,
             decision: self.decision(options.threshold)?,
             batch,
             map: options.map,
-            regions: self.pixel_threshold().filter(|_| options.regions),
+            rule,
+            regions: Some(rule).filter(|rule| options.regions && rule.pixel_threshold.is_some()),
             held_out: match self.judged.scores.as_ref().filter(by_jackknife) {
                 Some(_) => Some(self.models_without()?),
                 None => None,
@@ -226,7 +231,7 @@ impl Judging<'_> {
 
     /// The value of a map from which on a pixel belongs to a region, if there is one.
     pub fn pixel_threshold(&self) -> Option<f64> {
-        self.model.pixel_threshold()
+        self.rule.pixel_threshold
     }
 
     /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on pictures
@@ -321,13 +326,14 @@ impl Judging<'_> {
             (Some(explainer), Some((row, placement))) => Some(explainer.explain(&row, &placement, size)?),
             _ => None,
         };
-        let regions = map.as_ref().zip(self.regions).map(|(map, threshold)| map.regions(size, threshold));
+        let regions = map.as_ref().zip(self.regions).and_then(|(map, rule)| map.regions_by(size, &rule));
         Ok(Verdict {
             size,
             score,
             normalized_score: self.decision.calibration.map(|calibration| calibration.normalize(score)),
             p_value,
             label: self.decision.label(score, p_value),
+            region_rule: self.regions.filter(|_| regions.is_some()),
             regions,
             grid: map.filter(|_| self.map),
             explanation,

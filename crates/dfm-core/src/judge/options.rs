@@ -2,6 +2,8 @@
 
 use dfm_backbone::Region;
 
+use crate::judge::marked::RegionRule;
+
 /// The limit from which a picture is anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
@@ -25,6 +27,8 @@ pub struct JudgeOptions {
     /// Whether verdicts have [`regions`](crate::Verdict::regions), where there is a map and a pixel
     /// threshold.
     pub regions: bool,
+    /// Which pixels belong to regions, where that is not as the model has it.
+    pub region_rule: RegionRule,
     /// Whether verdicts have an [`explanation`](crate::Verdict::explanation). The call then begins with
     /// the held-out scores of all pictures of the fit, and with `128 · N · R` operations for `N`
     /// pictures that differ in `R` directions.
@@ -60,6 +64,13 @@ impl JudgeOptions {
     #[must_use]
     pub fn with_regions(mut self, regions: bool) -> Self {
         self.regions = regions;
+        self
+    }
+
+    /// Sets which pixels belong to regions.
+    #[must_use]
+    pub fn with_region_rule(mut self, rule: RegionRule) -> Self {
+        self.region_rule = rule;
         self
     }
 

@@ -5,6 +5,7 @@ use dfm_backbone::PictureSize;
 use crate::decide::calibration::Label;
 use crate::judge::explain::Explanation;
 use crate::judge::map::{AnomalyGrid, AnomalyMap};
+use crate::judge::marked::RegionRule;
 use crate::judge::regions::MapRegion;
 
 /// What a model says of one picture.
@@ -31,6 +32,8 @@ pub struct Verdict {
     /// Where the map reaches the pixel threshold, by falling peak; `None` unless
     /// [asked for](crate::JudgeOptions::regions), without a map or a pixel threshold.
     pub regions: Option<Vec<MapRegion>>,
+    /// Which pixels belong to those; `None` without them.
+    pub region_rule: Option<RegionRule>,
     /// Where the score comes from, cell by cell; `None` unless [asked for](crate::JudgeOptions::map),
     /// or if the score has no map. With one tap, [`Aggregation::of`](crate::Aggregation::of) gives the
     /// score again (for a Mahalanobis distance, its residual part). With several taps, each cell is the

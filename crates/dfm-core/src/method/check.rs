@@ -67,6 +67,11 @@ impl Method {
             let expected = "sum, unless the score is fre: no other is made of cells alone";
             return refused("aggregation", expected, self.aggregation.to_string());
         }
+        self.regions.check()?;
+        if self.score == ScoreKind::Nll && !self.regions.is_empty() {
+            let expected = "fre or mahalanobis, where regions are asked for: a likelihood has no map";
+            return refused("score", expected, self.score.name().to_owned());
+        }
         if let Some(compat) = self.compat {
             compat.check(self)?;
         }

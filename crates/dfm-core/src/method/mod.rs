@@ -12,6 +12,7 @@ mod setters;
 use dfm_backbone::{Layer, NetworkPrecision, Region, Resize, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
+use crate::judge::marked::RegionRule;
 pub use aggregation::Aggregation;
 pub use calibration::CalibrationParams;
 pub(crate) use calibration::check_false_alarm;
@@ -63,6 +64,8 @@ pub struct Method {
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
     pub calibration: Option<CalibrationParams>,
+    /// Which pixels of a map belong to regions, where that is not left to the good pictures.
+    pub regions: RegionRule,
     /// What numbers the network computes in: int8 is faster and differs by some per cent.
     pub precision: NetworkPrecision,
 }
@@ -90,6 +93,7 @@ impl Method {
             tile_statistics: TileStatistics::Shared,
             compat: None,
             calibration: Some(CalibrationParams::default()),
+            regions: RegionRule::default(),
             precision: NetworkPrecision::F32,
         }
     }

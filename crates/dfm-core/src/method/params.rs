@@ -4,6 +4,7 @@ use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::Keep;
 use serde::{Deserialize, Serialize};
 
+use crate::judge::marked::RegionRule;
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -58,6 +59,8 @@ struct ParamsRecord {
     precision: NetworkPrecision,
     batch: usize,
     keep_fit_statistic: bool,
+    #[serde(default, skip_serializing_if = "RegionRule::is_empty")]
+    regions: RegionRule,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +104,7 @@ impl From<FitParams> for ParamsRecord {
             precision: method.precision,
             batch: run.batch,
             keep_fit_statistic: keeping.fit_statistic,
+            regions: method.regions,
         }
     }
 }
@@ -124,6 +128,7 @@ impl From<ParamsRecord> for FitParams {
                 tile_statistics: record.tile_statistics,
                 compat: record.compat,
                 calibration,
+                regions: record.regions,
                 precision: record.precision,
             },
             run: Run { batch: record.batch, ..Run::default() },
@@ -146,6 +151,13 @@ mod tests {
         let params = FitParams::from(Method::published()).check().unwrap().params().clone();
         assert_eq!(serde_json::to_string(&params).unwrap(), text);
         assert_eq!(serde_json::from_str::<FitParams>(text).unwrap(), params);
+        // What regions a fit asks for comes last, and only then.
+        let asked =
+            Method::published().with_regions(RegionRule::default().with_close(2).with_pixel_threshold(0.5));
+        let params = FitParams::from(asked).check().unwrap().params().clone();
+        let with = text.replace("true}", "true,\"regions\":{\"pixel_threshold\":0.5,\"close\":2}}");
+        assert_eq!(serde_json::to_string(&params).unwrap(), with);
+        assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), params);
         // An unchecked kind is written as what it stands for.
         assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
     }

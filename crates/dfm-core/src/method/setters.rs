@@ -3,6 +3,7 @@
 use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
+use crate::judge::marked::RegionRule;
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{Compat, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
@@ -69,6 +70,13 @@ impl Method {
     #[must_use]
     pub fn with_calibration(mut self, calibration: impl Into<Option<CalibrationParams>>) -> Self {
         self.calibration = calibration.into();
+        self
+    }
+
+    /// Sets which pixels of a map belong to regions.
+    #[must_use]
+    pub fn with_regions(mut self, regions: RegionRule) -> Self {
+        self.regions = regions;
         self
     }
 

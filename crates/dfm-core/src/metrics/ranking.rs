@@ -120,6 +120,17 @@ impl ConfusionMatrix {
         }
     }
 
+    /// Counts the pixels of a picture, of which some are `marked`. `mask` is true where the picture is
+    /// anomalous; it is `None` for a good picture.
+    ///
+    /// # Panics
+    ///
+    /// If the mask has another number of pixels.
+    pub fn of_marked(marked: &[bool], mask: Option<&[bool]>) -> Self {
+        assert!(mask.is_none_or(|mask| mask.len() == marked.len()), "one truth a pixel");
+        Self::counted(marked.iter().copied(), mask)
+    }
+
     /// Counts the pixels of a map at `threshold`. `mask` is true where the picture is anomalous; it is
     /// `None` for a good picture.
     ///
@@ -128,9 +139,13 @@ impl ConfusionMatrix {
     /// If the mask has another number of pixels.
     pub fn of_pixels(map: &AnomalyMap, mask: Option<&[bool]>, threshold: f64) -> Self {
         assert!(mask.is_none_or(|mask| mask.len() == map.values.len()), "one truth a pixel");
+        Self::counted(map.values.iter().map(|value| f64::from(*value) >= threshold), mask)
+    }
+
+    fn counted(marked: impl Iterator<Item = bool>, mask: Option<&[bool]>) -> Self {
         let (mut all, mut anomalous) = ([0, 0], [0, 0]);
-        for (place, value) in map.values.iter().enumerate() {
-            let called = usize::from(f64::from(*value) >= threshold);
+        for (place, called) in marked.enumerate() {
+            let called = usize::from(called);
             all[called] += 1;
             anomalous[called] += usize::from(mask.is_some_and(|mask| mask[place]));
         }
@@ -184,6 +199,8 @@ mod tests {
         for threshold in [0.0, 0.25, 0.5, 0.6, 2.0] {
             let expected = ConfusionMatrix::at(&scores, &mask, threshold);
             assert_eq!(ConfusionMatrix::of_pixels(&map, Some(&mask), threshold), expected);
+            let marked: Vec<bool> = map.values.iter().map(|value| f64::from(*value) >= threshold).collect();
+            assert_eq!(ConfusionMatrix::of_marked(&marked, Some(&mask)), expected);
             let good = ConfusionMatrix::at(&scores, &[false; 6], threshold);
             assert_eq!(ConfusionMatrix::of_pixels(&map, None, threshold), good);
             let mut both = expected;

@@ -19,7 +19,7 @@ use crate::words::{Says, says_label};
 struct Row {
     #[serde(alias = "image")]
     path: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "label")]
     label: String,
     #[serde(default)]
     mask: Masks,
@@ -108,6 +108,25 @@ pub fn read_parts(file: &Path) -> Result<PartsList, DataError> {
         }
     }
     Ok(list)
+}
+
+/// A label as text; of numbers, 0 and 1 mean what they mean as text.
+fn label<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a label in quotes such as \"good\", or 0 or 1")]
+    enum Label {
+        Text(String),
+        Number(u64),
+        None,
+    }
+    match Label::deserialize(deserializer)? {
+        Label::Text(text) => Ok(text),
+        Label::Number(number @ 0..=1) => Ok(number.to_string()),
+        Label::Number(number) => Err(serde::de::Error::custom(format_args!(
+            "expected a label in quotes such as \"good\", or 0 or 1, found the number {number}"
+        ))),
+        Label::None => Ok(String::new()),
+    }
 }
 
 /// No mask, one, or several.
@@ -254,10 +273,17 @@ fn rows_of_csv(path: &Path) -> Result<Vec<Row>, DataError> {
     let headers: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
     let has = |name: &str| headers.iter().any(|header| header == name);
     if !(has("path") || has("image")) {
+        let separator = [(';', "semicolons"), ('\t', "tabs")]
+            .into_iter()
+            .find(|(separator, _)| headers.iter().any(|header| header.contains(*separator)));
+        let found = match separator {
+            Some((_, name)) => format!("columns with {name} between them; save the list with commas"),
+            None => headers.join(", "),
+        };
         return Err(DataError::Layout {
             path: path.to_owned(),
-            expected: "columns path, label, mask and split".to_owned(),
-            found: headers.join(", "),
+            expected: "columns path, label, mask and split, with commas between them".to_owned(),
+            found,
         });
     }
     let mut rows = Vec::new();

@@ -21,6 +21,7 @@ pub(super) fn decode(
         ImageError::Unsupported(kind) => {
             PreprocessError::Unsupported { format: name, found: kind.to_string() }
         }
+        error if is_cut_short(&error) => PreprocessError::CutShort { format: name, got: bytes.len() as u64 },
         error => PreprocessError::Decode { format: name, reason: reason_of(&error) },
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -40,6 +41,15 @@ pub(super) fn decode(
     let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
     picture.apply_orientation(orientation);
     Ok(picture)
+}
+
+/// Whether the decoder asked for more than there is.
+fn is_cut_short(error: &ImageError) -> bool {
+    let cause = match error {
+        ImageError::IoError(cause) => Some(cause),
+        error => error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()),
+    };
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
 /// What the decoder found, without the library's frame around it, which names the format again.

@@ -120,6 +120,9 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PreprocessErro
         Err(_) if bytes.is_empty() => {
             Err(PreprocessError::UnknownFormat { found: "an empty file".to_owned() })
         }
+        Err(_) if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") => {
+            Err(PreprocessError::UnknownFormat { found: "a BigTIFF; save it as a plain TIFF".to_owned() })
+        }
         Err(_) => {
             let start = &bytes[..bytes.len().min(8)];
             Err(PreprocessError::UnknownFormat { found: format!("bytes {start:02x?}") })

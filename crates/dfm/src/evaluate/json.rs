@@ -49,6 +49,10 @@ pub struct Evaluation {
     pub pixel_best_f1: Option<BestF1>,
     /// The value of a map from which a pixel belongs to a region; null without one.
     pub pixel_threshold: Option<f64>,
+    /// Up to how many pixels gaps of regions are closed; null unless that is asked for.
+    pub close: Option<u32>,
+    /// The least pixels of a region; null unless that is asked for.
+    pub min_area: Option<u32>,
     /// What that makes of the pixels that `pixel` is about.
     pub pixel_confusion: Option<ConfusionMatrix>,
     /// How intervals were made.
@@ -217,7 +221,9 @@ impl Evaluation {
             image,
             pixel,
             pixel_best_f1: evaluated.pixel.best_f1,
-            pixel_threshold: evaluated.scale.pixel_threshold,
+            pixel_threshold: evaluated.scale.rule.pixel_threshold,
+            close: evaluated.scale.rule.close,
+            min_area: evaluated.scale.rule.min_area,
             pixel_confusion: evaluated.pixel_confusion,
             bootstrap: evaluated.bootstrap.map(|BootstrapParams { replicates, seed }| Bootstrap {
                 replicates,
@@ -297,7 +303,7 @@ impl PictureLine {
             threshold: evaluated.threshold,
             masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),
             pixels: picture.pixels,
-            pixel_threshold: evaluated.scale.pixel_threshold.filter(|_| picture.regions.is_some()),
+            pixel_threshold: evaluated.scale.rule.pixel_threshold.filter(|_| picture.regions.is_some()),
             regions: picture.regions.clone(),
         }
     }

@@ -104,7 +104,7 @@ impl Evaluator {
     ) -> Result<EvaluationRun, Error> {
         self.bootstrap.map(BootstrapParams::check).transpose()?;
         let model = self.judge.model();
-        let scale = MapScale::of(model);
+        let scale = MapScale::by(model, model.region_rule(options)?);
         let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
         let files = Files::new(dataset.folder(), paths);
         let reporter = Reporter::new(observer);
@@ -159,6 +159,18 @@ pub struct EvaluationRun {
 }
 
 impl EvaluationRun {
+    /// Makes `folder` and refuses, before any work is done, one into which [`write`](Self::write)
+    /// could not write, or with `has_page` also [`write_report`](Self::write_report): files of other
+    /// kinds stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`], with what was found.
+    pub fn check_folder(folder: &Path, has_page: bool) -> Result<(), Error> {
+        files::check(folder)?;
+        if has_page { report::check(folder) } else { Ok(()) }
+    }
+
     /// The figures.
     pub fn evaluation(&self) -> &Evaluation {
         &self.evaluation

@@ -1,11 +1,10 @@
 //! From verdicts, batch by batch, to an evaluation.
 
-use dfm_core::AnomalyMap;
-use dfm_core::Verdict;
 use dfm_core::metrics::{
     BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
     precision_recall_curve, roc_curve,
 };
+use dfm_core::{AnomalyMap, MarkedPixels, Verdict};
 use dfm_data::{Dataset, Labelled, Problem, read_masks};
 use dfm_render::MapScale;
 use rayon::prelude::*;
@@ -78,11 +77,12 @@ impl<'a> Tally<'a> {
                 Err(problem) => (None, Some(problem)),
             };
             let map = seen.verdict.map();
+            let marked = map.as_ref().and_then(|map| map.marked(&scale.rule));
             let counts = map.as_ref().and_then(|map| match &problem {
-                None => counts(labelled, map, mask.as_deref(), scale.pixel_threshold),
+                None => counts(labelled, map, mask.as_deref(), marked.as_ref()),
                 Some(_) => None,
             });
-            let regions = map.as_ref().zip(scale.pixel_threshold).map(|(map, at)| map.regions(at));
+            let regions = map.as_ref().zip(marked.as_ref()).map(|(map, marked)| map.regions_of(marked));
             let made = each(number, seen, mask.as_deref());
             (Looked { counts, problem, regions, has_map: map.is_some() }, made)
         };
@@ -199,11 +199,11 @@ fn counts(
     labelled: &Labelled,
     map: &AnomalyMap,
     mask: Option<&[bool]>,
-    threshold: Option<f64>,
+    marked: Option<&MarkedPixels>,
 ) -> Option<Counts> {
     if labelled.is_anomalous() && mask.is_none() {
         return None;
     }
-    let confusion = threshold.map(|threshold| ConfusionMatrix::of_pixels(map, mask, threshold));
+    let confusion = marked.map(|marked| ConfusionMatrix::of_marked(marked.pixels(), mask));
     Some(Counts { by_score: MapCounts::new(map, mask), confusion })
 }

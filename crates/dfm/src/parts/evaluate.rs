@@ -15,6 +15,7 @@ use super::pattern::PartPattern;
 use crate::error::Error;
 use crate::evaluate::{Bootstrap, CONFIG, METRICS, PREDICTIONS, PictureLine, below};
 use crate::files::{make_folder, write_file};
+use crate::kind::{FileKind, SETTINGS_MARK};
 use crate::observer::Observer;
 
 /// Measures a model of parts on a data set.
@@ -232,18 +233,21 @@ impl PartsRun {
     /// [`Error::File`] if a file cannot be written.
     pub fn write(&self, folder: &Path, config: Option<&str>) -> Result<(), Error> {
         make_folder(folder)?;
-        write_file(&folder.join(PREDICTIONS), |writer| {
+        write_file(&folder.join(PREDICTIONS), FileKind::VERDICTS, |writer| {
             for part in &self.verdicts {
                 writeln!(writer, "{}", serde_json::to_string(&self.line(part))?)?;
             }
             Ok(())
         })?;
         if let Some(config) = config {
-            write_file(&folder.join(CONFIG), |writer| Ok(writer.write_all(config.as_bytes())?))?;
+            write_file(&folder.join(CONFIG), FileKind::SETTINGS, |writer| {
+                writer.write_all(SETTINGS_MARK.as_bytes())?;
+                Ok(writer.write_all(config.as_bytes())?)
+            })?;
         }
         // Last, so that whoever finds it finds all.
         let text = serde_json::to_string(&self.evaluation)?;
-        write_file(&folder.join(METRICS), |writer| Ok(writeln!(writer, "{text}")?))
+        write_file(&folder.join(METRICS), FileKind::METRICS, |writer| Ok(writeln!(writer, "{text}")?))
     }
 
     fn line(&self, part: &PartVerdict) -> PictureLine {

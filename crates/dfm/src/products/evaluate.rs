@@ -14,11 +14,14 @@ use crate::error::{At, Error};
 use crate::evaluate::{Evaluation, Evaluator};
 use crate::files::{make_folder, write_file};
 use crate::judge::Judge;
+use crate::kind::FileKind;
 use crate::observer::{Note, Observer, Reporter};
 use crate::store::ModelStore;
 
 /// The file of [`ProductsEvaluation`] beside the folders of the products.
 pub const PRODUCTS: &str = "products.json";
+/// What is written there, and may be replaced.
+const KIND: FileKind = FileKind::new("the figures of products", |head| head.starts_with(b"{\"products\":"));
 
 /// Measures the models of all products.
 ///
@@ -220,7 +223,7 @@ impl ProductsEvaluator {
         let found = ProductsEvaluation::new(rows);
         if let Some(folder) = &self.output {
             let text = serde_json::to_string(&found)?;
-            write_file(&folder.join(PRODUCTS), |writer| Ok(writeln!(writer, "{text}")?))?;
+            write_file(&folder.join(PRODUCTS), KIND, |writer| Ok(writeln!(writer, "{text}")?))?;
         }
         Ok(found)
     }

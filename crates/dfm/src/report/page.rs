@@ -15,10 +15,19 @@ use serde_json::Value;
 use super::gallery::Gallery;
 use crate::error::Error;
 use crate::evaluate::{Evaluated, Evaluation, Settings, below};
-use crate::files::{make_folder, write_file};
+use crate::files::{check_file, make_folder, write_file};
+use crate::kind::FileKind;
 
 /// The page.
 pub const PAGE: &str = "index.html";
+
+/// Makes `folder` and refuses, before any work is done, one in which something of the page's names
+/// must stay.
+pub(crate) fn check(folder: &Path) -> Result<(), Error> {
+    make_folder(folder)?;
+    check_file(&folder.join(PAGE), FileKind::PAGE)?;
+    Ok(Report::PLOT_NAMES.iter().try_for_each(|name| check_file(&folder.join(name), FileKind::PLOT))?)
+}
 
 /// Writes [`PAGE`] and its plots into `folder`, which is made if it is not there. Paths are shown as
 /// they lie below `root`; `gallery` holds the pictures of `evaluated`, in the same order.
@@ -32,9 +41,11 @@ pub(crate) fn write(
     make_folder(folder)?;
     let report = report(root, evaluated, evaluation);
     for (name, plot) in report.plots()? {
-        write_file(&folder.join(name), |writer| Ok(writer.write_all(plot.as_bytes())?))?;
+        write_file(&folder.join(name), FileKind::PLOT, |writer| Ok(writer.write_all(plot.as_bytes())?))?;
     }
-    write_file(&folder.join(PAGE), |writer| Ok(report.write(writer, |index| gallery.images(index))?))
+    write_file(&folder.join(PAGE), FileKind::PAGE, |writer| {
+        Ok(report.write(writer, |index| gallery.images(index))?)
+    })
 }
 
 fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
@@ -176,7 +187,7 @@ impl Reasons {
                 None => pixel,
             },
             at_threshold: if evaluated.threshold.is_none() { "no threshold" } else { image },
-            at_pixel_threshold: match evaluated.scale.pixel_threshold {
+            at_pixel_threshold: match evaluated.scale.rule.pixel_threshold {
                 None if evaluated.maps > 0 => "no pixel threshold",
                 _ => pixel,
             },

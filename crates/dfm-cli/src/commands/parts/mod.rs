@@ -12,7 +12,7 @@ use dfm::parts::{
     holds_parts, read_parts,
 };
 use dfm::{
-    CalibrationParams, Dataset, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions, Threshold,
+    CalibrationParams, Dataset, FileKind, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions, Threshold,
     check_file,
 };
 
@@ -193,7 +193,7 @@ pub(crate) fn evaluate(
     if let Some(folder) = &flags.output {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        check_file(&folder.join(METRICS))?;
+        check_file(&folder.join(METRICS), FileKind::METRICS)?;
     }
     let compute = &flags.judge.model.compute;
     let dataset =
