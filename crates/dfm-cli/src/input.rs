@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use dfm::{
-    Chain, Dataset, Files, Layout, Note, Observer, PictureSize, Pictures, Region, open_region, path_list,
-    training, training_on_all,
+    Chain, Dataset, Files, Layout, Note, Observer, PictureSize, Pictures, Region, Training, open_region,
+    path_list, training, training_on_all,
 };
 
 use crate::messages::Messages;
@@ -39,6 +39,18 @@ pub(crate) fn good_pictures(
     folders: Folders,
     messages: &Messages,
 ) -> anyhow::Result<Files> {
+    let found = learnable(root, layout, folders, messages)?;
+    found.dataset.iter().try_for_each(refuse_parts)?;
+    Ok(Files::new(root, found.pictures))
+}
+
+/// The same, with the data set; also for lists of parts.
+pub(crate) fn learnable(
+    root: &Path,
+    layout: Option<Layout>,
+    folders: Folders,
+    messages: &Messages,
+) -> anyhow::Result<Training> {
     let named = || root.display().to_string();
     let found = match folders {
         Folders::Good => training(root, layout),
@@ -49,10 +61,10 @@ pub(crate) fn good_pictures(
     if let Some(dataset) = &found.dataset {
         describe(dataset, messages);
     }
-    for text in found.remarks {
-        messages.note(&Note::Remark { path: root.to_owned(), text });
+    for text in &found.remarks {
+        messages.note(&Note::Remark { path: root.to_owned(), text: text.clone() });
     }
-    Ok(Files::new(root, found.pictures))
+    Ok(found)
 }
 
 /// Pictures that are named on the command line, in a list, or come from standard input.
@@ -121,6 +133,19 @@ pub(crate) fn test_set(root: &Path, layout: Option<Layout>, messages: &Messages)
         messages.note(&Note::Remark { path: dataset.root.clone(), text });
     }
     Ok(dataset)
+}
+
+/// Refuses a list of parts where pictures of one kind are needed: views of parts are learnt and judged
+/// apart.
+pub(crate) fn refuse_parts(dataset: &Dataset) -> anyhow::Result<()> {
+    if dataset.parts.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{}: expected pictures of one view, found a list that names parts and views; take a model of parts, which dfm \
+         fit makes of it, or leave these columns out",
+        dataset.root.display()
+    )
 }
 
 /// Adds what to do about a data set in which nothing is found.

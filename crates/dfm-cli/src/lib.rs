@@ -70,10 +70,22 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
 
 fn run_command(flags: Flags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
     match flags.command {
+        Command::Fit(flags) if commands::parts::fits(&flags) => {
+            commands::parts::fit(&flags, record, messages)
+        }
+        Command::Predict(flags) if commands::parts::judges(&flags.judge.model, flags.part.as_ref()) => {
+            commands::parts::predict(&flags, record, messages)
+        }
+        Command::Evaluate(flags) if commands::parts::judges(&flags.judge.model, flags.part.as_ref()) => {
+            commands::parts::evaluate(&flags, record, messages)
+        }
+        Command::Info(flags) if dfm::parts::holds_parts(&flags.model) => commands::parts::info(&flags),
         Command::Fit(flags) => commands::fit::run(&flags, messages),
+        Command::FitAll(flags) => commands::products::fit_all(&flags, messages),
         Command::Predict(flags) => commands::predict::run(&flags, messages),
         Command::Explain(flags) => commands::explain::run(&flags, messages),
         Command::Evaluate(flags) => commands::evaluate::run(&flags, record, messages),
+        Command::EvaluateAll(flags) => commands::products::evaluate_all(&flags, messages),
         Command::Compare(flags) => commands::compare::run(&flags),
         Command::Sweep(flags) => commands::sweep::run(&flags, messages),
         Command::Synthesise(flags) => commands::synthesise::run(&flags, messages),

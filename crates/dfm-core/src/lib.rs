@@ -58,6 +58,7 @@ mod pieces;
 pub use decide::audit::{Audit, AuditedPicture};
 pub use decide::calibration::{Calibration, Label};
 pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
+pub use decide::joint::{JointCalibration, ViewScale};
 pub use decide::split::held_out_hashes;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{

@@ -148,6 +148,9 @@ pub enum DataError {
     /// A list gives a picture no label.
     #[error("the list gives it no label: left out")]
     Unlabelled,
+    /// A list of parts that does not say which part a picture shows.
+    #[error("the list gives other pictures a part and a view, and this one not both: left out")]
+    NoPart,
     /// A list puts a picture into a part that does not exist.
     #[error("the list puts it into '{got}': expected train, val or test")]
     UnknownSplit {

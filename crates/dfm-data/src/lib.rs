@@ -27,7 +27,10 @@ mod paths;
 mod picture;
 mod words;
 
-pub use dataset::{Dataset, GOOD, Labelled, Layout, Training, read_masks, training, training_on_all};
+pub use dataset::{
+    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
+    training, training_on_all,
+};
 pub use error::{DataError, Problem};
 pub use left_out::{LeftOut, Why};
 pub use lines::json_lines;

@@ -120,6 +120,45 @@ impl Learner {
         Self { threshold, ..self }
     }
 
+    /// The threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Every parameter of the fit.
+    pub fn params(&self) -> &FitParams {
+        &self.params
+    }
+
+    /// What decides the model of given pictures: the parameters of the fit but for how it is done, and
+    /// the network by the hash of its weights.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is out of its range or the weights cannot be had.
+    pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
+        // By name, so that whoever adds a field decides whether it is a setting.
+        let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
+        let params = params.clone().check()?;
+        let exact = params.params().run.memory.exact;
+        let extractor = network.extractor(&params, compute_or_usual(compute.as_ref())?)?;
+        let header = extractor.weights().header();
+        let mut method = serde_json::to_value(params.params())?;
+        if let Some(fields) = method.as_object_mut() {
+            fields.remove("batch");
+        }
+        Ok(serde_json::json!({
+            "params": method,
+            "exact": exact,
+            "by_position": by_position,
+            "synthetic": synthetic,
+            "threshold": threshold,
+            "architecture": header.architecture.name,
+            "input": header.input,
+            "weights": extractor.weights().sha256(),
+        }))
+    }
+
     /// Fits a model to the pictures of `source`. The observer hears pictures that cannot be read or
     /// have no finite features; they are left out.
     ///

@@ -12,6 +12,8 @@
 //! | judge | [`Judge`]; in a server, [`Dfm::judging`] |
 //! | open, save, merge, update, forget | [`ModelStore`] |
 //! | measure | [`Evaluator`], [`compare`] |
+//! | join several pictures of one part to one verdict | [`parts`] |
+//! | fit and measure many products | [`ProductsLearner`], [`ProductsEvaluator`] |
 //! | try a grid of settings | [`Sweeper`] |
 //! | look for drift and for what stands out | [`drift`], [`Dfm::audit`] |
 //! | make defects | [`DefectiveDataset`] |
@@ -54,6 +56,8 @@ mod lines;
 mod maps;
 mod network;
 mod observer;
+pub mod parts;
+mod products;
 mod report;
 mod source;
 mod store;
@@ -92,6 +96,10 @@ pub use lines::{Regions, VerdictLine};
 pub use maps::MapsFolder;
 pub use network::Network;
 pub use observer::{Note, Observer, Silent, Stage};
+pub use products::{
+    EvaluatedProduct, FitStatus, FittedProduct, MeanFigures, PRODUCTS, Product, ProductsEvaluation,
+    ProductsEvaluator, ProductsLearner, Worst, WorstFigures, model_of, products,
+};
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
 pub use store::ModelStore;

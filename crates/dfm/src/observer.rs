@@ -103,6 +103,22 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
+    /// The fit of one of several views of parts begins.
+    View {
+        /// Its name.
+        name: String,
+        /// How many pictures it has.
+        pictures: usize,
+    },
+    /// One of several products begins.
+    Product {
+        /// Its name.
+        name: String,
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// The record of synthetic defects was about other pictures and is dropped.
     ValidationDropped {
         /// The model that is written.
@@ -151,6 +167,8 @@ impl fmt::Display for Note {
             Self::CheckpointStays { path, reason } => {
                 write!(f, "{}: no longer needed, but: {reason}", path.display())
             }
+            Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
+            Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {

@@ -121,6 +121,11 @@ impl Files {
         Self::new(Path::new(""), tell(list_files(paths), Path::new(""), observer))
     }
 
+    /// The folder below which the pictures are named.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The paths of the pictures.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths

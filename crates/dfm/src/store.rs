@@ -16,6 +16,7 @@ use crate::files::{check_file, write_file};
 use crate::learn::Learning;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Note, Observer, Reporter};
+use crate::parts::refuse_parts;
 use crate::source::{Content, Source};
 use crate::workers::Workers;
 
@@ -82,6 +83,7 @@ impl ModelStore {
     }
 
     fn open_with(&self, path: &Path, fit_statistic: bool) -> Result<Dfm, Error> {
+        refuse_parts(path)?;
         let compute = compute_or_usual(self.compute.as_ref())?;
         let weights = match &self.weights {
             Some(network) => network.weights_of(&Self::info(path)?)?,
@@ -108,6 +110,7 @@ impl ModelStore {
     ///
     /// If the file cannot be read or is damaged.
     pub fn info(path: &Path) -> Result<ModelInfo, Error> {
+        refuse_parts(path)?;
         let file = File::open(path).at(path)?;
         ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).at(path)
     }
@@ -219,6 +222,7 @@ impl ModelStore {
         reporter: &Reporter<'_>,
         change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
     ) -> Result<(Dfm, WrittenSizes), Error> {
+        refuse_parts(path)?;
         check_file(output)?;
         let model = self.open_whole(path)?;
         let slim = model.origin().is_some_and(|origin| !origin.weights_included);

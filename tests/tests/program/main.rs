@@ -10,7 +10,9 @@ mod input;
 mod memory;
 mod models;
 mod output;
+mod parts;
 mod places;
+mod products;
 #[cfg(unix)]
 mod resume;
 mod sweep;

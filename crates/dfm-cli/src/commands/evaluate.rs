@@ -25,6 +25,7 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     let compute = &flags.judge.model.compute;
     let dataset =
         args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    input::refuse_parts(&dataset)?;
     let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
     let evaluator = Evaluator::new(Judge::new(model).with_workers(args::workers(compute)))
         .with_bootstrap(bootstrap)

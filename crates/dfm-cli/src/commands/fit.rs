@@ -22,22 +22,8 @@ use crate::{Outcome, args, input, output};
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
-    let params = params(flags)?;
-    args::check_precision(flags.precision, &flags.compute)?;
-    if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
-        messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
-    }
+    let learner = learner(flags, messages)?;
     check_file(&flags.output)?;
-    let network = args::network(&flags.backbone, params.method.usual_resize());
-    let learner = Learner::new(params.method.clone())
-        .with_params(params)
-        .with_network(network)
-        .with_compute(args::compute(&flags.compute)?)
-        .with_workers(args::workers(&flags.compute))
-        .with_tiles_by_position(by_position)
-        .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
-        .with_threshold(flags.threshold);
     let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
     let (folder, pictures) = pictures(flags, messages)?;
     let options = SaveOptions { slim: flags.slim };
@@ -62,6 +48,25 @@ fn pictures<'f>(flags: &'f FitFlags, messages: &Messages) -> anyhow::Result<(&'f
         (None, Some(list)) => Ok((list, input::listed(list, messages)?)),
         (None, None) => bail!("expected a folder of good pictures or --list, got neither"),
     }
+}
+
+/// What fits as the flags describe.
+pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Learner> {
+    let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
+    let params = params(flags)?;
+    args::check_precision(flags.precision, &flags.compute)?;
+    if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
+        messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
+    }
+    let network = args::network(&flags.backbone, params.method.usual_resize());
+    Ok(Learner::new(params.method.clone())
+        .with_params(params)
+        .with_network(network)
+        .with_compute(args::compute(&flags.compute)?)
+        .with_workers(args::workers(&flags.compute))
+        .with_tiles_by_position(by_position)
+        .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
+        .with_threshold(flags.threshold))
 }
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.

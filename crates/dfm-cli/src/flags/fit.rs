@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dfm::parts::PartPattern;
 use dfm::{
     Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind, TileStatisticsKind,
 };
@@ -34,6 +35,11 @@ pub(crate) struct FitFlags {
     /// File to write the model to
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
+    /// Join several pictures of one part to one verdict: a regular expression with the groups part and
+    /// view, matched against the end of each path without its extension. The output is then a folder
+    /// with a model for each view
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
     /// Share of the variance to keep, up to 1.0, or a whole number of components to keep

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{ComputeFlags, Format, ReportFormat};
@@ -51,6 +52,9 @@ pub(crate) struct PredictFlags {
     /// standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -72,6 +76,9 @@ pub(crate) struct EvaluateFlags {
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

@@ -1,8 +1,10 @@
 //! What a reader of a layout finds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::labelled::Labelled;
+use super::list::PartOf;
 use crate::error::{DataError, Problem};
 use crate::left_out::counted;
 use crate::listing::{Listing, files_in, list_folder, list_good};
@@ -15,6 +17,7 @@ pub(super) struct Contents {
     pub(super) pictures: Vec<Labelled>,
     pub(super) remarks: Vec<String>,
     pub(super) problems: Vec<Problem>,
+    pub(super) parts: BTreeMap<PathBuf, PartOf>,
 }
 
 impl Contents {

@@ -200,3 +200,14 @@ pub(super) fn child(root: &Path, name: &str) -> Option<PathBuf> {
     }
     subfolders(root).ok()?.into_iter().find(|folder| name_of(folder).eq_ignore_ascii_case(name))
 }
+
+/// Whether `root` is one data set, by folders that only a data set has: not a plain folder of pictures,
+/// and not a folder with other folders in it.
+///
+/// # Errors
+///
+/// [`DataError::Io`] if it cannot be listed.
+pub fn is_dataset(root: &Path) -> Result<bool, DataError> {
+    subfolders(root)?;
+    Ok(Layout::of_one(root).is_some() || has_classes(root))
+}

@@ -14,7 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use labelled::{GOOD, Labelled};
-pub use layout::Layout;
+pub use layout::{Layout, is_dataset};
+pub use list::{PartOf, PartsList, read_parts};
 pub use masks::read_masks;
 
 use crate::error::{DataError, Problem};
@@ -42,6 +43,8 @@ pub struct Dataset {
     pub remarks: Vec<String>,
     /// Pictures, masks and folders that cannot be used.
     pub problems: Vec<Problem>,
+    /// Which part each picture shows, if a list says so.
+    pub parts: BTreeMap<PathBuf, PartOf>,
 }
 
 impl Dataset {
@@ -70,8 +73,8 @@ impl Dataset {
         contents.train.sort();
         contents.validation.sort();
         contents.pictures.sort_by(|one, other| one.path.cmp(&other.path));
-        let Contents { train, validation, pictures, remarks, problems } = contents;
-        Ok(Self { root: root.to_owned(), layout, train, validation, pictures, remarks, problems })
+        let Contents { train, validation, pictures, remarks, problems, parts } = contents;
+        Ok(Self { root: root.to_owned(), layout, train, validation, pictures, remarks, problems, parts })
     }
 
     /// Reads a data set that must have pictures to judge.
@@ -125,7 +128,7 @@ impl Dataset {
     /// Copies the data set without its problems, which are reported only once.
     #[must_use]
     pub fn without_problems(&self) -> Self {
-        let Self { root, layout, train, validation, pictures, remarks, .. } = self;
+        let Self { root, layout, train, validation, pictures, remarks, parts, .. } = self;
         Self {
             root: root.clone(),
             layout: *layout,
@@ -134,6 +137,7 @@ impl Dataset {
             pictures: pictures.clone(),
             remarks: remarks.clone(),
             problems: Vec::new(),
+            parts: parts.clone(),
         }
     }
 
