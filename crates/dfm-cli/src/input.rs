@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use dfm::{
-    Chain, Dataset, Files, Layout, Note, Observer, PictureSize, Pictures, Region, Training, open_region,
-    path_list, training, training_on_all,
+    Chain, Dataset, Files, Layout, Note, Observer, PictureSize, Pictures, Region, Source, Training,
+    open_region, path_list, training, training_on_all,
 };
 
 use crate::messages::Messages;
@@ -77,6 +77,16 @@ impl Named {
     /// All of them.
     pub(crate) fn source(&self) -> Chain<'_> {
         Chain::new(vec![&self.files, &self.piped])
+    }
+
+    /// The files, where a picture without a name cannot be used.
+    pub(crate) fn into_files(self) -> anyhow::Result<Files> {
+        if self.piped.count() > 0 {
+            bail!(
+                "-: expected the paths of pictures, whose names tell the parts, got a picture without a name"
+            );
+        }
+        Ok(self.files)
     }
 }
 

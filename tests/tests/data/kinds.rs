@@ -10,7 +10,11 @@ use dfm_image::{
 use dfm_tests::pictures;
 use dfm_tests::tiff::{Page, tiff};
 use image::codecs::gif::GifEncoder;
-use image::{DynamicImage, Frame, GrayImage, ImageBuffer, ImageFormat, LumaA, RgbImage, Rgba, RgbaImage};
+use image::codecs::png::PngEncoder;
+use image::{
+    DynamicImage, ExtendedColorType, Frame, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, LumaA,
+    RgbImage, Rgba, RgbaImage,
+};
 
 fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -250,6 +254,16 @@ fn gif_pnm_and_qoi_show_what_png_shows() {
             assert!(decode(cut, &DecodeLimits::default()).is_err(), "{format}: {share} tenths");
         }
     }
+}
+
+#[test]
+fn a_colour_profile_changes_nothing() {
+    let picture = pictures::good(6, 30, 22);
+    let mut bytes = Vec::new();
+    let mut encoder = PngEncoder::new(&mut bytes);
+    encoder.set_icc_profile(vec![7; 200]).expect("PNG has profiles");
+    encoder.write_image(picture.as_raw(), 30, 22, ExtendedColorType::Rgb8).expect("a picture");
+    assert_eq!(shown(&bytes), picture);
 }
 
 #[test]

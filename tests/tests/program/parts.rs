@@ -60,6 +60,12 @@ fn a_part_is_anomalous_if_any_view_is_and_the_view_that_decides_is_named() {
         assert_eq!((part.as_str().unwrap(), label.as_str().unwrap()), expected);
     }
     assert_eq!((&lines[1]["view"], &lines[2]["view"]), (&"top".into(), &"side".into()));
+    // The same from a list of paths; a picture without a name is of no part.
+    fs::write(dfm.path("list.txt"), "new/b_top.png\nnew/b_side.png\n").unwrap();
+    let listed =
+        dfm.run(&["predict", "part", "--list", "list.txt", "--format", "json"]).expect_code(1).json();
+    assert_eq!(listed, lines[1..2]);
+    dfm.run(&["predict", "part", "new", "-"]).expect_code(2).expect_said(&["a picture without a name"]);
     // Each view's score is that of its own model, and the part's is the largest on the common scale.
     let info = dfm.run(&["info", "part", "--format", "json"]).expect_code(0).json().remove(0);
     assert_eq!(

@@ -176,6 +176,9 @@ impl ProductsLearner {
                 observer.note(&Note::Remark { path: dataset.root.clone(), text: text.clone() });
             }
         }
+        for text in found.remarks {
+            observer.note(&Note::Remark { path: product.folder.clone(), text });
+        }
         let listing_errors = observer.count();
         let files = Files::new(&product.folder, found.pictures);
         let pictures = self.learner.workers().run(|| content_of(&files))?;

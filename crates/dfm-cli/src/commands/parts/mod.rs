@@ -152,7 +152,7 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
     };
     let names = model.view_names();
     let parts = match (flags.paths.iter().find(is_list), flags.part.as_ref().or(model.pattern())) {
-        (Some(list), _) if flags.paths.len() > 1 => {
+        (Some(list), _) if flags.paths.len() > 1 || flags.list.is_some() => {
             bail!("{}: expected one list of parts, or pictures, found both", list.display())
         }
         (Some(_), _) if flags.part.is_some() => bail!("--part: a list names parts itself; leave --part out"),
@@ -162,7 +162,7 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
             GroupedParts::of_list(listed.pictures, Path::new(""), Some(&names), messages)
         }
         (None, Some(pattern)) => {
-            let files = Files::named(&flags.paths, messages);
+            let files = input::named(&flags.paths, flags.list.as_deref(), messages)?.into_files()?;
             GroupedParts::by_pattern(&files, pattern, Some(&names), messages)
         }
         (None, None) => bail!(
