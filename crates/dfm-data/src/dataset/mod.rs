@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use labelled::{GOOD, Labelled};
-pub use layout::{Layout, is_dataset};
+pub use layout::{Layout, is_dataset, says_defects};
 pub use list::{PartOf, PartsList, read_parts};
 pub use masks::read_masks;
 
