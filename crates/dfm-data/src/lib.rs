@@ -29,7 +29,7 @@ mod words;
 
 pub use dataset::{
     Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
-    training, training_on_all,
+    says_defects, training, training_on_all,
 };
 pub use error::{DataError, Problem};
 pub use left_out::{LeftOut, Why};

@@ -168,6 +168,16 @@ pub enum Error {
         /// What it is.
         found: &'static str,
     },
+    /// A product whose name says that its pictures are defects.
+    #[error(
+        "{}: its name says that it holds defects, which would be learnt as good: not fitted; rename it if it is a \
+         product",
+        path.display()
+    )]
+    SaysDefects {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A model that something else made or changed.
     #[error(
         "{}: expected a model as the fit of all products left it, found one that something else made or changed; \

@@ -114,6 +114,27 @@ fn one_data_set_is_no_folder_of_products() {
 }
 
 #[test]
+fn folders_of_defects_are_never_learnt_as_products() {
+    let dfm = program();
+    fs::remove_dir(dfm.path("root/empty")).unwrap();
+    fs::remove_dir_all(dfm.path("root/data")).unwrap();
+    dfm.save("root/Defects/0.png", &pictures::defective(1, 72, 56));
+    dfm.save("root/Defects/1.png", &pictures::defective(2, 72, 56));
+    dfm.save("root/plain/NG/0.png", &pictures::defective(3, 72, 56));
+    let (rows, finished) = fit_all(&dfm, &[], 2);
+    assert_eq!(statuses(&rows), [("Defects", "failed"), ("plain", "fitted")]);
+    assert_eq!(rows[1]["pictures"], 6);
+    finished.expect_said(&["its name says that it holds defects"]);
+    let (rows, _) = fit_all(&dfm, &["--all-folders"], 0);
+    assert_eq!(statuses(&rows), [("Defects", "fitted"), ("plain", "fitted")]);
+    assert_eq!(rows[1]["pictures"], 7);
+    // Beside a folder that says good, it is one data set.
+    fs::rename(dfm.path("root/plain"), dfm.path("root/OK")).unwrap();
+    let refused = dfm.run(&[&["fit-all", "root", "-o", "others"], &SMALL[..]].concat()).expect_code(2);
+    refused.expect_said(&["found one data set"]);
+}
+
+#[test]
 fn models_inside_the_root_are_no_product() {
     let dfm = program();
     fs::remove_dir(dfm.path("root/empty")).unwrap();

@@ -24,6 +24,7 @@ pub(crate) fn fit_all(flags: &FitAllFlags, messages: &Messages) -> anyhow::Resul
     }
     let learner = ProductsLearner::new(fit::learner(&flags.fit, messages)?)
         .with_layout(flags.fit.layout())
+        .with_all_folders(flags.fit.all_folders)
         .with_save_options(SaveOptions { slim: flags.fit.slim });
     let root = flags
         .fit

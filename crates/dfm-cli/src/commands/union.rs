@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dfm::parts::holds_parts;
 use dfm::{FileKind, ModelStore, SaveOptions, check_file};
 
 use super::fit::tell;
@@ -23,7 +24,10 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 /// Adds the good pictures of a folder to a model.
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let (store, path, output) = revision(&flags.revision)?;
-    check_file(output, FileKind::MODEL)?;
+    // What is wrong with parts, the library says.
+    if !holds_parts(path) {
+        check_file(output, FileKind::MODEL)?;
+    }
     let pictures =
         input::good_pictures(&flags.folder, flags.layout(), Folders::all(flags.all_folders), messages)?;
     let (model, sizes) =

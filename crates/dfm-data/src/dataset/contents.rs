@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::labelled::Labelled;
-use super::list::PartOf;
+use super::part::PartOf;
 use crate::error::{DataError, Problem};
 use crate::left_out::counted;
 use crate::listing::{Listing, files_in, list_folder, list_good};

@@ -211,3 +211,8 @@ pub fn is_dataset(root: &Path) -> Result<bool, DataError> {
     subfolders(root)?;
     Ok(Layout::of_one(root).is_some() || has_classes(root))
 }
+
+/// Whether the name of `folder` says that it holds defects.
+pub fn says_defects(folder: &Path) -> bool {
+    says(&name_of(folder)) == Says::Defects
+}

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::contents::Contents;
 use super::labelled::{DEFECT, GOOD, Labelled};
+use super::part::PartOf;
 use crate::error::{DataError, Problem};
 use crate::lines::{json_lines, open};
 use crate::names::name_of;
@@ -68,15 +69,6 @@ impl Row {
         let found = PartOf { part: self.part.text(), view: self.view.text() };
         (!found.part.is_empty() || !found.view.is_empty()).then_some(found)
     }
-}
-
-/// Which part a picture of a list shows, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartOf {
-    /// The name of the part.
-    pub part: String,
-    /// The name of the view, such as that of a camera or a lighting.
-    pub view: String,
 }
 
 /// A list of pictures of parts.

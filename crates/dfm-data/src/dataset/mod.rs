@@ -7,6 +7,7 @@ mod labelled;
 mod layout;
 mod list;
 mod masks;
+mod part;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use labelled::{GOOD, Labelled};
-pub use layout::{Layout, is_dataset};
-pub use list::{PartOf, PartsList, read_parts};
+pub use layout::{Layout, is_dataset, says_defects};
+pub use list::{PartsList, read_parts};
 pub use masks::read_masks;
+pub use part::PartOf;
 
 use crate::error::{DataError, Problem};
 use crate::listing::{Listing, list_folder, list_good, subfolders, together};

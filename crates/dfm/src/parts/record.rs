@@ -175,3 +175,23 @@ impl From<CalibrationRecord> for CalibrationParams {
             .with_threshold(record.threshold)
     }
 }
+
+/// Whether `path` is a folder with a model of parts.
+pub fn holds_parts(path: &Path) -> bool {
+    path.join(PARTS).is_file()
+}
+
+/// Refuses a model of parts where a model of pictures is needed.
+pub(crate) fn refuse_parts(path: &Path) -> Result<(), Error> {
+    if !holds_parts(path) {
+        return Ok(());
+    }
+    let views: Vec<String> = Record::read(path)?.views.into_iter().map(|view| view.view).collect();
+    let first = path.join(file_of(&views[0]));
+    Err(PartsError::IsParts { path: path.to_owned(), views, first }.into())
+}
+
+/// The name of the model of a view.
+pub(super) fn file_of(view: &str) -> String {
+    format!("{view}.dfm")
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use dfm_core::SaveOptions;
-use dfm_data::{Layout, read_picture, training};
+use dfm_data::{Layout, read_picture, says_defects, training, training_on_all};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -37,6 +37,7 @@ pub struct ProductsLearner {
     learner: Learner,
     layout: Option<Layout>,
     save: SaveOptions,
+    all_folders: bool,
 }
 
 /// What became of one product.
@@ -88,7 +89,7 @@ struct Made {
 impl ProductsLearner {
     /// Fits each product with `learner`.
     pub fn new(learner: Learner) -> Self {
-        Self { learner, layout: None, save: SaveOptions::default() }
+        Self { learner, layout: None, save: SaveOptions::default(), all_folders: false }
     }
 
     /// Sets the layout of every product; recognised unless given.
@@ -101,6 +102,12 @@ impl ProductsLearner {
     #[must_use]
     pub fn with_save_options(self, save: SaveOptions) -> Self {
         Self { save, ..self }
+    }
+
+    /// Learns from every folder, also from those whose names say that they hold defects.
+    #[must_use]
+    pub fn with_all_folders(self, all_folders: bool) -> Self {
+        Self { all_folders, ..self }
     }
 
     /// Fits a model to every product in `root` and writes it to `NAME.dfm` in the folder `models`, which
@@ -168,7 +175,13 @@ impl ProductsLearner {
         settings: &str,
         observer: &Counting<'_>,
     ) -> Result<Made, Error> {
-        let found = training(&product.folder, self.layout)?;
+        let found = match self.all_folders {
+            true => training_on_all(&product.folder)?,
+            false if says_defects(&product.folder) => {
+                return Err(Error::SaysDefects { path: product.folder.clone() });
+            }
+            false => training(&product.folder, self.layout)?,
+        };
         Reporter::new(observer).problems(found.problems);
         if let Some(dataset) = &found.dataset {
             observer.note(&Note::Dataset { summary: dataset.to_string() });
