@@ -74,7 +74,7 @@ pub use file::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, Wr
 pub use judge::explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
 pub use judge::judging::Judging;
 pub use judge::map::{AnomalyGrid, AnomalyMap};
-pub use judge::marked::{MarkedPixels, RegionRule};
+pub use judge::marked::MarkedPixels;
 pub use judge::options::{JudgeOptions, Threshold};
 pub use judge::regions::MapRegion;
 pub use judge::verdict::Verdict;
@@ -85,8 +85,8 @@ pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord,
 pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
-    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run,
-    ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,
+    RegionRule, Run, ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;

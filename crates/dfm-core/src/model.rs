@@ -9,14 +9,13 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
-use crate::judge::marked::RegionRule;
 use crate::judge::options::JudgeOptions;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
 use crate::learn::record::FitRecord;
 use crate::learn::sizes::SizeRange;
-use crate::method::{CalibrationKind, ScoreKind};
+use crate::method::{CalibrationKind, RegionRule, ScoreKind};
 
 /// What a fit learnt from good pictures that it held out.
 #[derive(Debug, Default)]

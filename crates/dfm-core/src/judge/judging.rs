@@ -17,10 +17,9 @@ use crate::error::DfmError;
 use crate::host::to_host;
 use crate::judge::explain::Explainer;
 use crate::judge::map::AnomalyGrid;
-use crate::judge::marked::RegionRule;
 use crate::judge::options::JudgeOptions;
 use crate::judge::verdict::Verdict;
-use crate::method::{CalibrationKind, MAX_BATCH};
+use crate::method::{CalibrationKind, MAX_BATCH, RegionRule};
 use crate::model::Dfm;
 use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 

@@ -2,7 +2,7 @@
 
 use dfm_backbone::Region;
 
-use crate::judge::marked::RegionRule;
+use crate::method::RegionRule;
 
 /// The limit from which a picture is anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::judge::components::Components;
 use crate::judge::map::{AnomalyGrid, AnomalyMap};
-use crate::judge::marked::{MarkedPixels, RegionRule};
+use crate::judge::marked::MarkedPixels;
+use crate::method::RegionRule;
 
 /// A connected region of pixels that reach a threshold; pixels that touch at a corner belong
 /// together.

@@ -5,8 +5,8 @@ use dfm_backbone::PictureSize;
 use crate::decide::calibration::Label;
 use crate::judge::explain::Explanation;
 use crate::judge::map::{AnomalyGrid, AnomalyMap};
-use crate::judge::marked::RegionRule;
 use crate::judge::regions::MapRegion;
+use crate::method::RegionRule;
 
 /// What a model says of one picture.
 #[derive(Debug, Clone, PartialEq)]

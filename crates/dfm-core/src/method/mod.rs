@@ -7,18 +7,19 @@ mod compat;
 pub(crate) mod kinds;
 mod params;
 mod places;
+mod regions;
 mod setters;
 
 use dfm_backbone::{Layer, NetworkPrecision, Region, Resize, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
-use crate::judge::marked::RegionRule;
 pub use aggregation::Aggregation;
 pub use calibration::CalibrationParams;
 pub(crate) use calibration::check_false_alarm;
 pub use check::ValidFitParams;
 pub use kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics, TileStatisticsKind};
 pub use params::FitParams;
+pub use regions::RegionRule;
 
 /// The most pictures that may run through the network together.
 pub const MAX_BATCH: usize = 1024;

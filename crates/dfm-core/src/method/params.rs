@@ -4,9 +4,9 @@ use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::Keep;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::marked::RegionRule;
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
+use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
 /// Everything that decides a fit, unchecked.

@@ -3,10 +3,10 @@
 use dfm_backbone::{NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
-use crate::judge::marked::RegionRule;
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{Compat, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
+use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
 impl Method {
