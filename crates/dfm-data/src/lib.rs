@@ -28,13 +28,14 @@ mod picture;
 mod words;
 
 pub use dataset::{
-    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
-    training, training_on_all,
+    Dataset, GOOD, Labelled, Layout, MarkedPixels, PartOf, PartsList, Training, is_dataset, read_masks,
+    read_parts, training, training_on_all,
 };
+pub use dfm_image::{MaskPixels, MaskReading};
 pub use error::{DataError, Problem};
 pub use left_out::{LeftOut, Why};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_files, list_folder, list_good};
 pub use names::{EXTENSIONS, HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames, name_below};
 pub use paths::path_list;
-pub use picture::{decode_picture, open_picture, open_region, read_picture};
+pub use picture::{decode_picture, open_mask, open_picture, open_region, read_picture};

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use labelled::{GOOD, Labelled};
 pub use layout::{Layout, is_dataset};
 pub use list::{PartOf, PartsList, read_parts};
-pub use masks::read_masks;
+pub use masks::{MarkedPixels, read_masks};
 
 use crate::error::{DataError, Problem};
 use crate::listing::{Listing, list_folder, list_good, subfolders, together};
