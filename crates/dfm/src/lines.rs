@@ -1,7 +1,7 @@
 //! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
 //! added.
 
-use dfm_core::{CalibrationKind, Dfm, Label, MapRegion, Verdict};
+use dfm_core::{CalibrationKind, Contradiction, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
 
 /// A verdict as one JSON object or one row of a table.
@@ -14,7 +14,7 @@ pub struct VerdictLine {
     pub score: f64,
     /// In (0, 1), ½ at the threshold; null without a threshold.
     pub normalized_score: Option<f64>,
-    /// `normal` or `anomalous`; null without a threshold.
+    /// `normal`, `review` or `anomalous`; null without a threshold.
     pub label: Option<Label>,
     /// The raw score from which a picture is anomalous, if there is one.
     pub threshold: Option<f64>,
@@ -24,6 +24,10 @@ pub struct VerdictLine {
     pub calibration: Option<CalibrationKind>,
     /// What is therefore proved of `p_value`.
     pub guarantee: Option<&'static str>,
+    /// The raw score from which a person should look at a picture; null without a review band.
+    pub review_from: Option<f64>,
+    /// How the label and the regions disagree; null if they agree.
+    pub contradiction: Option<Contradiction>,
     /// The value of the map from which a pixel belongs to a region; null without maps.
     pub pixel_threshold: Option<f64>,
     /// Where the map reaches that.
@@ -55,10 +59,18 @@ impl VerdictLine {
             p_value: verdict.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),
+            review_from: None,
+            contradiction: verdict.contradiction(),
             pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
             regions: verdict.regions.clone().map(Regions::List),
             unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
         }
+    }
+
+    /// The same line with the raw score from which a person should look at a picture.
+    #[must_use]
+    pub fn with_review_from(self, review_from: Option<f64>) -> Self {
+        Self { review_from, ..self }
     }
 
     /// The same line with the number of regions in place of the list.
