@@ -128,6 +128,12 @@ impl Finished {
         self
     }
 
+    /// Standard error without the warning that few pictures calibrate, which every small fit has.
+    pub fn err_of_small_fit(&self) -> String {
+        let lines = self.err.split_inclusive('\n');
+        lines.filter(|line| !line.contains("few pictures calibrate the threshold")).collect()
+    }
+
     /// Standard output, a JSON value a line.
     pub fn json(&self) -> Vec<serde_json::Value> {
         let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));

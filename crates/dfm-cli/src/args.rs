@@ -168,9 +168,17 @@ pub(crate) fn judge(
         }
         (None, None) => JudgeOptions::default(),
     };
+    let options = match flags.review {
+        Some(review) => {
+            let options = options.with_review(review);
+            model.judging(&options).context("--review")?;
+            options
+        }
+        None => options,
+    };
     let options = match &flags.roi {
         Some(roi) => {
-            let options = options.with_region(input::region(roi)?);
+            let options = options.with_region(input::region(Some(roi), flags.ignore.as_deref(), messages)?);
             model.judging(&options).with_context(|| format!("--roi {roi}"))?;
             options
         }

@@ -99,6 +99,7 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
 fn model(error: &DfmError) -> Option<String> {
     let hint = match error {
         DfmError::NoFitStatistic { .. } => "fit without --no-update",
+        DfmError::NoRegion { .. } => "leave --roi out, or fit with it",
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {
             "fit without --tile, or with --tile-statistics position"

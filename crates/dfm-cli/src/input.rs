@@ -1,13 +1,13 @@
 //! From paths on the command line to pictures and data sets; what is wrong or worth knowing is said.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use dfm::{
-    Chain, Dataset, Files, Layout, Note, Observer, PictureSize, Pictures, Region, Source, Training,
-    open_region, path_list, training, training_on_all,
+    Chain, Dataset, Files, Layout, MaskPixels, MaskReading, Note, Observer, PictureSize, Pictures, Region,
+    Source, Training, open_mask, path_list, training, training_on_all,
 };
 
 use crate::messages::Messages;
@@ -179,17 +179,63 @@ fn describe(dataset: &Dataset, messages: &Messages) {
     }
 }
 
-/// `X,Y,W,H` in pixels, or the path of a mask picture.
-pub(crate) fn region(text: &str) -> anyhow::Result<Region> {
-    let said = || format!("--roi {text}");
+/// The part of every picture that counts: within `roi` (`X,Y,W,H` in pixels, or the path of a mask),
+/// without the pixels that the mask `ignore` marks. How masks were read is said where it was not
+/// obvious.
+pub(crate) fn region(
+    roi: Option<&str>,
+    ignore: Option<&Path>,
+    messages: &Messages,
+) -> anyhow::Result<Option<Region>> {
+    let wanted = roi.map(|roi| wanted(roi, messages).with_context(|| format!("--roi {roi}"))).transpose()?;
+    let Some(path) = ignore else { return Ok(wanted) };
+    let left_out = |path: &Path| {
+        let mask = mask(path)?;
+        tell("--ignore", path, &mask.reading, messages);
+        Ok(Region::without(wanted.as_ref(), mask.size, &mask.inside)?)
+    };
+    let named = || format!("--ignore {}", path.display());
+    left_out(path).map(Some).map_err(|error: anyhow::Error| error.context(named()))
+}
+
+fn wanted(text: &str, messages: &Messages) -> anyhow::Result<Region> {
     if let Some([left, top, width, height]) = numbers(text) {
-        return Region::rectangle(left, top, PictureSize { width, height }).with_context(said);
+        return Ok(Region::rectangle(left, top, PictureSize { width, height })?);
     }
-    let path = PathBuf::from(text);
-    if !path.is_file() {
-        bail!("{}: expected X,Y,W,H in whole pixels or a mask picture, found neither", said());
+    let is_list = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || " ,.+-".contains(c));
+    if is_list {
+        bail!("expected four whole numbers X,Y,W,H in pixels, found something else");
     }
-    open_region(&path).with_context(said)
+    let path = Path::new(text);
+    let mask = mask(path)?;
+    tell("--roi", path, &mask.reading, messages);
+    Ok(Region::mask(mask.size, &mask.inside)?)
+}
+
+fn mask(path: &Path) -> anyhow::Result<MaskPixels> {
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("expected X,Y,W,H in whole pixels or the file of a mask, found no file of that name")
+        }
+        Ok(found) if found.is_dir() => {
+            bail!("expected X,Y,W,H in whole pixels or the file of a mask, found a folder")
+        }
+        _ => Ok(open_mask(path)?),
+    }
+}
+
+/// Says how a mask was read, where that was not obvious, and what is unusual about it.
+fn tell(flag: &str, path: &Path, reading: &MaskReading, messages: &Messages) {
+    let path = path.display();
+    if !reading.is_obvious() {
+        messages.say(format_args!("{flag} {path}: {reading}"));
+    }
+    let what = match (reading.is_all_inside(), reading.is_mostly_inside()) {
+        (true, _) => "every pixel",
+        (false, true) => "more than nine tenths of the pixels",
+        (false, false) => return,
+    };
+    messages.say(format_args!("{flag} {path}: {what} of the mask lie inside; is it inverted?"));
 }
 
 fn numbers(text: &str) -> Option<[u32; 4]> {
@@ -201,12 +247,27 @@ fn numbers(text: &str) -> Option<[u32; 4]> {
 mod tests {
     use super::*;
 
+    fn roi(text: &str) -> anyhow::Result<Option<Region>> {
+        region(Some(text), None, &Messages::new(true))
+    }
+
     #[test]
     fn four_numbers_are_a_rectangle_and_all_else_a_file() {
-        assert_eq!(region("1,2,30,40").unwrap().to_string(), "1,2,30,40");
-        for text in ["", "1,2,3", "1,2,3,4,5", "-1,2,3,4", "1,2,0,4", "a,b,c,d", "no-such-mask.png"] {
-            let error = region(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("--roi {text}")), "{error}");
+        assert_eq!(roi("1,2,30,40").unwrap().unwrap().to_string(), "1,2,30,40");
+        let cases = [
+            ("", "no file of that name"),
+            ("1,2,3", "four whole numbers"),
+            ("1,2,3,4,5", "four whole numbers"),
+            ("-1,2,3,4", "four whole numbers"),
+            ("1,2,0,4", "holds no pixel"),
+            ("a,b,c,d", "no file of that name"),
+            ("no-such-mask.png", "no file of that name"),
+            ("src", "found a folder"),
+        ];
+        for (text, expected) in cases {
+            let error = format!("{:#}", roi(text).unwrap_err());
+            assert!(error.contains(&format!("--roi {text}")) && error.contains(expected), "{text}: {error}");
         }
+        assert!(region(None, None, &Messages::new(true)).unwrap().is_none());
     }
 }

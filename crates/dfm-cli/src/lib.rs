@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
         Ok(Outcome::Anomalous) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(2),
+        Ok(Outcome::Review) => ExitCode::from(3),
         Err(error) => {
             messages::say(&format!("dfm: {}", report::plain(&hints::whole(&error))));
             ExitCode::from(2)

@@ -8,7 +8,7 @@ use dfm::metrics::BootstrapParams;
 use dfm::{BackboneError, Layer};
 use dfm::{
     CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, RegionRule,
-    ScoreKind, TileStatisticsKind,
+    Review, ScoreKind, TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -141,6 +141,22 @@ pub(crate) fn parse_drift_alarm(text: &str) -> Result<f64, String> {
     Ok(false_alarm)
 }
 
+/// `LOW..HIGH` in raw scores, or `p:LOW..HIGH` in p-values.
+pub(crate) fn parse_review(text: &str) -> Result<Review, String> {
+    let expected =
+        || "expected LOW..HIGH in raw scores or p:LOW..HIGH in p-values, such as 0.05..0.08 or p:0.01..0.05";
+    let (is_p, band) = text.strip_prefix("p:").map_or((false, text), |band| (true, band));
+    let (low, high) = band.split_once("..").ok_or_else(|| expected().to_owned())?;
+    let number = |text: &str| if is_p { parse_false_alarm(text) } else { parse_finite(text) };
+    let ends = [low, high].map(|end| number(end.trim()).map_err(|error| format!("{error}, in {text}")));
+    let [low, high] = ends;
+    let (low, high) = (low?, high?);
+    if low >= high {
+        return Err(format!("{}: the smaller number comes first", expected()));
+    }
+    Ok(if is_p { Review::p_values(low, high) } else { Review::scores(low, high) })
+}
+
 /// A number of draws that intervals can be made of.
 pub(crate) fn parse_draws(text: &str) -> Result<usize, String> {
     let replicates = count(0..=usize::MAX)(text)?;
@@ -202,6 +218,16 @@ mod tests {
         assert_eq!(parse_size("48x64"), Ok(Size { height: 48, width: 64 }));
         for text in ["", "x", "12x", "-1", "1x2x3", "many"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_review_band_is_in_scores_or_in_p_values() {
+        assert_eq!(parse_review("0.05..0.08"), Ok(Review::scores(0.05, 0.08)));
+        assert_eq!(parse_review("-3..-2.5"), Ok(Review::scores(-3.0, -2.5)));
+        assert_eq!(parse_review("p:0.01..0.05"), Ok(Review::p_values(0.01, 0.05)));
+        for text in ["", "1", "1..", "..2", "2..1", "1..1", "p:0..0.1", "p:0.1..0.9", "q:1..2", "1..nan"] {
+            assert!(parse_review(text).is_err(), "{text}");
         }
     }
 

@@ -60,6 +60,7 @@ pub use decide::calibration::{Calibration, Label};
 pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
 pub use decide::joint::{JointCalibration, ViewScale};
 pub use decide::split::held_out_hashes;
+pub use decide::support::Support;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
     Architecture, BACKGROUND, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape,
@@ -75,13 +76,16 @@ pub use judge::explain::{CellShare, ChannelShare, Explanation, LayerExplanation,
 pub use judge::judging::Judging;
 pub use judge::map::{AnomalyGrid, AnomalyMap};
 pub use judge::marked::MarkedPixels;
-pub use judge::options::{JudgeOptions, Threshold};
+pub use judge::options::{JudgeOptions, Review, Threshold};
 pub use judge::regions::MapRegion;
-pub use judge::verdict::Verdict;
+pub use judge::verdict::{Contradiction, Verdict};
 pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
-pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord, ValidationRecord};
+pub use learn::record::{
+    CompressionRecord, FitRecord, GaussianRecord, StandingOutPicture, StandingOutRecord, TapRecord,
+    ValidationRecord,
+};
 pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{

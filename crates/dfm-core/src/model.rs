@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dfm_backbone::{FeatureExtractor, Preprocessor};
+use dfm_backbone::{FeatureExtractor, Preprocessor, hexadecimal};
 use dfm_stats::FitStatistic;
 
 use crate::decide::calibration::Calibration;
@@ -190,13 +190,21 @@ impl Dfm {
     /// The same model with names for pictures of the fit, by their content hash, so that
     /// [`audit`](Self::audit) can tell them. A picture that has a name keeps it. Names of other
     /// pictures are not taken, nor names that are empty, longer than 4096 bytes or hold a zero byte. A
-    /// model that keeps no fit statistic has no names.
+    /// model that keeps no fit statistic has no names, except those of pictures that stand out.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
-        let Some(kept) = &self.kept else { return self };
-        let known: HashSet<&[u8; 32]> = kept.content_hashes.iter().collect();
-        for (hash, name) in names {
-            if known.contains(&hash) && is_name(&name) {
+        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(|kept| &kept.content_hashes).collect();
+        let standing_out = self.record.standing_out.as_mut();
+        let mut unnamed: HashMap<String, &mut Option<String>> = standing_out
+            .into_iter()
+            .flat_map(|record| &mut record.pictures)
+            .map(|picture| (picture.content_hash.clone(), &mut picture.name))
+            .collect();
+        for (hash, name) in names.into_iter().filter(|(_, name)| is_name(name)) {
+            if let Some(unnamed) = unnamed.get_mut(&hexadecimal(&hash)) {
+                unnamed.get_or_insert_with(|| name.clone());
+            }
+            if known.contains(&hash) {
                 self.names.entry(hash).or_insert(name);
             }
         }

@@ -28,9 +28,10 @@ mod picture;
 mod words;
 
 pub use dataset::{
-    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
-    says_defects, training, training_on_all,
+    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, TruthMask, is_dataset, read_masks,
+    read_parts, says_defects, training, training_on_all,
 };
+pub use dfm_image::{MaskPixels, MaskReading};
 pub use error::{DataError, Problem};
 pub use left_out::{LeftOut, Why};
 pub use lines::json_lines;
@@ -40,4 +41,4 @@ pub use names::{
     RelativeNames, name_below,
 };
 pub use paths::path_list;
-pub use picture::{decode_picture, open_picture, open_region, read_picture};
+pub use picture::{decode_picture, open_mask, open_picture, open_region, read_picture};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dfm_image::{DecodeLimits, PictureSize, Region, RgbImage, Transparency, decode, decode_with, page};
+use dfm_image::{DecodeLimits, MaskPixels, Region, RgbImage, decode, decode_mask, page};
 
 use crate::error::DataError;
 use crate::pages::split_page;
@@ -53,24 +53,22 @@ pub fn open_picture(path: &Path) -> Result<RgbImage, DataError> {
     decode_picture(&read_picture(path)?)
 }
 
-/// Reads and decodes one mask. What is transparent marks nothing.
+/// Reads a mask: of defects, or of a region of interest. [`MaskReading`](dfm_image::MaskReading) has
+/// the rule for what is inside.
 ///
 /// # Errors
 ///
 /// Those of [`open_picture`].
-pub(crate) fn open_mask(path: &Path) -> Result<RgbImage, DataError> {
-    Ok(decode_with(&read_picture(path)?, &DecodeLimits::default(), Transparency::Black)?)
+pub fn open_mask(path: &Path) -> Result<MaskPixels, DataError> {
+    Ok(decode_mask(&read_picture(path)?, &DecodeLimits::default())?)
 }
 
-/// Reads a region of interest from a mask picture: red above 127 is inside.
+/// Reads a region of interest from a mask.
 ///
 /// # Errors
 ///
-/// Those of [`open_picture`]; [`DataError::Region`] if nothing is inside or the mask is too
-/// intricate.
+/// Those of [`open_mask`]; [`DataError::Region`] if nothing is inside or the mask is too intricate.
 pub fn open_region(path: &Path) -> Result<Region, DataError> {
-    let mask = open_mask(path)?;
-    let size = PictureSize { width: mask.width(), height: mask.height() };
-    let inside: Vec<bool> = mask.pixels().map(|pixel| pixel.0[0] > 127).collect();
+    let MaskPixels { size, inside, .. } = open_mask(path)?;
     Ok(Region::mask(size, &inside)?)
 }

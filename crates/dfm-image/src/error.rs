@@ -113,10 +113,23 @@ pub enum PreprocessError {
     },
     /// The region does not fit the picture.
     #[error(
-        "the region {region} is of no picture of {width}×{height} pixels: leave the picture out, or give another \
-         region"
+        "the region {region} does not lie within the picture, which is {width}×{height} pixels: leave the picture \
+         out, or give another region"
     )]
     Region {
+        /// The region.
+        region: String,
+        /// Width of the picture.
+        width: u32,
+        /// Height of the picture.
+        height: u32,
+    },
+    /// The region is for pictures of another size.
+    #[error(
+        "the picture is {width}×{height} pixels, but the region is {region}: take pictures of that size, or fit a \
+         model to pictures of this size"
+    )]
+    RegionOfOthers {
         /// The region.
         region: String,
         /// Width of the picture.

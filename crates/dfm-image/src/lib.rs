@@ -25,6 +25,7 @@ mod hexadecimal;
 mod input;
 mod input_error;
 mod limits;
+mod mask;
 mod placement;
 mod prepare;
 mod region;
@@ -34,7 +35,8 @@ mod tiling;
 
 pub use content::content_hash;
 pub use decode::{
-    BACKGROUND, FIRST_BYTES, FileKind, Transparency, decode, decode_with, file_kind, page, page_count,
+    BACKGROUND, FIRST_BYTES, FileKind, Transparency, decode, decode_mask, decode_with, file_kind, page,
+    page_count,
 };
 pub use error::PreprocessError;
 pub use hexadecimal::hexadecimal;
@@ -42,6 +44,7 @@ pub use image::RgbImage;
 pub use input::{ChannelOrder, InputContract, Resampling};
 pub use input_error::InputError;
 pub use limits::DecodeLimits;
+pub use mask::{MaskPixels, MaskReading};
 pub use placement::{Placement, Span};
 pub use prepare::{PreparedPicture, Preprocessor};
 pub use region::{Region, RegionError};

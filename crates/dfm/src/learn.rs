@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::first_size::{in_pictures_of, sizes};
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Content, Give, Loaded, Source, ahead, give_all};
@@ -215,18 +216,15 @@ impl Learner {
     /// Checks the parameters; by position, with the size of the first picture that can be read.
     fn checked(&self, source: &dyn Source) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
-        if self.by_position {
-            let prepare = |index: usize, give: Give<'_, PictureSize>| {
-                let picture = source.read(index)?.decode()?;
-                give(PictureSize { width: picture.width(), height: picture.height() }, true);
-                Ok(())
-            };
-            let first =
-                ahead(source.count(), 1, 1, prepare, |loaded| loaded.filter_map(|one| one.found.ok()).next());
-            if let Some(size) = first {
-                let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
-                params = params.with_method(method);
-            }
+        if let Some(region) = params.method.region.take() {
+            let region = in_pictures_of(source, region);
+            params.method = params.method.with_region(region);
+        }
+        if self.by_position
+            && let Some(size) = sizes(source, |sizes| sizes.next())
+        {
+            let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
+            params = params.with_method(method);
         }
         Ok(params.check()?)
     }

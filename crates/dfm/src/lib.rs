@@ -49,6 +49,7 @@ mod evaluate;
 mod explanation_line;
 mod features;
 mod files;
+mod first_size;
 mod held_out;
 mod judge;
 mod kind;
@@ -78,17 +79,18 @@ pub use checkpoint::Checkpoint;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
-    DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, Problem, RelativeNames, Training, Why,
-    decode_picture, list, list_files, list_folder, list_good, open_picture, open_region, path_list,
-    read_masks, read_picture, training, training_on_all,
+    DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, MaskPixels, MaskReading, Problem,
+    RelativeNames, Training, TruthMask, Why, decode_picture, list, list_files, list_folder, list_good,
+    open_mask, open_picture, open_region, path_list, read_masks, read_picture, training, training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
 pub use drift::{drift, scores_of_lines};
 pub use error::{CheckpointFileError, Error, FileError};
 pub use evaluate::{
-    Bootstrap, CONFIG, ClassEvaluation, Comparison, Curves, Evaluated, EvaluatedPicture, Evaluation,
-    EvaluationRun, Evaluator, METRICS, PREDICTIONS, PictureLine, Settings, compare,
+    Answers, Bootstrap, CONFIG, ClassEvaluation, Comparison, Contradictions, Curves, Evaluated,
+    EvaluatedPicture, Evaluation, EvaluationRun, Evaluator, METRICS, MaskCounts, PREDICTIONS, PictureLine,
+    ReviewFigures, Settings, compare,
 };
 pub use explanation_line::{
     ExplainedCell, ExplainedChannel, ExplainedLayer, ExplainedNearest, ExplanationLine,
@@ -109,7 +111,7 @@ pub use products::{
 };
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
-pub use store::ModelStore;
+pub use store::{ModelChange, ModelStore, Updated};
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use units::bytes;

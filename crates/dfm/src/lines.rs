@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use dfm_core::{CalibrationKind, Dfm, Label, MapRegion, Verdict};
+use dfm_core::{CalibrationKind, Contradiction, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
 
 use crate::maps::PictureFiles;
@@ -18,7 +18,7 @@ pub struct VerdictLine {
     pub score: f64,
     /// In (0, 1), ½ at the threshold; null without a threshold.
     pub normalized_score: Option<f64>,
-    /// `normal` or `anomalous`; null without a threshold.
+    /// `normal`, `review` or `anomalous`; null without a threshold.
     pub label: Option<Label>,
     /// The raw score from which a picture is anomalous, if there is one.
     pub threshold: Option<f64>,
@@ -34,6 +34,10 @@ pub struct VerdictLine {
     pub regions: Option<Regions>,
     /// Whether the size of the picture is far from those of the fit; null where those are not known.
     pub unusual_size: Option<bool>,
+    /// The raw score from which a person should look at a picture; null without a review band.
+    pub review_from: Option<f64>,
+    /// How the label and the regions disagree; null if they agree.
+    pub contradiction: Option<Contradiction>,
     /// The file of its heat map; null if none was written.
     pub heatmap: Option<String>,
     /// The file of its overlay; null if none was written.
@@ -67,6 +71,8 @@ impl VerdictLine {
             p_value: verdict.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),
+            review_from: None,
+            contradiction: verdict.contradiction(),
             pixel_threshold: verdict.region_rule.and_then(|rule| rule.pixel_threshold),
             regions: verdict.regions.clone().map(Regions::List),
             unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
@@ -84,6 +90,12 @@ impl VerdictLine {
         let [heatmap, overlay, mask, raw_map] =
             [&files.heatmap, &files.overlay, &files.mask, &files.raw_map].map(shown);
         Self { heatmap, overlay, mask, raw_map, ..self }
+    }
+
+    /// The same line with the raw score from which a person should look at a picture.
+    #[must_use]
+    pub fn with_review_from(self, review_from: Option<f64>) -> Self {
+        Self { review_from, ..self }
     }
 
     /// The same line with the number of regions in place of the list.

@@ -70,6 +70,13 @@ pub enum Note {
         /// Its class.
         class: String,
     },
+    /// A mask marks more than nine tenths of its picture, as an inverted mask does.
+    MaskMarksMost {
+        /// The mask.
+        path: PathBuf,
+        /// Whether it marks every pixel.
+        all: bool,
+    },
     /// There is no checkpoint to resume, so the fit begins anew.
     NoCheckpoint {
         /// Where it would be.
@@ -174,6 +181,10 @@ impl fmt::Display for Note {
             Self::Duplicate { text } | Self::LeftOut { text } => f.write_str(text),
             Self::EmptyMask { path, class } => {
                 write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())
+            }
+            Self::MaskMarksMost { path, all } => {
+                let part = if *all { "every pixel" } else { "more than nine tenths of the pixels" };
+                write!(f, "{}: the mask marks {part}; is it inverted?", path.display())
             }
             Self::NoCheckpoint { path } => {
                 write!(f, "{}: not there, so the fit begins anew", path.display())

@@ -9,6 +9,7 @@ use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
 };
 use dfm_data::read_picture;
+use serde::Serialize;
 use tracing::info;
 
 use crate::error::{At, Error};
@@ -192,7 +193,7 @@ impl ModelStore {
     }
 
     /// Adds the pictures of `source` to the model at `path` and writes the result to `output`. Those
-    /// that it knows already count once.
+    /// that it knows already count once. What changed is told.
     ///
     /// # Errors
     ///
@@ -203,18 +204,31 @@ impl ModelStore {
         source: &dyn Source,
         output: &Path,
         observer: &dyn Observer,
-    ) -> Result<(Dfm, WrittenSizes), Error> {
+    ) -> Result<Updated, Error> {
         let reporter = Reporter::new(observer);
-        self.revise(path, output, &reporter, |model| {
+        let threshold = |model: &Dfm| model.calibration().map(|calibration| calibration.threshold());
+        let (mut before, mut new) = (None, 0);
+        let (model, sizes) = self.revise(path, output, &reporter, |model| {
+            before = threshold(&model);
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning { source, workers: &self.workers, reporter: &reporter };
             let known = model.record().sizes;
             let learnt = learning
                 .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
+            new = learnt.pictures.len();
             let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
             Ok(learnt.model.with_sizes(sizes))
-        })
+        })?;
+        let left_out = reporter.count();
+        let change = ModelChange {
+            new,
+            known: source.count().saturating_sub(new + left_out),
+            left_out,
+            threshold_before: before,
+            threshold_after: threshold(&model),
+        };
+        Ok(Updated { model, sizes, change })
     }
 
     /// Takes `pictures` out of the model at `path`, all of them or none, and writes the result to
@@ -272,6 +286,34 @@ fn open_model(path: &Path) -> Result<File, Error> {
         Some(found) => Err(Error::NotAModel { found }.at(path)),
         None => File::open(path).at(path),
     }
+}
+
+/// A model that got more pictures.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Updated {
+    /// The model with them.
+    pub model: Dfm,
+    /// The sizes of its file.
+    pub sizes: WrittenSizes,
+    /// What is different now.
+    pub change: ModelChange,
+}
+
+/// What an update did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelChange {
+    /// Pictures that the model did not know.
+    pub new: usize,
+    /// Pictures that it knew already.
+    pub known: usize,
+    /// Pictures that cannot be used.
+    pub left_out: usize,
+    /// The threshold before, if there was one.
+    pub threshold_before: Option<f64>,
+    /// The threshold after, if there is one.
+    pub threshold_after: Option<f64>,
 }
 
 /// Tells that figures about other pictures are not those of `model`, if they were dropped.

@@ -11,6 +11,7 @@ use image::{DynamicImage, GrayImage, ImageFormat};
 
 use crate::error::Error;
 use crate::files::{check_folder, put, write_folder};
+use crate::first_size::in_pictures_of;
 use crate::held_out::{HeldOut, judged_pixels};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Content, Give, Loaded, Source, ahead};
@@ -93,7 +94,7 @@ impl DefectiveDataset {
         // The preprocessor only says which pixels count.
         let preprocessor = Preprocessor::new(InputContract::imagenet())
             .map_err(|error| dfm_core::DfmError::from(BackboneError::from(error)))?
-            .with_region(self.region.clone());
+            .with_region(self.region.clone().map(|region| in_pictures_of(source, region)));
         let found = self.hashes(source, &reporter);
         let held_out = HeldOut::new(self.seed, source, found.iter().copied())?;
         let paths: Vec<PathBuf> = (0..source.count()).map(|index| source.path(index).into_owned()).collect();

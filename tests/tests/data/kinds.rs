@@ -136,7 +136,7 @@ fn a_picture_of_which_nothing_is_seen_is_refused_and_a_mask_of_that_kind_marks_n
     let mask = folder.path().join("mask.png");
     std::fs::write(&mask, &bytes).unwrap();
     let marked = read_masks(&[mask], PictureSize { width: 8, height: 6 }).unwrap();
-    assert!(marked.iter().all(|marked| !marked));
+    assert!(marked.marked.iter().all(|marked| !marked));
 }
 
 #[test]

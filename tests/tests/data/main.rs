@@ -8,6 +8,7 @@ mod foreign_bytes;
 mod geometry;
 mod kinds;
 mod malformed;
+mod masks;
 mod memory;
 mod preprocess;
 mod region;

@@ -104,7 +104,7 @@ fn verbose_says_what_runs_where_and_quiet_says_errors_alone() {
     let dfm = program();
     dfm.save_good();
     let fit = |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "m.dfm"], SMALL.as_slice(), more].concat());
-    assert_eq!(fit(&[]).expect_code(0).err, "");
+    assert_eq!(fit(&[]).expect_code(0).err_of_small_fit(), "");
     fit(&["-v"]).expect_code(0).expect_said(&[
         "device cpu",
         "threads",

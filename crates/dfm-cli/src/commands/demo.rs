@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let learner = Learner::default().with_compute(compute.clone()).with_workers(workers.clone());
     let model = learner.fit(&Files::new(&data, dataset.train.clone()), messages)?;
     let sizes = ModelStore::save(&model, &path, &SaveOptions { slim: false })?;
-    tell(&model, &path, sizes)?;
+    tell(&model, &path, sizes, messages)?;
     // The model that is judged with is the one in the file.
     let model = ModelStore::default().with_compute(compute).with_workers(workers.clone()).open(&path)?;
 

@@ -50,6 +50,15 @@ pub(super) fn write(
     Ok(())
 }
 
+/// A label as JSON has it.
+pub(crate) fn word(label: Label) -> &'static str {
+    match label {
+        Label::Anomalous => "anomalous",
+        Label::Review => "review",
+        _ => "normal",
+    }
+}
+
 /// One picture for people.
 fn print(
     path: &str,
@@ -61,7 +70,7 @@ fn print(
 ) -> std::io::Result<()> {
     write!(out, "{}: {}", plain(path), table::score(verdict.score))?;
     if let (Some(label), Some(threshold)) = (verdict.label, threshold) {
-        let label = if label == Label::Anomalous { "anomalous" } else { "normal" };
+        let label = word(label);
         write!(out, ", {label}; the threshold is {}", table::score(threshold))?;
     }
     writeln!(out)?;

@@ -15,7 +15,7 @@ use crate::flags::{FitFlags, Validation};
 use crate::hints::Hints;
 use crate::input::Folders;
 use crate::messages::Messages;
-use crate::report::table;
+use crate::report::{plain, table};
 use crate::values::Memory;
 use crate::{Outcome, args, input, output};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         })
         .map_err(|error| error.at(folder))
         .hints()?;
-    tell(&model, &flags.output, sizes)?;
+    tell(&model, &flags.output, sizes, messages)?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
 }
 
@@ -53,7 +53,7 @@ fn pictures<'f>(flags: &'f FitFlags, messages: &Messages) -> anyhow::Result<(&'f
 /// What fits as the flags describe.
 pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Learner> {
     let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
-    let params = params(flags)?;
+    let params = params(flags, messages)?;
     args::check_precision(flags.precision, &flags.compute)?;
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
@@ -70,7 +70,7 @@ pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<L
 }
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.
-fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
+fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     let usual = Method::usual_for(flags.score, flags.compat);
     let mut method = usual
         .clone()
@@ -78,7 +78,7 @@ fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
         .with_keep(flags.pca)
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
-        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_regions(args::region_rule(&flags.regions)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_calibration(calibration(flags)?);
@@ -128,7 +128,8 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
 }
 
 /// Says what the `model` that was written to `path` holds.
-pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Result<()> {
+/// Few pictures behind the threshold are a warning.
+pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Messages) -> anyhow::Result<()> {
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
@@ -165,6 +166,8 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Res
     if let Some(validation) = &record.validation {
         writeln!(out, "  {}", info::validation(validation))?;
     }
+    let support = model.support();
+    let from = support.map_or_else(String::new, |support| format!(", from {support}"));
     let decides = record.validation.as_ref().is_some_and(|validation| validation.decides);
     match (model.calibration(), record.params.method.calibration) {
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
@@ -175,12 +178,34 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Res
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }
                 Some((kind, Some(rate), _)) => {
-                    writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}")?;
+                    writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}{from}")?;
                 }
-                Some((kind, None, None)) => writeln!(out, "  threshold {threshold}, an estimate ({kind})")?,
+                Some((kind, None, None)) => {
+                    writeln!(out, "  threshold {threshold}, an estimate ({kind}){from}")?;
+                }
                 Some((_, None, Some(_))) | None => writeln!(out, "  threshold {threshold}")?,
             }
         }
+    }
+    if let Some(found) = &record.standing_out {
+        writeln!(
+            out,
+            "  {}",
+            plain(&info::standing_out(found, model.calibration().map(|found| found.threshold())))
+        )?;
+    }
+    if let Some(support) = support.filter(|support| support.is_few) {
+        let enough = match support.needed().zip(support.asked_rate) {
+            Some((needed, rate)) if !support.supports_asked() => {
+                format!(
+                    " ({} % takes {needed}; --false-alarm states a larger rate)",
+                    (1e6 * rate).round() / 1e4
+                )
+            }
+            _ => String::new(),
+        };
+        let path = path.display();
+        messages.say(format_args!("{path}: few pictures calibrate the threshold: {support}{enough}"));
     }
     writeln!(
         out,

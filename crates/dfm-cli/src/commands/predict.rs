@@ -4,7 +4,8 @@ use std::io::Write;
 
 use anyhow::bail;
 use dfm::{
-    Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, RegionsTable, ScoreKind, Source, VerdictLine,
+    Contradiction, Contradictions, Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, Regions,
+    RegionsTable, ScoreKind, Source, VerdictLine,
 };
 use rayon::prelude::*;
 
@@ -15,8 +16,8 @@ use crate::messages::Messages;
 use crate::report::table::{self, Align, Table};
 use crate::{Outcome, args, input, output};
 
-/// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
-/// judged.
+/// Runs the command: `Failed` if any picture could not be judged, `Anomalous` if any is, `Review` if a
+/// person should look at any.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     if flags.explain && flags.format != Format::Table {
         bail!("--explain goes with a table: for programs take dfm explain --format json");
@@ -56,15 +57,14 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let folders: Vec<MapsFolder> = folders.into_iter().flatten().collect::<Result<_, _>>()?;
     let folders: Vec<MapsFolder> =
         folders.into_iter().map(|folder| folder.with_workers(workers.clone())).collect();
-    let for_programs = flags.format != Format::Table;
-    let options = options
-        .with_map(!folders.is_empty())
-        .with_regions(for_programs || table.is_some())
-        .with_explain(flags.explain);
-    let threshold = model.judging(&options)?.threshold();
+    let options = options.with_map(!folders.is_empty()).with_regions(true).with_explain(flags.explain);
+    let judging = model.judging(&options)?;
+    let (threshold, review_from) = (judging.threshold(), judging.review_from());
+    drop(judging);
     let judge = Judge::new(model).with_workers(workers);
     let mut lines = Lines::new(flags.format)?;
-    let (mut anomalous, mut explained) = (0, Vec::new());
+    let (mut anomalous, mut review, mut explained) = (0, 0, Vec::new());
+    let mut contradictions = Contradictions::default();
     judge.each(&files, &options, messages, |batch| {
         let mut written = vec![PictureFiles::default(); batch.len()];
         for folder in &folders {
@@ -72,10 +72,14 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
                 *all = std::mem::take(all).or(more);
             }
         }
-        anomalous += batch.iter().filter(|one| one.verdict.label == Some(Label::Anomalous)).count();
+        let answered = |label| batch.iter().filter(|one| one.verdict.label == Some(label)).count();
+        anomalous += answered(Label::Anomalous);
+        review += answered(Label::Review);
+        batch.iter().for_each(|one| contradictions.push(one.verdict.contradiction()));
         let line = |(one, written): (&Judged, &PictureFiles)| {
             let path = files.path(one.index).display().to_string();
-            VerdictLine::new(path, &one.verdict, judge.model(), threshold).with_files(written)
+            let line = VerdictLine::new(path, &one.verdict, judge.model(), threshold);
+            line.with_review_from(review_from).with_files(written)
         };
         let made: Vec<_> = batch.par_iter().zip(&written).map(line).collect();
         made.into_iter().try_for_each(|line| lines.push(line))?;
@@ -96,13 +100,35 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     if let Some(table) = table {
         table.finish()?;
     }
+    contradictions.notes().iter().for_each(|note| messages.say(note));
     if flags.explain {
         writeln!(output::stdout())?;
         output::stdout().write_all(&explained)?;
     }
     // The process ends here: the system takes its memory back faster than piece by piece.
     std::mem::forget(judge);
-    Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
+    Ok(messages.outcome(match (anomalous, review) {
+        (1.., _) => Outcome::Anomalous,
+        (0, 1..) => Outcome::Review,
+        (0, 0) => Outcome::Success,
+    }))
+}
+
+/// The label, and the regions where they say something else.
+fn answer(line: &VerdictLine) -> String {
+    let label = line.label.map_or("-", explain::word);
+    match line.contradiction {
+        Some(Contradiction::NormalWithRegions) => {
+            let count = match &line.regions {
+                Some(Regions::List(list)) => list.len(),
+                Some(Regions::Count(count)) => *count,
+                None => 0,
+            };
+            format!("{label} ({count} region{})", if count == 1 { "" } else { "s" })
+        }
+        Some(Contradiction::AnomalousWithoutRegions) => format!("{label} (no region)"),
+        _ => label.to_owned(),
+    }
 }
 
 /// Verdicts on their way to standard output.
@@ -136,11 +162,7 @@ impl Lines {
                 table::score(line.score),
                 table::figure(line.normalized_score),
                 table::figure(line.p_value),
-                match line.label {
-                    Some(Label::Anomalous) => "anomalous".to_owned(),
-                    Some(Label::Normal) => "normal".to_owned(),
-                    None => "-".to_owned(),
-                },
+                answer(&line),
                 line.path,
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,

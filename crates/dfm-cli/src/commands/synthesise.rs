@@ -14,7 +14,7 @@ use crate::{Outcome, args, input, output};
 pub(crate) fn run(flags: &SynthesiseFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let data = DefectiveDataset::new(flags.seed)
         .with_copies(flags.per_picture)
-        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_workers(args::workers_of(None, flags.jobs));
     data.check(&flags.output)?;
     let folder = &flags.folder;

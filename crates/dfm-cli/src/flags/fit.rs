@@ -53,9 +53,13 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,
     /// Region of interest, the part of every picture that counts: X,Y,W,H in pixels, or a mask
-    /// picture of the pictures' size that is white inside. The model records it
+    /// picture of the pictures' size, zero outside. The model records it, with the pictures' size
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never judged, of the pictures' size, alone or beside --roi. Zero is
+    /// outside the mask. The model records what is left as its region of interest
+    #[arg(long, value_name = "MASK.png")]
+    pub(crate) ignore: Option<PathBuf>,
     /// Cut pictures into tiles with sides of this many pixels, for small defects in large
     /// pictures. Each tile is judged as a picture. The largest score of a tile is the picture's score
     #[arg(long, value_name = "PIXELS")]

@@ -65,7 +65,8 @@ pub(crate) enum Command {
     /// Learn every product of a folder: one model for each of its sub-folders. What is there already,
     /// made of the same pictures with the same flags, is kept. Exit code: 2 if any product failed
     FitAll(Box<FitAllFlags>),
-    /// Judge pictures. Exit code: 0 if all are normal, 1 if one is anomalous, 2 on any error
+    /// Judge pictures. Exit code: 0 if all are normal, 1 if one is anomalous, 3 if none is
+    /// and one is for review, 2 on any error
     Predict(PredictFlags),
     /// Show what each score is made of, and the nearest good picture
     Explain(ExplainFlags),

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dfm::Review;
 use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
-use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
+use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite, parse_review};
 
 /// Which model is used, and how it is opened.
 #[derive(Debug, Args)]
@@ -34,10 +35,19 @@ pub(crate) struct JudgeFlags {
     /// Share of good pictures that may be called anomalous, instead of a threshold
     #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
-    /// Region of interest instead of the model's own: X,Y,W,H in pixels, or a mask picture if the
-    /// model was fitted with a mask that covers the same cells
+    /// Third answer, review, for scores from LOW up to HIGH, where anomalous begins. In p-values:
+    /// p:LOW..HIGH, for example p:0.01..0.05
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, value_parser = parse_review)]
+    #[arg(conflicts_with_all = ["threshold", "false_alarm"])]
+    pub(crate) review: Option<Review>,
+    /// Region of interest instead of the model's own: X,Y,W,H in pixels, with the width and height
+    /// of the fit, or a mask picture if the model was fitted with a mask that covers the same cells
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never judged, of the pictures' size, beside --roi. A model that was
+    /// fitted with --ignore knows its own
+    #[arg(long, value_name = "MASK.png", requires = "roi")]
+    pub(crate) ignore: Option<PathBuf>,
 }
 
 /// Flags of `dfm predict`.

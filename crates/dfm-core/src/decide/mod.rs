@@ -10,4 +10,5 @@ pub(crate) mod held_out;
 pub(crate) mod joint;
 pub(crate) mod left_out;
 pub(crate) mod split;
+pub(crate) mod support;
 pub(crate) mod validation;

@@ -10,4 +10,5 @@ mod int8;
 pub(crate) mod kept;
 pub(crate) mod record;
 pub(crate) mod sizes;
+mod standing_out;
 pub(crate) mod union;

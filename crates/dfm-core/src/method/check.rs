@@ -1,6 +1,6 @@
 //! The check of the parameters of a fit. Only checked parameters can fit.
 
-use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Tap, TilingError};
+use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Region, Tap, TilingError};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 
 use crate::error::DfmError;
@@ -77,7 +77,7 @@ impl Method {
         }
         if let Some(tiling) = self.tiling {
             tiling.check().map_err(BackboneError::from)?;
-            if self.region.as_ref().is_some_and(|region| region.picture_size().is_some()) {
+            if self.region.as_ref().is_some_and(Region::is_mask) {
                 return Err(BackboneError::from(TilingError::Mask).into());
             }
         }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use labelled::{GOOD, Labelled};
 pub use layout::{Layout, is_dataset, says_defects};
 pub use list::{PartsList, read_parts};
-pub use masks::read_masks;
+pub use masks::{TruthMask, read_masks};
 pub use part::PartOf;
 
 use crate::error::{DataError, Problem};

@@ -7,6 +7,7 @@ mod jpeg;
 mod jpeg_segments;
 mod kind;
 mod lossless;
+mod mask;
 mod rgb;
 mod several;
 mod size_check;
@@ -14,7 +15,7 @@ mod size_check;
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::{ImageFormat, RgbImage};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 pub use alpha::{BACKGROUND, Transparency};
 pub use directories::{page, page_count};
@@ -25,6 +26,8 @@ use directories::Directories;
 
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;
+
+pub use mask::decode_mask;
 
 /// Decodes JPEG, PNG, BMP, TIFF, WebP, GIF, PNM or QOI. The content of the file says which format it is.
 ///
@@ -66,6 +69,15 @@ pub fn decode_with(
     limits: &DecodeLimits,
     transparency: Transparency,
 ) -> Result<RgbImage, PreprocessError> {
+    decode_as_stored(bytes, limits, transparency).map(rgb::to_rgb)
+}
+
+/// The upright picture with the depth that the file has.
+fn decode_as_stored(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+) -> Result<DynamicImage, PreprocessError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PreprocessError::TooManyBytes { limit: limits.max_bytes, got: bytes.len() as u64 });
     }
@@ -80,7 +92,7 @@ pub fn decode_with(
         ImageFormat::Bmp => (lossless::decode(bytes, format, name, limits)?, Alpha::Doubtful),
         _ => (lossless::decode(bytes, format, name, limits)?, Alpha::Straight),
     };
-    Ok(rgb::to_rgb(alpha::lay(picture, alpha, transparency)?))
+    alpha::lay(picture, alpha, transparency)
 }
 
 /// The TIFF file `bytes` without what lies beside its one picture, such as a smaller copy, and how

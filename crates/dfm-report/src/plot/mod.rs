@@ -59,6 +59,7 @@ pub(crate) mod tests {
                 truth,
                 score: *score,
                 p_value: None,
+                remark: None,
                 regions: Vec::new(),
             }
         };

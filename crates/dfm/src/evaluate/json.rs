@@ -8,11 +8,13 @@ use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, Figure, ImageFigures, PicturePixels, PixelFigures,
     PrecisionRecallPoint, RocPoint,
 };
-use dfm_core::{Dfm, Label, MapRegion};
+use dfm_core::{Contradiction, Dfm, Label, MapRegion, Support};
 use dfm_data::{Dataset, GOOD};
 use serde::{Deserialize, Serialize};
 
+use super::answers::{Answers, Contradictions, ReviewFigures};
 use super::evaluated::{Evaluated, EvaluatedPicture};
+use super::masks::MaskCounts;
 use crate::error::Error;
 
 /// What `dfm evaluate --format json` prints, and `metrics.json`.
@@ -29,6 +31,15 @@ pub struct Evaluation {
     pub best_f1: Option<BestF1>,
     /// The model's threshold.
     pub threshold: Option<f64>,
+    /// What the pictures that calibrate can say of the rate of false alarms at that threshold; null
+    /// without held-out scores.
+    pub support: Option<Support>,
+    /// What a review band does; null without one.
+    pub review: Option<ReviewFigures>,
+    /// How many pictures got each answer; null without a threshold.
+    pub answers: Option<Answers>,
+    /// Pictures whose label and regions disagree.
+    pub contradictions: Contradictions,
     /// What that threshold makes of each class.
     pub confusion: Option<ConfusionMatrix>,
     /// Pictures that were judged.
@@ -39,6 +50,8 @@ pub struct Evaluation {
     pub without_mask: usize,
     /// Pictures whose mask cannot be used: left out likewise.
     pub unusable_masks: usize,
+    /// How the masks that can be used were read.
+    pub mask_counts: MaskCounts,
     /// By class, as the folders are called.
     pub classes: BTreeMap<String, ClassEvaluation>,
     /// Every figure over pictures, with intervals.
@@ -72,6 +85,8 @@ pub struct ClassEvaluation {
     pub pictures: usize,
     /// Pictures among them that are called anomalous; null without a threshold.
     pub called_anomalous: Option<usize>,
+    /// How many pictures got each answer; null without a threshold.
+    pub answers: Option<Answers>,
     /// Mean raw score.
     pub mean_score: f64,
     /// AUROC of this defect against all good pictures; null for `good`.
@@ -159,6 +174,9 @@ pub struct PictureLine {
     pub normalized_score: Option<f64>,
     /// The verdict.
     pub label: Option<Label>,
+    /// How the verdict and the regions disagree; null if they agree.
+    #[serde(default)]
+    pub contradiction: Option<Contradiction>,
     /// The share of good pictures that look as abnormal or more, if the model tells.
     pub p_value: Option<f64>,
     /// The raw score from which a picture is anomalous.
@@ -206,17 +224,33 @@ impl Evaluation {
             classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
         }
         let (image, pixel) = (evaluated.image.figures, evaluated.pixel.figures);
+        let mut contradictions = Contradictions::default();
+        evaluated.pictures.iter().for_each(|picture| contradictions.push(picture.contradiction()));
+        let share = |is_defect: bool| {
+            let pictures = evaluated.pictures.iter().filter(|picture| picture.defect.is_some() == is_defect);
+            Answers::of(pictures)?.review_share()
+        };
+        let review = evaluated.review_from.map(|from| ReviewFigures {
+            from,
+            good: share(false),
+            defects: share(true),
+        });
         Self {
             image_auroc: value(image.auroc),
             pixel_auroc: value(pixel.auroc),
             average_precision: value(image.average_precision),
             best_f1: evaluated.best_f1,
             threshold: evaluated.threshold,
+            support: evaluated.support,
+            review,
+            answers: Answers::of(evaluated.pictures.iter()),
+            contradictions,
             confusion: evaluated.confusion,
             pictures: evaluated.pictures.len(),
             errors: evaluated.errors,
             without_mask: evaluated.without_mask,
             unusable_masks: evaluated.unusable_masks,
+            mask_counts: evaluated.mask_counts,
             classes,
             image,
             pixel,
@@ -281,6 +315,7 @@ fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
         called_anomalous: evaluated
             .threshold
             .map(|threshold| own.iter().filter(|picture| picture.score >= threshold).count()),
+        answers: Answers::of(own.iter().copied()),
         mean_score: own.iter().map(|picture| picture.score).sum::<f64>() / own.len() as f64,
         image_auroc: image.and_then(|figures| figures.auroc).map(|figure| figure.value),
         pixel_auroc: pixel.and_then(|figures| figures.auroc).map(|figure| figure.value),
@@ -299,6 +334,7 @@ impl PictureLine {
             score: picture.score,
             normalized_score: picture.normalized_score,
             label: picture.label,
+            contradiction: picture.contradiction(),
             p_value: picture.p_value,
             threshold: evaluated.threshold,
             masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),

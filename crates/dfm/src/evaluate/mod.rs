@@ -1,17 +1,21 @@
 //! A model on pictures whose truth is known: figures, files and a page.
 
+mod answers;
 mod compare;
 mod evaluated;
 mod files;
 mod json;
+mod masks;
 mod notes;
 mod tally;
 
+pub use answers::{Answers, Contradictions, ReviewFigures};
 pub use compare::{Comparison, compare};
 pub use evaluated::{Evaluated, EvaluatedPicture};
 pub use files::{CONFIG, METRICS, PREDICTIONS};
 pub(crate) use json::below;
 pub use json::{Bootstrap, ClassEvaluation, Curves, Evaluation, PictureLine, Settings};
+pub use masks::MaskCounts;
 pub(crate) use tally::{Seen, Tally};
 
 use std::path::{Path, PathBuf};
@@ -115,7 +119,8 @@ impl Evaluator {
         let small = |picture: &dfm_core::RgbImage| self.has_pictures.then(|| report::small(picture));
         let judging = self.judge.judging(&options)?;
         let mut sizes = Sizes::new(model);
-        let threshold = judging.threshold();
+        let (threshold, review_from, support) =
+            (judging.threshold(), judging.review_from(), judging.support());
         self.judge.workers().run(|| {
             let progress = reporter.stage(Stage::Judging, Some(files.count()));
             let problem = |index: usize, error| reporter.problem(&files.path(index), error);
@@ -142,7 +147,8 @@ impl Evaluator {
         })??;
         sizes.tell(&reporter);
         let errors = dataset.problems.len() + reporter.count();
-        let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
+        let finished = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
+        let evaluated = Evaluated { review_from, support, ..finished };
         let settings = Settings::new(model, &self.names, dataset)?;
         let evaluation = Evaluation::new(&evaluated, settings);
         Ok(EvaluationRun { root: dataset.folder().to_owned(), evaluated, evaluation, gallery })

@@ -258,6 +258,7 @@ impl PartsRun {
             score: part.score,
             normalized_score: Some(part.normalized_score),
             label: Some(part.label),
+            contradiction: None,
             p_value: Some(part.p_value),
             threshold: Some(self.evaluation.threshold),
             masks: Vec::new(),

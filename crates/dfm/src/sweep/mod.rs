@@ -16,6 +16,7 @@ pub use grid::{Common, Grid, Setting, taps};
 
 use crate::error::Error;
 use crate::evaluate::{Evaluated, Seen, Tally};
+use crate::first_size::in_pictures_of;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Silent, Stage};
 use crate::source::{Files, Source};
@@ -101,6 +102,8 @@ impl Sweeper {
         let test = dataset.pictures.iter().map(|picture| &picture.path);
         let paths: Vec<PathBuf> = dataset.train.iter().chain(test).cloned().collect();
         let files = Files::new(dataset.folder(), paths);
+        let region = self.common.region.clone().map(|region| in_pictures_of(&files, region));
+        let common = self.common.clone().with_region(region);
         let mut wanted: Vec<usize> = (0..files.count()).collect();
         let mut trials = Vec::with_capacity(self.networks.len() * settings.len());
         let progress = reporter.stage(Stage::Sweeping, Some(self.networks.len() * settings.len()));
@@ -111,7 +114,7 @@ impl Sweeper {
                 wanted: &wanted,
                 compute: &compute,
                 workers: &self.workers,
-                common: &self.common,
+                common: &common,
                 reporter,
             };
             let tapped = Tapped::new(network, &settings, reading);

@@ -82,7 +82,7 @@ fn features_that_would_differ_are_refused_and_stay() {
         (&["--layer", "layer2"], "layers layer2, pool 4, found layer1, pool 4"),
         (&["--size", "96"], "input size 96×96, found 64×64"),
         (&["--resize", "stretch"], "resize stretch, found mirror"),
-        (&["--roi", "3,4,40,40"], "region 3,4,40,40, found the whole picture"),
+        (&["--roi", "3,4,40,40"], "region 3,4,40,40 in pictures of 72×56 pixels, found the whole picture"),
         (&["--seed", "1"], "backbone weights"),
         (&["--compat", "anomalib", "--pca", "0.9"], "resize stretch, found mirror"),
         (&["--device", "flex"], "device "),

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use dfm::Label;
 use dfm::parts::{PartLine, PartsEvaluation, PartsInfo};
 
+use crate::commands::explain;
 use crate::flags::Format;
 use crate::output;
 use crate::report::plain;
@@ -140,10 +140,7 @@ impl Lines {
     }
 
     pub(super) fn push(&mut self, line: &PartLine) -> Result<(), dfm::Error> {
-        let label = match line.label {
-            Label::Anomalous => "anomalous",
-            Label::Normal => "normal",
-        };
+        let label = explain::word(line.label);
         match self {
             Self::Table(table) => {
                 let figures = [table::score(line.score), table::figure(Some(line.normalized_score))];

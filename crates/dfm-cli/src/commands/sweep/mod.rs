@@ -16,7 +16,7 @@ use report::{Row, Sweep};
 /// failure if there is nothing else.
 pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let networks = networks(flags)?;
-    let common = common(flags)?;
+    let common = common(flags, messages)?;
     let sweeper = Sweeper::new(grid(flags))
         .with_networks(networks)
         .with_common(common.clone())
@@ -42,9 +42,9 @@ fn grid(flags: &SweepFlags) -> Grid {
 }
 
 /// What every setting has in common.
-fn common(flags: &SweepFlags) -> anyhow::Result<Common> {
+fn common(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Common> {
     Ok(Common::default()
-        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_batch(flags.batch)
         .with_memory(flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes)))
