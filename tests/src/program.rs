@@ -89,7 +89,12 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn new(arguments: &[&str], output: Output) -> Self {
+    /// What a run of these arguments left.
+    ///
+    /// # Panics
+    ///
+    /// If a signal ended it, or its output is no text.
+    pub fn new(arguments: &[&str], output: Output) -> Self {
         Self {
             code: output.status.code().expect("an exit code, not a signal"),
             out: String::from_utf8(output.stdout).expect("UTF-8"),
@@ -121,6 +126,12 @@ impl Finished {
             assert!(self.err.contains(word), "dfm {}: expected '{word}' in: {}", self.command, self.err);
         }
         self
+    }
+
+    /// Standard error without the warning that few pictures calibrate, which every small fit has.
+    pub fn err_of_small_fit(&self) -> String {
+        let lines = self.err.split_inclusive('\n');
+        lines.filter(|line| !line.contains("few pictures calibrate the threshold")).collect()
     }
 
     /// Standard output, a JSON value a line.

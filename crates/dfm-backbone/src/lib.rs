@@ -45,10 +45,10 @@ pub mod weights;
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
 pub use dfm_image::{
-    ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError, LevelsTally,
-    Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError,
-    Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError, content_hash, decode,
-    hexadecimal,
+    BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,
+    LevelsTally, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
+    RegionError, Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError,
+    Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page, page_count,
 };
 pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;

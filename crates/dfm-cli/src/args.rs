@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use dfm::{
     Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, Method, ModelStore,
-    Network, NetworkPrecision, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
+    Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
 };
 use tracing::info;
 
-use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags};
+use crate::flags::{BackboneFlags, ComputeFlags, JudgeFlags, ModelFlags, RegionFlags};
 use crate::hints::Hints;
 use crate::input;
 use crate::messages::Messages;
@@ -106,6 +106,24 @@ pub(crate) fn store(weights: Option<&str>, flags: &ComputeFlags) -> anyhow::Resu
     Ok(store.with_weights(weights))
 }
 
+/// Which pixels belong to regions, where that is asked for.
+///
+/// # Errors
+///
+/// If an area has more pixels than a picture can have.
+pub(crate) fn region_rule(flags: &RegionFlags) -> anyhow::Result<RegionRule> {
+    let pixel_area = flags.pixel_size.map_or(1.0, |side| side * side);
+    let pixels = flags.min_area.map(|area| (area / pixel_area).ceil());
+    if let Some(pixels) = pixels.filter(|pixels| *pixels > f64::from(u32::MAX)) {
+        bail!("--min-area: expected at most {} pixels, got {pixels}", u32::MAX);
+    }
+    Ok(RegionRule::default()
+        .with_pixel_threshold(flags.pixel_threshold)
+        .with_close(flags.close)
+        .with_min_area(pixels.map(|pixels| pixels as u32))
+        .with_pixel_size(flags.pixel_size))
+}
+
 /// What a model is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -151,9 +169,17 @@ pub(crate) fn judge(
         }
         (None, None) => JudgeOptions::default(),
     };
+    let options = match flags.review {
+        Some(review) => {
+            let options = options.with_review(review);
+            model.judging(&options).context("--review")?;
+            options
+        }
+        None => options,
+    };
     let options = match &flags.roi {
         Some(roi) => {
-            let options = options.with_region(input::region(roi)?);
+            let options = options.with_region(input::region(Some(roi), flags.ignore.as_deref(), messages)?);
             model.judging(&options).with_context(|| format!("--roi {roi}"))?;
             options
         }

@@ -39,9 +39,23 @@ pub(crate) fn whole(error: &anyhow::Error) -> String {
         },
     });
     match hint {
-        Some(hint) => format!("{error:#}; {hint}"),
-        None => format!("{error:#}"),
+        Some(hint) => format!("{}; {hint}", chained(error)),
+        None => chained(error),
     }
+}
+
+/// The causes of an error one after the other. A path that the next cause names too is told once.
+fn chained(error: &anyhow::Error) -> String {
+    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut place = 0;
+    while place + 1 < causes.len() {
+        let rest = causes[place + 1].strip_prefix(&causes[place]);
+        match rest.is_some_and(|rest| rest.starts_with([':', ','])) {
+            true => drop(causes.remove(place)),
+            false => place += 1,
+        }
+    }
+    causes.join(": ")
 }
 
 /// What to do about an error, if the program can say more than the error itself.
@@ -49,6 +63,7 @@ fn hint(error: &Error) -> Option<String> {
     match error {
         Error::Checkpoint(CheckpointFileError::Taken { .. }) => Some("--resume goes on with it".to_owned()),
         Error::File(FileError::Taken { .. }) => Some("--force writes in its place".to_owned()),
+        Error::NotAModel { .. } => Some("the model comes first, then the pictures".to_owned()),
         Error::FeatureMemory { .. } => Some("or give more with --max-memory".to_owned()),
         Error::NoRun { .. } => Some("`dfm evaluate --output` leaves one".to_owned()),
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
@@ -95,6 +110,7 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
 fn model(error: &DfmError) -> Option<String> {
     let hint = match error {
         DfmError::NoFitStatistic { .. } => "fit without --no-update",
+        DfmError::NoRegion { .. } => "leave --roi out, or fit with it",
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {
             "fit without --tile, or with --tile-statistics position"
@@ -115,5 +131,23 @@ fn device(error: &DeviceError) -> Option<String> {
         }
         DeviceError::NoAdapter { .. } => Some("`dfm devices` lists what there is".to_owned()),
         DeviceError::Unknown { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_once() {
+        let told = |cause: &str, contexts: &[&str]| {
+            let error = contexts
+                .iter()
+                .fold(anyhow::anyhow!("{cause}"), |error, context| error.context((*context).to_owned()));
+            chained(&error)
+        };
+        assert_eq!(told("a: found nothing", &["a"]), "a: found nothing");
+        assert_eq!(told("a.csv, line 3: no row", &["a.csv", "--roi"]), "--roi: a.csv, line 3: no row");
+        assert_eq!(told("ab: found nothing", &["a"]), "a: ab: found nothing");
     }
 }

@@ -7,6 +7,8 @@ pub(crate) enum Outcome {
     Success,
     /// Exit code 1: something anomalous was found, drift, or what stands out.
     Anomalous,
+    /// Exit code 3: nothing anomalous was found, but a person should look at something.
+    Review,
     /// Exit code 2: something went wrong, and has been reported.
     Failed,
 }

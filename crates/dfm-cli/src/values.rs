@@ -7,8 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfm::metrics::BootstrapParams;
 use dfm::{BackboneError, Layer};
 use dfm::{
-    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, ScoreKind,
-    TileStatisticsKind,
+    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, RegionRule,
+    Review, ScoreKind, TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -106,6 +106,24 @@ pub(crate) fn parse_finite(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a finite number".to_owned())
 }
 
+/// A finite number above 0.
+pub(crate) fn parse_positive(text: &str) -> Result<f64, String> {
+    parse_finite(text)
+        .ok()
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+/// An area: a finite number from 0.
+pub(crate) fn parse_area(text: &str) -> Result<f64, String> {
+    parse_finite(text).ok().filter(|area| *area >= 0.0).ok_or_else(|| "expected a number from 0".to_owned())
+}
+
+/// The width of a gap in pixels.
+pub(crate) fn parse_gap(text: &str) -> Result<u32, String> {
+    Ok(count(0..=RegionRule::MAX_CLOSE as usize)(text)? as u32)
+}
+
 /// A share of good pictures that a model may call anomalous.
 pub(crate) fn parse_false_alarm(text: &str) -> Result<f64, String> {
     let share = parse_finite(text)?;
@@ -121,6 +139,22 @@ pub(crate) fn parse_drift_alarm(text: &str) -> Result<f64, String> {
     let params = DriftParams { false_alarm, ..DriftParams::default() };
     params.check().map_err(|error| expected(&error))?;
     Ok(false_alarm)
+}
+
+/// `LOW..HIGH` in raw scores, or `p:LOW..HIGH` in p-values.
+pub(crate) fn parse_review(text: &str) -> Result<Review, String> {
+    let expected =
+        || "expected LOW..HIGH in raw scores or p:LOW..HIGH in p-values, such as 0.05..0.08 or p:0.01..0.05";
+    let (is_p, band) = text.strip_prefix("p:").map_or((false, text), |band| (true, band));
+    let (low, high) = band.split_once("..").ok_or_else(|| expected().to_owned())?;
+    let number = |text: &str| if is_p { parse_false_alarm(text) } else { parse_finite(text) };
+    let ends = [low, high].map(|end| number(end.trim()).map_err(|error| format!("{error}, in {text}")));
+    let [low, high] = ends;
+    let (low, high) = (low?, high?);
+    if low >= high {
+        return Err(format!("{}: the smaller number comes first", expected()));
+    }
+    Ok(if is_p { Review::p_values(low, high) } else { Review::scores(low, high) })
 }
 
 /// A number of draws that intervals can be made of.
@@ -188,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn a_review_band_is_in_scores_or_in_p_values() {
+        assert_eq!(parse_review("0.05..0.08"), Ok(Review::scores(0.05, 0.08)));
+        assert_eq!(parse_review("-3..-2.5"), Ok(Review::scores(-3.0, -2.5)));
+        assert_eq!(parse_review("p:0.01..0.05"), Ok(Review::p_values(0.01, 0.05)));
+        for text in ["", "1", "1..", "..2", "2..1", "1..1", "p:0..0.1", "p:0.1..0.9", "q:1..2", "1..nan"] {
+            assert!(parse_review(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn memory_has_a_unit() {
         assert_eq!(parse_memory("3MiB"), Ok(Memory(3 << 20)));
         assert_eq!(parse_memory("4 GiB"), Ok(Memory(4 << 30)));
@@ -219,6 +263,8 @@ mod tests {
         assert!(parse_drift_alarm("0").unwrap_err().contains("0.001"));
         assert_eq!((parse_draws("100"), parse_draws_or_none("0")), (Ok(100), Ok(0)));
         assert!(parse_draws("0").is_err());
+        assert_eq!((parse_positive("0.5"), parse_area("0"), parse_gap("1024")), (Ok(0.5), Ok(0.0), Ok(1024)));
+        assert!(parse_positive("0").is_err() && parse_area("-1").is_err() && parse_gap("1025").is_err());
         assert!(parse_draws_or_none("99").unwrap_err().contains("0 for none"));
     }
 }

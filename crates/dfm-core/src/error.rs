@@ -1,6 +1,6 @@
 //! Why fitting, predicting or loading failed.
 
-use dfm_backbone::{BackboneError, PreprocessError, WeightsError};
+use dfm_backbone::{BackboneError, PictureSize, PreprocessError, WeightsError};
 use dfm_stats::StatsError;
 
 use crate::device::DeviceError;
@@ -90,6 +90,27 @@ pub enum DfmError {
         picture: usize,
         /// The raw score.
         score: f64,
+    },
+    /// A region for a model of whole pictures.
+    #[error(
+        "the model was fitted to whole pictures, so it expects no region, got {got}: fit a model with this region"
+    )]
+    NoRegion {
+        /// The region given.
+        got: String,
+    },
+    /// A rectangle of another size than that of the fit.
+    #[error(
+        "the model was fitted to a rectangle of {}×{} pixels, got {got}: a rectangle may lie elsewhere, but its size \
+         must stay; fit a model to a rectangle of another size",
+        expected.width,
+        expected.height
+    )]
+    OtherRectangle {
+        /// The size of the model's rectangle.
+        expected: PictureSize,
+        /// The rectangle given.
+        got: String,
     },
     /// A region that a fitted model cannot be given.
     #[error(

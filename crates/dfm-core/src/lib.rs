@@ -58,13 +58,16 @@ mod pieces;
 pub use decide::audit::{Audit, AuditedPicture};
 pub use decide::calibration::{Calibration, Label};
 pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
+pub use decide::joint::{JointCalibration, ViewScale};
 pub use decide::split::held_out_hashes;
+pub use decide::support::Support;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, DecodeLimits, Depth, FeatureExtractor, FeatureShape,
+    Architecture, BACKGROUND, BackboneWeights, Compute, DecodeLimits, Depth, FeatureExtractor, FeatureShape,
     InputContract, Layer, Levelled, Levels, LevelsError, LevelsTally, NetworkPrecision, Picture, PictureSize,
     Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize,
-    Rgb16Image, Rgb32FImage, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
+    Rgb16Image, Rgb32FImage, RgbImage, Span, Tap, Tiling, TilingError, Transparency, content_hash,
+    count_values, decode, decode_at, decode_with, page, page_count,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use error::DfmError;
@@ -73,17 +76,22 @@ pub use file::{CalibrationInfo, LoadOptions, ModelInfo, SaveOptions, TapInfo, Wr
 pub use judge::explain::{CellShare, ChannelShare, Explanation, LayerExplanation, NearestPicture};
 pub use judge::judging::Judging;
 pub use judge::map::{AnomalyGrid, AnomalyMap};
-pub use judge::options::{JudgeOptions, Threshold};
+pub use judge::marked::MarkedPixels;
+pub use judge::options::{JudgeOptions, Review, Threshold};
 pub use judge::regions::MapRegion;
-pub use judge::verdict::Verdict;
+pub use judge::verdict::{Contradiction, Verdict};
 pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
-pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord, ValidationRecord};
+pub use learn::record::{
+    CompressionRecord, FitRecord, GaussianRecord, StandingOutPicture, StandingOutRecord, TapRecord,
+    ValidationRecord,
+};
+pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
-    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method, Run,
-    ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,
+    RegionRule, Run, ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;

@@ -2,18 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dfm_backbone::{FeatureExtractor, Preprocessor};
+use dfm_backbone::{FeatureExtractor, Preprocessor, hexadecimal};
 use dfm_stats::FitStatistic;
 
 use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
+use crate::judge::options::JudgeOptions;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
 use crate::learn::record::FitRecord;
-use crate::method::CalibrationKind;
+use crate::learn::sizes::SizeRange;
+use crate::method::{CalibrationKind, RegionRule, ScoreKind};
 
 /// What a fit learnt from good pictures that it held out.
 #[derive(Debug, Default)]
@@ -127,10 +129,34 @@ impl Dfm {
         self.judged.cell_threshold
     }
 
-    /// The value of a map from which on a pixel belongs to a region: the
-    /// [`cell_threshold`](Self::cell_threshold), if it is more than nothing.
+    /// The value of a map from which on a pixel belongs to a region: what the
+    /// [method](crate::Method::regions) asks for, or the [`cell_threshold`](Self::cell_threshold), if it
+    /// is more than nothing.
     pub fn pixel_threshold(&self) -> Option<f64> {
-        self.judged.cell_threshold.filter(|threshold| *threshold > 0.0)
+        let found = self.judged.cell_threshold.filter(|threshold| *threshold > 0.0);
+        self.record.params.method.regions.pixel_threshold.or(found)
+    }
+
+    /// Which pixels of a map belong to regions: what the call asks for, then what the fit asked for,
+    /// then what its good pictures say. Without a pixel threshold there are no regions.
+    ///
+    /// # Errors
+    ///
+    /// [`DfmError::Parameter`] if the call asks for something out of its range, or for anything where
+    /// the score has no map or there is no pixel threshold.
+    pub fn region_rule(&self, options: &JudgeOptions) -> Result<RegionRule, DfmError> {
+        let asked = options.region_rule;
+        asked.check()?;
+        let method = &self.record.params.method;
+        let rule =
+            asked.or(method.regions).or(RegionRule::default().with_pixel_threshold(self.pixel_threshold()));
+        let refused =
+            |expected, got: &str| Err(DfmError::Parameter { name: "regions", expected, got: got.to_owned() });
+        match (asked.is_empty(), method.score, rule.pixel_threshold) {
+            (false, ScoreKind::Nll, _) => refused("a model whose score has a map", "nll, which has none"),
+            (false, _, None) => refused("a pixel threshold, of the model or asked for", "none"),
+            _ => Ok(rule),
+        }
     }
 
     /// Refuses an operation that takes the rows of the fit for pictures, if they are tiles.
@@ -164,16 +190,31 @@ impl Dfm {
     /// The same model with names for pictures of the fit, by their content hash, so that
     /// [`audit`](Self::audit) can tell them. A picture that has a name keeps it. Names of other
     /// pictures are not taken, nor names that are empty, longer than 4096 bytes or hold a zero byte. A
-    /// model that keeps no fit statistic has no names.
+    /// model that keeps no fit statistic has no names, except those of pictures that stand out.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
-        let Some(kept) = &self.kept else { return self };
-        let known: HashSet<&[u8; 32]> = kept.content_hashes.iter().collect();
-        for (hash, name) in names {
-            if known.contains(&hash) && is_name(&name) {
+        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(|kept| &kept.content_hashes).collect();
+        let standing_out = self.record.standing_out.as_mut();
+        let mut unnamed: HashMap<String, &mut Option<String>> = standing_out
+            .into_iter()
+            .flat_map(|record| &mut record.pictures)
+            .map(|picture| (picture.content_hash.clone(), &mut picture.name))
+            .collect();
+        for (hash, name) in names.into_iter().filter(|(_, name)| is_name(name)) {
+            if let Some(unnamed) = unnamed.get_mut(&hexadecimal(&hash)) {
+                unnamed.get_or_insert_with(|| name.clone());
+            }
+            if known.contains(&hash) {
                 self.names.entry(hash).or_insert(name);
             }
         }
+        self
+    }
+
+    /// The same model with the sizes of the pictures that it was fitted on, if they are known.
+    #[must_use]
+    pub fn with_sizes(mut self, sizes: Option<SizeRange>) -> Self {
+        self.record.sizes = sizes;
         self
     }
 

@@ -30,8 +30,10 @@ pub fn json_lines<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Ve
         if read.map_err(|error| failed(error.to_string()))? == 0 {
             break;
         }
+        // Some editors begin a file with a mark of its byte order, which JSON does not know.
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
         if !line.trim().is_empty() {
-            let row = serde_json::from_str(&line);
+            let row = serde_json::from_str(line);
             rows.push((number, row.map_err(|error| failed(format!("expected {expected}: {error}")))?));
         }
     }

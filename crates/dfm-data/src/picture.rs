@@ -4,17 +4,30 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dfm_image::{DecodeLimits, Depth, Picture, PictureSize, Region, RgbImage};
+use dfm_image::{
+    DecodeLimits, Depth, MaskPixels, Picture, Region, RgbImage, Transparency, decode_mask, page,
+};
 
 use crate::error::DataError;
+use crate::pages::split_page;
 
-/// Reads the bytes of a picture file. Of a file beyond the decoder's limit, it reads one byte more
-/// than the limit, so that [`decode_picture`] refuses it.
+/// Reads the bytes of a picture file. `scan.tif#2` is the second page of `scan.tif`, as a file of its
+/// own, unless there is a file of that name. If the file is
+/// beyond the decoder's limit, one byte more than the limit is read, so that [`decode_picture`] refuses
+/// it.
 ///
 /// # Errors
 ///
-/// [`DataError::ReadPicture`] if the file cannot be read.
+/// [`DataError::ReadPicture`] if the file cannot be read; [`DataError::Picture`] if it has no such
+/// page.
 pub fn read_picture(path: &Path) -> Result<Vec<u8>, DataError> {
+    match split_page(path) {
+        Some((file, number)) => Ok(page(read_file(&file)?, number)?),
+        None => read_file(path),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let failed = |operation| move |cause| DataError::ReadPicture { operation, cause };
     let file = File::open(path).map_err(failed("open"))?;
     let mut bytes = Vec::new();
@@ -23,13 +36,14 @@ pub fn read_picture(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-/// Decodes the bytes of a picture file within the default limits, to the numbers of the file.
+/// Decodes the bytes of a picture file within the default limits, to the numbers of the file. Where it
+/// is transparent, it shows [`BACKGROUND`](dfm_image::BACKGROUND).
 ///
 /// # Errors
 ///
 /// [`DataError::Picture`] if they are no picture, damaged, or beyond a limit.
 pub fn decode_picture(bytes: &[u8]) -> Result<Picture<'static>, DataError> {
-    Ok(dfm_image::decode_picture(bytes, &DecodeLimits::default())?)
+    Ok(dfm_image::decode_picture(bytes, &DecodeLimits::default(), Transparency::Background)?)
 }
 
 /// What the channels of a picture file are made of, by its headers.
@@ -51,15 +65,22 @@ pub fn open_picture(path: &Path) -> Result<RgbImage, DataError> {
     Ok(dfm_image::decode(&read_picture(path)?, &DecodeLimits::default())?)
 }
 
-/// Reads a region of interest from a mask picture: red above 127 is inside.
+/// Reads a mask: of defects, or of a region of interest. [`MaskReading`](dfm_image::MaskReading) has
+/// the rule for what is inside.
 ///
 /// # Errors
 ///
-/// Those of [`open_picture`]; [`DataError::Region`] if nothing is inside or the mask is too
-/// intricate.
+/// Those of [`open_picture`].
+pub fn open_mask(path: &Path) -> Result<MaskPixels, DataError> {
+    Ok(decode_mask(&read_picture(path)?, &DecodeLimits::default())?)
+}
+
+/// Reads a region of interest from a mask.
+///
+/// # Errors
+///
+/// Those of [`open_mask`]; [`DataError::Region`] if nothing is inside or the mask is too intricate.
 pub fn open_region(path: &Path) -> Result<Region, DataError> {
-    let mask = open_picture(path)?;
-    let size = PictureSize { width: mask.width(), height: mask.height() };
-    let inside: Vec<bool> = mask.pixels().map(|pixel| pixel.0[0] > 127).collect();
+    let MaskPixels { size, inside, .. } = open_mask(path)?;
     Ok(Region::mask(size, &inside)?)
 }

@@ -1,6 +1,5 @@
 //! Why a picture could not be used.
 
-use crate::levels::Levels;
 use crate::picture::Depth;
 use crate::tiling::{Tiling, TilingError};
 
@@ -9,7 +8,7 @@ use crate::tiling::{Tiling, TilingError};
 #[non_exhaustive]
 pub enum PreprocessError {
     /// The file is of no known picture format.
-    #[error("not a picture: expected JPEG, PNG, BMP, TIFF or WebP, found {found}")]
+    #[error("not a picture: expected JPEG, PNG, BMP, TIFF, WebP, GIF, PNM or QOI, found {found}")]
     UnknownFormat {
         /// What the first bytes look like.
         found: String,
@@ -55,6 +54,38 @@ pub enum PreprocessError {
         /// Height.
         height: u32,
     },
+    /// Every pixel is transparent.
+    #[error(
+        "nothing is seen of the picture of {width}×{height} pixels: it is transparent everywhere; save it without transparency"
+    )]
+    Invisible {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// The file holds several pictures, such as an animation.
+    #[error("the {format} file holds {count} pictures: expected one; save each as a file of its own")]
+    SeveralPictures {
+        /// Name of the format.
+        format: &'static str,
+        /// How many pictures it holds.
+        count: usize,
+    },
+    /// The file has no page of that number.
+    #[error("expected page 1 to {got}, got page {number}")]
+    NoPage {
+        /// The page that was asked for.
+        number: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A picture of a format that is known and not read.
+    #[error("{format} pictures are not read; save it as PNG, TIFF or JPEG")]
+    OtherFormat {
+        /// Name of the format.
+        format: &'static str,
+    },
     /// The file ends before the picture does.
     #[error("the {format} picture is cut short after {got} bytes: copy it again")]
     CutShort {
@@ -65,7 +96,7 @@ pub enum PreprocessError {
     },
     /// The format allows this kind of picture, but it is not supported here.
     #[error(
-        "unsupported {format} picture: {found}; save it with whole numbers of 8 or 16 bits a channel, as grey or RGB"
+        "unsupported {format} picture: {found}; save it as PNG with 8 or 16 bits a channel, as grey or RGB"
     )]
     Unsupported {
         /// Name of the format.
@@ -88,7 +119,7 @@ pub enum PreprocessError {
     )]
     Depth {
         /// The levels.
-        levels: Levels,
+        levels: String,
         /// What the picture is made of.
         found: Depth,
     },
@@ -98,6 +129,16 @@ pub enum PreprocessError {
          black and white at the fit, or save the picture with 16 bits a channel"
     )]
     LevelsNeeded,
+    /// A picture with 16 bits a channel is transparent, and the levels bring no value to the colour that
+    /// it is laid on.
+    #[error(
+        "expected levels within 0 and 65535 for a picture with 16 bits a channel that is transparent in places, found \
+         {levels}: fit with other levels, or save the picture without transparency"
+    )]
+    NoBackground {
+        /// The levels.
+        levels: String,
+    },
     /// A picture has a value that is no number or infinite.
     #[error(
         "expected finite values, found {got} in column {x} of row {y}: leave the picture out, or save it without"
@@ -112,10 +153,23 @@ pub enum PreprocessError {
     },
     /// The region does not fit the picture.
     #[error(
-        "the region {region} is of no picture of {width}×{height} pixels: leave the picture out, or give another \
-         region"
+        "the region {region} does not lie within the picture, which is {width}×{height} pixels: leave the picture \
+         out, or give another region"
     )]
     Region {
+        /// The region.
+        region: String,
+        /// Width of the picture.
+        width: u32,
+        /// Height of the picture.
+        height: u32,
+    },
+    /// The region is for pictures of another size.
+    #[error(
+        "the picture is {width}×{height} pixels, but the region is {region}: take pictures of that size, or fit a \
+         model to pictures of this size"
+    )]
+    RegionOfOthers {
         /// The region.
         region: String,
         /// Width of the picture.

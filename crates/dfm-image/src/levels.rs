@@ -77,6 +77,17 @@ impl Levels {
         *self == Self::Auto
     }
 
+    /// The value of 16 bits that these levels bring to `byte`; `None` if there is none.
+    pub(crate) fn word_of(self, byte: u8) -> Option<u16> {
+        match self {
+            Self::Auto | Self::Full => Some(257 * u16::from(byte)),
+            Self::Range { low, high } => {
+                let value = (low + f64::from(byte) / 255.0 * (high - low)).round();
+                (0.0..=WHITE).contains(&value).then_some(value as u16)
+            }
+        }
+    }
+
     /// The picture in the form in which it is prepared: bytes, or values of these levels.
     ///
     /// # Errors
@@ -86,7 +97,7 @@ impl Levels {
         let (picture, range) = match (picture, self) {
             (Picture::Bytes(picture), Self::Auto | Self::Full) => (Picture::Bytes(picture), None),
             (Picture::Bytes(_), Self::Range { .. }) => {
-                return Err(PreprocessError::Depth { levels: self, found: Depth::Bits8 });
+                return Err(PreprocessError::Depth { levels: self.to_string(), found: Depth::Bits8 });
             }
             (Picture::Words(picture), Self::Auto) => (Picture::from(high_bytes(&picture)), None),
             (picture @ Picture::Words(_), Self::Full) => (picture, Some([0.0, WHITE])),

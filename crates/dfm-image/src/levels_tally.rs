@@ -37,6 +37,10 @@ impl LevelsTally {
         }
     }
 
+    pub(crate) fn push_pixels(&mut self, pixels: impl Iterator<Item = [u16; 3]>) {
+        pixels.flatten().for_each(|value| self.counts[usize::from(value)] += 1);
+    }
+
     /// Adds the samples that another has counted.
     pub fn join(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(own, other)| *own += other);

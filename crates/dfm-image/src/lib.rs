@@ -2,8 +2,8 @@
 //!
 //! [`decode`] turns the bytes of a file into an upright RGB picture, and [`decode_picture`] keeps
 //! its 16 bits a channel or its floating-point numbers, which [`Levels`] bring to black and white.
-//! Both check the file against [`DecodeLimits`] and refuse damaged files. A [`Preprocessor`] turns that picture
-//! into normalised planes, `[3, H, W]`, as an [`InputContract`] asks. A picture can be limited
+//! Both check the file against [`DecodeLimits`] and refuse damaged files. A [`Preprocessor`] turns that
+//! picture into normalised planes, `[3, H, W]`, as an [`InputContract`] asks. A picture can be limited
 //! to a [`Region`] and cut into tiles by a [`Tiling`]. A [`Placement`] says where the picture
 //! lies in the network's input, so that positions can be mapped back to the picture.
 //!
@@ -28,6 +28,7 @@ mod input_error;
 mod levels;
 mod levels_tally;
 mod limits;
+mod mask;
 mod picture;
 mod placement;
 mod prepare;
@@ -37,7 +38,10 @@ mod size;
 mod tiling;
 
 pub use content::content_hash;
-pub use decode::{decode, decode_picture, depth};
+pub use decode::{
+    BACKGROUND, FIRST_BYTES, FileKind, Transparency, count_values, decode, decode_at, decode_mask,
+    decode_picture, decode_with, depth, file_kind, page, page_count,
+};
 pub use error::PreprocessError;
 pub use hexadecimal::hexadecimal;
 pub use image::{Rgb32FImage, RgbImage};
@@ -46,6 +50,7 @@ pub use input_error::InputError;
 pub use levels::{Levelled, Levels, LevelsError};
 pub use levels_tally::LevelsTally;
 pub use limits::DecodeLimits;
+pub use mask::{MaskPixels, MaskReading};
 pub use picture::{Depth, Picture, Rgb16Image};
 pub use placement::{Placement, Span};
 pub use prepare::{PreparedPicture, Preprocessor};

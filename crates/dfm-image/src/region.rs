@@ -25,14 +25,14 @@ pub struct Region {
     left: u32,
     top: u32,
     size: PictureSize,
+    /// The size that pictures must have; every region with a mask has it.
+    picture: Option<PictureSize>,
     mask: Option<Mask>,
 }
 
 /// Which pixels of the bounding rectangle are inside.
 #[derive(Clone, PartialEq, Eq)]
 struct Mask {
-    /// The size that pictures must have.
-    picture: PictureSize,
     /// The lengths of the runs of pixels, row by row. The first run lies outside, the second
     /// inside, and so on in turns.
     runs: Vec<u32>,
@@ -44,13 +44,21 @@ struct Mask {
 #[non_exhaustive]
 pub enum RegionError {
     /// No pixel lies inside.
-    #[error("the region holds no pixel: give one that does; in a mask, white is inside")]
+    #[error("the region holds no pixel: expected at least one pixel inside; in a mask, zero is outside")]
     Empty,
     /// The rectangle reaches further than any picture can.
     #[error("the region reaches beyond pixel {limit}: give one within the picture")]
     TooFar {
         /// The last pixel that a picture can have.
         limit: u32,
+    },
+    /// The rectangle does not lie within the pictures that it is for.
+    #[error("the rectangle {rectangle} does not lie within pictures of {}×{} pixels: give one that does", picture.width, picture.height)]
+    Beside {
+        /// The rectangle.
+        rectangle: String,
+        /// The size of the pictures.
+        picture: PictureSize,
     },
     /// The mask has more runs of pixels than a model may hold.
     #[error("the mask's rows change between inside and outside {got} times, the limit is {limit}: smooth it")]
@@ -93,7 +101,7 @@ impl Region {
             return Err(RegionError::Empty);
         }
         match (left.checked_add(size.width), top.checked_add(size.height)) {
-            (Some(_), Some(_)) => Ok(Self { left, top, size, mask: None }),
+            (Some(_), Some(_)) => Ok(Self { left, top, size, picture: None, mask: None }),
             _ => Err(RegionError::TooFar { limit: u32::MAX }),
         }
     }
@@ -137,6 +145,63 @@ impl Region {
         Self::from_runs(left as u32, top as u32, size, picture, runs)
     }
 
+    /// The same region for pictures of this `size` alone, so that a rectangle of one picture is not
+    /// taken for that of a larger one.
+    ///
+    /// # Errors
+    ///
+    /// If the rectangle does not lie within such a picture, or the region is a mask of pictures of
+    /// another size.
+    pub fn for_pictures_of(self, size: PictureSize) -> Result<Self, RegionError> {
+        let far = |start: u32, length: u32| u64::from(start) + u64::from(length);
+        let is_within = far(self.left, self.size.width) <= u64::from(size.width)
+            && far(self.top, self.size.height) <= u64::from(size.height);
+        let is_other_mask = self.mask.is_some() && self.picture != Some(size);
+        if !is_within || is_other_mask {
+            let rectangle = Self { picture: None, mask: None, ..self }.to_string();
+            return Err(RegionError::Beside { rectangle, picture: size });
+        }
+        Ok(Self { picture: Some(size), ..self })
+    }
+
+    /// What is left of `region`, or of whole pictures, without the pixels that `ignored` marks, row by
+    /// row, in pictures of the size `picture`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`mask`](Self::mask); if the region does not lie within such pictures, or is a mask of
+    /// pictures of another size.
+    ///
+    /// ```
+    /// use dfm_image::{PictureSize, Region};
+    ///
+    /// let size = PictureSize { width: 2, height: 1 };
+    /// let left = Region::without(None, size, &[false, true])?;
+    /// assert!(left.holds(0, 0) && !left.holds(1, 0));
+    /// # Ok::<(), dfm_image::RegionError>(())
+    /// ```
+    pub fn without(
+        region: Option<&Self>,
+        picture: PictureSize,
+        ignored: &[bool],
+    ) -> Result<Self, RegionError> {
+        let Some(region) = region else {
+            let inside: Vec<bool> = ignored.iter().map(|ignored| !ignored).collect();
+            return Self::mask(picture, &inside);
+        };
+        let region = region.clone().for_pictures_of(picture)?;
+        let width = picture.width as usize;
+        let mut inside = vec![false; ignored.len()];
+        for [row, from, to] in region.pieces() {
+            for at in row as usize * width + from as usize..row as usize * width + to as usize {
+                if let (Some(inside), Some(ignored)) = (inside.get_mut(at), ignored.get(at)) {
+                    *inside = !ignored;
+                }
+            }
+        }
+        Self::mask(picture, &inside)
+    }
+
     fn from_runs(
         left: u32,
         top: u32,
@@ -168,7 +233,7 @@ impl Region {
         let sides = [picture.width, picture.height, left, top, size.width, size.height];
         sides.iter().chain(&runs).for_each(|number| hasher.update(number.to_le_bytes()));
         let sha256 = hexadecimal(&hasher.finalize());
-        Ok(Self { mask: Some(Mask { picture, runs, sha256 }), ..region })
+        Ok(Self { picture: Some(picture), mask: Some(Mask { runs, sha256 }), ..region })
     }
 
     /// The upper left corner of the bounding rectangle: column and row.
@@ -181,10 +246,15 @@ impl Region {
         self.size
     }
 
-    /// The size that pictures must have if the region is a mask. `None` for a rectangle, which fits
-    /// every picture that holds it.
+    /// The size that pictures must have. `None` for a rectangle that fits every picture that holds
+    /// it.
     pub fn picture_size(&self) -> Option<PictureSize> {
-        self.mask.as_ref().map(|mask| mask.picture)
+        self.picture
+    }
+
+    /// Whether the region is a mask, not a rectangle.
+    pub fn is_mask(&self) -> bool {
+        self.mask.is_some()
     }
 
     /// SHA-256 of the mask, in hexadecimal. It covers the width and the height of the picture; left,
@@ -222,17 +292,19 @@ impl Region {
     }
 }
 
-/// `X,Y,W,H`; for a mask also the size of its picture and its hash.
+/// `X,Y,W,H`; the size of its pictures, if they must have one; the hash of a mask.
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PictureSize { width, height } = self.size;
         write!(f, "{},{},{width},{height}", self.left, self.top)?;
-        match &self.mask {
-            Some(mask) => {
-                let PictureSize { width, height } = mask.picture;
+        match (&self.picture, &self.mask) {
+            (Some(PictureSize { width, height }), Some(mask)) => {
                 write!(f, " by a mask of {width}×{height} pixels, SHA-256 {}", mask.sha256)
             }
-            None => Ok(()),
+            (Some(PictureSize { width, height }), None) => {
+                write!(f, " in pictures of {width}×{height} pixels")
+            }
+            (None, _) => Ok(()),
         }
     }
 }
@@ -252,6 +324,9 @@ struct RegionRecord {
     y: u32,
     width: u32,
     height: u32,
+    /// For a rectangle, the size that pictures must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    picture: Option<PictureSize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mask: Option<MaskRecord>,
 }
@@ -269,10 +344,17 @@ impl TryFrom<RegionRecord> for Region {
     type Error = RegionError;
 
     fn try_from(record: RegionRecord) -> Result<Self, RegionError> {
-        let RegionRecord { x, y, width, height, mask } = record;
+        let RegionRecord { x, y, width, height, picture: record_picture, mask } = record;
         let size = PictureSize { width, height };
-        let Some(mask) = mask else { return Self::rectangle(x, y, size) };
+        let Some(mask) = mask else {
+            let rectangle = Self::rectangle(x, y, size)?;
+            return record_picture.map_or(Ok(rectangle.clone()), |size| rectangle.for_pictures_of(size));
+        };
         let picture = PictureSize { width: mask.picture_width, height: mask.picture_height };
+        if record_picture.is_some() {
+            let expected = "the size of pictures once, beside the runs of the mask".to_owned();
+            return Err(RegionError::Record { expected, got: "twice".to_owned() });
+        }
         let region = Self::from_runs(x, y, size, picture, mask.runs)?;
         match region.mask_sha256() {
             Some(sha256) if sha256 == mask.sha256 => Ok(region),
@@ -286,13 +368,15 @@ impl TryFrom<RegionRecord> for Region {
 
 impl From<Region> for RegionRecord {
     fn from(region: Region) -> Self {
-        let Region { left, top, size, mask } = region;
-        let mask = mask.map(|mask| MaskRecord {
-            picture_width: mask.picture.width,
-            picture_height: mask.picture.height,
-            sha256: mask.sha256,
-            runs: mask.runs,
-        });
-        Self { x: left, y: top, width: size.width, height: size.height, mask }
+        let Region { left, top, size, picture, mask } = region;
+        let (picture, mask) = match (picture, mask) {
+            (Some(picture), Some(mask)) => {
+                let (picture_width, picture_height) = (picture.width, picture.height);
+                let Mask { runs, sha256 } = mask;
+                (None, Some(MaskRecord { picture_width, picture_height, sha256, runs }))
+            }
+            (picture, _) => (picture, None),
+        };
+        Self { x: left, y: top, width: size.width, height: size.height, picture, mask }
     }
 }

@@ -86,7 +86,7 @@ impl Tiling {
     /// Those of [`check`](Self::check); if the region is a mask, or there would be too many.
     pub fn tiles(&self, region: Option<&Region>, size: PictureSize) -> Result<Vec<Region>, TilingError> {
         self.check()?;
-        if region.is_some_and(|region| region.picture_size().is_some()) {
+        if region.is_some_and(Region::is_mask) {
             return Err(TilingError::Mask);
         }
         let ([left, top], size) = region.map_or(([0; 2], size), |region| (region.corner(), region.size()));

@@ -1,6 +1,6 @@
 //! An anomaly map as a picture.
 
-use dfm_core::{AnomalyGrid, AnomalyMap, PictureSize};
+use dfm_core::{AnomalyGrid, AnomalyMap, PictureSize, RegionRule};
 use image::{Rgb, RgbImage};
 
 use crate::marks;
@@ -14,14 +14,14 @@ const STRONGEST: f32 = 0.8;
 pub struct Heatmap {
     map: AnomalyMap,
     middle: f32,
-    pixel_threshold: Option<f64>,
+    rule: RegionRule,
 }
 
 impl Heatmap {
     /// Makes the map of a grid for a picture of `size`.
     pub fn new(grid: &AnomalyGrid, size: PictureSize, scale: &MapScale) -> Self {
         let middle = (scale.middle_of(grid) as f32).max(f32::MIN_POSITIVE);
-        Self { map: grid.upsample(size), middle, pixel_threshold: scale.pixel_threshold }
+        Self { map: grid.upsample(size), middle, rule: scale.rule }
     }
 
     /// The colours alone.
@@ -43,8 +43,8 @@ impl Heatmap {
                 (f32::from(under[channel]) * (1.0 - share) + over[channel] * share) as u8
             }))
         });
-        if let Some(threshold) = self.pixel_threshold {
-            marks::draw(&mut overlay, &self.map, threshold);
+        if let Some(marked) = self.map.marked(&self.rule) {
+            marks::draw(&mut overlay, &self.map, &marked);
         }
         overlay
     }
@@ -68,7 +68,7 @@ mod tests {
     use crate::marks::LINE;
 
     fn scale(middle: Option<f64>) -> MapScale {
-        MapScale { pixel_threshold: middle, middle }
+        MapScale { rule: RegionRule::default().with_pixel_threshold(middle), middle }
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         // Cells meet in the middle, where the map passes from 0 to 2.
         let marked: Vec<u32> = (0..40).filter(|x| overlay.get_pixel(*x, 10).0 == LINE).collect();
         assert_eq!(marked, [20, 39]);
-        let unmarked = MapScale { pixel_threshold: None, middle: Some(1.0) };
+        let unmarked = MapScale { rule: RegionRule::default(), middle: Some(1.0) };
         let overlay = Heatmap::new(&half, size, &unmarked).over(&picture);
         assert!(overlay.pixels().all(|pixel| pixel.0 != LINE));
     }

@@ -49,8 +49,9 @@ mod tests {
 
     #[test]
     fn the_bar_goes_from_dark_to_bright_and_the_threshold_is_marked() {
-        let columns = |pixel_threshold| {
-            let legend = legend(&MapScale { pixel_threshold, middle: Some(6.25) }).unwrap();
+        let columns = |pixel_threshold: Option<f64>| {
+            let rule = dfm_core::RegionRule::default().with_pixel_threshold(pixel_threshold);
+            let legend = legend(&MapScale { rule, middle: Some(6.25) }).unwrap();
             let row = MARGIN + LINE_HEIGHT + GAP + BAR[1] / 2;
             let marked = (0..legend.width()).filter(|x| legend.get_pixel(*x, row).0 == LINE).collect();
             let ends = [MARGIN, MARGIN + BAR[0] - 1].map(|x| {
@@ -64,6 +65,6 @@ mod tests {
         let middle = MARGIN + BAR[0] / 2;
         assert_eq!(columns(Some(6.25)), (vec![middle - 1, middle], true));
         assert_eq!(columns(None), (Vec::<u32>::new(), false));
-        assert!(legend(&MapScale { pixel_threshold: None, middle: None }).is_none());
+        assert!(legend(&MapScale { rule: Default::default(), middle: None }).is_none());
     }
 }

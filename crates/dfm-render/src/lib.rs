@@ -6,7 +6,8 @@
 //! use dfm_render::{Heatmap, MapScale};
 //!
 //! let grid = AnomalyGrid::new(1, 2, vec![0.0, 2.0]);
-//! let scale = MapScale { pixel_threshold: Some(1.0), middle: Some(1.0) };
+//! let rule = dfm_core::RegionRule::default().with_pixel_threshold(1.0);
+//! let scale = MapScale { rule, middle: Some(1.0) };
 //! let heatmap = Heatmap::new(&grid, PictureSize { width: 40, height: 20 }, &scale);
 //! let overlay = heatmap.over(&RgbImage::new(40, 20));
 //! assert_eq!(overlay.dimensions(), (40, 20));

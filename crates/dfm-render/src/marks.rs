@@ -1,6 +1,6 @@
 //! Contours and boxes around the regions of a map, drawn into a picture.
 
-use dfm_core::AnomalyMap;
+use dfm_core::{AnomalyMap, MarkedPixels};
 use image::{Rgb, RgbImage};
 
 /// The colour of contours and boxes, and of the threshold in the legend. It stands out from every
@@ -12,11 +12,11 @@ const FINENESS: usize = 400;
 /// How strongly a box covers what is below it; a contour covers it wholly.
 const BOX: f32 = 0.7;
 
-/// Draws the contour and the box of every [region](AnomalyMap::regions) of `map` at `threshold`. Holes
-/// have a contour, too. `picture` has the size of the map.
-pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, threshold: f64) {
+/// Draws the contour and the box of every [region](AnomalyMap::regions_of) of `map` where pixels are
+/// `marked`. Holes have a contour, too. `picture` has the size of the map.
+pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, marked: &MarkedPixels) {
     let line = (map.width.max(map.height) / FINENESS).max(1);
-    let regions = map.regions(threshold);
+    let regions = map.regions_of(marked);
     for region in &regions {
         let [columns, rows] = [(region.x, region.width), (region.y, region.height)];
         let line = line.div_ceil(2) as u32;
@@ -31,7 +31,7 @@ pub(crate) fn draw(picture: &mut RgbImage, map: &AnomalyMap, threshold: f64) {
     for region in &regions {
         for y in region.y..region.y + region.height {
             for x in region.x..region.x + region.width {
-                if is_border(map, threshold, [x as usize, y as usize], line) {
+                if is_border(map, marked.pixels(), [x as usize, y as usize], line) {
                     blend(picture, x, y, 1.0);
                 }
             }
@@ -45,19 +45,19 @@ fn ends((start, length): (u32, u32), line: u32) -> impl Iterator<Item = u32> {
     (start..start + line).chain((start + length - line).max(start + line)..start + length)
 }
 
-/// Whether a pixel lies on the border of a region: it reaches the threshold, and one of the pixels
-/// `line` pixels beside, above or below it does not, or lies outside of the map.
-fn is_border(map: &AnomalyMap, threshold: f64, [x, y]: [usize; 2], line: usize) -> bool {
-    let reaches = |x: Option<usize>, y: Option<usize>| {
+/// Whether a pixel lies on the border of a region: it is marked, and one of the pixels `line` pixels
+/// beside, above or below it is not, or lies outside of the map.
+fn is_border(map: &AnomalyMap, marked: &[bool], [x, y]: [usize; 2], line: usize) -> bool {
+    let is_marked = |x: Option<usize>, y: Option<usize>| {
         let (Some(x), Some(y)) = (x, y) else { return false };
-        x < map.width && y < map.height && f64::from(map.values[y * map.width + x]) >= threshold
+        x < map.width && y < map.height && marked[y * map.width + x]
     };
     let [here, beside] = [[Some(x), Some(y)], [x.checked_sub(line), y.checked_sub(line)]];
-    reaches(here[0], here[1])
-        && !(reaches(beside[0], here[1])
-            && reaches(here[0], beside[1])
-            && reaches(Some(x + line), here[1])
-            && reaches(here[0], Some(y + line)))
+    is_marked(here[0], here[1])
+        && !(is_marked(beside[0], here[1])
+            && is_marked(here[0], beside[1])
+            && is_marked(Some(x + line), here[1])
+            && is_marked(here[0], Some(y + line)))
 }
 
 fn blend(picture: &mut RgbImage, x: u32, y: u32, share: f32) {
@@ -70,12 +70,15 @@ fn blend(picture: &mut RgbImage, x: u32, y: u32, share: f32) {
 
 #[cfg(test)]
 mod tests {
+    use dfm_core::RegionRule;
+
     use super::*;
 
     /// `#` where a contour was drawn, `+` where only a box was drawn.
     fn drawn(map: &AnomalyMap, threshold: f64) -> Vec<String> {
         let mut picture = RgbImage::new(map.width as u32, map.height as u32);
-        draw(&mut picture, map, threshold);
+        let rule = RegionRule::default().with_pixel_threshold(threshold);
+        draw(&mut picture, map, &map.marked(&rule).unwrap());
         let sign = |pixel: &Rgb<u8>| match pixel.0 {
             LINE => '#',
             [0, 0, 0] => '.',

@@ -1,7 +1,7 @@
 //! How the values of a model's maps are read: from which value on a pixel belongs to a region, and
 //! which colour a value has.
 
-use dfm_core::{Aggregation, AnomalyGrid, Dfm};
+use dfm_core::{Aggregation, AnomalyGrid, Dfm, RegionRule};
 
 /// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
 /// distinguishable without colour vision.
@@ -45,8 +45,8 @@ pub struct Tick {
 /// from its mean. The colours of different maps then cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapScale {
-    /// The value from which a pixel belongs to a region.
-    pub pixel_threshold: Option<f64>,
+    /// Which pixels belong to a region.
+    pub rule: RegionRule,
     /// The value in the middle of the colours.
     pub middle: Option<f64>,
 }
@@ -54,13 +54,18 @@ pub struct MapScale {
 impl MapScale {
     /// The scale of `model`.
     pub fn of(model: &Dfm) -> Self {
-        let pixel_threshold = model.pixel_threshold();
+        let usual = RegionRule::default().with_pixel_threshold(model.pixel_threshold());
+        Self::by(model, model.record().params.method.regions.or(usual))
+    }
+
+    /// The scale of `model` where pixels belong to regions by `rule`.
+    pub fn by(model: &Dfm, rule: RegionRule) -> Self {
         let usual = || {
             let shapes = model.extractor().feature_shapes().iter();
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
             usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
         };
-        Self { pixel_threshold, middle: pixel_threshold.or_else(usual) }
+        Self { rule, middle: rule.pixel_threshold.or_else(usual) }
     }
 
     /// Values along the scale, including the pixel threshold. `None` if the model does not fix the
@@ -69,7 +74,7 @@ impl MapScale {
         let middle = self.middle?;
         let at = |level: f64| Tick { level, value: middle * level / (1.0 - level), is_threshold: false };
         let mut ticks: Vec<Tick> = TICKS.map(at).to_vec();
-        if let Some(threshold) = self.pixel_threshold {
+        if let Some(threshold) = self.rule.pixel_threshold {
             let level = threshold / (threshold + middle);
             ticks.retain(|tick| (tick.level - level).abs() > CLOSEST);
             ticks.push(Tick { level, value: threshold, is_threshold: true });
@@ -120,14 +125,15 @@ mod tests {
 
     #[test]
     fn ticks_have_the_values_of_their_levels_and_the_threshold_takes_the_place_of_one() {
-        let ticks = |pixel_threshold| MapScale { pixel_threshold, middle: Some(6.0) }.ticks().unwrap();
+        let rule = |threshold: Option<f64>| RegionRule::default().with_pixel_threshold(threshold);
+        let ticks = |threshold| MapScale { rule: rule(threshold), middle: Some(6.0) }.ticks().unwrap();
         let values = |ticks: &[Tick]| ticks.iter().map(|tick| tick.value).collect::<Vec<_>>();
         for (value, expected) in values(&ticks(None)).iter().zip([0.0, 2.0, 6.0, 18.0, 54.0]) {
             assert!((value - expected).abs() < 1e-9, "{value}");
         }
         let with = ticks(Some(6.0));
         assert_eq!((with.len(), with[4]), (5, Tick { level: 0.5, value: 6.0, is_threshold: true }));
-        assert_eq!(MapScale { pixel_threshold: None, middle: None }.ticks(), None);
+        assert_eq!(MapScale { rule: rule(None), middle: None }.ticks(), None);
     }
 
     #[test]

@@ -137,6 +137,7 @@ mod tests {
             truth,
             score,
             p_value: None,
+            remark: None,
             regions: Vec::new(),
         };
         let pictures = vec![

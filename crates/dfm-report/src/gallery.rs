@@ -74,6 +74,10 @@ fn entry<W: Write>(
             Some(value) => write!(out, ", p = {}", number::probability(value)),
             None => Ok(()),
         },
+        "remark" => match &picture.remark {
+            Some(remark) => write!(out, "<p class=\"remark\">{}</p>", Text(remark)),
+            None => Ok(()),
+        },
         "regions" => regions(out, &picture.regions),
         "panels" => {
             let no_mask = match picture.truth {

@@ -19,6 +19,7 @@
 //!     truth,
 //!     score,
 //!     p_value: None,
+//!     remark: None,
 //!     regions: Vec::new(),
 //! };
 //! let report = Report {

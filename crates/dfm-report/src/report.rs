@@ -120,6 +120,8 @@ pub struct Picture {
     pub score: f64,
     /// The share of good pictures that would score at least as high, in [0, 1].
     pub p_value: Option<f64>,
+    /// What else is to be said of the verdict, such as that a person should look.
+    pub remark: Option<String>,
     /// Regions in which the map reaches the pixel threshold, the strongest first.
     pub regions: Vec<Region>,
 }

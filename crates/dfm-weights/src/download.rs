@@ -48,6 +48,8 @@ impl Default for PullOptions<'_> {
 
 /// Fetches `entry`, checks it, and only then puts it into the `store` and pins its SHA-256.
 /// `progress` is told the bytes so far and, if the server says so, how many there will be.
+/// If a file is in its place that does not begin as weights do, that file is
+/// [kept aside](WeightStore::aside).
 ///
 /// # Errors
 ///
@@ -107,6 +109,9 @@ pub fn pull(
     let sha256 = check::finish(hasher);
     expected.compare(&url, &sha256)?;
     file.as_file().sync_all().map_err(not_kept)?;
+    if let Some(aside) = store.aside(entry).map_err(not_kept)? {
+        std::fs::rename(&path, aside).map_err(not_kept)?;
+    }
     file.persist(&path).map_err(|error| not_kept(error.error))?;
     let pin = match expected.pin {
         Some(_) => PinState::Known,

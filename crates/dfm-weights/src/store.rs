@@ -1,6 +1,7 @@
 //! The folder of pulled weights.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use dfm_backbone::{CatalogueEntry, WeightsError};
@@ -89,6 +90,24 @@ impl WeightStore {
     /// The file of `entry`, if there is one; not checked.
     pub fn find(&self, entry: &CatalogueEntry) -> Option<PathBuf> {
         self.folder.as_ref().map(|_| self.path(entry)).filter(|path| path.is_file())
+    }
+
+    /// Where the file goes that lies in the place of `entry`, before another takes its place: one that
+    /// does not begin as weights do, since it may be anybody's. `None` if there is none such.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn aside(&self, entry: &CatalogueEntry) -> io::Result<Option<PathBuf>> {
+        let Some(path) = self.find(entry) else { return Ok(None) };
+        let mut head = Vec::new();
+        File::open(&path)?.take(4).read_to_end(&mut head)?;
+        // A ZIP archive or a pickle, as PyTorch writes them.
+        if head.is_empty() || head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
+            return Ok(None);
+        }
+        let named = |number: u32| self.folder().join(format!("{}.other-{number}", entry.file_name));
+        Ok((1..).map(named).find(|path| path.symlink_metadata().is_err()))
     }
 
     /// The file of `entry`, which must be there; not checked.

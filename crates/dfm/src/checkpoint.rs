@@ -5,7 +5,7 @@
 //! the program then costs the pictures that were in the network, and no handler of signals
 //! is needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use dfm_core::{CheckpointLayout, FeatureExtractor, FeatureRow};
 use tracing::{debug, info};
 
-use crate::error::{At, CheckpointFileError, Error};
+use crate::checkpoint_error::CheckpointFileError;
+use crate::error::{At, Error};
 use crate::files::{folder_of, temporary};
 use crate::observer::{Note, Observer, Reporter};
 
@@ -46,6 +47,10 @@ struct State {
     file: File,
     /// The end of the last whole record, in bytes from the start.
     end: u64,
+    /// Whose features this fit has taken from here or worked out itself.
+    used: HashSet<[u8; 32]>,
+    /// The last records that were there, of a batch that was not whole: whose they are, and their bytes.
+    cut: (Vec<[u8; 32]>, Vec<u8>),
     /// Writing failed, and was reported.
     broken: bool,
 }
@@ -71,7 +76,8 @@ impl Checkpoint {
 
     /// Goes on with what is there, for features of `extractor` that come in batches of `batch`, or
     /// begins a new checkpoint. If the file cannot be written, the observer hears it, and the fit does
-    /// without a checkpoint.
+    /// without a checkpoint. `pictures` gives the keys of the pictures of
+    /// this fit, one for each. They are read until one of them is in the checkpoint.
     ///
     /// # Errors
     ///
@@ -80,11 +86,12 @@ impl Checkpoint {
         &self,
         extractor: &FeatureExtractor,
         batch: usize,
+        pictures: &mut dyn Iterator<Item = Option<[u8; 32]>>,
         reporter: &Reporter<'_>,
     ) -> Result<(), Error> {
         let layout = CheckpointLayout::of(extractor);
         let log = match self.resume && self.path.symlink_metadata().is_ok() {
-            true => Log::resume(&self.path, layout, batch, reporter).at(&self.path)?,
+            true => Log::resume(&self.path, layout, batch, pictures, reporter).at(&self.path)?,
             false => match create(&self.path, layout.header()) {
                 Ok(file) => Log::new(layout, file, &[]),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -114,17 +121,19 @@ impl Checkpoint {
         };
         // If the record cannot be read, the picture still can.
         let (found, row) = log.layout.parse(&read().ok()?)?;
+        log.state().used.insert(*file);
         (found == *file).then_some(row)
     }
 
     /// Keeps the features of the picture in that file, unless they are there.
     pub(crate) fn keep(&self, file: &[u8; 32], row: &FeatureRow, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
+        let mut state = log.state();
+        state.used.insert(*file);
         if log.records.contains_key(file) {
             return;
         }
         let record = log.layout.record(file, row);
-        let mut state = log.state();
         if state.broken {
             return;
         }
@@ -150,13 +159,33 @@ impl Checkpoint {
         reporter.note(Note::CheckpointLeft { path: self.path.clone(), pictures });
     }
 
-    /// Is called after a fit that ended well. Removes the checkpoint.
+    /// Is called after a fit that ended well. Removes the checkpoint. If it also holds what another fit
+    /// has learnt, it is kept under another name.
     pub(crate) fn remove(&self, reporter: &Reporter<'_>) {
-        if self.log.get().is_some()
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
+        let Some(log) = self.log.get() else { return };
+        let others = log.others();
+        let removed = match others {
+            0 => std::fs::remove_file(&self.path),
+            others => log.restore().and_then(|()| self.keep_aside()).map(|aside| {
+                reporter.note(Note::CheckpointKept { path: self.path.clone(), aside, others });
+            }),
+        };
+        if let Err(error) = removed {
             reporter.note(Note::CheckpointStays { path: self.path.clone(), reason: error.to_string() });
         }
+    }
+
+    /// Renames the file to the first free `….other-N`.
+    fn keep_aside(&self) -> io::Result<PathBuf> {
+        let named = |number: u32| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(format!(".other-{number}"));
+            PathBuf::from(name)
+        };
+        let free = (1..).map(named).find(|path| path.symlink_metadata().is_err());
+        let aside = free.ok_or(io::ErrorKind::AlreadyExists)?;
+        std::fs::rename(&self.path, &aside)?;
+        Ok(aside)
     }
 }
 
@@ -164,7 +193,8 @@ impl Log {
     fn new(layout: CheckpointLayout, file: File, files: &[[u8; 32]]) -> Self {
         let end = layout.offset(files.len());
         let places = files.iter().enumerate().map(|(place, file)| (*file, layout.offset(place)));
-        let state = Mutex::new(State { file, end, broken: false });
+        let state =
+            Mutex::new(State { file, end, used: HashSet::new(), cut: Default::default(), broken: false });
         Self { records: places.collect(), layout, opened: Instant::now(), state }
     }
 
@@ -172,6 +202,7 @@ impl Log {
         path: &Path,
         layout: CheckpointLayout,
         batch: usize,
+        pictures: &mut dyn Iterator<Item = Option<[u8; 32]>>,
         reporter: &Reporter<'_>,
     ) -> Result<Self, CheckpointFileError> {
         if !path.metadata()?.is_file() {
@@ -183,17 +214,47 @@ impl Log {
             return Err(CheckpointFileError::InUse);
         }
         let content = layout.read(&mut BufReader::new(&file))?;
+        let known: HashSet<[u8; 32]> = content.files.iter().copied().collect();
+        let mut asked = 0;
+        let is_known = |key: Option<[u8; 32]>| {
+            asked += 1;
+            key.is_some_and(|key| known.contains(&key))
+        };
+        let mut pictures = pictures;
+        if !known.is_empty() && !Iterator::any(&mut pictures, is_known) {
+            return Err(CheckpointFileError::OtherPictures { found: known.len(), pictures: asked });
+        }
         // Only whole batches are kept. Later batches are then those of a fit without interruption, in
         // case features depend on the batch.
         let whole = content.files.len() / batch * batch;
         let log = Self::new(layout, file, &content.files[..whole]);
         {
-            let state = log.state();
-            state.file.set_len(state.end)?;
+            let mut state = log.state();
+            let end = state.end;
+            let mut bytes = vec![0; (content.files.len() - whole) * log.layout.record_len()];
+            state.file.seek(SeekFrom::Start(end))?;
+            state.file.read_exact(&mut bytes)?;
+            state.cut = (content.files[whole..].to_vec(), bytes);
+            state.file.set_len(end)?;
         }
         debug!("{}: {} bytes of a record that was being written", path.display(), content.torn);
         reporter.note(Note::Resumed { path: path.to_owned(), pictures: whole });
         Ok(log)
+    }
+
+    /// How many records were there of pictures that are not in this fit.
+    fn others(&self) -> usize {
+        let state = self.state();
+        let there = self.records.keys().chain(&state.cut.0);
+        there.filter(|file| !state.used.contains(*file)).count()
+    }
+
+    /// Puts the records back that were cut.
+    fn restore(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let (end, (_, bytes)) = (state.end, std::mem::take(&mut state.cut));
+        state.file.seek(SeekFrom::Start(end))?;
+        state.file.write_all(&bytes)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

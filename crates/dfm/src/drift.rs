@@ -33,7 +33,7 @@ pub fn drift(
         let (preparer, size) = (watch.preparer(), watch.batch());
         let seen = LevelsWatch::new(preparer.preprocessor().levels());
         let prepare = |index: usize, give: Give<'_, Piece>| {
-            let picture = source.read(index)?.decode()?;
+            let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             seen.picture(&picture);
             give_all(preparer.pieces(index, picture)?, give, |piece, last| {
                 if last {

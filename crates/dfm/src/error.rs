@@ -8,6 +8,7 @@ use dfm_data::DataError;
 use dfm_weights::WeightsStoreError;
 use thiserror::Error;
 
+use crate::checkpoint_error::CheckpointFileError;
 use crate::units::bytes;
 
 /// Why an operation failed.
@@ -33,6 +34,12 @@ pub enum Error {
     /// A model, a fit or a judgement.
     #[error(transparent)]
     Model(#[from] DfmError),
+    /// A file that is no model.
+    #[error("expected a model that dfm wrote, found {found}")]
+    NotAModel {
+        /// What it is.
+        found: &'static str,
+    },
     /// Pictures and data sets on the disk.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -162,6 +169,53 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Parts that cannot be learnt or judged.
+    #[error(transparent)]
+    Parts(#[from] crate::parts::PartsError),
+    /// A folder that has no products.
+    #[error("{}: expected a folder with a sub-folder for each product, found {found}", path.display())]
+    Products {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A product whose name says that its pictures are defects.
+    #[error(
+        "{}: its name says that it holds defects, which would be learnt as good: not fitted; rename it if it is a \
+         product",
+        path.display()
+    )]
+    SaysDefects {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A model that something else made or changed.
+    #[error(
+        "{}: expected a model as the fit of all products left it, found one that something else made or changed; \
+         move it elsewhere to fit this product anew",
+        path.display()
+    )]
+    NotMadeHere {
+        /// The model.
+        path: PathBuf,
+    },
+    /// Something else is in the place of the record of a product's model.
+    #[error("{}: expected a record of what a model was made of, found {found}; move it elsewhere", path.display())]
+    Made {
+        /// The record.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// A product without a model, or a model without a product.
+    #[error("expected {expected} at {}, found none", path.display())]
+    Unmatched {
+        /// What should be there.
+        expected: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
     /// Two runs that cannot be compared.
     #[error("{reason}")]
     Runs {
@@ -244,6 +298,42 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// A file of another kind is there, which must stay.
+    #[error(
+        "{}: expected {expected} or nothing there, found {found}, which stays as it is; choose another place, or move \
+         that file away",
+        path.display()
+    )]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What would be written.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A file is there that cannot be read, so that nobody knows what it is.
+    #[error(
+        "{}: expected {expected} or nothing there, found a file that cannot be read ({cause}), which stays as it is; \
+         choose another place, or move that file away",
+        path.display()
+    )]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What would be written.
+        expected: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// It cannot be made sure that nobody else writes the file meanwhile.
+    #[error("cannot lock {} against other writers: {cause}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Something is where a new folder should be.
     #[error("{}: expected an empty folder or nothing there, found {found}; choose another place", path.display())]
     FolderTaken {
@@ -278,28 +368,4 @@ pub enum FileError {
         /// The path.
         path: PathBuf,
     },
-}
-
-/// Why a checkpoint cannot be used.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CheckpointFileError {
-    /// A checkpoint is there, and the fit should not go on from it.
-    #[error("{}: a fit to this output has not ended: go on with it, or delete the file to start over", path.display())]
-    Taken {
-        /// The checkpoint.
-        path: PathBuf,
-    },
-    /// Something else lies at the path of the checkpoint.
-    #[error("expected a checkpoint or nothing there, found something that is no file; move it elsewhere")]
-    NotAFile,
-    /// Another fit has it.
-    #[error("another fit is writing it: wait for that, or choose another output")]
-    InUse,
-    /// It cannot be read.
-    #[error("{0}")]
-    Read(#[from] io::Error),
-    /// It is damaged or of another fit.
-    #[error(transparent)]
-    Content(#[from] dfm_core::CheckpointError),
 }

@@ -12,7 +12,7 @@ pub struct ExplanationLine {
     pub path: String,
     /// Raw score; larger is more abnormal.
     pub score: f64,
-    /// `normal` or `anomalous`; null without a threshold.
+    /// `normal`, `review` or `anomalous`; null without a threshold.
     pub label: Option<Label>,
     /// The raw score from which a picture is anomalous, if there is one.
     pub threshold: Option<f64>,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::files::write_file;
 use crate::judge::{Ready, next_batch};
+use crate::kind::FileKind;
 use crate::levels::LevelsWatch;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
@@ -45,7 +46,7 @@ impl FeatureRows {
         let watch = LevelsWatch::new(preprocessor.levels());
         let size = batch.min(extractor.largest_batch());
         let prepare = |index: usize, give: Give<'_, PreparedPicture>| {
-            let picture = source.read(index)?.decode()?;
+            let picture = source.read(index)?.decode_for(&preprocessor)?;
             watch.picture(&picture);
             give_all(preprocessor.prepare_tiles(picture)?, give, |tile: PreparedPicture, last| {
                 if let (Some(outside), true) = (tile.outside, last) {
@@ -130,7 +131,7 @@ impl FeatureRows {
         let metadata = HashMap::from([("dfm-features".to_owned(), serde_json::to_string(&description)?)]);
         let tensor = Matrix { values: &self.values, shape: [self.paths.len(), extractor.row_len()] };
         let bytes = safetensors::serialize([("features", tensor)], Some(metadata))?;
-        write_file(path, |writer| Ok(writer.write_all(&bytes)?))
+        write_file(path, FileKind::FEATURES, |writer| Ok(writer.write_all(&bytes)?))
     }
 }
 

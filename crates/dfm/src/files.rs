@@ -6,23 +6,30 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, FileError};
+use crate::kind::FileKind;
 
 /// The most links that lead to links: more is a circle.
 const MOST_LINKS: usize = 40;
 
 /// Writes `path` by `content`, into a temporary file in the same folder that is renamed once
 /// everything is on the disk. Until then the old file stays, and a failure leaves nothing behind.
-/// Where `path` is a link, it stays one, and the file that it points to is written.
+/// The file replaces one of its own `kind` or an empty one, and nothing else. Where `path` is a link,
+/// it stays one, and the file that it points to is written.
 ///
 /// # Errors
 ///
-/// [`Error::File`] if the file cannot be written, [`Error::Write`] with whatever `content` returns.
+/// [`FileError::OtherKind`] if a file of another kind is there; [`Error::File`] if the file cannot be
+/// written; [`Error::Write`] with whatever `content` returns.
 pub fn write_file<T>(
     path: &Path,
+    kind: FileKind,
     content: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let target = target(path)?;
+    check_kind(path, &target, kind)?;
     let (file, result) = filled(path, folder_of(&target), content)?;
+    // Something may have come meanwhile.
+    check_kind(path, &target, kind)?;
     keep(file, &target).map_err(failed(path))?;
     Ok(result)
 }
@@ -107,15 +114,26 @@ pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Refuses, before any work is done, a `path` that [`write_file`] could not write: one in a folder
-/// that is not there or is closed to us, or one that is taken by something other than a file.
+/// that is not there or is closed to us, or one that is taken by something other than a file of this
+/// `kind`.
 ///
 /// # Errors
 ///
 /// [`FileError`], with what was found.
-pub fn check_file(path: &Path) -> Result<(), FileError> {
+pub fn check_file(path: &Path, kind: FileKind) -> Result<(), FileError> {
     let target = target(path)?;
+    check_kind(path, &target, kind)?;
     temporary(folder_of(&target)).map_err(failed(path))?;
     Ok(())
+}
+
+/// Refuses a `target` that holds another kind of file.
+fn check_kind(path: &Path, target: &Path, kind: FileKind) -> Result<(), FileError> {
+    match kind.other_at(target) {
+        Ok(None) => Ok(()),
+        Ok(Some(found)) => Err(FileError::OtherKind { path: path.to_owned(), expected: kind.name(), found }),
+        Err(cause) => Err(FileError::Unknown { path: path.to_owned(), expected: kind.name(), cause }),
+    }
 }
 
 /// Fills a temporary file in `folder`, on its way to `path`.
@@ -154,7 +172,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> FileError + use<'_> {
 }
 
 /// The place to which `path` leads: itself, or where it is a link the file behind it.
-fn target(path: &Path) -> Result<PathBuf, FileError> {
+pub(crate) fn target(path: &Path) -> Result<PathBuf, FileError> {
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
         let Ok(metadata) = target.symlink_metadata() else {
@@ -189,9 +207,40 @@ mod tests {
 
     use super::*;
 
+    const TEXT: FileKind = FileKind::new("a text", |head| head.is_ascii());
+
     fn put(path: &Path, text: &str) -> Result<(), Error> {
-        check_file(path)?;
-        write_file(path, |writer| Ok(writer.write_all(text.as_bytes())?))
+        check_file(path, TEXT)?;
+        write_file(path, TEXT, |writer| Ok(writer.write_all(text.as_bytes())?))
+    }
+
+    #[test]
+    fn another_kind_of_file_stays_also_behind_a_link_and_if_it_comes_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let [picture, link, late] = ["picture", "link", "late"].map(|name| folder.path().join(name));
+        std::fs::write(&picture, b"\xff\xd8\xff").unwrap();
+        symlink("picture", &link).unwrap();
+        for path in [&picture, &link] {
+            for error in [
+                check_file(path, TEXT).unwrap_err(),
+                match put(path, "new").unwrap_err() {
+                    Error::File(error) => error,
+                    other => panic!("{other}"),
+                },
+            ] {
+                let said = error.to_string();
+                assert!(said.contains(&path.display().to_string()), "{said}");
+                assert!(said.contains("expected a text or nothing there, found a JPEG picture"), "{said}");
+            }
+        }
+        let written = write_file(&late, TEXT, |writer| {
+            std::fs::write(&late, b"\x89PNG\r\n\x1a\n").unwrap();
+            Ok(writer.write_all(b"new")?)
+        });
+        assert!(written.unwrap_err().to_string().contains("found a PNG picture"));
+        assert_eq!(std::fs::read(&picture).unwrap(), b"\xff\xd8\xff");
+        assert_eq!(std::fs::read(&late).unwrap(), b"\x89PNG\r\n\x1a\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "something is left behind");
     }
 
     #[test]
@@ -221,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let error = write_file(&pipe, |_| Ok(())).unwrap_err();
+        let error = write_file(&pipe, TEXT, |_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("found a device, a pipe or a socket"), "{error}");
         assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use dfm_core::{Levelled, Levels, Picture, PictureSize, Preprocessor, Resize, held_out_hashes};
+use dfm_core::{Levelled, Levels, Picture, PictureSize, Preprocessor, Resize, Transparency, held_out_hashes};
 use dfm_synthetic::Synthesiser;
 
 use crate::error::Error;
@@ -27,7 +27,8 @@ pub(crate) struct HeldOut<'s> {
 
 impl<'s> HeldOut<'s> {
     /// Chooses the pictures that calibrate a split, among `pictures` with their content hashes and
-    /// indices in `source`, whose black and white are those of `levels`. The first of several equal pictures stands for all.
+    /// indices in `source`, whose black and white are those of `levels`. The first of several equal
+    /// pictures stands for all.
     ///
     /// # Errors
     ///
@@ -80,7 +81,10 @@ impl<'s> HeldOut<'s> {
         let number = self.number(&hash).ok_or(Error::Changed)?;
         let recipe = self.synthesiser.recipe(&hash, copy);
         let lender = self.index(recipe.lender(number, self.pictures.len()));
-        let read = || Ok(self.levels.read(self.source.read(lender)?.decode()?)?);
+        let read = || {
+            let picture = self.source.read(lender)?.decode_with(Transparency::Background, self.levels)?;
+            Ok(self.levels.read(picture)?)
+        };
         let texture = read().map_err(|error: Error| {
             let path = self.source.path(lender).into_owned();
             Error::Lender { path, cause: Box::new(error) }

@@ -1,21 +1,23 @@
 //! Good pictures into a model.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    TileStatistics, ValidFitParams,
+    SizeRange, TileStatistics, ValidFitParams,
 };
 use tracing::info;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::first_size::{in_pictures_of, sizes};
 use crate::levels::{FitLevels, LevelsWatch};
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
-use crate::pieces::{Ready, prepare};
-use crate::source::{Give, Loaded, Source, ahead};
+use crate::pieces::{Ready, first_key, prepare};
+use crate::source::{Content, Give, Loaded, Source, ahead};
 use crate::validate::validate;
 use crate::workers::Workers;
 
@@ -123,6 +125,47 @@ impl Learner {
         Self { threshold, ..self }
     }
 
+    /// The threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Every parameter of the fit.
+    pub fn params(&self) -> &FitParams {
+        &self.params
+    }
+
+    /// What decides the model of given pictures: the parameters of the fit but for how it is done, and
+    /// the network by the hash of its weights.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is out of its range or the weights cannot be had.
+    pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
+        // By name, so that whoever adds a field decides whether it is a setting.
+        let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
+        let params = params.clone().check()?;
+        let exact = params.params().run.memory.exact;
+        let extractor = network.extractor(&params, compute_or_usual(compute.as_ref())?)?;
+        let header = extractor.weights().header();
+        let mut method = serde_json::to_value(params.params())?;
+        if let Some(fields) = method.as_object_mut() {
+            fields.remove("batch");
+        }
+        Ok(serde_json::json!({
+            "params": method,
+            "exact": exact,
+            "by_position": by_position,
+            "synthetic": synthetic,
+            "threshold": threshold,
+            "levels": params.params().method.levels,
+            "resampling": header.input.resampling,
+            "architecture": header.architecture.name,
+            "input": header.input,
+            "weights": extractor.weights().sha256(),
+        }))
+    }
+
     /// Fits a model to the pictures of `source`. The observer hears pictures that cannot be read or
     /// have no finite features; they are left out.
     ///
@@ -183,19 +226,15 @@ impl Learner {
     fn checked(&self, source: &dyn Source, levels: FitLevels) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
         params.method.levels = levels.levels;
-        if self.by_position {
-            let prepare = |index: usize, give: Give<'_, PictureSize>| {
-                let picture = source.read(index)?.decode()?;
-                levels.check(&picture)?;
-                give(picture.size(), true);
-                Ok(())
-            };
-            let first =
-                ahead(source.count(), 1, 1, prepare, |loaded| loaded.filter_map(|one| one.found.ok()).next());
-            if let Some(size) = first {
-                let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
-                params = params.with_method(method);
-            }
+        if let Some(region) = params.method.region.take() {
+            let region = in_pictures_of(source, levels, region);
+            params.method = params.method.with_region(region);
+        }
+        if self.by_position
+            && let Some(size) = sizes(source, levels, |sizes| sizes.next())
+        {
+            let method = params.method.clone().with_tile_statistics(TileStatistics::Position(size));
+            params = params.with_method(method);
         }
         Ok(params.check()?)
     }
@@ -233,7 +272,13 @@ impl Learning<'_> {
         self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
-                checkpoint.open(&extractor, batch, self.reporter)?;
+                let tiles = preparer.makes_tiles();
+                let key = |index| match self.source.read(index).ok()? {
+                    Content::Encoded(bytes) => Some(first_key(&bytes, tiles)),
+                    Content::Decoded(_) => None,
+                };
+                let mut keys = (0..self.source.count()).map(key);
+                checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
             Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
         })
@@ -256,9 +301,15 @@ impl Learning<'_> {
         let statistics = RefCell::new(None);
         // Keys of the checkpoint of pieces that were given and not told of yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
+        let sizes = Mutex::new(None);
+        let see = |size: PictureSize| {
+            let mut sizes = sizes.lock().unwrap_or_else(PoisonError::into_inner);
+            let one = SizeRange::of(size);
+            *sizes = Some(sizes.map_or(one, |range: SizeRange| range.with(one)));
+        };
         let prepare = |index: usize, give: Give<'_, Ready>| {
             let seen = (&levels, &watch);
-            prepare(source, index, preparer, seen, checkpoint, give)
+            prepare(source, index, preparer, seen, checkpoint, &see, give)
         };
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
         let mut each = |learnt: Learnt<'_>| {
@@ -306,7 +357,8 @@ impl Learning<'_> {
         })?;
         watch.tell(reporter);
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
-        let model = model.with_names(names);
+        let model =
+            model.with_names(names).with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner));
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             learnt_now.len(),

@@ -4,7 +4,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use dfm_core::{Depth, Levels, LevelsTally, Picture, PictureSize, Piece, PreprocessError};
+use dfm_core::{
+    DecodeLimits, Depth, Levels, LevelsTally, Picture, PictureSize, Piece, PreprocessError, Transparency,
+    count_values,
+};
 
 use crate::error::Error;
 use crate::observer::{Note, Reporter, Stage};
@@ -65,13 +68,15 @@ impl FitLevels {
     }
 }
 
-/// Counts the values of pictures. Those that cannot be read are told when they are learnt.
+/// Counts the values of pictures, where they are opaque. Those that cannot be read are told when they
+/// are learnt.
 fn tally(source: &dyn Source, indices: &[usize], workers: &Workers, reporter: &Reporter<'_>) -> LevelsTally {
     let all = Mutex::new(LevelsTally::default());
     let prepare = |number: usize, give: Give<'_, ()>| {
-        let picture = source.read(indices[number])?.decode()?;
         let mut own = LevelsTally::default();
-        own.push(&picture);
+        if let Content::Encoded(bytes) = source.read(indices[number])? {
+            count_values(&bytes, &DecodeLimits::default(), Transparency::Background, &mut own)?;
+        }
         all.lock().unwrap_or_else(PoisonError::into_inner).join(&own);
         give((), true);
         Ok(())

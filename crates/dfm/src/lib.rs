@@ -12,10 +12,12 @@
 //! | judge | [`Judge`]; in a server, [`Dfm::judging`] |
 //! | open, save, merge, update, forget | [`ModelStore`] |
 //! | measure | [`Evaluator`], [`compare`] |
+//! | join several pictures of one part to one verdict | [`parts`] |
+//! | fit and measure many products | [`ProductsLearner`], [`ProductsEvaluator`] |
 //! | try a grid of settings | [`Sweeper`] |
 //! | look for drift and for what stands out | [`drift`], [`Dfm::audit`] |
 //! | make defects | [`DefectiveDataset`] |
-//! | draw | [`Heatmap`], [`MapScale`], [`MapsFolder`] |
+//! | draw, and write maps as numbers | [`Heatmap`], [`MapScale`], [`MapsFolder`], [`RegionsTable`] |
 //!
 //! Nothing is printed: progress, notes and pictures that cannot be used go to an [`Observer`].
 //! Threads are those of [`Workers`], never rayon's global pool.
@@ -39,22 +41,32 @@
 //! # Ok::<(), dfm::Error>(())
 //! ```
 
+mod chain;
 mod checkpoint;
+mod checkpoint_error;
 mod drift;
 mod error;
 mod evaluate;
 mod explanation_line;
 mod features;
 mod files;
+mod first_size;
 mod held_out;
 mod judge;
+mod kind;
 mod learn;
 mod levels;
 mod lines;
+mod lock;
+mod made;
 mod maps;
 mod network;
+mod npy;
+mod numbers;
 mod observer;
+pub mod parts;
 mod pieces;
+mod products;
 mod report;
 mod source;
 mod store;
@@ -65,20 +77,25 @@ mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
+pub use chain::Chain;
 pub use checkpoint::Checkpoint;
+pub use checkpoint_error::CheckpointFileError;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
-    DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
-    list, list_folder, open_picture, open_region, picture_depth, read_masks, read_picture, training,
+    DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, MaskPixels, MaskReading, Problem,
+    RelativeNames, Training, TruthMask, Why, decode_picture, list, list_files, list_folder, list_good,
+    open_mask, open_picture, open_region, path_list, picture_depth, read_masks, read_picture, training,
+    training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
 pub use drift::{drift, scores_of_lines};
-pub use error::{CheckpointFileError, Error, FileError};
+pub use error::{Error, FileError};
 pub use evaluate::{
-    Bootstrap, CONFIG, ClassEvaluation, Comparison, Curves, Evaluated, EvaluatedPicture, Evaluation,
-    EvaluationRun, Evaluator, METRICS, PREDICTIONS, PictureLine, Settings, compare,
+    Answers, Bootstrap, CONFIG, ClassEvaluation, Comparison, Contradictions, Curves, Evaluated,
+    EvaluatedPicture, Evaluation, EvaluationRun, Evaluator, METRICS, MaskCounts, PREDICTIONS, PictureLine,
+    ReviewFigures, Settings, compare,
 };
 pub use explanation_line::{
     ExplainedCell, ExplainedChannel, ExplainedLayer, ExplainedNearest, ExplanationLine,
@@ -86,14 +103,20 @@ pub use explanation_line::{
 pub use features::FeatureRows;
 pub use files::{check_file, create_file, write_file};
 pub use judge::{Judge, Judged};
+pub use kind::FileKind;
 pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
-pub use maps::MapsFolder;
+pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
+pub use numbers::RegionsTable;
 pub use observer::{Note, Observer, Silent, Stage};
+pub use products::{
+    EvaluatedProduct, FitStatus, FittedProduct, MeanFigures, PRODUCTS, Product, ProductsEvaluation,
+    ProductsEvaluator, ProductsLearner, Worst, WorstFigures, model_of, products,
+};
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
-pub use store::ModelStore;
+pub use store::{ModelChange, ModelStore, Updated};
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use units::bytes;

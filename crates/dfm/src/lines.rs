@@ -1,8 +1,12 @@
 //! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
 //! added.
 
-use dfm_core::{CalibrationKind, Dfm, Label, MapRegion, Verdict};
+use std::path::PathBuf;
+
+use dfm_core::{CalibrationKind, Contradiction, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
+
+use crate::maps::PictureFiles;
 
 /// A verdict as one JSON object or one row of a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,7 +18,7 @@ pub struct VerdictLine {
     pub score: f64,
     /// In (0, 1), ½ at the threshold; null without a threshold.
     pub normalized_score: Option<f64>,
-    /// `normal` or `anomalous`; null without a threshold.
+    /// `normal`, `review` or `anomalous`; null without a threshold.
     pub label: Option<Label>,
     /// The raw score from which a picture is anomalous, if there is one.
     pub threshold: Option<f64>,
@@ -28,6 +32,20 @@ pub struct VerdictLine {
     pub pixel_threshold: Option<f64>,
     /// Where the map reaches that.
     pub regions: Option<Regions>,
+    /// Whether the size of the picture is far from those of the fit; null where those are not known.
+    pub unusual_size: Option<bool>,
+    /// The raw score from which a person should look at a picture; null without a review band.
+    pub review_from: Option<f64>,
+    /// How the label and the regions disagree; null if they agree.
+    pub contradiction: Option<Contradiction>,
+    /// The file of its heat map; null if none was written.
+    pub heatmap: Option<String>,
+    /// The file of its overlay; null if none was written.
+    pub overlay: Option<String>,
+    /// The file of its mask; null if none was written.
+    pub mask: Option<String>,
+    /// The file of its map as numbers; null if none was written.
+    pub raw_map: Option<String>,
     /// The share of pixels outside of the model's levels; absent unless those are a range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside_levels: Option<f64>,
@@ -56,10 +74,32 @@ impl VerdictLine {
             p_value: verdict.p_value,
             calibration,
             guarantee: calibration.map(CalibrationKind::guarantee),
-            pixel_threshold: model.pixel_threshold().filter(|_| verdict.regions.is_some()),
+            review_from: None,
+            contradiction: verdict.contradiction(),
+            pixel_threshold: verdict.region_rule.and_then(|rule| rule.pixel_threshold),
             regions: verdict.regions.clone().map(Regions::List),
+            unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
+            heatmap: None,
+            overlay: None,
+            mask: None,
+            raw_map: None,
             outside_levels: verdict.outside_levels,
         }
+    }
+
+    /// The same line with the files that were written for the picture.
+    #[must_use]
+    pub fn with_files(self, files: &PictureFiles) -> Self {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let [heatmap, overlay, mask, raw_map] =
+            [&files.heatmap, &files.overlay, &files.mask, &files.raw_map].map(shown);
+        Self { heatmap, overlay, mask, raw_map, ..self }
+    }
+
+    /// The same line with the raw score from which a person should look at a picture.
+    #[must_use]
+    pub fn with_review_from(self, review_from: Option<f64>) -> Self {
+        Self { review_from, ..self }
     }
 
     /// The same line with the number of regions in place of the list.

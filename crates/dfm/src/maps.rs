@@ -1,44 +1,128 @@
-//! Heat maps and overlays as files.
+//! Maps as files: heat maps and overlays, masks, numbers.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use dfm_core::{Levels, RgbImage, Verdict};
-use dfm_data::{HEATMAP, LEGEND, MAPS_MARK, OVERLAY, RelativeNames};
+use dfm_core::{Levels, RegionRule, Transparency, Verdict};
+use dfm_data::{
+    HEATMAP, LEGEND, MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT, MASK, OVERLAY, RelativeNames,
+};
 use dfm_render::{Heatmap, MapScale, legend};
-use image::ImageFormat;
+use image::{DynamicImage, GrayImage, ImageFormat};
 use rayon::prelude::*;
 
-use crate::error::Error;
-use crate::files::{make_folder, write_file};
+use crate::error::{Error, FileError};
+use crate::files::{create_file, make_folder};
 use crate::judge::Judged;
-use crate::observer::{Observer, Reporter};
+use crate::made::{Made, put_together};
+use crate::npy::npy;
+use crate::observer::{Note, Observer, Reporter};
 use crate::source::Source;
+use crate::workers::Workers;
 
-/// A folder of heat maps and overlays, which mirrors where the pictures lie.
+/// The end of the name of a map as numbers, in the picture's size.
+const RAW: &str = "-map.npy";
+/// The end of the name of the cells of a map as numbers.
+const GRID: &str = "-grid.npy";
+
+/// A folder of what is made of the maps of pictures, which mirrors where the pictures lie. No file
+/// that is there is ever changed, whoever wrote it. Several kinds may share a folder.
 #[derive(Debug)]
 pub struct MapsFolder {
     folder: PathBuf,
     names: RelativeNames,
-    scale: MapScale,
+    kind: Kind,
     levels: Levels,
+    workers: Workers,
+    /// Whether it was told that names differ from the usual ones.
+    told: AtomicBool,
+}
+
+/// What is made of a map.
+#[derive(Debug)]
+enum Kind {
+    /// Heat maps and overlays.
+    Colours(MapScale),
+    /// Which pixels belong to regions.
+    Masks(RegionRule),
+    /// The values, in the picture's size or cell by cell.
+    Numbers { of_cells: bool },
+}
+
+/// The files that were written for one picture.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PictureFiles {
+    /// The heat map.
+    pub heatmap: Option<PathBuf>,
+    /// The map over the picture.
+    pub overlay: Option<PathBuf>,
+    /// Which pixels belong to regions.
+    pub mask: Option<PathBuf>,
+    /// The map as numbers.
+    pub raw_map: Option<PathBuf>,
+}
+
+impl PictureFiles {
+    /// These files, and those that only the `other` has.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            heatmap: self.heatmap.or(other.heatmap),
+            overlay: self.overlay.or(other.overlay),
+            mask: self.mask.or(other.mask),
+            raw_map: self.raw_map.or(other.raw_map),
+        }
+    }
 }
 
 impl MapsFolder {
-    /// Makes `folder`, marked so that a later run takes no map for a picture, with a legend if all
-    /// maps have one scale. Inside it, pictures have their path below the folder that all share.
+    /// Makes `folder` for `NAME-heatmap.png` and `NAME-overlay.png`, in the size of the picture, with a
+    /// legend if all maps have one scale. It is marked so that a later run takes no map for a picture.
+    /// Inside it, pictures have their path below the folder that all share.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if the folder cannot be made or written.
     pub fn new(folder: &Path, source: &dyn Source, scale: MapScale) -> Result<Self, Error> {
-        make_folder(folder)?;
-        write_file(&folder.join(MAPS_MARK), |_| Ok(()))?;
+        let made = Self::of(folder, source, Kind::Colours(scale))?;
         if let Some(legend) = legend(&scale) {
-            write_png(&folder.join(LEGEND), &legend)?;
+            put_together(&folder.join(LEGEND), &[(".png", png(legend.into())?)])?;
+        }
+        Ok(made)
+    }
+
+    /// Makes `folder` for `NAME-mask.png`: in the size of the picture, white where a pixel belongs to a
+    /// region by `rule`, and black elsewhere. Without a pixel threshold there are no masks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn masks(folder: &Path, source: &dyn Source, rule: RegionRule) -> Result<Self, Error> {
+        Self::of(folder, source, Kind::Masks(rule))
+    }
+
+    /// Makes `folder` for maps as NumPy arrays of `f32`: `NAME-map.npy` in the size of the picture,
+    /// `[H, W]`; or `of_cells` `NAME-grid.npy`, `[h, w]`, of a picture in tiles `[tiles, h, w]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn numbers(folder: &Path, source: &dyn Source, of_cells: bool) -> Result<Self, Error> {
+        Self::of(folder, source, Kind::Numbers { of_cells })
+    }
+
+    fn of(folder: &Path, source: &dyn Source, kind: Kind) -> Result<Self, Error> {
+        make_folder(folder)?;
+        match create_file(&folder.join(MAPS_MARK), |writer| Ok(writer.write_all(MAPS_MARK_TEXT.as_bytes())?))
+        {
+            Ok(()) | Err(Error::File(FileError::Taken { .. })) => {}
+            Err(error) => return Err(error),
         }
         let paths: Vec<_> = (0..source.count()).map(|index| source.path(index)).collect();
         let names = RelativeNames::new(paths.iter().map(|path| path.as_ref()));
-        Ok(Self { folder: folder.to_owned(), names, scale, levels: Levels::Auto })
+        let (levels, workers, told) = (Levels::Auto, Workers::new(), AtomicBool::new(false));
+        Ok(Self { folder: folder.to_owned(), names, kind, levels, workers, told })
     }
 
     /// Sets which values of the pictures below overlays are black and white: the model's levels.
@@ -47,43 +131,101 @@ impl MapsFolder {
         Self { levels, ..self }
     }
 
-    /// Writes `NAME-heatmap.png` and `NAME-overlay.png` of every picture of a batch that has a map,
-    /// in the picture's size. The observer hears what cannot be written.
+    /// Sets the threads that draw and compress.
+    #[must_use]
+    pub fn with_workers(self, workers: Workers) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Writes the files of every picture of a batch that has a map, and returns where, one for each
+    /// picture. The observer hears what cannot be written.
     ///
-    /// Cost: reads each picture once more, since keeping a batch of photographs until its verdicts
+    /// If a file of such a name is there already and holds something else, it stays, and those of the
+    /// picture get names with eight digits that follow from what they hold,
+    /// `NAME-1a2b3c4d-heatmap.png`. The observer hears the first such name.
+    ///
+    /// Cost: an overlay reads its picture once more, since keeping a batch of photographs until its verdicts
     /// are there would take gigabytes. That is little beside compressing two pictures of its size,
-    /// and all threads of the current pool share it.
-    pub fn write(&self, source: &dyn Source, batch: &[Judged], observer: &dyn Observer) {
-        let write = |one: &Judged| self.write_one(source, one.index, &one.verdict);
-        let written: Vec<_> = batch.par_iter().map(write).collect();
+    /// and all threads share it.
+    pub fn write(&self, source: &dyn Source, batch: &[Judged], observer: &dyn Observer) -> Vec<PictureFiles> {
         let reporter = Reporter::new(observer);
-        for (one, written) in batch.iter().zip(written) {
-            if let Err(error) = written {
+        let write = |one: &Judged| self.write_one(source, one.index, &one.verdict, &reporter);
+        let written = self.workers.run(|| batch.par_iter().map(write).collect::<Vec<_>>());
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                reporter.problem(&self.folder, error);
+                return vec![PictureFiles::default(); batch.len()];
+            }
+        };
+        let files = batch.iter().zip(written).map(|(one, written)| {
+            written.unwrap_or_else(|error| {
                 reporter.problem(&source.path(one.index), error);
+                PictureFiles::default()
+            })
+        });
+        files.collect()
+    }
+
+    fn write_one(
+        &self,
+        source: &dyn Source,
+        index: usize,
+        verdict: &Verdict,
+        reporter: &Reporter<'_>,
+    ) -> Result<PictureFiles, Error> {
+        let (Some(grid), Some(map)) = (&verdict.grid, verdict.map()) else {
+            return Ok(PictureFiles::default());
+        };
+        let stem = self.folder.join(self.names.of(&source.path(index)));
+        match &self.kind {
+            Kind::Colours(scale) => {
+                let heatmap = Heatmap::new(grid, verdict.size, scale);
+                let colours = png(heatmap.colours().into())?;
+                let picture = source.read(index)?.decode_with(Transparency::Background, self.levels)?;
+                let levelled = self.levels.read(picture)?;
+                let overlay = png(heatmap.over(&levelled.to_bytes()).into())?;
+                let made = put_together(&stem, &[(HEATMAP, colours), (OVERLAY, overlay)])?;
+                let [heatmap, overlay] = self.told_of(made, reporter);
+                Ok(PictureFiles { heatmap, overlay, ..PictureFiles::default() })
+            }
+            Kind::Masks(rule) => {
+                let Some(marked) = map.marked(rule) else { return Ok(PictureFiles::default()) };
+                let mask = GrayImage::from_fn(verdict.size.width, verdict.size.height, |x, y| {
+                    [if marked.pixels()[y as usize * map.width + x as usize] { u8::MAX } else { 0 }].into()
+                });
+                let made = put_together(&stem, &[(MASK, png(mask.into())?)])?;
+                let [mask, _] = self.told_of(made, reporter);
+                Ok(PictureFiles { mask, ..PictureFiles::default() })
+            }
+            Kind::Numbers { of_cells } => {
+                let file = match (of_cells, grid.placements.len()) {
+                    (false, _) => (RAW, npy(&[map.height, map.width], &map.values)),
+                    (true, 1) => (GRID, npy(&[grid.height, grid.width], &grid.values)),
+                    (true, tiles) => (GRID, npy(&[tiles, grid.height, grid.width], &grid.values)),
+                };
+                let [raw_map, _] = self.told_of(put_together(&stem, &[file])?, reporter);
+                Ok(PictureFiles { raw_map, ..PictureFiles::default() })
             }
         }
     }
 
-    fn write_one(&self, source: &dyn Source, index: usize, verdict: &Verdict) -> Result<(), Error> {
-        let Some(grid) = &verdict.grid else { return Ok(()) };
-        let heatmap = Heatmap::new(grid, verdict.size, &self.scale);
-        let target = self.folder.join(self.names.of(&source.path(index)));
-        if let Some(parent) = target.parent() {
-            make_folder(parent)?;
+    /// Where files are; the first that has not its usual name is told.
+    fn told_of(&self, made: Made, reporter: &Reporter<'_>) -> [Option<PathBuf>; 2] {
+        if let (Some(path), Some(written)) = (made.stays, made.paths.first())
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            reporter.note(Note::OtherName { path, written: written.clone() });
         }
-        let named = |ending: &str| {
-            let mut name = target.file_name().unwrap_or_default().to_owned();
-            name.push(ending);
-            target.with_file_name(name)
-        };
-        write_png(&named(HEATMAP), &heatmap.colours())?;
-        let levelled = self.levels.read(source.read(index)?.decode()?)?;
-        write_png(&named(OVERLAY), &heatmap.over(&levelled.to_bytes()))
+        let mut paths = made.paths.into_iter();
+        [paths.next(), paths.next()]
     }
 }
 
-fn write_png(path: &Path, picture: &RgbImage) -> Result<(), Error> {
+/// As PNG, with the text that says that it is a map.
+fn png(picture: DynamicImage) -> Result<Vec<u8>, Error> {
     let mut png = Vec::new();
     picture.write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png)?;
-    write_file(path, |writer| Ok(writer.write_all(&png)?))
+    png.splice(MAP_CHUNK_AT..MAP_CHUNK_AT, *MAP_CHUNK);
+    Ok(png)
 }

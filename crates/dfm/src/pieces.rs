@@ -1,6 +1,6 @@
 //! From a picture of a source to the pieces that a fit learns.
 
-use dfm_core::{Piece, Preparer};
+use dfm_core::{PictureSize, Piece, Preparer};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
@@ -11,13 +11,21 @@ use crate::source::{Content, Give, Source, give_all};
 /// The key in the checkpoint, if there is a checkpoint, and the piece.
 pub(crate) type Ready = (Option<[u8; 32]>, Piece);
 
-/// Prepares the pieces of picture `index`, unless the checkpoint has their features.
+/// The key of the first piece of a picture with these bytes.
+pub(crate) fn first_key(bytes: &[u8], makes_tiles: bool) -> [u8; 32] {
+    let file: [u8; 32] = Sha256::digest(bytes).into();
+    if makes_tiles { tile_key(&file, 0) } else { file }
+}
+
+/// Prepares the pieces of picture `index`, unless the checkpoint has their features. `see` hears the
+/// sizes of pictures.
 pub(crate) fn prepare(
     source: &dyn Source,
     index: usize,
     preparer: &Preparer,
     (levels, watch): (&FitLevels, &LevelsWatch),
     checkpoint: Option<&Checkpoint>,
+    see: &dyn Fn(PictureSize),
     give: Give<'_, Ready>,
 ) -> Result<(), Error> {
     let content = source.read(index)?;
@@ -26,15 +34,17 @@ pub(crate) fn prepare(
         _ => None,
     };
     let known = |key: &Option<[u8; 32]>| checkpoint?.row(key.as_ref()?);
+    // What is decoded in vain is little beside the network, and its size is known then.
+    let picture = content.decode_for(preparer.preprocessor())?;
+    levels.check(&picture)?;
+    see(picture.size());
+    watch.picture(&picture);
     if !preparer.makes_tiles()
         && let Some(row) = known(&file)
     {
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let picture = content.decode()?;
-    levels.check(&picture)?;
-    watch.picture(&picture);
     let pieces = preparer.pieces(index, picture)?;
     let mut number: u64 = 0;
     give_all(pieces, give, |piece, last| {
@@ -42,9 +52,7 @@ pub(crate) fn prepare(
             watch.piece(&piece);
         }
         let key = match preparer.makes_tiles() {
-            true => file.map(|file| {
-                Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
-            }),
+            true => file.map(|file| tile_key(&file, number)),
             false => file,
         };
         number += 1;
@@ -56,4 +64,9 @@ pub(crate) fn prepare(
         (key, piece)
     })?;
     Ok(())
+}
+
+/// The key of a tile by its number.
+fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
+    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
 }

@@ -8,19 +8,25 @@ use std::time::Instant;
 use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
 };
-use dfm_data::{decode_picture, read_picture};
+use dfm_data::read_picture;
+use serde::Serialize;
 use tracing::info;
 
 use crate::error::{At, Error};
 use crate::files::{check_file, write_file};
+use crate::kind::{FileKind, foreign};
 use crate::learn::Learning;
 use crate::levels::FitLevels;
+use crate::lock::WriteLock;
 use crate::network::{Network, compute_or_usual};
-use crate::observer::{Note, Observer, Reporter};
-use crate::source::Source;
+use crate::observer::{Note, Observer, Reporter, Silent};
+use crate::parts::refuse_parts;
+use crate::source::{Content, Source};
 use crate::workers::Workers;
 
-/// Opens, changes and saves model files. A file appears whole or not at all.
+/// Opens, changes and saves model files. A file appears whole or not at all, and has one writer at a
+/// time: from reading the model that it changes to having written it, an operation holds a lock, in
+/// this process and against others. Who comes second waits, and the observer hears that.
 ///
 /// ```no_run
 /// use dfm::ModelStore;
@@ -83,13 +89,14 @@ impl ModelStore {
     }
 
     fn open_with(&self, path: &Path, fit_statistic: bool) -> Result<Dfm, Error> {
+        refuse_parts(path)?;
         let compute = compute_or_usual(self.compute.as_ref())?;
         let weights = match &self.weights {
             Some(network) => network.weights_of(&Self::info(path)?)?,
             None => None,
         };
         let begun = Instant::now();
-        let file = File::open(path).at(path)?;
+        let file = open_model(path)?;
         let options = LoadOptions { weights, fit_statistic, ..LoadOptions::on(compute) };
         let read = || Dfm::read(&mut BufReader::new(file), options);
         let model = self.workers.run(read)?.at(path)?;
@@ -109,17 +116,42 @@ impl ModelStore {
     ///
     /// If the file cannot be read or is damaged.
     pub fn info(path: &Path) -> Result<ModelInfo, Error> {
-        let file = File::open(path).at(path)?;
+        refuse_parts(path)?;
+        let file = open_model(path)?;
         ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).at(path)
     }
 
-    /// Writes `model` to `path`.
+    /// Writes `model` to `path`. Replaces a model, and nothing else.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if the file cannot be written.
     pub fn save(model: &Dfm, path: &Path, options: &SaveOptions) -> Result<WrittenSizes, Error> {
-        write_file(path, |mut writer| Ok(model.write(&mut writer, options)?))
+        Self::save_observed(model, path, options, &Silent)
+    }
+
+    /// [`save`](Self::save), where the `observer` hears if it waits for another writer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save_observed(
+        model: &Dfm,
+        path: &Path,
+        options: &SaveOptions,
+        observer: &dyn Observer,
+    ) -> Result<WrittenSizes, Error> {
+        let lock = WriteLock::of(path, &Reporter::new(observer))?;
+        Self::save_locked(model, path, options, &lock)
+    }
+
+    fn save_locked(
+        model: &Dfm,
+        path: &Path,
+        options: &SaveOptions,
+        _lock: &WriteLock,
+    ) -> Result<WrittenSizes, Error> {
+        write_file(path, FileKind::MODEL, |mut writer| Ok(model.write(&mut writer, options)?))
     }
 
     /// Makes one model of the pictures of all models at `paths`, and writes it to `output`. A
@@ -136,28 +168,33 @@ impl ModelStore {
         options: &SaveOptions,
         observer: &dyn Observer,
     ) -> Result<(Dfm, WrittenSizes), Error> {
-        check_file(output)?;
+        check_file(output, FileKind::MODEL)?;
+        let reporter = Reporter::new(observer);
         let Some((first, others)) = paths.split_first() else {
             let (expected, got) = ("at least one".to_owned(), "none".to_owned());
             return Err(Error::Setting { name: "models to merge", expected, got });
         };
+        // The output may be one of the models.
+        let lock = WriteLock::of(output, &reporter)?;
         let first_model = self.open_whole(first)?;
         let mut validation = first_model.record().validation.clone();
+        let mut pictures = first_model.record().sizes;
         let mut union = ModelUnion::of(first_model);
         for path in others {
             let other = self.open_whole(path)?;
             let both = || PathBuf::from(format!("{} and {}", first.display(), path.display()));
             self.workers.run(|| union.add(&other))?.map_err(|error| Error::from(error).at(&both()))?;
             validation = validation.or_else(|| other.record().validation.clone());
+            pictures = pictures.zip(other.record().sizes).map(|(one, other)| one.with(other));
         }
-        let merged = self.workers.run(|| union.finish())??;
-        note_dropped(validation.as_ref(), &merged, output, &Reporter::new(observer));
-        let sizes = Self::save(&merged, output, options)?;
+        let merged = self.workers.run(|| union.finish())??.with_sizes(pictures);
+        note_dropped(validation.as_ref(), &merged, output, &reporter);
+        let sizes = Self::save_locked(&merged, output, options, &lock)?;
         Ok((merged, sizes))
     }
 
     /// Adds the pictures of `source` to the model at `path` and writes the result to `output`. Those
-    /// that it knows already count once.
+    /// that it knows already count once. What changed is told.
     ///
     /// # Errors
     ///
@@ -168,9 +205,12 @@ impl ModelStore {
         source: &dyn Source,
         output: &Path,
         observer: &dyn Observer,
-    ) -> Result<(Dfm, WrittenSizes), Error> {
+    ) -> Result<Updated, Error> {
         let reporter = Reporter::new(observer);
-        self.revise(path, output, &reporter, |model| {
+        let threshold = |model: &Dfm| model.calibration().map(|calibration| calibration.threshold());
+        let (mut before, mut new) = (None, 0);
+        let (model, sizes) = self.revise(path, output, &reporter, |model| {
+            before = threshold(&model);
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning {
@@ -179,10 +219,22 @@ impl ModelStore {
                 workers: &self.workers,
                 reporter: &reporter,
             };
+            let known = model.record().sizes;
             let learnt = learning
                 .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
-            Ok(learnt.model)
-        })
+            new = learnt.pictures.len();
+            let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
+            Ok(learnt.model.with_sizes(sizes))
+        })?;
+        let left_out = reporter.count();
+        let change = ModelChange {
+            new,
+            known: source.count().saturating_sub(new + left_out),
+            left_out,
+            threshold_before: before,
+            threshold_after: threshold(&model),
+        };
+        Ok(Updated { model, sizes, change })
     }
 
     /// Takes `pictures` out of the model at `path`, all of them or none, and writes the result to
@@ -203,10 +255,12 @@ impl ModelStore {
             for picture in pictures {
                 hashes.push(content_hash_of(&model, picture).at(Path::new(picture))?);
             }
-            model.forget(&hashes).map_err(|error| match error {
+            let sizes = model.record().sizes;
+            let without = model.forget(&hashes).map_err(|error| match error {
                 DfmError::UnknownPicture { place, .. } => Error::from(error).at(Path::new(&pictures[place])),
                 other => other.into(),
-            })
+            })?;
+            Ok(without.with_sizes(sizes))
         })
     }
 
@@ -219,15 +273,53 @@ impl ModelStore {
         reporter: &Reporter<'_>,
         change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
     ) -> Result<(Dfm, WrittenSizes), Error> {
-        check_file(output)?;
+        refuse_parts(path)?;
+        check_file(output, FileKind::MODEL)?;
+        let lock = WriteLock::of(output, reporter)?;
         let model = self.open_whole(path)?;
         let slim = model.origin().is_some_and(|origin| !origin.weights_included);
         let validation = model.record().validation.clone();
         let changed = self.workers.run(|| change(model))?.at(path)?;
         note_dropped(validation.as_ref(), &changed, output, reporter);
-        let sizes = Self::save(&changed, output, &SaveOptions { slim })?;
+        let sizes = Self::save_locked(&changed, output, &SaveOptions { slim }, &lock)?;
         Ok((changed, sizes))
     }
+}
+
+/// Opens the file of a model. One that is plainly something else is named as such.
+fn open_model(path: &Path) -> Result<File, Error> {
+    match foreign(path) {
+        Some(found) => Err(Error::NotAModel { found }.at(path)),
+        None => File::open(path).at(path),
+    }
+}
+
+/// A model that got more pictures.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Updated {
+    /// The model with them.
+    pub model: Dfm,
+    /// The sizes of its file.
+    pub sizes: WrittenSizes,
+    /// What is different now.
+    pub change: ModelChange,
+}
+
+/// What an update did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelChange {
+    /// Pictures that the model did not know.
+    pub new: usize,
+    /// Pictures that it knew already.
+    pub known: usize,
+    /// Pictures that cannot be used.
+    pub left_out: usize,
+    /// The threshold before, if there was one.
+    pub threshold_before: Option<f64>,
+    /// The threshold after, if there is one.
+    pub threshold_after: Option<f64>,
 }
 
 /// Tells that figures about other pictures are not those of `model`, if they were dropped.
@@ -255,8 +347,10 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
             };
         }
     }
-    let picture = decode_picture(&read_picture(path)?)?;
-    Ok(model.preprocessor().levels().read(picture)?.picture().content_hash())
+    // As the model's own pictures were decoded.
+    let (content, preprocessor) = (Content::Encoded(read_picture(path)?.into()), model.preprocessor());
+    let picture = content.decode_for(&preprocessor)?;
+    Ok(preprocessor.levels().read(picture)?.picture().content_hash())
 }
 
 /// Sixty-four hexadecimal digits.

@@ -4,12 +4,13 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use dfm_backbone::BackboneError;
-use dfm_core::{InputContract, Levels, Picture, Preprocessor, Region};
+use dfm_core::{InputContract, Levels, Picture, Preprocessor, Region, Transparency};
 use dfm_data::RelativeNames;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma};
 
 use crate::error::Error;
 use crate::files::{check_folder, put, write_folder};
+use crate::first_size::in_pictures_of;
 use crate::held_out::{Defective, HeldOut, judged_pixels};
 use crate::levels::FitLevels;
 use crate::observer::{Observer, Reporter, Stage};
@@ -90,13 +91,13 @@ impl DefectiveDataset {
     pub fn write(&self, source: &dyn Source, output: &Path, observer: &dyn Observer) -> Result<Made, Error> {
         let reporter = Reporter::new(observer);
         check_folder(output)?;
+        let indices: Vec<usize> = (0..source.count()).collect();
+        let levels = FitLevels::of(Levels::Auto, source, &indices, &self.workers, &reporter)?;
         // The preprocessor only says which pixels count.
         let preprocessor = Preprocessor::new(InputContract::imagenet())
             .map_err(|error| dfm_core::DfmError::from(BackboneError::from(error)))?
-            .with_region(self.region.clone());
-        let indices: Vec<usize> = (0..source.count()).collect();
-        let levels = FitLevels::of(Levels::Auto, source, &indices, &self.workers, &reporter)?;
-        let preprocessor = preprocessor.with_levels(levels.levels);
+            .with_levels(levels.levels)
+            .with_region(self.region.clone().map(|region| in_pictures_of(source, levels, region)));
         let found = self.hashes(source, levels, &reporter);
         let held_out = HeldOut::new(self.seed, source, levels.levels, found.iter().copied())?;
         let paths: Vec<PathBuf> = (0..source.count()).map(|index| source.path(index).into_owned()).collect();
@@ -138,7 +139,7 @@ impl DefectiveDataset {
     ) -> Vec<([u8; 32], usize)> {
         let progress = reporter.stage(Stage::Reading, Some(source.count()));
         let prepare = |index: usize, give: Give<'_, [u8; 32]>| {
-            let picture = source.read(index)?.decode()?;
+            let picture = source.read(index)?.decode_with(Transparency::Background, levels.levels)?;
             levels.check(&picture)?;
             give(levels.levels.read(picture)?.picture().content_hash(), true);
             Ok(())
@@ -168,7 +169,8 @@ impl DefectiveDataset {
     ) -> Result<usize, Error> {
         let progress = reporter.stage(Stage::MakingDefects, Some(held_out.count()));
         let prepare = |number: usize, give: Give<'_, Encoded>| {
-            let good = source.read(held_out.index(number))?.decode()?;
+            let content = source.read(held_out.index(number))?;
+            let good = content.decode_with(Transparency::Background, preprocessor.levels())?;
             // Says what is wrong with a region beyond the picture.
             preprocessor.prepare(&good)?;
             let within = judged_pixels(preprocessor, good.size());

@@ -299,3 +299,48 @@ fn the_program_keeps_to_a_region() {
     fit("no.dfm", "10,5,500,40").expect_code(2).expect_said(&["10,5,500,40"]);
     fit("no.dfm", "10,5").expect_code(2).expect_said(&["--roi 10,5", "X,Y,W,H"]);
 }
+
+#[test]
+fn a_rectangle_is_for_pictures_of_the_size_of_the_fit_and_keeps_its_own() {
+    let program = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    program.save_good();
+    let picture = pictures::good(3, 72, 56);
+    program.save("new/same.png", &picture);
+    program.save("new/twice.png", &imageops::resize(&picture, 144, 112, imageops::FilterType::Triangle));
+    program.run(&[&["fit", "good", "-o", "plain.dfm"], SMALL.as_slice()].concat()).expect_code(0);
+    program
+        .run(&[&["fit", "good", "-o", "box.dfm", "--roi", "10,5,50,40"], SMALL.as_slice()].concat())
+        .expect_code(0);
+    assert!(program.run(&["info", "box.dfm"]).out.contains("10,5,50,40 in pictures of 72×56 pixels"));
+    let predict = |more: &[&str]| program.run(&[&["predict", "--format", "json"], more].concat());
+    let some = predict(&["box.dfm", "new"]).expect_code(2).expect_said(&["twice.png", "144×112", "72×56"]);
+    assert_eq!(some.paths(), ["new/same.png"]);
+    predict(&["box.dfm", "new/same.png", "--roi", "12,5,50,40"]);
+    for (roi, words) in [
+        ("12,5,25,20", ["50×40", "12,5,25,20"]),
+        ("12,5,40,40", ["50×40", "12,5,40,40"]),
+        ("30,5,50,40", ["30,5,50,40", "72×56"]),
+    ] {
+        let refused = predict(&["box.dfm", "new/same.png", "--roi", roi]).expect_code(2).expect_said(&words);
+        assert!(refused.out.is_empty(), "{roi}: {}", refused.out);
+    }
+    predict(&["plain.dfm", "new/same.png", "--roi", "10,5,50,40"])
+        .expect_code(2)
+        .expect_said(&["whole pictures", "10,5,50,40"]);
+}
+
+#[test]
+fn a_rectangle_of_an_earlier_model_fits_every_picture_that_holds_it() {
+    let record = json!({ "x": 3, "y": 4, "width": 5, "height": 6 });
+    let region: Region = serde_json::from_value(record.clone()).unwrap();
+    assert_eq!((region.picture_size(), serde_json::to_value(&region).unwrap()), (None, record));
+    let bound = region.for_pictures_of(SIZE).unwrap();
+    let again: Region = serde_json::from_value(serde_json::to_value(&bound).unwrap()).unwrap();
+    assert_eq!((again.picture_size(), again.is_mask()), (Some(SIZE), false));
+    assert_eq!(again, bound);
+    let error = rectangle(100, 0, 30, 30).for_pictures_of(SIZE).unwrap_err();
+    assert!(matches!(error, RegionError::Beside { .. }) && error.to_string().contains("120×90"), "{error}");
+    let mut twice = serde_json::to_value(ellipse(30, 10, 72, 64)).unwrap();
+    twice["picture"] = json!({ "width": 120, "height": 90 });
+    assert!(serde_json::from_value::<Region>(twice).is_err());
+}

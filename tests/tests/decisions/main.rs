@@ -2,6 +2,7 @@
 //! and drift.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
+mod answers;
 mod drift;
 mod laws;
 mod program;

@@ -398,7 +398,7 @@ fn a_region_may_move_but_not_change_the_places() {
     let moved = model.judge([large(7)], &at(rectangle(20, 8, 120, 90))).unwrap().remove(0).unwrap();
     assert!(moved.score > 0.0);
     let error = model.judging(&at(rectangle(0, 0, 60, 60))).unwrap_err();
-    assert!(matches!(error, DfmError::Parameter { name: "region", .. }), "{error}");
+    assert!(matches!(error, DfmError::OtherRectangle { .. }), "{error}");
 }
 
 #[test]

@@ -77,8 +77,8 @@ fn predict_writes_csv() {
     dfm.fit_small();
     let csv = dfm.run(&["predict", "model.dfm", "good/00.png", "--format", "csv"]).out;
     let lines: Vec<&str> = csv.lines().collect();
-    let columns =
-        "path,score,normalized_score,label,threshold,p_value,calibration,guarantee,pixel_threshold,regions";
+    let columns = "path,score,normalized_score,label,threshold,p_value,calibration,guarantee,pixel_threshold,\
+                   regions,unusual_size,review_from,contradiction,heatmap,overlay,mask,raw_map";
     assert_eq!(lines[0], columns);
     assert!(lines[1].starts_with("good/00.png,"), "{csv}");
 }

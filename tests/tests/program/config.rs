@@ -26,7 +26,10 @@ fn a_file_makes_the_model_that_typed_flags_make() {
     dfm.fit_small();
     put(&dfm, "dfm.toml", FIT);
     let run = dfm.run(&["fit"]).expect_code(0);
-    assert_eq!(run.err, "flags from dfm.toml [fit]: folder, output, backbone, weights, layer, size\n");
+    assert_eq!(
+        run.err_of_small_fit(),
+        "flags from dfm.toml [fit]: folder, output, backbone, weights, layer, size\n"
+    );
     assert_eq!(read(&dfm, "file.dfm"), read(&dfm, "model.dfm"));
     // Another folder's file, by name; the flags of another command are none.
     fs::create_dir(dfm.path("elsewhere")).unwrap();
@@ -144,9 +147,9 @@ fn init_writes_a_file_and_overwrites_nothing() {
     let text = read(&dfm, "dfm.toml");
     // Everything is in comments: nothing changes, and there is nothing to say unless it was named.
     let fit = [&["fit", "good", "-o", "m.dfm"], SMALL.as_slice()].concat();
-    assert_eq!(dfm.run(&fit).expect_code(0).err, "");
+    assert_eq!(dfm.run(&fit).expect_code(0).err_of_small_fit(), "");
     let named = [&fit[..], &["--config", "dfm.toml"]].concat();
-    assert_eq!(dfm.run(&named).expect_code(0).err, "flags from dfm.toml [fit]: none\n");
+    assert_eq!(dfm.run(&named).expect_code(0).err_of_small_fit(), "flags from dfm.toml [fit]: none\n");
     refused(dfm.run(&["init"]), &["dfm.toml", "expected nothing there", "--force"]);
     put(&dfm, "dfm.toml", "# mine\n");
     refused(dfm.run(&["init"]), &["dfm.toml"]);

@@ -8,7 +8,7 @@ use dfm_backbone::CounterGenerator;
 use dfm_image::Rgb16Image;
 use dfm_tests::pictures;
 use dfm_tests::program::{Finished, Program, SMALL};
-use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb};
+use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, Rgba};
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_dfm-under-test"))
@@ -293,4 +293,25 @@ fn a_sweep_takes_the_levels_of_what_it_learns() {
     let stated = sweep(&["--levels", "0..4095"]);
     assert_eq!(sweep(&[]), stated);
     assert_eq!(stated, 1.0);
+}
+
+#[test]
+fn what_is_transparent_is_the_same_whatever_it_hides() {
+    let dfm = program();
+    for hidden in [0, u16::MAX] {
+        for seed in 0..12 {
+            let picture = pictures::good(seed, 72, 56);
+            let cut = ImageBuffer::from_fn(72, 56, |x, y| {
+                let [red, green, blue] = picture.get_pixel(x, y).0.map(twelve);
+                Rgba(if x < 20 { [hidden, hidden, hidden, 0] } else { [red, green, blue, u16::MAX] })
+            });
+            save(&dfm, &format!("good{hidden}/{seed:02}.png"), &DynamicImage::ImageRgba16(cut));
+        }
+        fit(&dfm, &format!("good{hidden}"), &format!("{hidden}.dfm"), &[]).expect_code(0);
+        assert_eq!(levels(&dfm, &format!("{hidden}.dfm")), "0..4095");
+    }
+    let run = |hidden: u16| dfm.run(&["predict", "0.dfm", &format!("good{hidden}"), "--format", "json"]);
+    let [none, white] = [run(0), run(u16::MAX)];
+    assert_eq!(none.scores(), white.scores());
+    assert_eq!(white.json()[0]["outside_levels"], 0.0);
 }

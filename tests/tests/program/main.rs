@@ -5,12 +5,18 @@ mod commands;
 mod compare;
 mod config;
 mod demo;
+mod folders;
 mod input;
 mod levels;
 mod memory;
+mod messages;
 mod models;
+mod numbers;
 mod output;
+mod outputs;
+mod parts;
 mod places;
+mod products;
 #[cfg(unix)]
 mod resume;
 mod sweep;

@@ -86,7 +86,7 @@ fn a_full_disk_is_an_error_for_everything_that_is_written() {
 fn a_link_stays_a_link_and_a_pipe_is_refused_before_the_fit() {
     let dfm = program();
     dfm.save_good();
-    fs::write(dfm.path("real.dfm"), b"old").unwrap();
+    fs::write(dfm.path("real.dfm"), b"").unwrap();
     std::os::unix::fs::symlink("real.dfm", dfm.path("link.dfm")).unwrap();
     dfm.run(&[&["fit", "good", "-o", "link.dfm"], SMALL.as_slice()].concat()).expect_code(0);
     assert!(dfm.path("link.dfm").is_symlink());
@@ -104,7 +104,7 @@ fn verbose_says_what_runs_where_and_quiet_says_errors_alone() {
     let dfm = program();
     dfm.save_good();
     let fit = |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "m.dfm"], SMALL.as_slice(), more].concat());
-    assert_eq!(fit(&[]).expect_code(0).err, "");
+    assert_eq!(fit(&[]).expect_code(0).err_of_small_fit(), "");
     fit(&["-v"]).expect_code(0).expect_said(&[
         "device cpu",
         "threads",

@@ -161,7 +161,7 @@ fn models_by_position_are_merged_updated_forgotten_audited_and_watched() {
     let other = [&["fit", "small", "-o", "other.dfm"], SMALL.as_slice(), &BY_POSITION].concat();
     dfm.run(&other).expect_code(0);
     let merge = dfm.run(&["merge", "first.dfm", "other.dfm", "-o", "no.dfm"]);
-    merge.expect_code(2).expect_said(&["parameters", "height: 90"]);
+    merge.expect_code(2).expect_said(&["parameters", "\"height\":90"]);
 }
 
 #[test]

@@ -232,8 +232,14 @@ fn the_program_pulls_once_and_again_only_what_was_altered() {
     std::fs::write(&cached, b"junk").unwrap();
     let run = dfm.run(&["weights", "pull", "resnet101", "--endpoint", "http://127.0.0.1:9/nowhere"]);
     run.expect_code(2).expect_said(&["altered or damaged"]);
-    pull(&url).expect_said(&["altered or damaged, fetched anew"]);
+    pull(&url).expect_said(&["altered or damaged, fetched anew", ".other-1"]);
     assert_eq!(std::fs::read(&cached).unwrap(), STANDS_FOR_RESNET101);
+    // It may be anybody's, and is kept; weights that were altered are not.
+    let folder = cached.parent().unwrap();
+    assert_eq!(std::fs::read(folder.join(format!("{RESNET101}.other-1"))).unwrap(), b"junk");
+    std::fs::write(&cached, b"PK\x03\x04junk").unwrap();
+    pull(&url).expect_said(&["altered or damaged, fetched anew"]);
+    assert!(!folder.join(format!("{RESNET101}.other-2")).exists());
 }
 
 /// Sound weights under the name of others: they would be read without complaint.

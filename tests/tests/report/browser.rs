@@ -16,6 +16,7 @@ fn report() -> Report {
         truth: if class == "good" { Truth::Good } else { Truth::Defect },
         score,
         p_value: Some(0.25),
+        remark: (score > 5.5).then(|| "for review".to_owned()),
         regions: vec![Region { corner: [1, 0], size: [2, 2], area: 3, peak: 9.0 }],
     };
     let pictures = [

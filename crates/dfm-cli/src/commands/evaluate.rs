@@ -4,11 +4,12 @@ use std::io::Write;
 
 use anyhow::Context;
 use dfm::metrics::BootstrapParams;
-use dfm::{Evaluator, Judge, METRICS, PAGE, PREDICTIONS, check_file};
+use dfm::{EvaluationRun, Evaluator, Judge, METRICS, PAGE, PREDICTIONS};
 
 use super::figures;
 use crate::config::Record;
 use crate::flags::{EvaluateFlags, ReportFormat};
+use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::{Outcome, args, input, output};
 
@@ -17,21 +18,24 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     bootstrap.map(BootstrapParams::check).transpose().context("--bootstrap")?;
-    for folder in flags.output.iter().chain(&flags.report) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        check_file(&folder.join(METRICS))?;
-    }
+    let folders = || {
+        let outputs = flags.output.iter().map(|folder| (folder, false));
+        outputs.chain(flags.report.iter().map(|folder| (folder, true)))
+    };
+    folders().try_for_each(|(folder, has_page)| EvaluationRun::check_folder(folder, has_page))?;
     let compute = &flags.judge.model.compute;
     let dataset =
         args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    input::refuse_parts(&dataset)?;
     let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    model.region_rule(&options).map_err(dfm::Error::from).hints()?;
     let evaluator = Evaluator::new(Judge::new(model).with_workers(args::workers(compute)))
         .with_bootstrap(bootstrap)
         .with_pictures(flags.report.is_some())
         .with_names(flags.judge.model.path.display().to_string(), compute.device.clone());
     let mut run = evaluator.run(&dataset, &options, messages)?;
-    for folder in flags.output.iter().chain(&flags.report) {
+    for (folder, _) in folders() {
         run.write(folder, Some(&record.text()))?;
     }
     if let Some(folder) = &flags.report {
@@ -49,6 +53,12 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
                 writeln!(out, "The report is {}.", folder.join(PAGE).display())?;
             }
         }
+    }
+    if !run.evaluation().has_figures() {
+        messages.error(
+            &flags.dataset,
+            "nothing can be measured: expected good pictures and others, masks that mark defects, or a threshold",
+        );
     }
     Ok(messages.outcome(Outcome::Success))
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm::{Dfm, FeatureExtractor, FeatureRows, Files, Layer, check_file};
+use dfm::{Dfm, FeatureExtractor, FeatureRows, FileKind, Files, Layer, check_file};
 
 use crate::flags::FeaturesFlags;
 use crate::messages::Messages;
@@ -12,7 +12,7 @@ use crate::{Outcome, args, output};
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let taps = args::taps(&flags.backbone, &[Layer::Layer3.pooled(1)])?;
     let params = args::features_at(taps, flags.batch)?;
-    check_file(&flags.output)?;
+    check_file(&flags.output, FileKind::FEATURES)?;
     let files = Files::named(&flags.paths, messages);
     let model: Dfm;
     let owned: FeatureExtractor;

@@ -28,6 +28,20 @@ pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Re
             confusion.true_negatives
         )?;
     }
+    if let (Some(review), Some(answers)) = (evaluation.review, evaluation.answers) {
+        let of = |share: Option<f64>, words: &str| {
+            share.map(|share| format!("{:.1} % of the {words}", 100.0 * share))
+        };
+        let shares = [of(review.good, "good ones"), of(review.defects, "defects")];
+        writeln!(
+            out,
+            "for review         from {}: {} of {} pictures{}",
+            table::score(review.from),
+            answers.review,
+            answers.count(),
+            shares.into_iter().flatten().map(|share| format!(", {share}")).collect::<String>()
+        )?;
+    }
     if let (Some(threshold), Some(pixels)) = (evaluation.pixel_threshold, evaluation.pixel_confusion) {
         let shares = [
             (share(pixels.true_positives, pixels.false_negatives), "of those with defects found"),

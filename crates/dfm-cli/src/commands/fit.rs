@@ -5,55 +5,72 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FitParams, InstructionSet, Keeping, Learner, Method,
-    ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord, TileStatistics,
-    TileStatisticsKind, WrittenSizes, check_file,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
+    Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
+    TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;
 use crate::flags::{FitFlags, Validation};
 use crate::hints::Hints;
+use crate::input::Folders;
 use crate::messages::Messages;
-use crate::report::table;
+use crate::report::{plain, table};
 use crate::values::Memory;
 use crate::{Outcome, args, input, output};
 
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
+    let learner = learner(flags, messages)?;
+    check_file(&flags.output, FileKind::MODEL)?;
+    let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
+    let (folder, pictures) = pictures(flags, messages)?;
+    let options = SaveOptions { slim: flags.slim };
+    let (model, sizes) = learner
+        .fit_resumable(&pictures, &checkpoint, messages, |model| {
+            let sizes = ModelStore::save_observed(&model, &flags.output, &options, messages)?;
+            Ok((model, sizes))
+        })
+        .map_err(|error| error.at(folder))
+        .hints()?;
+    tell(&model, &flags.output, sizes, messages)?;
+    Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+}
+
+/// The good pictures that the flags name, and the folder or the list that names them.
+fn pictures<'f>(flags: &'f FitFlags, messages: &Messages) -> anyhow::Result<(&'f Path, Files)> {
+    match (&flags.folder, &flags.list) {
+        (Some(folder), _) => {
+            let folders = Folders::all(flags.all_folders);
+            Ok((folder, input::good_pictures(folder, flags.layout(), folders, messages)?))
+        }
+        (None, Some(list)) => Ok((list, input::listed(list, messages)?)),
+        (None, None) => bail!("expected a folder of good pictures or --list, got neither"),
+    }
+}
+
+/// What fits as the flags describe.
+pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Learner> {
     let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
-    let params = params(flags)?;
+    let params = params(flags, messages)?;
     args::check_precision(flags.precision, &flags.compute)?;
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    check_file(&flags.output)?;
-    let folder = &flags.folder;
     let network = args::network(&flags.backbone, Some(&params.method));
-    let learner = Learner::new(params.method.clone())
+    Ok(Learner::new(params.method.clone())
         .with_params(params)
         .with_network(network)
         .with_compute(args::compute(&flags.compute)?)
         .with_workers(args::workers(&flags.compute))
         .with_tiles_by_position(by_position)
         .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
-        .with_threshold(flags.threshold);
-    let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
-    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
-    let options = SaveOptions { slim: flags.slim };
-    let (model, sizes) = learner
-        .fit_resumable(&pictures, &checkpoint, messages, |model| {
-            let sizes = ModelStore::save(&model, &flags.output, &options)?;
-            Ok((model, sizes))
-        })
-        .map_err(|error| error.at(folder))
-        .hints()?;
-    tell(&model, &flags.output, sizes)?;
-    Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+        .with_threshold(flags.threshold))
 }
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.
-fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
+fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     let usual = Method::usual_for(flags.score, flags.compat);
     let mut method = usual
         .clone()
@@ -62,7 +79,8 @@ fn params(flags: &FitFlags) -> anyhow::Result<FitParams> {
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
         .with_levels(flags.levels)
-        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
+        .with_regions(args::region_rule(&flags.regions)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_calibration(calibration(flags)?);
     if let Some(side) = flags.tile
@@ -111,7 +129,8 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
 }
 
 /// Says what the `model` that was written to `path` holds.
-pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Result<()> {
+/// Few pictures behind the threshold are a warning.
+pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Messages) -> anyhow::Result<()> {
     let record = model.record();
     let mut out = output::stdout();
     writeln!(out, "{}", path.display())?;
@@ -151,6 +170,8 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Res
     if let Some(validation) = &record.validation {
         writeln!(out, "  {}", info::validation(validation))?;
     }
+    let support = model.support();
+    let from = support.map_or_else(String::new, |support| format!(", from {support}"));
     let decides = record.validation.as_ref().is_some_and(|validation| validation.decides);
     match (model.calibration(), record.params.method.calibration) {
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
@@ -161,12 +182,34 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes) -> anyhow::Res
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }
                 Some((kind, Some(rate), _)) => {
-                    writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}")?;
+                    writeln!(out, "  threshold {threshold} for a false-alarm rate of {rate}, {kind}{from}")?;
                 }
-                Some((kind, None, None)) => writeln!(out, "  threshold {threshold}, an estimate ({kind})")?,
+                Some((kind, None, None)) => {
+                    writeln!(out, "  threshold {threshold}, an estimate ({kind}){from}")?;
+                }
                 Some((_, None, Some(_))) | None => writeln!(out, "  threshold {threshold}")?,
             }
         }
+    }
+    if let Some(found) = &record.standing_out {
+        writeln!(
+            out,
+            "  {}",
+            plain(&info::standing_out(found, model.calibration().map(|found| found.threshold())))
+        )?;
+    }
+    if let Some(support) = support.filter(|support| support.is_few) {
+        let enough = match support.needed().zip(support.asked_rate) {
+            Some((needed, rate)) if !support.supports_asked() => {
+                format!(
+                    " ({} % takes {needed}; --false-alarm states a larger rate)",
+                    (1e6 * rate).round() / 1e4
+                )
+            }
+            _ => String::new(),
+        };
+        let path = path.display();
+        messages.say(format_args!("{path}: few pictures calibrate the threshold: {support}{enough}"));
     }
     writeln!(
         out,

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, InputContract, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind, Tap,
-    TapInfo, TapRecord, TileStatistics, ValidationRecord,
+    CalibrationInfo, Compat, InputContract, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind,
+    StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -26,6 +26,9 @@ pub(crate) fn run(flags: &InfoFlags) -> anyhow::Result<Outcome> {
 pub(super) const SYNTHETIC_THRESHOLD: &str =
     "of the best F1 between held-out good and synthetic pictures: real defects are others";
 
+/// The most pictures that stand out and are named in one line.
+const NAMED: usize = 5;
+
 /// What a model made of synthetic defects.
 pub(super) fn validation(found: &ValidationRecord) -> String {
     let pixels = found.pixel_auroc.map_or_else(String::new, |auroc| format!(", pixel AUROC {auroc:.4}"));
@@ -38,6 +41,31 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
         found.best_f1,
         100.0 * found.found,
         100.0 * found.false_alarms
+    )
+}
+
+/// Which pictures of a fit look unlike the others, and what they do to the threshold.
+pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
+    let names =
+        found.pictures.iter().map(|picture| picture.name.as_ref().unwrap_or(&picture.content_hash).as_str());
+    let mut names: Vec<String> = names.take(NAMED).map(str::to_owned).collect();
+    if let more @ 1.. = found.count.saturating_sub(names.len()) {
+        names.push(format!("{more} more"));
+    }
+    let (stand, them) = if found.count == 1 { ("stands", "it") } else { ("stand", "them") };
+    let moved = match (threshold, found.threshold_without) {
+        (Some(with), Some(without)) => format!(
+            "; with {them} the threshold is {}, without {them} {}",
+            table::score(with),
+            table::score(without)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{} of {} pictures {stand} far out: {}{moved} (`dfm forget` takes pictures out)",
+        found.count,
+        found.of,
+        names.join(", ")
     )
 }
 
@@ -134,21 +162,38 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             _ if info.record.validation.as_ref().is_some_and(|found| found.decides) => {
                 format!("{threshold}, {SYNTHETIC_THRESHOLD}")
             }
-            Some(CalibrationInfo { pictures, false_alarm, .. }) if !is_given => {
+            Some(CalibrationInfo { pictures, false_alarm, support, .. }) if !is_given => {
                 let rate = match false_alarm {
                     Some(rate) => format!("for a false-alarm rate of {rate}"),
                     None => "an estimate".to_owned(),
                 };
-                format!("{threshold}, {rate} from {pictures} held-out pictures")
+                let from = match support {
+                    Some(support) => support.to_string(),
+                    None => format!("{pictures} held-out pictures"),
+                };
+                format!("{threshold}, {rate} from {from}")
             }
             _ => threshold,
         },
     )?;
+    if let Some(found) = &info.record.standing_out {
+        line("stands out", standing_out(found, info.threshold))?;
+    }
     if let Some(threshold) = info.cell_threshold {
         line("map", format!("cells stand out from {}", table::score(threshold)))?;
     }
     if let Some(CalibrationInfo { kind, guarantee, .. }) = &info.calibration {
         line("p-values", format!("{kind}; proved: {guarantee}"))?;
+    }
+    let rule = method.regions;
+    let asked = [
+        rule.pixel_threshold.map(|threshold| format!("from {}", table::score(threshold))),
+        rule.close.map(|gap| format!("gaps of up to {gap} pixels closed")),
+        rule.min_area.map(|area| format!("of {area} pixels or more")),
+        rule.pixel_size.map(|side| format!("a pixel is {side} mm wide")),
+    ];
+    if !rule.is_empty() {
+        line("regions", asked.into_iter().flatten().collect::<Vec<_>>().join(", "))?;
     }
     line("updatable", if info.updatable { "yes".to_owned() } else { "no".to_owned() })?;
     line(

@@ -3,17 +3,21 @@
 use std::io::Write;
 
 use anyhow::bail;
-use dfm::{Files, Judge, Judged, Label, MapScale, MapsFolder, ScoreKind, Source, VerdictLine};
+use dfm::{
+    Contradiction, Contradictions, Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, Regions,
+    RegionsTable, ScoreKind, Source, VerdictLine,
+};
 use rayon::prelude::*;
 
 use super::explain;
-use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
+use crate::flags::{Format, LISTED, NumberFlags, PredictFlags, ReportFormat};
+use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, args, input, output};
 
-/// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
-/// judged.
+/// Runs the command: `Failed` if any picture could not be judged, `Anomalous` if any is, `Review` if a
+/// person should look at any.
 pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     if flags.explain && flags.format != Format::Table {
         bail!("--explain goes with a table: for programs take dfm explain --format json");
@@ -21,34 +25,72 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     // What is nearest is known from the pictures of the fit.
     let purpose = if flags.explain { args::Purpose::Anything } else { args::Purpose::Judging };
     let (model, options) = args::judge(&flags.judge, purpose, messages)?;
-    if flags.maps.is_some() && model.record().params.method.score == ScoreKind::Nll {
-        bail!("--maps: this model's score has no map; fit one with --score fre or mahalanobis");
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    let rule = model.region_rule(&options).map_err(dfm::Error::from).hints()?;
+    let NumberFlags { raw_maps, masks, regions, .. } = &flags.numbers;
+    let has_maps = model.record().params.method.score != ScoreKind::Nll;
+    for (flag, is_given, takes_threshold) in [
+        ("--maps", flags.maps.is_some(), false),
+        ("--raw-maps", raw_maps.is_some(), false),
+        ("--masks", masks.is_some(), true),
+        ("--regions", regions.is_some(), true),
+    ] {
+        if is_given && !has_maps {
+            bail!("{flag}: this model's score has no map; fit one with --score fre or mahalanobis");
+        }
+        if is_given && takes_threshold && rule.pixel_threshold.is_none() {
+            bail!(
+                "{flag}: this model has no pixel threshold; give --pixel-threshold, or fit without --threshold"
+            );
+        }
     }
-    let files = Files::named(&flags.paths, messages);
-    let maps = match &flags.maps {
-        Some(folder) => {
-            let maps = MapsFolder::new(folder, &files, MapScale::of(&model))?;
-            Some(maps.with_levels(model.record().params.method.levels))
-        }
-        None => None,
-    };
-    let for_programs = flags.format != Format::Table;
-    let options = options.with_map(maps.is_some()).with_regions(for_programs).with_explain(flags.explain);
-    let threshold = model.judging(&options)?.threshold();
-    let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
+    let mut table = regions.as_deref().map(RegionsTable::new).transpose()?;
+    let named = input::named(&flags.paths, flags.list.as_deref(), messages)?;
+    let files = named.source();
+    let workers = args::workers(&flags.judge.model.compute);
+    let (scale, levels) = (MapScale::by(&model, rule), model.record().params.method.levels);
+    let folders = [
+        flags
+            .maps
+            .as_deref()
+            .map(|folder| MapsFolder::new(folder, &files, scale).map(|maps| maps.with_levels(levels))),
+        raw_maps.as_deref().map(|folder| MapsFolder::numbers(folder, &files, flags.numbers.grid)),
+        masks.as_deref().map(|folder| MapsFolder::masks(folder, &files, rule)),
+    ];
+    let folders: Vec<MapsFolder> = folders.into_iter().flatten().collect::<Result<_, _>>()?;
+    let folders: Vec<MapsFolder> =
+        folders.into_iter().map(|folder| folder.with_workers(workers.clone())).collect();
+    let options = options.with_map(!folders.is_empty()).with_regions(true).with_explain(flags.explain);
+    let judging = model.judging(&options)?;
+    let (threshold, review_from) = (judging.threshold(), judging.review_from());
+    drop(judging);
+    let judge = Judge::new(model).with_workers(workers);
     let mut lines = Lines::new(flags.format)?;
-    let (mut anomalous, mut explained) = (0, Vec::new());
+    let (mut anomalous, mut review, mut explained) = (0, 0, Vec::new());
+    let mut contradictions = Contradictions::default();
     judge.each(&files, &options, messages, |batch| {
-        if let Some(maps) = &maps {
-            maps.write(&files, &batch, messages);
+        let mut written = vec![PictureFiles::default(); batch.len()];
+        for folder in &folders {
+            for (all, more) in written.iter_mut().zip(folder.write(&files, &batch, messages)) {
+                *all = std::mem::take(all).or(more);
+            }
         }
-        anomalous += batch.iter().filter(|one| one.verdict.label == Some(Label::Anomalous)).count();
-        let line = |one: &Judged| {
+        let answered = |label| batch.iter().filter(|one| one.verdict.label == Some(label)).count();
+        anomalous += answered(Label::Anomalous);
+        review += answered(Label::Review);
+        batch.iter().for_each(|one| contradictions.push(one.verdict.contradiction()));
+        let line = |(one, written): (&Judged, &PictureFiles)| {
             let path = files.path(one.index).display().to_string();
-            VerdictLine::new(path, &one.verdict, judge.model(), threshold)
+            let line = VerdictLine::new(path, &one.verdict, judge.model(), threshold);
+            line.with_review_from(review_from).with_files(written)
         };
-        let made: Vec<_> = batch.par_iter().map(line).collect();
+        let made: Vec<_> = batch.par_iter().zip(&written).map(line).collect();
         made.into_iter().try_for_each(|line| lines.push(line))?;
+        if let Some(table) = &mut table {
+            for one in &batch {
+                table.push(&files.path(one.index).display().to_string(), &one.verdict)?;
+            }
+        }
         if flags.explain {
             for one in &batch {
                 let path = files.path(one.index).display().to_string();
@@ -58,13 +100,38 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         Ok(())
     })?;
     lines.finish()?;
+    if let Some(table) = table {
+        table.finish()?;
+    }
+    contradictions.notes().iter().for_each(|note| messages.say(note));
     if flags.explain {
         writeln!(output::stdout())?;
         output::stdout().write_all(&explained)?;
     }
     // The process ends here: the system takes its memory back faster than piece by piece.
     std::mem::forget(judge);
-    Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
+    Ok(messages.outcome(match (anomalous, review) {
+        (1.., _) => Outcome::Anomalous,
+        (0, 1..) => Outcome::Review,
+        (0, 0) => Outcome::Success,
+    }))
+}
+
+/// The label, and the regions where they say something else.
+fn answer(line: &VerdictLine) -> String {
+    let label = line.label.map_or("-", explain::word);
+    match line.contradiction {
+        Some(Contradiction::NormalWithRegions) => {
+            let count = match &line.regions {
+                Some(Regions::List(list)) => list.len(),
+                Some(Regions::Count(count)) => *count,
+                None => 0,
+            };
+            format!("{label} ({count} region{})", if count == 1 { "" } else { "s" })
+        }
+        Some(Contradiction::AnomalousWithoutRegions) => format!("{label} (no region)"),
+        _ => label.to_owned(),
+    }
 }
 
 /// Verdicts on their way to standard output.
@@ -98,11 +165,7 @@ impl Lines {
                 table::score(line.score),
                 table::figure(line.normalized_score),
                 table::figure(line.p_value),
-                match line.label {
-                    Some(Label::Anomalous) => "anomalous".to_owned(),
-                    Some(Label::Normal) => "normal".to_owned(),
-                    None => "-".to_owned(),
-                },
+                answer(&line),
                 line.path,
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,

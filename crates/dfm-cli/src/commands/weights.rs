@@ -49,7 +49,9 @@ fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::R
         }
         Err(WeightsStoreError::NotPulled { .. }) => {}
         Err(WeightsStoreError::File { cause: WeightsError::Checksum { .. }, .. }) => {
-            messages.say(format_args!("{}: altered or damaged, fetched anew", path.display()));
+            let aside = store.aside(entry).with_context(|| path.display().to_string())?;
+            let kept = aside.map_or_else(String::new, |aside| format!("; kept as {}", aside.display()));
+            messages.say(format_args!("{}: altered or damaged, fetched anew{kept}", path.display()));
         }
         Err(WeightsStoreError::NotPinned { .. } | WeightsStoreError::NotGiven { .. }) => {
             messages.say(format_args!("{}: another file, fetched anew", path.display()));

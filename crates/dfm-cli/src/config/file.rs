@@ -153,6 +153,10 @@ fn typed(key: &Key, value: &DeValue<'_>) -> anyhow::Result<String> {
     if text.contains('\0') {
         bail!("expected text without zero bytes, found {}", describe(value));
     }
+    let text = match value {
+        DeValue::String(_) => at_home(text)?,
+        _ => text,
+    };
     if key.kind() == Kind::Whole && text.starts_with('-') {
         bail!("expected a whole number from 0, found {text}");
     }
@@ -164,6 +168,26 @@ fn typed(key: &Key, value: &DeValue<'_>) -> anyhow::Result<String> {
     {
         true => bail!("{reason}"),
         false => bail!("{reason}, found {}", describe(value)),
+    }
+}
+
+/// A path below `~`, as a shell would hand it over: below the user's folder.
+///
+/// # Errors
+///
+/// If the folder is not known, or it is that of another user.
+fn at_home(text: String) -> anyhow::Result<String> {
+    let Some(rest) = text.strip_prefix('~') else { return Ok(text) };
+    if !rest.is_empty() && !rest.starts_with(['/', std::path::MAIN_SEPARATOR]) {
+        bail!(
+            "expected a path that begins with ~/ or without ~, found \"{}\"; write it in full",
+            shown(&text)
+        );
+    }
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    match home.as_deref().and_then(Path::to_str) {
+        Some(home) => Ok(format!("{home}{rest}")),
+        None => bail!("\"{}\": the user's folder is not known; write the path in full", shown(&text)),
     }
 }
 
@@ -195,6 +219,17 @@ mod tests {
     use super::*;
     use crate::config::schema;
     use crate::flags::Flags;
+
+    #[test]
+    fn a_path_below_the_users_folder_is_written_in_full() {
+        let home = std::env::home_dir().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(at_home("~/maps/x".into()).unwrap(), format!("{home}/maps/x"));
+        assert_eq!(at_home("~".into()).unwrap(), home);
+        for plain in ["maps", "./~", "a~b", ""] {
+            assert_eq!(at_home(plain.into()).unwrap(), plain);
+        }
+        assert!(at_home("~other/maps".into()).unwrap_err().to_string().contains("in full"));
+    }
 
     #[test]
     fn whatever_a_file_holds_it_is_settings_or_one_error() {

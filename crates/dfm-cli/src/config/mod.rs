@@ -40,6 +40,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The names of the flags that were given, on the command line or in a file.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let keys = self.table.iter().flat_map(|table| &table.keys);
+        keys.filter(|key| is_typed(&self.matches, key)).map(|key| key.name().to_owned()).collect()
+    }
+
     /// A file of flags that says all of it.
     pub(crate) fn text(&self) -> String {
         match &self.table {
@@ -55,6 +61,20 @@ pub(crate) fn template() -> String {
     text::template(&schema::tables(&Flags::command()))
 }
 
+/// Whether a file that begins with `head` is one of flags, by its tables or by how `dfm init` and
+/// evaluations begin theirs.
+pub(crate) fn is_file_of_flags(head: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(head) else { return false };
+    if text::STARTS.iter().any(|start| text.starts_with(start)) {
+        return true;
+    }
+    let tables = schema::tables(&Flags::command());
+    let known = |name: &str| tables.iter().any(|table| table.name() == name);
+    toml::de::DeTable::parse(text).is_ok_and(|found| {
+        !found.get_ref().is_empty() && found.get_ref().keys().all(|name| known(name.get_ref()))
+    })
+}
+
 /// Resolves the command line `typed`, the program's name first. What clap has to say, help
 /// or what is wrong, it says, and ends the program.
 ///
@@ -62,6 +82,7 @@ pub(crate) fn template() -> String {
 ///
 /// If a file of flags cannot be read, or something in it cannot be.
 pub(crate) fn resolve(typed: &[OsString]) -> anyhow::Result<Resolved> {
+    check_home(typed)?;
     let program = Flags::command();
     let mut tables = schema::tables(&program);
     let given = parse_typed(&program, typed);
@@ -81,6 +102,24 @@ pub(crate) fn resolve(typed: &[OsString]) -> anyhow::Result<Resolved> {
     let note = settings.as_ref().and_then(|settings| note(settings, &table, &added, &given));
     let line = line(typed.first(), &given, &table, own, &added);
     finish(&line, note, Some(table))
+}
+
+/// Refuses a `~` that no shell has replaced, as behind `=` or in quotes: a folder of that name would be
+/// made.
+fn check_home(typed: &[OsString]) -> anyhow::Result<()> {
+    for argument in typed.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        let value = match argument.strip_prefix("--").and_then(|flag| flag.split_once('=')) {
+            Some((_, value)) => value,
+            None => argument,
+        };
+        if value == "~" || value.starts_with("~/") {
+            anyhow::bail!(
+                "{argument}: expected a path, found a ~ that the shell has not replaced; write the path in full, put \
+                 a space in place of =, or begin with ./ if a folder is called ~"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reads the file of flags at `path` for every command in turn.
@@ -252,6 +291,28 @@ fn flag(key: &Key, value: Option<&OsStr>) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tilde_that_no_shell_has_replaced_is_refused() {
+        let check = |argument: &str| check_home(&["dfm", "predict", argument].map(OsString::from));
+        for wrong in ["~/maps", "~", "--maps=~/maps", "--maps=~"] {
+            assert!(check(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+        for right in ["./~/maps", "--maps=maps~", "a~/b", "--", "~backup", "--maps"] {
+            assert!(check(right).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_flags_is_known_by_its_tables_or_by_how_it_begins() {
+        for ours in [&template()[..], "# Flags of dfm: cut off [", "[fit]\npca = 0.9\n[predict]\n"] {
+            assert!(is_file_of_flags(ours.as_bytes()), "{ours}");
+        }
+        for other in ["[package]\nname = \"x\"\n", "[fit]\n[package]\n", "notes", "\u{0}", ""] {
+            assert!(!is_file_of_flags(other.as_bytes()), "{other}");
+        }
+        assert!(!is_file_of_flags(b"\xff\xd8\xff"));
+    }
 
     /// A command line with every argument of `table` that it does not run without.
     fn needed(table: &Table) -> Vec<OsString> {

@@ -9,6 +9,10 @@ use toml::Value;
 
 use super::schema::{Key, Kind, Table};
 
+/// How the files begin that [`template`] and [`record`] make.
+pub(super) const STARTS: [&str; 3] =
+    ["# Flags of dfm", "# What this run was told", "# The settings of an evaluation by dfm"];
+
 /// Comments end before this column.
 const WIDTH: usize = 96;
 
@@ -17,7 +21,7 @@ pub(super) fn template(tables: &[Table]) -> String {
     let mut text = comment(
         "Flags of dfm: what stands here need not be typed, and what is typed goes before what stands here. Take away \
          the # of a line to use it; what is there shows the default. Paths are those that would be typed: a relative \
-         one is looked for where dfm runs, not where this file lies.",
+         one is looked for where dfm runs, not where this file lies, and ~/ is the user's folder.",
     );
     for table in tables {
         text += &heading(table);

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dfm::parts::PartPattern;
 use dfm::{
     Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, NetworkPrecision, ScoreKind,
     TileStatisticsKind,
 };
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{BackboneFlags, ComputeFlags};
+use crate::flags::{BackboneFlags, ComputeFlags, RegionFlags};
 use crate::values::{
     Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
     parse_score, tile_statistics,
@@ -19,13 +20,27 @@ use crate::values::{
 #[derive(Debug, Args)]
 pub(crate) struct FitFlags {
     /// Folder of good pictures, or a data set; its good training pictures are learnt
-    pub(crate) folder: PathBuf,
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    pub(crate) folder: Option<PathBuf>,
+    /// File with the path of a good picture in each line, or before each NUL byte, instead of a
+    /// folder; - reads the list from standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layout", "all_folders"])]
+    pub(crate) list: Option<PathBuf>,
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    /// Learn from every folder, also those whose names say that they hold defects, and those beside a
+    /// folder of good pictures
+    #[arg(long, conflicts_with = "layout")]
+    pub(crate) all_folders: bool,
     /// File to write the model to
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
+    /// Join several pictures of one part to one verdict: a regular expression with the groups part and
+    /// view, matched against the end of each path without its extension. The output is then a folder
+    /// with a model for each view
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
     /// Share of the variance to keep, up to 1.0, or a whole number of components to keep
@@ -44,9 +59,13 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "LEVELS", default_value_t = Levels::Auto, allow_hyphen_values = true)]
     pub(crate) levels: Levels,
     /// Region of interest, the part of every picture that counts: X,Y,W,H in pixels, or a mask
-    /// picture of the pictures' size that is white inside. The model records it
+    /// picture of the pictures' size, zero outside. The model records it, with the pictures' size
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never judged, of the pictures' size, alone or beside --roi. Zero is
+    /// outside the mask. The model records what is left as its region of interest
+    #[arg(long, value_name = "MASK.png")]
+    pub(crate) ignore: Option<PathBuf>,
     /// Cut pictures into tiles with sides of this many pixels, for small defects in large
     /// pictures. Each tile is judged as a picture. The largest score of a tile is the picture's score
     #[arg(long, value_name = "PIXELS")]
@@ -81,6 +100,8 @@ pub(crate) struct FitFlags {
     /// predict). Default: leave-one-out; split with --tile and shared statistics
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     #[command(flatten)]
     pub(crate) compute: ComputeFlags,
     /// Number of pictures that run through the network together

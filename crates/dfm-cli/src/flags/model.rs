@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dfm::Review;
+use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{ComputeFlags, Format, ReportFormat};
-use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite};
+use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
+use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite, parse_review};
 
 /// Which model is used, and how it is opened.
 #[derive(Debug, Args)]
@@ -33,10 +35,19 @@ pub(crate) struct JudgeFlags {
     /// Share of good pictures that may be called anomalous, instead of a threshold
     #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
-    /// Region of interest instead of the model's own: X,Y,W,H in pixels, or a mask picture if the
-    /// model was fitted with a mask that covers the same cells
+    /// Third answer, review, for scores from LOW up to HIGH, where anomalous begins. In p-values:
+    /// p:LOW..HIGH, for example p:0.01..0.05
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, value_parser = parse_review)]
+    #[arg(conflicts_with_all = ["threshold", "false_alarm"])]
+    pub(crate) review: Option<Review>,
+    /// Region of interest instead of the model's own: X,Y,W,H in pixels, with the width and height
+    /// of the fit, or a mask picture if the model was fitted with a mask that covers the same cells
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never judged, of the pictures' size, beside --roi. A model that was
+    /// fitted with --ignore knows its own
+    #[arg(long, value_name = "MASK.png", requires = "roi")]
+    pub(crate) ignore: Option<PathBuf>,
 }
 
 /// Flags of `dfm predict`.
@@ -44,15 +55,26 @@ pub(crate) struct JudgeFlags {
 pub(crate) struct PredictFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// Pictures, folders, or patterns such as 'shots/*.png'
-    #[arg(required = true, value_name = "PATH")]
+    /// Pictures, folders, or patterns such as 'shots/*.png'; - reads one picture from standard input
+    #[arg(required_unless_present = "list", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// File with the path of a picture in each line, or before each NUL byte; - reads the list from
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
     /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
     #[arg(long, value_name = "DIR")]
     pub(crate) maps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) numbers: NumberFlags,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Show below the table what each score is made of, as `dfm explain` does
     #[arg(long)]
     pub(crate) explain: bool,
@@ -68,6 +90,11 @@ pub(crate) struct EvaluateFlags {
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
+    #[command(flatten)]
+    pub(crate) regions: RegionFlags,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

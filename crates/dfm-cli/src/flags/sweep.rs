@@ -56,9 +56,13 @@ pub(crate) struct SweepFlags {
     #[arg(long, value_name = "LEVELS", default_value_t = Levels::Auto, allow_hyphen_values = true)]
     pub(crate) levels: Levels,
     /// Region of interest, the part of every picture that counts, for every setting: X,Y,W,H in
-    /// pixels, or a mask picture of the pictures' size that is white inside
+    /// pixels, or a mask picture of the pictures' size, zero outside
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never judged, of the pictures' size, alone or beside --roi. Zero is
+    /// outside the mask. For every setting
+    #[arg(long, value_name = "MASK.png")]
+    pub(crate) ignore: Option<PathBuf>,
     /// Cut pictures into tiles with sides of this many pixels, for every setting, as `dfm fit` does
     #[arg(long, value_name = "PIXELS")]
     pub(crate) tile: Option<u32>,

@@ -25,9 +25,13 @@ pub(crate) struct SynthesiseFlags {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1..=1000))]
     pub(crate) per_picture: usize,
     /// The part of every picture where defects may be: X,Y,W,H in pixels, or a mask picture of
-    /// the pictures' size that is white inside
+    /// the pictures' size, zero outside
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
+    /// Mask of pixels that are never given a defect, of the pictures' size, alone or beside --roi. Zero is
+    /// outside the mask
+    #[arg(long, value_name = "MASK.png")]
+    pub(crate) ignore: Option<PathBuf>,
     /// Number of threads that read pictures and make defects
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) jobs: Option<usize>,

@@ -86,7 +86,7 @@ impl Dfm {
 }
 
 /// The score beyond which a picture stands out from `scores`.
-fn fence(scores: &[f64]) -> f64 {
+pub(crate) fn fence(scores: &[f64]) -> f64 {
     let positive = scores.iter().all(|score| *score > 0.0);
     let mut values: Vec<f64> =
         scores.iter().map(|score| if positive { score.ln() } else { *score }).collect();

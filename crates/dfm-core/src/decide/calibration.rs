@@ -10,9 +10,13 @@ use crate::method::CalibrationParams;
 /// The verdict on a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Label {
-    /// The score is below the threshold.
+    /// The score is below the threshold, and below the review band if there is one.
     Normal,
+    /// The score is below the threshold and lies in the review band that was asked for: a person
+    /// should look.
+    Review,
     /// The score reaches the threshold.
     Anomalous,
 }

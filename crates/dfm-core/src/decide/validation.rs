@@ -72,6 +72,10 @@ impl Dfm {
         let confusion = ConfusionMatrix::at(scores, labels, calibration.threshold());
         let pixels = tally.has_maps.then(|| tally.pixels.finish(None).figures.auroc).flatten();
         self.judged.calibration = Some(calibration);
+        if decides && let Some(standing_out) = &mut self.record.standing_out {
+            // What was found without them is no threshold of defects.
+            standing_out.threshold_without = None;
+        }
         self.record.validation = Some(ValidationRecord {
             seed: tally.seed,
             good,

@@ -5,6 +5,7 @@ use std::io::Read;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, Layer};
 use serde::Serialize;
 
+use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
 use crate::learn::record::FitRecord;
@@ -90,6 +91,8 @@ pub struct CalibrationInfo {
     /// The rate of false alarms that the threshold is for; where none was stated it is the
     /// quantile of the scores, an estimate.
     pub false_alarm: Option<f64>,
+    /// What so many pictures can say of that rate.
+    pub support: Option<Support>,
 }
 
 impl ModelInfo {
@@ -108,12 +111,17 @@ impl ModelInfo {
         };
         let method = &file.header.record.params.method;
         let calibration = match method.calibration.zip(method.calibration_kind()) {
-            Some((asked, kind)) => Some(CalibrationInfo {
-                kind,
-                pictures: file.f64("calibration.scores")?.1.len(),
-                guarantee: kind.guarantee(),
-                false_alarm: asked.false_alarm,
-            }),
+            Some((asked, kind)) => {
+                let scores = file.f64("calibration.scores")?.1;
+                let is_found = file.header.record.finds_threshold();
+                Some(CalibrationInfo {
+                    kind,
+                    pictures: scores.len(),
+                    guarantee: kind.guarantee(),
+                    false_alarm: asked.false_alarm,
+                    support: threshold.and_then(|at| Support::of(&scores, at, asked, is_found)),
+                })
+            }
             None => None,
         };
         let cell_threshold = match file.header.cells_calibrated {

@@ -1,6 +1,7 @@
 //! The connected components of a mask: regions of pixels that touch.
 
 /// Which component each pixel belongs to, and how large it is.
+#[derive(Debug, Clone)]
 pub(crate) struct Components {
     /// For each pixel, the index in `areas` plus one; 0 if the pixel is not marked.
     pub(crate) of: Vec<u32>,

@@ -8,16 +8,17 @@ use dfm_stats::Samples;
 use rayon::prelude::*;
 
 use crate::decide::conformal::HeldOutScores;
-use crate::decide::decision::Decision;
+use crate::decide::decision::{Decision, ReviewFrom};
 use crate::decide::held_out::different;
 use crate::decide::left_out::LayersLeftOut;
+use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::host::to_host;
 use crate::judge::explain::Explainer;
 use crate::judge::map::AnomalyGrid;
 use crate::judge::options::JudgeOptions;
 use crate::judge::verdict::Verdict;
-use crate::method::{CalibrationKind, MAX_BATCH};
+use crate::method::{CalibrationKind, MAX_BATCH, RegionRule};
 use crate::model::Dfm;
 use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 
@@ -29,10 +30,14 @@ pub struct Judging<'m> {
     /// The extractor of the model, with the region that was asked for.
     extractor: FeatureExtractor,
     decision: Decision,
+    /// Whether that is the model's own.
+    is_own: bool,
     batch: usize,
     map: bool,
-    /// The pixel threshold, if regions are asked for.
-    regions: Option<f64>,
+    /// Which pixels belong to regions.
+    rule: RegionRule,
+    /// The same, if regions are asked for.
+    regions: Option<RegionRule>,
     /// The models without each picture, for a jackknife+.
     held_out: Option<LayersLeftOut<'m>>,
     explainer: Option<Explainer<'m>>,
@@ -67,9 +72,10 @@ impl Dfm {
     ///
     /// # Errors
     ///
-    /// If the threshold is not finite; a rate of false alarms is no share, smaller than the
-    /// pictures that calibrate can support, or none were held out; scores of the region would
-    /// be made of other cells than those that the model was fitted to; the batch is out of its
+    /// If the threshold is not finite; a review band is empty, or given beside a threshold; a rate of false alarms is no share, smaller than the
+    /// pictures that calibrate can support, or none were held out; the model was fitted to no region,
+    /// a rectangle has another size than that of the fit, or scores of the region would be made of
+    /// other cells than those that the model was fitted to; the batch is out of its
     /// range; or an explanation is asked for and the statistics of the fit cannot be held out.
     pub fn judging(&self, options: &JudgeOptions) -> Result<Judging<'_>, DfmError> {
         let extractor = match &options.region {
@@ -83,13 +89,16 @@ impl Dfm {
             }
             asked => asked.unwrap_or(self.record.params.run.batch).min(extractor.largest_batch()),
         };
+        let rule = self.region_rule(options)?;
         let by_jackknife = |scores: &&HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
         Ok(Judging {
             model: self,
-            decision: self.decision(options.threshold)?,
+            decision: self.decision(options.threshold, options.review)?,
+            is_own: options.threshold.is_none() && options.review.is_none(),
             batch,
             map: options.map,
-            regions: self.pixel_threshold().filter(|_| options.regions),
+            rule,
+            regions: Some(rule).filter(|rule| options.regions && rule.pixel_threshold.is_some()),
             held_out: match self.judged.scores.as_ref().filter(by_jackknife) {
                 Some(_) => Some(self.models_without()?),
                 None => None,
@@ -176,6 +185,7 @@ impl Dfm {
 
     /// The extractor, looking at another part of every picture.
     fn looking_at(&self, region: &Region) -> Result<FeatureExtractor, DfmError> {
+        let region = &self.region_of(region)?;
         let fitted = self.preprocessor();
         let asked = self.preprocessor().with_region(Some(region.clone()));
         for shape in self.extractor.feature_shapes() {
@@ -187,15 +197,28 @@ impl Dfm {
                 return Err(DfmError::OtherCells { expected, got: region.to_string() });
             }
         }
-        let method = self.record.params.method.clone().with_region(region.clone());
-        if method.place_count()? != self.scorers.count() {
-            let expected =
-                "one of as many tiles as that of the fit, whose places have statistics of their own";
-            return Err(DfmError::Parameter { name: "region", expected, got: region.to_string() });
-        }
         let mut extractor = self.extractor.clone();
         extractor.set_region(Some(region.clone()))?;
         Ok(extractor)
+    }
+
+    /// The region that was asked for, for pictures of the size of the fit where that is known. A
+    /// rectangle can move, but keeps its size: the network would see another scale.
+    fn region_of(&self, asked: &Region) -> Result<Region, DfmError> {
+        let got = || asked.to_string();
+        let Some(fitted) = self.extractor.region() else {
+            return Err(DfmError::NoRegion { got: got() });
+        };
+        if asked.is_mask() || fitted.is_mask() {
+            return Ok(asked.clone());
+        }
+        if asked.size() != fitted.size() {
+            return Err(DfmError::OtherRectangle { expected: fitted.size(), got: got() });
+        }
+        match fitted.picture_size() {
+            Some(size) => Ok(asked.clone().for_pictures_of(size).map_err(BackboneError::from)?),
+            None => Ok(asked.clone()),
+        }
     }
 
     /// The models without each of the pictures of the fit.
@@ -223,9 +246,27 @@ impl Judging<'_> {
         self.decision.calibration.map(|calibration| calibration.threshold())
     }
 
+    /// The raw score from which on a person should look at a picture, if that was asked for. Where
+    /// p-values decide, it is the score that usually has such a p-value.
+    pub fn review_from(&self) -> Option<f64> {
+        self.decision.review.map(ReviewFrom::score)
+    }
+
+    /// What the pictures that calibrate can say of the rate of false alarms at the
+    /// [`threshold`](Self::threshold); `None` without held-out scores or a threshold.
+    pub fn support(&self) -> Option<Support> {
+        if self.is_own {
+            return self.model.support();
+        }
+        let scores = self.model.judged.scores.as_ref()?.in_order();
+        let threshold = self.threshold()?;
+        let reaching = scores.iter().filter(|score| **score >= threshold).count();
+        Support::new(scores.len(), reaching, self.decision.asked_rate)
+    }
+
     /// The value of a map from which on a pixel belongs to a region, if there is one.
     pub fn pixel_threshold(&self) -> Option<f64> {
-        self.model.pixel_threshold()
+        self.rule.pixel_threshold
     }
 
     /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on pictures
@@ -327,13 +368,14 @@ impl Judging<'_> {
             (Some(explainer), Some((row, placement))) => Some(explainer.explain(&row, &placement, size)?),
             _ => None,
         };
-        let regions = map.as_ref().zip(self.regions).map(|(map, threshold)| map.regions(size, threshold));
+        let regions = map.as_ref().zip(self.regions).and_then(|(map, rule)| map.regions_by(size, &rule));
         Ok(Verdict {
             size,
             score,
             normalized_score: self.decision.calibration.map(|calibration| calibration.normalize(score)),
             p_value,
             label: self.decision.label(score, p_value),
+            region_rule: self.regions.filter(|_| regions.is_some()),
             regions,
             grid: map.filter(|_| self.map),
             explanation,

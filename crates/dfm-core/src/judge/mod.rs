@@ -6,6 +6,7 @@ pub(crate) mod joined;
 pub(crate) mod judging;
 pub(crate) mod layers;
 pub(crate) mod map;
+pub(crate) mod marked;
 pub(crate) mod options;
 pub(crate) mod parts;
 pub(crate) mod places;

@@ -6,8 +6,10 @@ use std::cmp::Ordering;
 use dfm_backbone::PictureSize;
 use serde::Serialize;
 
-use crate::judge::components::{Components, components};
+use crate::judge::components::Components;
 use crate::judge::map::{AnomalyGrid, AnomalyMap};
+use crate::judge::marked::MarkedPixels;
+use crate::method::RegionRule;
 
 /// A connected region of pixels that reach a threshold; pixels that touch at a corner belong
 /// together.
@@ -23,6 +25,8 @@ pub struct MapRegion {
     pub height: u32,
     /// Its pixels.
     pub area: u32,
+    /// The same in square millimetres; `None` where it is not known how large a pixel is.
+    pub area_mm2: Option<f64>,
     /// The largest value of the map in it.
     pub peak: f32,
     /// The column of the pixel with that value. If several pixels have it, the first one counts, row by
@@ -62,16 +66,34 @@ impl AnomalyMap {
     /// assert_eq!(region.contour, [[1, 0], [3, 0], [3, 1], [1, 1]]);
     /// ```
     pub fn regions(&self, threshold: f64) -> Vec<MapRegion> {
-        let mask: Vec<bool> = self.values.iter().map(|value| f64::from(*value) >= threshold).collect();
-        if !mask.contains(&true) {
-            return Vec::new();
+        self.regions_by(&RegionRule::default().with_pixel_threshold(threshold)).unwrap_or_default()
+    }
+
+    /// The regions of the pixels that a rule [marks](Self::marked), by falling peak: at most
+    /// [`MapRegion::MAX_COUNT`], the others are left out. `None` without a pixel threshold.
+    pub fn regions_by(&self, rule: &RegionRule) -> Option<Vec<MapRegion>> {
+        let threshold = rule.pixel_threshold?;
+        if !self.values.iter().any(|value| f64::from(*value) >= threshold) {
+            return Some(Vec::new());
         }
-        let components = components(&mask, self.width);
-        drop(mask);
-        let mut found = self.extents(&components);
+        Some(self.regions_of(&self.marked(rule)?))
+    }
+
+    /// The regions of the pixels that are marked in this map, as [`regions_by`](Self::regions_by)
+    /// has them.
+    ///
+    /// # Panics
+    ///
+    /// If the map has another number of pixels than the one they were marked in.
+    pub fn regions_of(&self, marked: &MarkedPixels) -> Vec<MapRegion> {
+        assert_eq!(self.values.len(), marked.pixels().len(), "pixels of this map are marked");
+        let components = &marked.components;
+        let mut found = self.extents(components);
+        found.retain(|extent| extent.area >= marked.min_area);
         found.sort_by(Extent::by_falling_peak);
         found.truncate(MapRegion::MAX_COUNT);
-        found.iter().map(|extent| extent.region(&components, self.width)).collect()
+        let region = |extent: &Extent| extent.region(components, self.width, marked.pixel_area);
+        found.iter().map(region).collect()
     }
 
     /// How far each component reaches, and where it peaks.
@@ -110,8 +132,19 @@ impl AnomalyGrid {
     ///
     /// As [`upsample`](Self::upsample).
     pub fn regions(&self, size: PictureSize, threshold: f64) -> Vec<MapRegion> {
+        self.regions_by(size, &RegionRule::default().with_pixel_threshold(threshold)).unwrap_or_default()
+    }
+
+    /// The [`regions_by`](AnomalyMap::regions_by) a rule of the map of a picture of `size`; `None`
+    /// without a pixel threshold.
+    ///
+    /// # Panics
+    ///
+    /// As [`upsample`](Self::upsample).
+    pub fn regions_by(&self, size: PictureSize, rule: &RegionRule) -> Option<Vec<MapRegion>> {
+        let threshold = rule.pixel_threshold?;
         let reached = self.values.iter().any(|cell| f64::from(*cell) >= threshold);
-        if reached || threshold <= 0.0 { self.upsample(size).regions(threshold) } else { Vec::new() }
+        if reached || threshold <= 0.0 { self.upsample(size).regions_by(rule) } else { Some(Vec::new()) }
     }
 }
 
@@ -133,7 +166,7 @@ impl Extent {
         other.peak.total_cmp(&self.peak).then(self.first.cmp(&other.first))
     }
 
-    fn region(&self, components: &Components, width: usize) -> MapRegion {
+    fn region(&self, components: &Components, width: usize, pixel_area: Option<f64>) -> MapRegion {
         let ([left, right], [top, bottom]) = (self.columns, self.rows);
         MapRegion {
             x: left as u32,
@@ -141,6 +174,7 @@ impl Extent {
             width: (right - left + 1) as u32,
             height: (bottom - top + 1) as u32,
             area: self.area,
+            area_mm2: pixel_area.map(|pixel| f64::from(self.area) * pixel),
             peak: self.peak,
             peak_x: (self.peak_at % width) as u32,
             peak_y: (self.peak_at / width) as u32,
@@ -246,6 +280,7 @@ fn distance(point: [f64; 2], start: [f64; 2], end: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::components::components;
 
     fn map(rows: &[&str]) -> AnomalyMap {
         let digit = |byte: u8| if byte == b'.' { 0.0 } else { f32::from(byte - b'0') };

@@ -31,6 +31,15 @@ const MAX_JACKKNIFE: usize = 1000;
 /// as many operations as there are values in all directions.
 const MOST_MAPS: usize = 256;
 
+/// What a model judges by, and how it came to be.
+struct Found {
+    rule: ScoringRule,
+    judged: Judged,
+    taps: Vec<TapRecord>,
+    /// Pictures that were fitted on.
+    fitted: usize,
+}
+
 impl ValidFitParams {
     /// The model of the pictures that are `kept`.
     ///
@@ -40,6 +49,37 @@ impl ValidFitParams {
     /// refuse.
     pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
         let pictures = kept.content_hashes.len();
+        let Found { rule, judged, taps, fitted } = self.found(&extractor, &kept)?;
+        let record = FitRecord {
+            params: self.params().clone(),
+            picture_count: pictures,
+            held_out: pictures - fitted,
+            taps,
+            validation: None,
+            sizes: None,
+            standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
+        };
+        let scorers = PlaceScorers::new(&rule, extractor.device());
+        let self_test = SelfTest::record(&extractor, &scorers)?;
+        let kept = self.params().keeping.fit_statistic.then_some(kept);
+        Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
+    }
+
+    /// The threshold of the model of the pictures that are `kept`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`derive`](Self::derive).
+    pub(super) fn threshold_of(
+        &self,
+        extractor: &FeatureExtractor,
+        kept: &Kept,
+    ) -> Result<Option<f64>, DfmError> {
+        let calibration = self.found(extractor, kept)?.judged.calibration;
+        Ok(calibration.map(|calibration| calibration.threshold()))
+    }
+
+    fn found(&self, extractor: &FeatureExtractor, kept: &Kept) -> Result<Found, DfmError> {
         kept.check_variation()?;
         let different = different(&kept.content_hashes)?;
         let held_out = match self.method().calibration_kind() {
@@ -49,7 +89,7 @@ impl ValidFitParams {
             }
             _ => Vec::new(),
         };
-        let fitted = fitted(&kept, &held_out)?;
+        let fitted = fitted(kept, &held_out)?;
         fitted.check_variation()?;
         let mut rule = ScoringRule {
             statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
@@ -61,24 +101,11 @@ impl ValidFitParams {
             rule.scale = usual_scale(&fitted, &rule)?;
         }
         let rows = if held_out.is_empty() { &different } else { &held_out };
-        let judged = self.hold_out(&kept, rows, &rule, &extractor)?;
-        let record = FitRecord {
-            params: self.params().clone(),
-            picture_count: pictures,
-            held_out: pictures - fitted.content_hashes.len(),
-            taps: fitted
-                .statistics
-                .iter()
-                .zip(rule.statistics.iter())
-                .map(|(fitted, model)| TapRecord::of(fitted, model))
-                .collect(),
-            validation: None,
-        };
-        let scorers = PlaceScorers::new(&rule, extractor.device());
-        let self_test = SelfTest::record(&extractor, &scorers)?;
-        drop(fitted);
-        let kept = self.params().keeping.fit_statistic.then_some(kept);
-        Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
+        let judged = self.hold_out(kept, rows, &rule, extractor)?;
+        let taps = fitted.statistics.iter().zip(rule.statistics.iter());
+        let taps = taps.map(|(fitted, model)| TapRecord::of(fitted, model)).collect();
+        let fitted = fitted.content_hashes.len();
+        Ok(Found { rule, judged, taps, fitted })
     }
 
     /// The statistics that scores are computed from, for the pictures of `statistic`.

@@ -9,4 +9,6 @@ mod gather;
 mod int8;
 pub(crate) mod kept;
 pub(crate) mod record;
+pub(crate) mod sizes;
+mod standing_out;
 pub(crate) mod union;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::learn::sizes::SizeRange;
 use crate::method::FitParams;
 
 /// How a model came to be.
@@ -22,6 +23,53 @@ pub struct FitRecord {
     /// the pictures of this model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<ValidationRecord>,
+    /// The sizes of the pictures, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<SizeRange>,
+    /// Pictures that look unlike the others, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_out: Option<StandingOutRecord>,
+}
+
+/// Pictures of a fit that look unlike all others: each scored by the model of all others, as
+/// [`Dfm::audit`](crate::Dfm::audit) does. They are learnt like the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StandingOutRecord {
+    /// How many there are.
+    pub count: usize,
+    /// Different pictures of the fit.
+    pub of: usize,
+    /// The score beyond which a picture stands out.
+    pub fence: f64,
+    /// The threshold of a fit without them; `None` if there would be none, or where it would take
+    /// long to find.
+    pub threshold_without: Option<f64>,
+    /// The first of them, worst first, 20 at most.
+    pub pictures: Vec<StandingOutPicture>,
+}
+
+/// A picture that stands out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StandingOutPicture {
+    /// Relative to the folder that was fitted; `None` where names are not known.
+    pub name: Option<String>,
+    /// In hexadecimal.
+    pub content_hash: String,
+    /// Its score by the model of all others.
+    pub score: f64,
+}
+
+impl FitRecord {
+    /// Whether the threshold was found in scores of held-out pictures, as the calibration asks.
+    pub(crate) fn finds_threshold(&self) -> bool {
+        let is_chosen = self.params.method.calibration.is_none_or(|asked| asked.threshold.is_some());
+        let is_by_defects = self.validation.as_ref().is_some_and(|validation| validation.decides);
+        !is_chosen && !is_by_defects
+    }
 }
 
 /// How the statistics of the features of a tap came to be.

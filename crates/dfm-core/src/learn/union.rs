@@ -1,12 +1,14 @@
 //! Models of more pictures or fewer, without a picture of the fit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use dfm_backbone::hexadecimal;
+use serde_json::Value;
 
 use crate::error::DfmError;
 use crate::learn::fit::Learnt;
 use crate::learn::kept::Kept;
+use crate::method::{FitParams, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
 
@@ -55,7 +57,7 @@ impl ModelUnion {
             return Err(DfmError::DifferentModels { what: "levels", expected, got });
         }
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
-        agree("parameters", &self.first.record.params.method, &other.record.params.method)?;
+        agree_methods(&self.first.record.params.method, &other.record.params.method)?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         self.join(other.kept("merging")?)?;
         self.names.extend(other.names.clone());
@@ -173,6 +175,28 @@ impl Dfm {
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))
     }
+}
+
+/// Refuses two methods that differ, and tells what differs and nothing else.
+fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
+    if expected == got {
+        return Ok(());
+    }
+    let written = |method: &Method| serde_json::to_value(FitParams::from(method.clone())).unwrap_or_default();
+    let sides = [written(expected), written(got)];
+    let names: BTreeSet<&String> =
+        sides.iter().filter_map(|side| side.as_object()).flat_map(|side| side.keys()).collect();
+    let differing: Vec<&String> =
+        names.into_iter().filter(|name| sides[0].get(*name) != sides[1].get(*name)).collect();
+    let [expected, got] = sides.each_ref().map(|side| {
+        let told = |name: &&String| match side.get(*name) {
+            None | Some(Value::Null) => format!("no {name}"),
+            Some(Value::String(text)) => format!("{name} {text}"),
+            Some(value) => format!("{name} {value}"),
+        };
+        differing.iter().map(told).collect::<Vec<_>>().join(", ")
+    });
+    Err(DfmError::DifferentModels { what: "parameters", expected, got })
 }
 
 fn agree<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Result<(), DfmError> {

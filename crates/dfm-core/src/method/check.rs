@@ -1,6 +1,8 @@
 //! The check of the parameters of a fit. Only checked parameters can fit.
 
-use dfm_backbone::{BackboneError, BackboneWeights, Compute, FeatureExtractor, Levels, Tap, TilingError};
+use dfm_backbone::{
+    BackboneError, BackboneWeights, Compute, FeatureExtractor, Levels, Region, Tap, TilingError,
+};
 use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingParams};
 
 use crate::error::DfmError;
@@ -70,12 +72,17 @@ impl Method {
         if !self.levels.is_valid() {
             return refused("levels", Levels::EXPECTED, self.levels.to_string());
         }
+        self.regions.check()?;
+        if self.score == ScoreKind::Nll && !self.regions.is_empty() {
+            let expected = "fre or mahalanobis, where regions are asked for: a likelihood has no map";
+            return refused("score", expected, self.score.name().to_owned());
+        }
         if let Some(compat) = self.compat {
             compat.check(self)?;
         }
         if let Some(tiling) = self.tiling {
             tiling.check().map_err(BackboneError::from)?;
-            if self.region.as_ref().is_some_and(|region| region.picture_size().is_some()) {
+            if self.region.as_ref().is_some_and(Region::is_mask) {
                 return Err(BackboneError::from(TilingError::Mask).into());
             }
         }

@@ -7,6 +7,7 @@ mod compat;
 pub(crate) mod kinds;
 mod params;
 mod places;
+mod regions;
 mod setters;
 
 use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resampling, Resize, Tap, Tiling};
@@ -18,6 +19,7 @@ pub(crate) use calibration::check_false_alarm;
 pub use check::ValidFitParams;
 pub use kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics, TileStatisticsKind};
 pub use params::FitParams;
+pub use regions::RegionRule;
 
 /// The most pictures that may run through the network together.
 pub const MAX_BATCH: usize = 1024;
@@ -66,6 +68,8 @@ pub struct Method {
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
     pub calibration: Option<CalibrationParams>,
+    /// Which pixels of a map belong to regions, where that is not left to the good pictures.
+    pub regions: RegionRule,
     /// What numbers the network computes in: int8 is faster and differs by some per cent.
     pub precision: NetworkPrecision,
 }
@@ -94,6 +98,7 @@ impl Method {
             tile_statistics: TileStatistics::Shared,
             compat: None,
             calibration: Some(CalibrationParams::default()),
+            regions: RegionRule::default(),
             precision: NetworkPrecision::F32,
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
+use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
 /// Everything that decides a fit, unchecked.
@@ -60,6 +61,8 @@ struct ParamsRecord {
     precision: NetworkPrecision,
     batch: usize,
     keep_fit_statistic: bool,
+    #[serde(default, skip_serializing_if = "RegionRule::is_empty")]
+    regions: RegionRule,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +107,7 @@ impl From<FitParams> for ParamsRecord {
             precision: method.precision,
             batch: run.batch,
             keep_fit_statistic: keeping.fit_statistic,
+            regions: method.regions,
         }
     }
 }
@@ -128,6 +132,7 @@ impl From<ParamsRecord> for FitParams {
                 tile_statistics: record.tile_statistics,
                 compat: record.compat,
                 calibration,
+                regions: record.regions,
                 precision: record.precision,
             },
             run: Run { batch: record.batch, ..Run::default() },
@@ -156,6 +161,13 @@ mod tests {
         let written = serde_json::to_string(&stated).unwrap();
         assert_eq!(written, text.replace("\"sum\",", "\"sum\",\"levels\":\"0..4095\","));
         assert_eq!(serde_json::from_str::<FitParams>(&written).unwrap().method.levels, levels);
+        // What regions a fit asks for comes last, and only then.
+        let asked =
+            Method::published().with_regions(RegionRule::default().with_close(2).with_pixel_threshold(0.5));
+        let params = FitParams::from(asked).check().unwrap().params().clone();
+        let with = text.replace("true}", "true,\"regions\":{\"pixel_threshold\":0.5,\"close\":2}}");
+        assert_eq!(serde_json::to_string(&params).unwrap(), with);
+        assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), params);
         // An unchecked kind is written as what it stands for.
         assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
     }

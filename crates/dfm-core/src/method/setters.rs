@@ -6,6 +6,7 @@ use dfm_stats::{Keep, StreamingParams};
 use crate::method::aggregation::Aggregation;
 use crate::method::kinds::{Compat, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
+use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
 impl Method {
@@ -76,6 +77,13 @@ impl Method {
     #[must_use]
     pub fn with_calibration(mut self, calibration: impl Into<Option<CalibrationParams>>) -> Self {
         self.calibration = calibration.into();
+        self
+    }
+
+    /// Sets which pixels of a map belong to regions.
+    #[must_use]
+    pub fn with_regions(mut self, regions: RegionRule) -> Self {
+        self.regions = regions;
         self
     }
 

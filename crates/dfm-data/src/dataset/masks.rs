@@ -2,43 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
-use dfm_image::{PictureSize, RgbImage};
+use dfm_image::{MaskReading, PictureSize};
 
 use crate::error::{DataError, Problem};
-use crate::picture::open_picture;
+use crate::picture::open_mask;
 
-/// Reads the pixels that any of `masks` marks, row by row, for a picture of `size`.
+/// The pixels that the masks of a picture mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TruthMask {
+    /// Whether any mask marks each pixel, row by row.
+    pub marked: Vec<bool>,
+    /// How each mask was read, in the order of the masks.
+    pub readings: Vec<MaskReading>,
+}
+
+/// Reads the pixels that any of `masks` marks, for a picture of `size`. [`MaskReading`] has the rule.
 ///
 /// # Errors
 ///
 /// The first mask that cannot be read or has another size.
-pub fn read_masks(masks: &[PathBuf], size: PictureSize) -> Result<Vec<bool>, Problem> {
+pub fn read_masks(masks: &[PathBuf], size: PictureSize) -> Result<TruthMask, Problem> {
     let mut marked = vec![false; size.width as usize * size.height as usize];
+    let mut readings = Vec::with_capacity(masks.len());
     for path in masks {
-        let mask = read_mask(path, size).map_err(|error| Problem::new(path, error))?;
-        let level = level(&mask);
-        marked.iter_mut().zip(mask.pixels()).for_each(|(marked, pixel)| *marked |= pixel.0[0] > level);
+        let mask = open_mask(path).map_err(|error| Problem::new(path, error))?;
+        let (expected, got) = ([size.width, size.height], [mask.size.width, mask.size.height]);
+        if got != expected {
+            return Err(Problem::new(path, DataError::MaskSize { expected, got }));
+        }
+        marked.iter_mut().zip(&mask.inside).for_each(|(marked, inside)| *marked |= inside);
+        readings.push(mask.reading);
     }
-    Ok(marked)
+    Ok(TruthMask { marked, readings })
 }
 
 /// Whether the mask at `path` marks any pixel.
 pub(super) fn marks_anything(path: &Path) -> Result<bool, DataError> {
-    Ok(open_picture(path)?.pixels().any(|pixel| pixel.0[0] > 0))
-}
-
-fn read_mask(path: &Path, size: PictureSize) -> Result<RgbImage, DataError> {
-    let mask = open_picture(path)?;
-    let (expected, got) = ([size.width, size.height], [mask.width(), mask.height()]);
-    if got != expected {
-        return Err(DataError::MaskSize { expected, got });
-    }
-    Ok(mask)
-}
-
-/// The level above which a pixel is marked. It is 127, or 0 if no pixel of the mask is above 127,
-/// because some data sets number their defects from 1.
-fn level(mask: &RgbImage) -> u8 {
-    let brightest = mask.pixels().map(|pixel| pixel.0[0]).max().unwrap_or(0);
-    if brightest > 127 { 127 } else { 0 }
+    Ok(open_mask(path)?.reading.inside > 0)
 }

@@ -2,14 +2,15 @@
 //! accepted; it must neither panic nor take long, whatever they are.
 
 use dfm_image::{
-    DecodeLimits, InputContract, Levels, Picture, PictureSize, Preprocessor, Tiling, decode_picture,
+    DecodeLimits, InputContract, Levels, Picture, PictureSize, Preprocessor, Tiling, Transparency,
+    decode_picture,
 };
 
 /// Decodes a picture with its metadata, and prepares it for a network in one piece and in tiles.
 pub fn picture(bytes: &[u8]) -> bool {
     // Small, so that no input takes long.
     let limits = DecodeLimits { max_bytes: 1 << 20, max_pixels: 1 << 16, max_decoded_bytes: 1 << 20 };
-    let Ok(picture) = decode_picture(bytes, &limits) else { return false };
+    let Ok(picture) = decode_picture(bytes, &limits, Transparency::Background) else { return false };
     let PictureSize { width, height } = picture.size();
     assert!((1..=limits.max_pixels).contains(&(u64::from(width) * u64::from(height))), "{width}×{height}");
     let contract = InputContract::imagenet().with_size(32, 48);

@@ -1,18 +1,19 @@
-//! TIFF pictures with floating-point numbers, grey ones too, which the `image` crate does not read.
+//! TIFF pictures with floating-point numbers, grey ones too, which the `image` crate does not read. They
+//! are files of one page.
 
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, Rgb32FImage};
+use image::{DynamicImage, Rgb32FImage, Rgba32FImage};
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
+use super::directories::FORMAT;
 use super::size_check::check_size;
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;
 
-const FORMAT: &str = "TIFF";
 /// What the tag of the sample format says of floating-point numbers.
 const FLOATING_POINT: u16 = 3;
 
@@ -23,9 +24,8 @@ pub(super) fn holds_floats(bytes: &[u8]) -> bool {
         if formats.contains(&FLOATING_POINT))
 }
 
-/// Decodes such a picture and applies its orientation. Grey becomes three equal channels, and an
-/// alpha channel is dropped.
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Rgb32FImage, PreprocessError> {
+/// Decodes such a picture and applies its orientation. Grey becomes three equal channels.
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, PreprocessError> {
     let damaged =
         |error: tiff::TiffError| PreprocessError::Decode { format: FORMAT, reason: error.to_string() };
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(damaged)?;
@@ -50,21 +50,16 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Rgb32FImage,
         let found = "numbers of another kind than its tags say".to_owned();
         return Err(PreprocessError::Unsupported { format: FORMAT, found });
     };
-    let pixels = match channels {
-        1 => values.into_iter().flat_map(|value| [value; 3]).collect(),
-        3 => values,
-        _ => values.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+    let colour = |values| Rgb32FImage::from_raw(width, height, values).map(DynamicImage::ImageRgb32F);
+    let picture = match channels {
+        1 => colour(values.into_iter().flat_map(|value| [value; 3]).collect()),
+        3 => colour(values),
+        _ => Rgba32FImage::from_raw(width, height, values).map(DynamicImage::ImageRgba32F),
     };
-    let picture = Rgb32FImage::from_raw(width, height, pixels).ok_or_else(|| PreprocessError::Decode {
+    let mut picture = picture.ok_or_else(|| PreprocessError::Decode {
         format: FORMAT,
         reason: "fewer values than its size says".to_owned(),
     })?;
-    match turned.and_then(Orientation::from_exif) {
-        None | Some(Orientation::NoTransforms) => Ok(picture),
-        Some(turned) => {
-            let mut picture = DynamicImage::from(picture);
-            picture.apply_orientation(turned);
-            Ok(picture.into_rgb32f())
-        }
-    }
+    picture.apply_orientation(turned.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms));
+    Ok(picture)
 }

@@ -18,7 +18,7 @@ pub(super) fn decode(
     name: &'static str,
     limits: &DecodeLimits,
 ) -> Result<DynamicImage, PreprocessError> {
-    let failed = |error| failed(name, &error);
+    let failed = |error| failed(name, &error, bytes.len());
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // `check_size` limits the pixels. This limit covers also what decoders need beside them.
     let mut allowed = Limits::no_limits();
@@ -41,7 +41,7 @@ pub(super) fn decode(
 /// What the channels of a file of `format`, with `name`, are made of.
 pub(super) fn depth(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<Depth, PreprocessError> {
     let reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let decoder = reader.into_decoder().map_err(|error| failed(name, &error))?;
+    let decoder = reader.into_decoder().map_err(|error| failed(name, &error, bytes.len()))?;
     match decoder.color_type() {
         ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => Ok(Depth::Bits16),
         ColorType::Rgb32F | ColorType::Rgba32F => Ok(Depth::Float32),
@@ -49,11 +49,22 @@ pub(super) fn depth(bytes: &[u8], format: ImageFormat, name: &'static str) -> Re
     }
 }
 
-fn failed(format: &'static str, error: &ImageError) -> PreprocessError {
+/// What is wrong with a file of `got` bytes.
+fn failed(format: &'static str, error: &ImageError, got: usize) -> PreprocessError {
     match error {
         ImageError::Unsupported(kind) => PreprocessError::Unsupported { format, found: kind.to_string() },
+        error if is_cut_short(error) => PreprocessError::CutShort { format, got: got as u64 },
         error => PreprocessError::Decode { format, reason: reason_of(error) },
     }
+}
+
+/// Whether the decoder asked for more than there is.
+fn is_cut_short(error: &ImageError) -> bool {
+    let cause = match error {
+        ImageError::IoError(cause) => Some(cause),
+        error => error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()),
+    };
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
 /// What the decoder found, without the library's frame around it, which names the format again.

@@ -1,25 +1,43 @@
 //! From the bytes of a file to an upright RGB picture. The declared size of the picture is
 //! compared with the limits before memory for its pixels is allocated.
 
+mod alpha;
+mod directories;
 mod floats;
 mod jpeg;
 mod jpeg_segments;
+mod kind;
 mod lossless;
+mod mask;
 mod rgb;
+mod several;
 mod size_check;
 
-use image::{ImageFormat, RgbImage};
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+
+pub use alpha::{BACKGROUND, Transparency};
+pub use directories::{page, page_count};
+pub use kind::{FIRST_BYTES, FileKind, file_kind};
+
+use alpha::Alpha;
+use directories::Directories;
 
 use crate::error::PreprocessError;
-use crate::levels::high_bytes;
+use crate::levels::{Levels, high_bytes};
+use crate::levels_tally::LevelsTally;
 use crate::limits::DecodeLimits;
 use crate::picture::{Depth, Picture};
 
-/// Decodes JPEG, PNG, BMP, TIFF or WebP. The content of the file says which format it is.
+pub use mask::decode_mask;
+
+/// Decodes JPEG, PNG, BMP, TIFF, WebP, GIF, PNM or QOI. The content of the file says which format it is.
 ///
 /// The EXIF orientation is applied. Grey becomes three equal channels. Palettes are looked up.
-/// An alpha channel is dropped without blending, as PIL's `convert("RGB")` does. Channels of
-/// 16 bits keep their high byte.
+/// Where the picture is transparent, it shows [`BACKGROUND`]. Channels of 16 bits keep their high
+/// byte.
 ///
 /// ```
 /// use dfm_image::{DecodeLimits, decode};
@@ -38,50 +56,144 @@ use crate::picture::{Depth, Picture};
 ///
 /// # Errors
 ///
-/// If the content is not such a picture, exceeds a limit, is damaged or empty, or has pixels
-/// that are not whole numbers, such as floating point. A damaged JPEG is refused even where
-/// other programs show a part of it.
+/// If the content is not such a picture, holds several, exceeds a limit, is damaged, empty or
+/// transparent everywhere, or has pixels that are not whole numbers, such as floating point. A
+/// damaged JPEG is refused even where other programs show a part of it.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PreprocessError> {
-    match decode_picture(bytes, limits)? {
+    decode_with(bytes, limits, Transparency::Background)
+}
+
+/// Decodes as [`decode`] does, and shows what `transparency` says where the picture is transparent.
+///
+/// # Errors
+///
+/// Those of [`decode`].
+pub fn decode_with(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+) -> Result<RgbImage, PreprocessError> {
+    match decode_picture(bytes, limits, transparency)? {
         Picture::Bytes(picture) => Ok(picture.into_owned()),
         Picture::Words(picture) => Ok(high_bytes(&picture)),
         Picture::Floats(_) => {
             let found = "32-bit floating-point channels".to_owned();
-            Err(PreprocessError::Unsupported { format: "TIFF", found })
+            Err(PreprocessError::Unsupported { format: directories::FORMAT, found })
         }
     }
 }
 
-/// [`decode`] to the numbers of the file: channels of 16 bits stay as they are, and so do 32-bit
-/// floating-point numbers of a TIFF.
+/// Decodes as [`decode_with`] does, to the numbers of the file: channels of 16 bits stay as they are,
+/// and so do 32-bit floating-point numbers of a TIFF.
+///
+/// What is transparent in 16 bits shows the colour that is [`BACKGROUND`] where 65535 is white. For
+/// other [`Levels`] take [`decode_at`].
 ///
 /// # Errors
 ///
-/// Those of [`decode`] but for floating-point numbers.
-pub fn decode_picture(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture<'static>, PreprocessError> {
-    let format = checked_format(bytes, limits)?;
-    match format {
-        (ImageFormat::Jpeg, _) => Ok(rgb::to_rgb(jpeg::decode(bytes, limits)?)),
-        (ImageFormat::Tiff, _) if floats::holds_floats(bytes) => {
-            Ok(Picture::from(floats::decode(bytes, limits)?))
-        }
-        (format, name) => Ok(rgb::to_rgb(lossless::decode(bytes, format, name, limits)?)),
-    }
+/// Those of [`decode`], but floating-point numbers are refused only where they are transparent.
+pub fn decode_picture(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+) -> Result<Picture<'static>, PreprocessError> {
+    decode_at(bytes, limits, transparency, Levels::Auto)
+}
+
+/// Decodes as [`decode_picture`] does, for what prepares the picture by these `levels`: what is
+/// transparent shows the colour that they bring to [`BACKGROUND`].
+///
+/// # Errors
+///
+/// Those of [`decode_picture`]; [`PreprocessError::NoBackground`] if the picture has 16 bits a channel,
+/// is transparent in places, and no such value is that colour.
+pub fn decode_at(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+    levels: Levels,
+) -> Result<Picture<'static>, PreprocessError> {
+    decode_as_stored(bytes, limits, transparency, levels).map(rgb::to_rgb)
 }
 
 /// What the channels of a picture file are made of, by its headers.
 ///
 /// # Errors
 ///
-/// If the content is no such picture, or larger than the limit.
+/// If the content is no such picture, holds several, or is larger than the limit.
 pub fn depth(bytes: &[u8], limits: &DecodeLimits) -> Result<Depth, PreprocessError> {
-    match checked_format(bytes, limits)? {
-        (ImageFormat::Jpeg, _) => Ok(Depth::Bits8),
-        (ImageFormat::Tiff, _) if floats::holds_floats(bytes) => Ok(Depth::Float32),
-        (format, name) => lossless::depth(bytes, format, name),
+    let (format, name) = checked_format(bytes, limits)?;
+    match format {
+        ImageFormat::Jpeg => Ok(Depth::Bits8),
+        ImageFormat::Tiff => {
+            let (page, _) = only_page(bytes)?;
+            match floats::holds_floats(&page) {
+                true => Ok(Depth::Float32),
+                false => lossless::depth(&page, format, name),
+            }
+        }
+        _ => lossless::depth(bytes, format, name),
     }
 }
 
+/// Counts in `tally` the values of a picture file with 16 bits a channel; others have none. Where
+/// `transparency` lays the picture on a colour, only opaque pixels count: what lies below is no value of
+/// the camera.
+///
+/// # Errors
+///
+/// Those of [`decode_picture`].
+pub fn count_values(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+    tally: &mut LevelsTally,
+) -> Result<(), PreprocessError> {
+    let (picture, alpha) = decode_with_alpha(bytes, limits)?;
+    let is_laid = transparency != Transparency::Ignored && alpha != Alpha::None;
+    match &picture {
+        DynamicImage::ImageLumaA16(grey) if is_laid => {
+            tally.push_pixels(alpha::opaque(grey.pixels().map(|pixel| alpha::spread(pixel.0)), alpha));
+        }
+        DynamicImage::ImageRgba16(colour) if is_laid => {
+            tally.push_pixels(alpha::opaque(colour.pixels().map(|pixel| pixel.0), alpha));
+        }
+        _ => tally.push(&rgb::to_rgb(picture)),
+    }
+    Ok(())
+}
+
+/// The upright picture with the depth that the file has.
+fn decode_as_stored(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    transparency: Transparency,
+    levels: Levels,
+) -> Result<DynamicImage, PreprocessError> {
+    let (picture, alpha) = decode_with_alpha(bytes, limits)?;
+    alpha::lay(picture, alpha, transparency, levels)
+}
+
+/// The upright picture as the file has it, and how its colours go with its alpha channel.
+fn decode_with_alpha(bytes: &[u8], limits: &DecodeLimits) -> Result<(DynamicImage, Alpha), PreprocessError> {
+    let (format, name) = checked_format(bytes, limits)?;
+    several::check_single(bytes, format, name)?;
+    Ok(match format {
+        ImageFormat::Jpeg => (jpeg::decode(bytes, limits)?, Alpha::None),
+        ImageFormat::Tiff => {
+            let (page, alpha) = only_page(bytes)?;
+            let picture = match floats::holds_floats(&page) {
+                true => floats::decode(&page, limits)?,
+                false => lossless::decode(&page, format, name, limits)?,
+            };
+            (picture, alpha)
+        }
+        ImageFormat::Bmp => (lossless::decode(bytes, format, name, limits)?, Alpha::Doubtful),
+        _ => (lossless::decode(bytes, format, name, limits)?, Alpha::Straight),
+    })
+}
+
+/// The format by its first bytes, and its name, of a file that is not too large.
 fn checked_format(
     bytes: &[u8],
     limits: &DecodeLimits,
@@ -92,17 +204,45 @@ fn checked_format(
     format_of(bytes)
 }
 
+/// The TIFF file `bytes` without what lies beside its one picture, such as a smaller copy, and how
+/// its colours go with its alpha channel.
+fn only_page(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Alpha), PreprocessError> {
+    let directories = Directories::read(Cursor::new(bytes))?;
+    if directories.count() > 1 {
+        return Err(PreprocessError::SeveralPictures {
+            format: directories::FORMAT,
+            count: directories.count(),
+        });
+    }
+    let mut page = Cow::Borrowed(bytes);
+    if !directories.is_alone(0) {
+        directories.keep(0, page.to_mut());
+    }
+    Ok((page, directories.alpha(0)))
+}
+
 /// The format by its first bytes, and its name.
 fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PreprocessError> {
+    if let FileKind::OtherPicture(format) = file_kind(bytes) {
+        return Err(PreprocessError::OtherFormat { format });
+    }
+    if directories::is_tiff(bytes) {
+        return Ok((ImageFormat::Tiff, directories::FORMAT));
+    }
     match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => Ok((ImageFormat::Jpeg, "JPEG")),
         Ok(ImageFormat::Png) => Ok((ImageFormat::Png, "PNG")),
         Ok(ImageFormat::Bmp) => Ok((ImageFormat::Bmp, "BMP")),
-        Ok(ImageFormat::Tiff) => Ok((ImageFormat::Tiff, "TIFF")),
         Ok(ImageFormat::WebP) => Ok((ImageFormat::WebP, "WebP")),
+        Ok(ImageFormat::Gif) => Ok((ImageFormat::Gif, "GIF")),
+        Ok(ImageFormat::Pnm) => Ok((ImageFormat::Pnm, "PNM")),
+        Ok(ImageFormat::Qoi) => Ok((ImageFormat::Qoi, "QOI")),
         Ok(other) => Err(PreprocessError::UnknownFormat { found: format!("{other:?}") }),
         Err(_) if bytes.is_empty() => {
             Err(PreprocessError::UnknownFormat { found: "an empty file".to_owned() })
+        }
+        Err(_) if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") => {
+            Err(PreprocessError::UnknownFormat { found: "a BigTIFF; save it as a plain TIFF".to_owned() })
         }
         Err(_) => {
             let start = &bytes[..bytes.len().min(8)];

@@ -1,11 +1,11 @@
 //! From every kind of pixel to RGB.
 
-use image::{DynamicImage, ImageBuffer, Rgb, RgbImage};
+use image::{DynamicImage, ImageBuffer, Rgb, Rgb32FImage, RgbImage};
 
 use crate::picture::{Picture, Rgb16Image};
 
 /// `picture` as RGB. Grey becomes three equal channels, and an alpha channel is dropped. Channels of
-/// 16 bits stay as they are.
+/// 16 bits and floating-point numbers stay as they are.
 pub(super) fn to_rgb(picture: DynamicImage) -> Picture<'static> {
     match picture {
         // The library's own conversion would go through a colour space.
@@ -20,6 +20,14 @@ pub(super) fn to_rgb(picture: DynamicImage) -> Picture<'static> {
             let [red, green, blue, _] = colour.get_pixel(x, y).0;
             [red, green, blue]
         }),
+        DynamicImage::ImageRgb32F(colour) => Picture::from(colour),
+        DynamicImage::ImageRgba32F(colour) => {
+            let (width, height) = colour.dimensions();
+            Picture::from(Rgb32FImage::from_fn(width, height, |x, y| {
+                let [red, green, blue, _] = colour.get_pixel(x, y).0;
+                Rgb([red, green, blue])
+            }))
+        }
         // Eight bits a channel already; alpha is dropped.
         other => Picture::from(other.into_rgb8()),
     }

@@ -117,12 +117,13 @@ fn cut_floats<'p, S: Copy>(
 /// Checks that `region` fits a picture of `size`.
 pub(super) fn check(region: &Region, size: PictureSize) -> Result<(), PreprocessError> {
     let ([left, top], part) = (region.corner(), region.size());
-    let fits = match region.picture_size() {
-        Some(expected) => size == expected,
-        None => left + part.width <= size.width && top + part.height <= size.height,
-    };
     let PictureSize { width, height } = size;
-    if fits { Ok(()) } else { Err(PreprocessError::Region { region: region.to_string(), width, height }) }
+    match region.picture_size() {
+        Some(expected) if size == expected => Ok(()),
+        Some(_) => Err(PreprocessError::RegionOfOthers { region: region.to_string(), width, height }),
+        None if left + part.width <= width && top + part.height <= height => Ok(()),
+        None => Err(PreprocessError::Region { region: region.to_string(), width, height }),
+    }
 }
 
 /// The positions of the bytes of columns `from` up to `to` in row `y` of a picture `width` wide.

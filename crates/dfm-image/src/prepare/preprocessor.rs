@@ -125,7 +125,8 @@ impl Preprocessor {
     ///
     /// If no cell holds a part of the region.
     pub fn counted_cells(&self, grid: [usize; 2]) -> Result<Option<Vec<bool>>, RegionError> {
-        let Some(size) = self.region().and_then(Region::picture_size) else { return Ok(None) };
+        let mask = self.region().filter(|region| region.is_mask());
+        let Some(size) = mask.and_then(Region::picture_size) else { return Ok(None) };
         let cells = self.placement(size).cells(size, grid);
         if cells.contains(&true) { Ok(Some(cells)) } else { Err(RegionError::Unseen) }
     }

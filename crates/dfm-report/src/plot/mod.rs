@@ -17,6 +17,10 @@ use crate::report::Report;
 pub(crate) const STYLE: &str = include_str!("../../assets/plot.css");
 
 impl Report {
+    /// The names of the files of [`plots`](Self::plots).
+    pub const PLOT_NAMES: [&str; 4] =
+        ["roc.svg", "precision-recall.svg", "per-region-overlap.svg", "histogram.svg"];
+
     /// The plots as separate files: for each, the name of the file and the SVG document.
     ///
     /// # Errors
@@ -31,11 +35,12 @@ impl Report {
                 1,
             )
         };
+        let [first, second, third, fourth] = Self::PLOT_NAMES;
         Ok([
-            ("roc.svg", file(roc(self))),
-            ("precision-recall.svg", file(precision_recall(self))),
-            ("per-region-overlap.svg", file(overlap(self))),
-            ("histogram.svg", file(histogram(self))),
+            (first, file(roc(self))),
+            (second, file(precision_recall(self))),
+            (third, file(overlap(self))),
+            (fourth, file(histogram(self))),
         ])
     }
 }
@@ -54,6 +59,7 @@ pub(crate) mod tests {
                 truth,
                 score: *score,
                 p_value: None,
+                remark: None,
                 regions: Vec::new(),
             }
         };

@@ -149,9 +149,10 @@ fn paired(first: &Run, second: &Run) -> Result<Vec<PairedPicture>, Error> {
 }
 
 impl PictureLine {
-    /// Whether the verdict is the truth.
+    /// Whether the verdict is the truth. A picture to review has none yet.
     fn is_right(&self) -> Option<bool> {
-        Some((self.label? == Label::Anomalous) == self.anomalous)
+        let label = self.label?;
+        Some(label != Label::Review && (label == Label::Anomalous) == self.anomalous)
     }
 }
 

@@ -6,8 +6,10 @@ use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, ImageEvaluation, PicturePixels, PixelEvaluation,
     PrecisionRecallPoint, RocPoint,
 };
-use dfm_core::{Label, MapRegion};
+use dfm_core::{Contradiction, Label, MapRegion, Support};
 use dfm_render::MapScale;
+
+use super::masks::MaskCounts;
 
 /// Everything that is known once all pictures are judged.
 #[derive(Debug, Clone)]
@@ -19,6 +21,10 @@ pub struct Evaluated {
     pub defects: Vec<String>,
     /// The model's threshold.
     pub threshold: Option<f64>,
+    /// The raw score from which a person should look at a picture, if that was asked for.
+    pub review_from: Option<f64>,
+    /// What the pictures that calibrate can say of the rate of false alarms at the threshold.
+    pub support: Option<Support>,
     /// How values of its maps are read.
     pub scale: MapScale,
     /// Pictures with a map.
@@ -46,6 +52,8 @@ pub struct Evaluated {
     pub without_mask: usize,
     /// Pictures whose mask cannot be used.
     pub unusable_masks: usize,
+    /// How the others were read.
+    pub mask_counts: MaskCounts,
 }
 
 /// One picture, the truth, and the verdict.
@@ -74,4 +82,11 @@ pub struct EvaluatedPicture {
     pub regions: Option<Vec<MapRegion>>,
     /// The share of its pixels outside of the model's levels; `None` unless those are a range.
     pub outside_levels: Option<f64>,
+}
+
+impl EvaluatedPicture {
+    /// How the label and the regions disagree; `None` if they agree, or either is not known.
+    pub fn contradiction(&self) -> Option<Contradiction> {
+        Contradiction::of(self.label, self.regions.as_ref().map(Vec::len))
+    }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::evaluated::Evaluated;
 use super::json::{Evaluation, PictureLine};
 use crate::error::Error;
-use crate::files::{make_folder, write_file};
+use crate::files::{check_file, make_folder, write_file};
+use crate::kind::{FileKind, SETTINGS_MARK};
 
 /// Figures, intervals, settings and curves: one JSON object.
 pub const METRICS: &str = "metrics.json";
@@ -13,6 +14,18 @@ pub const METRICS: &str = "metrics.json";
 pub const PREDICTIONS: &str = "predictions.jsonl";
 /// The settings of the run, as the caller hands them in.
 pub const CONFIG: &str = "config.toml";
+
+/// Makes `folder` and refuses, before any work is done, one in which something of these names must
+/// stay.
+pub(crate) fn check(folder: &Path) -> Result<(), Error> {
+    make_folder(folder)?;
+    for (name, kind) in
+        [(PREDICTIONS, FileKind::VERDICTS), (CONFIG, FileKind::SETTINGS), (METRICS, FileKind::METRICS)]
+    {
+        check_file(&folder.join(name), kind)?;
+    }
+    Ok(())
+}
 
 /// Writes [`METRICS`] and [`PREDICTIONS`] into `folder`, and as [`CONFIG`] the `config` of the run.
 /// The folder is made if it is not there. Paths are written as they lie below `root`.
@@ -24,7 +37,7 @@ pub(crate) fn write(
     config: Option<&str>,
 ) -> Result<(), Error> {
     make_folder(folder)?;
-    write_file(&folder.join(PREDICTIONS), |writer| {
+    write_file(&folder.join(PREDICTIONS), FileKind::VERDICTS, |writer| {
         for picture in &evaluated.pictures {
             let line = PictureLine::new(picture, root, evaluated);
             writeln!(writer, "{}", serde_json::to_string(&line)?)?;
@@ -32,9 +45,14 @@ pub(crate) fn write(
         Ok(())
     })?;
     if let Some(config) = config {
-        write_file(&folder.join(CONFIG), |writer| Ok(writer.write_all(config.as_bytes())?))?;
+        write_file(&folder.join(CONFIG), FileKind::SETTINGS, |writer| {
+            writer.write_all(SETTINGS_MARK.as_bytes())?;
+            Ok(writer.write_all(config.as_bytes())?)
+        })?;
     }
     // This file is written last: if it is there, all files are.
     let whole = evaluation.clone().with_curves(evaluated);
-    write_file(&folder.join(METRICS), |writer| Ok(writeln!(writer, "{}", serde_json::to_string(&whole)?)?))
+    write_file(&folder.join(METRICS), FileKind::METRICS, |writer| {
+        Ok(writeln!(writer, "{}", serde_json::to_string(&whole)?)?)
+    })
 }

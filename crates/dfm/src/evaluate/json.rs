@@ -8,11 +8,13 @@ use dfm_core::metrics::{
     BestF1, BootstrapParams, ConfusionMatrix, Figure, ImageFigures, PicturePixels, PixelFigures,
     PrecisionRecallPoint, RocPoint,
 };
-use dfm_core::{Dfm, Label, MapRegion};
+use dfm_core::{Contradiction, Dfm, Label, MapRegion, Support};
 use dfm_data::{Dataset, GOOD};
 use serde::{Deserialize, Serialize};
 
+use super::answers::{Answers, Contradictions, ReviewFigures};
 use super::evaluated::{Evaluated, EvaluatedPicture};
+use super::masks::MaskCounts;
 use crate::error::Error;
 
 /// What `dfm evaluate --format json` prints, and `metrics.json`.
@@ -29,6 +31,15 @@ pub struct Evaluation {
     pub best_f1: Option<BestF1>,
     /// The model's threshold.
     pub threshold: Option<f64>,
+    /// What the pictures that calibrate can say of the rate of false alarms at that threshold; null
+    /// without held-out scores.
+    pub support: Option<Support>,
+    /// What a review band does; null without one.
+    pub review: Option<ReviewFigures>,
+    /// How many pictures got each answer; null without a threshold.
+    pub answers: Option<Answers>,
+    /// Pictures whose label and regions disagree.
+    pub contradictions: Contradictions,
     /// What that threshold makes of each class.
     pub confusion: Option<ConfusionMatrix>,
     /// Pictures that were judged.
@@ -39,6 +50,8 @@ pub struct Evaluation {
     pub without_mask: usize,
     /// Pictures whose mask cannot be used: left out likewise.
     pub unusable_masks: usize,
+    /// How the masks that can be used were read.
+    pub mask_counts: MaskCounts,
     /// By class, as the folders are called.
     pub classes: BTreeMap<String, ClassEvaluation>,
     /// Every figure over pictures, with intervals.
@@ -49,6 +62,10 @@ pub struct Evaluation {
     pub pixel_best_f1: Option<BestF1>,
     /// The value of a map from which a pixel belongs to a region; null without one.
     pub pixel_threshold: Option<f64>,
+    /// Up to how many pixels gaps of regions are closed; null unless that is asked for.
+    pub close: Option<u32>,
+    /// The least pixels of a region; null unless that is asked for.
+    pub min_area: Option<u32>,
     /// What that makes of the pixels that `pixel` is about.
     pub pixel_confusion: Option<ConfusionMatrix>,
     /// How intervals were made.
@@ -68,6 +85,8 @@ pub struct ClassEvaluation {
     pub pictures: usize,
     /// Pictures among them that are called anomalous; null without a threshold.
     pub called_anomalous: Option<usize>,
+    /// How many pictures got each answer; null without a threshold.
+    pub answers: Option<Answers>,
     /// Mean raw score.
     pub mean_score: f64,
     /// AUROC of this defect against all good pictures; null for `good`.
@@ -155,6 +174,9 @@ pub struct PictureLine {
     pub normalized_score: Option<f64>,
     /// The verdict.
     pub label: Option<Label>,
+    /// How the verdict and the regions disagree; null if they agree.
+    #[serde(default)]
+    pub contradiction: Option<Contradiction>,
     /// The share of good pictures that look as abnormal or more, if the model tells.
     pub p_value: Option<f64>,
     /// The raw score from which a picture is anomalous.
@@ -205,22 +227,40 @@ impl Evaluation {
             classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
         }
         let (image, pixel) = (evaluated.image.figures, evaluated.pixel.figures);
+        let mut contradictions = Contradictions::default();
+        evaluated.pictures.iter().for_each(|picture| contradictions.push(picture.contradiction()));
+        let share = |is_defect: bool| {
+            let pictures = evaluated.pictures.iter().filter(|picture| picture.defect.is_some() == is_defect);
+            Answers::of(pictures)?.review_share()
+        };
+        let review = evaluated.review_from.map(|from| ReviewFigures {
+            from,
+            good: share(false),
+            defects: share(true),
+        });
         Self {
             image_auroc: value(image.auroc),
             pixel_auroc: value(pixel.auroc),
             average_precision: value(image.average_precision),
             best_f1: evaluated.best_f1,
             threshold: evaluated.threshold,
+            support: evaluated.support,
+            review,
+            answers: Answers::of(evaluated.pictures.iter()),
+            contradictions,
             confusion: evaluated.confusion,
             pictures: evaluated.pictures.len(),
             errors: evaluated.errors,
             without_mask: evaluated.without_mask,
             unusable_masks: evaluated.unusable_masks,
+            mask_counts: evaluated.mask_counts,
             classes,
             image,
             pixel,
             pixel_best_f1: evaluated.pixel.best_f1,
-            pixel_threshold: evaluated.scale.pixel_threshold,
+            pixel_threshold: evaluated.scale.rule.pixel_threshold,
+            close: evaluated.scale.rule.close,
+            min_area: evaluated.scale.rule.min_area,
             pixel_confusion: evaluated.pixel_confusion,
             bootstrap: evaluated.bootstrap.map(|BootstrapParams { replicates, seed }| Bootstrap {
                 replicates,
@@ -236,6 +276,11 @@ impl Evaluation {
     pub fn kinds(&self) -> [usize; 2] {
         let good = self.classes.get(GOOD).map_or(0, |class| class.pictures);
         [good, self.pictures - good]
+    }
+
+    /// Whether anything could be measured: counts at a threshold, or a figure over pictures or pixels.
+    pub fn has_figures(&self) -> bool {
+        self.confusion.is_some() || self.image_auroc.is_some() || self.pixel_auroc.is_some()
     }
 
     /// Whether any figure has one: those of pictures have, if they are there.
@@ -273,6 +318,7 @@ fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
         called_anomalous: evaluated
             .threshold
             .map(|threshold| own.iter().filter(|picture| picture.score >= threshold).count()),
+        answers: Answers::of(own.iter().copied()),
         mean_score: own.iter().map(|picture| picture.score).sum::<f64>() / own.len() as f64,
         image_auroc: image.and_then(|figures| figures.auroc).map(|figure| figure.value),
         pixel_auroc: pixel.and_then(|figures| figures.auroc).map(|figure| figure.value),
@@ -291,11 +337,12 @@ impl PictureLine {
             score: picture.score,
             normalized_score: picture.normalized_score,
             label: picture.label,
+            contradiction: picture.contradiction(),
             p_value: picture.p_value,
             threshold: evaluated.threshold,
             masks: picture.masks.iter().map(|mask| below(root, mask)).collect(),
             pixels: picture.pixels,
-            pixel_threshold: evaluated.scale.pixel_threshold.filter(|_| picture.regions.is_some()),
+            pixel_threshold: evaluated.scale.rule.pixel_threshold.filter(|_| picture.regions.is_some()),
             regions: picture.regions.clone(),
             outside_levels: picture.outside_levels,
         }

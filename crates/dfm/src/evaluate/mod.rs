@@ -1,17 +1,21 @@
 //! A model on pictures whose truth is known: figures, files and a page.
 
+mod answers;
 mod compare;
 mod evaluated;
 mod files;
 mod json;
+mod masks;
 mod notes;
 mod tally;
 
+pub use answers::{Answers, Contradictions, ReviewFigures};
 pub use compare::{Comparison, compare};
 pub use evaluated::{Evaluated, EvaluatedPicture};
 pub use files::{CONFIG, METRICS, PREDICTIONS};
 pub(crate) use json::below;
 pub use json::{Bootstrap, ClassEvaluation, Curves, Evaluation, PictureLine, Settings};
+pub use masks::MaskCounts;
 pub(crate) use tally::{Seen, Tally};
 
 use std::path::{Path, PathBuf};
@@ -22,7 +26,7 @@ use dfm_data::Dataset;
 use dfm_render::MapScale;
 
 use crate::error::Error;
-use crate::judge::{Judge, Judged};
+use crate::judge::{Judge, Judged, Sizes};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::report::{self, Gallery};
 use crate::source::{Files, Source};
@@ -104,7 +108,7 @@ impl Evaluator {
     ) -> Result<EvaluationRun, Error> {
         self.bootstrap.map(BootstrapParams::check).transpose()?;
         let model = self.judge.model();
-        let scale = MapScale::of(model);
+        let scale = MapScale::by(model, model.region_rule(options)?);
         let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
         let files = Files::new(dataset.folder(), paths);
         let reporter = Reporter::new(observer);
@@ -120,12 +124,15 @@ impl Evaluator {
         };
         let watch = self.judge.watch();
         let judging = self.judge.judging(&options)?;
-        let threshold = judging.threshold();
+        let mut sizes = Sizes::new(model);
+        let (threshold, review_from, support) =
+            (judging.threshold(), judging.review_from(), judging.support());
         self.judge.workers().run(|| {
             let progress = reporter.stage(Stage::Judging, Some(files.count()));
             let problem = |index: usize, error| reporter.problem(&files.path(index), error);
             self.judge.each_batch(judging, &files, &progress, (&watch, small), problem, |batch| {
                 let (judged, small): (Vec<Judged>, Vec<_>) = batch.into_iter().unzip();
+                sizes.see(&judged);
                 each(&judged)?;
                 let seen: Vec<Seen<'_>> =
                     judged.iter().map(|one| Seen { index: one.index, verdict: &one.verdict }).collect();
@@ -144,9 +151,11 @@ impl Evaluator {
                 Ok(())
             })
         })??;
+        sizes.tell(&reporter);
         watch.tell(&reporter);
         let errors = dataset.problems.len() + reporter.count();
-        let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
+        let finished = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
+        let evaluated = Evaluated { review_from, support, ..finished };
         let settings = Settings::new(model, &self.names, dataset)?;
         let evaluation = Evaluation::new(&evaluated, settings);
         Ok(EvaluationRun { root: dataset.folder().to_owned(), evaluated, evaluation, gallery })
@@ -163,6 +172,18 @@ pub struct EvaluationRun {
 }
 
 impl EvaluationRun {
+    /// Makes `folder` and refuses, before any work is done, one into which [`write`](Self::write)
+    /// could not write, or with `has_page` also [`write_report`](Self::write_report): files of other
+    /// kinds stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`], with what was found.
+    pub fn check_folder(folder: &Path, has_page: bool) -> Result<(), Error> {
+        files::check(folder)?;
+        if has_page { report::check(folder) } else { Ok(()) }
+    }
+
     /// The figures.
     pub fn evaluation(&self) -> &Evaluation {
         &self.evaluation

@@ -22,6 +22,11 @@ impl Evaluation {
             good > 0 && self.pixel.auroc.is_some() && self.pixel.aupimo.is_none(),
             "too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned(),
         );
+        notes.extend(self.mask_counts.notes());
+        notes.extend(self.contradictions.notes());
+        if let Some(support) = self.support.filter(|support| support.is_few) {
+            notes.push(format!("few pictures calibrate the threshold: {support}"));
+        }
         notes
     }
 }

@@ -1,16 +1,16 @@
 //! From verdicts, batch by batch, to an evaluation.
 
-use dfm_core::AnomalyMap;
-use dfm_core::Verdict;
 use dfm_core::metrics::{
     BootstrapParams, ConfusionMatrix, MapCounts, PixelTally, best_f1, evaluate_images,
     precision_recall_curve, roc_curve,
 };
-use dfm_data::{Dataset, Labelled, Problem, read_masks};
+use dfm_core::{AnomalyMap, MarkedPixels, Verdict};
+use dfm_data::{Dataset, Labelled, MaskReading, Problem, TruthMask, read_masks};
 use dfm_render::MapScale;
 use rayon::prelude::*;
 
 use super::evaluated::{Evaluated, EvaluatedPicture};
+use super::masks::MaskCounts;
 use crate::error::Error;
 use crate::observer::{Note, Reporter};
 
@@ -34,6 +34,7 @@ pub(crate) struct Tally<'a> {
     maps: usize,
     without_mask: usize,
     unusable_masks: usize,
+    mask_counts: MaskCounts,
 }
 
 impl<'a> Tally<'a> {
@@ -55,6 +56,7 @@ impl<'a> Tally<'a> {
             maps: 0,
             without_mask: 0,
             unusable_masks: 0,
+            mask_counts: MaskCounts::default(),
         }
     }
 
@@ -73,18 +75,20 @@ impl<'a> Tally<'a> {
             let labelled = &dataset.pictures[seen.index];
             let size = seen.verdict.size;
             let mask = (!labelled.masks.is_empty()).then(|| read_masks(&labelled.masks, size)).transpose();
-            let (mask, problem) = match mask {
-                Ok(mask) => (mask, None),
-                Err(problem) => (None, Some(problem)),
+            let (mask, readings, problem) = match mask {
+                Ok(Some(TruthMask { marked, readings, .. })) => (Some(marked), readings, None),
+                Ok(None) => (None, Vec::new(), None),
+                Err(problem) => (None, Vec::new(), Some(problem)),
             };
             let map = seen.verdict.map();
+            let marked = map.as_ref().and_then(|map| map.marked(&scale.rule));
             let counts = map.as_ref().and_then(|map| match &problem {
-                None => counts(labelled, map, mask.as_deref(), scale.pixel_threshold),
+                None => counts(labelled, map, mask.as_deref(), marked.as_ref()),
                 Some(_) => None,
             });
-            let regions = map.as_ref().zip(scale.pixel_threshold).map(|(map, at)| map.regions(at));
+            let regions = map.as_ref().zip(marked.as_ref()).map(|(map, marked)| map.regions_of(marked));
             let made = each(number, seen, mask.as_deref());
-            (Looked { counts, problem, regions, has_map: map.is_some() }, made)
+            (Looked { counts, problem, readings, regions, has_map: map.is_some() }, made)
         };
         let looked: Vec<_> = batch.par_iter().enumerate().map(look).collect();
         let mut all = Vec::with_capacity(batch.len());
@@ -97,7 +101,13 @@ impl<'a> Tally<'a> {
 
     fn add(&mut self, seen: &Seen<'_>, looked: Looked, reporter: &Reporter<'_>) {
         let labelled = &self.dataset.pictures[seen.index];
-        let Looked { counts, problem, regions, has_map } = looked;
+        let Looked { counts, problem, readings, regions, has_map } = looked;
+        for (path, reading) in labelled.masks.iter().zip(readings) {
+            self.mask_counts.push(&reading);
+            if reading.is_mostly_inside() {
+                reporter.note(Note::MaskMarksMost { path: path.clone(), all: reading.is_all_inside() });
+            }
+        }
         let defect = match labelled.is_anomalous() {
             true => self.defects.binary_search(&labelled.class).ok(),
             false => None,
@@ -167,6 +177,8 @@ impl<'a> Tally<'a> {
             pictures: self.pictures,
             defects: self.defects,
             threshold,
+            review_from: None,
+            support: None,
             scale: self.scale,
             maps: self.maps,
             pixel,
@@ -174,6 +186,7 @@ impl<'a> Tally<'a> {
             errors,
             without_mask: self.without_mask,
             unusable_masks: self.unusable_masks,
+            mask_counts: self.mask_counts,
         })
     }
 }
@@ -183,6 +196,7 @@ struct Looked {
     counts: Option<Counts>,
     /// The mask that cannot be used.
     problem: Option<Problem>,
+    readings: Vec<MaskReading>,
     regions: Option<Vec<dfm_core::MapRegion>>,
     has_map: bool,
 }
@@ -200,11 +214,11 @@ fn counts(
     labelled: &Labelled,
     map: &AnomalyMap,
     mask: Option<&[bool]>,
-    threshold: Option<f64>,
+    marked: Option<&MarkedPixels>,
 ) -> Option<Counts> {
     if labelled.is_anomalous() && mask.is_none() {
         return None;
     }
-    let confusion = threshold.map(|threshold| ConfusionMatrix::of_pixels(map, mask, threshold));
+    let confusion = marked.map(|marked| ConfusionMatrix::of_marked(marked.pixels(), mask));
     Some(Counts { by_score: MapCounts::new(map, mask), confusion })
 }

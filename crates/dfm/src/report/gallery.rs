@@ -87,6 +87,7 @@ pub(crate) fn images(
     let (width, height) = small.dimensions();
     let map = verdict.grid.as_ref().map(|grid| {
         let size = PictureSize { width, height };
+        let scale = &MapScale { rule: scale.rule.scaled(verdict.size, size), ..*scale };
         jpeg(&Heatmap::new(grid, size, scale).over(small))
     });
     let mask = mask.map(|marked| {

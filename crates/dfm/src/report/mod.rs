@@ -5,4 +5,4 @@ mod page;
 
 pub(crate) use gallery::{Gallery, images, small};
 pub use page::PAGE;
-pub(crate) use page::write;
+pub(crate) use page::{check, write};

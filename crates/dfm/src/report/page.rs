@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dfm_core::metrics::{AUPRO_LIMITS, Figure, ImageFigures, PixelFigures};
-use dfm_core::{Label, MapRegion};
+use dfm_core::{Contradiction, Label, MapRegion};
 use dfm_data::GOOD;
 use dfm_render::{INFERNO, LINE, short};
 use dfm_report::{
@@ -14,11 +14,20 @@ use serde_json::Value;
 
 use super::gallery::Gallery;
 use crate::error::Error;
-use crate::evaluate::{Evaluated, Evaluation, Settings, below};
-use crate::files::{make_folder, write_file};
+use crate::evaluate::{Evaluated, EvaluatedPicture, Evaluation, Settings, below};
+use crate::files::{check_file, make_folder, write_file};
+use crate::kind::FileKind;
 
 /// The page.
 pub const PAGE: &str = "index.html";
+
+/// Makes `folder` and refuses, before any work is done, one in which something of the page's names
+/// must stay.
+pub(crate) fn check(folder: &Path) -> Result<(), Error> {
+    make_folder(folder)?;
+    check_file(&folder.join(PAGE), FileKind::PAGE)?;
+    Ok(Report::PLOT_NAMES.iter().try_for_each(|name| check_file(&folder.join(name), FileKind::PLOT))?)
+}
 
 /// Writes [`PAGE`] and its plots into `folder`, which is made if it is not there. Paths are shown as
 /// they lie below `root`; `gallery` holds the pictures of `evaluated`, in the same order.
@@ -32,9 +41,11 @@ pub(crate) fn write(
     make_folder(folder)?;
     let report = report(root, evaluated, evaluation);
     for (name, plot) in report.plots()? {
-        write_file(&folder.join(name), |writer| Ok(writer.write_all(plot.as_bytes())?))?;
+        write_file(&folder.join(name), FileKind::PLOT, |writer| Ok(writer.write_all(plot.as_bytes())?))?;
     }
-    write_file(&folder.join(PAGE), |writer| Ok(report.write(writer, |index| gallery.images(index))?))
+    write_file(&folder.join(PAGE), FileKind::PAGE, |writer| {
+        Ok(report.write(writer, |index| gallery.images(index))?)
+    })
 }
 
 fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
@@ -66,7 +77,12 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
             ("Model", name(&settings.model).unwrap_or_else(|| settings.model.clone())),
             ("Program", settings.program.clone()),
         ]),
-        notes: evaluation.notes().into_iter().chain(verdicts_apart(evaluated)).collect(),
+        notes: evaluation
+            .notes()
+            .into_iter()
+            .chain(reviewed(evaluation))
+            .chain(verdicts_apart(evaluated))
+            .collect(),
         figures: headline,
         roc: vec![
             of_pictures(roc.collect(), image.auroc),
@@ -101,11 +117,23 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
                 truth: if picture.defect.is_some() { Truth::Defect } else { Truth::Good },
                 score: picture.score,
                 p_value: picture.p_value,
+                remark: remark(picture),
                 regions: picture.regions.iter().flatten().map(region).collect(),
             })
             .collect(),
         settings: groups(settings, evaluation),
     }
+}
+
+/// What the verdict of the model says beyond the two sides of the threshold.
+fn remark(picture: &EvaluatedPicture) -> Option<String> {
+    let remark = match (picture.label, picture.contradiction()) {
+        (Some(Label::Review), _) => "for review",
+        (_, Some(Contradiction::NormalWithRegions)) => "called normal, but the map has regions",
+        (_, Some(Contradiction::AnomalousWithoutRegions)) => "called anomalous, but the map has no region",
+        _ => return None,
+    };
+    Some(remark.to_owned())
 }
 
 fn region(region: &MapRegion) -> Region {
@@ -125,6 +153,22 @@ fn map_scale(evaluated: &Evaluated) -> Option<MapScale> {
     });
     let colours = INFERNO.map(|colour| colour.map(|value| value as u8)).to_vec();
     Some(MapScale { colours, mark: LINE, ticks: ticks.collect() })
+}
+
+/// How many pictures a person should look at, if a review band was asked for.
+fn reviewed(evaluation: &Evaluation) -> Option<String> {
+    let (review, answers) = (evaluation.review?, evaluation.answers?);
+    let of = |share: Option<f64>| {
+        share.map_or_else(|| "none".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+    };
+    Some(format!(
+        "for review from a score of {}: {} of {} pictures, {} of the good ones and {} of those with a defect",
+        short(review.from),
+        answers.review,
+        answers.count(),
+        of(review.good),
+        of(review.defects)
+    ))
 }
 
 /// A note on verdicts that differ from the threshold, if verdicts rest on p-values of their own.
@@ -176,7 +220,7 @@ impl Reasons {
                 None => pixel,
             },
             at_threshold: if evaluated.threshold.is_none() { "no threshold" } else { image },
-            at_pixel_threshold: match evaluated.scale.pixel_threshold {
+            at_pixel_threshold: match evaluated.scale.rule.pixel_threshold {
                 None if evaluated.maps > 0 => "no pixel threshold",
                 _ => pixel,
             },

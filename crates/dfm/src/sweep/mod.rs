@@ -16,6 +16,7 @@ pub use grid::{Common, Grid, Setting, taps};
 
 use crate::error::Error;
 use crate::evaluate::{Evaluated, Seen, Tally};
+use crate::first_size::in_pictures_of;
 use crate::levels::FitLevels;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Silent, Stage};
@@ -104,7 +105,8 @@ impl Sweeper {
         let files = Files::new(dataset.folder(), paths);
         let learnt: Vec<usize> = (0..dataset.train.len()).collect();
         let levels = FitLevels::of(self.common.levels, &files, &learnt, &self.workers, reporter)?;
-        let common = self.common.clone().with_levels(levels.levels);
+        let region = self.common.region.clone().map(|region| in_pictures_of(&files, levels, region));
+        let common = self.common.clone().with_levels(levels.levels).with_region(region);
         let mut wanted: Vec<usize> = (0..files.count()).collect();
         let mut trials = Vec::with_capacity(self.networks.len() * settings.len());
         let progress = reporter.stage(Stage::Sweeping, Some(self.networks.len() * settings.len()));

@@ -82,7 +82,7 @@ fn features_that_would_differ_are_refused_and_stay() {
         (&["--layer", "layer2"], "layers layer2, pool 4, found layer1, pool 4"),
         (&["--size", "96"], "input size 96×96, found 64×64"),
         (&["--resize", "stretch"], "resize stretch, found mirror"),
-        (&["--roi", "3,4,40,40"], "region 3,4,40,40, found the whole picture"),
+        (&["--roi", "3,4,40,40"], "region 3,4,40,40 in pictures of 72×56 pixels, found the whole picture"),
         (&["--seed", "1"], "backbone weights"),
         (&["--compat", "anomalib", "--pca", "0.9"], "resize stretch, found mirror"),
         (&["--device", "flex"], "device "),
@@ -111,6 +111,35 @@ fn other_pictures_in_the_folder_are_learnt_and_those_that_went_are_not() {
     fs::remove_file(dfm.path("good/003.png")).unwrap();
     fs::rename(dfm.path("good/001.png"), dfm.path("good/050.png")).unwrap();
     dfm.save("good/002.png", &pictures::good(200, 72, 56));
+    // What was learnt of the two that went is not thrown away.
+    // Batches of eight: the last four records are of one that is not whole.
+    let kept = ["model.dfm.partial: 2 of what it holds", "model.dfm.partial.other-1"];
+    resume(&dfm, &checkpoint, &[]).expect_code(0).expect_said(&kept);
+    assert_whole(&dfm, "model.dfm", &[]);
+    let aside = bytes(&dfm, "model.dfm.partial.other-1");
+    let (_, records) = checkpoint.split_at(header_len(&checkpoint));
+    for record in records.chunks(RECORD) {
+        assert!(aside.windows(RECORD).any(|there| there == record), "a record is lost");
+    }
+    // Nor is it when that happens again.
+    resume(&dfm, &checkpoint, &[]).expect_code(0).expect_said(&["model.dfm.partial.other-2"]);
+    assert!(bytes(&dfm, "model.dfm.partial.other-1") == aside);
+}
+
+#[test]
+fn a_checkpoint_of_other_pictures_is_refused_and_stays() {
+    let dfm = program(20);
+    let checkpoint = complete(&dfm);
+    fs::rename(dfm.path("good"), dfm.path("elsewhere")).unwrap();
+    (100..105).for_each(|place| save(&dfm, place));
+    let words =
+        ["model.dfm.partial", "features of 20 others and of none of these 5", "choose another output"];
+    resume(&dfm, &checkpoint, &[]).expect_code(2).expect_said(&words);
+    assert!(bytes(&dfm, "model.dfm.partial") == checkpoint, "it was changed");
+    assert!(!dfm.path("model.dfm").exists());
+    // The fit that it belongs to goes on.
+    fs::remove_dir_all(dfm.path("good")).unwrap();
+    fs::rename(dfm.path("elsewhere"), dfm.path("good")).unwrap();
     resume(&dfm, &checkpoint, &[]).expect_code(0);
     assert_whole(&dfm, "model.dfm", &[]);
 }

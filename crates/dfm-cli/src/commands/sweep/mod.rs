@@ -16,7 +16,7 @@ use report::{Row, Sweep};
 /// failure if there is nothing else.
 pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let networks = networks(flags)?;
-    let common = common(flags)?;
+    let common = common(flags, messages)?;
     let sweeper = Sweeper::new(grid(flags))
         .with_networks(networks)
         .with_common(common.clone())
@@ -25,6 +25,7 @@ pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Out
     sweeper.check()?;
     let dataset =
         args::workers(&flags.compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    input::refuse_parts(&dataset)?;
     let trials = sweeper.run(&dataset, messages).hints()?;
     let sweep = Sweep::new(flags, &common, &dataset, trials.into_iter().map(Row::new).collect());
     sweep.write(flags.format, &mut output::stdout())?;
@@ -41,10 +42,10 @@ fn grid(flags: &SweepFlags) -> Grid {
 }
 
 /// What every setting has in common.
-fn common(flags: &SweepFlags) -> anyhow::Result<Common> {
+fn common(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Common> {
     Ok(Common::default()
         .with_levels(flags.levels)
-        .with_region(flags.roi.as_deref().map(input::region).transpose()?)
+        .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_tiling(args::tiling(flags.tile, flags.stride))
         .with_batch(flags.batch)
         .with_memory(flags.max_memory.map_or_else(args::memory, |Memory(bytes)| bytes)))

@@ -1,0 +1,227 @@
+//! What so many held-out good pictures can say of a rate of false alarms.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::decide::conformal::HeldOutScores;
+use crate::method::CalibrationParams;
+use crate::model::Dfm;
+
+/// The confidence of [`Support::highest_rate`].
+const CONFIDENCE: f64 = 0.95;
+/// How many times the rate that was asked for the true one may be before pictures count as few.
+const MOST_TIMES: f64 = 10.0;
+/// Halvings of an interval of shares: beyond the precision of an `f64`.
+const HALVINGS: usize = 60;
+
+/// What the held-out good pictures of a fit can say of a rate of false alarms.
+///
+/// Both numbers suppose that good pictures to come are like those held out. For a
+/// [split](crate::CalibrationKind::Split) they are then exact; for leave-one-out they are estimates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Support {
+    /// Different pictures that were held out, and calibrate.
+    pub pictures: usize,
+    /// Pictures among them whose score reaches the threshold.
+    pub reaching: usize,
+    /// The rate of false alarms that the threshold is for; `None` of a threshold that was chosen in
+    /// another way.
+    pub asked_rate: Option<f64>,
+    /// The smallest rate that a threshold from so many pictures can be for: `1 / (pictures + 1)`.
+    pub smallest_rate: f64,
+    /// The true rate at the threshold is below this, with a confidence of 95 %: the exact binomial
+    /// bound of `reaching` of `pictures`.
+    pub highest_rate: f64,
+    /// Whether the pictures are so few that the true rate may be more than ten times the rate that
+    /// was asked for, or 10 % where none was.
+    pub is_few: bool,
+}
+
+impl Support {
+    /// For `pictures` that calibrate, of which so many are `reaching` the threshold. `None` without
+    /// pictures.
+    ///
+    /// ```
+    /// use dfm_core::Support;
+    ///
+    /// let support = Support::new(12, 1, Some(0.01)).expect("there are pictures");
+    /// assert!((support.smallest_rate - 1.0 / 13.0).abs() < 1e-12);
+    /// assert!(support.is_few && !support.supports_asked());
+    /// ```
+    pub fn new(pictures: usize, reaching: usize, asked_rate: Option<f64>) -> Option<Self> {
+        if pictures == 0 || reaching > pictures {
+            return None;
+        }
+        let highest_rate = highest_rate(reaching, pictures);
+        Some(Self {
+            pictures,
+            reaching,
+            asked_rate,
+            smallest_rate: 1.0 / (pictures as f64 + 1.0),
+            highest_rate,
+            is_few: highest_rate > MOST_TIMES * asked_rate.unwrap_or(0.01),
+        })
+    }
+
+    /// Of the held-out `scores` at the `threshold` that was found with `asked`.
+    pub(crate) fn of(
+        scores: &[f64],
+        threshold: f64,
+        asked: CalibrationParams,
+        is_found: bool,
+    ) -> Option<Self> {
+        let reaching = scores.iter().filter(|score| **score >= threshold).count();
+        // As written by people: no digits of rounding.
+        let rate = || (1e9 * (1.0 - asked.share_below())).round() / 1e9;
+        let rate = is_found.then(|| asked.false_alarm.unwrap_or_else(rate)).filter(|rate| *rate > 0.0);
+        Self::new(scores.len(), reaching, rate)
+    }
+
+    /// Whether a threshold from so many pictures can be for the rate that was asked for.
+    pub fn supports_asked(&self) -> bool {
+        self.asked_rate.is_none_or(|rate| self.smallest_rate <= rate)
+    }
+
+    /// How many pictures have to calibrate for the rate that was asked for.
+    pub fn needed(&self) -> Option<usize> {
+        self.asked_rate.map(|rate| (1.0 / rate - 1e-9).ceil() as usize - 1)
+    }
+}
+
+impl Dfm {
+    /// What the pictures that calibrate can say of the rate of false alarms at the model's threshold;
+    /// `None` of a model without held-out scores.
+    pub fn support(&self) -> Option<Support> {
+        let scores: &HeldOutScores = self.judged.scores.as_ref()?;
+        let (asked, calibration) = (self.record.params.method.calibration?, self.judged.calibration?);
+        let is_found = self.record.finds_threshold();
+        Support::of(scores.in_order(), calibration.threshold(), asked, is_found)
+    }
+}
+
+/// One sentence: what the pictures can tell apart, what they cannot, and how large the rate may be.
+impl fmt::Display for Support {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pictures = if self.pictures == 1 { "picture" } else { "pictures" };
+        write!(f, "{} held-out {pictures}: ", self.pictures)?;
+        let smallest = percent(self.smallest_rate);
+        match self.asked_rate {
+            Some(asked) if self.supports_asked() => {
+                write!(f, "a rate of {} can be told apart from more", percent(asked))?;
+            }
+            Some(asked) => {
+                write!(f, "a rate of {smallest} can be told apart from more, {} cannot", percent(asked))?;
+            }
+            None => write!(f, "a rate of {smallest} can be told apart from more, a smaller one cannot")?,
+        }
+        match self.highest_rate < 1.0 {
+            true => write!(f, "; with 95 % confidence the true rate is below {}", percent(self.highest_rate)),
+            false => f.write_str("; the true rate may be anything"),
+        }
+    }
+}
+
+/// A share in per cent, rounded up to one digit, or below 1 % to two.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let step = match percent {
+        _ if percent >= 3.0 => 1.0,
+        _ if percent >= 0.3 => 0.1,
+        _ if percent >= 0.03 => 0.01,
+        _ => 0.0001,
+    };
+    // What is a whole number of steps but for rounding stays.
+    let rounded = (percent / step - 1e-6).ceil() * step;
+    let digits = format!("{rounded:.4}");
+    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The share of which at most `reaching` of `count` draws come with a probability of 5 %: the upper
+/// limit of Clopper and Pearson.
+fn highest_rate(reaching: usize, count: usize) -> f64 {
+    if reaching >= count {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        if at_most(reaching, count, middle) > 1.0 - CONFIDENCE { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The probability of at most `reaching` of `count` draws, each of which comes with `rate`.
+fn at_most(reaching: usize, count: usize, rate: f64) -> f64 {
+    let (log_rate, log_rest) = (rate.ln(), (-rate).ln_1p());
+    // The logarithm of the binomial coefficient, step by step.
+    let mut log_ways = 0.0;
+    let mut sum = 0.0;
+    for hits in 0..=reaching {
+        sum += (log_ways + hits as f64 * log_rate + (count - hits) as f64 * log_rest).exp();
+        log_ways += ((count - hits) as f64).ln() - ((hits + 1) as f64).ln();
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_none_that_reach_the_bound_is_the_closed_form() {
+        for count in [1, 2, 12, 99, 1000] {
+            let expected = 1.0 - 0.05_f64.powf(1.0 / count as f64);
+            let found = Support::new(count, 0, None).unwrap().highest_rate;
+            assert!((found - expected).abs() < 1e-12, "{count}: {found} for {expected}");
+        }
+    }
+
+    /// Upper limits of one-sided intervals of 95 %, as scipy.stats.beta.ppf(0.95, k + 1, n - k) has
+    /// them.
+    #[test]
+    fn the_bound_is_that_of_clopper_and_pearson() {
+        let known = [(1, 2, 0.974_679), (1, 12, 0.338_681), (2, 10, 0.506_901), (1, 99, 0.047_021)];
+        for (reaching, count, expected) in known {
+            let found = highest_rate(reaching, count);
+            assert!((found - expected).abs() < 1e-5, "{reaching} of {count}: {found} for {expected}");
+        }
+        assert_eq!(highest_rate(3, 3), 1.0);
+    }
+
+    #[test]
+    fn few_pictures_are_those_that_leave_ten_times_the_rate_open() {
+        let one_percent = |count| Support::new(count, 1, Some(0.01)).unwrap();
+        assert!(one_percent(20).is_few && !one_percent(60).is_few);
+        assert!(!one_percent(60).supports_asked() && one_percent(99).supports_asked());
+        assert_eq!(one_percent(3).needed(), Some(99));
+        assert!(!Support::new(19, 0, Some(0.05)).unwrap().is_few);
+        assert!(
+            Support::new(2, 1, None).unwrap().is_few && Support::new(2, 1, None).unwrap().supports_asked()
+        );
+    }
+
+    #[test]
+    fn one_sentence_says_what_can_be_told_apart() {
+        let said = |pictures, reaching, asked| Support::new(pictures, reaching, asked).unwrap().to_string();
+        assert_eq!(
+            said(12, 1, Some(0.01)),
+            "12 held-out pictures: a rate of 8 % can be told apart from more, 1 % cannot; with 95 % confidence the \
+             true rate is below 34 %"
+        );
+        assert_eq!(
+            said(300, 3, Some(0.01)),
+            "300 held-out pictures: a rate of 1 % can be told apart from more; with 95 % confidence the true rate is \
+             below 2.6 %"
+        );
+        assert!(said(2, 1, Some(0.01)).contains("a rate of 34 % can be told apart from more, 1 % cannot"));
+        assert!(said(1, 1, None).ends_with("the true rate may be anything"));
+        assert_eq!([0.1, 0.055, 0.001, 1e-6].map(percent), ["10 %", "6 %", "0.1 %", "0.0001 %"]);
+    }
+
+    #[test]
+    fn what_is_no_count_has_no_support() {
+        assert!(Support::new(0, 0, None).is_none() && Support::new(2, 3, None).is_none());
+    }
+}
