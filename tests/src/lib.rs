@@ -16,4 +16,5 @@ pub mod models;
 pub mod pictures;
 pub mod program;
 pub mod statistics;
+pub mod tiff;
 pub mod tolerance;

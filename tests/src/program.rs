@@ -89,7 +89,12 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn new(arguments: &[&str], output: Output) -> Self {
+    /// What a run of these arguments left.
+    ///
+    /// # Panics
+    ///
+    /// If a signal ended it, or its output is no text.
+    pub fn new(arguments: &[&str], output: Output) -> Self {
         Self {
             code: output.status.code().expect("an exit code, not a signal"),
             out: String::from_utf8(output.stdout).expect("UTF-8"),

@@ -45,9 +45,9 @@ pub mod weights;
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
 pub use dfm_image::{
-    ChannelOrder, DecodeLimits, InputContract, InputError, PictureSize, Placement, PreparedPicture,
-    PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span, Tiling,
-    TilingError, content_hash, decode, hexadecimal,
+    BACKGROUND, ChannelOrder, DecodeLimits, InputContract, InputError, PictureSize, Placement,
+    PreparedPicture, PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span,
+    Tiling, TilingError, Transparency, content_hash, decode, decode_with, hexadecimal, page, page_count,
 };
 pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;

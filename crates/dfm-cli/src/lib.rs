@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use tracing::Level;
 
-use config::Resolved;
+use config::{Record, Resolved};
 use flags::{Command, Flags};
 use messages::Messages;
 pub(crate) use outcome::Outcome;
@@ -63,25 +63,43 @@ fn run(resolved: Resolved) -> anyhow::Result<Outcome> {
     if let Some(note) = note {
         messages.say(note);
     }
+    let ended = run_command(flags, &record, &messages);
+    messages.tell_rest();
+    ended
+}
+
+fn run_command(flags: Flags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
     match flags.command {
-        Command::Fit(flags) => commands::fit::run(&flags, &messages),
-        Command::Predict(flags) => commands::predict::run(&flags, &messages),
-        Command::Explain(flags) => commands::explain::run(&flags, &messages),
-        Command::Evaluate(flags) => commands::evaluate::run(&flags, &record, &messages),
+        Command::Fit(flags) if commands::parts::fits(&flags) => {
+            commands::parts::fit(&flags, record, messages)
+        }
+        Command::Predict(flags) if commands::parts::judges(&flags.judge.model, flags.part.as_ref()) => {
+            commands::parts::predict(&flags, record, messages)
+        }
+        Command::Evaluate(flags) if commands::parts::judges(&flags.judge.model, flags.part.as_ref()) => {
+            commands::parts::evaluate(&flags, record, messages)
+        }
+        Command::Info(flags) if dfm::parts::holds_parts(&flags.model) => commands::parts::info(&flags),
+        Command::Fit(flags) => commands::fit::run(&flags, messages),
+        Command::FitAll(flags) => commands::products::fit_all(&flags, messages),
+        Command::Predict(flags) => commands::predict::run(&flags, messages),
+        Command::Explain(flags) => commands::explain::run(&flags, messages),
+        Command::Evaluate(flags) => commands::evaluate::run(&flags, record, messages),
+        Command::EvaluateAll(flags) => commands::products::evaluate_all(&flags, messages),
         Command::Compare(flags) => commands::compare::run(&flags),
-        Command::Sweep(flags) => commands::sweep::run(&flags, &messages),
-        Command::Synthesise(flags) => commands::synthesise::run(&flags, &messages),
-        Command::Merge(flags) => commands::union::merge(&flags, &messages),
-        Command::Update(flags) => commands::union::update(&flags, &messages),
-        Command::Forget(flags) => commands::union::forget(&flags, &messages),
-        Command::Audit(flags) => commands::audit::run(&flags, &messages),
-        Command::Drift(flags) => commands::drift::run(&flags, &messages),
-        Command::Features(flags) => commands::features::run(&flags, &messages),
+        Command::Sweep(flags) => commands::sweep::run(&flags, messages),
+        Command::Synthesise(flags) => commands::synthesise::run(&flags, messages),
+        Command::Merge(flags) => commands::union::merge(&flags, messages),
+        Command::Update(flags) => commands::union::update(&flags, messages),
+        Command::Forget(flags) => commands::union::forget(&flags, messages),
+        Command::Audit(flags) => commands::audit::run(&flags, messages),
+        Command::Drift(flags) => commands::drift::run(&flags, messages),
+        Command::Features(flags) => commands::features::run(&flags, messages),
         Command::Info(flags) => commands::info::run(&flags),
         Command::Devices(flags) => commands::devices::run(&flags),
-        Command::Weights(flags) => commands::weights::run(&flags, &messages),
+        Command::Weights(flags) => commands::weights::run(&flags, messages),
         Command::Bench(flags) => commands::bench::run(&flags),
-        Command::Demo(flags) => commands::demo::run(&flags, &messages),
+        Command::Demo(flags) => commands::demo::run(&flags, messages),
         Command::Init(flags) => commands::init::run(&flags),
         Command::Completions { shell } => commands::completions(shell),
     }

@@ -1,35 +1,63 @@
 //! What goes wrong with one picture: said at once, counted, and never the end of the run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use dfm::{Error, Note, Observer, Stage};
+use dfm::{DataError, Error, Note, Observer, PreprocessError, Stage};
 
 use crate::Outcome;
 use crate::report::{Progress, aside, plain};
+
+/// Pictures of one format that is not read that are named.
+const NAMED: usize = 5;
 
 /// Reports to standard error, keeps count, and shows bars.
 #[derive(Debug)]
 pub(crate) struct Messages {
     quiet: bool,
     errors: AtomicUsize,
+    /// Pictures of each format that is not read.
+    unread: Mutex<BTreeMap<&'static str, usize>>,
     bars: Mutex<HashMap<Stage, Progress>>,
 }
 
 impl Messages {
     /// With `quiet`, only errors are said.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, errors: AtomicUsize::new(0), bars: Mutex::default() }
+        Self { quiet, errors: AtomicUsize::new(0), unread: Mutex::default(), bars: Mutex::default() }
     }
 
     /// Reports what is wrong with `path`.
     pub(crate) fn error(&self, path: &Path, error: impl Display) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         say(&format!("dfm: {}", plain(&format!("{}: {error}", path.display()))));
+    }
+
+    /// Reports what is wrong with `path`. The first few pictures of one format that is not read are
+    /// named, and the others are counted.
+    pub(crate) fn data_error(&self, path: &Path, error: &DataError) {
+        if let DataError::Picture(PreprocessError::OtherFormat { format }) = error {
+            let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = unread.entry(format).or_default();
+            *count += 1;
+            if *count > NAMED {
+                self.errors.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        self.error(path, error);
+    }
+
+    /// Says how many pictures were not named by [`data_error`](Self::data_error).
+    pub(crate) fn tell_rest(&self) {
+        let unread = std::mem::take(&mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner));
+        for (format, count) in unread.into_iter().filter(|(_, count)| *count > NAMED) {
+            say(&format!("dfm: {} more pictures of {format}, {count} in all, are not read", count - NAMED));
+        }
     }
 
     /// Says something that is not an error.
@@ -82,7 +110,10 @@ impl Observer for Messages {
     }
 
     fn problem(&self, path: &Path, error: &Error) {
-        self.error(path, error);
+        match error.root() {
+            Error::Data(data) => self.data_error(path, data),
+            _ => self.error(path, error),
+        }
     }
 
     fn note(&self, note: &Note) {

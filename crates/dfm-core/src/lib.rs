@@ -58,12 +58,14 @@ mod pieces;
 pub use decide::audit::{Audit, AuditedPicture};
 pub use decide::calibration::{Calibration, Label};
 pub use decide::drift::{DriftParams, DriftReport, DriftWatch, FeatureDrift, ValidDriftParams};
+pub use decide::joint::{JointCalibration, ViewScale};
 pub use decide::split::held_out_hashes;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape, InputContract,
-    Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
-    RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError, content_hash, decode,
+    Architecture, BACKGROUND, BackboneWeights, Compute, DecodeLimits, FeatureExtractor, FeatureShape,
+    InputContract, Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, PreprocessError,
+    Preprocessor, Region, RegionError, Resampling, Resize, RgbImage, Span, Tap, Tiling, TilingError,
+    Transparency, content_hash, decode, decode_with, page, page_count,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use error::DfmError;
@@ -80,6 +82,7 @@ pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
 pub use learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord, ValidationRecord};
+pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,

@@ -14,6 +14,7 @@ use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
 use crate::learn::record::FitRecord;
+use crate::learn::sizes::SizeRange;
 use crate::method::{CalibrationKind, RegionRule, ScoreKind};
 
 /// What a fit learnt from good pictures that it held out.
@@ -199,6 +200,13 @@ impl Dfm {
                 self.names.entry(hash).or_insert(name);
             }
         }
+        self
+    }
+
+    /// The same model with the sizes of the pictures that it was fitted on, if they are known.
+    #[must_use]
+    pub fn with_sizes(mut self, sizes: Option<SizeRange>) -> Self {
+        self.record.sizes = sizes;
         self
     }
 

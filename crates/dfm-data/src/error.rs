@@ -32,10 +32,12 @@ pub enum DataError {
     #[error(transparent)]
     Picture(#[from] PreprocessError),
     /// A folder without pictures.
-    #[error("expected pictures ({extensions}), found none in this folder")]
+    #[error("expected pictures ({extensions}), found none in this folder{but}")]
     NoPictures {
         /// The extensions that pictures have.
         extensions: String,
+        /// What is there in place of pictures, each part behind a semicolon.
+        but: String,
     },
     /// A path that names nothing.
     #[error("expected a picture, a folder or a pattern, found nothing of that name")]
@@ -146,6 +148,9 @@ pub enum DataError {
     /// A list gives a picture no label.
     #[error("the list gives it no label: left out")]
     Unlabelled,
+    /// A list of parts that does not say which part a picture shows.
+    #[error("the list gives other pictures a part and a view, and this one not both: left out")]
+    NoPart,
     /// A list puts a picture into a part that does not exist.
     #[error("the list puts it into '{got}': expected train, val or test")]
     UnknownSplit {

@@ -18,17 +18,26 @@
 
 mod dataset;
 mod error;
+mod left_out;
 mod lines;
 mod listing;
 mod names;
+mod pages;
+mod paths;
 mod picture;
+mod words;
 
-pub use dataset::{Dataset, GOOD, Labelled, Layout, Training, read_masks, training};
+pub use dataset::{
+    Dataset, GOOD, Labelled, Layout, PartOf, PartsList, Training, is_dataset, read_masks, read_parts,
+    training, training_on_all,
+};
 pub use error::{DataError, Problem};
+pub use left_out::{LeftOut, Why};
 pub use lines::json_lines;
-pub use listing::{Listing, list, list_folder};
+pub use listing::{Listing, list, list_files, list_folder, list_good};
 pub use names::{
     EXTENSIONS, HEATMAP, LEGEND, MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT, MASK, OVERLAY,
     RelativeNames, name_below,
 };
+pub use paths::path_list;
 pub use picture::{decode_picture, open_picture, open_region, read_picture};

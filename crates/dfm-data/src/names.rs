@@ -6,8 +6,69 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// Extensions of the files that are taken from a folder. A file that is named itself is tried
-/// whatever its extension.
-pub const EXTENSIONS: [&str; 7] = ["bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+/// whatever its extension, and so is a file whose first bytes are those of such a picture.
+pub const EXTENSIONS: [&str; 21] = [
+    "apng", "bmp", "dib", "gif", "jfi", "jfif", "jif", "jpe", "jpeg", "jpg", "mpo", "pam", "pbm", "pgm",
+    "png", "pnm", "ppm", "qoi", "tif", "tiff", "webp",
+];
+
+/// Extensions of pictures that are not read, and what they are.
+const UNREAD: &[(&str, &[&str])] = &[
+    ("HEIC", &["heic", "heif", "hif", "heics", "heifs"]),
+    ("AVIF", &["avif", "avifs"]),
+    ("JPEG XL", &["jxl"]),
+    ("JPEG 2000", &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
+    ("JPEG XR", &["jxr", "wdp", "hdp"]),
+    ("JPEG-LS", &["jls"]),
+    ("Photoshop", &["psd", "psb"]),
+    ("GIMP", &["xcf"]),
+    ("OpenEXR", &["exr"]),
+    ("Radiance HDR", &["hdr"]),
+    ("PFM", &["pfm"]),
+    ("FITS", &["fits", "fit", "fts"]),
+    ("DICOM", &["dcm", "dicom"]),
+    ("TGA", &["tga"]),
+    ("PCX", &["pcx"]),
+    ("SGI", &["sgi"]),
+    ("DDS", &["dds"]),
+    ("BPG", &["bpg"]),
+    ("FLIF", &["flif"]),
+    ("farbfeld", &["ff"]),
+];
+
+/// Extensions of camera raw files. Some begin as TIFF does, with a small copy of the picture.
+const CAMERA_RAW: &[&str] = &[
+    "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "orf", "rw2", "raf", "pef", "srw", "x3f",
+    "3fr", "iiq", "rwl", "dcr", "kdc", "mrw", "erf", "mef", "mos", "raw",
+];
+
+/// Extensions of drawings and icons.
+const DRAWINGS: &[&str] = &["svg", "svgz", "ico", "cur", "icns", "emf", "wmf"];
+
+/// Endings of the stems of files that are made from the picture beside them.
+const BY_PRODUCT: &[&str] =
+    &["mask", "masks", "gt", "groundtruth", "heatmap", "overlay", "thumb", "thumbnail"];
+
+/// Folders of files that are made from pictures, and folders of the system.
+const BY_PRODUCTS: &[&str] = &[
+    "ground_truth",
+    "groundtruth",
+    "mask",
+    "masks",
+    "heatmaps",
+    "overlays",
+    "thumb",
+    "thumbs",
+    "thumbnail",
+    "thumbnails",
+    "annotations",
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+];
 
 /// A file that marks a folder, and those below it, as a place of our maps. Where it holds
 /// [`MAPS_MARK_TEXT`], those are known by [`MAP_CHUNK`]; an empty one is of an earlier version, whose
@@ -120,10 +181,48 @@ pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
+/// The extension of `path` in small letters.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
 /// Whether `path` has the extension of a picture.
 pub(crate) fn has_extension(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+    EXTENSIONS.contains(&extension(path).as_str())
+}
+
+/// What a file is by its extension, if that is one of camera raw.
+pub(crate) fn camera_raw(path: &Path) -> Option<&'static str> {
+    CAMERA_RAW.contains(&extension(path).as_str()).then_some("camera raw")
+}
+
+/// What a picture is by its extension, if that is one that is not read.
+pub(crate) fn unread(path: &Path) -> Option<&'static str> {
+    let extension = extension(path);
+    UNREAD.iter().find(|(_, all)| all.contains(&extension.as_str())).map(|(name, _)| *name)
+}
+
+/// Whether `path` has the extension of a drawing or an icon.
+pub(crate) fn is_drawing(path: &Path) -> bool {
+    DRAWINGS.contains(&extension(path).as_str())
+}
+
+/// Whether a folder holds what is made from pictures, or belongs to the system, by its name.
+pub(crate) fn holds_by_products(folder: &Path) -> bool {
+    BY_PRODUCTS.contains(&name_of(folder).to_lowercase().as_str())
+}
+
+/// Whether `path` is named as something that is made from a picture beside it: as a mask or a
+/// thumbnail of one that `is_beside` knows by its stem in small letters, or as our own maps of a
+/// file.
+pub(crate) fn is_by_product(path: &Path, is_beside: impl Fn(&str) -> bool) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    if name_of(path) == LEGEND {
+        return true;
+    }
+    let base = BY_PRODUCT.iter().find_map(|ending| stem.strip_suffix(ending)?.strip_suffix(['_', '-', '.']));
+    let base = base.or_else(|| stem.strip_prefix("thumb_"));
+    base.is_some_and(|base| is_beside(base) || has_extension(Path::new(base)))
 }
 
 /// Whether `path` is one of our maps, in a folder that is marked as a place of some.

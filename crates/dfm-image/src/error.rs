@@ -7,7 +7,7 @@ use crate::tiling::{Tiling, TilingError};
 #[non_exhaustive]
 pub enum PreprocessError {
     /// The file is of no known picture format.
-    #[error("not a picture: expected JPEG, PNG, BMP, TIFF or WebP, found {found}")]
+    #[error("not a picture: expected JPEG, PNG, BMP, TIFF, WebP, GIF, PNM or QOI, found {found}")]
     UnknownFormat {
         /// What the first bytes look like.
         found: String,
@@ -52,6 +52,38 @@ pub enum PreprocessError {
         width: u32,
         /// Height.
         height: u32,
+    },
+    /// Every pixel is transparent.
+    #[error(
+        "nothing is seen of the picture of {width}×{height} pixels: it is transparent everywhere; save it without transparency"
+    )]
+    Invisible {
+        /// Width.
+        width: u32,
+        /// Height.
+        height: u32,
+    },
+    /// The file holds several pictures, such as an animation.
+    #[error("the {format} file holds {count} pictures: expected one; save each as a file of its own")]
+    SeveralPictures {
+        /// Name of the format.
+        format: &'static str,
+        /// How many pictures it holds.
+        count: usize,
+    },
+    /// The file has no page of that number.
+    #[error("expected page 1 to {got}, got page {number}")]
+    NoPage {
+        /// The page that was asked for.
+        number: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A picture of a format that is known and not read.
+    #[error("{format} pictures are not read; save it as PNG, TIFF or JPEG")]
+    OtherFormat {
+        /// Name of the format.
+        format: &'static str,
     },
     /// The file ends before the picture does.
     #[error("the {format} picture is cut short after {got} bytes: copy it again")]

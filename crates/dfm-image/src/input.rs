@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::Transparency;
 use crate::input_error::InputError;
 use crate::resize::Resize;
 
@@ -72,6 +73,9 @@ pub struct InputContract {
     /// How pictures are brought to that size if their aspect ratio is another.
     #[serde(default, skip_serializing_if = "Resize::is_default")]
     pub resize: Resize,
+    /// What is shown where a picture is transparent.
+    #[serde(default, skip_serializing_if = "Transparency::is_default")]
+    pub transparency: Transparency,
 }
 
 impl InputContract {
@@ -87,6 +91,7 @@ impl InputContract {
             standard_deviation: [0.229, 0.224, 0.225],
             resampling: Resampling::Bytes,
             resize: Resize::Stretch,
+            transparency: Transparency::Ignored,
         }
     }
 
@@ -102,6 +107,7 @@ impl InputContract {
             standard_deviation: [1.0; 3],
             resampling: Resampling::Bytes,
             resize: Resize::Stretch,
+            transparency: Transparency::Ignored,
         }
     }
 

@@ -33,7 +33,9 @@ mod size;
 mod tiling;
 
 pub use content::content_hash;
-pub use decode::decode;
+pub use decode::{
+    BACKGROUND, FIRST_BYTES, FileKind, Transparency, decode, decode_with, file_kind, page, page_count,
+};
 pub use error::PreprocessError;
 pub use hexadecimal::hexadecimal;
 pub use image::RgbImage;

@@ -31,7 +31,7 @@ pub fn drift(
         let mut watch = model.watch(params);
         let (preparer, size) = (watch.preparer(), watch.batch());
         let prepare = |index: usize, give: Give<'_, Piece>| {
-            let pieces = preparer.pieces(index, source.read(index)?.decode()?)?;
+            let pieces = preparer.pieces(index, source.read(index)?.decode_for(preparer.preprocessor())?)?;
             give_all(pieces, give, |piece, _| piece)?;
             Ok(())
         };

@@ -157,6 +157,43 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Parts that cannot be learnt or judged.
+    #[error(transparent)]
+    Parts(#[from] crate::parts::PartsError),
+    /// A folder that has no products.
+    #[error("{}: expected a folder with a sub-folder for each product, found {found}", path.display())]
+    Products {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A model that something else made or changed.
+    #[error(
+        "{}: expected a model as the fit of all products left it, found one that something else made or changed; \
+         move it elsewhere to fit this product anew",
+        path.display()
+    )]
+    NotMadeHere {
+        /// The model.
+        path: PathBuf,
+    },
+    /// Something else is in the place of the record of a product's model.
+    #[error("{}: expected a record of what a model was made of, found {found}; move it elsewhere", path.display())]
+    Made {
+        /// The record.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// A product without a model, or a model without a product.
+    #[error("expected {expected} at {}, found none", path.display())]
+    Unmatched {
+        /// What should be there.
+        expected: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
     /// Two runs that cannot be compared.
     #[error("{reason}")]
     Runs {

@@ -44,7 +44,7 @@ impl FeatureRows {
         let preprocessor = extractor.preprocessor().with_content_hash(false);
         let size = batch.min(extractor.largest_batch());
         let prepare = |index: usize, give: Give<'_, PreparedPicture>| {
-            let tiles = preprocessor.prepare_tiles(source.read(index)?.decode()?)?;
+            let tiles = preprocessor.prepare_tiles(source.read(index)?.decode_for(&preprocessor)?)?;
             give_all(tiles, give, |tile, _| tile)?;
             Ok(())
         };

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, JudgeOptions, Judging, Piece, RgbImage, Verdict};
+use dfm_core::{Dfm, JudgeOptions, Judging, Piece, RgbImage, SizeRange, Verdict};
 use tracing::{debug, info};
 
 use crate::error::Error;
-use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
+use crate::observer::{Note, Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
 use crate::workers::Workers;
 
@@ -81,12 +81,17 @@ impl Judge {
         mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error> + Send,
     ) -> Result<usize, Error> {
         let reporter = Reporter::new(observer);
+        let mut sizes = Sizes::new(&self.model);
         self.workers.run(|| {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
-            self.each_verdict(judging, source, &progress, problem, &mut sink)
+            self.each_verdict(judging, source, &progress, problem, |batch| {
+                sizes.see(&batch);
+                sink(batch)
+            })
         })??;
+        sizes.tell(&reporter);
         Ok(reporter.count())
     }
 
@@ -151,7 +156,7 @@ impl Judge {
         let (preparer, size) = (judging.preparer(), judging.batch());
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
             let begun = Instant::now();
-            let picture = source.read(index)?.decode()?;
+            let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
             let mut with = Some(companion(&picture));
             let pieces = preparer.pieces(index, picture)?;
@@ -191,6 +196,30 @@ impl Judge {
                 }
             }
         })
+    }
+}
+
+/// Counts pictures whose sizes are far from those of the fit.
+pub(crate) struct Sizes {
+    usual: Option<SizeRange>,
+    count: usize,
+}
+
+impl Sizes {
+    pub(crate) fn new(model: &Dfm) -> Self {
+        Self { usual: model.record().sizes, count: 0 }
+    }
+
+    pub(crate) fn see(&mut self, batch: &[Judged]) {
+        let is_far = |one: &&Judged| self.usual.is_some_and(|usual| usual.is_far(one.verdict.size));
+        self.count += batch.iter().filter(is_far).count();
+    }
+
+    /// Tells how many there are, if there are any.
+    pub(crate) fn tell(&self, reporter: &Reporter<'_>) {
+        if let Some(usual) = self.usual.filter(|_| self.count > 0) {
+            reporter.note(Note::UnusualSizes { count: self.count, usual });
+        }
     }
 }
 

@@ -1,16 +1,17 @@
 //! Good pictures into a model.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    TileStatistics, ValidFitParams,
+    SizeRange, TileStatistics, ValidFitParams,
 };
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, first_keys, tile_key};
 use crate::error::Error;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
@@ -119,6 +120,45 @@ impl Learner {
         Self { threshold, ..self }
     }
 
+    /// The threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Every parameter of the fit.
+    pub fn params(&self) -> &FitParams {
+        &self.params
+    }
+
+    /// What decides the model of given pictures: the parameters of the fit but for how it is done, and
+    /// the network by the hash of its weights.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is out of its range or the weights cannot be had.
+    pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
+        // By name, so that whoever adds a field decides whether it is a setting.
+        let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
+        let params = params.clone().check()?;
+        let exact = params.params().run.memory.exact;
+        let extractor = network.extractor(&params, compute_or_usual(compute.as_ref())?)?;
+        let header = extractor.weights().header();
+        let mut method = serde_json::to_value(params.params())?;
+        if let Some(fields) = method.as_object_mut() {
+            fields.remove("batch");
+        }
+        Ok(serde_json::json!({
+            "params": method,
+            "exact": exact,
+            "by_position": by_position,
+            "synthetic": synthetic,
+            "threshold": threshold,
+            "architecture": header.architecture.name,
+            "input": header.input,
+            "weights": extractor.weights().sha256(),
+        }))
+    }
+
     /// Fits a model to the pictures of `source`. The observer hears pictures that cannot be read or
     /// have no finite features; they are left out.
     ///
@@ -222,12 +262,7 @@ impl Learning<'_> {
         self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
-                let tiles = preparer.makes_tiles();
-                let key = |index| match self.source.read(index).ok()? {
-                    Content::Encoded(bytes) => Some(first_key(&bytes, tiles)),
-                    Content::Decoded(_) => None,
-                };
-                let mut keys = (0..self.source.count()).map(key);
+                let mut keys = first_keys(self.source, preparer.makes_tiles());
                 checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
             Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
@@ -250,8 +285,14 @@ impl Learning<'_> {
         let statistics = RefCell::new(None);
         // Keys of the checkpoint of pieces that were given and not told of yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
+        let sizes = Mutex::new(None);
+        let see = |size: PictureSize| {
+            let mut sizes = sizes.lock().unwrap_or_else(PoisonError::into_inner);
+            let one = SizeRange::of(size);
+            *sizes = Some(sizes.map_or(one, |range: SizeRange| range.with(one)));
+        };
         let prepare =
-            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, give);
+            |index: usize, give: Give<'_, Ready>| prepare(source, index, preparer, checkpoint, &see, give);
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
         let mut each = |learnt: Learnt<'_>| {
             match learnt {
@@ -297,7 +338,8 @@ impl Learning<'_> {
             learn(&mut ready.chain(end), &mut each)
         })?;
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
-        let model = model.with_names(names);
+        let model =
+            model.with_names(names).with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner));
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             learnt_now.len(),
@@ -314,23 +356,13 @@ impl Learning<'_> {
 /// The key in the checkpoint, if there is a checkpoint, and the piece.
 type Ready = (Option<[u8; 32]>, Piece);
 
-/// The key of the first piece of a picture with these bytes.
-fn first_key(bytes: &[u8], makes_tiles: bool) -> [u8; 32] {
-    let file: [u8; 32] = Sha256::digest(bytes).into();
-    if makes_tiles { tile_key(&file, 0) } else { file }
-}
-
-/// The key of a tile by its number.
-fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
-    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
-}
-
 /// Prepares the pieces of picture `index`, unless the checkpoint has their features.
 fn prepare(
     source: &dyn Source,
     index: usize,
     preparer: &Preparer,
     checkpoint: Option<&Checkpoint>,
+    see: &dyn Fn(PictureSize),
     give: Give<'_, Ready>,
 ) -> Result<(), Error> {
     let content = source.read(index)?;
@@ -339,13 +371,16 @@ fn prepare(
         _ => None,
     };
     let known = |key: &Option<[u8; 32]>| checkpoint?.row(key.as_ref()?);
+    // What is decoded in vain is little beside the network, and its size is known then.
+    let picture = content.decode_for(preparer.preprocessor())?;
+    see(PictureSize { width: picture.width(), height: picture.height() });
     if !preparer.makes_tiles()
         && let Some(row) = known(&file)
     {
         give((file, Piece::computed(index, true, row, dfm_core::Placement::WHOLE, None)), true);
         return Ok(());
     }
-    let pieces = preparer.pieces(index, content.decode()?)?;
+    let pieces = preparer.pieces(index, picture)?;
     let mut number: u64 = 0;
     give_all(pieces, give, |piece, _| {
         let key = match preparer.makes_tiles() {

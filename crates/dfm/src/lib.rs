@@ -12,6 +12,8 @@
 //! | judge | [`Judge`]; in a server, [`Dfm::judging`] |
 //! | open, save, merge, update, forget | [`ModelStore`] |
 //! | measure | [`Evaluator`], [`compare`] |
+//! | join several pictures of one part to one verdict | [`parts`] |
+//! | fit and measure many products | [`ProductsLearner`], [`ProductsEvaluator`] |
 //! | try a grid of settings | [`Sweeper`] |
 //! | look for drift and for what stands out | [`drift`], [`Dfm::audit`] |
 //! | make defects | [`DefectiveDataset`] |
@@ -39,6 +41,7 @@
 //! # Ok::<(), dfm::Error>(())
 //! ```
 
+mod chain;
 mod checkpoint;
 mod drift;
 mod error;
@@ -58,6 +61,8 @@ mod network;
 mod npy;
 mod numbers;
 mod observer;
+pub mod parts;
+mod products;
 mod report;
 mod source;
 mod store;
@@ -68,12 +73,14 @@ mod validate;
 mod workers;
 
 pub use burn::tensor::{Device, Tensor};
+pub use chain::Chain;
 pub use checkpoint::Checkpoint;
 pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
 pub use dfm_core::*;
 pub use dfm_data::{
-    DataError, Dataset, GOOD, Labelled, Layout, Listing, Problem, RelativeNames, Training, decode_picture,
-    list, list_folder, open_picture, open_region, read_masks, read_picture, training,
+    DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, Problem, RelativeNames, Training, Why,
+    decode_picture, list, list_files, list_folder, list_good, open_picture, open_region, path_list,
+    read_masks, read_picture, training, training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
@@ -96,6 +103,10 @@ pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
 pub use numbers::RegionsTable;
 pub use observer::{Note, Observer, Silent, Stage};
+pub use products::{
+    EvaluatedProduct, FitStatus, FittedProduct, MeanFigures, PRODUCTS, Product, ProductsEvaluation,
+    ProductsEvaluator, ProductsLearner, Worst, WorstFigures, model_of, products,
+};
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
 pub use store::ModelStore;

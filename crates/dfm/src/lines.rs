@@ -32,6 +32,8 @@ pub struct VerdictLine {
     pub pixel_threshold: Option<f64>,
     /// Where the map reaches that.
     pub regions: Option<Regions>,
+    /// Whether the size of the picture is far from those of the fit; null where those are not known.
+    pub unusual_size: Option<bool>,
     /// The file of its heat map; null if none was written.
     pub heatmap: Option<String>,
     /// The file of its overlay; null if none was written.
@@ -67,6 +69,7 @@ impl VerdictLine {
             guarantee: calibration.map(CalibrationKind::guarantee),
             pixel_threshold: verdict.region_rule.and_then(|rule| rule.pixel_threshold),
             regions: verdict.regions.clone().map(Regions::List),
+            unusual_size: model.record().sizes.map(|sizes| sizes.is_far(verdict.size)),
             heatmap: None,
             overlay: None,
             mask: None,

@@ -1,7 +1,8 @@
 //! Which network looks at pictures.
 
 use dfm_core::{
-    BackboneWeights, Compute, FeatureExtractor, Layer, ModelInfo, Resize, Tap, ValidFitParams, device,
+    BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resize, Tap, Transparency,
+    ValidFitParams, device,
 };
 use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
 use tracing::{info, warn};
@@ -76,7 +77,10 @@ impl Network {
     ///
     /// [`Error::Weights`] if they cannot be had.
     pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
-        Ok(self.told(self.store().load(&self.spec, deepest)?))
+        let weights = self.told(self.store().load(&self.spec, deepest)?);
+        // Weights say nothing about transparency.
+        let input = InputContract { transparency: Transparency::Background, ..weights.header().input };
+        Ok(weights.with_input(input))
     }
 
     /// Makes the feature extractor of a fit.

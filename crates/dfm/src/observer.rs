@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dfm_core::SizeRange;
+
 use crate::error::Error;
 
 /// A piece of work that takes a while.
@@ -42,6 +44,18 @@ pub enum Note {
         /// The data set.
         path: PathBuf,
         /// What is to be said.
+        text: String,
+    },
+    /// Pictures that were judged and whose sizes are far from those of the fit.
+    UnusualSizes {
+        /// How many.
+        count: usize,
+        /// The sizes of the fit.
+        usual: SizeRange,
+    },
+    /// What lies among pictures and is not taken for one.
+    LeftOut {
+        /// What, how many, and why.
         text: String,
     },
     /// Pictures to judge that are also among the pictures to learn.
@@ -117,6 +131,22 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
+    /// The fit of one of several views of parts begins.
+    View {
+        /// Its name.
+        name: String,
+        /// How many pictures it has.
+        pictures: usize,
+    },
+    /// One of several products begins.
+    Product {
+        /// Its name.
+        name: String,
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// The record of synthetic defects was about other pictures and is dropped.
     ValidationDropped {
         /// The model that is written.
@@ -131,7 +161,17 @@ impl fmt::Display for Note {
         match self {
             Self::Dataset { summary } => f.write_str(summary),
             Self::Remark { path, text } => write!(f, "{}: {text}", path.display()),
-            Self::Duplicate { text } => f.write_str(text),
+            Self::UnusualSizes { count, usual: SizeRange { smallest, largest } } => {
+                let [from, to] = [smallest, largest].map(|[width, height]| format!("{width}×{height}"));
+                let usual = if from == to { from } else { format!("{from} to {to}") };
+                let pictures =
+                    if *count == 1 { "1 picture has".to_owned() } else { format!("{count} pictures have") };
+                write!(
+                    f,
+                    "{pictures} a size far from those of the fit, {usual} pixels: scores may not compare"
+                )
+            }
+            Self::Duplicate { text } | Self::LeftOut { text } => f.write_str(text),
             Self::EmptyMask { path, class } => {
                 write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())
             }
@@ -184,6 +224,8 @@ impl fmt::Display for Note {
             Self::CheckpointStays { path, reason } => {
                 write!(f, "{}: no longer needed, but: {reason}", path.display())
             }
+            Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
+            Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {

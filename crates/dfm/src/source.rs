@@ -2,15 +2,16 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use dfm_core::RgbImage;
-use dfm_data::{DataError, decode_picture, list, list_folder, name_below, read_picture};
+use dfm_core::{DecodeLimits, Preprocessor, RgbImage, Transparency, decode_with, page, page_count};
+use dfm_data::{DataError, Listing, list, list_files, list_folder, name_below, read_picture};
 
 use crate::error::Error;
-use crate::observer::{Observer, Reporter};
+use crate::observer::{Note, Observer, Reporter};
 
 /// Pictures that each thread may be ahead, if a batch does not ask for more.
 const AHEAD: usize = 4;
@@ -26,16 +27,34 @@ pub enum Content<'s> {
 }
 
 impl<'s> Content<'s> {
-    /// Decodes what is not decoded yet.
+    /// Decodes what is not decoded yet. Where the picture is transparent, it shows
+    /// [`BACKGROUND`](dfm_core::BACKGROUND).
     ///
     /// # Errors
     ///
     /// [`Error::Data`] if the bytes are no usable picture.
     pub fn decode(self) -> Result<Cow<'s, RgbImage>, Error> {
+        self.decode_with(Transparency::Background)
+    }
+
+    /// Decodes what is not decoded yet, and shows what `transparency` says where the picture is
+    /// transparent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if the bytes are no usable picture.
+    pub fn decode_with(self, transparency: Transparency) -> Result<Cow<'s, RgbImage>, Error> {
         match self {
-            Self::Encoded(bytes) => Ok(Cow::Owned(decode_picture(&bytes)?)),
+            Self::Encoded(bytes) => {
+                Ok(Cow::Owned(decode_with(&bytes, &DecodeLimits::default(), transparency)?))
+            }
             Self::Decoded(picture) => Ok(picture),
         }
+    }
+
+    /// Decodes as pictures are decoded for what `preprocessor` prepares.
+    pub(crate) fn decode_for(self, preprocessor: &Preprocessor) -> Result<Cow<'s, RgbImage>, Error> {
+        self.decode_with(preprocessor.contract().transparency)
     }
 }
 
@@ -87,22 +106,40 @@ impl Files {
     /// [`Error::Data`] if the folder cannot be listed or holds no picture.
     pub fn in_folder(folder: &Path, observer: &dyn Observer) -> Result<Self, Error> {
         let found = list_folder(folder)?;
-        Reporter::new(observer).problems(found.problems);
-        Ok(Self::new(folder, found.pictures))
+        Ok(Self::new(folder, tell(found, folder, observer)))
     }
 
     /// The pictures that `paths` name: files, folders and patterns such as `shots/*.png`. The
-    /// observer hears what cannot be found.
+    /// observer hears what cannot be found, and what is left out.
     pub fn named(paths: &[PathBuf], observer: &dyn Observer) -> Self {
-        let found = list(paths);
-        Reporter::new(observer).problems(found.problems);
-        Self::new(Path::new(""), found.pictures)
+        Self::new(Path::new(""), tell(list(paths), Path::new(""), observer))
+    }
+
+    /// The pictures that `paths` name: files and folders, no patterns. The observer hears what cannot
+    /// be found, and what is left out.
+    pub fn listed(paths: &[PathBuf], observer: &dyn Observer) -> Self {
+        Self::new(Path::new(""), tell(list_files(paths), Path::new(""), observer))
+    }
+
+    /// The folder below which the pictures are named.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The paths of the pictures.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
+}
+
+/// Tells what a listing below `root` could not use and what it left out, and gives its pictures.
+fn tell(found: Listing, root: &Path, observer: &dyn Observer) -> Vec<PathBuf> {
+    let reporter = Reporter::new(observer);
+    for text in found.remarks(root) {
+        reporter.note(Note::LeftOut { text });
+    }
+    reporter.problems(found.problems);
+    found.pictures
 }
 
 impl Source for Files {
@@ -141,6 +178,21 @@ impl Pictures {
     /// Adds a picture as the bytes of its file.
     pub fn push_bytes(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
         self.pictures.push((name.into(), Content::Encoded(Cow::Owned(bytes))));
+    }
+
+    /// Adds the pictures of a file that may have several pages, each as a picture of its own: `name#1`
+    /// and so on. One page has the plain name.
+    pub fn push_file(&mut self, name: &str, bytes: Vec<u8>) {
+        // What is wrong with the file is said when it is decoded.
+        let count = page_count(Cursor::new(&bytes)).unwrap_or(1);
+        if count < 2 {
+            return self.push_bytes(name, bytes);
+        }
+        for number in 1..=count {
+            if let Ok(bytes) = page(bytes.clone(), number) {
+                self.push_bytes(format!("{name}#{number}"), bytes);
+            }
+        }
     }
 
     /// Adds a picture as upright RGB pixels.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use dfm_core::{
     Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
 };
-use dfm_data::open_picture;
+use dfm_data::read_picture;
 use tracing::info;
 
 use crate::error::{At, Error};
@@ -18,7 +18,8 @@ use crate::learn::Learning;
 use crate::lock::WriteLock;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Note, Observer, Reporter, Silent};
-use crate::source::Source;
+use crate::parts::refuse_parts;
+use crate::source::{Content, Source};
 use crate::workers::Workers;
 
 /// Opens, changes and saves model files. A file appears whole or not at all, and has one writer at a
@@ -86,6 +87,7 @@ impl ModelStore {
     }
 
     fn open_with(&self, path: &Path, fit_statistic: bool) -> Result<Dfm, Error> {
+        refuse_parts(path)?;
         let compute = compute_or_usual(self.compute.as_ref())?;
         let weights = match &self.weights {
             Some(network) => network.weights_of(&Self::info(path)?)?,
@@ -112,6 +114,7 @@ impl ModelStore {
     ///
     /// If the file cannot be read or is damaged.
     pub fn info(path: &Path) -> Result<ModelInfo, Error> {
+        refuse_parts(path)?;
         let file = open_model(path)?;
         ModelInfo::read(&mut BufReader::new(file), LoadOptions::MAX_BYTES).at(path)
     }
@@ -173,14 +176,16 @@ impl ModelStore {
         let lock = WriteLock::of(output, &reporter)?;
         let first_model = self.open_whole(first)?;
         let mut validation = first_model.record().validation.clone();
+        let mut pictures = first_model.record().sizes;
         let mut union = ModelUnion::of(first_model);
         for path in others {
             let other = self.open_whole(path)?;
             let both = || PathBuf::from(format!("{} and {}", first.display(), path.display()));
             self.workers.run(|| union.add(&other))?.map_err(|error| Error::from(error).at(&both()))?;
             validation = validation.or_else(|| other.record().validation.clone());
+            pictures = pictures.zip(other.record().sizes).map(|(one, other)| one.with(other));
         }
-        let merged = self.workers.run(|| union.finish())??;
+        let merged = self.workers.run(|| union.finish())??.with_sizes(pictures);
         note_dropped(validation.as_ref(), &merged, output, &reporter);
         let sizes = Self::save_locked(&merged, output, options, &lock)?;
         Ok((merged, sizes))
@@ -204,9 +209,11 @@ impl ModelStore {
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning { source, workers: &self.workers, reporter: &reporter };
+            let known = model.record().sizes;
             let learnt = learning
                 .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
-            Ok(learnt.model)
+            let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
+            Ok(learnt.model.with_sizes(sizes))
         })
     }
 
@@ -228,10 +235,12 @@ impl ModelStore {
             for picture in pictures {
                 hashes.push(content_hash_of(&model, picture).at(Path::new(picture))?);
             }
-            model.forget(&hashes).map_err(|error| match error {
+            let sizes = model.record().sizes;
+            let without = model.forget(&hashes).map_err(|error| match error {
                 DfmError::UnknownPicture { place, .. } => Error::from(error).at(Path::new(&pictures[place])),
                 other => other.into(),
-            })
+            })?;
+            Ok(without.with_sizes(sizes))
         })
     }
 
@@ -244,6 +253,7 @@ impl ModelStore {
         reporter: &Reporter<'_>,
         change: impl FnOnce(Dfm) -> Result<Dfm, Error> + Send,
     ) -> Result<(Dfm, WrittenSizes), Error> {
+        refuse_parts(path)?;
         check_file(output, FileKind::MODEL)?;
         let lock = WriteLock::of(output, reporter)?;
         let model = self.open_whole(path)?;
@@ -289,7 +299,9 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
             };
         }
     }
-    Ok(dfm_core::content_hash(&open_picture(path)?))
+    // As the model's own pictures were decoded.
+    let content = Content::Encoded(read_picture(path)?.into());
+    Ok(dfm_core::content_hash(&*content.decode_for(&model.preprocessor())?))
 }
 
 /// Sixty-four hexadecimal digits.

@@ -40,7 +40,7 @@ pub(crate) fn validate(
         let (preparer, size) = (judging.preparer(), judging.batch());
         // Picture `n` is number `2 n` as it is and `2 n + 1` with a defect.
         let prepare = |number: usize, give: Give<'_, Part>| {
-            let good = source.read(held_out.index(number))?.decode()?;
+            let good = source.read(held_out.index(number))?.decode_for(preparer.preprocessor())?;
             if !give_pieces(&preparer, 2 * number, &good, None, false, give)? {
                 return Ok(());
             }

@@ -103,6 +103,7 @@ fn several_data_sets_are_not_one() {
     evaluate_without_model(&dfm, "nowhere").expect_said(&["found nothing of that name"]);
     fit(&dfm, "mvtec", &["--layout", "visa"]).expect_code(2).expect_said(&["split_csv/1cls.csv"]);
     fit(&dfm, "mvtec", &["--layout", "ksdd2"]).expect_code(2).expect_said(&["NAME_GT.png"]);
+    fs::rename(dfm.path("mvtec/train/good"), dfm.path("mvtec/train/odd")).unwrap();
     fit(&dfm, "mvtec", &["--layout", "btad"]).expect_code(2).expect_said(&[
         "as BTAD",
         "found none",

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use dfm_backbone::{CounterGenerator, FeatureExtractor, Layer};
 use dfm_core::{Dfm, FeatureRow, Keep, Method, SaveOptions};
 use dfm_tests::pictures;
+use dfm_tests::tiff::{Page, tiff};
 use image::{DynamicImage, ImageFormat, RgbImage};
 
 #[path = "../../../crates/dfm-data/fuzz/src/lib.rs"]
@@ -181,6 +182,10 @@ fn encoded() -> Vec<(&'static str, Vec<u8>)> {
         ("colour.bmp", written(&colour, ImageFormat::Bmp)),
         ("colour.tiff", written(&colour, ImageFormat::Tiff)),
         ("grey.tiff", written(&DynamicImage::from(colour.to_luma8()), ImageFormat::Tiff)),
+        ("colour.gif", written(&colour, ImageFormat::Gif)),
+        ("colour.ppm", written(&colour, ImageFormat::Pnm)),
+        ("colour.qoi", written(&colour, ImageFormat::Qoi)),
+        ("two.tif", tiff(&[Page::new(&colour.to_rgb8()).of_kind(1), Page::new(&colour.to_rgb8())])),
         ("colour.webp", written(&colour, ImageFormat::WebP)),
         ("grey.jpeg", written(&DynamicImage::from(colour.to_luma8()), ImageFormat::Jpeg)),
         ("turned.jpeg", turned),

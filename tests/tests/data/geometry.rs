@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use dfm_backbone::{ChannelOrder, InputContract, Layer, Preprocessor, Resampling, Resize};
+use dfm_backbone::{ChannelOrder, InputContract, Layer, Preprocessor, Resampling, Resize, Transparency};
 use dfm_core::{
     AnomalyGrid, AnomalyMap, Compat, Dfm, DfmError, JudgeOptions, LoadOptions, Method, PictureSize, RgbImage,
     SaveOptions,
@@ -28,6 +28,7 @@ fn contract(height: usize, width: usize, resize: Resize) -> InputContract {
         standard_deviation: [1.0; 3],
         resampling: Resampling::Bytes,
         resize,
+        transparency: Transparency::Ignored,
     }
 }
 

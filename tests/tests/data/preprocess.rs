@@ -5,7 +5,8 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use dfm_backbone::{
-    ChannelOrder, DecodeLimits, InputContract, PreprocessError, Preprocessor, Resampling, Resize, decode,
+    ChannelOrder, DecodeLimits, InputContract, PreprocessError, Preprocessor, Resampling, Resize,
+    Transparency, decode, decode_with,
 };
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::pictures;
@@ -26,6 +27,7 @@ fn raw_contract(width: usize, height: usize) -> InputContract {
         standard_deviation: [1.0; 3],
         resampling: Resampling::Bytes,
         resize: Resize::Stretch,
+        transparency: Transparency::Ignored,
     }
 }
 
@@ -38,7 +40,8 @@ fn files() -> Vec<String> {
 }
 
 fn decoded(file: &str) -> RgbImage {
-    decode(&GOLDEN.u8(&format!("{file}.file")).1, &DecodeLimits::default()).expect(file)
+    let bytes = GOLDEN.u8(&format!("{file}.file")).1;
+    decode_with(&bytes, &DecodeLimits::default(), Transparency::Ignored).expect(file)
 }
 
 /// Mean and largest difference, in steps of a byte, after the resize.
@@ -247,7 +250,8 @@ fn rarer_kinds_of_pictures_show_the_same_bytes_as_in_pil() {
     let names: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(".rgb")).collect();
     assert_eq!(names.len(), 13, "{names:?}");
     for name in names {
-        let picture = decode(&KINDS.u8(&format!("{name}.file")).1, &DecodeLimits::default()).expect(name);
+        let bytes = KINDS.u8(&format!("{name}.file")).1;
+        let picture = decode_with(&bytes, &DecodeLimits::default(), Transparency::Ignored).expect(name);
         let (shape, expected) = KINDS.u8(&format!("{name}.rgb"));
         let (width, height) = picture.dimensions();
         assert_eq!([height as usize, width as usize, 3], shape[..], "{name}");

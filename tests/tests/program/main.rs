@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod config;
 mod demo;
+mod folders;
 mod input;
 mod memory;
 mod messages;
@@ -12,7 +13,9 @@ mod models;
 mod numbers;
 mod output;
 mod outputs;
+mod parts;
 mod places;
+mod products;
 #[cfg(unix)]
 mod resume;
 mod sweep;

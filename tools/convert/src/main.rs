@@ -101,6 +101,7 @@ impl Contract {
             standard_deviation: self.std.unwrap_or(usual.standard_deviation),
             resampling: usual.resampling,
             resize: usual.resize,
+            transparency: usual.transparency,
         };
         contract.check()?;
         Ok(contract)

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use dfm_backbone::{BackboneWeights, ChannelOrder, InputContract, Layer, Precision, Resampling, Resize};
+use dfm_backbone::{
+    BackboneWeights, ChannelOrder, InputContract, Layer, Precision, Resampling, Resize, Transparency,
+};
 
 /// What `make_backbone.py` made of a network that has no known name.
 const TINY: &str = r#"{"name":"tiny","block":"bottleneck","depths":[2,1,1,1],"stem_width":8,"width":4,
@@ -95,6 +97,7 @@ fn the_input_contract_is_what_the_flags_say() {
         standard_deviation: [1.0, 2.0, 4.0],
         resampling: Resampling::Bytes,
         resize: Resize::Stretch,
+        transparency: Transparency::Ignored,
     };
     assert_eq!(weights.header().input, expected);
 

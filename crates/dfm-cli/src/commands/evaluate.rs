@@ -26,6 +26,7 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     let compute = &flags.judge.model.compute;
     let dataset =
         args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    input::refuse_parts(&dataset)?;
     let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
     let options = options.with_region_rule(args::region_rule(&flags.regions)?);
     model.region_rule(&options).map_err(dfm::Error::from).hints()?;
@@ -52,6 +53,12 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
                 writeln!(out, "The report is {}.", folder.join(PAGE).display())?;
             }
         }
+    }
+    if !run.evaluation().has_figures() {
+        messages.error(
+            &flags.dataset,
+            "nothing can be measured: expected good pictures and others, masks that mark defects, or a threshold",
+        );
     }
     Ok(messages.outcome(Outcome::Success))
 }

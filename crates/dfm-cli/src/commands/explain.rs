@@ -3,20 +3,20 @@
 use std::io::Write;
 
 use dfm::{
-    CellShare, ChannelShare, Explanation, ExplanationLine, Files, Judge, Label, LayerExplanation, Source,
-    Verdict,
+    CellShare, ChannelShare, Explanation, ExplanationLine, Judge, Label, LayerExplanation, Source, Verdict,
 };
 
 use crate::flags::{ExplainFlags, ReportFormat};
 use crate::messages::Messages;
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, args, input, output};
 
 /// Runs the command: `Failed` if any picture could not be explained, whatever the verdicts.
 pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let (model, options) = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
-    let files = Files::named(&flags.paths, messages);
+    let named = input::named(&flags.paths, None, messages)?;
+    let files = named.source();
     let options = options.with_explain(true);
     let threshold = model.judging(&options)?.threshold();
     let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));

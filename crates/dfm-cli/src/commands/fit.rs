@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, FitParams, InstructionSet, Keeping,
+    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
     Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
     TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
@@ -13,6 +13,7 @@ use dfm::{
 use super::info;
 use crate::flags::{FitFlags, Validation};
 use crate::hints::Hints;
+use crate::input::Folders;
 use crate::messages::Messages;
 use crate::report::table;
 use crate::values::Memory;
@@ -21,25 +22,10 @@ use crate::{Outcome, args, input, output};
 /// Runs the command. Unreadable pictures are reported and left out; they make the
 /// outcome a failure unless `--skip-bad`.
 pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
-    let params = params(flags)?;
-    args::check_precision(flags.precision, &flags.compute)?;
-    if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
-        messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
-    }
+    let learner = learner(flags, messages)?;
     check_file(&flags.output, FileKind::MODEL)?;
-    let folder = &flags.folder;
-    let network = args::network(&flags.backbone, params.method.usual_resize());
-    let learner = Learner::new(params.method.clone())
-        .with_params(params)
-        .with_network(network)
-        .with_compute(args::compute(&flags.compute)?)
-        .with_workers(args::workers(&flags.compute))
-        .with_tiles_by_position(by_position)
-        .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
-        .with_threshold(flags.threshold);
     let checkpoint = Checkpoint::beside(&flags.output, flags.resume, messages).hints()?;
-    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
+    let (folder, pictures) = pictures(flags, messages)?;
     let options = SaveOptions { slim: flags.slim };
     let (model, sizes) = learner
         .fit_resumable(&pictures, &checkpoint, messages, |model| {
@@ -50,6 +36,37 @@ pub(crate) fn run(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Outco
         .hints()?;
     tell(&model, &flags.output, sizes)?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
+}
+
+/// The good pictures that the flags name, and the folder or the list that names them.
+fn pictures<'f>(flags: &'f FitFlags, messages: &Messages) -> anyhow::Result<(&'f Path, Files)> {
+    match (&flags.folder, &flags.list) {
+        (Some(folder), _) => {
+            let folders = Folders::all(flags.all_folders);
+            Ok((folder, input::good_pictures(folder, flags.layout(), folders, messages)?))
+        }
+        (None, Some(list)) => Ok((list, input::listed(list, messages)?)),
+        (None, None) => bail!("expected a folder of good pictures or --list, got neither"),
+    }
+}
+
+/// What fits as the flags describe.
+pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<Learner> {
+    let by_position = flags.tile_statistics == Some(TileStatisticsKind::Position);
+    let params = params(flags)?;
+    args::check_precision(flags.precision, &flags.compute)?;
+    if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
+        messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
+    }
+    let network = args::network(&flags.backbone, params.method.usual_resize());
+    Ok(Learner::new(params.method.clone())
+        .with_params(params)
+        .with_network(network)
+        .with_compute(args::compute(&flags.compute)?)
+        .with_workers(args::workers(&flags.compute))
+        .with_tiles_by_position(by_position)
+        .with_synthetic_defects((flags.val == Validation::Synthetic).then_some(flags.backbone.seed))
+        .with_threshold(flags.threshold))
 }
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use dfm::{
-    Files, Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, RegionsTable, ScoreKind, Source,
-    VerdictLine,
+    Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, RegionsTable, ScoreKind, Source, VerdictLine,
 };
 use rayon::prelude::*;
 
@@ -14,7 +13,7 @@ use crate::flags::{Format, LISTED, NumberFlags, PredictFlags, ReportFormat};
 use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, output};
+use crate::{Outcome, args, input, output};
 
 /// Runs the command: `Anomalous` if any picture is, `Failed` if any could not be
 /// judged.
@@ -45,7 +44,8 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         }
     }
     let mut table = regions.as_deref().map(RegionsTable::new).transpose()?;
-    let files = Files::named(&flags.paths, messages);
+    let named = input::named(&flags.paths, flags.list.as_deref(), messages)?;
+    let files = named.source();
     let workers = args::workers(&flags.judge.model.compute);
     let scale = MapScale::by(&model, rule);
     let folders = [

@@ -6,6 +6,7 @@ use dfm::DefectiveDataset;
 
 use crate::flags::SynthesiseFlags;
 use crate::hints::Hints;
+use crate::input::Folders;
 use crate::messages::Messages;
 use crate::{Outcome, args, input, output};
 
@@ -17,7 +18,7 @@ pub(crate) fn run(flags: &SynthesiseFlags, messages: &Messages) -> anyhow::Resul
         .with_workers(args::workers_of(None, flags.jobs));
     data.check(&flags.output)?;
     let folder = &flags.folder;
-    let pictures = input::good_pictures(folder, flags.layout(), messages)?;
+    let pictures = input::good_pictures(folder, flags.layout(), Folders::Good, messages)?;
     let made = data
         .write(&pictures, &flags.output, messages)
         .map_err(|error| match error {

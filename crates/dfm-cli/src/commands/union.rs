@@ -7,6 +7,7 @@ use dfm::{FileKind, ModelStore, SaveOptions, check_file};
 use super::fit::tell;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
 use crate::hints::Hints;
+use crate::input::Folders;
 use crate::messages::Messages;
 use crate::{Outcome, args, input};
 
@@ -23,7 +24,8 @@ pub(crate) fn merge(flags: &MergeFlags, messages: &Messages) -> anyhow::Result<O
 pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let (store, path, output) = revision(&flags.revision)?;
     check_file(output, FileKind::MODEL)?;
-    let pictures = input::good_pictures(&flags.folder, flags.layout(), messages)?;
+    let pictures =
+        input::good_pictures(&flags.folder, flags.layout(), Folders::all(flags.all_folders), messages)?;
     let (model, sizes) =
         store.update(path, &pictures, output, messages).map_err(|error| error.at(&flags.folder)).hints()?;
     tell(&model, output, sizes)?;

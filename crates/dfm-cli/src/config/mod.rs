@@ -40,6 +40,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The names of the flags that were given, on the command line or in a file.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let keys = self.table.iter().flat_map(|table| &table.keys);
+        keys.filter(|key| is_typed(&self.matches, key)).map(|key| key.name().to_owned()).collect()
+    }
+
     /// A file of flags that says all of it.
     pub(crate) fn text(&self) -> String {
         match &self.table {

@@ -14,7 +14,7 @@ pub(crate) const LISTED: usize = 5;
 pub(crate) struct ExplainFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// Pictures, folders, or patterns such as 'shots/*.png'
+    /// Pictures, folders, or patterns such as 'shots/*.png'; - reads one picture from standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Number of cells and channels to list for each layer, the largest share first

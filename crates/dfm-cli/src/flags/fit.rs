@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dfm::parts::PartPattern;
 use dfm::{
     Aggregation, CalibrationKind, Compat, Keep, MAX_BATCH, NetworkPrecision, ScoreKind, TileStatisticsKind,
 };
@@ -18,13 +19,27 @@ use crate::values::{
 #[derive(Debug, Args)]
 pub(crate) struct FitFlags {
     /// Folder of good pictures, or a data set; its good training pictures are learnt
-    pub(crate) folder: PathBuf,
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    pub(crate) folder: Option<PathBuf>,
+    /// File with the path of a good picture in each line, or before each NUL byte, instead of a
+    /// folder; - reads the list from standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layout", "all_folders"])]
+    pub(crate) list: Option<PathBuf>,
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    /// Learn from every folder, also those whose names say that they hold defects, and those beside a
+    /// folder of good pictures
+    #[arg(long, conflicts_with = "layout")]
+    pub(crate) all_folders: bool,
     /// File to write the model to
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
+    /// Join several pictures of one part to one verdict: a regular expression with the groups part and
+    /// view, matched against the end of each path without its extension. The output is then a folder
+    /// with a model for each view
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
     /// Share of the variance to keep, up to 1.0, or a whole number of components to keep

@@ -9,6 +9,7 @@ mod init;
 mod layout;
 mod model;
 mod network;
+mod products;
 mod regions;
 mod sweep;
 mod synthesise;
@@ -29,6 +30,7 @@ pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, Model
 pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
+pub(crate) use products::{EvaluateAllFlags, FitAllFlags};
 pub(crate) use regions::{NumberFlags, RegionFlags};
 pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use synthesise::SynthesiseFlags;
@@ -60,12 +62,18 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Learn from a folder of pictures of good parts
     Fit(FitFlags),
+    /// Learn every product of a folder: one model for each of its sub-folders. What is there already,
+    /// made of the same pictures with the same flags, is kept. Exit code: 2 if any product failed
+    FitAll(Box<FitAllFlags>),
     /// Judge pictures. Exit code: 0 if all are normal, 1 if one is anomalous, 2 on any error
     Predict(PredictFlags),
     /// Show what each score is made of, and the nearest good picture
     Explain(ExplainFlags),
     /// Measure a model on labelled pictures
     Evaluate(EvaluateFlags),
+    /// Measure the models of `dfm fit-all`, each on the data set of its product. Exit code: 2 if any
+    /// product could not be measured
+    EvaluateAll(EvaluateAllFlags),
     /// Compare two evaluations of the same pictures
     Compare(CompareFlags),
     /// Try every setting of a grid on a labelled data set, and rank the settings. Choosing by the

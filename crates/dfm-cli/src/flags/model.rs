@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
@@ -44,9 +45,16 @@ pub(crate) struct JudgeFlags {
 pub(crate) struct PredictFlags {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// Pictures, folders, or patterns such as 'shots/*.png'
-    #[arg(required = true, value_name = "PATH")]
+    /// Pictures, folders, or patterns such as 'shots/*.png'; - reads one picture from standard input
+    #[arg(required_unless_present = "list", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// File with the path of a picture in each line, or before each NUL byte; - reads the list from
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -74,6 +82,9 @@ pub(crate) struct EvaluateFlags {
     pub(crate) layout: Option<LayoutFlag>,
     #[command(flatten)]
     pub(crate) regions: RegionFlags,
+    /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) part: Option<PartPattern>,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

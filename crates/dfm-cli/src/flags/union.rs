@@ -46,6 +46,10 @@ pub(crate) struct UpdateFlags {
     /// Layout of the data set (default: recognised)
     #[arg(long, value_enum)]
     pub(crate) layout: Option<LayoutFlag>,
+    /// Learn from every folder, also those whose names say that they hold defects, and those beside a
+    /// folder of good pictures
+    #[arg(long, conflicts_with = "layout")]
+    pub(crate) all_folders: bool,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,

@@ -7,6 +7,7 @@ pub(crate) mod conformal;
 pub(crate) mod decision;
 pub(crate) mod drift;
 pub(crate) mod held_out;
+pub(crate) mod joint;
 pub(crate) mod left_out;
 pub(crate) mod split;
 pub(crate) mod validation;

@@ -73,6 +73,7 @@ impl ValidFitParams {
                 .map(|(fitted, model)| TapRecord::of(fitted, model))
                 .collect(),
             validation: None,
+            sizes: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let self_test = SelfTest::record(&extractor, &scorers)?;

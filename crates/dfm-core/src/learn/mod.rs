@@ -9,4 +9,5 @@ mod gather;
 mod int8;
 pub(crate) mod kept;
 pub(crate) mod record;
+pub(crate) mod sizes;
 pub(crate) mod union;

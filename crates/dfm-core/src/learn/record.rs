@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::learn::sizes::SizeRange;
 use crate::method::FitParams;
 
 /// How a model came to be.
@@ -22,6 +23,9 @@ pub struct FitRecord {
     /// the pictures of this model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<ValidationRecord>,
+    /// The sizes of the pictures, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<SizeRange>,
 }
 
 /// How the statistics of the features of a tap came to be.

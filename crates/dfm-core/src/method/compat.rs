@@ -1,6 +1,6 @@
 //! Doing as another program does, where that differs from what is right.
 
-use dfm_backbone::{BackboneWeights, InputContract, Resampling, Resize};
+use dfm_backbone::{BackboneWeights, InputContract, Resampling, Resize, Transparency};
 use dfm_stats::{FitStatistic, Keep, Pca, PcaParams};
 
 use crate::error::DfmError;
@@ -68,7 +68,10 @@ impl Compat {
         }
         let wanted = InputContract { resampling: Resampling::Floats, ..InputContract::imagenet() };
         let wanted = wanted.with_size(input.height, input.width);
-        if (InputContract { resampling: Resampling::Floats, ..input }) == wanted {
+        // What is transparent shows what anomalib sees there.
+        let seen =
+            InputContract { resampling: Resampling::Floats, transparency: Transparency::Ignored, ..input };
+        if seen == wanted {
             return Ok(weights.with_input(wanted));
         }
         Err(DfmError::Parameter {

@@ -15,11 +15,11 @@ use super::{BestF1, curve};
 pub struct PixelEvaluation {
     /// Figures of all pictures.
     pub figures: PixelFigures,
-    /// The threshold with the best F1; scores of its bin reach it.
+    /// The threshold with the best F1. All scores of its bin reach it.
     pub best_f1: Option<BestF1>,
-    /// By defect: its pictures and the good ones.
+    /// For each defect, the figures of its pictures and the good ones.
     pub defects: Vec<PixelFigures>,
-    /// In the order in which pictures were pushed; `None` where nothing is marked.
+    /// For each picture, in the order in which pictures were pushed; `None` if nothing is marked.
     pub pictures: Vec<Option<PicturePixels>>,
     /// `[share of false positives, share of true positives]`, rising, thinned.
     pub roc: Vec<[f64; 2]>,
@@ -47,9 +47,9 @@ impl PixelTally {
         Self { good: Pool::default(), defects: vec![Pool::default(); defects], pictures: Vec::new() }
     }
 
-    /// Adds a picture: a good one, or one with the `defect` of that number.
+    /// Adds a good picture, or a picture with the defect of this number.
     ///
-    /// Cost: some operations a bin, of which there are no more than pixels.
+    /// Cost: some operations for each bin. There are no more bins than pixels.
     ///
     /// # Panics
     ///
@@ -82,10 +82,10 @@ impl PixelTally {
         });
     }
 
-    /// The figures of everything pushed, with intervals if `bootstrap` says how: pictures
-    /// are drawn, as many of each kind as there are.
+    /// The figures of everything that was pushed. `bootstrap` says how intervals are made: pictures are
+    /// drawn, as many of each kind as there are.
     ///
-    /// Intervals are those of scores in some three hundred bins, moved by what these change
+    /// Intervals come from scores in some three hundred bins. They are moved by what these bins change
     /// in the figure itself.
     ///
     /// Cost: some operations for each bin that holds pixels and each picture; a replicate
@@ -130,10 +130,10 @@ impl PixelTally {
         }
     }
 
-    /// Each picture against the pixels of all, `steps`.
+    /// The figures of each picture against the pixels of all, which are `steps`.
     fn each_picture(&self, steps: &[(u32, Mass)]) -> Vec<Option<PicturePixels>> {
         let mut sum = Mass::default();
-        // What lies at a bin or above it.
+        // The pixels at a bin or above it.
         let above: Vec<(u32, Mass)> = steps
             .iter()
             .map(|(bin, mass)| {

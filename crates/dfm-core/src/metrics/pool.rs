@@ -4,14 +4,14 @@ use std::ops::AddAssign;
 
 use super::axis::{OCTAVE, OCTAVES};
 
-/// What the pixels of a bin are, in the units that curves are drawn in.
+/// The pixels of a bin, counted in the units that curves are drawn in.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Mass {
     /// Pixels that are not marked.
     pub(super) normal: f64,
-    /// Pixels that are.
+    /// Pixels that are marked.
     pub(super) anomalous: f64,
-    /// Regions: of every marked pixel, one over the area of its region.
+    /// Regions: the sum of one over the area of its region, for every marked pixel.
     pub(super) overlap: f64,
     /// Pictures with marked pixels: of each, one over the number of such pixels.
     pub(super) share: f64,
@@ -29,8 +29,7 @@ impl AddAssign for Mass {
     }
 }
 
-/// A histogram over the whole axis, of which only octaves with pixels take memory: 0.7 MB
-/// each.
+/// A histogram over the whole axis. Only octaves with pixels take memory, 0.7 MB each.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     octaves: Vec<Option<Box<[Mass]>>>,

@@ -10,7 +10,7 @@ use super::steps::{Estimate, Scale, area};
 pub(super) struct Profile {
     /// The defect; `None` for a good picture.
     pub(super) defect: Option<usize>,
-    /// Rising; each spans `2^shift` bins of the axis.
+    /// The bins, in rising order. Each spans `2^shift` bins of the axis.
     pub(super) bins: Vec<Bin>,
     pub(super) shift: u32,
     pub(super) anomalous: u64,
@@ -25,8 +25,8 @@ pub(super) fn resolve_aupimo(pictures: &[Profile]) -> bool {
 }
 
 impl Profile {
-    /// The picture's own marked pixels against all others: `from` says what lies at a bin of
-    /// the axis or above.
+    /// The picture's own marked pixels against all others. `from` gives the pixels at a bin of the axis
+    /// or above it.
     pub(super) fn against(&self, from: impl Fn(u32) -> Mass, all: Mass, resolved: bool) -> PicturePixels {
         let mut steps = Vec::with_capacity(2 * self.bins.len() + 1);
         let mut before = Mass::default();
@@ -36,7 +36,7 @@ impl Profile {
             before = to;
         };
         for own in self.bins.iter().rev().filter(|bin| bin.anomalous > 0) {
-            // Beyond the largest bin there is nothing.
+            // There are no pixels beyond the largest bin.
             let next = (own.bin + 1).checked_mul(1 << self.shift);
             pass(next.map_or_else(Mass::default, &from), Bin::default());
             pass(from(own.bin << self.shift), *own);

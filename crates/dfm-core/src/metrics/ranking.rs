@@ -61,15 +61,15 @@ pub struct BestF1 {
     pub f1: f64,
     /// The lowest score called anomalous.
     pub threshold: f64,
-    /// Share of those called anomalous that are.
+    /// The share of anomalous ones among all that are called anomalous.
     pub precision: f64,
-    /// Share of the anomalous that are called so.
+    /// The share of anomalous ones that are called anomalous.
     pub recall: f64,
 }
 
-/// The best F1 over every threshold, the highest threshold where several are
-/// equally good. It is chosen with the labels in hand: a bound on what a
-/// threshold could do, not what the model's own does.
+/// The best F1 over every threshold. If several thresholds are equally good, it is the highest. It is
+/// chosen with the labels in hand, so it bounds what a threshold could do, and does not say what the
+/// model's own threshold does.
 ///
 /// # Panics
 ///
@@ -95,13 +95,13 @@ pub fn best_f1(scores: &[f64], labels: &[bool]) -> Option<BestF1> {
 /// What a threshold makes of each class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ConfusionMatrix {
-    /// Anomalous and called so.
+    /// Anomalous, and called anomalous.
     pub true_positives: usize,
-    /// Normal, called anomalous.
+    /// Normal, but called anomalous.
     pub false_positives: usize,
-    /// Normal and called so.
+    /// Normal, and called normal.
     pub true_negatives: usize,
-    /// Anomalous, called normal.
+    /// Anomalous, but called normal.
     pub false_negatives: usize,
 }
 
@@ -131,8 +131,8 @@ impl ConfusionMatrix {
         Self::counted(marked.iter().copied(), mask)
     }
 
-    /// The pixels of a map at `threshold`; `mask` is true where the picture is anomalous, `None`
-    /// of a good picture.
+    /// Counts the pixels of a map at `threshold`. `mask` is true where the picture is anomalous; it is
+    /// `None` for a good picture.
     ///
     /// # Panics
     ///
@@ -157,7 +157,7 @@ impl ConfusionMatrix {
         }
     }
 
-    /// The harmonic mean of precision and recall; `None` without anything anomalous.
+    /// The harmonic mean of precision and recall; `None` if nothing is anomalous.
     pub fn f1(&self) -> Option<f64> {
         let found = self.true_positives as f64;
         let wrong = (self.false_positives + self.false_negatives) as f64;

@@ -1,10 +1,13 @@
 //! What a reader of a layout finds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::labelled::Labelled;
+use super::list::PartOf;
 use crate::error::{DataError, Problem};
-use crate::listing::{files_in, list_folder};
+use crate::left_out::counted;
+use crate::listing::{Listing, files_in, list_folder, list_good};
 
 /// The pictures of a data set, not sorted yet, and the remarks on it.
 #[derive(Debug, Default)]
@@ -14,14 +17,26 @@ pub(super) struct Contents {
     pub(super) pictures: Vec<Labelled>,
     pub(super) remarks: Vec<String>,
     pub(super) problems: Vec<Problem>,
+    pub(super) parts: BTreeMap<PathBuf, PartOf>,
 }
 
 impl Contents {
     /// Lists the pictures in a folder and below. An empty folder, and one that cannot be listed, is
     /// a problem.
     pub(super) fn list(&mut self, folder: &Path) -> Vec<PathBuf> {
-        match list_folder(folder) {
+        self.take(folder, list_folder(folder))
+    }
+
+    /// Lists the pictures in a folder and below that may be taken for good.
+    pub(super) fn list_good(&mut self, folder: &Path) -> Vec<PathBuf> {
+        self.take(folder, list_good(folder))
+    }
+
+    fn take(&mut self, folder: &Path, found: Result<Listing, DataError>) -> Vec<PathBuf> {
+        match found {
             Ok(found) => {
+                let named = |remark: String| format!("{}: {remark}", folder.display());
+                self.remarks.extend(found.remarks(folder).into_iter().map(named));
                 self.problems.extend(found.problems);
                 found.pictures
             }
@@ -44,9 +59,4 @@ impl Contents {
         }
         Ok(())
     }
-}
-
-/// A number and a noun, which is in the plural unless the number is one.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

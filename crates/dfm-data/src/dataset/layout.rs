@@ -1,22 +1,20 @@
 //! Which data set a folder is.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::kolektor;
 use crate::error::DataError;
-use crate::listing::subfolders;
+use crate::listing::{files_in, subfolders};
 use crate::names::name_of;
-
-/// What folders of good pictures are called.
-pub(super) const NAMES_OF_GOOD: [&str; 3] = ["good", "normal", "ok"];
+use crate::words::{Says, says};
 
 /// How a data set lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Pictures, or a folder for each class: good (or normal, ok) and defects.
+    /// Pictures, or a folder for each class: good (or ok, normal, pass) and defects.
     Folder,
     /// MVTec AD: `train/good`, `test/CLASS`, `ground_truth/DEFECT/NAME_mask.png`.
     Mvtec,
@@ -88,7 +86,7 @@ impl Layout {
             return Ok(layout);
         }
         let inside = subfolders(root)?;
-        if inside.iter().any(|folder| NAMES_OF_GOOD.contains(&name_of(folder).as_str())) {
+        if inside.iter().any(|folder| is_good(folder)) {
             return Ok(Self::Folder);
         }
         let several: Vec<String> = inside
@@ -106,6 +104,8 @@ impl Layout {
     /// The layout of a folder that is one data set.
     fn of_one(root: &Path) -> Option<Self> {
         let has = |inside: &str| root.join(inside).is_dir();
+        let test = child(root, "test");
+        let train = child(root, "train");
         if has("test_public") {
             Some(Self::Ad2)
         } else if has("Data/Images") {
@@ -116,11 +116,22 @@ impl Layout {
             Some(Self::Btad)
         } else if has("test/logical_anomalies") || has("test/structural_anomalies") {
             Some(Self::Loco)
-        } else if has("test") || has("train/good") {
+        } else if test.is_some() || train.is_some_and(|train| has_classes(&train)) {
             Some(Self::Mvtec)
         } else {
             None
         }
+    }
+
+    /// The folder to read in place of `root`: the one data set in it, if there is nothing else.
+    pub(super) fn descend(root: &Path) -> PathBuf {
+        let only = || {
+            let folders = subfolders(root).ok()?;
+            let [only] = folders.as_slice() else { return None };
+            let is_one = !is_good(only) && (Self::of_one(only).is_some() || has_classes(only));
+            (is_one && Self::of_one(root).is_none() && files_in(root).ok()?.is_empty()).then(|| only.clone())
+        };
+        only().unwrap_or_else(|| root.to_owned())
     }
 
     /// The name that a user types, such as `mvtec`.
@@ -141,7 +152,7 @@ impl Layout {
     /// Describes the layout in a line.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Folder => "Pictures, or a folder for each class: good (or normal, ok) and defects",
+            Self::Folder => "Pictures, or a folder for each class: good (or ok, normal, pass) and defects",
             Self::Mvtec => "MVTec AD: train/good, test/CLASS, ground_truth/DEFECT/NAME_mask.png",
             Self::Loco => {
                 "MVTec LOCO: as MVTec AD, with validation/good and a folder of masks for each picture"
@@ -173,6 +184,30 @@ impl Layout {
 
 /// Whether a folder has folders of classes.
 pub(super) fn has_classes(root: &Path) -> bool {
-    let folders = subfolders(root).unwrap_or_default();
-    folders.iter().any(|folder| NAMES_OF_GOOD.contains(&name_of(folder).as_str()))
+    subfolders(root).unwrap_or_default().iter().any(|folder| is_good(folder))
+}
+
+/// Whether the name of a folder says that it holds good pictures.
+pub(super) fn is_good(folder: &Path) -> bool {
+    says(&name_of(folder)) == Says::Good
+}
+
+/// The folder in `root` of this name, whatever its case.
+pub(super) fn child(root: &Path, name: &str) -> Option<PathBuf> {
+    let exact = root.join(name);
+    if exact.is_dir() {
+        return Some(exact);
+    }
+    subfolders(root).ok()?.into_iter().find(|folder| name_of(folder).eq_ignore_ascii_case(name))
+}
+
+/// Whether `root` is one data set, by folders that only a data set has: not a plain folder of pictures,
+/// and not a folder with other folders in it.
+///
+/// # Errors
+///
+/// [`DataError::Io`] if it cannot be listed.
+pub fn is_dataset(root: &Path) -> Result<bool, DataError> {
+    subfolders(root)?;
+    Ok(Layout::of_one(root).is_some() || has_classes(root))
 }

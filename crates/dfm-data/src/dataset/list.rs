@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::contents::Contents;
 use super::labelled::{DEFECT, GOOD, Labelled};
-use super::layout::NAMES_OF_GOOD;
 use crate::error::{DataError, Problem};
 use crate::lines::{json_lines, open};
 use crate::names::name_of;
+use crate::pages::split_page;
+use crate::words::{Says, says_label};
 
 /// One picture of a list.
 #[derive(Debug, Deserialize)]
@@ -26,6 +28,86 @@ struct Row {
     /// VisA's name of the object.
     #[serde(default)]
     object: String,
+    /// The part that the picture shows.
+    #[serde(default)]
+    part: Name,
+    /// Which view of the part it is.
+    #[serde(default)]
+    view: Name,
+}
+
+/// A name, which people also write as a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Name {
+    Text(String),
+    Number(u64),
+    /// None, or something else.
+    Other(IgnoredAny),
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+impl Name {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.trim().to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Other(_) => String::new(),
+        }
+    }
+}
+
+impl Row {
+    /// The part and the view, if the row names either.
+    fn part(&self) -> Option<PartOf> {
+        let found = PartOf { part: self.part.text(), view: self.view.text() };
+        (!found.part.is_empty() || !found.view.is_empty()).then_some(found)
+    }
+}
+
+/// Which part a picture of a list shows, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// The name of the part.
+    pub part: String,
+    /// The name of the view, such as that of a camera or a lighting.
+    pub view: String,
+}
+
+/// A list of pictures of parts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PartsList {
+    /// Each picture with its part and its view, in order.
+    pub pictures: Vec<(PathBuf, PartOf)>,
+    /// Rows that cannot be used.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a list of pictures of parts, whatever it says of labels. Paths are relative to the folder of the list.
+///
+/// # Errors
+///
+/// [`DataError`] if the list cannot be read.
+pub fn read_parts(file: &Path) -> Result<PartsList, DataError> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut list = PartsList::default();
+    for row in rows_of(file)? {
+        let path = folder.join(&row.path);
+        match row.part() {
+            _ if !path.is_file() => list.problems.push(Problem::new(path, DataError::ListedMissing)),
+            Some(part) if !part.part.is_empty() && !part.view.is_empty() => {
+                list.pictures.push((path, part));
+            }
+            _ => list.problems.push(Problem::new(path, DataError::NoPart)),
+        }
+    }
+    Ok(list)
 }
 
 /// A label as text; of numbers, 0 and 1 mean what they mean as text.
@@ -96,26 +178,43 @@ pub(super) fn read_visa(root: &Path) -> Result<Contents, DataError> {
 /// Reads a CSV or JSONL file; paths in it are relative to its folder.
 pub(super) fn read_manifest(file: &Path) -> Result<Contents, DataError> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let rows = match extension.as_deref() {
-        Some("csv") => rows_of_csv(file)?,
-        Some("jsonl") => {
-            let rows = json_lines(file, "an object with path, label, mask and split")?;
-            rows.into_iter().map(|(_, row)| row).collect()
-        }
-        _ => {
-            return Err(DataError::Layout {
-                path: file.to_owned(),
-                expected: "a folder, or a list of pictures with the extension .csv or .jsonl".to_owned(),
-                found: extension.map_or("none".to_owned(), |extension| format!(".{extension}")),
-            });
-        }
-    };
+    let rows = rows_of(file)?;
+    let has_parts =
+        rows.iter().filter_map(Row::part).any(|part| !part.part.is_empty() && !part.view.is_empty());
     let mut contents = Contents::default();
     for row in rows {
+        let path = folder.join(&row.path);
+        // A column of one of the two names alone is something else.
+        match row.part().filter(|_| has_parts) {
+            Some(part) if !part.part.is_empty() && !part.view.is_empty() => {
+                contents.parts.insert(path, part);
+            }
+            _ if has_parts => {
+                contents.problems.push(Problem::new(path, DataError::NoPart));
+                continue;
+            }
+            _ => {}
+        }
         contents.push(&row, |path| folder.join(path));
     }
     Ok(contents)
+}
+
+/// Reads the rows of a CSV or JSONL file.
+fn rows_of(file: &Path) -> Result<Vec<Row>, DataError> {
+    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("csv") => rows_of_csv(file),
+        Some("jsonl") => {
+            let rows = json_lines(file, "an object with path, label, mask and split")?;
+            Ok(rows.into_iter().map(|(_, row)| row).collect())
+        }
+        _ => Err(DataError::Layout {
+            path: file.to_owned(),
+            expected: "a folder, or a list of pictures with the extension .csv or .jsonl".to_owned(),
+            found: extension.map_or("none".to_owned(), |extension| format!(".{extension}")),
+        }),
+    }
 }
 
 impl Contents {
@@ -134,7 +233,7 @@ impl Contents {
         path: &Path,
         locate: impl Fn(&str) -> PathBuf,
     ) -> Result<(), DataError> {
-        if !path.is_file() {
+        if !path.is_file() && split_page(path).is_none() {
             return Err(DataError::ListedMissing);
         }
         let class = match row.label.trim().to_lowercase().as_str() {
@@ -142,7 +241,7 @@ impl Contents {
             "" => return Err(DataError::Unlabelled),
             "0" => GOOD.to_owned(),
             "1" => DEFECT.to_owned(),
-            good if NAMES_OF_GOOD.contains(&good) => GOOD.to_owned(),
+            label if says_label(label) == Says::Good => GOOD.to_owned(),
             _ => row.label.trim().to_owned(),
         };
         let masks = match &row.mask {
@@ -198,6 +297,8 @@ fn rows_of_csv(path: &Path) -> Result<Vec<Row>, DataError> {
             mask: Masks::Several(field("mask").split(';').map(str::to_owned).collect()),
             split: field("split"),
             object: field("object"),
+            part: Name::Text(field("part")),
+            view: Name::Text(field("view")),
         });
     }
     Ok(rows)

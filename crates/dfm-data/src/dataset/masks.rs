@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dfm_image::{PictureSize, RgbImage};
 
 use crate::error::{DataError, Problem};
-use crate::picture::open_picture;
+use crate::picture::open_mask;
 
 /// Reads the pixels that any of `masks` marks, row by row, for a picture of `size`.
 ///
@@ -24,11 +24,11 @@ pub fn read_masks(masks: &[PathBuf], size: PictureSize) -> Result<Vec<bool>, Pro
 
 /// Whether the mask at `path` marks any pixel.
 pub(super) fn marks_anything(path: &Path) -> Result<bool, DataError> {
-    Ok(open_picture(path)?.pixels().any(|pixel| pixel.0[0] > 0))
+    Ok(open_mask(path)?.pixels().any(|pixel| pixel.0[0] > 0))
 }
 
 fn read_mask(path: &Path, size: PictureSize) -> Result<RgbImage, DataError> {
-    let mask = open_picture(path)?;
+    let mask = open_mask(path)?;
     let (expected, got) = ([size.width, size.height], [mask.width(), mask.height()]);
     if got != expected {
         return Err(DataError::MaskSize { expected, got });

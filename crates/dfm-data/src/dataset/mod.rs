@@ -14,14 +14,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use labelled::{GOOD, Labelled};
-pub use layout::Layout;
+pub use layout::{Layout, is_dataset};
+pub use list::{PartOf, PartsList, read_parts};
 pub use masks::read_masks;
 
 use crate::error::{DataError, Problem};
-use crate::listing::{list_folder, subfolders};
-use crate::names::name_of;
+use crate::listing::{Listing, list_folder, list_good, subfolders, together};
+use crate::names::{holds_by_products, name_of};
 use contents::Contents;
-use layout::NAMES_OF_GOOD;
+use layout::is_good;
 
 /// What a folder or a list of pictures holds. Its [`Display`](fmt::Display) says in one line what
 /// was found.
@@ -42,6 +43,8 @@ pub struct Dataset {
     pub remarks: Vec<String>,
     /// Pictures, masks and folders that cannot be used.
     pub problems: Vec<Problem>,
+    /// Which part each picture shows, if a list says so.
+    pub parts: BTreeMap<PathBuf, PartOf>,
 }
 
 impl Dataset {
@@ -55,6 +58,8 @@ impl Dataset {
     /// [`DataError::Layout`] and [`DataError::SeveralDatasets`] if `root` is in no known layout, or
     /// not in the one that was named.
     pub fn read(root: &Path, layout: Option<Layout>) -> Result<Self, DataError> {
+        let descended = layout.is_none().then(|| Layout::descend(root));
+        let root = descended.as_deref().unwrap_or(root);
         let layout = layout.map_or_else(|| Layout::recognise(root), Ok)?;
         let mut contents = match layout {
             Layout::Folder => read_folder(root)?,
@@ -68,8 +73,8 @@ impl Dataset {
         contents.train.sort();
         contents.validation.sort();
         contents.pictures.sort_by(|one, other| one.path.cmp(&other.path));
-        let Contents { train, validation, pictures, remarks, problems } = contents;
-        Ok(Self { root: root.to_owned(), layout, train, validation, pictures, remarks, problems })
+        let Contents { train, validation, pictures, remarks, problems, parts } = contents;
+        Ok(Self { root: root.to_owned(), layout, train, validation, pictures, remarks, problems, parts })
     }
 
     /// Reads a data set that must have pictures to judge.
@@ -95,6 +100,23 @@ impl Dataset {
         }
     }
 
+    /// Says what is missing if the pictures to judge are all good, or all have defects.
+    pub fn one_sided(&self) -> Option<String> {
+        let anomalous = self.pictures.iter().filter(|picture| picture.is_anomalous()).count();
+        let (missing, all) = match (anomalous, self.pictures.len()) {
+            (_, 0) => return None,
+            (0, _) => ("pictures with defects", "good"),
+            (anomalous, all) if anomalous == all => {
+                ("good pictures, which names such as good, ok, normal or pass tell", "a defect")
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "no {missing}: every picture to judge counts as {all}, and figures that take both kinds, such as AUROC, \
+             have no meaning"
+        ))
+    }
+
     /// The folder below which paths are shown.
     pub fn folder(&self) -> &Path {
         match self.layout {
@@ -106,7 +128,7 @@ impl Dataset {
     /// Copies the data set without its problems, which are reported only once.
     #[must_use]
     pub fn without_problems(&self) -> Self {
-        let Self { root, layout, train, validation, pictures, remarks, .. } = self;
+        let Self { root, layout, train, validation, pictures, remarks, parts, .. } = self;
         Self {
             root: root.clone(),
             layout: *layout,
@@ -115,6 +137,7 @@ impl Dataset {
             pictures: pictures.clone(),
             remarks: remarks.clone(),
             problems: Vec::new(),
+            parts: parts.clone(),
         }
     }
 
@@ -165,46 +188,68 @@ pub struct Training {
     pub pictures: Vec<PathBuf>,
     /// What could not be listed or used.
     pub problems: Vec<Problem>,
+    /// What else is to be said: what is left out, and which folders are learnt together.
+    pub remarks: Vec<String>,
     /// The data set that they belong to; `None` for a plain folder of pictures.
     pub dataset: Option<Dataset>,
 }
 
-/// Finds the pictures to learn from at `root`: those of a data set, or everything in a folder.
+/// Finds the pictures to learn from at `root`: those of a data set, or what lies in a folder. A folder
+/// below whose name says that it holds defects is left out; the name of `root` counts nothing.
 ///
 /// # Errors
 ///
-/// Those of [`Dataset::read`] and [`list_folder`]; [`DataError::NothingToLearn`] if a data set has
-/// no good pictures to learn from.
+/// Those of [`Dataset::read`] and [`list_good`]; [`DataError::NothingToLearn`] if a data set has no
+/// good pictures to learn from.
 pub fn training(root: &Path, layout: Option<Layout>) -> Result<Training, DataError> {
+    let descended = layout.is_none().then(|| Layout::descend(root));
+    let root = descended.as_deref().unwrap_or(root);
     let layout = layout.map_or_else(|| Layout::recognise(root), Ok)?;
     if layout == Layout::Folder && !layout::has_classes(root) {
-        let found = list_folder(root)?;
-        return Ok(Training { pictures: found.pictures, problems: found.problems, dataset: None });
+        return Ok(Training::of(root, list_good(root)?));
     }
     let mut dataset = Dataset::read(root, Some(layout))?;
     if dataset.train.is_empty() {
         return Err(DataError::NothingToLearn { layout: layout.words() });
     }
     let problems = std::mem::take(&mut dataset.problems);
-    Ok(Training { pictures: dataset.train.clone(), problems, dataset: Some(dataset) })
+    let remarks = together(root, &dataset.train).into_iter().collect();
+    Ok(Training { pictures: dataset.train.clone(), problems, remarks, dataset: Some(dataset) })
+}
+
+/// Finds every picture in the folder `root` and below to learn from, whatever the folders are called.
+///
+/// # Errors
+///
+/// Those of [`list_folder`].
+pub fn training_on_all(root: &Path) -> Result<Training, DataError> {
+    Ok(Training::of(root, list_folder(root)?))
+}
+
+impl Training {
+    fn of(root: &Path, found: Listing) -> Self {
+        let remarks = found.remarks(root).into_iter().chain(together(root, &found.pictures)).collect();
+        Self { pictures: found.pictures, problems: found.problems, remarks, dataset: None }
+    }
 }
 
 /// Reads a folder with a folder for each class, or with pictures alone.
 fn read_folder(root: &Path) -> Result<Contents, DataError> {
     let classes = subfolders(root)?;
-    let is_good = |folder: &Path| NAMES_OF_GOOD.contains(&name_of(folder).as_str());
     let mut contents = Contents::default();
     if !classes.iter().any(|folder| is_good(folder)) {
-        let found = list_folder(root)?;
+        let found = list_good(root)?;
+        contents.remarks = found.remarks(root);
         (contents.train, contents.problems) = (found.pictures, found.problems);
         return Ok(contents);
     }
-    for folder in classes {
-        let found = contents.list(&folder);
+    for folder in classes.into_iter().filter(|folder| !holds_by_products(folder)) {
         if is_good(&folder) {
+            let found = contents.list_good(&folder);
             contents.train.extend(found.iter().cloned());
             contents.pictures.extend(found.into_iter().map(Labelled::good));
         } else {
+            let found = contents.list(&folder);
             let class = name_of(&folder);
             let labelled = |path| Labelled { path, class: class.clone(), masks: Vec::new() };
             contents.pictures.extend(found.into_iter().map(labelled));

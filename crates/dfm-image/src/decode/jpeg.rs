@@ -12,6 +12,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::jpeg_segments::{Fault, Segments};
+use super::several::check_single_jpeg;
 use super::size_check::check_size;
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;
@@ -41,6 +42,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage
         Fault::CutShort => PreprocessError::CutShort { format: FORMAT, got: bytes.len() as u64 },
         Fault::Damaged(reason) => damaged(reason),
     })?;
+    check_single_jpeg(bytes, &segments)?;
     // A progressive picture keeps all its coefficients besides its pixels.
     let bytes_a_pixel = if segments.progressive { 2 * u64::from(segments.components) } else { 0 } + 3;
     check_size(segments.width, segments.height, bytes_a_pixel, limits)?;

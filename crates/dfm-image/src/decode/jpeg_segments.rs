@@ -12,6 +12,8 @@ pub(super) struct Segments {
     pub(super) progressive: bool,
     /// Where the coded data of the last scan ends.
     pub(super) end: usize,
+    /// What lies behind the end-of-image marker begins here.
+    pub(super) end_of_image: usize,
 }
 
 /// Why a file is not whole.
@@ -81,6 +83,7 @@ impl Segments {
             components: frame.lacking.len() as u8,
             progressive: frame.progressive,
             end,
+            end_of_image: at,
         })
     }
 }

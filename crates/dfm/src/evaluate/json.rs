@@ -241,6 +241,11 @@ impl Evaluation {
         [good, self.pictures - good]
     }
 
+    /// Whether anything could be measured: counts at a threshold, or a figure over pictures or pixels.
+    pub fn has_figures(&self) -> bool {
+        self.confusion.is_some() || self.image_auroc.is_some() || self.pixel_auroc.is_some()
+    }
+
     /// Whether any figure has one: those of pictures have, if they are there.
     pub fn has_intervals(&self) -> bool {
         self.image.auroc.is_some_and(|figure| figure.low.is_some())

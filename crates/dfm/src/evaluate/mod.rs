@@ -22,7 +22,7 @@ use dfm_data::Dataset;
 use dfm_render::MapScale;
 
 use crate::error::Error;
-use crate::judge::{Judge, Judged};
+use crate::judge::{Judge, Judged, Sizes};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::report::{self, Gallery};
 use crate::source::{Files, Source};
@@ -114,12 +114,14 @@ impl Evaluator {
         // The decoded picture is at hand when it is prepared, and its small copy outlives it.
         let small = |picture: &dfm_core::RgbImage| self.has_pictures.then(|| report::small(picture));
         let judging = self.judge.judging(&options)?;
+        let mut sizes = Sizes::new(model);
         let threshold = judging.threshold();
         self.judge.workers().run(|| {
             let progress = reporter.stage(Stage::Judging, Some(files.count()));
             let problem = |index: usize, error| reporter.problem(&files.path(index), error);
             self.judge.each_batch(judging, &files, &progress, small, problem, |batch| {
                 let (judged, small): (Vec<Judged>, Vec<_>) = batch.into_iter().unzip();
+                sizes.see(&judged);
                 each(&judged)?;
                 let seen: Vec<Seen<'_>> =
                     judged.iter().map(|one| Seen { index: one.index, verdict: &one.verdict }).collect();
@@ -138,6 +140,7 @@ impl Evaluator {
                 Ok(())
             })
         })??;
+        sizes.tell(&reporter);
         let errors = dataset.problems.len() + reporter.count();
         let evaluated = self.judge.workers().run(|| tally.finish(threshold, self.bootstrap, errors))??;
         let settings = Settings::new(model, &self.names, dataset)?;

@@ -116,7 +116,7 @@ impl Features {
         let preprocessor =
             extractor.preprocessor().with_region(common.region.clone()).with_tiling(common.tiling);
         let prepare = |number: usize, give: Give<'_, PreparedPicture>| {
-            let picture = source.read(wanted[number])?.decode()?;
+            let picture = source.read(wanted[number])?.decode_for(&preprocessor)?;
             give_all(preprocessor.prepare_tiles(picture)?, give, |tile, _| tile)?;
             Ok(())
         };

@@ -25,6 +25,7 @@ pub(crate) fn run(flags: &SweepFlags, messages: &Messages) -> anyhow::Result<Out
     sweeper.check()?;
     let dataset =
         args::workers(&flags.compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    input::refuse_parts(&dataset)?;
     let trials = sweeper.run(&dataset, messages).hints()?;
     let sweep = Sweep::new(flags, &common, &dataset, trials.into_iter().map(Row::new).collect());
     sweep.write(flags.format, &mut output::stdout())?;

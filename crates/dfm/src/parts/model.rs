@@ -1,0 +1,255 @@
+//! A model of parts: a model for each view, and what joins them.
+
+use std::path::{Path, PathBuf};
+
+use dfm_core::{
+    Calibration, CalibrationKind, CalibrationParams, Dfm, DfmError, JointCalibration, ModelInfo, SaveOptions,
+    Threshold, ViewScale,
+};
+use serde::Serialize;
+
+use super::error::PartsError;
+use super::pattern::PartPattern;
+use super::record::{PARTS, Record, ViewRecord};
+use crate::error::Error;
+use crate::files::{check_folder, put, write_folder};
+use crate::judge::Judge;
+use crate::store::ModelStore;
+
+/// A model of parts. In a folder it is `VIEW.dfm` for each view, which is a usual model of the pictures
+/// of that view, and [`PARTS`], which joins them.
+#[derive(Debug)]
+pub struct PartsModel {
+    pub(super) pattern: Option<PartPattern>,
+    pub(super) views: Vec<View>,
+    pub(super) calibration: JointCalibration,
+    pub(super) asked: CalibrationParams,
+    pub(super) parts: usize,
+}
+
+/// One view of a model of parts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// What judges its pictures.
+    pub judge: Judge,
+    /// From its scores to those that all views share.
+    pub scale: ViewScale,
+}
+
+/// What a model of parts says of itself, without its weights being loaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PartsInfo {
+    /// The program that wrote it.
+    pub program: String,
+    /// From names to parts; null if a list named the parts.
+    pub pattern: Option<String>,
+    /// Parts that were learnt.
+    pub parts: usize,
+    /// The joint score from which a part is anomalous.
+    pub threshold: f64,
+    /// The stated rate of false alarms; null for an estimate, or a threshold that was given.
+    pub false_alarm: Option<f64>,
+    /// Whether the threshold was given.
+    pub threshold_given: bool,
+    /// How parts were held out.
+    pub calibration: CalibrationKind,
+    /// What is therefore proved of p-values.
+    pub guarantee: &'static str,
+    /// Parts that were held out.
+    pub held_out: usize,
+    /// The views.
+    pub views: Vec<ViewInfo>,
+}
+
+/// One view of a [`PartsInfo`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ViewInfo {
+    /// Its name.
+    pub view: String,
+    /// The median of its held-out scores: 0 of the joint scale.
+    pub median: f64,
+    /// From there to their 90 % quantile: 1 of the joint scale.
+    pub reach: f64,
+    /// What its model says of itself.
+    pub model: ModelInfo,
+}
+
+impl PartsModel {
+    pub(super) fn new(
+        pattern: Option<PartPattern>,
+        views: Vec<View>,
+        asked: CalibrationParams,
+        held_out: Vec<f64>,
+        parts: usize,
+    ) -> Result<Self, Error> {
+        let calibration = JointCalibration::new(asked, held_out).map_err(of_parts)?;
+        Ok(Self { pattern, views, calibration, asked, parts })
+    }
+
+    /// Opens the model in `folder`, each view as `store` opens models.
+    ///
+    /// # Errors
+    ///
+    /// [`PartsError`] if [`PARTS`] is damaged, or the model of a view is another than the parts were
+    /// calibrated with; what opening a model gives.
+    pub fn open(folder: &Path, store: &ModelStore) -> Result<Self, Error> {
+        let record = Record::read(folder)?;
+        let pattern = record.pattern.as_deref().map(PartPattern::new).transpose()?;
+        let mut views = Vec::with_capacity(record.views.len());
+        for view in &record.views {
+            let path = view.path(folder);
+            let model = store.open(&path)?;
+            let got = model.origin().map(|origin| origin.digest.clone()).unwrap_or_default();
+            view.check_digest(path, got)?;
+            let scale = view.scale()?;
+            let judge = Judge::new(model).with_workers(store.workers().clone());
+            views.push(View { name: view.view.clone(), judge, scale });
+        }
+        Self::new(pattern, views, record.calibration.into(), record.held_out, record.parts)
+    }
+
+    /// Reads what the model in `folder` says of itself. Hashes are checked, self-tests are not run.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), but for self-tests.
+    pub fn info(folder: &Path) -> Result<PartsInfo, Error> {
+        let record = Record::read(folder)?;
+        let asked = CalibrationParams::from(record.calibration);
+        let (held_out, scores) = (record.held_out.len(), record.held_out);
+        let calibration = JointCalibration::new(asked, scores).map_err(of_parts)?;
+        let view = |view: &ViewRecord| -> Result<ViewInfo, Error> {
+            let path = view.path(folder);
+            let model = ModelStore::info(&path)?;
+            view.check_digest(path, model.digest.clone())?;
+            let scale = view.scale()?;
+            Ok(ViewInfo { view: view.view.clone(), median: scale.median(), reach: scale.reach(), model })
+        };
+        Ok(PartsInfo {
+            program: record.program,
+            pattern: record.pattern,
+            parts: record.parts,
+            threshold: calibration.decision(None)?.threshold(),
+            false_alarm: asked.false_alarm,
+            threshold_given: asked.threshold.is_some(),
+            calibration: calibration.kind(),
+            guarantee: calibration.kind().guarantee(),
+            held_out,
+            views: record.views.iter().map(view).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Writes the model as the new folder `folder`, which appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if something is there already, or the system refuses.
+    pub fn save(&self, folder: &Path, options: &SaveOptions) -> Result<(), Error> {
+        check_folder(folder)?;
+        write_folder(folder, |inside| {
+            let mut views = Vec::with_capacity(self.views.len());
+            for View { name, judge, scale } in &self.views {
+                let path = inside.join(file_of(name));
+                ModelStore::save(judge.model(), &path, options)?;
+                let digest = ModelStore::info(&path)?.digest;
+                let (median, reach) = (scale.median(), scale.reach());
+                views.push(ViewRecord { view: name.clone(), digest, median, reach });
+            }
+            let pattern = self.pattern.as_ref().map(|pattern| pattern.as_str().to_owned());
+            let held_out = self.calibration.held_out().to_vec();
+            let record = Record::new(pattern, self.parts, self.asked, views, held_out);
+            put(&inside.join(PARTS), format!("{}\n", record.text()?).as_bytes())?;
+            Ok(())
+        })
+    }
+
+    /// The pattern that joins pictures to parts; `None` if a list named the parts.
+    pub fn pattern(&self) -> Option<&PartPattern> {
+        self.pattern.as_ref()
+    }
+
+    /// The views, sorted by name.
+    pub fn views(&self) -> &[View] {
+        &self.views
+    }
+
+    /// The names of the views, sorted.
+    pub fn view_names(&self) -> Vec<String> {
+        self.views.iter().map(|view| view.name.clone()).collect()
+    }
+
+    /// Parts that were learnt.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// The joint scores of held-out parts, and how they were held out.
+    pub fn calibration(&self) -> &JointCalibration {
+        &self.calibration
+    }
+
+    /// From where on a part is anomalous.
+    pub(super) fn decision(&self, threshold: Option<Threshold>) -> Result<Calibration, Error> {
+        self.calibration.decision(threshold).map_err(of_parts)
+    }
+
+    /// The models of the views, each with its name.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &Dfm)> {
+        self.views.iter().map(|view| (view.name.as_str(), view.judge.model()))
+    }
+}
+
+impl ViewRecord {
+    fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(file_of(&self.view))
+    }
+
+    fn scale(&self) -> Result<ViewScale, Error> {
+        Ok(ViewScale::new(self.median, self.reach)?)
+    }
+
+    fn check_digest(&self, path: PathBuf, got: String) -> Result<(), PartsError> {
+        match got == self.digest {
+            true => Ok(()),
+            false => {
+                let (view, expected) = (self.view.clone(), self.digest.clone());
+                Err(PartsError::OtherModel { path, view, expected, got })
+            }
+        }
+    }
+}
+
+/// Whether `path` is a folder with a model of parts.
+pub fn holds_parts(path: &Path) -> bool {
+    path.join(PARTS).is_file()
+}
+
+/// Refuses a model of parts where a model of pictures is needed.
+pub(crate) fn refuse_parts(path: &Path) -> Result<(), Error> {
+    if !holds_parts(path) {
+        return Ok(());
+    }
+    let views: Vec<String> = Record::read(path)?.views.into_iter().map(|view| view.view).collect();
+    let first = path.join(file_of(&views[0]));
+    Err(PartsError::IsParts { path: path.to_owned(), views, first }.into())
+}
+
+/// The name of the model of a view.
+fn file_of(view: &str) -> String {
+    format!("{view}.dfm")
+}
+
+/// Says parts where pictures are said of a usual model.
+fn of_parts(error: DfmError) -> Error {
+    match error {
+        DfmError::TooFewForFalseAlarm { false_alarm, needed, calibrating, got, .. } => {
+            PartsError::TooFewForRate { rate: false_alarm, needed, calibrating, got }.into()
+        }
+        other => other.into(),
+    }
+}

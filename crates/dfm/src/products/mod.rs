@@ -1,0 +1,15 @@
+//! Many products at once: a folder with a sub-folder for each, and a folder with a model for each.
+//!
+//! What goes wrong with one product is told and stands in its row; the others go on.
+
+mod counting;
+mod evaluate;
+mod fit;
+mod list;
+mod record;
+
+pub use evaluate::{
+    EvaluatedProduct, MeanFigures, PRODUCTS, ProductsEvaluation, ProductsEvaluator, Worst, WorstFigures,
+};
+pub use fit::{FitStatus, FittedProduct, ProductsLearner};
+pub use list::{Product, model_of, products};
