@@ -11,7 +11,7 @@ use dfm_core::{
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, first_keys, tile_key};
 use crate::error::Error;
 use crate::first_size::{in_pictures_of, sizes};
 use crate::network::{Network, compute_or_usual};
@@ -260,12 +260,7 @@ impl Learning<'_> {
         self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
-                let tiles = preparer.makes_tiles();
-                let key = |index| match self.source.read(index).ok()? {
-                    Content::Encoded(bytes) => Some(first_key(&bytes, tiles)),
-                    Content::Decoded(_) => None,
-                };
-                let mut keys = (0..self.source.count()).map(key);
+                let mut keys = first_keys(self.source, preparer.makes_tiles());
                 checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
             Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
@@ -358,17 +353,6 @@ impl Learning<'_> {
 
 /// The key in the checkpoint, if there is a checkpoint, and the piece.
 type Ready = (Option<[u8; 32]>, Piece);
-
-/// The key of the first piece of a picture with these bytes.
-fn first_key(bytes: &[u8], makes_tiles: bool) -> [u8; 32] {
-    let file: [u8; 32] = Sha256::digest(bytes).into();
-    if makes_tiles { tile_key(&file, 0) } else { file }
-}
-
-/// The key of a tile by its number.
-fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
-    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
-}
 
 /// Prepares the pieces of picture `index`, unless the checkpoint has their features.
 fn prepare(

@@ -12,8 +12,8 @@ use dfm::parts::{
     holds_parts, read_parts,
 };
 use dfm::{
-    CalibrationParams, Dataset, FileKind, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions, Threshold,
-    check_file,
+    CalibrationParams, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions,
+    Threshold,
 };
 
 use super::fit;
@@ -191,9 +191,7 @@ pub(crate) fn evaluate(
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     if let Some(folder) = &flags.output {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        check_file(&folder.join(METRICS), FileKind::METRICS)?;
+        EvaluationRun::check_folder(folder, false)?;
     }
     let compute = &flags.judge.model.compute;
     let dataset =
