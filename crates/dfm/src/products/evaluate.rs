@@ -20,8 +20,6 @@ use crate::store::ModelStore;
 
 /// The file of [`ProductsEvaluation`] beside the folders of the products.
 pub const PRODUCTS: &str = "products.json";
-/// What is written there, and may be replaced.
-const KIND: FileKind = FileKind::new("the figures of products", |head| head.starts_with(b"{\"products\":"));
 
 /// Measures the models of all products.
 ///

@@ -63,8 +63,19 @@ const FIT: [&str; 31] = [
 /// The rest of them.
 const FIT_MORE: [&str; 4] = ["all-folders", "exact", "resume", "skip-bad"];
 /// Those of `dfm predict`.
-const PREDICT: [&str; 10] =
-    ["model", "paths", "part", "format", "threshold", "false-alarm", "weights", "device", "threads", "jobs"];
+const PREDICT: [&str; 11] = [
+    "model",
+    "paths",
+    "list",
+    "part",
+    "format",
+    "threshold",
+    "false-alarm",
+    "weights",
+    "device",
+    "threads",
+    "jobs",
+];
 /// Those of `dfm evaluate`.
 const EVALUATE: [&str; 13] = [
     "model",
