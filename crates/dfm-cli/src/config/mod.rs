@@ -406,7 +406,7 @@ mod tests {
             ("--pool=4", "pool: [4]", "pool: [2"),
             ("--stride=48", "stride: Some(48)", "tile: None"),
             ("--slim=false", "slim: false", "slim: true"),
-            ("g", "folder: \"g\"", "folder: \"f\""),
+            ("g", "folder: Some(\"g\")", "folder: Some(\"f\")"),
             ("-vv", "verbose: 2", "quiet: true"),
         ] {
             let text = text(words);
