@@ -217,7 +217,7 @@ pub(crate) fn holds_by_products(folder: &Path) -> bool {
 /// file.
 pub(crate) fn is_by_product(path: &Path, is_beside: impl Fn(&str) -> bool) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    if name_of(path) == LEGEND {
+    if name_of(path) == format!("{LEGEND}.png") {
         return true;
     }
     let base = BY_PRODUCT.iter().find_map(|ending| stem.strip_suffix(ending)?.strip_suffix(['_', '-', '.']));

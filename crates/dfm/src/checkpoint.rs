@@ -13,12 +13,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use dfm_core::{CheckpointLayout, FeatureExtractor, FeatureRow};
+use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use crate::checkpoint_error::CheckpointFileError;
 use crate::error::{At, Error};
 use crate::files::{folder_of, temporary};
 use crate::observer::{Note, Observer, Reporter};
+use crate::source::{Content, Source};
 
 /// A fit that failed within this time leaves no checkpoint: learning again takes less time than reading
 /// a message about it.
@@ -261,6 +263,25 @@ impl Log {
         // What a panic leaves is found by the records' hashes.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The key of the first piece of each picture of `source`; reads a picture when it is asked for.
+pub(crate) fn first_keys(
+    source: &dyn Source,
+    makes_tiles: bool,
+) -> impl Iterator<Item = Option<[u8; 32]>> + use<'_> {
+    (0..source.count()).map(move |index| match source.read(index).ok()? {
+        Content::Encoded(bytes) => {
+            let file: [u8; 32] = Sha256::digest(bytes).into();
+            Some(if makes_tiles { tile_key(&file, 0) } else { file })
+        }
+        Content::Decoded(_) => None,
+    })
+}
+
+/// The key of a tile of the picture in a file with this SHA-256, by its number.
+pub(crate) fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
+    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
 }
 
 /// A new file with the whole header, which no other fit will take.

@@ -32,6 +32,12 @@ impl FileKind {
     pub const METRICS: Self = Self::new("the figures of an evaluation", |head| {
         head.starts_with(b"{\"image_auroc\":") || head.starts_with(b"{\"part_auroc\":")
     });
+    /// The figures of many products.
+    pub(crate) const PRODUCTS: Self =
+        Self::new("the figures of products", |head| head.starts_with(b"{\"products\":"));
+    /// What the model of a product was made of.
+    pub(crate) const MADE: Self =
+        Self::new("the record of a model", |head| head.starts_with(b"{\"format\":\"dfm-made\""));
     /// Verdicts, one JSON object a line.
     pub const VERDICTS: Self = Self::new("verdicts as JSON lines", |head| head.starts_with(b"{\"path\":"));
     /// The settings of an evaluation.

@@ -10,14 +10,14 @@ use dfm_core::{
 };
 use tracing::info;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, first_keys};
 use crate::error::Error;
 use crate::first_size::{in_pictures_of, sizes};
 use crate::levels::{FitLevels, LevelsWatch};
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Stage};
-use crate::pieces::{Ready, first_key, prepare};
-use crate::source::{Content, Give, Loaded, Source, ahead};
+use crate::pieces::{Ready, prepare};
+use crate::source::{Give, Loaded, Source, ahead};
 use crate::validate::validate;
 use crate::workers::Workers;
 
@@ -272,12 +272,7 @@ impl Learning<'_> {
         self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
-                let tiles = preparer.makes_tiles();
-                let key = |index| match self.source.read(index).ok()? {
-                    Content::Encoded(bytes) => Some(first_key(&bytes, tiles)),
-                    Content::Decoded(_) => None,
-                };
-                let mut keys = (0..self.source.count()).map(key);
+                let mut keys = first_keys(self.source, preparer.makes_tiles());
                 checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
             Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)

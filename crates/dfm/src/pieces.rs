@@ -3,19 +3,13 @@
 use dfm_core::{PictureSize, Piece, Preparer};
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, tile_key};
 use crate::error::Error;
 use crate::levels::{FitLevels, LevelsWatch};
 use crate::source::{Content, Give, Source, give_all};
 
 /// The key in the checkpoint, if there is a checkpoint, and the piece.
 pub(crate) type Ready = (Option<[u8; 32]>, Piece);
-
-/// The key of the first piece of a picture with these bytes.
-pub(crate) fn first_key(bytes: &[u8], makes_tiles: bool) -> [u8; 32] {
-    let file: [u8; 32] = Sha256::digest(bytes).into();
-    if makes_tiles { tile_key(&file, 0) } else { file }
-}
 
 /// Prepares the pieces of picture `index`, unless the checkpoint has their features. `see` hears the
 /// sizes of pictures.
@@ -64,9 +58,4 @@ pub(crate) fn prepare(
         (key, piece)
     })?;
     Ok(())
-}
-
-/// The key of a tile by its number.
-fn tile_key(file: &[u8; 32], number: u64) -> [u8; 32] {
-    Sha256::new().chain_update(file).chain_update(number.to_le_bytes()).finalize().into()
 }

@@ -190,7 +190,7 @@ fn a_model_whose_tensors_lie_out_of_bounds() {
 
 #[test]
 fn a_picture_in_place_of_a_model() {
-    read_changed(|_| png()).expect_said(&["not a model that dfm wrote"]);
+    read_changed(|_| png()).expect_said(&["expected a model that dfm wrote, found a PNG picture"]);
 }
 
 #[test]

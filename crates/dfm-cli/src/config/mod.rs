@@ -314,10 +314,11 @@ mod tests {
         assert!(!is_file_of_flags(b"\xff\xd8\xff"));
     }
 
-    /// A command line with every argument of `table` that it does not run without.
+    /// A command line with every argument of `table` that it does not run without. An argument by its
+    /// place may be optional beside a flag that is not given.
     fn needed(table: &Table) -> Vec<OsString> {
         let mut line: Vec<OsString> = vec!["dfm".into(), table.name().into()];
-        for key in table.keys.iter().filter(|key| key.is_required()) {
+        for key in table.keys.iter().filter(|key| key.is_required() || key.is_positional()) {
             match (key.is_positional(), key.is_list()) {
                 (true, false) => line.push("x".into()),
                 (true, true) => line.extend(["x".into(), "y".into()]),
@@ -405,7 +406,7 @@ mod tests {
             ("--pool=4", "pool: [4]", "pool: [2"),
             ("--stride=48", "stride: Some(48)", "tile: None"),
             ("--slim=false", "slim: false", "slim: true"),
-            ("g", "folder: \"g\"", "folder: \"f\""),
+            ("g", "folder: Some(\"g\")", "folder: Some(\"f\")"),
             ("-vv", "verbose: 2", "quiet: true"),
         ] {
             let text = text(words);

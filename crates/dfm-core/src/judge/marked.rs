@@ -156,7 +156,7 @@ mod tests {
             let (width, height, gap) = (1 + round % 11, 1 + round % 7, 1 + round % 4);
             let mut random = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) % 5 == 0
+                (state >> 33).is_multiple_of(5)
             };
             let before: Vec<bool> = (0..width * height).map(|_| random()).collect();
             let mut closed = before.clone();

@@ -12,7 +12,7 @@ use super::counting::Counting;
 use super::list::{Product, model_of, products, with_ending};
 use crate::error::{At, Error};
 use crate::evaluate::{Evaluation, Evaluator};
-use crate::files::{make_folder, write_file};
+use crate::files::{check_file, make_folder, write_file};
 use crate::judge::Judge;
 use crate::kind::FileKind;
 use crate::observer::{Note, Observer, Reporter};
@@ -20,8 +20,6 @@ use crate::store::ModelStore;
 
 /// The file of [`ProductsEvaluation`] beside the folders of the products.
 pub const PRODUCTS: &str = "products.json";
-/// What is written there, and may be replaced.
-const KIND: FileKind = FileKind::new("the figures of products", |head| head.starts_with(b"{\"products\":"));
 
 /// Measures the models of all products.
 ///
@@ -189,6 +187,7 @@ impl ProductsEvaluator {
         let left_over = without_product(models, &products)?;
         if let Some(folder) = &self.output {
             make_folder(folder)?;
+            check_file(&folder.join(PRODUCTS), FileKind::PRODUCTS)?;
         }
         let mut rows = Vec::with_capacity(products.len());
         for (number, product) in products.iter().enumerate() {
@@ -223,7 +222,7 @@ impl ProductsEvaluator {
         let found = ProductsEvaluation::new(rows);
         if let Some(folder) = &self.output {
             let text = serde_json::to_string(&found)?;
-            write_file(&folder.join(PRODUCTS), KIND, |writer| Ok(writeln!(writer, "{text}")?))?;
+            write_file(&folder.join(PRODUCTS), FileKind::PRODUCTS, |writer| Ok(writeln!(writer, "{text}")?))?;
         }
         Ok(found)
     }

@@ -225,7 +225,7 @@ impl ProductsLearner {
         let resumes = PathBuf::from(checkpoint_path).symlink_metadata().is_ok();
         let checkpoint = Checkpoint::beside(&path, resumes, observer)?;
         let model = self.learner.fit_resumable(&files, &checkpoint, observer, |model| {
-            ModelStore::save(&model, &path, &self.save)?;
+            ModelStore::save_observed(&model, &path, &self.save, observer)?;
             Ok(model)
         })?;
         record.model_digest = Some(ModelStore::info(&path)?.digest);

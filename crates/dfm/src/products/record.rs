@@ -15,9 +15,6 @@ use crate::kind::FileKind;
 const FORMAT: &str = "dfm-made";
 /// The version of the file that is written.
 const VERSION: u32 = 1;
-/// What is written, and may be replaced.
-const KIND: FileKind =
-    FileKind::new("a record of a product", |head| head.starts_with(b"{\"format\":\"dfm-made\""));
 /// The most bytes of a record: it has a handful of short fields.
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -78,7 +75,7 @@ impl Record {
     /// Writes the record of `product` into the folder `models`.
     pub(super) fn write(&self, product: &Product, models: &Path) -> Result<(), Error> {
         let text = serde_json::to_string(self)?;
-        write_file(&path(product, models), KIND, |writer| Ok(writeln!(writer, "{text}")?))
+        write_file(&path(product, models), FileKind::MADE, |writer| Ok(writeln!(writer, "{text}")?))
     }
 }
 

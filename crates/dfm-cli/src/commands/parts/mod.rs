@@ -12,8 +12,8 @@ use dfm::parts::{
     holds_parts, read_parts,
 };
 use dfm::{
-    CalibrationParams, Dataset, FileKind, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions, Threshold,
-    check_file,
+    CalibrationParams, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions,
+    Threshold,
 };
 
 use super::fit;
@@ -65,8 +65,19 @@ const FIT: [&str; 33] = [
 /// The rest of them.
 const FIT_MORE: [&str; 4] = ["all-folders", "exact", "resume", "skip-bad"];
 /// Those of `dfm predict`.
-const PREDICT: [&str; 10] =
-    ["model", "paths", "part", "format", "threshold", "false-alarm", "weights", "device", "threads", "jobs"];
+const PREDICT: [&str; 11] = [
+    "model",
+    "paths",
+    "list",
+    "part",
+    "format",
+    "threshold",
+    "false-alarm",
+    "weights",
+    "device",
+    "threads",
+    "jobs",
+];
 /// Those of `dfm evaluate`.
 const EVALUATE: [&str; 13] = [
     "model",
@@ -193,9 +204,7 @@ pub(crate) fn evaluate(
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     if let Some(folder) = &flags.output {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        check_file(&folder.join(METRICS), FileKind::METRICS)?;
+        EvaluationRun::check_folder(folder, false)?;
     }
     let compute = &flags.judge.model.compute;
     let dataset =
