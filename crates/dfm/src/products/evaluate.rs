@@ -89,13 +89,13 @@ pub struct EvaluatedProduct {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MeanFigures {
-    /// Of `image_auroc`.
+    /// The mean of `image_auroc`.
     pub image_auroc: Option<f64>,
-    /// Of `pixel_auroc`.
+    /// The mean of `pixel_auroc`.
     pub pixel_auroc: Option<f64>,
-    /// Of the share of pictures with a defect that are found.
+    /// The mean share of pictures with a defect that are found.
     pub found: Option<f64>,
-    /// Of the share of good pictures that are rejected.
+    /// The mean share of good pictures that are rejected.
     pub rejected: Option<f64>,
 }
 
@@ -103,13 +103,13 @@ pub struct MeanFigures {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorstFigures {
-    /// Of `image_auroc`.
+    /// The smallest `image_auroc`.
     pub image_auroc: Option<Worst>,
-    /// Of `pixel_auroc`.
+    /// The smallest `pixel_auroc`.
     pub pixel_auroc: Option<Worst>,
-    /// Of the share of pictures with a defect that are found.
+    /// The smallest share of pictures with a defect that are found.
     pub found: Option<Worst>,
-    /// Of the share of good pictures that are rejected.
+    /// The largest share of good pictures that are rejected.
     pub rejected: Option<Worst>,
 }
 
