@@ -8,7 +8,6 @@ use dfm_core::{JudgeOptions, Threshold};
 use dfm_data::{Dataset, Layout};
 use serde::Serialize;
 
-use super::counting::Counting;
 use super::list::{Product, model_of, products, with_ending};
 use crate::error::{At, Error};
 use crate::evaluate::{Evaluation, Evaluator};
@@ -194,7 +193,7 @@ impl ProductsEvaluator {
             let (name, total) = (product.name.clone(), products.len());
             observer.note(&Note::Product { name, number: number + 1, total });
             let begun = Instant::now();
-            let counting = Counting::new(observer);
+            let counting = Reporter::new(observer);
             let path = model_of(product, models);
             let row = match self.product(product, &path, &counting) {
                 Ok(evaluation) => EvaluatedProduct {
@@ -202,7 +201,7 @@ impl ProductsEvaluator {
                     ..EvaluatedProduct::of(product.name.clone(), path, &evaluation)
                 },
                 Err(error) => {
-                    counting.problem(&product.folder, &error);
+                    Observer::problem(&counting, &product.folder, &error);
                     let mut row = EvaluatedProduct::failed(product.name.clone(), path, &error);
                     (row.errors, row.seconds) = (counting.count(), begun.elapsed().as_secs_f64());
                     row
@@ -227,21 +226,21 @@ impl ProductsEvaluator {
         Ok(found)
     }
 
-    fn product(&self, product: &Product, path: &Path, observer: &Counting<'_>) -> Result<Evaluation, Error> {
+    fn product(&self, product: &Product, path: &Path, observer: &Reporter<'_>) -> Result<Evaluation, Error> {
         if path.symlink_metadata().is_err() {
             return Err(Error::Unmatched { expected: "the model of this product", path: path.to_owned() });
         }
         let workers = self.store.workers();
         let mut dataset = workers.run(|| Dataset::read(&product.folder, self.layout))??;
-        Reporter::new(observer).problems(std::mem::take(&mut dataset.problems));
+        observer.problems(std::mem::take(&mut dataset.problems));
         let earlier = observer.count();
         dataset.check_test()?;
-        observer.note(&Note::Dataset { summary: dataset.to_string() });
+        observer.note(Note::Dataset { summary: dataset.to_string() });
         for text in &dataset.remarks {
-            observer.note(&Note::Remark { path: dataset.root.clone(), text: text.clone() });
+            observer.note(Note::Remark { path: dataset.root.clone(), text: text.clone() });
         }
         for text in workers.run(|| dataset.duplicates())? {
-            observer.note(&Note::Duplicate { text });
+            observer.note(Note::Duplicate { text });
         }
         let model = self.store.open(path)?;
         let options = JudgeOptions::default().with_threshold(self.false_alarm.map(Threshold::FalseAlarm));
