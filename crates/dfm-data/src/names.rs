@@ -92,6 +92,8 @@ pub const OVERLAY: &str = "-overlay.png";
 pub const MASK: &str = "-mask.png";
 /// The name of the legend beside maps, without its extension.
 pub const LEGEND: &str = "dfm-legend";
+/// The name of a legend whose digits are not needed, and of every legend of earlier versions.
+const EARLIER_LEGEND: &str = "dfm-legend.png";
 
 /// Gives the name by which a model knows the picture at `path`: relative to the `folder` in which
 /// it was found, with `/` between the parts, so that it says nothing of the machine.
@@ -217,7 +219,7 @@ pub(crate) fn holds_by_products(folder: &Path) -> bool {
 /// file.
 pub(crate) fn is_by_product(path: &Path, is_beside: impl Fn(&str) -> bool) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    if name_of(path) == format!("{LEGEND}.png") {
+    if name_of(path) == EARLIER_LEGEND {
         return true;
     }
     let base = BY_PRODUCT.iter().find_map(|ending| stem.strip_suffix(ending)?.strip_suffix(['_', '-', '.']));
@@ -228,7 +230,7 @@ pub(crate) fn is_by_product(path: &Path, is_beside: impl Fn(&str) -> bool) -> bo
 /// Whether `path` is one of our maps, in a folder that is marked as a place of some.
 pub(crate) fn is_our_map(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let earlier = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == "dfm-legend.png";
+    let earlier = name.ends_with(HEATMAP) || name.ends_with(OVERLAY) || name == EARLIER_LEGEND;
     let called_so = earlier || name.ends_with(MASK) || name.starts_with(LEGEND) && name.ends_with(".png");
     if !called_so {
         return false;

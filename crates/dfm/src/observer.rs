@@ -350,8 +350,7 @@ impl<'o> Reporter<'o> {
 
     /// Tells a problem and counts it.
     pub(crate) fn problem(&self, path: &Path, error: impl Into<Error>) {
-        self.problems.fetch_add(1, Ordering::Relaxed);
-        self.observer.problem(path, &error.into());
+        Observer::problem(self, path, &error.into());
     }
 
     /// Tells every one of `problems` and counts them.
@@ -372,6 +371,30 @@ impl<'o> Reporter<'o> {
     /// Problems so far.
     pub(crate) fn count(&self) -> usize {
         self.problems.load(Ordering::Relaxed)
+    }
+}
+
+/// What a part of the operation tells goes on to the same observer, and its problems are counted.
+impl Observer for Reporter<'_> {
+    fn begin(&self, stage: Stage, total: Option<usize>) {
+        self.observer.begin(stage, total);
+    }
+
+    fn step(&self, stage: Stage) {
+        self.observer.step(stage);
+    }
+
+    fn end(&self, stage: Stage) {
+        self.observer.end(stage);
+    }
+
+    fn problem(&self, path: &Path, error: &Error) {
+        self.problems.fetch_add(1, Ordering::Relaxed);
+        self.observer.problem(path, error);
+    }
+
+    fn note(&self, note: &Note) {
+        self.observer.note(note);
     }
 }
 

@@ -337,7 +337,7 @@ mod tests {
             let others: Vec<f64> = scores.iter().copied().filter(|score| *score != scores[place]).collect();
             assert_eq!(without[place], ViewScale::of(&others).unwrap(), "{place}");
         }
-        // Of equal scores one is left out.
+        // One of several equal scores is left out.
         let alike = ViewScale::without_each(&[1.0, 3.0, 1.0, 2.0]).unwrap();
         assert_eq!(alike[0], ViewScale::of(&[1.0, 2.0, 3.0]).unwrap());
         assert_eq!((alike[2], ViewScale::without_each(&[1.0]).is_err()), (alike[0], true));

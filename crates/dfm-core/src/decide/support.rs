@@ -65,7 +65,7 @@ impl Support {
         })
     }
 
-    /// Of the held-out `scores` at the `threshold` that was found with `asked`.
+    /// Describes what the held-out `scores` support at the `threshold` that was found with `asked`.
     pub(crate) fn of(
         scores: &[f64],
         threshold: f64,

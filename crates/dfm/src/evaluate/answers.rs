@@ -18,7 +18,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Of the pictures that got an answer; `None` if none did.
+    /// Counts the answers of the pictures that got one; `None` if none did.
     pub(super) fn of<'p>(pictures: impl Iterator<Item = &'p EvaluatedPicture>) -> Option<Self> {
         let mut answers = Self::default();
         for label in pictures.filter_map(|picture| picture.label) {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::evaluated::Evaluated;
-use super::json::{Evaluation, PictureLine};
+use serde::Serialize;
+
+use super::json::PictureLine;
 use crate::error::Error;
 use crate::files::{check_file, make_folder, write_file};
 use crate::kind::{FileKind, SETTINGS_MARK};
@@ -27,22 +28,17 @@ pub(crate) fn check(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes [`METRICS`] and [`PREDICTIONS`] into `folder`, and as [`CONFIG`] the `config` of the run.
-/// The folder is made if it is not there. Paths are written as they lie below `root`.
+/// Writes the `lines` as [`PREDICTIONS`] into `folder`, the `figures` as [`METRICS`], and the `config`
+/// of the run as [`CONFIG`]. The folder is made if it is not there.
 pub(crate) fn write(
     folder: &Path,
-    root: &Path,
-    evaluated: &Evaluated,
-    evaluation: &Evaluation,
+    mut lines: impl Iterator<Item = PictureLine>,
+    figures: &impl Serialize,
     config: Option<&str>,
 ) -> Result<(), Error> {
     make_folder(folder)?;
     write_file(&folder.join(PREDICTIONS), FileKind::VERDICTS, |writer| {
-        for picture in &evaluated.pictures {
-            let line = PictureLine::new(picture, root, evaluated);
-            writeln!(writer, "{}", serde_json::to_string(&line)?)?;
-        }
-        Ok(())
+        lines.try_for_each(|line| Ok(writeln!(writer, "{}", serde_json::to_string(&line)?)?))
     })?;
     if let Some(config) = config {
         write_file(&folder.join(CONFIG), FileKind::SETTINGS, |writer| {
@@ -51,8 +47,6 @@ pub(crate) fn write(
         })?;
     }
     // This file is written last: if it is there, all files are.
-    let whole = evaluation.clone().with_curves(evaluated);
-    write_file(&folder.join(METRICS), FileKind::METRICS, |writer| {
-        Ok(writeln!(writer, "{}", serde_json::to_string(&whole)?)?)
-    })
+    let text = serde_json::to_string(figures)?;
+    write_file(&folder.join(METRICS), FileKind::METRICS, |writer| Ok(writeln!(writer, "{text}")?))
 }

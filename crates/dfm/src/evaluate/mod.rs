@@ -3,7 +3,7 @@
 mod answers;
 mod compare;
 mod evaluated;
-mod files;
+pub(crate) mod files;
 mod json;
 mod masks;
 mod notes;
@@ -201,7 +201,10 @@ impl EvaluationRun {
     ///
     /// [`Error::File`] if a file cannot be written.
     pub fn write(&self, folder: &Path, config: Option<&str>) -> Result<(), Error> {
-        files::write(folder, &self.root, &self.evaluated, &self.evaluation, config)
+        let pictures = self.evaluated.pictures.iter();
+        let lines = pictures.map(|picture| PictureLine::new(picture, &self.root, &self.evaluated));
+        let figures = self.evaluation.clone().with_curves(&self.evaluated);
+        files::write(folder, lines, &figures, config)
     }
 
     /// Writes the page [`PAGE`](crate::PAGE) and its plots into `folder`, which is made if it is not

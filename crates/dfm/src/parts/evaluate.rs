@@ -13,9 +13,7 @@ use super::judge::{PartVerdict, PartsJudge, PartsOptions};
 use super::model::PartsModel;
 use super::pattern::PartPattern;
 use crate::error::Error;
-use crate::evaluate::{Bootstrap, CONFIG, METRICS, PREDICTIONS, PictureLine, below};
-use crate::files::{make_folder, write_file};
-use crate::kind::{FileKind, SETTINGS_MARK};
+use crate::evaluate::{Bootstrap, PictureLine, below, files};
 use crate::observer::Observer;
 
 /// Measures a model of parts on a data set.
@@ -224,30 +222,16 @@ impl PartsRun {
         &self.verdicts
     }
 
-    /// Writes [`METRICS`] and [`PREDICTIONS`] into `folder`, which is made if it is not there, and the
-    /// `config` of the run as [`CONFIG`]. A line of the predictions is one of a part, in the form of
+    /// Writes [`METRICS`](crate::METRICS) and [`PREDICTIONS`](crate::PREDICTIONS) into `folder`, which is
+    /// made if it is not there, and the `config` of the run as [`CONFIG`](crate::CONFIG). A line of the predictions is one of a part, in the form of
     /// those of pictures, so that two runs can be compared.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if a file cannot be written.
     pub fn write(&self, folder: &Path, config: Option<&str>) -> Result<(), Error> {
-        make_folder(folder)?;
-        write_file(&folder.join(PREDICTIONS), FileKind::VERDICTS, |writer| {
-            for part in &self.verdicts {
-                writeln!(writer, "{}", serde_json::to_string(&self.line(part))?)?;
-            }
-            Ok(())
-        })?;
-        if let Some(config) = config {
-            write_file(&folder.join(CONFIG), FileKind::SETTINGS, |writer| {
-                writer.write_all(SETTINGS_MARK.as_bytes())?;
-                Ok(writer.write_all(config.as_bytes())?)
-            })?;
-        }
-        // Last, so that whoever finds it finds all.
-        let text = serde_json::to_string(&self.evaluation)?;
-        write_file(&folder.join(METRICS), FileKind::METRICS, |writer| Ok(writeln!(writer, "{text}")?))
+        let lines = self.verdicts.iter().map(|part| self.line(part));
+        files::write(folder, lines, &self.evaluation, config)
     }
 
     fn line(&self, part: &PartVerdict) -> PictureLine {

@@ -177,7 +177,7 @@ impl PartsLearner {
         let views: Vec<View> =
             named.map(|((name, judge), scale)| View { name: name.clone(), judge, scale: *scale }).collect();
         let files: Vec<Files> = (0..views.len()).map(|view| fitted.files(view)).collect();
-        // Of copies of a picture the first has the name that a model knows: it counts.
+        // A model knows a picture by the name of its first copy, so the first counts.
         let is_learnt =
             |part: &usize| (0..views.len()).all(|view| learnt[view].contains(&files[view].name(*part)));
         let learnt = (0..fitted.parts.len()).filter(is_learnt).count();

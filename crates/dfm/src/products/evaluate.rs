@@ -8,7 +8,6 @@ use dfm_core::{JudgeOptions, Threshold};
 use dfm_data::{Dataset, Layout};
 use serde::Serialize;
 
-use super::counting::Counting;
 use super::list::{Product, model_of, products, with_ending};
 use crate::error::{At, Error};
 use crate::evaluate::{Evaluation, Evaluator};
@@ -89,13 +88,13 @@ pub struct EvaluatedProduct {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MeanFigures {
-    /// Of `image_auroc`.
+    /// The mean of `image_auroc`.
     pub image_auroc: Option<f64>,
-    /// Of `pixel_auroc`.
+    /// The mean of `pixel_auroc`.
     pub pixel_auroc: Option<f64>,
-    /// Of the share of pictures with a defect that are found.
+    /// The mean share of pictures with a defect that are found.
     pub found: Option<f64>,
-    /// Of the share of good pictures that are rejected.
+    /// The mean share of good pictures that are rejected.
     pub rejected: Option<f64>,
 }
 
@@ -103,13 +102,13 @@ pub struct MeanFigures {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorstFigures {
-    /// Of `image_auroc`.
+    /// The smallest `image_auroc`.
     pub image_auroc: Option<Worst>,
-    /// Of `pixel_auroc`.
+    /// The smallest `pixel_auroc`.
     pub pixel_auroc: Option<Worst>,
-    /// Of the share of pictures with a defect that are found.
+    /// The smallest share of pictures with a defect that are found.
     pub found: Option<Worst>,
-    /// Of the share of good pictures that are rejected.
+    /// The largest share of good pictures that are rejected.
     pub rejected: Option<Worst>,
 }
 
@@ -194,7 +193,7 @@ impl ProductsEvaluator {
             let (name, total) = (product.name.clone(), products.len());
             observer.note(&Note::Product { name, number: number + 1, total });
             let begun = Instant::now();
-            let counting = Counting::new(observer);
+            let counting = Reporter::new(observer);
             let path = model_of(product, models);
             let row = match self.product(product, &path, &counting) {
                 Ok(evaluation) => EvaluatedProduct {
@@ -202,7 +201,7 @@ impl ProductsEvaluator {
                     ..EvaluatedProduct::of(product.name.clone(), path, &evaluation)
                 },
                 Err(error) => {
-                    counting.problem(&product.folder, &error);
+                    Observer::problem(&counting, &product.folder, &error);
                     let mut row = EvaluatedProduct::failed(product.name.clone(), path, &error);
                     (row.errors, row.seconds) = (counting.count(), begun.elapsed().as_secs_f64());
                     row
@@ -227,21 +226,21 @@ impl ProductsEvaluator {
         Ok(found)
     }
 
-    fn product(&self, product: &Product, path: &Path, observer: &Counting<'_>) -> Result<Evaluation, Error> {
+    fn product(&self, product: &Product, path: &Path, observer: &Reporter<'_>) -> Result<Evaluation, Error> {
         if path.symlink_metadata().is_err() {
             return Err(Error::Unmatched { expected: "the model of this product", path: path.to_owned() });
         }
         let workers = self.store.workers();
         let mut dataset = workers.run(|| Dataset::read(&product.folder, self.layout))??;
-        Reporter::new(observer).problems(std::mem::take(&mut dataset.problems));
+        observer.problems(std::mem::take(&mut dataset.problems));
         let earlier = observer.count();
         dataset.check_test()?;
-        observer.note(&Note::Dataset { summary: dataset.to_string() });
+        observer.note(Note::Dataset { summary: dataset.to_string() });
         for text in &dataset.remarks {
-            observer.note(&Note::Remark { path: dataset.root.clone(), text: text.clone() });
+            observer.note(Note::Remark { path: dataset.root.clone(), text: text.clone() });
         }
         for text in workers.run(|| dataset.duplicates())? {
-            observer.note(&Note::Duplicate { text });
+            observer.note(Note::Duplicate { text });
         }
         let model = self.store.open(path)?;
         let options = JudgeOptions::default().with_threshold(self.false_alarm.map(Threshold::FalseAlarm));

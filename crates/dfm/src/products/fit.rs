@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::counting::Counting;
 use super::list::{Product, model_of, products};
 use super::record::{Record, digest};
 use crate::checkpoint::Checkpoint;
@@ -143,12 +142,12 @@ impl ProductsLearner {
             let (name, total) = (product.name.clone(), products.len());
             observer.note(&Note::Product { name, number: number + 1, total });
             let begun = Instant::now();
-            let counting = Counting::new(observer);
+            let counting = Reporter::new(observer);
             let made = self.product(product, models, &settings, &counting);
             let (made, reason) = match made {
                 Ok(made) => (Some(made), None),
                 Err(error) => {
-                    counting.problem(&product.folder, &error);
+                    Observer::problem(&counting, &product.folder, &error);
                     (None, Some(error.to_string()))
                 }
             };
@@ -173,7 +172,7 @@ impl ProductsLearner {
         product: &Product,
         models: &Path,
         settings: &str,
-        observer: &Counting<'_>,
+        observer: &Reporter<'_>,
     ) -> Result<Made, Error> {
         let found = match self.all_folders {
             true => training_on_all(&product.folder)?,
@@ -182,15 +181,15 @@ impl ProductsLearner {
             }
             false => training(&product.folder, self.layout)?,
         };
-        Reporter::new(observer).problems(found.problems);
+        observer.problems(found.problems);
         if let Some(dataset) = &found.dataset {
-            observer.note(&Note::Dataset { summary: dataset.to_string() });
+            observer.note(Note::Dataset { summary: dataset.to_string() });
             for text in &dataset.remarks {
-                observer.note(&Note::Remark { path: dataset.root.clone(), text: text.clone() });
+                observer.note(Note::Remark { path: dataset.root.clone(), text: text.clone() });
             }
         }
         for text in found.remarks {
-            observer.note(&Note::Remark { path: product.folder.clone(), text });
+            observer.note(Note::Remark { path: product.folder.clone(), text });
         }
         let listing_errors = observer.count();
         let files = Files::new(&product.folder, found.pictures);
@@ -215,7 +214,7 @@ impl ProductsLearner {
                 }
                 let what = if owned.pictures_sha256 == pictures { "settings" } else { "pictures" };
                 let text = format!("was made of other {what}: fitted anew");
-                observer.note(&Note::Remark { path: path.clone(), text });
+                observer.note(Note::Remark { path: path.clone(), text });
             }
         }
         let mut record = Record::begun(pictures, settings.to_owned());

@@ -2,7 +2,6 @@
 //!
 //! What goes wrong with one product is told and stands in its row; the others go on.
 
-mod counting;
 mod evaluate;
 mod fit;
 mod list;

@@ -36,7 +36,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Of a model that is being made.
+    /// The record of a model that is being made.
     pub(super) fn begun(pictures_sha256: String, settings_sha256: String) -> Self {
         Self {
             format: FORMAT.to_owned(),

@@ -27,7 +27,7 @@ use crate::{Outcome, args, input, output};
 use print::{Lines, print_evaluation, print_info};
 
 /// What parts know of the flags of `dfm fit`; any other would be ignored, and is refused.
-const FIT: [&str; 33] = [
+const FIT: &[&str] = &[
     "folder",
     "layout",
     "output",
@@ -61,11 +61,13 @@ const FIT: [&str; 33] = [
     "slim",
     "no-update",
     "max-memory",
+    "all-folders",
+    "exact",
+    "resume",
+    "skip-bad",
 ];
-/// The rest of them.
-const FIT_MORE: [&str; 4] = ["all-folders", "exact", "resume", "skip-bad"];
 /// Those of `dfm predict`.
-const PREDICT: [&str; 11] = [
+const PREDICT: &[&str] = &[
     "model",
     "paths",
     "list",
@@ -79,7 +81,7 @@ const PREDICT: [&str; 11] = [
     "jobs",
 ];
 /// Those of `dfm evaluate`.
-const EVALUATE: [&str; 13] = [
+const EVALUATE: &[&str] = &[
     "model",
     "dataset",
     "layout",
@@ -112,8 +114,7 @@ pub(crate) fn judges(flags: &ModelFlags, pattern: Option<&PartPattern>) -> bool 
 
 /// `dfm fit`.
 pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
-    let known: Vec<&str> = FIT.into_iter().chain(FIT_MORE).collect();
-    refuse_others(record, &known)?;
+    refuse_others(record, FIT)?;
     match flags.val {
         Validation::Train => {}
         Validation::None => {
@@ -158,7 +159,7 @@ pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> any
 
 /// `dfm predict`: one line a part.
 pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
-    let (model, options) = open(&flags.judge, &PREDICT, record)?;
+    let (model, options) = open(&flags.judge, PREDICT, record)?;
     let is_list = |path: &&std::path::PathBuf| {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         matches!(extension.as_deref(), Some("csv" | "jsonl")) && path.is_file()
@@ -200,7 +201,7 @@ pub(crate) fn evaluate(
     record: &Record,
     messages: &Messages,
 ) -> anyhow::Result<Outcome> {
-    let (model, options) = open(&flags.judge, &EVALUATE, record)?;
+    let (model, options) = open(&flags.judge, EVALUATE, record)?;
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
     if let Some(folder) = &flags.output {
