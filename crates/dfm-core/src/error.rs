@@ -171,12 +171,6 @@ pub enum DfmError {
         /// What the other model has.
         got: String,
     },
-    /// A threshold that takes what compression dropped.
-    #[error(
-        "the threshold of max, top:P% and power:P takes every direction of the features, but memory made the fit drop some: \
-         allow more memory, take sum or relative, or give the threshold"
-    )]
-    CompressedCells,
     /// A picture that a model was not fitted on.
     #[error("the model was not fitted on it: none of its {pictures} pictures has the content {content_hash}")]
     UnknownPicture {

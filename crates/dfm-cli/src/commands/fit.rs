@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
+    Aggregation, CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
     Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
     TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
@@ -77,7 +77,7 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
         .with_taps(args::taps(&flags.backbone, &usual.taps)?)
         .with_keep(flags.pca)
         .with_precision(flags.precision)
-        .with_aggregation(flags.aggregate.unwrap_or(usual.aggregation))
+        .with_aggregation(flags.aggregate.unwrap_or_else(|| usual_aggregation(&usual, flags.calibrate)))
         .with_levels(flags.levels)
         .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_regions(args::region_rule(&flags.regions)?)
@@ -99,6 +99,15 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
         .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
     params.clone().check()?;
     Ok(params)
+}
+
+/// The aggregation of a fit that states none. Models without each picture, by which jackknife+ judges new
+/// pictures, have no cells: it takes the share of the row's norm.
+fn usual_aggregation(usual: &Method, kind: Option<CalibrationKind>) -> Aggregation {
+    match (kind, usual.aggregation) {
+        (Some(CalibrationKind::JackknifePlus), usual) if usual.needs_cells() => Aggregation::Relative,
+        (_, usual) => usual,
+    }
 }
 
 /// How good pictures are held out, if they are.

@@ -50,7 +50,7 @@ pub(crate) struct FitFlags {
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
     /// How fre is computed from the cells of its map: sum, relative, max, top:1% or power:4 (default:
-    /// relative; with --compat: sum)
+    /// power:4; with --calibrate jackknife+: relative; with --compat: sum)
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,
     /// Which values of pictures with 16 bits a channel are black and white: auto (a range around the

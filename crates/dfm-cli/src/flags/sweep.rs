@@ -40,7 +40,7 @@ pub(crate) struct SweepFlags {
     pub(crate) score: Vec<ScoreKind>,
     /// How fre is computed from the cells of its map: sum, relative, max, top:1%, power:4. Other scores take
     /// sum only
-    #[arg(long, default_value = "relative", value_delimiter = ',', value_name = "HOW")]
+    #[arg(long, default_value = "power:4", value_delimiter = ',', value_name = "HOW")]
     pub(crate) aggregate: Vec<Aggregation>,
     /// Size that pictures are resized to: 256 or HEIGHTxWIDTH (default: what the weights state)
     #[arg(long, value_parser = parse_size)]

@@ -92,14 +92,15 @@ impl<'a> HeldOutScorer<'a> {
         Ok(Self { statistic, models, components, rule, aggregation, shape })
     }
 
-    /// The score of each of the `different` pictures by the model without it.
+    /// The score of each of the `different` pictures by the model without it. If compression dropped a
+    /// part of the rows, cells are an estimate: see [`spread`].
     ///
     /// Cost: about `400 · R` operations a picture; for an aggregation of single cells another `R · D`.
     ///
     /// # Errors
     ///
-    /// If the others vary in too few directions for a likelihood without one of the pictures, a picture
-    /// has no features that a score could be a share of, or compression dropped what cells are made of.
+    /// If the others vary in too few directions for a likelihood without one of the pictures, or a
+    /// picture has no features that a score could be a share of.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         if self.aggregation.needs_cells() {
             let cells = self.cells(different)?;
@@ -186,7 +187,7 @@ impl<'a> HeldOutScorer<'a> {
         }
     }
 
-    /// Whether the cells are unknown, because compression dropped what they are made of.
+    /// Whether cells are an estimate, because compression dropped a part of the rows.
     pub(crate) fn is_compressed(&self) -> bool {
         self.statistic.compression().is_some()
     }
@@ -198,19 +199,16 @@ impl<'a> HeldOutScorer<'a> {
     ///
     /// # Errors
     ///
-    /// If one has no features that a share could be of, or compression dropped what cells are
-    /// made of.
+    /// If one has no features that a share could be of.
     pub(crate) fn cells(&self, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         if let Rule::Nll(_) = self.rule {
             return Ok(Vec::new());
-        }
-        if self.is_compressed() {
-            return Err(DfmError::CompressedCells);
         }
         let norms = match self.aggregation {
             Aggregation::Relative => Some(squared_row_norms(self.statistic)?),
             _ => None,
         };
+        let remainders = self.statistic.compression().map(Compression::remainders);
         let mut cells = Vec::with_capacity(different.len());
         for batch in different.chunks(BATCH) {
             let found = self.models.each(batch, |model| {
@@ -231,6 +229,9 @@ impl<'a> HeldOutScorer<'a> {
                 rows.chunks_exact(self.shape.len()).zip(weights).zip(batch)
             {
                 let mut of_row = self.sums(row);
+                if let Some(remainders) = remainders {
+                    spread(&mut of_row, remainders[*place]);
+                }
                 for cell in &mut of_row {
                     *cell = match &norms {
                         Some(norms) => relative(*cell, norms[*place], *place)?,
@@ -275,6 +276,16 @@ fn in_place(score: Result<f64, DfmError>, picture: usize) -> Result<f64, DfmErro
         DfmError::NoFeatures { .. } => DfmError::NoFeatures { picture },
         other => other,
     })
+}
+
+/// Adds the `remainder`, the squared length that compression dropped of a row, to the `cells` of its
+/// residual. Which cells it belongs to is not known, so every cell gets a share in proportion to what is
+/// known of it. Their sum is exact; each single cell is an estimate.
+pub(crate) fn spread(cells: &mut [f64], remainder: f64) {
+    let (known, count) = (cells.iter().sum::<f64>(), cells.len() as f64);
+    for cell in cells {
+        *cell += remainder * if known > 0.0 { *cell / known } else { 1.0 / count };
+    }
 }
 
 /// `‖mean + coordinates · directions‖²` of every row, from the coordinates alone.

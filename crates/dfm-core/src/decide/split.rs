@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dfm_backbone::FeatureShape;
-use dfm_stats::{Compression, FitStatistic, Row, Samples};
+use dfm_stats::{FitStatistic, Row, Samples};
 
-use crate::decide::held_out::{different, squared_row_norms};
+use crate::decide::held_out::{different, spread, squared_row_norms};
 use crate::error::DfmError;
 use crate::judge::joined::{by_row, geometric_mean, joint_grid};
 use crate::judge::parts::Parts;
@@ -53,8 +53,7 @@ pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Res
 ///
 /// # Errors
 ///
-/// If one has no features that a share could be of, compression dropped what cells are made
-/// of, or the device fails.
+/// If one has no features that a share could be of, or the device fails.
 pub(crate) fn scores(
     kept: &Parts<FitStatistic>,
     held_out: &[Row],
@@ -116,9 +115,6 @@ fn scores_of_layer(
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
         other => (other, None),
     };
-    if whole.compression().is_some() && summed.needs_cells() {
-        return Err(DfmError::CompressedCells);
-    }
     // The part of the dropped variance that belongs to a score.
     let weight = match rule.statistics {
         Statistics::Fre(_) => 1.0,
@@ -130,7 +126,15 @@ fn scores_of_layer(
     for batch in held_out.chunks(BATCH) {
         let Scores { values, mut maps } = scorer.score(rows(whole, batch, rule.shape, device)?)?;
         for (index, (Row { place, .. }, score)) in batch.iter().zip(values).enumerate() {
-            let remainder = whole.compression().map_or(0.0, |compression| remainder(compression, *place));
+            let remainder = whole.compression().map_or(0.0, |compression| compression.remainders()[*place]);
+            if remainder > 0.0 && summed.needs_cells() {
+                let known = &mut maps[index].values;
+                let mut cells: Vec<f64> = known.iter().copied().map(f64::from).collect();
+                spread(&mut cells, remainder);
+                all.values.push(summed.of_cells(&cells));
+                known.iter_mut().zip(cells).for_each(|(cell, value)| *cell = value as f32);
+                continue;
+            }
             let score = score + weight * remainder;
             let Some(norms) = &norms else {
                 all.values.push(score);
@@ -143,10 +147,6 @@ fn scores_of_layer(
         all.maps.append(&mut maps);
     }
     Ok(all)
-}
-
-fn remainder(compression: &Compression, place: usize) -> f64 {
-    compression.remainders()[place]
 }
 
 /// Feature rows from their coordinates.

@@ -64,7 +64,7 @@ impl Aggregation {
     }
 
     /// Whether the score needs the cells one by one: their sum is not enough.
-    pub(crate) fn needs_cells(self) -> bool {
+    pub fn needs_cells(self) -> bool {
         match self {
             Self::Sum | Self::Relative => false,
             Self::Max | Self::Top { .. } | Self::Power { .. } => true,

@@ -27,6 +27,10 @@ pub const MAX_BATCH: usize = 1024;
 /// Side of the average pool behind every layer, in cells, unless another is asked for.
 pub const USUAL_POOL: usize = 4;
 
+/// Exponent of the power mean by which cells make the usual score: docs/accuracy.md compares others on
+/// many data sets.
+const USUAL_EXPONENT: f64 = 4.0;
+
 /// What a model looks at and how it scores: models of the same method can be merged.
 ///
 /// [`default`](Self::default) is what the `dfm` program does by default;
@@ -76,8 +80,8 @@ pub struct Method {
 
 impl Default for Method {
     /// What the program does by default, the best all round of the settings in
-    /// docs/accuracy.md: `layer2` and `layer3` behind pools of 4, 97 % of the variance, FRE
-    /// relative to the squared norm of the features.
+    /// docs/accuracy.md: `layer2` and `layer3` behind pools of 4, 97 % of the variance, FRE by the
+    /// power mean of the cells with exponent 4.
     fn default() -> Self {
         Self::usual_for(ScoreKind::Fre, None)
     }
@@ -120,7 +124,7 @@ impl Method {
             }
             (None, ScoreKind::Fre) => Self {
                 taps: pooled(&[Layer::Layer2, Layer::Layer3]),
-                aggregation: Aggregation::Relative,
+                aggregation: Aggregation::Power { exponent: USUAL_EXPONENT },
                 ..published
             },
         }
