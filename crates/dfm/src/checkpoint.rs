@@ -19,7 +19,8 @@ use tracing::{debug, info};
 use crate::checkpoint_error::CheckpointFileError;
 use crate::error::{At, Error};
 use crate::files::{folder_of, temporary};
-use crate::observer::{Note, Observer, Reporter};
+use crate::note::Note;
+use crate::observer::{Observer, Reporter};
 use crate::source::{Content, Source};
 
 /// A fit that failed within this time leaves no checkpoint: learning again takes less time than reading

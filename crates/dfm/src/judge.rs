@@ -9,7 +9,8 @@ use tracing::{debug, info};
 
 use crate::error::Error;
 use crate::levels::LevelsWatch;
-use crate::observer::{Note, Observer, Progress, Reporter, Silent, Stage};
+use crate::note::Note;
+use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
 use crate::workers::Workers;
 

@@ -10,7 +10,8 @@ use dfm_core::{
 };
 
 use crate::error::Error;
-use crate::observer::{Note, Reporter, Stage};
+use crate::note::Note;
+use crate::observer::{Reporter, Stage};
 use crate::source::{Content, Give, Source, ahead};
 use crate::workers::Workers;
 

@@ -61,6 +61,7 @@ mod lock;
 mod made;
 mod maps;
 mod network;
+mod note;
 mod npy;
 mod numbers;
 mod observer;
@@ -108,8 +109,9 @@ pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
 pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
+pub use note::Note;
 pub use numbers::RegionsTable;
-pub use observer::{Note, Observer, Silent, Stage};
+pub use observer::{Observer, Silent, Stage};
 pub use products::{
     EvaluatedProduct, FitStatus, FittedProduct, MeanFigures, PRODUCTS, Product, ProductsEvaluation,
     ProductsEvaluator, ProductsLearner, Worst, WorstFigures, model_of, products,

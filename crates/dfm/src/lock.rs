@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::FileError;
 use crate::files::{folder_of, target};
-use crate::observer::{Note, Reporter};
+use crate::note::Note;
+use crate::observer::Reporter;
 
 /// The right to write one file, until it is dropped.
 #[derive(Debug)]

@@ -15,8 +15,9 @@ use crate::error::{Error, FileError};
 use crate::files::{create_file, make_folder};
 use crate::judge::Judged;
 use crate::made::{Made, put_together};
+use crate::note::Note;
 use crate::npy::npy;
-use crate::observer::{Note, Observer, Reporter};
+use crate::observer::{Observer, Reporter};
 use crate::source::Source;
 use crate::workers::Workers;
 

@@ -13,7 +13,8 @@ use dfm_core::{
 use dfm_data::{DataError, Listing, list, list_files, list_folder, name_below, read_picture};
 
 use crate::error::Error;
-use crate::observer::{Note, Observer, Reporter};
+use crate::note::Note;
+use crate::observer::{Observer, Reporter};
 
 /// Pictures that each thread may be ahead, if a batch does not ask for more.
 const AHEAD: usize = 4;

@@ -135,7 +135,7 @@ fn fit(resize: Resize) -> Dfm {
     let params = Method::published().with_taps(vec![Layer::Layer1.pooled(2)]).check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
-    let good = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, SIZE.width, SIZE.height)));
+    let good = (0..12).map(|seed| preprocessor.prepare(pictures::good(seed, SIZE.width, SIZE.height)));
     fit_prepared(&params, extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
 }
 

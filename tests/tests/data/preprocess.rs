@@ -49,7 +49,7 @@ fn difference(file: &str, suffix: &str) -> (f64, f64) {
     let (shape, expected) = GOLDEN.u8(&format!("{file}.resized{suffix}"));
     let (height, width) = (shape[0], shape[1]);
     let preprocessor = Preprocessor::new(raw_contract(width, height)).expect("valid");
-    let prepared = preprocessor.prepare(&decoded(file)).expect(file);
+    let prepared = preprocessor.prepare(decoded(file)).expect(file);
     assert_eq!(prepared.pixels.len(), expected.len(), "{file}");
     let pixel = |index: usize| f64::from(prepared.pixels[index % 3 * width * height + index / 3]);
     let differences: Vec<f64> =
@@ -126,14 +126,14 @@ fn bgr_turns_the_channels_round() {
 #[test]
 fn the_content_hash_follows_the_pixels_and_not_the_file() {
     let preprocessor = Preprocessor::new(raw_contract(8, 8)).unwrap();
-    let hash = |file: &str| preprocessor.prepare(&decoded(file)).unwrap().content_hash;
+    let hash = |file: &str| preprocessor.prepare(decoded(file)).unwrap().content_hash;
     assert_eq!(hash("png_rgb"), hash("bmp_rgb"));
     assert_eq!(hash("png_rgb"), hash("webp_rgb"));
     assert_ne!(hash("png_rgb"), hash("png_grey"));
     // The same bytes in another shape are another picture.
     let bytes = vec![7; 24];
     let hash = |width, height| {
-        preprocessor.prepare(&RgbImage::from_raw(width, height, bytes.clone()).unwrap()).unwrap().content_hash
+        preprocessor.prepare(RgbImage::from_raw(width, height, bytes.clone()).unwrap()).unwrap().content_hash
     };
     assert_ne!(hash(2, 4), hash(4, 2));
 }

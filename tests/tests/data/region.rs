@@ -41,7 +41,7 @@ fn fit(region: Option<Region>, resize: Resize) -> Dfm {
     let params = params.check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
-    let good = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, SIZE.width, SIZE.height)));
+    let good = (0..12).map(|seed| preprocessor.prepare(pictures::good(seed, SIZE.width, SIZE.height)));
     fit_prepared(&params, extractor, good.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
 }
 
@@ -138,7 +138,7 @@ fn a_defect_inside_shows_where_it_is() {
 #[test]
 fn cells_outside_of_a_mask_are_no_part_of_the_score() {
     let model = fit(Some(ellipse(30, 10, 72, 64)), Resize::Stretch);
-    let picture = model.preprocessor().prepare(&pictures::defective(3, SIZE.width, SIZE.height)).unwrap();
+    let picture = model.preprocessor().prepare(pictures::defective(3, SIZE.width, SIZE.height)).unwrap();
     let prediction = model.predict(&[picture], &JudgeOptions::default().with_map(true)).unwrap().remove(0);
     let grid = prediction.grid.unwrap();
     assert_eq!((grid.height, grid.width), (8, 8));
@@ -210,7 +210,7 @@ fn a_rectangle_moves_with_the_part_and_a_mask_does_not() {
 fn pictures_that_a_region_is_not_of_are_refused() {
     let prepare = |region: Region, width, height| {
         let plain = Preprocessor::new(InputContract::imagenet()).unwrap();
-        plain.with_region(Some(region)).prepare(&pictures::good(0, width, height))
+        plain.with_region(Some(region)).prepare(pictures::good(0, width, height))
     };
     assert!(prepare(rectangle(30, 10, 72, 64), 102, 74).is_ok());
     for (width, height) in [(101, 74), (102, 73)] {

@@ -204,9 +204,9 @@ fn the_worst_tile_is_the_picture_and_a_defect_shows_where_it_is() {
 #[test]
 fn a_picture_in_one_piece_is_refused_by_a_model_of_tiles() {
     let (model, whole) = (fit(Some(TILING), 0..8, 0.99), fit(None, 0..8, 0.99));
-    let refused = model.preprocessor().prepare(&large(9)).unwrap_err();
+    let refused = model.preprocessor().prepare(large(9)).unwrap_err();
     assert!(matches!(refused, PreprocessError::WholePicture { .. }), "{refused}");
-    let prepared = whole.preprocessor().prepare(&large(9)).unwrap();
+    let prepared = whole.preprocessor().prepare(large(9)).unwrap();
     let refused = model.predict(std::slice::from_ref(&prepared), &JudgeOptions::default()).unwrap_err();
     assert!(matches!(refused, DfmError::Tiles { expected: true }), "{refused}");
     let mut judging = model.judging(&JudgeOptions::default()).unwrap();

@@ -49,7 +49,7 @@ fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
             .extractor(weights, cpu())
     };
     let preprocessor = extractor.unwrap().preprocessor();
-    seeds.map(|seed| preprocessor.prepare(&pictures::good(seed, 32, 32)).expect("prepared")).collect()
+    seeds.map(|seed| preprocessor.prepare(pictures::good(seed, 32, 32)).expect("prepared")).collect()
 }
 
 /// In how many draws a good picture has a p-value of [`RATE`] or less, and that they are those

@@ -259,7 +259,7 @@ fn a_model_without_names_lists_hashes() {
     let extractor = params.extractor(small_weights(), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =
-        (0..6).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).unwrap()).collect();
+        (0..6).map(|seed| preprocessor.prepare(pictures::good(seed, 72, 56)).unwrap()).collect();
     let model: Dfm = fit_prepared(&params, extractor, prepared.clone()).unwrap();
     let write = |model: &Dfm| {
         let mut bytes = Vec::new();

@@ -19,7 +19,7 @@ const NEAR: f64 = 0.1;
 
 fn prepared(extractor: &FeatureExtractor, count: u64) -> Vec<PreparedPicture> {
     let preprocessor = extractor.preprocessor();
-    (0..count).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared")).collect()
+    (0..count).map(|seed| preprocessor.prepare(pictures::good(seed, 72, 56)).expect("prepared")).collect()
 }
 
 fn features(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> Vec<f32> {

@@ -33,7 +33,7 @@ fn weights() -> BackboneWeights {
 fn prepared(make: impl Fn(u64) -> dfm_core::RgbImage, seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
     let extractor = params(&TAPS).check().unwrap().extractor(weights(), cpu()).unwrap();
     let preprocessor = extractor.preprocessor();
-    seeds.map(|seed| preprocessor.prepare(&make(seed)).expect("prepared")).collect()
+    seeds.map(|seed| preprocessor.prepare(make(seed)).expect("prepared")).collect()
 }
 
 fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {

@@ -18,7 +18,7 @@ fn fitted(params: impl Into<FitParams>) -> Dfm {
     let params = params.check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");
     let preprocessor = extractor.preprocessor();
-    let prepared = (0..12).map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("prepared"));
+    let prepared = (0..12).map(|seed| preprocessor.prepare(pictures::good(seed, 72, 56)).expect("prepared"));
     fit_prepared(&params, extractor, prepared.collect::<Vec<_>>()).expect("a fit")
 }
 

@@ -26,7 +26,7 @@ fn fitted(score: ScoreKind) -> Dfm {
 
 fn prepared(extractor: &FeatureExtractor, seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
     let preprocessor = extractor.preprocessor();
-    seeds.map(|seed| preprocessor.prepare(&pictures::good(seed, 72, 56)).expect("a picture")).collect()
+    seeds.map(|seed| preprocessor.prepare(pictures::good(seed, 72, 56)).expect("a picture")).collect()
 }
 
 static MODEL: LazyLock<Dfm> = LazyLock::new(|| fitted(ScoreKind::Fre));

@@ -138,7 +138,7 @@ fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
     };
     let preprocessor = extractor().preprocessor();
     let good: Vec<_> =
-        (0..9).map(|seed| preprocessor.prepare(&pictures::good(seed, 64, 64)).unwrap()).collect();
+        (0..9).map(|seed| preprocessor.prepare(pictures::good(seed, 64, 64)).unwrap()).collect();
     let mut with_bad = good.clone();
     with_bad.insert(4, good[0].clone());
     // As large as a pixel can be: sums of them are not finite.

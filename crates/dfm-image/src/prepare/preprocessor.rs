@@ -271,7 +271,7 @@ mod tests {
     fn a_whole_picture_is_refused_where_pictures_are_cut_into_tiles() {
         let tiling = Tiling { side: 8, stride: 4 };
         let tiled = preprocessor().with_tiling(Some(tiling));
-        let error = tiled.prepare(&picture()).expect_err("a model of tiles needs every tile");
+        let error = tiled.prepare(picture()).expect_err("a model of tiles needs every tile");
         assert!(matches!(error, PreprocessError::WholePicture { tiling: got } if got == tiling), "{error}");
         assert_eq!(tiled.prepare_tiles(&picture()).expect("tiles").len(), 4 * 2);
     }

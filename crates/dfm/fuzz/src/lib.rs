@@ -107,12 +107,10 @@ pub fn onnx(bytes: &[u8]) -> bool {
 
 /// Reads a file of flags as every command would.
 pub fn config(bytes: &[u8]) -> bool {
-    static FOLDER: LazyLock<tempfile::TempDir> =
-        LazyLock::new(|| tempfile::tempdir().expect("a scratch folder"));
-    // Fuzzers run one input at a time.
-    let file = FOLDER.path().join("dfm.toml");
-    std::fs::write(&file, bytes).expect("a file in the scratch folder");
-    dfm_cli::check_config(&file).is_ok()
+    // Two tests may read one input each at the same time.
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a scratch file");
+    std::fs::write(file.path(), bytes).expect("text in the scratch file");
+    dfm_cli::check_config(file.path()).is_ok()
 }
 
 fn import(bytes: &[u8]) -> bool {

@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use super::evaluated::{Evaluated, EvaluatedPicture};
 use super::masks::MaskCounts;
 use crate::error::Error;
-use crate::observer::{Note, Reporter};
+use crate::note::Note;
+use crate::observer::Reporter;
 
 /// A picture that was judged, on its way into a tally.
 pub(crate) struct Seen<'v> {

@@ -8,7 +8,8 @@ use super::error::PartsError;
 use super::grouped::{GroupedParts, Part};
 use super::model::{PartsModel, View};
 use crate::error::Error;
-use crate::observer::{Note, Observer, Reporter, Stage};
+use crate::note::Note;
+use crate::observer::{Observer, Reporter, Stage};
 use crate::source::Files;
 
 /// Parts that are judged together: all of one view, then all of the next.

@@ -17,7 +17,8 @@ use crate::error::{At, Error};
 use crate::files::check_folder;
 use crate::judge::Judge;
 use crate::learn::Learner;
-use crate::observer::{Note, Observer};
+use crate::note::Note;
+use crate::observer::Observer;
 use crate::source::{Files, Source};
 
 /// Learns what good parts look like, view by view, and the threshold of whole parts.

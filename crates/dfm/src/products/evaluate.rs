@@ -14,7 +14,8 @@ use crate::evaluate::{Evaluation, Evaluator};
 use crate::files::{check_file, make_folder, write_file};
 use crate::judge::Judge;
 use crate::kind::FileKind;
-use crate::observer::{Note, Observer, Reporter};
+use crate::note::Note;
+use crate::observer::{Observer, Reporter};
 use crate::store::ModelStore;
 
 /// The file of [`ProductsEvaluation`] beside the folders of the products.

@@ -15,7 +15,8 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::files::make_folder;
 use crate::learn::Learner;
-use crate::observer::{Note, Observer, Reporter};
+use crate::note::Note;
+use crate::observer::{Observer, Reporter};
 use crate::source::{Files, Source};
 use crate::store::ModelStore;
 

@@ -82,7 +82,7 @@ fn extract(data: &Path, rows: usize, output: &Path) -> anyhow::Result<serde_json
             let picture = &pictures[row % pictures.len()];
             match row < pictures.len() {
                 true => preprocessor.prepare(picture),
-                false => preprocessor.prepare(&part_of(picture, row as u64)),
+                false => preprocessor.prepare(part_of(picture, row as u64)),
             }
         });
         let batch = batch.collect::<Result<Vec<PreparedPicture>, _>>()?;

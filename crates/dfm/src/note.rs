@@ -1,0 +1,264 @@
+//! What a caller should know and that is no error.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use dfm_core::SizeRange;
+
+/// Something that a caller should know and that is no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// What a data set holds, in one line.
+    Dataset {
+        /// The line.
+        summary: String,
+    },
+    /// Something about a data set, such as what was left out.
+    Remark {
+        /// The data set.
+        path: PathBuf,
+        /// What is to be said.
+        text: String,
+    },
+    /// Pictures that were judged and whose sizes are far from those of the fit.
+    UnusualSizes {
+        /// How many.
+        count: usize,
+        /// The sizes of the fit.
+        usual: SizeRange,
+    },
+    /// What lies among pictures and is not taken for one.
+    LeftOut {
+        /// What, how many, and why.
+        text: String,
+    },
+    /// Pictures to judge that are also among the pictures to learn.
+    Duplicate {
+        /// What is to be said.
+        text: String,
+    },
+    /// The mask of a defective picture marks no pixel.
+    EmptyMask {
+        /// The picture.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
+    /// A mask marks more than nine tenths of its picture, as an inverted mask does.
+    MaskMarksMost {
+        /// The mask.
+        path: PathBuf,
+        /// Whether it marks every pixel.
+        all: bool,
+    },
+    /// There is no checkpoint to resume, so the fit begins anew.
+    NoCheckpoint {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A fit goes on from a checkpoint.
+    Resumed {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Pictures that need not be learnt again.
+        pictures: usize,
+    },
+    /// A checkpoint also holds what a fit on other pictures has learnt, so it is kept.
+    CheckpointKept {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Where it is kept.
+        aside: PathBuf,
+        /// Pictures, or tiles of them, that are none of this fit's.
+        others: usize,
+    },
+    /// Another process is changing the same file, and this one waits for it.
+    Waiting {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system has no locks, so nothing keeps other processes from changing the same file.
+    NotLocked {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file with other content is there and stays, so what was made of a picture has another name.
+    OtherName {
+        /// What stays.
+        path: PathBuf,
+        /// What was written.
+        written: PathBuf,
+    },
+    /// A fit failed, and its checkpoint stays.
+    CheckpointLeft {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Pictures that it holds.
+        pictures: u64,
+    },
+    /// A checkpoint cannot be written; the fit goes on without it.
+    CheckpointBroken {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A checkpoint is no longer needed and could not be removed.
+    CheckpointStays {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The fit of one of several views of parts begins.
+    View {
+        /// Its name.
+        name: String,
+        /// How many pictures it has.
+        pictures: usize,
+    },
+    /// One of several products begins.
+    Product {
+        /// Its name.
+        name: String,
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+    },
+    /// Pictures with 16 bits a channel were judged or learnt by their high bytes.
+    HighBytes {
+        /// How many pictures.
+        pictures: usize,
+    },
+    /// Pictures have values outside of the levels, which were clamped.
+    OutsideLevels {
+        /// How many pictures.
+        pictures: usize,
+        /// The levels.
+        levels: String,
+        /// Pixels outside, in the picture with the largest share of them.
+        pixels: u64,
+        /// All pixels of that picture.
+        of: u64,
+    },
+    /// The record of synthetic defects was about other pictures and is dropped.
+    ValidationDropped {
+        /// The model that is written.
+        path: PathBuf,
+        /// Whether synthetic defects decided the threshold before.
+        decided: bool,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dataset { summary } => f.write_str(summary),
+            Self::Remark { path, text } => write!(f, "{}: {text}", path.display()),
+            Self::UnusualSizes { count, usual: SizeRange { smallest, largest } } => {
+                let [from, to] = [smallest, largest].map(|[width, height]| format!("{width}×{height}"));
+                let usual = if from == to { from } else { format!("{from} to {to}") };
+                let pictures =
+                    if *count == 1 { "1 picture has".to_owned() } else { format!("{count} pictures have") };
+                write!(
+                    f,
+                    "{pictures} a size far from those of the fit, {usual} pixels: scores may not compare"
+                )
+            }
+            Self::Duplicate { text } | Self::LeftOut { text } => f.write_str(text),
+            Self::EmptyMask { path, class } => {
+                write!(f, "{}: its mask marks nothing, though it is of class {class}", path.display())
+            }
+            Self::MaskMarksMost { path, all } => {
+                let part = if *all { "every pixel" } else { "more than nine tenths of the pixels" };
+                write!(f, "{}: the mask marks {part}; is it inverted?", path.display())
+            }
+            Self::NoCheckpoint { path } => {
+                write!(f, "{}: not there, so the fit begins anew", path.display())
+            }
+            Self::Resumed { path, pictures } => {
+                write!(
+                    f,
+                    "{}: {pictures} pictures are learnt already, and are not learnt again if they are in this fit",
+                    path.display()
+                )
+            }
+            Self::CheckpointKept { path, aside, others } => write!(
+                f,
+                "{}: {others} of what it holds is of pictures that are not in this fit, so it is kept, as {}",
+                path.display(),
+                aside.display()
+            ),
+            Self::Waiting { path } => {
+                write!(
+                    f,
+                    "{}: another process is changing it; this one waits until that is done",
+                    path.display()
+                )
+            }
+            Self::NotLocked { path, reason } => write!(
+                f,
+                "{}: cannot be locked ({reason}): see to it that no other process changes it meanwhile",
+                path.display()
+            ),
+            Self::OtherName { path, written } => write!(
+                f,
+                "{}: a file with other content is there and stays; this run's is {}. Others of this run may have \
+                 such names too",
+                path.display(),
+                written.display()
+            ),
+            Self::CheckpointLeft { path, pictures } => write!(
+                f,
+                "{}: holds the features of {pictures} pictures, from which a fit can be resumed, also with other \
+                 settings of the statistics",
+                path.display()
+            ),
+            Self::CheckpointBroken { path, reason } => write!(
+                f,
+                "{}: {reason}; the fit goes on, but if it is interrupted, what it learns from here on is lost",
+                path.display()
+            ),
+            Self::CheckpointStays { path, reason } => {
+                write!(f, "{}: no longer needed, but: {reason}", path.display())
+            }
+            Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
+            Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
+            Self::HighBytes { pictures } => write!(
+                f,
+                "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \
+                 white and the low bytes are dropped; a new fit of such pictures takes the levels that they use"
+            ),
+            Self::OutsideLevels { pictures, levels, pixels, of } => write!(
+                f,
+                "{pictures} pictures have values outside of the levels {levels}, which are clamped: up to {} % of the \
+                 pixels of a picture",
+                share(*pixels, *of)
+            ),
+            Self::ValidationDropped { path, decided } => {
+                let threshold = match decided {
+                    true => {
+                        ", and the threshold is that of held-out good pictures in place of the synthetic ones"
+                    }
+                    false => "",
+                };
+                write!(
+                    f,
+                    "{}: what was found of synthetic defects was about other pictures and is dropped{threshold}",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+/// A share in per cent with two significant digits.
+fn share(pixels: u64, of: u64) -> String {
+    let percent = 100.0 * pixels as f64 / of.max(1) as f64;
+    let digits = (1.0 - percent.max(1e-6).log10().floor()).clamp(0.0, 8.0) as usize;
+    format!("{percent:.digits$}")
+}
