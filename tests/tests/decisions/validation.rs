@@ -332,10 +332,11 @@ fn figures_that_no_validation_gives_are_refused() {
         let Err(DfmError::Model(error)) = read(file.clone().replace(old, new)) else { panic!("{new}") };
         assert!(matches!(error, ModelFileError::Inconsistent { what: "record.validation", .. }), "{error}");
     }
-    let parsed: Value = serde_json::from_str(&file.header).unwrap();
-    let figures = &parsed["record"]["validation"];
+    let figures = file.header.split_once("\"validation\":").expect("figures").1.to_owned();
     for name in ["image_auroc", "pixel_auroc", "best_f1", "found", "false_alarms"] {
-        let old = format!("\"{name}\":{}", figures[name]);
+        // As it stands there: numbers that are parsed and printed may differ in the last digit.
+        let value = figures.split_once(&format!("\"{name}\":")).expect(name).1;
+        let old = format!("\"{name}\":{}", &value[..value.find([',', '}']).expect("an end")]);
         for value in ["1.5", "-0.1"] {
             let changed = file.clone().replace(&old, &format!("\"{name}\":{value}"));
             let Err(DfmError::Model(error)) = read(changed) else { panic!("{name} {value}") };

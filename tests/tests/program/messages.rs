@@ -32,7 +32,7 @@ fn models_that_differ_say_in_what_and_nothing_else() {
     let said = merge("int8.dfm");
     assert!(said.contains("expected precision f32, got precision int8;"), "{said}");
     let said = merge("max.dfm");
-    let words = "expected aggregation relative, no regions, got aggregation max, regions {\"close\":2};";
+    let words = "expected aggregation power:4, no regions, got aggregation max, regions {\"close\":2};";
     assert!(said.contains(words), "{said}");
 }
 

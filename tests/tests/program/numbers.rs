@@ -9,7 +9,9 @@ use serde_json::Value;
 /// With a model, and pictures with a defect.
 fn program() -> Program {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
-    dfm.fit_small();
+    dfm.save_good();
+    let fit = ["fit", "good", "-o", "model.dfm", "--aggregate", "relative"];
+    dfm.run(&[fit.as_slice(), SMALL.as_slice()].concat()).expect_code(0);
     dfm.save("new/a.png", &pictures::defective(50, 72, 56));
     dfm.save("new/b.png", &pictures::good(51, 72, 56));
     dfm.save("new/c.png", &pictures::defective(52, 90, 40));

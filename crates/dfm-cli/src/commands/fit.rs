@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use dfm::{
-    Aggregation, CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams, InstructionSet, Keeping,
-    Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions, StreamingParams, TapRecord,
-    TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
+    Aggregation, CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams,
+    InstructionSet, Keeping, Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions,
+    StreamingParams, TapRecord, TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
 };
 
 use super::info;
