@@ -90,7 +90,7 @@ pub use learn::record::{
 pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
-    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,
+    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, MapKind, Method,
     RegionRule, Run, ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
 };
 pub use model::{Dfm, Origin};

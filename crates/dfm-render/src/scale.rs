@@ -1,7 +1,7 @@
 //! How the values of a model's maps are read: from which value on a pixel belongs to a region, and
 //! which colour a value has.
 
-use dfm_core::{Aggregation, AnomalyGrid, Dfm, RegionRule};
+use dfm_core::{Aggregation, AnomalyGrid, Dfm, MapKind, RegionRule};
 
 /// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
 /// distinguishable without colour vision.
@@ -41,8 +41,8 @@ pub struct Tick {
 /// One scale for all maps of a model, so that they can be compared. A value `v` has the level `v / (v +
 /// m)`, and each level from 0 to 1 has a colour. `m` is the pixel threshold, which few cells of good
 /// pictures reach ([`Dfm::cell_threshold`]). If no good pictures were held out, `m` is a value that the
-/// threshold of scores suggests. Without any threshold, each map has an `m` of its own, which follows
-/// from its mean. The colours of different maps then cannot be compared.
+/// threshold of scores suggests, if maps are coarse: scores are not made of the cells of fine maps. Without
+/// any threshold, each map has an `m` of its own, which follows from its mean. The colours of different maps then cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapScale {
     /// Which pixels belong to a region.
@@ -65,6 +65,7 @@ impl MapScale {
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
             usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
         };
+        let usual = || usual().filter(|_| model.map_kind() == MapKind::Coarse);
         Self { rule, middle: rule.pixel_threshold.or_else(usual) }
     }
 

@@ -145,6 +145,11 @@ pub enum Note {
         /// All pixels of that picture.
         of: u64,
     },
+    /// Maps were fine and are now coarse, because the details of the pictures of the model are not known.
+    MapsCoarse {
+        /// The model that is written.
+        path: PathBuf,
+    },
     /// The record of synthetic defects was about other pictures and is dropped.
     ValidationDropped {
         /// The model that is written.
@@ -238,6 +243,12 @@ impl fmt::Display for Note {
                 "{pictures} pictures have values outside of the levels {levels}, which are clamped: up to {} % of the \
                  pixels of a picture",
                 share(*pixels, *of)
+            ),
+            Self::MapsCoarse { path } => write!(
+                f,
+                "{}: maps are coarse from here on: what fine maps know of pictures cannot be taken apart, nor added \
+                 to a model that does not know it. Scores do not change; a new fit gives fine maps again",
+                path.display()
             ),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {

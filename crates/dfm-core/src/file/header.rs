@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, NetworkPrecision, Tap};
 use serde::{Deserialize, Serialize};
 
+use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content};
 use crate::learn::record::{FitRecord, TapRecord};
 use crate::method::CalibrationKind;
-use crate::method::ScoreKind;
+use crate::method::{MapKind, ScoreKind};
 
 /// The version of the format that this program reads and writes.
 pub(crate) const VERSION: u32 = 2;
@@ -95,6 +96,8 @@ impl Header {
             (self.backbone.included, "backbone"),
             (method.precision == NetworkPrecision::Int8, "activation_ranges"),
             (!method.tile_statistics.is_shared(), "usual_scores"),
+            (method.map_kind() == MapKind::Fine, detail::COUNT),
+            (method.map_kind() == MapKind::Fine && self.cells_calibrated, detail::PEAKS),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
         let always = ["self_test.probe", "self_test.features", "self_test.score"];
@@ -131,11 +134,13 @@ impl Header {
     fn tensors_of(&self, tap: TapTensors<'_>) -> impl Iterator<Item = String> {
         let score = self.record.params.method.score;
         let compressed = tap.record.compression.is_some();
+        let has_details = self.record.params.method.map_kind() == MapKind::Fine && tap.tap.pool > 1;
         let optional = [
             (score == ScoreKind::Nll, &["gaussian.mean", "gaussian.basis", "gaussian.deviations"][..]),
             (score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates"]),
             (self.fit_statistic && compressed, &["remainders"]),
+            (has_details, &detail::OF_TAP),
             (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
         ];
         let always = ["mean", "directions", "explained_variance", "variances"];

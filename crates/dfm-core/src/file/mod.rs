@@ -6,6 +6,7 @@
 //! computation against a stored probe.
 
 mod container;
+mod detail;
 pub(crate) mod error;
 mod faults;
 mod header;

@@ -15,6 +15,7 @@ use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
+use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
 use crate::file::header::Header;
@@ -25,7 +26,7 @@ use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::judge::scale::PlaceScale;
 use crate::learn::kept::Kept;
-use crate::method::{CalibrationKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ValidFitParams};
 use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
 
 /// How to load a model.
@@ -145,7 +146,9 @@ impl Dfm {
             }
             false => None,
         };
-        let judged = Judged { calibration, scores, cell_threshold };
+        let fine = detail::read(file, &extractor)?;
+        let peaks = detail::peaks(file)?;
+        let judged = Judged { calibration, scores, cell_threshold, peaks };
         let record = header.record.clone();
         let rule = ScoringRule {
             statistics,
@@ -154,7 +157,7 @@ impl Dfm {
             shapes: extractor.feature_shapes().to_vec(),
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
-        let mut model = Self::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        let mut model = Self::assemble(extractor, rule, scorers, fine, judged, record, self_test, kept);
         model.origin = Some(Origin {
             program: header.program.clone(),
             digest: header.digest.clone(),
@@ -210,6 +213,7 @@ fn extractor(
     extractor.set_region(params.method().region.clone()).map_err(content("region"))?;
     extractor.set_tiling(params.method().tiling, params.method().tile_statistics.picture_size());
     extractor.set_levels(params.method().levels);
+    extractor.set_details(params.method().map_kind() == MapKind::Fine)?;
     Ok(extractor)
 }
 

@@ -1,7 +1,9 @@
 //! From features to a verdict: scores of layers and places, maps and their regions, explanations.
 
 mod components;
+pub(crate) mod detail;
 pub(crate) mod explain;
+pub(crate) mod fine;
 pub(crate) mod joined;
 pub(crate) mod judging;
 pub(crate) mod layers;

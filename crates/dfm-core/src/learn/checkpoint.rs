@@ -75,7 +75,11 @@ impl CheckpointLayout {
             let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
             description.push(entry("steps of int8", hexadecimal(&Sha256::digest(bytes))));
         }
-        Self { header: header(&description), description, columns: extractor.row_len() }
+        if extractor.takes_details() {
+            description.push(entry("details", "behind each row"));
+        }
+        let columns = extractor.row_len() + extractor.detail_len();
+        Self { header: header(&description), description, columns }
     }
 
     /// The bytes that such a checkpoint begins with.

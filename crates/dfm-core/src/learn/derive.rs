@@ -9,15 +9,18 @@ use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGau
 
 use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
+use crate::decide::fine;
 use crate::decide::held_out::different;
 use crate::decide::left_out::{PlacesLeftOut, usual_scale};
 use crate::decide::split::{self, calibrating};
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
+use crate::judge::fine::FineMap;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::judge::scale::PlaceScale;
 use crate::judge::statistics::Statistics;
+use crate::learn::detail::Details;
 use crate::learn::kept::Kept;
 use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
 use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
@@ -41,15 +44,22 @@ struct Found {
 }
 
 impl ValidFitParams {
-    /// The model of the pictures that are `kept`.
+    /// The model of the pictures that are `kept`. Its maps are fine if the parameters ask for that, which
+    /// takes the `details` of these pictures.
     ///
     /// # Errors
     ///
     /// If the pictures do not vary, are too few for the threshold, or the statistics
     /// refuse.
-    pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
+    pub(crate) fn derive(
+        &self,
+        mut extractor: FeatureExtractor,
+        kept: Kept,
+        details: Option<Details>,
+    ) -> Result<Dfm, DfmError> {
         let pictures = kept.content_hashes.len();
-        let Found { rule, judged, taps, fitted } = self.found(&extractor, &kept)?;
+        extractor.set_details(details.is_some())?;
+        let Found { rule, judged, taps, fitted } = self.found(&extractor, &kept, details.as_ref())?;
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: pictures,
@@ -60,9 +70,10 @@ impl ValidFitParams {
             standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
+        let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
         let self_test = SelfTest::record(&extractor, &scorers)?;
         let kept = self.params().keeping.fit_statistic.then_some(kept);
-        Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
+        Ok(Dfm::assemble(extractor, rule, scorers, fine, judged, record, self_test, kept))
     }
 
     /// The threshold of the model of the pictures that are `kept`.
@@ -75,11 +86,16 @@ impl ValidFitParams {
         extractor: &FeatureExtractor,
         kept: &Kept,
     ) -> Result<Option<f64>, DfmError> {
-        let calibration = self.found(extractor, kept)?.judged.calibration;
+        let calibration = self.found(extractor, kept, None)?.judged.calibration;
         Ok(calibration.map(|calibration| calibration.threshold()))
     }
 
-    fn found(&self, extractor: &FeatureExtractor, kept: &Kept) -> Result<Found, DfmError> {
+    fn found(
+        &self,
+        extractor: &FeatureExtractor,
+        kept: &Kept,
+        details: Option<&Details>,
+    ) -> Result<Found, DfmError> {
         kept.check_variation()?;
         let different = different(&kept.content_hashes)?;
         let held_out = match self.method().calibration_kind() {
@@ -101,7 +117,7 @@ impl ValidFitParams {
             rule.scale = usual_scale(&fitted, &rule)?;
         }
         let rows = if held_out.is_empty() { &different } else { &held_out };
-        let judged = self.hold_out(kept, rows, &rule, extractor)?;
+        let judged = self.hold_out(kept, rows, &rule, extractor, details)?;
         let taps = fitted.statistics.iter().zip(rule.statistics.iter());
         let taps = taps.map(|(fitted, model)| TapRecord::of(fitted, model)).collect();
         let fitted = fitted.content_hashes.len();
@@ -130,6 +146,7 @@ impl ValidFitParams {
         rows: &[Row],
         rule: &ScoringRule,
         extractor: &FeatureExtractor,
+        details: Option<&Details>,
     ) -> Result<Judged, DfmError> {
         let method = self.method();
         let Some((calibration, kind)) = method.calibration.zip(method.calibration_kind()) else {
@@ -145,6 +162,14 @@ impl ValidFitParams {
                 (models.scores(rows)?, models.peaks(&first_by_hash(rows, &kept.content_hashes))?)
             }
         };
+        let (peaks, fine_peaks) = match details {
+            Some(details) if !peaks.is_empty() => {
+                let new = fine::peaks(method, kept, rows, rule, details, extractor.device())?;
+                let all = [details.peaks(), &new].concat();
+                (all.clone(), all)
+            }
+            Some(_) | None => (peaks, Vec::new()),
+        };
         let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
         let scores = HeldOutScores::new(kind, scores)?;
         Ok(Judged {
@@ -154,6 +179,7 @@ impl ValidFitParams {
                 false => Some(HeldOutScores::new(kind, peaks)?.quantile(calibration.share_below())),
             },
             scores: Some(scores),
+            peaks: if compressed { Vec::new() } else { fine_peaks },
         })
     }
 }

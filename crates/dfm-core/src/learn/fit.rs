@@ -7,11 +7,20 @@ use dfm_stats::StreamingFit;
 
 use crate::error::DfmError;
 use crate::judge::parts::Parts;
+use crate::learn::detail::Details;
 use crate::learn::gather::{Gathered, Gathering};
 use crate::learn::kept::Kept;
-use crate::method::ValidFitParams;
+use crate::method::{MapKind, ValidFitParams};
 use crate::model::Dfm;
 use crate::pieces::{FeatureRow, Piece, PieceId, Preparer, features_on_host};
+
+/// What is gathered of the pictures of a fit: rows on their way to a statistic of each place and tap, the
+/// content hash of each row, and for a fine map the details.
+pub(crate) struct Collected {
+    pub(crate) features: Parts<StreamingFit>,
+    pub(crate) content_hashes: Vec<[u8; 32]>,
+    pub(crate) details: Option<Details>,
+}
 
 /// What became of a picture on its way into a fit, or of a piece of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,25 +101,31 @@ impl ValidFitParams {
         each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
         let mut pieces = pieces.into_iter();
+        let mut extractor = extractor;
+        extractor.set_details(self.method().map_kind() == MapKind::Fine)?;
         let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
         let pieces = first.into_iter().chain(pieces);
-        let (features, content_hashes) = self.collect_features(&extractor, &HashSet::new(), pieces, each)?;
+        let Collected { features, content_hashes, details } =
+            self.collect_features(&extractor, &HashSet::new(), pieces, each)?;
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        self.derive(extractor, Kept::of(features, content_hashes)?)
+        self.derive(extractor, Kept::of(features, content_hashes)?, details)
     }
 
-    /// Computes the features of every picture that is not `known`, a batch at a time. Returns the
-    /// finite rows, on their way to a statistic of each place and tap, and the content hash of each.
+    /// Computes the features of every picture that is not `known`, a batch at a time, and gathers what is
+    /// finite.
     pub(crate) fn collect_features(
         &self,
         extractor: &FeatureExtractor,
         known: &HashSet<[u8; 32]>,
         mut pieces: impl Iterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
-    ) -> Result<(Parts<StreamingFit>, Vec<[u8; 32]>), DfmError> {
-        let mut gathering = Gathering::new(self.memory(), extractor.feature_shapes(), self.places())?;
+    ) -> Result<Collected, DfmError> {
+        let (shapes, max_bytes) = (extractor.detail_shapes(), self.params().run.memory.max_bytes);
+        let memory = self.memory().beside(Details::bytes(&shapes, max_bytes));
+        let mut gathering = Gathering::new(memory, extractor.feature_shapes(), self.places())?;
+        let mut details = extractor.takes_details().then(|| Details::new(&shapes, max_bytes));
         let size = self.params().run.batch.min(extractor.largest_batch());
         let told = |gathered| match gathered {
             Gathered::Whole(number, content_hash) => Learnt::Picture(number, content_hash),
@@ -130,18 +145,24 @@ impl ValidFitParams {
             }
             if batch.is_empty() {
                 gathering.end().map_or(Ok(()), |gathered| each(told(gathered)))?;
-                return Ok(gathering.finish());
+                let (features, content_hashes) = gathering.finish();
+                return Ok(Collected { features, content_hashes, details });
             }
             let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
             let values = features_on_host(extractor, &batch)?;
-            let rows = values.chunks_exact(extractor.row_len());
+            let columns = extractor.row_len();
+            let rows = values.chunks_exact(columns + extractor.detail_len());
             for ((piece, content_hash), values) in batch.iter().map(Piece::id).zip(hashes).zip(rows) {
-                let row = FeatureRow { content_hash, values: values.to_vec() };
+                let mut row = FeatureRow { content_hash, values: values.to_vec() };
                 let is_finite = row.values.iter().all(|value| value.is_finite());
                 each(match is_finite {
                     true => Learnt::Features(piece, &row),
                     false => Learnt::NotFinite(piece, &row),
                 })?;
+                if let Some(details) = details.as_mut().filter(|_| is_finite) {
+                    details.push(content_hash, piece.tile, &row.values[columns..]);
+                }
+                row.values.truncate(columns);
                 for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row)) {
                     each(told(gathered))?;
                 }

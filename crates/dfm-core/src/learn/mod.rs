@@ -3,11 +3,13 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod derive;
+pub(crate) mod detail;
 pub(crate) mod error;
 pub(crate) mod fit;
 mod gather;
 mod int8;
 pub(crate) mod kept;
+pub(crate) mod moments;
 pub(crate) mod record;
 pub(crate) mod sizes;
 mod standing_out;

@@ -6,22 +6,27 @@ use dfm_backbone::hexadecimal;
 use serde_json::Value;
 
 use crate::error::DfmError;
-use crate::learn::fit::Learnt;
+use crate::learn::detail::Details;
+use crate::learn::fit::{Collected, Learnt};
 use crate::learn::kept::Kept;
-use crate::method::{FitParams, Method};
+use crate::method::{FitParams, MapKind, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
 
 /// Models that become one model of all their pictures.
 ///
 /// The result is the model of one fit to all of the pictures, except for the rounding of what files
-/// hold (`f32`). A picture that several models were fitted on counts once. The order of the models
+/// hold (`f32`), and for two things about fine maps. Their pixel threshold is an estimate: it comes from
+/// the largest cells that each model held out. And they become coarse if a model has coarse maps, or has
+/// some pictures of another model and some of its own. A picture that several models were fitted on counts once. The order of the models
 /// changes nothing beyond rounding. No picture is needed.
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
     /// The statistics of all pictures, once there are more than those of the first model.
     joined: Option<Kept>,
+    /// The details of all pictures; `None` once they are not known of each.
+    details: Option<Details>,
     /// Names of pictures of the other models.
     names: Vec<([u8; 32], String)>,
 }
@@ -29,7 +34,8 @@ pub struct ModelUnion {
 impl ModelUnion {
     /// Begins with the pictures of `first`.
     pub fn of(first: Dfm) -> Self {
-        Self { first, joined: None, names: Vec::new() }
+        let details = first.details();
+        Self { first, joined: None, details, names: Vec::new() }
     }
 
     /// Adds the pictures of another model.
@@ -57,9 +63,11 @@ impl ModelUnion {
             return Err(DfmError::DifferentModels { what: "levels", expected, got });
         }
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
-        agree_methods(&self.first.record.params.method, &other.record.params.method)?;
+        // Coarse maps and fine ones make coarse ones.
+        let method = &self.first.record.params.method;
+        agree_methods(method, &other.record.params.method.clone().with_map(method.map))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
-        self.join(other.kept("merging")?)?;
+        self.join(other.kept("merging")?, || other.details())?;
         self.names.extend(other.names.clone());
         Ok(())
     }
@@ -71,14 +79,15 @@ impl ModelUnion {
     /// Those of a fit.
     pub fn finish(self) -> Result<Dfm, DfmError> {
         let model = match self.joined {
-            Some(kept) => self.first.rederive(kept)?,
+            Some(kept) => self.first.rederive(kept, self.details)?,
             None => self.first,
         };
         Ok(model.with_names(self.names))
     }
 
-    /// Adds the pictures that are not known yet.
-    fn join(&mut self, other: &Kept) -> Result<(), DfmError> {
+    /// Adds the pictures that are not known yet. Details of pictures cannot be told apart any more, so
+    /// those of all are lost if only some are new.
+    fn join(&mut self, other: &Kept, details: impl FnOnce() -> Option<Details>) -> Result<(), DfmError> {
         let own = match &self.joined {
             Some(joined) => joined,
             None => self.first.kept("merging")?,
@@ -94,6 +103,11 @@ impl ModelUnion {
             false => own.merge(&other.without(&old)?)?,
         };
         self.joined = Some(union);
+        let own = self.details.take();
+        self.details = match old.is_empty() {
+            true => own.zip(details()).map(|(own, other)| own.merge(other)),
+            false => None,
+        };
         Ok(())
     }
 }
@@ -127,7 +141,7 @@ impl Dfm {
         let known = self.kept("updating")?.content_hashes.iter().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
-        let (features, hashes) =
+        let Collected { features, content_hashes: hashes, details } =
             params.collect_features(&self.extractor, &known, pieces.into_iter(), |learnt| {
                 again |= matches!(learnt, Learnt::Known(_));
                 each(learnt)
@@ -137,14 +151,15 @@ impl Dfm {
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
                 let mut union = ModelUnion::of(self);
-                union.join(&Kept::of(features, hashes)?)?;
+                union.join(&Kept::of(features, hashes)?, || details)?;
                 union.finish()
             }
         }
     }
 
     /// The model without the pictures with these content hashes. It is the model of a fit to the
-    /// others.
+    /// others, but for its maps: what a fine map knows of the pictures that leave cannot be told from the
+    /// rest, so the maps of the result are coarse.
     ///
     /// # Errors
     ///
@@ -163,14 +178,23 @@ impl Dfm {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => {
                 let left = kept.without(&places)?;
-                self.rederive(left)
+                self.rederive(left, None)
             }
         }
     }
 
-    fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
-        let params = self.record.params.clone().check()?;
-        let mut model = params.derive(self.extractor, kept)?;
+    /// What the model knows of details; `None` if its maps are coarse.
+    fn details(&self) -> Option<Details> {
+        let fine = self.fine.as_ref()?;
+        Some(Details::of_model(&fine.statistics, self.judged.peaks.clone()))
+    }
+
+    fn rederive(self, kept: Kept, details: Option<Details>) -> Result<Self, DfmError> {
+        let mut params = self.record.params.clone();
+        if details.is_none() {
+            params.method.map = Some(MapKind::Coarse);
+        }
+        let mut model = params.check()?.derive(self.extractor, kept, details)?;
         // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))

@@ -43,6 +43,7 @@ const FIT: &[&str] = &[
     "pca",
     "score",
     "aggregate",
+    "map",
     "levels",
     "roi",
     "tile",
