@@ -4,6 +4,7 @@
 
 mod anomalib_golden;
 mod explain;
+mod fine;
 mod golden;
 mod int8;
 mod laws;

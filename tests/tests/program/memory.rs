@@ -20,7 +20,9 @@ fn program(count: u64) -> Program {
 }
 
 fn fit(dfm: &Program, model: &str, more: &[&str]) -> Finished {
-    dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], more].concat())
+    // Details of fine maps would take most of so little memory.
+    let coarse = ["--map", "coarse"];
+    dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], &coarse, more].concat())
 }
 
 fn info(dfm: &Program, model: &str) -> Value {

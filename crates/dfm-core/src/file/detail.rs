@@ -16,6 +16,8 @@ use crate::method::MapKind;
 pub(super) const COUNT: &str = "detail.count";
 /// The largest cells of fine maps of held-out pictures.
 pub(super) const PEAKS: &str = "calibration.peaks";
+/// The fine map of the probe.
+pub(super) const PROBE: &str = "self_test.map";
 const MEAN: &str = "detail.mean";
 const VARIANCE: &str = "detail.variance";
 /// The tensors of each tap whose pool hides something.
@@ -71,6 +73,22 @@ pub(super) fn read(
     }
     let statistics = DetailStatistics { count: header.record.picture_count, layers };
     Ok(Some(FineMap::new(statistics, extractor.device())))
+}
+
+/// The fine map of the probe when the model was fitted, row by row; none in a model with coarse maps.
+///
+/// # Errors
+///
+/// If it has another shape than the finest details.
+pub(super) fn probe_map(
+    file: &Container<'_>,
+    extractor: &FeatureExtractor,
+) -> Result<Vec<f32>, ModelFileError> {
+    let cells = extractor.detail_shapes().iter().map(|shape| shape.height * shape.width).max();
+    match cells {
+        Some(cells) => shaped(PROBE, file.f32(PROBE)?, &[cells]),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The largest cells from which the threshold of fine cells was found; none for coarse maps.

@@ -97,6 +97,7 @@ impl Header {
             (method.precision == NetworkPrecision::Int8, "activation_ranges"),
             (!method.tile_statistics.is_shared(), "usual_scores"),
             (method.map_kind() == MapKind::Fine, detail::COUNT),
+            (method.map_kind() == MapKind::Fine, detail::PROBE),
             (method.map_kind() == MapKind::Fine && self.cells_calibrated, detail::PEAKS),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);

@@ -134,6 +134,7 @@ impl Dfm {
             )?,
             features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
             scores: shaped("self_test.score", file.f64("self_test.score")?, &[valid.places()])?,
+            map: detail::probe_map(file, &extractor)?,
         };
         let cell_threshold = match header.cells_calibrated {
             true => {
@@ -168,7 +169,7 @@ impl Dfm {
         {
             model.names = names(file, &kept.content_hashes)?;
         }
-        model.self_test.check(&model.extractor, &model.scorers)?;
+        model.self_test.check(&model.extractor, &model.scorers, model.fine.as_ref())?;
         Ok(model)
     }
 }

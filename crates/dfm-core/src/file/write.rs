@@ -84,6 +84,8 @@ impl Dfm {
         if let Some(fine) = &self.fine {
             let peaks = cell_threshold.map(|_| peaks.as_slice());
             tensors.extend(detail::tensors(&fine.statistics, peaks, &header.tap_tensors()?));
+            let map = &self.self_test.map;
+            tensors.push((detail::PROBE.into(), OwnedTensor::f32(&[map.len()], map.iter().copied())));
         }
         let mut fit_statistic = 0;
         for tap in header.tap_tensors()? {

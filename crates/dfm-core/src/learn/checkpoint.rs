@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{FeatureExtractor, Region, Resampling, Tap, hexadecimal};
+use dfm_backbone::{BackboneError, FeatureExtractor, Region, Resampling, Tap, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use crate::device;
@@ -80,6 +80,24 @@ impl CheckpointLayout {
         }
         let columns = extractor.row_len() + extractor.detail_len();
         Self { header: header(&description), description, columns }
+    }
+
+    /// The layout of a checkpoint that a fit with fine maps left, for an extractor that takes no details:
+    /// rows of the same features, with details behind each. A fit can read such a checkpoint, and adds
+    /// nothing to it.
+    ///
+    /// # Errors
+    ///
+    /// If the extractor can have no details.
+    pub fn with_details(extractor: &FeatureExtractor) -> Result<Self, BackboneError> {
+        let mut with_details = extractor.clone();
+        with_details.set_details(true)?;
+        Ok(Self::of(&with_details))
+    }
+
+    /// Whether `row` can be a record of such a checkpoint.
+    pub fn takes(&self, row: &FeatureRow) -> bool {
+        row.values.len() == self.columns
     }
 
     /// The bytes that such a checkpoint begins with.

@@ -71,7 +71,7 @@ impl ValidFitParams {
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
-        let self_test = SelfTest::record(&extractor, &scorers)?;
+        let self_test = SelfTest::record(&extractor, &scorers, fine.as_ref())?;
         let kept = self.params().keeping.fit_statistic.then_some(kept);
         Ok(Dfm::assemble(extractor, rule, scorers, fine, judged, record, self_test, kept))
     }

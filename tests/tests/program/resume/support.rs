@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use dfm_tests::pictures;
 use dfm_tests::program::{Finished, Program, SMALL};
 
-/// Values of a feature row of [`SMALL`] networks.
-const COLUMNS: usize = 1024;
+/// Values of a feature row of [`SMALL`] networks, and of the details behind it.
+const COLUMNS: usize = 1024 + 64 * 16 * 16;
 /// Two hashes, the values, a hash: see docs/model-format.md.
 pub(crate) const RECORD: usize = 32 + 32 + 4 * COLUMNS + 32;
 /// Pictures that go through the network together in these fits, unless one says otherwise.
