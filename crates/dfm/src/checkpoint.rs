@@ -165,7 +165,7 @@ impl Checkpoint {
         let Some(log) = self.log.get() else { return };
         let mut state = log.state();
         state.used.insert(*file);
-        if log.records.contains_key(file) || !log.layout.takes(row) {
+        if log.records.contains_key(file) || !log.grows() {
             return;
         }
         let record = log.layout.record(file, row);
@@ -187,6 +187,10 @@ impl Checkpoint {
     /// holds the work of a moment.
     pub(crate) fn leave(&self, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
+        if !log.grows() {
+            // What a fit without details had to cut, it did not add again.
+            let _ = log.restore();
+        }
         let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
         if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
             return self.remove(reporter);
@@ -289,7 +293,14 @@ impl Log {
         let mut state = self.state();
         let (end, (_, bytes)) = (state.end, std::mem::take(&mut state.cut));
         state.file.seek(SeekFrom::Start(end))?;
-        state.file.write_all(&bytes)
+        state.file.write_all(&bytes)?;
+        state.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether this fit adds records: not to a checkpoint with details that it does not have.
+    fn grows(&self) -> bool {
+        self.columns >= self.layout.columns()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -282,6 +282,9 @@ fn merged_and_updated_maps_are_those_of_one_fit() {
     let updated = model.update_each(more, |_| Ok(())).expect("an update");
     assert_near("updated", &grids(&updated), &fresh, TOLERANCE);
     assert!(updated.cell_threshold().is_some());
+    // The order changes nothing, also where one has all pictures of the other.
+    let [small, large] = [0..10, 0..24].map(|seeds| fit_of(method(), seeds));
+    assert_near("contained", &grids(&small.merge(&large).expect("a merge")), &fresh, TOLERANCE);
     // Nothing new: nothing changes.
     let again = fit_of(method(), 0..14).merge(&one).expect("a merge");
     assert!(grids(&again) == grids(&one));

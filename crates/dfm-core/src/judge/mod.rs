@@ -7,6 +7,7 @@ pub(crate) mod fine;
 pub(crate) mod joined;
 pub(crate) mod judging;
 pub(crate) mod layers;
+mod looking;
 pub(crate) mod map;
 pub(crate) mod marked;
 pub(crate) mod options;

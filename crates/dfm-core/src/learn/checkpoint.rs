@@ -95,9 +95,9 @@ impl CheckpointLayout {
         Ok(Self::of(&with_details))
     }
 
-    /// Whether `row` can be a record of such a checkpoint.
-    pub fn takes(&self, row: &FeatureRow) -> bool {
-        row.values.len() == self.columns
+    /// How many values a record has.
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 
     /// The bytes that such a checkpoint begins with.

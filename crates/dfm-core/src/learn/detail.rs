@@ -92,6 +92,11 @@ impl Details {
         DetailStatistics { count: self.moments.count, layers: self.shapes.iter().map(layer).collect() }
     }
 
+    /// How many rows of the fit they are of.
+    pub(crate) fn count(&self) -> usize {
+        self.moments.count
+    }
+
     /// The shapes of the details of each layer, one behind the other in a row.
     pub(crate) fn shapes(&self) -> &[FeatureShape] {
         &self.shapes

@@ -86,7 +86,7 @@ impl ModelUnion {
     }
 
     /// Adds the pictures that are not known yet. Details of pictures cannot be told apart any more, so
-    /// those of all are lost if only some are new.
+    /// those of all are lost if each side has pictures that the other lacks, and both have some.
     fn join(&mut self, other: &Kept, details: impl FnOnce() -> Option<Details>) -> Result<(), DfmError> {
         let own = match &self.joined {
             Some(joined) => joined,
@@ -102,12 +102,17 @@ impl ModelUnion {
             true => own.merge(other)?,
             false => own.merge(&other.without(&old)?)?,
         };
-        self.joined = Some(union);
+        let theirs: HashSet<&[u8; 32]> = other.content_hashes.iter().collect();
+        let all_theirs = own.content_hashes.iter().all(|hash| theirs.contains(hash));
         let own = self.details.take();
-        self.details = match old.is_empty() {
-            true => own.zip(details()).map(|(own, other)| own.merge(other)),
-            false => None,
+        let details = match (old.is_empty(), all_theirs) {
+            (true, _) => own.zip(details()).map(|(own, other)| own.merge(other)),
+            (false, true) => details(),
+            (false, false) => None,
         };
+        // Copies of a picture may count differently in both.
+        self.details = details.filter(|details| details.count() == union.content_hashes.len());
+        self.joined = Some(union);
         Ok(())
     }
 }
