@@ -70,11 +70,11 @@ const _: () = {
 };
 
 impl Dfm {
+    /// A model with coarse maps.
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
         rule: ScoringRule,
         scorers: PlaceScorers,
-        fine: Option<FineMap>,
         judged: Judged,
         record: FitRecord,
         self_test: SelfTest,
@@ -88,7 +88,7 @@ impl Dfm {
             extractor,
             rule,
             scorers,
-            fine,
+            fine: None,
             judged,
             decisive_rate,
             record,

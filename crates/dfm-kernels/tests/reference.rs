@@ -273,18 +273,18 @@ fn maps_come_beside_the_averages_and_change_no_bit_of_them() {
 /// take single pixels.
 fn agree(plan: &Plan, whole: &Plan, picture: &[f32], maps: usize) {
     assert_eq!(plan.map_shapes(), &whole.output_shapes()[..maps]);
-    let expected = whole.run(&[picture]).unwrap();
+    let expected = whole.run(&[picture]).expect("features");
     let count: usize = plan.map_shapes().iter().map(|shape| shape.iter().product::<usize>()).sum();
     for pictures in [1, 3] {
-        let both = plan.run_with_maps(&vec![picture; pictures]).unwrap();
-        let averages = plan.run(&vec![picture; pictures]).unwrap();
+        let both = plan.run_with_maps(&vec![picture; pictures]).expect("maps");
+        let averages = plan.run(&vec![picture; pictures]).expect("features");
         let each = plan.output_len();
         for (both, averages) in both.chunks(each + count).zip(averages.chunks(each)) {
             assert!(both[..each] == *averages && both[each..] == expected[..count]);
         }
     }
     // Steps that are not taken have no time.
-    assert!(plan.time_steps(picture, 1).unwrap().iter().all(|step| step.seconds < 60.0));
+    assert!(plan.time_steps(picture, 1).expect("times").iter().all(|step| step.seconds < 60.0));
 }
 
 #[test]

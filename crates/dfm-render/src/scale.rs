@@ -41,8 +41,8 @@ pub struct Tick {
 /// One scale for all maps of a model, so that they can be compared. A value `v` has the level `v / (v +
 /// m)`, and each level from 0 to 1 has a colour. `m` is the pixel threshold, which few cells of good
 /// pictures reach ([`Dfm::cell_threshold`]). If no good pictures were held out, `m` is a value that the
-/// threshold of scores suggests, if maps are coarse: scores are not made of the cells of fine maps. Without
-/// any threshold, each map has an `m` of its own, which follows from its mean. The colours of different maps then cannot be compared.
+/// threshold of scores suggests. Without any threshold, each map has an `m` of its own, which follows
+/// from its mean. The colours of different maps then cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapScale {
     /// Which pixels belong to a region.
@@ -65,7 +65,11 @@ impl MapScale {
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
             usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
         };
-        let usual = || usual().filter(|_| model.map_kind() == MapKind::Coarse);
+        // A fine map is one third coarse cells. Its fine cells are about 1 in good pictures.
+        let usual = || match model.map_kind() {
+            MapKind::Fine => usual().map(|coarse| coarse.cbrt() * MIDDLE.powf(2.0 / 3.0)),
+            _ => usual(),
+        };
         Self { rule, middle: rule.pixel_threshold.or_else(usual) }
     }
 

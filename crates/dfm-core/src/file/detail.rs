@@ -8,20 +8,10 @@ use crate::file::container::{Container, OwnedTensor};
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, mismatch, shaped};
 use crate::file::header::TapTensors;
+use crate::file::names::{COUNT, MEAN, PEAKS, PROBE, VARIANCE};
 use crate::judge::detail::{DetailStatistics, LayerDetails};
 use crate::judge::fine::FineMap;
 use crate::method::MapKind;
-
-/// How many pictures the details are of.
-pub(super) const COUNT: &str = "detail.count";
-/// The largest cells of fine maps of held-out pictures.
-pub(super) const PEAKS: &str = "calibration.peaks";
-/// The fine map of the probe.
-pub(super) const PROBE: &str = "self_test.map";
-const MEAN: &str = "detail.mean";
-const VARIANCE: &str = "detail.variance";
-/// The tensors of each tap whose pool hides something.
-pub(super) const OF_TAP: [&str; 2] = [MEAN, VARIANCE];
 
 /// The tensors of `statistics` for taps with these names.
 pub(super) fn tensors(

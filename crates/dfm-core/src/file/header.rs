@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use dfm_backbone::{Architecture, FeatureShape, InputContract, NetworkPrecision, Tap};
 use serde::{Deserialize, Serialize};
 
-use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content};
+use crate::file::names;
 use crate::learn::record::{FitRecord, TapRecord};
 use crate::method::CalibrationKind;
 use crate::method::{MapKind, ScoreKind};
@@ -96,9 +96,9 @@ impl Header {
             (self.backbone.included, "backbone"),
             (method.precision == NetworkPrecision::Int8, "activation_ranges"),
             (!method.tile_statistics.is_shared(), "usual_scores"),
-            (method.map_kind() == MapKind::Fine, detail::COUNT),
-            (method.map_kind() == MapKind::Fine, detail::PROBE),
-            (method.map_kind() == MapKind::Fine && self.cells_calibrated, detail::PEAKS),
+            (method.map_kind() == MapKind::Fine, names::COUNT),
+            (method.map_kind() == MapKind::Fine, names::PROBE),
+            (method.map_kind() == MapKind::Fine && self.cells_calibrated, names::PEAKS),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
         let always = ["self_test.probe", "self_test.features", "self_test.score"];
@@ -141,7 +141,7 @@ impl Header {
             (score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates"]),
             (self.fit_statistic && compressed, &["remainders"]),
-            (has_details, &detail::OF_TAP),
+            (has_details, &names::OF_TAP),
             (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
         ];
         let always = ["mean", "directions", "explained_variance", "variances"];

@@ -11,6 +11,7 @@ pub(crate) mod error;
 mod faults;
 mod header;
 mod info;
+mod names;
 mod read;
 pub(crate) mod self_test;
 mod tap;

@@ -158,7 +158,8 @@ impl Dfm {
             shapes: extractor.feature_shapes().to_vec(),
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
-        let mut model = Self::assemble(extractor, rule, scorers, fine, judged, record, self_test, kept);
+        let mut model = Self::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        model.fine = fine;
         model.origin = Some(Origin {
             program: header.program.clone(),
             digest: header.digest.clone(),

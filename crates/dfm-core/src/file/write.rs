@@ -8,6 +8,7 @@ use crate::error::DfmError;
 use crate::file::container::{self, OwnedTensor};
 use crate::file::detail;
 use crate::file::header::{BackboneRecord, Header, TapTensors, VERSION};
+use crate::file::names;
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH};
 use crate::learn::kept::Kept;
 use crate::method::CalibrationKind;
@@ -85,7 +86,7 @@ impl Dfm {
             let peaks = cell_threshold.map(|_| peaks.as_slice());
             tensors.extend(detail::tensors(&fine.statistics, peaks, &header.tap_tensors()?));
             let map = &self.self_test.map;
-            tensors.push((detail::PROBE.into(), OwnedTensor::f32(&[map.len()], map.iter().copied())));
+            tensors.push((names::PROBE.into(), OwnedTensor::f32(&[map.len()], map.iter().copied())));
         }
         let mut fit_statistic = 0;
         for tap in header.tap_tensors()? {

@@ -73,7 +73,9 @@ impl ValidFitParams {
         let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
         let self_test = SelfTest::record(&extractor, &scorers, fine.as_ref())?;
         let kept = self.params().keeping.fit_statistic.then_some(kept);
-        Ok(Dfm::assemble(extractor, rule, scorers, fine, judged, record, self_test, kept))
+        let mut model = Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        model.fine = fine;
+        Ok(model)
     }
 
     /// The threshold of the model of the pictures that are `kept`.
