@@ -91,7 +91,8 @@ pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,
-    RegionRule, Run, ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+    RegionRule, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind, USUAL_POOL,
+    ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;

@@ -9,7 +9,7 @@ use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
 use crate::learn::record::FitRecord;
-use crate::method::CalibrationKind;
+use crate::method::{CalibrationKind, ThresholdEstimate};
 
 /// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
 /// the components among their bytes, too.
@@ -88,9 +88,10 @@ pub struct CalibrationInfo {
     pub pictures: usize,
     /// What is proved of p-values.
     pub guarantee: &'static str,
-    /// The rate of false alarms that the threshold is for; where none was stated it is the
-    /// quantile of the scores, an estimate.
+    /// The rate of false alarms that the threshold is for, if one was stated.
     pub false_alarm: Option<f64>,
+    /// How the threshold follows from the scores; `None` if a rate or a threshold was stated.
+    pub estimate: Option<ThresholdEstimate>,
     /// What so many pictures can say of that rate.
     pub support: Option<Support>,
 }
@@ -119,6 +120,8 @@ impl ModelInfo {
                     pictures: scores.len(),
                     guarantee: kind.guarantee(),
                     false_alarm: asked.false_alarm,
+                    estimate: (asked.false_alarm.is_none() && asked.threshold.is_none())
+                        .then_some(asked.estimate),
                     support: threshold.and_then(|at| Support::of(&scores, at, asked, is_found)),
                 })
             }

@@ -151,7 +151,7 @@ impl ValidFitParams {
             calibration: Some(Calibration::from_held_out(&scores, calibration)?),
             cell_threshold: match peaks.is_empty() || compressed {
                 true => None,
-                false => Some(HeldOutScores::new(kind, peaks)?.quantile(calibration.share_below())),
+                false => Some(HeldOutScores::new(kind, peaks)?.estimate(calibration)),
             },
             scores: Some(scores),
         })

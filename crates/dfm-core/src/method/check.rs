@@ -10,7 +10,7 @@ use crate::method::aggregation::Aggregation;
 use crate::method::calibration::check_false_alarm;
 use crate::method::kinds::{CalibrationKind, ScoreKind};
 use crate::method::params::FitParams;
-use crate::method::{CalibrationParams, MAX_BATCH, Method};
+use crate::method::{CalibrationParams, MAX_BATCH, Method, ThresholdEstimate};
 
 impl FitParams {
     /// Checks every parameter, and fills in the kind of the calibration.
@@ -20,8 +20,13 @@ impl FitParams {
     /// The first parameter out of range, with the range.
     pub fn check(mut self) -> Result<ValidFitParams, DfmError> {
         let kind = self.method.calibration_kind();
+        let is_usual = kind == Some(self.method.usual_calibration());
         if let Some(calibration) = &mut self.method.calibration {
             calibration.kind = kind;
+            // What a proof rests on, and what was stated, no estimate changes.
+            if !is_usual || calibration.false_alarm.is_some() || calibration.threshold.is_some() {
+                calibration.estimate = ThresholdEstimate::Quantile;
+            }
         }
         let (places, pca) = self.method.check_fields()?;
         if self.run.batch == 0 || self.run.batch > MAX_BATCH {

@@ -14,8 +14,8 @@ use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resampling, Resize, 
 use dfm_stats::{Keep, StreamingParams};
 
 pub use aggregation::Aggregation;
-pub use calibration::CalibrationParams;
 pub(crate) use calibration::check_false_alarm;
+pub use calibration::{CalibrationParams, ThresholdEstimate};
 pub use check::ValidFitParams;
 pub use kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics, TileStatisticsKind};
 pub use params::FitParams;

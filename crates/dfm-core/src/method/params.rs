@@ -5,6 +5,7 @@ use dfm_stats::Keep;
 use serde::{Deserialize, Serialize};
 
 use crate::method::aggregation::Aggregation;
+use crate::method::calibration::ThresholdEstimate;
 use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -69,6 +70,9 @@ struct ParamsRecord {
 #[serde(deny_unknown_fields)]
 struct CalibrationRecord {
     quantile: f64,
+    /// Absent for the quantile itself, the rule of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimate: Option<ThresholdEstimate>,
     kind: CalibrationKind,
     false_alarm: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +93,7 @@ impl From<FitParams> for ParamsRecord {
         let FitParams { method, run, keeping } = params;
         let calibration = method.calibration.zip(kind).map(|(asked, kind)| CalibrationRecord {
             quantile: asked.quantile,
+            estimate: (asked.estimate == ThresholdEstimate::Tail).then_some(ThresholdEstimate::Tail),
             kind,
             false_alarm: asked.false_alarm,
             threshold: asked.threshold,
@@ -116,6 +121,7 @@ impl From<ParamsRecord> for FitParams {
     fn from(record: ParamsRecord) -> Self {
         let calibration = record.calibration.map(|asked| CalibrationParams {
             quantile: asked.quantile,
+            estimate: asked.estimate.unwrap_or(ThresholdEstimate::Quantile),
             kind: Some(asked.kind),
             false_alarm: asked.false_alarm,
             threshold: asked.threshold,
