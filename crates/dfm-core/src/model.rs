@@ -190,15 +190,16 @@ impl Dfm {
     /// The same model with names for pictures of the fit, by their content hash, so that
     /// [`audit`](Self::audit) can tell them. A picture that has a name keeps it. Names of other
     /// pictures are not taken, nor names that are empty, longer than 4096 bytes or hold a zero byte. A
-    /// model that keeps no fit statistic has no names, except those of pictures that stand out.
+    /// model that keeps no fit statistic has no names, except those of pictures that stand out or were left out as foreign.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
         let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(|kept| &kept.content_hashes).collect();
-        let standing_out = self.record.standing_out.as_mut();
+        let FitRecord { standing_out, foreign, .. } = &mut self.record;
+        let standing_out = standing_out.iter_mut().flat_map(|record| &mut record.pictures);
+        let foreign = foreign.iter_mut().flat_map(|record| &mut record.pictures);
         let mut unnamed: HashMap<String, &mut Option<String>> = standing_out
-            .into_iter()
-            .flat_map(|record| &mut record.pictures)
             .map(|picture| (picture.content_hash.clone(), &mut picture.name))
+            .chain(foreign.map(|picture| (picture.content_hash.clone(), &mut picture.name)))
             .collect();
         for (hash, name) in names.into_iter().filter(|(_, name)| is_name(name)) {
             if let Some(unnamed) = unnamed.get_mut(&hexadecimal(&hash)) {

@@ -95,7 +95,7 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
         exact: flags.exact,
     };
     let params = FitParams::from(method)
-        .with_run(Run::default().with_batch(flags.batch).with_memory(memory))
+        .with_run(Run::default().with_batch(flags.batch).with_memory(memory).with_robust(flags.robust))
         .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
     params.clone().check()?;
     Ok(params)
@@ -199,6 +199,10 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
                 Some((_, None, Some(_))) | None => writeln!(out, "  threshold {threshold}")?,
             }
         }
+    }
+    if let Some(found) = &record.foreign {
+        let threshold = model.calibration().map(|found| found.threshold());
+        writeln!(out, "  {}", plain(&info::foreign(found, threshold)))?;
     }
     if let Some(found) = &record.standing_out {
         writeln!(

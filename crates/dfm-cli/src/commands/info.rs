@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, InputContract, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind,
-    StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
+    CalibrationInfo, Compat, ForeignPicture, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore,
+    PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -41,6 +41,28 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
         found.best_f1,
         100.0 * found.found,
         100.0 * found.false_alarms
+    )
+}
+
+/// Which pictures a robust fit left out.
+pub(super) fn foreign(found: &ForeignRecord, threshold: Option<f64>) -> String {
+    let picture = |picture: &ForeignPicture| {
+        let name = picture.name.as_ref().unwrap_or(&picture.content_hash);
+        format!("{name} (score {})", table::score(picture.score))
+    };
+    let mut names: Vec<String> = found.pictures.iter().take(NAMED).map(picture).collect();
+    let count = found.pictures.len();
+    if let more @ 1.. = count - names.len() {
+        names.push(format!("{more} more"));
+    }
+    let are = if count == 1 { "is" } else { "are" };
+    let threshold =
+        threshold.map_or_else(String::new, |at| format!("; the threshold is {}", table::score(at)));
+    format!(
+        "{count} of {} pictures {are} foreign to the others and not learnt: {}{threshold} (`dfm audit` lists all, `dfm \
+         update` learns one all the same, `dfm fit --robust off` learns every picture)",
+        found.of,
+        names.join(", ")
     )
 }
 
@@ -176,6 +198,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             _ => threshold,
         },
     )?;
+    if let Some(found) = &info.record.foreign {
+        line("left out", foreign(found, info.threshold))?;
+    }
     if let Some(found) = &info.record.standing_out {
         line("stands out", standing_out(found, info.threshold))?;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, NetworkPrecision, ScoreKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, NetworkPrecision, Robust, ScoreKind,
     TileStatisticsKind,
 };
 
@@ -92,7 +92,7 @@ pub(crate) struct FitFlags {
     #[arg(conflicts_with_all = ["false_alarm", "calibrate"])]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, for example 0.01 (default: the threshold
-    /// is the 99 % quantile of held-out scores)
+    /// comes from the tail of held-out scores, for about 1 %)
     #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
     /// How good pictures are held out: leave-one-out (an estimate), split (the share is proved; a
@@ -100,6 +100,10 @@ pub(crate) struct FitFlags {
     /// predict). Default: leave-one-out; split with --tile and shared statistics
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
+    /// Whether pictures that the others call foreign are left out and named: auto (from 100 pictures
+    /// on), on (however few) or off. Only with fre and leave-one-out
+    #[arg(long, value_name = "HOW", default_value_t = Robust::Auto)]
+    pub(crate) robust: Robust,
     #[command(flatten)]
     pub(crate) regions: RegionFlags,
     #[command(flatten)]

@@ -58,6 +58,7 @@ impl ValidFitParams {
             validation: None,
             sizes: None,
             standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
+            foreign: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let self_test = SelfTest::record(&extractor, &scorers)?;

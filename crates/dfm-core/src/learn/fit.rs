@@ -98,7 +98,11 @@ impl ValidFitParams {
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        self.derive(extractor, Kept::of(features, content_hashes)?)
+        let kept = Kept::of(features, content_hashes)?;
+        let (kept, foreign) = self.without_foreign(&extractor, kept)?;
+        let mut model = self.derive(extractor, kept)?;
+        model.record.foreign = foreign;
+        Ok(model)
     }
 
     /// Computes the features of every picture that is not `known`, a batch at a time. Returns the

@@ -5,6 +5,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod derive;
 pub(crate) mod error;
 pub(crate) mod fit;
+mod foreign;
 mod gather;
 mod int8;
 pub(crate) mod kept;

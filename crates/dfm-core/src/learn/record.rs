@@ -29,6 +29,34 @@ pub struct FitRecord {
     /// Pictures that look unlike the others, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_out: Option<StandingOutRecord>,
+    /// Pictures that a robust fit left out as foreign to the others, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignRecord>,
+}
+
+/// Pictures that a [`Robust`](crate::Robust) fit left out. They are not in the model: learning them later
+/// brings them in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ForeignRecord {
+    /// Different pictures that the fit was given.
+    pub of: usize,
+    /// Those left out, worst first.
+    pub pictures: Vec<ForeignPicture>,
+}
+
+/// A picture that a fit left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ForeignPicture {
+    /// Relative to the folder that was fitted; `None` where names are not known.
+    pub name: Option<String>,
+    /// In hexadecimal.
+    pub content_hash: String,
+    /// Its score by the model of the pictures that were learnt.
+    pub score: f64,
 }
 
 /// Pictures of a fit that look unlike all others: each scored by the model of all others, as

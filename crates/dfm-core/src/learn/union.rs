@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::error::DfmError;
 use crate::learn::fit::Learnt;
 use crate::learn::kept::Kept;
+use crate::learn::record::{ForeignPicture, ForeignRecord};
 use crate::method::{FitParams, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
@@ -61,6 +62,17 @@ impl ModelUnion {
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         self.join(other.kept("merging")?)?;
         self.names.extend(other.names.clone());
+        self.first.record.foreign = match (self.first.record.foreign.take(), other.record.foreign.clone()) {
+            (Some(mut ours), Some(theirs)) => {
+                ours.of += theirs.of;
+                let known: HashSet<String> =
+                    ours.pictures.iter().map(|picture| picture.content_hash.clone()).collect();
+                let new = |picture: &ForeignPicture| !known.contains(&picture.content_hash);
+                ours.pictures.extend(theirs.pictures.into_iter().filter(new));
+                Some(ours)
+            }
+            (ours, theirs) => ours.or(theirs),
+        };
         Ok(())
     }
 
@@ -171,10 +183,20 @@ impl Dfm {
     fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
         let params = self.record.params.clone().check()?;
         let mut model = params.derive(self.extractor, kept)?;
+        model.record.foreign = still_out(self.record.foreign, model.kept.as_ref());
         // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))
     }
+}
+
+/// The pictures that a robust fit left out and that were not learnt since.
+fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<ForeignRecord> {
+    let learnt: HashSet<String> =
+        kept.iter().flat_map(|kept| &kept.content_hashes).map(|hash| hexadecimal(hash)).collect();
+    let mut foreign = foreign?;
+    foreign.pictures.retain(|picture| !learnt.contains(&picture.content_hash));
+    (!foreign.pictures.is_empty()).then_some(foreign)
 }
 
 /// Refuses two methods that differ, and tells what differs and nothing else.

@@ -8,7 +8,7 @@ use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingPara
 use crate::error::DfmError;
 use crate::method::aggregation::Aggregation;
 use crate::method::calibration::check_false_alarm;
-use crate::method::kinds::{CalibrationKind, ScoreKind};
+use crate::method::kinds::{CalibrationKind, Robust, ScoreKind};
 use crate::method::params::FitParams;
 use crate::method::{CalibrationParams, MAX_BATCH, Method, ThresholdEstimate};
 
@@ -36,6 +36,11 @@ impl FitParams {
             let expected = "leave-one-out or split for a model that keeps no fit statistic: jackknife+ asks all its \
                             pictures of each new one";
             return refused("calibration", expected, CalibrationKind::JackknifePlus.to_string());
+        }
+        if self.run.robust == Robust::On && !self.method.can_be_robust() {
+            let expected = "auto or off, unless pictures are scored by fre and held out one by one: no rule says \
+                            which are foreign, or a proof rests on none being chosen";
+            return refused("robust", expected, Robust::On.to_string());
         }
         let memory = self.run.memory.check()?;
         Ok(ValidFitParams { params: self, places, pca, memory })
