@@ -12,6 +12,8 @@ const HIGHEST: f64 = 3.0;
 /// Degrees of freedom for each picture but one. Scores of pictures are not exactly normal, and those of
 /// few pictures are wider apart than those of many.
 const FREEDOM: f64 = 0.5;
+/// The fewest degrees of freedom. With one, five scores would give a threshold that no defect reaches.
+const FEWEST_DEGREES: f64 = 3.0;
 /// The median absolute deviation of a normal distribution, times this, is its standard deviation.
 const DEVIATIONS: f64 = 1.4826;
 /// The mean absolute deviation of a normal distribution, times this, is its standard deviation.
@@ -63,7 +65,7 @@ impl Tail {
     /// The threshold that a share `rate` of new good pictures should reach.
     ///
     /// It is the quantile of the distribution of a new score, Student's t with half a degree of freedom for
-    /// each score but one. The more scores there are beyond `1 / rate`, the more the quantile of the scores
+    /// each score but one, and three at least. The more scores there are beyond `1 / rate`, the more the quantile of the scores
     /// themselves counts, which needs no distribution.
     pub fn threshold(&self, rate: f64) -> f64 {
         let count = self.sorted.len() as f64;
@@ -99,11 +101,11 @@ impl Tail {
     }
 
     fn freedom(&self) -> f64 {
-        (FREEDOM * (self.sorted.len() as f64 - 1.0)).max(1.0)
+        (FREEDOM * (self.sorted.len() as f64 - 1.0)).max(FEWEST_DEGREES)
     }
 
     fn student(&self) -> StudentsT {
-        StudentsT::new(0.0, 1.0, self.freedom()).expect("one degree of freedom or more")
+        StudentsT::new(0.0, 1.0, self.freedom()).expect("three degrees of freedom or more")
     }
 }
 

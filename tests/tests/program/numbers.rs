@@ -123,8 +123,10 @@ fn a_model_keeps_the_rule_of_its_fit_and_a_call_goes_before_it() {
     let dfm = program();
     dfm.save_dataset();
     let usual = judge(&dfm, &["--masks", "usual"]);
-    let fit =
-        |more: &[&str]| dfm.run(&[&["fit", "good", "-o", "model.dfm"], SMALL.as_slice(), more].concat());
+    let fit = |more: &[&str]| {
+        let fit = ["fit", "good", "-o", "model.dfm", "--aggregate", "relative"];
+        dfm.run(&[&fit, SMALL.as_slice(), more].concat())
+    };
     let plain = fs::read(dfm.path("model.dfm")).unwrap();
     fit(&[]).expect_code(0);
     assert!(fs::read(dfm.path("model.dfm")).unwrap() == plain);

@@ -156,7 +156,7 @@ mod tests {
     fn parameters_are_written_as_ever() {
         let text = "{\"taps\":[{\"layer\":\"layer3\",\"pool\":4}],\"keep\":{\"ratio\":0.97},\"score\":\"fre\",\
                     \"aggregation\":\"sum\",\"compat\":null,\"calibration\":{\"quantile\":0.99,\
-                    \"kind\":\"leave-one-out\",\"false_alarm\":null},\"precision\":\"f32\",\"batch\":16,\
+                    \"estimate\":\"tail\",\"kind\":\"leave-one-out\",\"false_alarm\":null},\"precision\":\"f32\",\"batch\":16,\
                     \"keep_fit_statistic\":true}";
         let params = FitParams::from(Method::published()).check().unwrap().params().clone();
         assert_eq!(serde_json::to_string(&params).unwrap(), text);
@@ -174,6 +174,10 @@ mod tests {
         let with = text.replace("true}", "true,\"regions\":{\"pixel_threshold\":0.5,\"close\":2}}");
         assert_eq!(serde_json::to_string(&params).unwrap(), with);
         assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), params);
+        // Models of before took the quantile of the scores, and keep it.
+        let older = serde_json::from_str::<FitParams>(&text.replace("\"estimate\":\"tail\",", "")).unwrap();
+        let estimate = older.method.calibration.map(|calibration| calibration.estimate);
+        assert_eq!(estimate, Some(ThresholdEstimate::Quantile));
         // An unchecked kind is written as what it stands for.
         assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
     }
