@@ -23,6 +23,9 @@ pub(crate) struct Judged {
     pub(crate) calibration: Option<Calibration>,
     pub(crate) scores: Option<HeldOutScores>,
     pub(crate) cell_threshold: Option<f64>,
+    /// The different pictures among them that the fit set aside, in rising order. Not known of a model
+    /// that was read without its fit statistic.
+    pub(crate) set_aside: Vec<[u8; 32]>,
 }
 
 /// The file that a model was read from.
@@ -177,6 +180,13 @@ impl Dfm {
         self.kept.as_ref().map(|kept| (kept.statistics.as_slice(), kept.content_hashes.as_slice()))
     }
 
+    /// The content hashes of the pictures that the fit set aside, because memory did not suffice for an
+    /// exact one, in rising order. They are not among those of [`fit_statistics`](Self::fit_statistics).
+    /// Empty if there are none, and of a model that was read without its fit statistic.
+    pub fn set_aside(&self) -> &[[u8; 32]] {
+        &self.judged.set_aside
+    }
+
     /// What the model keeps, for an `operation` that needs it.
     pub(crate) fn kept(&self, operation: &'static str) -> Result<&Kept, DfmError> {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
@@ -193,7 +203,7 @@ impl Dfm {
     /// model that keeps no fit statistic has no names, except those of pictures that stand out.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
-        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(|kept| &kept.content_hashes).collect();
+        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(Kept::known).collect();
         let standing_out = self.record.standing_out.as_mut();
         let mut unnamed: HashMap<String, &mut Option<String>> = standing_out
             .into_iter()
