@@ -257,7 +257,11 @@ impl FitStatistic {
     /// out, in [0, 1]; 0 if nothing was left out.
     pub fn dropped_share(&self) -> f64 {
         let dropped = self.compression.as_ref().map_or(0.0, Compression::dropped);
-        if dropped > 0.0 { dropped / (dropped + dot(&self.singular_values, &self.singular_values)) } else { 0.0 }
+        if dropped > 0.0 {
+            dropped / (dropped + dot(&self.singular_values, &self.singular_values))
+        } else {
+            0.0
+        }
     }
 }
 

@@ -14,8 +14,15 @@ use crate::method::CalibrationKind;
 
 /// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
 /// the components among their bytes, too.
-const KEPT_OF_TAP: [&str; 7] =
-    ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean", ASIDE_ROWS];
+const KEPT_OF_TAP: [&str; 7] = [
+    "directions",
+    "components",
+    "coordinates",
+    "singular_values",
+    "remainders",
+    "statistic.mean",
+    ASIDE_ROWS,
+];
 /// The tensors of such a model that belong to all taps.
 const KEPT: [&str; 3] = ["content_hashes", "picture_names", ASIDE_HASHES];
 

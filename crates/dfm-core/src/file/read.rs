@@ -103,7 +103,8 @@ impl Dfm {
         let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
         let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
         let content_hashes = content_hashes.filter(|_| whole);
-        let rows = content_hashes.as_ref().map(|hashes| (hashes.len(), aside_hashes.as_ref().map_or(0, Vec::len)));
+        let rows =
+            content_hashes.as_ref().map(|hashes| (hashes.len(), aside_hashes.as_ref().map_or(0, Vec::len)));
         let tap_tensors = header.tap_tensors()?;
         // The network is laid out by this thread, to which the device may be tied.
         let mut of_taps = Ok(Vec::new());

@@ -108,11 +108,7 @@ impl Aside {
 
     /// Takes a picture that is [wanted](Self::wants). Returns the one that it takes the place of, which
     /// is to be learnt.
-    pub(super) fn offer(
-        &mut self,
-        content_hash: [u8; 32],
-        rows: Vec<Vec<f32>>,
-    ) -> Option<([u8; 32], Held)> {
+    pub(super) fn offer(&mut self, content_hash: [u8; 32], rows: Vec<Vec<f32>>) -> Option<([u8; 32], Held)> {
         let held = self.pictures.entry(content_hash).or_insert(Held { copies: 0, rows });
         held.copies += 1;
         let evicted = (self.pictures.len() > self.capacity).then(|| self.pictures.pop_last()).flatten()?;
@@ -142,7 +138,8 @@ impl Aside {
                 }
             }
         }
-        let rows = Parts::new(shapes.len(), rows).expect("an extractor has taps, and checked parameters places");
+        let rows =
+            Parts::new(shapes.len(), rows).expect("an extractor has taps, and checked parameters places");
         SetAside { content_hashes, rows }
     }
 }
@@ -183,7 +180,8 @@ mod tests {
     #[test]
     fn a_quarter_is_chosen_and_one_picture_is_always_left() {
         let count = |pictures: u16| {
-            let pictures = (0..pictures).map(|number| [number.to_be_bytes(); 16].concat().try_into().unwrap());
+            let pictures =
+                (0..pictures).map(|number| [number.to_be_bytes(); 16].concat().try_into().unwrap());
             chosen(&pictures.collect()).map(|chosen| chosen.len())
         };
         let found = [0, 1, 2, 4, 5, 8, 1024, 5000].map(count);

@@ -104,9 +104,8 @@ impl Kept {
         let learnt = |kept: &Self| -> HashSet<[u8; 32]> { kept.content_hashes.iter().copied().collect() };
         let (ours, theirs) = (learnt(self), learnt(other));
         let own = self.set_aside.as_ref().and_then(|own| own.filtered(|hash| !theirs.contains(hash)));
-        let is_new = |hash: &[u8; 32]| {
-            !ours.contains(hash) && own.as_ref().is_none_or(|own| !own.holds(hash))
-        };
+        let is_new =
+            |hash: &[u8; 32]| !ours.contains(hash) && own.as_ref().is_none_or(|own| !own.holds(hash));
         let new = other.set_aside.as_ref().and_then(|aside| aside.filtered(is_new));
         match (own, new) {
             (Some(own), Some(new)) => Some(own.joined(&new)),
