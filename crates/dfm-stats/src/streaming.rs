@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn rows_are_taken_out_of_a_fit_while_they_are_gathered() {
-        let all = rows(20, 6, 31);
+        let all = rows(31, 20, 6);
         let (gone, left) = ([0, 3, 4, 19], (0..20).filter(|row| ![0, 3, 4, 19].contains(row)));
         let mut fit = params(1 << 20).start(6).unwrap();
         fit.push(all.clone()).unwrap();
@@ -419,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_fit_says_up_to_how_many_rows_it_is_exact_and_merged_rows_stay() {
-        let all = rows(200, 40, 32);
+        let all = rows(32, 200, 40);
         let mut fit = params(200_000).start(40).unwrap();
         let most = (1..200).take_while(|count| fit.is_exact_for(*count)).count();
         assert!((16..200).contains(&most), "{most}");

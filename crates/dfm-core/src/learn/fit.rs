@@ -40,8 +40,8 @@ impl ValidFitParams {
     /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
     /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
     /// at its peak, its calibration and its writing included. If that is more than is allowed, only
-    /// leading directions are kept. A quarter of the pictures that came until then, 256 at most, is set
-    /// aside. They are not learnt, and calibrate instead of whatever kind was asked for.
+    /// leading directions are kept, and about a quarter of the pictures, 256 at most, is set aside. They
+    /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
     ///
     /// # Errors
     ///

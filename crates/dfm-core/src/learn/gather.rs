@@ -364,20 +364,19 @@ mod tests {
         assert_eq!(told, [learnt(1), learnt(2), Gathered::LeftOut(3)]);
     }
 
-    /// What became of `tiles` where memory holds about `exact` rows: the pictures that are learnt, row
-    /// by row, and those that are set aside.
-    fn set_aside(places: usize, exact: u64, tiles: &[Tile]) -> (Vec<u8>, Vec<u8>) {
-        // Rows of 2 and of 1 values, too short for anything but the fewest directions.
+    /// What became of `tiles` where memory holds about sixty rows: the pictures that are learnt, row by
+    /// row, and those that are set aside.
+    fn set_aside(places: usize, tiles: &[Tile]) -> (Vec<u8>, Vec<u8>) {
         const WIDE: [FeatureShape; 2] = [
-            FeatureShape { channels: 200, height: 1, width: 1 },
-            FeatureShape { channels: 100, height: 1, width: 1 },
+            FeatureShape { channels: 600, height: 1, width: 1 },
+            FeatureShape { channels: 300, height: 1, width: 1 },
         ];
-        let max_bytes = places as u64 * exact * 300 * 28 * 3 / 2;
+        let max_bytes = 1_800_000 * places as u64;
         let memory = StreamingParams { max_bytes, exact: false }.check().unwrap();
         let mut gathering = Gathering::new(memory, &WIDE, places, true).unwrap();
         for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
-            let value = |column: usize| f32::from(picture) + (tile * 300 + column) as f32 / 1e4;
-            let values = (0..300).map(value).collect();
+            let value = |column: usize| f32::from(picture) + (tile * 900 + column) as f32 / 1e5;
+            let values = (0..900).map(value).collect();
             let row = is_finite.then_some(FeatureRow { content_hash: [picture; 32], values });
             let piece = PieceId { number: picture.into(), tile, is_last };
             gathering.push(&piece, [picture; 32], row).unwrap().for_each(drop);
@@ -391,7 +390,7 @@ mod tests {
         let aside = aside.expect("memory does not suffice");
         // Every row is the one of its hash, at each place and tap.
         for (place, taps) in aside.rows.places().enumerate() {
-            for (columns, rows) in [200, 100].into_iter().zip(taps) {
+            for (columns, rows) in [600, 300].into_iter().zip(taps) {
                 assert_eq!(rows.len(), columns * aside.content_hashes.len());
                 for (hash, row) in aside.content_hashes.iter().zip(rows.chunks(columns)) {
                     assert_eq!(row[0].floor(), f32::from(hash[0]), "place {place}");
@@ -405,7 +404,7 @@ mod tests {
     #[test]
     fn a_picture_that_is_set_aside_is_never_learnt_whatever_the_order() {
         let one = |picture: u8| [(picture, 0, true, true)];
-        let numbers: Vec<u8> = (0..120).map(|index: u8| index.wrapping_mul(77) % 120).collect();
+        let numbers: Vec<u8> = (0..120_u16).map(|index| (index * 77 % 120) as u8).collect();
         let mut backwards = numbers.clone();
         backwards.reverse();
         for order in [numbers.clone(), backwards, (0..120).collect(), (0..120).rev().collect()] {
@@ -413,7 +412,7 @@ mod tests {
             for gap in [1, 7, 120] {
                 let tiles: Vec<Tile> =
                     order.chunks(gap).flat_map(|part| [part, part].concat()).flat_map(one).collect();
-                let (learnt, aside) = set_aside(1, 40, &tiles);
+                let (learnt, aside) = set_aside(1, &tiles);
                 assert!(aside.len() > 3 && aside.is_sorted(), "{aside:?}");
                 assert!(aside.iter().all(|picture| !learnt.contains(picture)), "gap {gap}: {aside:?}");
                 // The smallest of all, except pictures that were learnt before they could be known to be.
@@ -430,23 +429,23 @@ mod tests {
 
     #[test]
     fn tiles_of_a_picture_are_set_aside_together_and_a_picture_that_is_begun_is_learnt() {
-        let tiles: Vec<Tile> = (0..40).rev().flat_map(whole).collect();
+        let tiles: Vec<Tile> = (0..100).rev().flat_map(whole).collect();
         for places in [1, 3] {
-            let (learnt, aside) = set_aside(places, 40, &tiles);
+            let (learnt, aside) = set_aside(places, &tiles);
             let rows = if places > 1 { 1 } else { 3 };
             let count = |rows: &[u8], picture: u8| rows.iter().filter(|other| **other == picture).count();
-            for picture in 0..40 {
+            for picture in 0..100 {
                 let found = (count(&learnt, picture), count(&aside, picture));
                 assert!(found == (rows, 0) || found == (0, rows), "{places} places, {picture}: {found:?}");
             }
             assert_eq!(aside[0], 0, "the smallest hash came last");
         }
         // The picture with the smallest hash of all is begun when memory runs out: it is learnt, and so is its copy.
-        for before in 5..20 {
+        for before in 5..25 {
             let mut tiles: Vec<Tile> = (50..50 + before).flat_map(whole).collect();
             tiles.extend(whole(1));
             tiles.extend((80..100).flat_map(whole).chain(whole(1)).chain((100..110).flat_map(whole)));
-            let (learnt, aside) = set_aside(1, 40, &tiles);
+            let (learnt, aside) = set_aside(1, &tiles);
             let (here, there) = (learnt.contains(&1), aside.contains(&1));
             assert!(here != there, "{before}: {learnt:?} {aside:?}");
             assert!(!here || learnt.iter().filter(|picture| **picture == 1).count() == 6, "{before}");
