@@ -127,7 +127,7 @@ impl Dfm {
 
     /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
     /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
-    /// threshold, has no maps, or had to drop what cells are made of.
+    /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside.
     pub fn cell_threshold(&self) -> Option<f64> {
         self.judged.cell_threshold
     }
