@@ -59,7 +59,7 @@ fn read(bytes: &[u8]) -> Result<Dfm, DfmError> {
 
 /// The share of new good pictures that a model calls anomalous.
 fn rejected(model: &Dfm) -> usize {
-    let judged = model.judge(&pictures_of(1000..1100), &JudgeOptions::default()).unwrap();
+    let judged = model.judge(pictures_of(1000..1100), &JudgeOptions::default()).unwrap();
     judged.into_iter().filter(|verdict| verdict.as_ref().unwrap().label == Some(Label::Anomalous)).count()
 }
 
@@ -86,7 +86,7 @@ fn new_good_pictures_are_rejected_about_as_often_as_by_an_exact_fit() {
     assert!(small.record().taps[0].compression.as_ref().unwrap().dropped_share > 1e-4);
     // What the pictures of the fit score without themselves says nothing of new ones.
     let largest = small.audit().unwrap().pictures[0].score;
-    let judged = small.judge(&pictures_of(1000..1100), &JudgeOptions::default()).unwrap();
+    let judged = small.judge(pictures_of(1000..1100), &JudgeOptions::default()).unwrap();
     let above = judged.into_iter().filter(|verdict| verdict.as_ref().unwrap().score > largest).count();
     assert!(above > 60, "{above}");
     assert_eq!(exact.record().set_aside, None);
@@ -355,7 +355,7 @@ fn tiles_and_places_are_set_aside_by_picture() {
         assert!(!aside.is_empty() && learnt(&model).iter().all(|hash| !aside.contains(hash)));
         assert_eq!(model.record().picture_count, exact.record().picture_count);
         let judge = |model: &Dfm| {
-            let judged = model.judge(&large(1000..1060), &JudgeOptions::default()).unwrap();
+            let judged = model.judge(large(1000..1060), &JudgeOptions::default()).unwrap();
             let labels = judged.into_iter().map(|verdict| verdict.unwrap().label);
             labels.filter(|label| *label == Some(Label::Anomalous)).count()
         };

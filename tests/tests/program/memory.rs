@@ -78,8 +78,38 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let record = info(&dfm, "small.dfm")["record"].clone();
     assert_eq!((record["picture_count"].clone(), record["taps"][0]["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
-    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
-    assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 82);
+    // The other has learnt all that was set aside, so nothing is left that could tell a threshold.
+    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(2).expect_said(&[
+        "finding the threshold",
+        "memory did not suffice",
+        "--max-memory",
+    ]);
+    for seed in 200..212 {
+        dfm.save(&format!("more/{seed}.png"), &pictures::good(seed, 72, 56));
+    }
+    let fit = [&["fit", "more", "-o", "more.dfm"], SMALL.as_slice(), &["--pca", "8"]].concat();
+    dfm.run(&fit).expect_code(0);
+    dfm.run(&["merge", "more.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
+    let both = info(&dfm, "both.dfm")["record"].clone();
+    assert_eq!((&both["picture_count"], &both["set_aside"]), (&93.into(), &record["set_aside"]));
+    // A picture that was set aside is forgotten by its name.
+    let names = (0..80).map(|seed| format!("{seed:03}.png"));
+    let less = names.into_iter().find(|name| {
+        let less = format!("without-{name}.dfm");
+        dfm.run(&["forget", "both.dfm", name, "-o", &less]).expect_code(0);
+        info(&dfm, &less)["record"]["set_aside"] != both["set_aside"]
+    });
+    assert!(less.is_some(), "the names of pictures that were set aside are known");
+}
+
+/// Figures of defects count only pictures that were not learnt.
+#[test]
+fn synthetic_defects_are_put_on_pictures_that_were_set_aside() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &[&TIGHT[..], &["--val", "synthetic", "--no-update"]].concat()).expect_code(0);
+    let record = info(&dfm, "small.dfm")["record"].clone();
+    assert_eq!(record["validation"]["good"], record["set_aside"]);
+    assert_eq!(record["validation"]["defective"], record["set_aside"]);
 }
 
 #[test]

@@ -276,9 +276,12 @@ fn backbone_weights(
     Err(ModelFileError::WeightsNeeded { name, sha256, file_sha256: backbone.file_sha256.clone() }.into())
 }
 
+/// One for each row.
+type Hashes = Vec<[u8; 32]>;
+
 /// The content hashes of the pictures that are kept, and of those that were set aside; `None` if none
 /// are kept.
-fn content_hashes(file: &Container<'_>) -> Result<Option<(Vec<[u8; 32]>, Vec<[u8; 32]>)>, ModelFileError> {
+fn content_hashes(file: &Container<'_>) -> Result<Option<(Hashes, Hashes)>, ModelFileError> {
     let Header { record, fit_statistic, .. } = &file.header;
     if !fit_statistic {
         return Ok(None);
