@@ -108,8 +108,11 @@ fn synthetic_defects_are_put_on_pictures_that_were_set_aside() {
     let dfm = program(80);
     fit(&dfm, "small.dfm", &[&TIGHT[..], &["--val", "synthetic", "--no-update"]].concat()).expect_code(0);
     let record = info(&dfm, "small.dfm")["record"].clone();
-    assert_eq!(record["validation"]["good"], record["set_aside"]);
-    assert_eq!(record["validation"]["defective"], record["set_aside"]);
+    let count = |value: &Value| value.as_u64().unwrap();
+    let (good, aside) = (count(&record["validation"]["good"]), count(&record["set_aside"]));
+    // A quarter of all would be twenty, of which those are left that were set aside.
+    assert!((1..=aside.min(20)).contains(&good), "{good} of {aside}");
+    assert_eq!(record["validation"]["defective"], good);
 }
 
 #[test]
