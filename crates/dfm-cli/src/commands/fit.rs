@@ -176,6 +176,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
             )?;
         }
     }
+    if let Some(pictures) = record.set_aside {
+        writeln!(out, "  {}", info::set_aside(pictures))?;
+    }
     if let Some(validation) = &record.validation {
         writeln!(out, "  {}", info::validation(validation))?;
     }
@@ -186,7 +189,8 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
         (Some(found), asked) => {
             let threshold = table::score(found.threshold());
-            match asked.map(|asked| (asked.kind.unwrap_or_default(), asked.false_alarm, asked.threshold)) {
+            let kind = record.calibration_kind().unwrap_or_default();
+            match asked.map(|asked| (kind, asked.false_alarm, asked.threshold)) {
                 Some(_) if decides => {
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }

@@ -91,6 +91,16 @@ pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
     )
 }
 
+/// How many pictures a fit set aside.
+pub(super) fn set_aside(pictures: usize) -> String {
+    let (pictures, were) = if pictures == 1 {
+        ("1 picture".to_owned(), "was")
+    } else {
+        (format!("{pictures} pictures"), "were")
+    };
+    format!("{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit")
+}
+
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     let method = &info.record.params.method;
     // Text from a file that anyone may have written, on its way to a terminal.
@@ -159,6 +169,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         let components = table::range(taps().map(|tap| tap.components as f64), 0);
         let explained = table::range(taps().map(|tap| 100.0 * tap.explained_ratio), 2);
         line("components", format!("{components}, explaining {explained} % of the variance ({asked})"))?;
+    }
+    if let Some(pictures) = info.record.set_aside {
+        line("held out", set_aside(pictures))?;
     }
     let gaussian = info.record.taps.first().and_then(|tap| tap.gaussian.as_ref());
     let gaussian = gaussian.map_or_else(String::new, |gaussian| {

@@ -119,7 +119,7 @@ pub(crate) struct FitFlags {
     pub(crate) no_update: bool,
     /// Memory for features and statistics, for example 512MiB or 4GiB (default: a quarter of the
     /// machine's). Beyond it, or beyond two minutes of work, directions of the smallest variance are
-    /// dropped
+    /// dropped, and about a quarter of the pictures is not learnt but finds the threshold
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) max_memory: Option<Memory>,
     /// Drop no direction, however long it takes; too little memory is an error

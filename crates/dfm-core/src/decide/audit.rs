@@ -53,7 +53,7 @@ impl Dfm {
     /// A picture stands out if its score lies more than three interquartile ranges above the upper
     /// quartile. If all scores are positive, their logarithms are compared instead. A few bad pictures
     /// move neither the quartile nor the range. Pictures that calibrate a split are audited with the
-    /// others.
+    /// others. Pictures that were set aside because memory did not suffice are not.
     ///
     /// # Errors
     ///

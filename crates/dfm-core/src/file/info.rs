@@ -8,15 +8,23 @@ use serde::Serialize;
 use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
+use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS};
 use crate::learn::record::FitRecord;
 use crate::method::{CalibrationKind, ThresholdEstimate};
 
 /// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
 /// the components among their bytes, too.
-const KEPT_OF_TAP: [&str; 6] =
-    ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean"];
+const KEPT_OF_TAP: [&str; 7] = [
+    "directions",
+    "components",
+    "coordinates",
+    "singular_values",
+    "remainders",
+    "statistic.mean",
+    ASIDE_ROWS,
+];
 /// The tensors of such a model that belong to all taps.
-const KEPT: [&str; 2] = ["content_hashes", "picture_names"];
+const KEPT: [&str; 3] = ["content_hashes", "picture_names", ASIDE_HASHES];
 
 /// The contents of a model file, hash checked, self-test not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,7 +119,7 @@ impl ModelInfo {
             false => None,
         };
         let method = &file.header.record.params.method;
-        let calibration = match method.calibration.zip(method.calibration_kind()) {
+        let calibration = match method.calibration.zip(file.header.record.calibration_kind()) {
             Some((asked, kind)) => {
                 let scores = file.f64("calibration.scores")?.1;
                 let is_found = file.header.record.finds_threshold();

@@ -11,6 +11,7 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
 use crate::decide::left_out::{PlacesLeftOut, usual_scale};
+use crate::decide::set_aside::ScoresAside;
 use crate::decide::split::{self, calibrating};
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
@@ -36,8 +37,8 @@ struct Found {
     rule: ScoringRule,
     judged: Judged,
     taps: Vec<TapRecord>,
-    /// Pictures that were fitted on.
-    fitted: usize,
+    /// Pictures that were not fitted on.
+    held_out: usize,
 }
 
 impl ValidFitParams {
@@ -48,12 +49,12 @@ impl ValidFitParams {
     /// If the pictures do not vary, are too few for the threshold, or the statistics
     /// refuse.
     pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
-        let pictures = kept.content_hashes.len();
-        let Found { rule, judged, taps, fitted } = self.found(&extractor, &kept)?;
+        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept)?;
         let record = FitRecord {
             params: self.params().clone(),
-            picture_count: pictures,
-            held_out: pictures - fitted,
+            picture_count: kept.known().count(),
+            held_out,
+            set_aside: kept.set_aside.as_ref().map(|aside| aside.pictures().len()),
             taps,
             validation: None,
             sizes: None,
@@ -83,7 +84,16 @@ impl ValidFitParams {
     fn found(&self, extractor: &FeatureExtractor, kept: &Kept) -> Result<Found, DfmError> {
         kept.check_variation()?;
         let different = different(&kept.content_hashes)?;
-        let held_out = match self.method().calibration_kind() {
+        let kind = self.method().calibration_kind();
+        let aside = match kind {
+            Some(_) => kept.needed_aside("finding the threshold")?,
+            None => kept.set_aside.as_ref(),
+        };
+        let held_out = match kind {
+            Some(kind @ CalibrationKind::JackknifePlus) if aside.is_some() => {
+                return Err(DfmError::TakesExactFit { kind });
+            }
+            _ if aside.is_some() => Vec::new(),
             Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
             Some(CalibrationKind::JackknifePlus) if different.len() > MAX_JACKKNIFE => {
                 return Err(DfmError::TooManyForJackknife { limit: MAX_JACKKNIFE, got: different.len() });
@@ -98,15 +108,28 @@ impl ValidFitParams {
             aggregation: self.method().aggregation,
             shapes: extractor.feature_shapes().to_vec(),
         };
-        if !self.method().tile_statistics.is_shared() {
-            rule.scale = usual_scale(&fitted, &rule)?;
-        }
-        let rows = if held_out.is_empty() { &different } else { &held_out };
-        let judged = self.hold_out(kept, rows, &rule, extractor)?;
+        let by_position = !self.method().tile_statistics.is_shared();
+        let judged = match aside {
+            Some(aside) => {
+                let scores = ScoresAside::of(aside, &rule, extractor.device())?;
+                if by_position {
+                    rule.scale = scores.usual_scale();
+                }
+                let (scores, peaks) = scores.of_pictures(aside, &rule.scale);
+                self.judged(CalibrationKind::Split, scores, peaks, aside.pictures())?
+            }
+            None => {
+                if by_position {
+                    rule.scale = usual_scale(&fitted, &rule)?;
+                }
+                let rows = if held_out.is_empty() { &different } else { &held_out };
+                self.hold_out(kept, rows, &rule, extractor)?
+            }
+        };
         let taps = fitted.statistics.iter().zip(rule.statistics.iter());
         let taps = taps.map(|(fitted, model)| TapRecord::of(fitted, model)).collect();
-        let fitted = fitted.content_hashes.len();
-        Ok(Found { rule, judged, taps, fitted })
+        let held_out = kept.known().count() - fitted.content_hashes.len();
+        Ok(Found { rule, judged, taps, held_out })
     }
 
     /// The statistics that scores are computed from, for the pictures of `statistic`.
@@ -133,9 +156,7 @@ impl ValidFitParams {
         extractor: &FeatureExtractor,
     ) -> Result<Judged, DfmError> {
         let method = self.method();
-        let Some((calibration, kind)) = method.calibration.zip(method.calibration_kind()) else {
-            return Ok(Judged::default());
-        };
+        let Some(kind) = method.calibration_kind() else { return Ok(Judged::default()) };
         let (scores, peaks) = match kind {
             CalibrationKind::Split if method.rows_are_tiles() => {
                 split::scores_of_tiles(kept, rows, rule, extractor.device())?
@@ -147,14 +168,30 @@ impl ValidFitParams {
             }
         };
         let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
+        let peaks = if compressed { Vec::new() } else { peaks };
+        self.judged(kind, scores, peaks, Vec::new())
+    }
+
+    /// The thresholds that scores of held-out pictures and the largest cells of their maps give.
+    fn judged(
+        &self,
+        kind: CalibrationKind,
+        scores: Vec<f64>,
+        peaks: Vec<f64>,
+        set_aside: Vec<[u8; 32]>,
+    ) -> Result<Judged, DfmError> {
+        let Some(calibration) = self.method().calibration else {
+            return Ok(Judged { set_aside, ..Judged::default() });
+        };
         let scores = HeldOutScores::new(kind, scores)?;
         Ok(Judged {
             calibration: Some(Calibration::from_held_out(&scores, calibration)?),
-            cell_threshold: match peaks.is_empty() || compressed {
+            cell_threshold: match peaks.is_empty() {
                 true => None,
                 false => Some(HeldOutScores::new(kind, peaks)?.estimate(calibration)),
             },
             scores: Some(scores),
+            set_aside,
         })
     }
 }

@@ -2,7 +2,7 @@
 //! leaves them out.
 
 use dfm_backbone::{FeatureExtractor, hexadecimal};
-use dfm_stats::{Compression, FitStatistic, Row, Tail};
+use dfm_stats::{Row, Tail};
 
 use crate::decide::held_out::different;
 use crate::decide::left_out::{PlacesLeftOut, usual_scale};
@@ -61,7 +61,9 @@ impl ValidFitParams {
             Robust::Auto => FEWEST_UNASKED,
             Robust::On => FEWEST,
         };
-        if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || is_compressed(&kept) {
+        // Once directions were chosen by all pictures, none can be left out by itself.
+        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
+        if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || !is_exact {
             return Ok((kept, None));
         }
         if kept.check_variation().is_err() {
@@ -87,11 +89,6 @@ impl crate::Method {
             && !self.rows_are_tiles()
             && self.calibration_kind() == Some(CalibrationKind::LeaveOneOut)
     }
-}
-
-/// Scores of a model that never saw a picture are too low once directions were chosen by all pictures.
-fn is_compressed(kept: &Kept) -> bool {
-    kept.statistics.iter().filter_map(FitStatistic::compression).any(|part| Compression::dropped(part) > 0.0)
 }
 
 struct Search<'s> {

@@ -95,10 +95,16 @@ impl ModelUnion {
             Some(joined) => joined,
             None => self.first.kept("merging")?,
         };
+        // A model that set nothing aside and learns nothing new stays as it is.
+        let has_aside = own.set_aside.is_some();
         let known: HashSet<&[u8; 32]> = own.content_hashes.iter().collect();
         let places = 0..other.content_hashes.len();
         let old: Vec<usize> = places.filter(|place| known.contains(&other.content_hashes[*place])).collect();
         if old.len() == other.content_hashes.len() {
+            let set_aside = own.aside_with(other);
+            if has_aside && set_aside != own.set_aside {
+                self.joined = Some(Kept { set_aside, ..own.clone() });
+            }
             return Ok(());
         }
         let union = match old.is_empty() {
@@ -136,20 +142,24 @@ impl Dfm {
         pieces: impl IntoIterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        let known = self.kept("updating")?.content_hashes.iter().copied().collect();
+        let kept = self.kept("updating")?;
+        let known = kept.known().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
-        let (features, hashes) =
-            params.collect_features(&self.extractor, &known, pieces.into_iter(), |learnt| {
+        // If pictures are set aside already, all new ones are learnt.
+        let gathering = params.gathering(&self.extractor, kept.set_aside.is_none())?;
+        let gathering =
+            params.collect_features(&self.extractor, gathering, &known, pieces.into_iter(), |learnt| {
                 again |= matches!(learnt, Learnt::Known(_));
                 each(learnt)
             })?;
+        let (features, hashes, set_aside) = gathering.finish();
         match hashes.is_empty() {
             true if again => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
                 let mut union = ModelUnion::of(self);
-                union.join(&Kept::of(features, hashes)?)?;
+                union.join(&Kept::of(features, hashes, set_aside)?)?;
                 union.finish()
             }
         }
@@ -165,16 +175,18 @@ impl Dfm {
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let kept = self.kept("forgetting")?;
         let hashes = &kept.content_hashes;
-        if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
+        let known: HashSet<&[u8; 32]> = kept.known().collect();
+        if let Some(place) = content_hashes.iter().position(|hash| !known.contains(hash)) {
             let content_hash = hexadecimal(&content_hashes[place]);
-            return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
+            return Err(DfmError::UnknownPicture { place, content_hash, pictures: kept.known().count() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
         let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
         match hashes.len() - places.len() {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => {
-                let left = kept.without(&places)?;
+                let mut left = if places.is_empty() { kept.clone() } else { kept.without(&places)? };
+                left.set_aside = left.set_aside.and_then(|aside| aside.filtered(|hash| !gone.contains(hash)));
                 self.rederive(left)
             }
         }
@@ -193,7 +205,7 @@ impl Dfm {
 /// The pictures that a robust fit left out and that were not learnt since.
 fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<ForeignRecord> {
     let learnt: HashSet<String> =
-        kept.iter().flat_map(|kept| &kept.content_hashes).map(|hash| hexadecimal(hash)).collect();
+        kept.iter().flat_map(|kept| kept.known()).map(|hash| hexadecimal(hash)).collect();
     let mut foreign = foreign?;
     foreign.pictures.retain(|picture| !learnt.contains(&picture.content_hash));
     (!foreign.pictures.is_empty()).then_some(foreign)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use dfm_core::{
-    CalibrationKind, CalibrationParams, Dfm, JudgeOptions, Keeping, Robust, SaveOptions, ViewScale,
+    CalibrationKind, CalibrationParams, Dfm, DfmError, JudgeOptions, Keeping, Robust, SaveOptions, ViewScale,
 };
 use dfm_data::read_picture;
 use sha2::{Digest, Sha256};
@@ -194,6 +194,10 @@ impl PartsLearner {
                     all.push(scaled_by(view, &parts.files(number), observer)?);
                 }
                 joint_of(&all, held_out.len())
+            }
+            // Of most parts, the models would have learnt one view or another.
+            kind if views.iter().any(|view| view.judge.model().record().set_aside.is_some()) => {
+                return Err(DfmError::TakesExactFit { kind }.into());
             }
             _ => {
                 let of_view = |view: usize, part: usize| scores[view].get(&files[view].name(part)).copied();
