@@ -419,15 +419,15 @@ mod tests {
 
     #[test]
     fn a_fit_says_up_to_how_many_rows_it_is_exact_and_merged_rows_stay() {
-        let all = rows(32, 200, 40);
-        let mut fit = params(200_000).start(40).unwrap();
-        let most = (1..200).take_while(|count| fit.is_exact_for(*count)).count();
-        assert!((16..200).contains(&most), "{most}");
+        let all = rows(32, 800, 40);
+        let mut fit = params(400_000).start(40).unwrap();
+        let most = (1..800).take_while(|count| fit.is_exact_for(*count)).count();
+        assert!((16..800).contains(&most), "{most}");
         fit.push(all.select(&(0..most).collect::<Vec<_>>())).unwrap();
         assert!(fit.take(&[0]).is_some());
         fit.reserve(100_000);
         assert!(!fit.is_exact_for(most - 1), "less memory is left");
-        fit.push(all).unwrap();
+        fit.push(all.select(&(most..most + 40).collect::<Vec<_>>())).unwrap();
         assert_eq!((fit.take(&[0]), fit.is_exact_for(1)), (None, false));
         assert!(fit.finish().unwrap().dropped_share() > 0.0);
     }
