@@ -110,6 +110,9 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
 fn model(error: &DfmError) -> Option<String> {
     let hint = match error {
         DfmError::NoFitStatistic { .. } => "fit without --no-update",
+        DfmError::NothingToSetAside => "--max-memory allows more, --threshold gives one",
+        DfmError::NoneSetAside { .. } => "--max-memory allows a fit more, --threshold gives it one",
+        DfmError::TakesExactFit { .. } => "--max-memory allows more, --calibrate split holds pictures out",
         DfmError::NoRegion { .. } => "leave --roi out, or fit with it",
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {

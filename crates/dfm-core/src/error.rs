@@ -81,6 +81,31 @@ pub enum DfmError {
         /// Different pictures there are.
         got: usize,
     },
+    /// Memory that does not suffice even to set pictures aside.
+    #[error(
+        "memory does not suffice for an exact fit, and before it ran out there were not two whole pictures, of which one \
+         could be held out to find the threshold: allow more memory, or give the threshold"
+    )]
+    NothingToSetAside,
+    /// A threshold that leading directions alone cannot tell.
+    #[error(
+        "{operation} takes scores of good pictures that were not fitted on, and the model has none: memory did not \
+         suffice for an exact fit, so the scores of its own pictures are far too small; fit it again, with more memory \
+         or with pictures held out, or with a threshold that is given"
+    )]
+    NoneSetAside {
+        /// What was to be done.
+        operation: &'static str,
+    },
+    /// A calibration that takes an exact fit.
+    #[error(
+        "{kind} calibration takes models without each of the pictures, which only an exact fit knows, and memory does \
+         not suffice for one: allow more memory, or hold pictures out in another way"
+    )]
+    TakesExactFit {
+        /// How pictures were to be held out.
+        kind: CalibrationKind,
+    },
     /// A map that its type cannot hold.
     #[error(
         "picture {picture} of the batch: its score is {score:e}, beyond what a map can hold; ask for no map"

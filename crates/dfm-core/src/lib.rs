@@ -84,14 +84,15 @@ pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
 pub use learn::record::{
-    CompressionRecord, FitRecord, GaussianRecord, StandingOutPicture, StandingOutRecord, TapRecord,
-    ValidationRecord,
+    CompressionRecord, FitRecord, ForeignPicture, ForeignRecord, GaussianRecord, StandingOutPicture,
+    StandingOutRecord, TapRecord, ValidationRecord,
 };
 pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, MapKind, Method,
-    RegionRule, Run, ScoreKind, TileStatistics, TileStatisticsKind, USUAL_POOL, ValidFitParams,
+    RegionRule, Robust, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind, USUAL_POOL,
+    ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;

@@ -26,6 +26,9 @@ pub(crate) struct Judged {
     pub(crate) cell_threshold: Option<f64>,
     /// The largest cells of fine maps of held-out pictures, from which the threshold of cells was found.
     pub(crate) peaks: Vec<f64>,
+    /// The different pictures among them that the fit set aside, in rising order. Not known of a model
+    /// that was read without its fit statistic.
+    pub(crate) set_aside: Vec<[u8; 32]>,
 }
 
 /// The file that a model was read from.
@@ -147,8 +150,8 @@ impl Dfm {
 
     /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
     /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
-    /// threshold, has no maps, or had to drop what cells are made of. For a fine map, up to 64 good
-    /// pictures say so, those with the smallest content hashes.
+    /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside. For a fine
+    /// map, up to 64 good pictures say so, those with the smallest content hashes.
     pub fn cell_threshold(&self) -> Option<f64> {
         self.judged.cell_threshold
     }
@@ -201,6 +204,13 @@ impl Dfm {
         self.kept.as_ref().map(|kept| (kept.statistics.as_slice(), kept.content_hashes.as_slice()))
     }
 
+    /// The content hashes of the pictures that the fit set aside, because memory did not suffice for an
+    /// exact one, in rising order. They are not among those of [`fit_statistics`](Self::fit_statistics).
+    /// Empty if there are none, and of a model that was read without its fit statistic.
+    pub fn set_aside(&self) -> &[[u8; 32]] {
+        &self.judged.set_aside
+    }
+
     /// What the model keeps, for an `operation` that needs it.
     pub(crate) fn kept(&self, operation: &'static str) -> Result<&Kept, DfmError> {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
@@ -214,15 +224,17 @@ impl Dfm {
     /// The same model with names for pictures of the fit, by their content hash, so that
     /// [`audit`](Self::audit) can tell them. A picture that has a name keeps it. Names of other
     /// pictures are not taken, nor names that are empty, longer than 4096 bytes or hold a zero byte. A
-    /// model that keeps no fit statistic has no names, except those of pictures that stand out.
+    /// model that keeps no fit statistic has no names, except those of pictures that stand out or were
+    /// left out as foreign.
     #[must_use]
     pub fn with_names(mut self, names: impl IntoIterator<Item = ([u8; 32], String)>) -> Self {
-        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(|kept| &kept.content_hashes).collect();
-        let standing_out = self.record.standing_out.as_mut();
+        let known: HashSet<&[u8; 32]> = self.kept.iter().flat_map(Kept::known).collect();
+        let FitRecord { standing_out, foreign, .. } = &mut self.record;
+        let standing_out = standing_out.iter_mut().flat_map(|record| &mut record.pictures);
+        let foreign = foreign.iter_mut().flat_map(|record| &mut record.pictures);
         let mut unnamed: HashMap<String, &mut Option<String>> = standing_out
-            .into_iter()
-            .flat_map(|record| &mut record.pictures)
             .map(|picture| (picture.content_hash.clone(), &mut picture.name))
+            .chain(foreign.map(|picture| (picture.content_hash.clone(), &mut picture.name)))
             .collect();
         for (hash, name) in names.into_iter().filter(|(_, name)| is_name(name)) {
             if let Some(unnamed) = unnamed.get_mut(&hexadecimal(&hash)) {

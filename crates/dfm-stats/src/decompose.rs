@@ -87,12 +87,18 @@ pub(crate) fn symmetric_eigen(matrix: &[f64], size: usize) -> Option<(Vec<f64>, 
 
 /// `left` `[N, K]` times `right` `[K, D]`, where `inner` is `K`; all row by row.
 pub(crate) fn multiply(left: &[f64], right: &[f64], inner: usize, columns: usize) -> Vec<f64> {
+    /// Rows of one product: enough for a fast one, and few enough for several cores.
+    const ROWS: usize = 32;
     let count = left.len() / inner.max(1);
     let mut values = vec![0.0; count * columns];
-    let product = MatMut::from_row_major_slice_mut(&mut values, count, columns);
-    let left = MatRef::from_row_major_slice(left, count, inner);
     let right = MatRef::from_row_major_slice(right, inner, columns);
-    matmul(product, Accum::Replace, left, right, 1.0, Par::rayon(0));
+    let blocks = values.par_chunks_mut((ROWS * columns).max(1)).zip(left.par_chunks((ROWS * inner).max(1)));
+    blocks.for_each(|(values, left)| {
+        let rows = left.len() / inner.max(1);
+        let product = MatMut::from_row_major_slice_mut(values, rows, columns);
+        let left = MatRef::from_row_major_slice(left, rows, inner);
+        matmul(product, Accum::Replace, left, right, 1.0, Par::Seq);
+    });
     values
 }
 

@@ -12,6 +12,7 @@
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
 //! - [`ProbabilisticPca`]: a density of components, with one variance for all other directions.
 //! - [`score_drift`], [`subspace_drift`]: whether new rows still come from the same distribution.
+//! - [`Tail`]: a threshold that few scores of rows support.
 //! - [`Shrinkage`]: shrinking variances towards their mean, so that none is too small.
 //!
 //! ```
@@ -45,6 +46,7 @@ mod secular;
 mod shrinkage;
 mod statistic;
 mod streaming;
+mod tail;
 #[cfg(test)]
 mod testing;
 
@@ -61,3 +63,4 @@ pub use score::{GaussianScorer, PcaScorer};
 pub use shrinkage::Shrinkage;
 pub use statistic::FitStatistic;
 pub use streaming::{StreamingFit, StreamingParams, ValidStreamingParams};
+pub use tail::Tail;

@@ -252,6 +252,17 @@ impl FitStatistic {
     pub fn compression(&self) -> Option<&Compression> {
         self.compression.as_ref()
     }
+
+    /// The share of the squared deviations from the mean that [`compression`](Self::compression) left
+    /// out, in [0, 1]; 0 if nothing was left out.
+    pub fn dropped_share(&self) -> f64 {
+        let dropped = self.compression.as_ref().map_or(0.0, Compression::dropped);
+        if dropped > 0.0 {
+            dropped / (dropped + dot(&self.singular_values, &self.singular_values))
+        } else {
+            0.0
+        }
+    }
 }
 
 /// Checks that values are in falling order, positive and finite.

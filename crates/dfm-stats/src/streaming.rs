@@ -140,7 +140,7 @@ impl StreamingFit {
     pub fn push(&mut self, rows: Samples) -> Result<(), StatsError> {
         rows.check_columns(self.columns)?;
         let count = self.count() + rows.rows();
-        if self.merged.is_none() && self.is_exact_for(count) {
+        if self.is_exact_for(count) {
             self.gathered.extend(rows.into_values());
             return Ok(());
         }
@@ -181,6 +181,49 @@ impl StreamingFit {
         self.merged_count() + self.gathered.len() / self.columns
     }
 
+    /// Whether `count` rows in all would be fitted exactly: whether they fit into memory, and, unless
+    /// the fit must be exact, take no more operations than a fit may.
+    pub fn is_exact_for(&self, count: usize) -> bool {
+        let (rows, columns) = (count as f64, self.columns as f64);
+        let less = rows.min(columns);
+        let operations = 3.0 * rows * columns * less + 10.0 * less.powi(3);
+        let most_operations = MOST_OPERATIONS / f64::from(self.params.fits);
+        self.merged.is_none()
+            && self.has_room(self.exact_bytes(count))
+            && (self.params.params.exact || operations <= most_operations)
+    }
+
+    /// Takes the rows with these `indices` out of the fit, which must be in rising order. `None`, and
+    /// nothing changes, if there is no index or no such row, or if rows were merged already.
+    ///
+    /// Cost: one pass over the rows.
+    pub fn take(&mut self, indices: &[usize]) -> Option<Samples> {
+        let count = self.gathered.len() / self.columns;
+        let is_rising = indices.is_sorted_by(|one, next| one < next);
+        if self.merged.is_some() || !is_rising || indices.last().is_none_or(|last| *last >= count) {
+            return None;
+        }
+        let (mut taken, columns) = (Vec::with_capacity(indices.len() * self.columns), self.columns);
+        let (mut gone, mut kept) = (indices.iter().peekable(), 0);
+        for row in 0..count {
+            let place = row * columns;
+            match gone.next_if_eq(&&row) {
+                Some(_) => taken.extend_from_slice(&self.gathered[place..][..columns]),
+                None => {
+                    self.gathered.copy_within(place..place + columns, kept);
+                    kept += columns;
+                }
+            }
+        }
+        self.gathered.truncate(kept);
+        Samples::from_f64(taken, columns).ok()
+    }
+
+    /// Leaves `bytes` less of the memory to rows and statistic from now on.
+    pub fn reserve(&mut self, bytes: u64) {
+        self.params = self.params.beside(bytes);
+    }
+
     /// The statistic of all rows.
     ///
     /// # Errors
@@ -216,14 +259,6 @@ impl StreamingFit {
             }
         });
         Ok(())
-    }
-
-    fn is_exact_for(&self, count: usize) -> bool {
-        let (rows, columns) = (count as f64, self.columns as f64);
-        let less = rows.min(columns);
-        let operations = 3.0 * rows * columns * less + 10.0 * less.powi(3);
-        let most_operations = MOST_OPERATIONS / f64::from(self.params.fits);
-        self.has_room(self.exact_bytes(count)) && (self.params.params.exact || operations <= most_operations)
     }
 
     /// The bytes that an exact fit of `count` rows takes. If the fit must be exact, the most that it may
@@ -365,6 +400,36 @@ mod tests {
             assert!(limit(2 * max_bytes, 100) >= limit(max_bytes, 100));
         }
         assert_eq!(limit(u64::MAX, 0), MOST_DIRECTIONS);
+    }
+
+    #[test]
+    fn rows_are_taken_out_of_a_fit_while_they_are_gathered() {
+        let all = rows(31, 20, 6);
+        let (gone, left) = ([0, 3, 4, 19], (0..20).filter(|row| ![0, 3, 4, 19].contains(row)));
+        let mut fit = params(1 << 20).start(6).unwrap();
+        fit.push(all.clone()).unwrap();
+        for refused in [&[][..], &[20], &[3, 3], &[4, 3]] {
+            assert_eq!(fit.take(refused), None, "{refused:?}");
+        }
+        assert_eq!(fit.take(&gone), Some(all.select(&gone)));
+        assert_eq!(fit.count(), 16);
+        let expected = FitStatistic::of(&all.select(&left.collect::<Vec<_>>())).unwrap();
+        assert_eq!(fit.finish().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_fit_says_up_to_how_many_rows_it_is_exact_and_merged_rows_stay() {
+        let all = rows(32, 800, 40);
+        let mut fit = params(400_000).start(40).unwrap();
+        let most = (1..800).take_while(|count| fit.is_exact_for(*count)).count();
+        assert!((16..800).contains(&most), "{most}");
+        fit.push(all.select(&(0..most).collect::<Vec<_>>())).unwrap();
+        assert!(fit.take(&[0]).is_some());
+        fit.reserve(100_000);
+        assert!(!fit.is_exact_for(most - 1), "less memory is left");
+        fit.push(all.select(&(most..most + 40).collect::<Vec<_>>())).unwrap();
+        assert_eq!((fit.take(&[0]), fit.is_exact_for(1)), (None, false));
+        assert!(fit.finish().unwrap().dropped_share() > 0.0);
     }
 
     #[test]

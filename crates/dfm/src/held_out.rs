@@ -49,6 +49,12 @@ impl<'s> HeldOut<'s> {
         Ok(Self { source, synthesiser: Synthesiser::new(seed), levels, pictures })
     }
 
+    /// The pictures with these content hashes alone.
+    pub(crate) fn only(mut self, hashes: &[[u8; 32]]) -> Self {
+        self.pictures.retain(|(hash, _)| hashes.contains(hash));
+        self
+    }
+
     /// How many pictures are held out.
     pub(crate) fn count(&self) -> usize {
         self.pictures.len()

@@ -351,8 +351,8 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
             return Ok(hash);
         }
         let (_, known) = model.fit_statistics().unzip();
-        let mut named =
-            known.unwrap_or_default().iter().filter(|hash| model.picture_name(hash) == Some(picture));
+        let known = known.unwrap_or_default().iter().chain(model.set_aside());
+        let mut named = known.filter(|hash| model.picture_name(hash) == Some(picture));
         if let Some(first) = named.next() {
             return match named.all(|other| other == first) {
                 true => Ok(*first),

@@ -34,6 +34,11 @@ pub(crate) fn validate(
     reporter: &Reporter<'_>,
 ) -> Result<Dfm, Error> {
     let held_out = HeldOut::new(seed, source, model.preprocessor().levels(), pictures)?;
+    let held_out = match model.record().set_aside {
+        // Memory did not suffice to hold out as many.
+        Some(_) => held_out.only(model.set_aside()),
+        None => held_out,
+    };
     let mut tally = SyntheticTally::new(seed);
     {
         let mut judging = model.judging(&JudgeOptions::default().with_map(true))?;

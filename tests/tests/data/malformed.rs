@@ -154,7 +154,7 @@ fn a_truncated_model() {
 #[test]
 fn a_model_of_another_version() {
     let run = read_changed(|bytes| replace(bytes, b"\\\"version\\\":2", b"\\\"version\\\":9"));
-    run.expect_said(&["version 9", "reads version 2"]);
+    run.expect_said(&["version 9", "reads versions 2 to 3"]);
 }
 
 #[test]

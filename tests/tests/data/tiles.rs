@@ -7,7 +7,7 @@ use dfm_backbone::{CounterGenerator, Layer, Placement, PreprocessError, RegionEr
 use dfm_core::{
     AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, JudgeOptions, LoadOptions,
     Method, PictureSize, Piece, PreparedPicture, Preparer, Preprocessor, Region, RgbImage, SaveOptions,
-    Tiling, Verdict,
+    ThresholdEstimate, Tiling, Verdict,
 };
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::models::{fit_prepared, flex, small_weights};
@@ -137,7 +137,10 @@ fn large(seed: u64) -> RgbImage {
 
 fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f64) -> Dfm {
     let kind = CalibrationKind::Split;
-    let calibration = Some(CalibrationParams::default().with_quantile(quantile).with_kind(kind));
+    let estimate = ThresholdEstimate::Quantile;
+    let calibration =
+        CalibrationParams::default().with_quantile(quantile).with_estimate(estimate).with_kind(kind);
+    let calibration = Some(calibration);
     let params = Method::published()
         .with_taps(vec![Layer::Layer1.pooled(4)])
         .with_tiling(tiling)

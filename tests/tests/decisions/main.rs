@@ -6,4 +6,5 @@ mod answers;
 mod drift;
 mod laws;
 mod program;
+mod set_aside;
 mod validation;

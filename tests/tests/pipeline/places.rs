@@ -5,8 +5,8 @@ use dfm_backbone::{CounterGenerator, Layer, PreprocessError};
 use dfm_core::{
     Aggregation, AnomalyGrid, CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, DriftParams,
     FeatureExtractor, FeatureRow, FitParams, JudgeOptions, Keeping, Label, Learnt, LoadOptions, Method,
-    PictureSize, Piece, Preparer, Region, RgbImage, SaveOptions, ScoreKind, Tap, TileStatistics, Tiling,
-    Verdict, content_hash,
+    PictureSize, Piece, Preparer, Region, RgbImage, SaveOptions, ScoreKind, Tap, ThresholdEstimate,
+    TileStatistics, Tiling, Verdict, content_hash,
 };
 use dfm_tests::models::{flex, small_weights, weights};
 use dfm_tests::pictures;
@@ -25,7 +25,9 @@ fn params(tiling: Tiling, size: PictureSize, kind: CalibrationKind) -> Method {
         .with_taps(vec![Layer::Layer1.pooled(4)])
         .with_tiling(Some(tiling))
         .with_tile_statistics(TileStatistics::Position(size))
-        .with_calibration(Some(CalibrationParams::default().with_kind(kind)))
+        .with_calibration(Some(
+            CalibrationParams::default().with_kind(kind).with_estimate(ThresholdEstimate::Quantile),
+        ))
 }
 
 fn by_position(kind: CalibrationKind) -> Method {

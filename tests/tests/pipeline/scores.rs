@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use dfm_core::{
     Aggregation, CalibrationParams, Dfm, DfmError, JudgeOptions, Keep, Layer, LoadOptions, Method,
-    ModelFileError, PreparedPicture, RgbImage, SaveOptions, ScoreKind,
+    ModelFileError, PreparedPicture, RgbImage, SaveOptions, ScoreKind, ThresholdEstimate,
 };
 use dfm_stats::{FitStatistic, PcaParams, ProbabilisticPca, Samples, Shrinkage};
 use dfm_tests::model_file::ModelFile;
@@ -35,7 +35,8 @@ fn fit(params: Method, pictures: &[RgbImage]) -> Result<Dfm, DfmError> {
 
 /// Six components, and fewer where a ratio is asked of eleven pictures.
 fn params(score: ScoreKind) -> Method {
-    let calibration = Some(CalibrationParams::default().with_quantile(0.9));
+    let calibration =
+        Some(CalibrationParams::default().with_quantile(0.9).with_estimate(ThresholdEstimate::Quantile));
     Method::published()
         .with_taps(vec![Layer::Layer1.pooled(4)])
         .with_score(score)

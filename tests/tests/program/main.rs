@@ -19,6 +19,7 @@ mod places;
 mod products;
 #[cfg(unix)]
 mod resume;
+mod robust;
 mod sweep;
 mod synthesise;
 mod union;

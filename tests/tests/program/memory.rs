@@ -38,6 +38,8 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
     let dfm = program(80);
     let run = fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
     assert!(run.out.contains("directions fitted into memory"), "{}", run.out);
+    assert!(run.out.contains("were not learnt and calibrate, because memory did not suffice"), "{}", run.out);
+    assert!(run.out.contains("(split)"), "{}", run.out);
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
     let (small, exact) = (info(&dfm, "small.dfm"), info(&dfm, "exact.dfm"));
     assert!(exact["record"]["taps"][0]["compression"].is_null());
@@ -47,6 +49,14 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
     assert!(dropped > 0.0 && dropped < 0.2, "{dropped}");
     let table = dfm.run(&["info", "small.dfm"]).expect_code(0);
     assert!(table.out.contains("compressed"), "{}", table.out);
+    assert!(table.out.contains("were not learnt and calibrate"), "{}", table.out);
+    let aside = small["record"]["set_aside"].as_u64().unwrap();
+    assert_eq!(
+        (&small["record"]["held_out"], &small["calibration"]["pictures"]),
+        (&aside.into(), &aside.into())
+    );
+    assert_eq!((&small["version"], &exact["version"]), (&3.into(), &2.into()));
+    assert!(exact["record"].get("set_aside").is_none());
     // Eight of the leading components are as good as right; what is dropped still counts
     // as residual, in the scores and in the threshold.
     for (small, exact) in scores(&dfm, "small.dfm").iter().zip(scores(&dfm, "exact.dfm")) {
@@ -70,8 +80,41 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let record = info(&dfm, "small.dfm")["record"].clone();
     assert_eq!((record["picture_count"].clone(), record["taps"][0]["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
-    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
-    assert_eq!(info(&dfm, "both.dfm")["record"]["picture_count"], 82);
+    // The other has learnt all that was set aside, so nothing is left that could tell a threshold.
+    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(2).expect_said(&[
+        "finding the threshold",
+        "memory did not suffice",
+        "--max-memory",
+    ]);
+    for seed in 200..212 {
+        dfm.save(&format!("more/{seed}.png"), &pictures::good(seed, 72, 56));
+    }
+    let fit = [&["fit", "more", "-o", "more.dfm"], SMALL.as_slice(), &["--pca", "8"]].concat();
+    dfm.run(&fit).expect_code(0);
+    dfm.run(&["merge", "more.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(0);
+    let both = info(&dfm, "both.dfm")["record"].clone();
+    assert_eq!((&both["picture_count"], &both["set_aside"]), (&93.into(), &record["set_aside"]));
+    // A picture that was set aside is forgotten by its name.
+    let names = (0..80).map(|seed| format!("{seed:03}.png"));
+    let less = names.into_iter().find(|name| {
+        let less = format!("without-{name}.dfm");
+        dfm.run(&["forget", "both.dfm", name, "-o", &less]).expect_code(0);
+        info(&dfm, &less)["record"]["set_aside"] != both["set_aside"]
+    });
+    assert!(less.is_some(), "the names of pictures that were set aside are known");
+}
+
+/// Figures of defects count only pictures that were not learnt.
+#[test]
+fn synthetic_defects_are_put_on_pictures_that_were_set_aside() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &[&TIGHT[..], &["--val", "synthetic", "--no-update"]].concat()).expect_code(0);
+    let record = info(&dfm, "small.dfm")["record"].clone();
+    let count = |value: &Value| value.as_u64().unwrap();
+    let (good, aside) = (count(&record["validation"]["good"]), count(&record["set_aside"]));
+    // A quarter of all would be twenty, of which those are left that were set aside.
+    assert!((1..=aside.min(20)).contains(&good), "{good} of {aside}");
+    assert_eq!(record["validation"]["defective"], good);
 }
 
 #[test]
@@ -84,11 +127,15 @@ fn too_little_memory_is_an_error_with_what_it_takes() {
         .expect_code(2)
         .expect_said(&["1024 values", "2 MiB are allowed"]);
     fit(&dfm, "none.dfm", &["--max-memory", "plenty"]).expect_code(2).expect_said(&["512MiB"]);
-    fit(&dfm, "none.dfm", &[&TIGHT[..], &["--aggregate", "max"]].concat())
+    fit(&dfm, "none.dfm", &[&TIGHT[..], &["--calibrate", "jackknife+", "--aggregate", "sum"]].concat())
         .expect_code(2)
-        .expect_said(&["max, top:P% and power:P", "allow more memory"]);
+        .expect_said(&["jackknife+ calibration", "--max-memory allows more", "--calibrate split"]);
     assert!(!dfm.path("none.dfm").exists());
-    fit(&dfm, "max.dfm", &[&TIGHT[..], &["--aggregate", "max", "--threshold", "9"]].concat()).expect_code(0);
+    fit(&dfm, "max.dfm", &[&TIGHT[..], &["--aggregate", "max"]].concat()).expect_code(0);
+    assert!(info(&dfm, "max.dfm")["cell_threshold"].as_f64().unwrap() > 0.0);
+    fit(&dfm, "given.dfm", &[&TIGHT[..], &["--aggregate", "max", "--threshold", "9"]].concat())
+        .expect_code(0);
+    assert!(info(&dfm, "given.dfm")["record"].get("set_aside").is_none(), "nothing is to be found");
 }
 
 #[test]

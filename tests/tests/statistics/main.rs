@@ -8,3 +8,4 @@ mod limits;
 mod merge;
 mod scores;
 mod small_variances;
+mod tail;

@@ -26,6 +26,7 @@ const WAYS: &[(&str, &[&str])] = &[
     ("default", &[]),
     ("sum", &["--aggregate", "sum"]),
     ("relative", &["--aggregate", "relative"]),
+    ("every picture learnt", &["--robust", "off"]),
     ("max", &["--aggregate", "max"]),
     ("top:5%", &["--aggregate", "top:5%"]),
     ("power:2", &["--aggregate", "power:2"]),

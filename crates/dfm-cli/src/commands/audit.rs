@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
-use dfm::{Audit, AuditedPicture};
+use dfm::{Audit, AuditedPicture, ForeignPicture};
 use serde_json::json;
 
 use crate::flags::{AuditFlags, ReportFormat};
@@ -27,6 +27,7 @@ pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Out
                 "standing_out": audit.standing_out,
                 "fence": audit.fence,
                 "worst": listed,
+                "left_out": audit.left_out,
             });
             writeln!(out, "{report}")?;
         }
@@ -65,6 +66,13 @@ fn print(audit: &Audit, top: usize, out: &mut impl Write) -> anyhow::Result<()> 
         audit.pictures.len(),
         table::score(audit.fence)
     )?;
+    if !audit.left_out.is_empty() {
+        writeln!(out, "The fit left out {} as foreign to the others:", audit.left_out.len())?;
+        for ForeignPicture { name, content_hash, score, .. } in &audit.left_out {
+            let shown = name.as_deref().unwrap_or(content_hash);
+            writeln!(out, "  {}  {}", table::score(*score), plain(shown))?;
+        }
+    }
     if audit.standing_out > 0 {
         writeln!(out, "Look at them; dfm forget takes out what should not be there.")?;
     }

@@ -96,7 +96,7 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
         exact: flags.exact,
     };
     let params = FitParams::from(method)
-        .with_run(Run::default().with_batch(flags.batch).with_memory(memory))
+        .with_run(Run::default().with_batch(flags.batch).with_memory(memory).with_robust(flags.robust))
         .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
     params.clone().check()?;
     Ok(params)
@@ -177,6 +177,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
             )?;
         }
     }
+    if let Some(pictures) = record.set_aside {
+        writeln!(out, "  {}", info::set_aside(pictures))?;
+    }
     if let Some(validation) = &record.validation {
         writeln!(out, "  {}", info::validation(validation))?;
     }
@@ -187,7 +190,8 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
         (None, _) => writeln!(out, "  no threshold: verdicts take --threshold")?,
         (Some(found), asked) => {
             let threshold = table::score(found.threshold());
-            match asked.map(|asked| (asked.kind.unwrap_or_default(), asked.false_alarm, asked.threshold)) {
+            let kind = record.calibration_kind().unwrap_or_default();
+            match asked.map(|asked| (kind, asked.false_alarm, asked.threshold)) {
                 Some(_) if decides => {
                     writeln!(out, "  threshold {threshold}, {}", info::SYNTHETIC_THRESHOLD)?
                 }
@@ -200,6 +204,10 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
                 Some((_, None, Some(_))) | None => writeln!(out, "  threshold {threshold}")?,
             }
         }
+    }
+    if let Some(found) = &record.foreign {
+        let threshold = model.calibration().map(|found| found.threshold());
+        writeln!(out, "  {}", plain(&info::foreign(found, threshold)))?;
     }
     if let Some(found) = &record.standing_out {
         writeln!(

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, InputContract, Keep, ModelInfo, ModelStore, PictureSize, ScoreKind,
-    StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
+    CalibrationInfo, Compat, ForeignPicture, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore,
+    PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -44,6 +44,28 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
     )
 }
 
+/// Which pictures a robust fit left out.
+pub(super) fn foreign(found: &ForeignRecord, threshold: Option<f64>) -> String {
+    let picture = |picture: &ForeignPicture| {
+        let name = picture.name.as_ref().unwrap_or(&picture.content_hash);
+        format!("{name} (score {})", table::score(picture.score))
+    };
+    let mut names: Vec<String> = found.pictures.iter().take(NAMED).map(picture).collect();
+    let count = found.pictures.len();
+    if let more @ 1.. = count - names.len() {
+        names.push(format!("{more} more"));
+    }
+    let are = if count == 1 { "is" } else { "are" };
+    let threshold =
+        threshold.map_or_else(String::new, |at| format!("; the threshold is {}", table::score(at)));
+    format!(
+        "{count} of {} pictures {are} foreign to the others and not learnt: {}{threshold} (`dfm audit` lists all, `dfm \
+         update` learns one all the same, `dfm fit --robust off` learns every picture)",
+        found.of,
+        names.join(", ")
+    )
+}
+
 /// Which pictures of a fit look unlike the others, and what they do to the threshold.
 pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
     let names =
@@ -67,6 +89,16 @@ pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
         found.of,
         names.join(", ")
     )
+}
+
+/// How many pictures a fit set aside.
+pub(super) fn set_aside(pictures: usize) -> String {
+    let (pictures, were) = if pictures == 1 {
+        ("1 picture".to_owned(), "was")
+    } else {
+        (format!("{pictures} pictures"), "were")
+    };
+    format!("{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit")
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
@@ -138,6 +170,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         let explained = table::range(taps().map(|tap| 100.0 * tap.explained_ratio), 2);
         line("components", format!("{components}, explaining {explained} % of the variance ({asked})"))?;
     }
+    if let Some(pictures) = info.record.set_aside {
+        line("held out", set_aside(pictures))?;
+    }
     let gaussian = info.record.taps.first().and_then(|tap| tap.gaussian.as_ref());
     let gaussian = gaussian.map_or_else(String::new, |gaussian| {
         format!(
@@ -179,6 +214,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
             _ => threshold,
         },
     )?;
+    if let Some(found) = &info.record.foreign {
+        line("left out", foreign(found, info.threshold))?;
+    }
     if let Some(found) = &info.record.standing_out {
         line("stands out", standing_out(found, info.threshold))?;
     }

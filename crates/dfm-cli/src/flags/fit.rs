@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, ScoreKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust, ScoreKind,
     TileStatisticsKind,
 };
 
@@ -97,7 +97,7 @@ pub(crate) struct FitFlags {
     #[arg(conflicts_with_all = ["false_alarm", "calibrate"])]
     pub(crate) threshold: Option<f64>,
     /// Share of good pictures that may be called anomalous, for example 0.01 (default: the threshold
-    /// is the 99 % quantile of held-out scores)
+    /// comes from the tail of held-out scores, for about 1 %)
     #[arg(long, value_name = "SHARE", value_parser = parse_false_alarm)]
     pub(crate) false_alarm: Option<f64>,
     /// How good pictures are held out: leave-one-out (an estimate), split (the share is proved; a
@@ -105,6 +105,10 @@ pub(crate) struct FitFlags {
     /// predict). Default: leave-one-out; split with --tile and shared statistics
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
+    /// Whether pictures that the others call foreign are left out and named: auto (from 100 pictures
+    /// on), on (however few) or off. Only with fre and leave-one-out
+    #[arg(long, value_name = "HOW", default_value_t = Robust::Auto)]
+    pub(crate) robust: Robust,
     #[command(flatten)]
     pub(crate) regions: RegionFlags,
     #[command(flatten)]
@@ -120,7 +124,7 @@ pub(crate) struct FitFlags {
     pub(crate) no_update: bool,
     /// Memory for features and statistics, for example 512MiB or 4GiB (default: a quarter of the
     /// machine's). Beyond it, or beyond two minutes of work, directions of the smallest variance are
-    /// dropped
+    /// dropped, and about a quarter of the pictures is not learnt but finds the threshold
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) max_memory: Option<Memory>,
     /// Drop no direction, however long it takes; too little memory is an error

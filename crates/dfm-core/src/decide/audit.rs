@@ -7,6 +7,7 @@ use dfm_backbone::hexadecimal;
 use crate::decide::held_out::different;
 use crate::decide::left_out::PlacesLeftOut;
 use crate::error::DfmError;
+use crate::learn::record::ForeignPicture;
 use crate::model::Dfm;
 
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
@@ -25,6 +26,8 @@ pub struct Audit {
     pub standing_out: usize,
     /// All different pictures, worst first.
     pub pictures: Vec<AuditedPicture>,
+    /// Pictures that a robust fit left out, worst first. They are not in the model.
+    pub left_out: Vec<ForeignPicture>,
 }
 
 /// A picture of a fit.
@@ -50,7 +53,7 @@ impl Dfm {
     /// A picture stands out if its score lies more than three interquartile ranges above the upper
     /// quartile. If all scores are positive, their logarithms are compared instead. A few bad pictures
     /// move neither the quartile nor the range. Pictures that calibrate a split are audited with the
-    /// others.
+    /// others. Pictures that were set aside because memory did not suffice are not.
     ///
     /// # Errors
     ///
@@ -81,7 +84,8 @@ impl Dfm {
         pictures
             .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash)));
         let standing_out = pictures.iter().filter(|picture| picture.stands_out).count();
-        Ok(Audit { fence, standing_out, pictures })
+        let left_out = self.record.foreign.iter().flat_map(|foreign| foreign.pictures.clone()).collect();
+        Ok(Audit { fence, standing_out, pictures, left_out })
     }
 }
 

@@ -67,7 +67,7 @@ impl Calibration {
     }
 
     /// From scores of held-out good pictures. The threshold is the one that was chosen, or else the
-    /// score whose p-value is the false-alarm rate, or else the quantile, which is an estimate. The
+    /// score whose p-value is the false-alarm rate, or else an estimate. The
     /// spread is the distance from the median of the scores to the threshold. If that is zero, the
     /// spread is the size of the threshold, and 1 if the threshold is zero, too.
     ///
@@ -78,7 +78,7 @@ impl Calibration {
         let threshold = match (params.threshold, params.false_alarm) {
             (Some(threshold), _) => threshold,
             (None, Some(false_alarm)) => scores.threshold_at(false_alarm)?,
-            (None, None) => scores.quantile(params.quantile),
+            (None, None) => scores.estimate(params),
         };
         let spread = threshold - scores.quantile(0.5);
         // If all good pictures score alike, there is no spread. The size of the score is then the next
@@ -129,7 +129,7 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::{CalibrationKind, FitParams, Method};
+    use crate::method::{CalibrationKind, FitParams, Method, ThresholdEstimate};
 
     #[test]
     fn normalised_score_is_a_half_at_the_threshold_and_strictly_increases() {
@@ -180,9 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_99_percent_quantile_of_leave_one_out_scores() {
+    fn the_default_is_the_tail_beyond_99_percent_of_leave_one_out_scores() {
         let kind = Some(CalibrationKind::LeaveOneOut);
-        let expected = CalibrationParams { quantile: 0.99, kind, false_alarm: None, threshold: None };
+        let expected = CalibrationParams {
+            quantile: 0.99,
+            estimate: ThresholdEstimate::Tail,
+            kind,
+            false_alarm: None,
+            threshold: None,
+        };
         let checked = FitParams::from(Method::default()).check().unwrap();
         assert_eq!(checked.method().calibration, Some(expected));
     }

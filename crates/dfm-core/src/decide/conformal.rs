@@ -1,8 +1,10 @@
 //! What held-out scores of good pictures say of a new one: its p-value, and the threshold of
 //! a stated false-alarm rate.
 
+use dfm_stats::Tail;
+
 use crate::error::DfmError;
-use crate::method::{CalibrationKind, check_false_alarm};
+use crate::method::{CalibrationKind, CalibrationParams, ThresholdEstimate, check_false_alarm};
 
 /// Scores of different good pictures. Each comes from a model that was fitted without its picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +57,19 @@ impl HeldOutScores {
         let above = (below + 1).min(self.sorted.len() - 1);
         let share = position - below as f64;
         self.sorted[below] * (1.0 - share) + self.sorted[above] * share
+    }
+
+    /// The threshold where no rate is stated, for scores or for the largest cells of maps.
+    pub(crate) fn estimate(&self, params: CalibrationParams) -> f64 {
+        let share = params.share_below();
+        match params.estimate {
+            ThresholdEstimate::Tail if share < 1.0 => {
+                // Scores that do not differ have no tail.
+                Tail::of(&self.sorted)
+                    .map_or_else(|| self.quantile(share), |tail| tail.threshold(1.0 - share))
+            }
+            ThresholdEstimate::Tail | ThresholdEstimate::Quantile => self.quantile(share),
+        }
     }
 
     /// The smallest score whose [`p_value`](Self::p_value) is at most `false_alarm`.

@@ -1,7 +1,7 @@
 //! Is today's stream still what a model was fitted on?
 
 use dfm_backbone::Layer;
-use dfm_stats::{Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
+use dfm_stats::{FitStatistic, Samples, ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 use serde::Serialize;
 
 use crate::decide::held_out::different;
@@ -58,7 +58,7 @@ pub struct DriftReport {
     pub level: f64,
     /// Pictures of today.
     pub pictures: usize,
-    /// Pictures that the model was fitted on.
+    /// Pictures that the model was fitted on; where the fit set pictures aside, those.
     pub reference: usize,
     /// Largest distance between the distribution functions of today's scores and of the
     /// held-out scores of the fit's pictures (Kolmogorov–Smirnov).
@@ -111,7 +111,7 @@ impl Dfm {
     /// a fit statistic.
     pub fn drift_of_scores(&self, scores: &[f64], params: ValidDriftParams) -> Result<DriftReport, DfmError> {
         let score = self.score_drift(scores)?;
-        Ok(report(params, score, Vec::new(), scores.len(), self.record.picture_count))
+        Ok(report(params, score, Vec::new(), scores.len(), self.reference_count()))
     }
 
     /// Starts to compare today's pictures with those of the fit: their scores, and the
@@ -120,8 +120,16 @@ impl Dfm {
         DriftWatch { model: self, params, scores: Vec::new(), rows: Vec::new(), pictures: Assembly::new() }
     }
 
+    /// Pictures that scores are compared with.
+    fn reference_count(&self) -> usize {
+        self.record.set_aside.unwrap_or(self.record.picture_count)
+    }
+
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
         self.rows_are_pictures()?;
+        if self.record.has_small_scores() {
+            return Err(DfmError::NoneSetAside { operation: "looking for drift" });
+        }
         let reference = match &self.judged.scores {
             Some(held_out) => held_out.in_order().to_vec(),
             None => {
@@ -190,7 +198,10 @@ impl DriftWatch<'_> {
     pub fn finish(self) -> Result<DriftReport, DfmError> {
         let score = self.model.score_drift(&self.scores)?;
         let kept = self.model.kept("looking for drift")?;
-        let (pictures, reference) = (self.scores.len(), kept.content_hashes.len());
+        // What compression dropped of the pictures that were learnt would look like drift.
+        let aside = kept.needed_aside("looking for drift")?;
+        let hashes = aside.map_or(&kept.content_hashes, |aside| &aside.content_hashes);
+        let (pictures, reference) = (self.scores.len(), hashes.len());
         if self.model.scorers.count() > 1 {
             return Ok(report(self.params, score, Vec::new(), pictures, reference));
         }
@@ -201,8 +212,15 @@ impl DriftWatch<'_> {
         let permutations = (30.0 / false_alarm).ceil() as usize - 1;
         let mut features = Vec::with_capacity(kept.statistics.layer_count());
         let rows = split_columns(rows, extractor.feature_shapes())?;
-        for ((statistic, rows), tap) in kept.statistics.iter().zip(rows).zip(extractor.taps()) {
-            features.push((tap.layer, subspace_drift(statistic, &rows, permutations, seed)?));
+        for (place, (rows, tap)) in rows.into_iter().zip(extractor.taps()).enumerate() {
+            let found = match aside {
+                None => subspace_drift(kept.statistics.get(0, place), &rows, permutations, seed)?,
+                Some(aside) => {
+                    let reference = Samples::from_f32(aside.rows.get(0, place), rows.columns())?;
+                    subspace_drift(&FitStatistic::of_owned(reference)?, &rows, permutations, seed)?
+                }
+            };
+            features.push((tap.layer, found));
         }
         Ok(report(self.params, score, features, pictures, reference))
     }

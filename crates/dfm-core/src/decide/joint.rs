@@ -195,6 +195,9 @@ impl Dfm {
         };
         let hashes = &kept.content_hashes;
         let different = different(hashes)?;
+        if let Some(aside) = &kept.set_aside {
+            return Ok(aside.pictures().into_iter().zip(scores.in_order().iter().copied()).collect());
+        }
         let rows = match scores.kind() {
             CalibrationKind::Split => calibrating(&different, hashes)?,
             CalibrationKind::LeaveOneOut | CalibrationKind::JackknifePlus => different,

@@ -10,6 +10,7 @@ pub(crate) mod fine;
 pub(crate) mod held_out;
 pub(crate) mod joint;
 pub(crate) mod left_out;
+pub(crate) mod set_aside;
 pub(crate) mod split;
 pub(crate) mod support;
 pub(crate) mod validation;

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use dfm_stats::Tail;
+
 use crate::decide::conformal::HeldOutScores;
-use crate::method::CalibrationParams;
+use crate::method::{CalibrationParams, ThresholdEstimate};
 use crate::model::Dfm;
 
 /// The confidence of [`Support::highest_rate`].
@@ -34,6 +36,10 @@ pub struct Support {
     /// The true rate at the threshold is below this, with a confidence of 95 %: the exact binomial
     /// bound of `reaching` of `pictures`.
     pub highest_rate: f64,
+    /// The true rate at the threshold is about from the first to the second of these, by the
+    /// [`Tail`](dfm_stats::Tail) of the scores: an approximate interval of 90 %. `None` where the threshold
+    /// does not come from the tail.
+    pub tail_rates: Option<[f64; 2]>,
     /// Whether the pictures are so few that the true rate may be more than ten times the rate that
     /// was asked for, or 10 % where none was.
     pub is_few: bool,
@@ -61,6 +67,7 @@ impl Support {
             asked_rate,
             smallest_rate: 1.0 / (pictures as f64 + 1.0),
             highest_rate,
+            tail_rates: None,
             is_few: highest_rate > MOST_TIMES * asked_rate.unwrap_or(0.01),
         })
     }
@@ -76,7 +83,10 @@ impl Support {
         // As written by people: no digits of rounding.
         let rate = || (1e9 * (1.0 - asked.share_below())).round() / 1e9;
         let rate = is_found.then(|| asked.false_alarm.unwrap_or_else(rate)).filter(|rate| *rate > 0.0);
-        Self::new(scores.len(), reaching, rate)
+        let tail =
+            (is_found && asked.estimate == ThresholdEstimate::Tail).then(|| Tail::of(scores)).flatten();
+        let tail_rates = tail.map(|tail| tail.rates(threshold));
+        Self::new(scores.len(), reaching, rate).map(|support| Self { tail_rates, ..support })
     }
 
     /// Whether a threshold from so many pictures can be for the rate that was asked for.
@@ -117,8 +127,16 @@ impl fmt::Display for Support {
             None => write!(f, "a rate of {smallest} can be told apart from more, a smaller one cannot")?,
         }
         match self.highest_rate < 1.0 {
-            true => write!(f, "; with 95 % confidence the true rate is below {}", percent(self.highest_rate)),
-            false => f.write_str("; the true rate may be anything"),
+            true => {
+                write!(f, "; with 95 % confidence the true rate is below {}", percent(self.highest_rate))?
+            }
+            false => f.write_str("; the true rate may be anything")?,
+        }
+        match self.tail_rates {
+            Some([low, high]) => {
+                write!(f, "; the tail of their scores says from {} to {}", percent(low), percent(high))
+            }
+            None => Ok(()),
         }
     }
 }
@@ -218,6 +236,20 @@ mod tests {
         assert!(said(2, 1, Some(0.01)).contains("a rate of 34 % can be told apart from more, 1 % cannot"));
         assert!(said(1, 1, None).ends_with("the true rate may be anything"));
         assert_eq!([0.1, 0.055, 0.001, 1e-6].map(percent), ["10 %", "6 %", "0.1 %", "0.0001 %"]);
+    }
+
+    #[test]
+    fn a_threshold_from_the_tail_has_an_interval_of_rates() {
+        let scores: Vec<f64> = (0..30).map(|k| (0.1 * f64::from(k)).exp()).collect();
+        let asked = CalibrationParams::default();
+        let threshold = Tail::of(&scores).unwrap().threshold(0.01);
+        let support = Support::of(&scores, threshold, asked, true).unwrap();
+        let [low, high] = support.tail_rates.unwrap();
+        assert!(low < 0.01 && high > 0.01 && high < support.highest_rate, "{support:?}");
+        assert!(support.to_string().contains("; the tail of their scores says from "), "{support}");
+        for (asked, is_found) in [(asked.with_estimate(ThresholdEstimate::Quantile), true), (asked, false)] {
+            assert_eq!(Support::of(&scores, threshold, asked, is_found).unwrap().tail_rates, None);
+        }
     }
 
     #[test]

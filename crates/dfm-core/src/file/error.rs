@@ -49,10 +49,10 @@ pub enum ModelFileError {
     },
     /// Written by another version of the format.
     #[error(
-        "model format version {got}: this program reads version {expected}; fit again or use a matching program"
+        "model format version {got}: this program reads versions 2 to {expected}; fit again or use a matching program"
     )]
     Version {
-        /// What this program reads.
+        /// The newest that this program reads.
         expected: u32,
         /// What the file says.
         got: u32,

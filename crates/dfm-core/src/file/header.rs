@@ -12,14 +12,22 @@ use crate::learn::record::{FitRecord, TapRecord};
 use crate::method::CalibrationKind;
 use crate::method::{MapKind, ScoreKind};
 
-/// The version of the format that this program reads and writes.
+/// The version of the format that this program writes, unless a fit set pictures aside.
 pub(crate) const VERSION: u32 = 2;
+/// The version of a model whose fit set pictures aside. Programs that read version 2 alone would take
+/// such pictures for learnt ones.
+pub(crate) const VERSION_ASIDE: u32 = 3;
+
+/// The tensor of the content hashes of rows that were set aside.
+pub(crate) const ASIDE_HASHES: &str = "set_aside.content_hashes";
+/// The tensor of those rows.
+pub(crate) const ASIDE_ROWS: &str = "set_aside.rows";
 
 /// Everything about a model that is not a tensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Header {
-    /// [`VERSION`].
+    /// [`VERSION`], or [`VERSION_ASIDE`] if the record says that pictures were set aside.
     pub(crate) version: u32,
     /// Hex SHA-256 of this header with an empty digest and of every tensor; see
     /// [`super::container`].
@@ -69,12 +77,16 @@ struct Versioned {
 impl Header {
     /// Parses a header. One of another version is told from one that is broken.
     pub(crate) fn parse(json: &str) -> Result<Self, ModelFileError> {
-        let other = |version| ModelFileError::Version { expected: VERSION, got: version };
+        let is_known = |version| [VERSION, VERSION_ASIDE].contains(&version);
+        let other = |version| ModelFileError::Version { expected: VERSION_ASIDE, got: version };
         match serde_json::from_str::<Self>(json) {
-            Ok(header) if header.version == VERSION => Ok(header),
+            Ok(header) if is_known(header.version) => {
+                consistent("version", &version_of(&header.record), &header.version)?;
+                Ok(header)
+            }
             Ok(header) => Err(other(header.version)),
             Err(error) => match serde_json::from_str(json) {
-                Ok(Versioned { version }) if version != VERSION => Err(other(version)),
+                Ok(Versioned { version }) if !is_known(version) => Err(other(version)),
                 _ => Err(ModelFileError::Header { reason: error.to_string() }),
             },
         }
@@ -93,6 +105,7 @@ impl Header {
             (method.calibration.is_some(), "calibration.scores"),
             (self.fit_statistic, "content_hashes"),
             (self.fit_statistic && self.names, "picture_names"),
+            (self.fit_statistic && self.has_aside(), ASIDE_HASHES),
             (self.backbone.included, "backbone"),
             (method.precision == NetworkPrecision::Int8, "activation_ranges"),
             (!method.tile_statistics.is_shared(), "usual_scores"),
@@ -143,6 +156,7 @@ impl Header {
             (self.fit_statistic && compressed, &["remainders"]),
             (has_details, &names::OF_TAP),
             (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
+            (self.fit_statistic && self.has_aside(), &[ASIDE_ROWS]),
         ];
         let always = ["mean", "directions", "explained_variance", "variances"];
         let there = optional.into_iter().filter(|(there, _)| *there).flat_map(|(_, names)| names).copied();
@@ -151,13 +165,24 @@ impl Header {
 
     /// Whether the model was fitted on fewer pictures than its fit statistic has.
     pub(crate) fn is_split(&self) -> bool {
-        self.record.params.method.calibration_kind() == Some(CalibrationKind::Split)
+        let kind = self.record.params.method.calibration_kind();
+        kind == Some(CalibrationKind::Split) && !self.has_aside()
+    }
+
+    /// Whether pictures were set aside, which are not in the fit statistic.
+    pub(crate) fn has_aside(&self) -> bool {
+        self.record.set_aside.is_some()
     }
 
     /// The canonical JSON: fields in their order of declaration, no spaces.
     pub(crate) fn to_json(&self) -> Result<String, ModelFileError> {
         serde_json::to_string(self).map_err(|error| ModelFileError::Header { reason: error.to_string() })
     }
+}
+
+/// The version that the file of such a record has.
+pub(crate) fn version_of(record: &FitRecord) -> u32 {
+    if record.set_aside.is_some() { VERSION_ASIDE } else { VERSION }
 }
 
 /// Which tensors belong to a layer at a place, and what the header says of it.

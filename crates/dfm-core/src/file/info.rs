@@ -8,15 +8,23 @@ use serde::Serialize;
 use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
+use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS};
 use crate::learn::record::FitRecord;
-use crate::method::CalibrationKind;
+use crate::method::{CalibrationKind, ThresholdEstimate};
 
 /// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
 /// the components among their bytes, too.
-const KEPT_OF_TAP: [&str; 6] =
-    ["directions", "components", "coordinates", "singular_values", "remainders", "statistic.mean"];
+const KEPT_OF_TAP: [&str; 7] = [
+    "directions",
+    "components",
+    "coordinates",
+    "singular_values",
+    "remainders",
+    "statistic.mean",
+    ASIDE_ROWS,
+];
 /// The tensors of such a model that belong to all taps.
-const KEPT: [&str; 2] = ["content_hashes", "picture_names"];
+const KEPT: [&str; 3] = ["content_hashes", "picture_names", ASIDE_HASHES];
 
 /// The contents of a model file, hash checked, self-test not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,9 +96,10 @@ pub struct CalibrationInfo {
     pub pictures: usize,
     /// What is proved of p-values.
     pub guarantee: &'static str,
-    /// The rate of false alarms that the threshold is for; where none was stated it is the
-    /// quantile of the scores, an estimate.
+    /// The rate of false alarms that the threshold is for, if one was stated.
     pub false_alarm: Option<f64>,
+    /// How the threshold follows from the scores; `None` if a rate or a threshold was stated.
+    pub estimate: Option<ThresholdEstimate>,
     /// What so many pictures can say of that rate.
     pub support: Option<Support>,
 }
@@ -110,7 +119,7 @@ impl ModelInfo {
             false => None,
         };
         let method = &file.header.record.params.method;
-        let calibration = match method.calibration.zip(method.calibration_kind()) {
+        let calibration = match method.calibration.zip(file.header.record.calibration_kind()) {
             Some((asked, kind)) => {
                 let scores = file.f64("calibration.scores")?.1;
                 let is_found = file.header.record.finds_threshold();
@@ -119,6 +128,8 @@ impl ModelInfo {
                     pictures: scores.len(),
                     guarantee: kind.guarantee(),
                     false_alarm: asked.false_alarm,
+                    estimate: (asked.false_alarm.is_none() && asked.threshold.is_none())
+                        .then_some(asked.estimate),
                     support: threshold.and_then(|at| Support::of(&scores, at, asked, is_found)),
                 })
             }

@@ -1,6 +1,6 @@
 //! From a file to a model that has passed its self-test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use dfm_backbone::{
@@ -18,13 +18,14 @@ use crate::file::container::{Container, RawFile};
 use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
-use crate::file::header::Header;
+use crate::file::header::{ASIDE_HASHES, Header};
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
 use crate::file::tap;
 use crate::judge::parts::Parts;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::judge::scale::PlaceScale;
+use crate::learn::aside::SetAside;
 use crate::learn::kept::Kept;
 use crate::method::{CalibrationKind, MapKind, ValidFitParams};
 use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
@@ -98,27 +99,30 @@ impl Dfm {
                 inconsistent("record.validation", &expected, &format!("{validation:?}").as_str()).into()
             );
         }
-        let content_hashes = content_hashes(file)?;
+        let (content_hashes, aside_hashes) = content_hashes(file)?.unzip();
         let scores = held_out_scores(file, content_hashes.as_deref())?;
         let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
         let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
         let content_hashes = content_hashes.filter(|_| whole);
-        let pictures = content_hashes.as_ref().map(Vec::len);
+        let rows =
+            content_hashes.as_ref().map(|hashes| (hashes.len(), aside_hashes.as_ref().map_or(0, Vec::len)));
         let tap_tensors = header.tap_tensors()?;
         // The network is laid out by this thread, to which the device may be tied.
         let mut of_taps = Ok(Vec::new());
         let extractor = rayon::in_place_scope(|scope| {
             scope.spawn(|_| {
-                of_taps = tap_tensors.into_par_iter().map(|tap| tap::read(file, tap, pictures)).collect();
+                of_taps = tap_tensors.into_par_iter().map(|tap| tap::read(file, tap, rows)).collect();
             });
             network(file, &valid, options.weights, options.compute)
         })?;
         let (statistics, kept): (Vec<_>, Vec<_>) = of_taps?.into_iter().unzip();
         let layers = valid.method().taps.len();
         let statistics = Parts::new(layers, statistics).expect("the header has a record of each");
-        let kept = Parts::new(layers, kept.into_iter().flatten().collect());
-        let kept = kept.zip(content_hashes);
-        let kept = kept.map(|(statistics, content_hashes)| Kept { statistics, content_hashes });
+        let (kept, aside): (Vec<_>, Vec<_>) = kept.into_iter().flatten().unzip();
+        let set_aside = Parts::new(layers, aside).zip(aside_hashes.filter(|hashes| !hashes.is_empty()));
+        let set_aside = set_aside.map(|(rows, content_hashes)| SetAside { content_hashes, rows });
+        let kept = Parts::new(layers, kept).zip(content_hashes);
+        let kept = kept.map(|(statistics, content_hashes)| Kept { statistics, content_hashes, set_aside });
         let calibration = match header.calibrated {
             true => {
                 let values = shaped("calibration", file.f64("calibration")?, &[2])?;
@@ -149,7 +153,9 @@ impl Dfm {
         };
         let fine = detail::read(file, &extractor)?;
         let peaks = detail::peaks(file)?;
-        let judged = Judged { calibration, scores, cell_threshold, peaks };
+        let set_aside = kept.as_ref().and_then(|kept| kept.set_aside.as_ref()).map(SetAside::pictures);
+        let set_aside = set_aside.unwrap_or_default();
+        let judged = Judged { calibration, scores, cell_threshold, peaks, set_aside };
         let record = header.record.clone();
         let rule = ScoringRule {
             statistics,
@@ -168,7 +174,7 @@ impl Dfm {
         if header.names
             && let Some(kept) = &model.kept
         {
-            model.names = names(file, &kept.content_hashes)?;
+            model.names = names(file, &kept.known().collect::<Vec<_>>())?;
         }
         model.self_test.check(&model.extractor, &model.scorers, model.fine.as_ref())?;
         Ok(model)
@@ -276,16 +282,40 @@ fn backbone_weights(
     Err(ModelFileError::WeightsNeeded { name, sha256, file_sha256: backbone.file_sha256.clone() }.into())
 }
 
-/// The content hashes of the pictures that are kept; `None` if none are.
-fn content_hashes(file: &Container<'_>) -> Result<Option<Vec<[u8; 32]>>, ModelFileError> {
-    if !file.header.fit_statistic {
+/// One for each row.
+type Hashes = Vec<[u8; 32]>;
+
+/// The content hashes of the pictures that are kept, and of those that were set aside; `None` if none
+/// are kept.
+fn content_hashes(file: &Container<'_>) -> Result<Option<(Hashes, Hashes)>, ModelFileError> {
+    let Header { record, fit_statistic, .. } = &file.header;
+    if !fit_statistic {
         return Ok(None);
     }
-    let (shape, bytes) = file.bytes("content_hashes")?;
-    if shape != [file.header.record.picture_count, 32] {
-        return Err(mismatch("content_hashes", "32 bytes a picture", format!("{shape:?}")));
+    let hashes = |name: &str, count: usize| {
+        let (shape, bytes) = file.bytes(name)?;
+        match shape == [count, 32] {
+            true => Ok(bytes.as_chunks::<32>().0.to_vec()),
+            false => Err(mismatch(name, &format!("32 bytes for each of {count}"), format!("{shape:?}"))),
+        }
+    };
+    let Some(pictures) = record.set_aside else {
+        return Ok(Some((hashes("content_hashes", record.picture_count)?, Vec::new())));
+    };
+    let learnt = hashes("content_hashes", record.picture_count.saturating_sub(record.held_out))?;
+    let aside = hashes(ASIDE_HASHES, record.held_out)?;
+    let mut different = aside.clone();
+    different.dedup();
+    consistent("record.set_aside", &different.len(), &pictures)?;
+    let known: HashSet<&[u8; 32]> = learnt.iter().collect();
+    let is_sound = !aside.is_empty() && aside.is_sorted() && aside.iter().all(|hash| !known.contains(hash));
+    match is_sound {
+        true => Ok(Some((learnt, aside))),
+        false => {
+            let expected = "pictures in the order of their hashes, none of them learnt";
+            Err(mismatch(ASIDE_HASHES, expected, "others".to_owned()))
+        }
     }
-    Ok(Some(bytes.as_chunks::<32>().0.to_vec()))
 }
 
 /// The scores that calibrate, if any do, and the pictures that are kept, if any are.
@@ -294,12 +324,15 @@ fn held_out_scores(
     content_hashes: Option<&[[u8; 32]]>,
 ) -> Result<Option<HeldOutScores>, DfmError> {
     const SCORES: &str = "calibration.scores";
-    let Some(kind) = file.header.record.params.method.calibration_kind() else { return Ok(None) };
+    let Some(kind) = file.header.record.calibration_kind() else { return Ok(None) };
     let (shape, values) = file.f64(SCORES)?;
     let scores = shaped(SCORES, (shape, values.clone()), &[values.len()])?;
     let most = file.header.record.picture_count;
     if scores.is_empty() || scores.len() > most {
         return Err(mismatch(SCORES, &format!("1 to {most} values"), scores.len().to_string()).into());
+    }
+    if let Some(pictures) = file.header.record.set_aside {
+        consistent(SCORES, &pictures, &scores.len())?;
     }
     // If pictures are kept, the number of different ones is known.
     if let Some(content_hashes) = content_hashes.filter(|_| kind != CalibrationKind::Split) {
@@ -321,7 +354,7 @@ fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelF
 }
 
 /// The names of the pictures that are kept, by content hash.
-fn names(file: &Container<'_>, hashes: &[[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
+fn names(file: &Container<'_>, hashes: &[&[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
     const NAMES: &str = "picture_names";
     let refused = |got: String| {
         let expected = format!(
@@ -342,7 +375,7 @@ fn names(file: &Container<'_>, hashes: &[[u8; 32]]) -> Result<HashMap<[u8; 32], 
         if !is_name(name) {
             return Err(refused(format!("one of {} bytes", name.len())).into());
         }
-        names.insert(*hash, name.to_owned());
+        names.insert(**hash, name.to_owned());
     }
     Ok(names)
 }

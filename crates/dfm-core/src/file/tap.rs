@@ -6,27 +6,32 @@ use crate::error::DfmError;
 use crate::file::container::Container;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
-use crate::file::header::TapTensors;
+use crate::file::header::{ASIDE_ROWS, TapTensors};
 use crate::judge::statistics::Statistics;
 use crate::learn::record::{CompressionRecord, FitRecord, TapRecord};
 use crate::method::CalibrationKind;
 use crate::method::ScoreKind;
 
-/// What scores are computed from at a tap, and the statistic of the `pictures` that are kept,
-/// if it is asked for.
+/// What is kept of a tap: the statistic of the pictures that were learnt, and the rows of those that
+/// were set aside.
+pub(super) type KeptOfTap = (FitStatistic, Vec<f32>);
+
+/// What scores are computed from at a tap, and what is kept if it is asked for: of how many rows the
+/// statistic is, and how many were set aside.
 pub(super) fn read(
     file: &Container<'_>,
     tap: TapTensors<'_>,
-    pictures: Option<usize>,
-) -> Result<(Statistics, Option<FitStatistic>), DfmError> {
+    rows: Option<(usize, usize)>,
+) -> Result<(Statistics, Option<KeptOfTap>), DfmError> {
     let (columns, record) = (tap.shape.len(), tap.record);
     let part = Part { file, tap, columns, record };
-    let (directions, kept) = match pictures {
-        Some(pictures) => {
+    let (directions, kept) = match rows {
+        Some((pictures, aside)) => {
             let (mut directions, rank) = part.directions(usize::MAX)?;
             let kept = part.fit_statistic(&directions, rank, pictures)?;
             directions.truncate(record.components.saturating_mul(columns));
-            (directions, Some(kept))
+            let aside = if aside > 0 { part.rows_aside(aside)? } else { Vec::new() };
+            (directions, Some((kept, aside)))
         }
         None => (part.directions(record.components)?.0, None),
     };
@@ -35,7 +40,7 @@ pub(super) fn read(
         true => part.f32("components", &[record.components, columns])?,
         false => directions,
     };
-    Ok((part.statistics(components, kept.as_ref())?, kept))
+    Ok((part.statistics(components, kept.as_ref().map(|(kept, _)| kept))?, kept))
 }
 
 /// The part of a file that belongs to a tap.
@@ -128,6 +133,15 @@ impl Part<'_> {
         Ok(gaussian)
     }
 
+    /// The rows that were set aside.
+    fn rows_aside(&self, rows: usize) -> Result<Vec<f32>, ModelFileError> {
+        let values = self.f32(ASIDE_ROWS, &[rows, self.columns])?;
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(mismatch(&self.tap.name(ASIDE_ROWS), "finite numbers", value.to_string())),
+            None => Ok(values),
+        }
+    }
+
     fn fit_statistic(
         &self,
         directions: &[f32],
@@ -157,7 +171,7 @@ impl Part<'_> {
 
 /// How many pictures the model was fitted on.
 fn fitted_count(record: &FitRecord) -> Result<usize, ModelFileError> {
-    let split = record.params.method.calibration_kind() == Some(CalibrationKind::Split);
+    let split = record.calibration_kind() == Some(CalibrationKind::Split) || record.set_aside.is_some();
     let fitted = record.picture_count.checked_sub(record.held_out);
     fitted.filter(|_| split == (record.held_out > 0)).ok_or_else(|| {
         let expected = if split { "1 and fewer than all pictures" } else { "0" };

@@ -7,7 +7,7 @@ use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::container::{self, OwnedTensor};
 use crate::file::detail;
-use crate::file::header::{BackboneRecord, Header, TapTensors, VERSION};
+use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS, BackboneRecord, Header, TapTensors, version_of};
 use crate::file::names;
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH};
 use crate::learn::kept::Kept;
@@ -67,7 +67,7 @@ impl Dfm {
             let ranges = ranges.to_vec();
             tensors.push(("activation_ranges".into(), OwnedTensor::f32(&[ranges.len()], ranges)));
         }
-        let Judged { calibration, scores, cell_threshold, peaks } = &self.judged;
+        let Judged { calibration, scores, cell_threshold, peaks, .. } = &self.judged;
         if let Some(calibration) = calibration {
             let values = [calibration.threshold(), calibration.spread()];
             tensors.push(("calibration".into(), OwnedTensor::f64(&[2], &values)));
@@ -94,12 +94,17 @@ impl Dfm {
             tensors.extend(of_tap);
             fit_statistic += kept;
         }
-        if let Some(Kept { content_hashes, .. }) = &self.kept {
+        if let Some(kept @ Kept { content_hashes, set_aside, .. }) = &self.kept {
             let bytes = content_hashes.as_flattened().to_vec();
             fit_statistic += bytes.len();
             tensors.push(("content_hashes".into(), OwnedTensor::u8(&[content_hashes.len(), 32], bytes)));
+            if let Some(hashes) = set_aside.as_ref().map(|aside| &aside.content_hashes) {
+                let bytes = hashes.as_flattened().to_vec();
+                fit_statistic += bytes.len();
+                tensors.push((ASIDE_HASHES.into(), OwnedTensor::u8(&[hashes.len(), 32], bytes)));
+            }
             if header.names {
-                let names: Vec<u8> = content_hashes.iter().flat_map(|hash| self.name_bytes(hash)).collect();
+                let names: Vec<u8> = kept.known().flat_map(|hash| self.name_bytes(hash)).collect();
                 fit_statistic += names.len();
                 tensors.push(("picture_names".into(), OwnedTensor::u8(&[names.len()], names)));
             }
@@ -115,7 +120,7 @@ impl Dfm {
     fn header(&self, options: &SaveOptions) -> Header {
         let weights = self.extractor.weights();
         Header {
-            version: VERSION,
+            version: version_of(&self.record),
             digest: String::new(),
             program: format!("dfm {}", env!("CARGO_PKG_VERSION")),
             record: self.record.clone(),
@@ -180,6 +185,11 @@ impl Dfm {
                     tensors.push(("remainders", OwnedTensor::f64(&[pictures], compression.remainders())));
                     kept_bytes += pictures * 8;
                 }
+                if let Some(aside) = &kept.set_aside {
+                    let (rows, values) = (aside.content_hashes.len(), aside.rows.get(tap.place, tap.layer));
+                    kept_bytes += values.len() * 4;
+                    tensors.push((ASIDE_ROWS, OwnedTensor::f32(&[rows, features], values.iter().copied())));
+                }
             }
             None => {
                 let components =
@@ -192,7 +202,8 @@ impl Dfm {
 
     /// Whether the components are those of fewer pictures than are kept.
     fn is_split(&self) -> bool {
-        self.calibration_kind() == Some(CalibrationKind::Split)
+        let has_aside = self.record.set_aside.is_some();
+        self.calibration_kind() == Some(CalibrationKind::Split) && !has_aside
     }
 
     /// A picture's name and the zero byte that ends it.

@@ -6,6 +6,7 @@ use dfm_backbone::{FeatureShape, PictureSize, Placement, Span, Tap, hexadecimal}
 use dfm_stats::{FitStatistic, Samples};
 
 use crate::decide::held_out::{HeldOutScorer, different};
+use crate::decide::set_aside::ScoresAside;
 use crate::error::DfmError;
 use crate::judge::joined::{geometric_mean, split_columns};
 use crate::judge::parts::Parts;
@@ -40,7 +41,7 @@ pub struct LayerExplanation {
     /// Its score.
     pub score: f64,
     /// The median score that this layer gives pictures of the fit, each by a model of all
-    /// others; `None` where they cannot be held out.
+    /// others, or those that the fit set aside; `None` where they cannot be held out.
     pub usual: Option<f64>,
     /// Every cell, by falling share.
     pub cells: Vec<CellShare>,
@@ -106,6 +107,12 @@ impl Dfm {
         let Some(kept) = self.kept.as_ref().filter(|_| self.rows_are_pictures().is_ok()) else {
             return self.rule.statistics.each_ref().try_map(|_| Ok(None));
         };
+        if let Some(aside) = &kept.set_aside {
+            return Ok(ScoresAside::of(aside, &self.rule, self.extractor.device())?.usual);
+        }
+        if kept.is_compressed() {
+            return self.rule.statistics.each_ref().try_map(|_| Ok(None));
+        }
         let params = self.record.params.clone().check()?;
         let rows = different(&kept.content_hashes)?;
         let mut shapes = self.rule.shapes.iter().cycle();
@@ -275,7 +282,7 @@ type Position = (Vec<f64>, f64);
 impl<'a> Neighbours<'a> {
     /// Finds the neighbours for each place.
     fn of(model: &'a Dfm) -> Vec<Self> {
-        let Some(Kept { statistics, content_hashes }) = &model.kept else { return Vec::new() };
+        let Some(Kept { statistics, content_hashes, .. }) = &model.kept else { return Vec::new() };
         let of_place = |statistics| {
             let mut neighbours = Self { model, statistics, content_hashes, usual_distance: None };
             neighbours.usual_distance = neighbours.median_distance();

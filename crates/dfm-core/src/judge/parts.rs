@@ -74,6 +74,11 @@ impl<T> Parts<T> {
         Ok(Parts { layers: self.layers, values })
     }
 
+    /// The same layers and places, with what `change` makes of each value.
+    pub(crate) fn map_ref<U>(&self, change: impl FnMut(&T) -> U) -> Parts<U> {
+        Parts { layers: self.layers, values: self.values.iter().map(change).collect() }
+    }
+
     /// The same layers and places, with references to the values.
     pub(crate) fn each_ref(&self) -> Parts<&T> {
         Parts { layers: self.layers, values: self.values.iter().collect() }

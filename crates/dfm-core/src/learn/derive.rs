@@ -12,6 +12,7 @@ use crate::decide::conformal::HeldOutScores;
 use crate::decide::fine;
 use crate::decide::held_out::different;
 use crate::decide::left_out::{PlacesLeftOut, usual_scale};
+use crate::decide::set_aside::ScoresAside;
 use crate::decide::split::{self, calibrating};
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
@@ -23,7 +24,7 @@ use crate::judge::statistics::Statistics;
 use crate::learn::detail::Details;
 use crate::learn::kept::Kept;
 use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
-use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ScoreKind, ValidFitParams};
 use crate::model::{Dfm, Judged};
 
 /// The most different pictures of a jackknife+: with as many directions, a new picture takes
@@ -39,8 +40,8 @@ struct Found {
     rule: ScoringRule,
     judged: Judged,
     taps: Vec<TapRecord>,
-    /// Pictures that were fitted on.
-    fitted: usize,
+    /// Pictures that were not fitted on.
+    held_out: usize,
 }
 
 impl ValidFitParams {
@@ -57,17 +58,18 @@ impl ValidFitParams {
         kept: Kept,
         details: Option<Details>,
     ) -> Result<Dfm, DfmError> {
-        let pictures = kept.content_hashes.len();
         extractor.set_details(details.is_some())?;
-        let Found { rule, judged, taps, fitted } = self.found(&extractor, &kept, details.as_ref())?;
+        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
         let record = FitRecord {
             params: self.params().clone(),
-            picture_count: pictures,
-            held_out: pictures - fitted,
+            picture_count: kept.known().count(),
+            held_out,
+            set_aside: kept.set_aside.as_ref().map(|aside| aside.pictures().len()),
             taps,
             validation: None,
             sizes: None,
             standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
+            foreign: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
@@ -76,6 +78,13 @@ impl ValidFitParams {
         let mut model = Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept);
         model.fine = fine;
         Ok(model)
+    }
+
+    /// The same parameters for maps of the cells that scores are made of.
+    pub(super) fn with_coarse_maps(&self) -> Result<Self, DfmError> {
+        let mut params = self.params().clone();
+        params.method.map = Some(MapKind::Coarse);
+        params.check()
     }
 
     /// The threshold of the model of the pictures that are `kept`.
@@ -100,7 +109,16 @@ impl ValidFitParams {
     ) -> Result<Found, DfmError> {
         kept.check_variation()?;
         let different = different(&kept.content_hashes)?;
-        let held_out = match self.method().calibration_kind() {
+        let kind = self.method().calibration_kind();
+        let aside = match kind {
+            Some(_) => kept.needed_aside("finding the threshold")?,
+            None => kept.set_aside.as_ref(),
+        };
+        let held_out = match kind {
+            Some(kind @ CalibrationKind::JackknifePlus) if aside.is_some() => {
+                return Err(DfmError::TakesExactFit { kind });
+            }
+            _ if aside.is_some() => Vec::new(),
             Some(CalibrationKind::Split) => calibrating(&different, &kept.content_hashes)?,
             Some(CalibrationKind::JackknifePlus) if different.len() > MAX_JACKKNIFE => {
                 return Err(DfmError::TooManyForJackknife { limit: MAX_JACKKNIFE, got: different.len() });
@@ -115,15 +133,28 @@ impl ValidFitParams {
             aggregation: self.method().aggregation,
             shapes: extractor.feature_shapes().to_vec(),
         };
-        if !self.method().tile_statistics.is_shared() {
-            rule.scale = usual_scale(&fitted, &rule)?;
-        }
-        let rows = if held_out.is_empty() { &different } else { &held_out };
-        let judged = self.hold_out(kept, rows, &rule, extractor, details)?;
+        let by_position = !self.method().tile_statistics.is_shared();
+        let judged = match aside {
+            Some(aside) => {
+                let scores = ScoresAside::of(aside, &rule, extractor.device())?;
+                if by_position {
+                    rule.scale = scores.usual_scale();
+                }
+                let (scores, peaks) = scores.of_pictures(aside, &rule.scale);
+                self.judged(CalibrationKind::Split, scores, peaks, aside.pictures())?
+            }
+            None => {
+                if by_position {
+                    rule.scale = usual_scale(&fitted, &rule)?;
+                }
+                let rows = if held_out.is_empty() { &different } else { &held_out };
+                self.hold_out(kept, rows, &rule, extractor, details)?
+            }
+        };
         let taps = fitted.statistics.iter().zip(rule.statistics.iter());
         let taps = taps.map(|(fitted, model)| TapRecord::of(fitted, model)).collect();
-        let fitted = fitted.content_hashes.len();
-        Ok(Found { rule, judged, taps, fitted })
+        let held_out = kept.known().count() - fitted.content_hashes.len();
+        Ok(Found { rule, judged, taps, held_out })
     }
 
     /// The statistics that scores are computed from, for the pictures of `statistic`.
@@ -151,9 +182,7 @@ impl ValidFitParams {
         details: Option<&Details>,
     ) -> Result<Judged, DfmError> {
         let method = self.method();
-        let Some((calibration, kind)) = method.calibration.zip(method.calibration_kind()) else {
-            return Ok(Judged::default());
-        };
+        let Some(kind) = method.calibration_kind() else { return Ok(Judged::default()) };
         let (scores, peaks) = match kind {
             CalibrationKind::Split if method.rows_are_tiles() => {
                 split::scores_of_tiles(kept, rows, rule, extractor.device())?
@@ -173,15 +202,32 @@ impl ValidFitParams {
             Some(_) | None => (peaks, Vec::new()),
         };
         let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
+        let peaks = if compressed { Vec::new() } else { peaks };
+        let judged = self.judged(kind, scores, peaks, Vec::new())?;
+        Ok(Judged { peaks: if compressed { Vec::new() } else { fine_peaks }, ..judged })
+    }
+
+    /// The thresholds that scores of held-out pictures and the largest cells of their maps give.
+    fn judged(
+        &self,
+        kind: CalibrationKind,
+        scores: Vec<f64>,
+        peaks: Vec<f64>,
+        set_aside: Vec<[u8; 32]>,
+    ) -> Result<Judged, DfmError> {
+        let Some(calibration) = self.method().calibration else {
+            return Ok(Judged { set_aside, ..Judged::default() });
+        };
         let scores = HeldOutScores::new(kind, scores)?;
         Ok(Judged {
             calibration: Some(Calibration::from_held_out(&scores, calibration)?),
-            cell_threshold: match peaks.is_empty() || compressed {
+            cell_threshold: match peaks.is_empty() {
                 true => None,
-                false => Some(HeldOutScores::new(kind, peaks)?.quantile(calibration.share_below())),
+                false => Some(HeldOutScores::new(kind, peaks)?.estimate(calibration)),
             },
             scores: Some(scores),
-            peaks: if compressed { Vec::new() } else { fine_peaks },
+            peaks: Vec::new(),
+            set_aside,
         })
     }
 }

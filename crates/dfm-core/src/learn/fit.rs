@@ -3,22 +3,19 @@
 use std::collections::HashSet;
 
 use dfm_backbone::{FeatureExtractor, Picture};
-use dfm_stats::StreamingFit;
 
 use crate::error::DfmError;
-use crate::judge::parts::Parts;
 use crate::learn::detail::Details;
 use crate::learn::gather::{Gathered, Gathering};
 use crate::learn::kept::Kept;
-use crate::method::{MapKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ValidFitParams};
 use crate::model::Dfm;
 use crate::pieces::{FeatureRow, Piece, PieceId, Preparer, features_on_host};
 
-/// What is gathered of the pictures of a fit: rows on their way to a statistic of each place and tap, the
-/// content hash of each row, and for a fine map the details.
-pub(crate) struct Collected {
-    pub(crate) features: Parts<StreamingFit>,
-    pub(crate) content_hashes: Vec<[u8; 32]>,
+/// What is gathered of the pictures of a fit: rows on their way to a statistic of each place and tap, and
+/// for a fine map the details.
+pub(crate) struct Collected<'e> {
+    pub(crate) gathering: Gathering<'e>,
     pub(crate) details: Option<Details>,
 }
 
@@ -30,8 +27,9 @@ pub enum Learnt<'r> {
     Features(PieceId, &'r FeatureRow),
     /// Some of the features of a piece are not finite: it is left out.
     NotFinite(PieceId, &'r FeatureRow),
-    /// The picture with this number is learnt, and has this content hash. This is told once all of its
-    /// pieces were there.
+    /// The picture with this number is learnt, or set aside to find the threshold if memory does not
+    /// suffice for an exact fit, and has this content hash. This is told once all of its pieces were
+    /// there.
     Picture(usize, [u8; 32]),
     /// The picture with this number is left out, because not all of its pieces are finite (with
     /// statistics by position), or none is. This is told once all of its pieces were there.
@@ -49,13 +47,16 @@ impl ValidFitParams {
     ///
     /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
     /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
-    /// at its peak, its calibration and its writing included.
+    /// at its peak, its calibration and its writing included. If that is more than is allowed, only
+    /// leading directions are kept, and about a quarter of the pictures, 256 at most, is set aside. They
+    /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
     ///
     /// # Errors
     ///
     /// - fewer than two different pictures, or no variation among them;
     /// - for the threshold of a likelihood, fewer pictures than its components take
     ///   ([`DfmError::TooFewToCalibrate`]);
+    /// - a jackknife+ for which memory does not suffice ([`DfmError::TakesExactFit`]);
     /// - a picture that cannot be prepared, or whose features are not finite;
     /// - whatever the extractor or the statistics refuse.
     pub fn fit<'p>(
@@ -105,27 +106,54 @@ impl ValidFitParams {
         extractor.set_details(self.method().map_kind() == MapKind::Fine)?;
         let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
         let pieces = first.into_iter().chain(pieces);
-        let Collected { features, content_hashes, details } =
-            self.collect_features(&extractor, &HashSet::new(), pieces, each)?;
+        let gathering = self.gathering(&extractor, true)?;
+        let Collected { gathering, details } =
+            self.collect_features(&extractor, gathering, &HashSet::new(), pieces, each)?;
+        let (features, content_hashes, set_aside) = gathering.finish();
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
-        self.derive(extractor, Kept::of(features, content_hashes)?, details)
+        let kept = Kept::of(features, content_hashes, set_aside)?;
+        let (kept, foreign) = self.without_foreign(&extractor, kept)?;
+        // Details of pictures cannot be told apart any more. A fine map takes those of exactly the pictures
+        // that are learnt.
+        let details = details.filter(|_| foreign.is_none() && kept.set_aside.is_none());
+        let coarse = details.is_none().then(|| self.with_coarse_maps()).transpose()?;
+        let mut model = coarse.as_ref().unwrap_or(self).derive(extractor, kept, details)?;
+        model.record.foreign = foreign;
+        Ok(model)
     }
 
-    /// Computes the features of every picture that is not `known`, a batch at a time, and gathers what is
-    /// finite.
-    pub(crate) fn collect_features(
+    /// Collects rows of `extractor`. `may_set_aside` says whether pictures may be set aside, if they have
+    /// to be.
+    ///
+    /// # Errors
+    ///
+    /// If memory does not suffice.
+    pub(crate) fn gathering<'e>(
+        &self,
+        extractor: &'e FeatureExtractor,
+        may_set_aside: bool,
+    ) -> Result<Gathering<'e>, DfmError> {
+        let has_use = self.method().calibration.is_some() && !self.params().run.memory.exact;
+        let details = Details::bytes(&extractor.detail_shapes(), self.params().run.memory.max_bytes);
+        let memory = self.memory().beside(details);
+        Gathering::new(memory, extractor.feature_shapes(), self.places(), may_set_aside && has_use)
+    }
+
+    /// Computes the features of every picture that is not `known`, a batch at a time, and brings the
+    /// finite rows into `gathering`.
+    pub(crate) fn collect_features<'e>(
         &self,
         extractor: &FeatureExtractor,
+        mut gathering: Gathering<'e>,
         known: &HashSet<[u8; 32]>,
         mut pieces: impl Iterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
-    ) -> Result<Collected, DfmError> {
+    ) -> Result<Collected<'e>, DfmError> {
         let (shapes, max_bytes) = (extractor.detail_shapes(), self.params().run.memory.max_bytes);
-        let memory = self.memory().beside(Details::bytes(&shapes, max_bytes));
-        let mut gathering = Gathering::new(memory, extractor.feature_shapes(), self.places())?;
         let mut details = extractor.takes_details().then(|| Details::new(&shapes, max_bytes));
+        let takes_exact = self.method().calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let size = self.params().run.batch.min(extractor.largest_batch());
         let told = |gathered| match gathered {
             Gathered::Whole(number, content_hash) => Learnt::Picture(number, content_hash),
@@ -144,9 +172,9 @@ impl ValidFitParams {
                 }
             }
             if batch.is_empty() {
-                gathering.end().map_or(Ok(()), |gathered| each(told(gathered)))?;
-                let (features, content_hashes) = gathering.finish();
-                return Ok(Collected { features, content_hashes, details });
+                gathering.end()?.map_or(Ok(()), |gathered| each(told(gathered)))?;
+                gathering.flush()?;
+                return Ok(Collected { gathering, details });
             }
             let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
             let values = features_on_host(extractor, &batch)?;
@@ -163,11 +191,14 @@ impl ValidFitParams {
                     details.push(content_hash, piece.tile, &row.values[columns..]);
                 }
                 row.values.truncate(columns);
-                for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row)) {
+                for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row))? {
                     each(told(gathered))?;
                 }
             }
             gathering.flush()?;
+            if takes_exact && gathering.has_set_aside() {
+                return Err(DfmError::TakesExactFit { kind: CalibrationKind::JackknifePlus });
+            }
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Rows of features on their way to the statistics of every place and tap.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
+
 use dfm_backbone::FeatureShape;
 use dfm_stats::{Samples, StreamingFit, ValidStreamingParams};
 
 use crate::error::DfmError;
 use crate::judge::joined::split_columns;
 use crate::judge::parts::Parts;
+use crate::learn::aside::{self, Aside, Held, SetAside};
 use crate::pieces::{FeatureRow, PieceId};
 
 /// Collects rows. With statistics by position, it collects the rows of whole pictures only, because all
-/// statistics must be of the same pictures.
+/// statistics must be of the same pictures. Before memory would no longer suffice for an exact fit, it
+/// may [set pictures aside](SetAside).
 #[derive(Debug)]
 pub(crate) struct Gathering<'e> {
     shapes: &'e [FeatureShape],
@@ -19,13 +24,20 @@ pub(crate) struct Gathering<'e> {
     begun: Option<Begun>,
     /// For each place, the rows of pictures that are on their way to its fits.
     whole: Vec<Vec<f32>>,
+    /// Whether pictures may be set aside that have not been yet.
+    may_set_aside: bool,
+    /// As long as they may, where the rows of each picture begin.
+    starts: Vec<usize>,
+    aside: Option<Aside>,
+    /// Rows of each statistic for which memory is reserved beside the fits.
+    reserved: usize,
 }
 
 #[derive(Debug)]
 struct Begun {
     number: usize,
     content_hash: [u8; 32],
-    /// With statistics by position, the finite rows of its tiles so far.
+    /// The finite rows of its tiles so far, with statistics by position, or if it may be set aside.
     rows: Vec<FeatureRow>,
     /// Rows that are on their way to a statistic that all tiles share.
     taken: usize,
@@ -34,7 +46,7 @@ struct Begun {
 /// What became of a picture once its pieces were there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gathered {
-    /// It is learnt.
+    /// It is learnt, or set aside.
     Whole(usize, [u8; 32]),
     /// It is left out, because it lacks a finite piece.
     LeftOut(usize),
@@ -42,6 +54,7 @@ pub(crate) enum Gathered {
 
 impl<'e> Gathering<'e> {
     /// For rows of taps with these `shapes` at this many `places`, which share the `memory`.
+    /// `may_set_aside` says whether to set pictures aside if memory does not suffice for an exact fit.
     ///
     /// # Errors
     ///
@@ -50,6 +63,7 @@ impl<'e> Gathering<'e> {
         memory: ValidStreamingParams,
         shapes: &'e [FeatureShape],
         places: usize,
+        may_set_aside: bool,
     ) -> Result<Self, DfmError> {
         let columns = shapes.iter().map(FeatureShape::len).sum();
         let memory = memory.among(places);
@@ -63,6 +77,10 @@ impl<'e> Gathering<'e> {
             content_hashes: Vec::new(),
             begun: None,
             whole: vec![Vec::new(); places],
+            may_set_aside,
+            starts: Vec::new(),
+            aside: None,
+            reserved: 0,
         })
     }
 
@@ -70,51 +88,174 @@ impl<'e> Gathering<'e> {
     /// before, if this piece belongs to another one, and what became of its own picture, if this piece
     /// is the last. The pieces of a picture come one after the other. With statistics by position, a
     /// picture that lacks a piece is left out. If tiles share statistics, every finite tile counts.
+    ///
+    /// # Errors
+    ///
+    /// If pictures have to be set aside and there are too few, or memory does not suffice.
     pub(crate) fn push(
         &mut self,
         piece: &PieceId,
         content_hash: [u8; 32],
         row: Option<FeatureRow>,
-    ) -> impl Iterator<Item = Gathered> + use<> {
+    ) -> Result<impl Iterator<Item = Gathered> + use<>, DfmError> {
         let before = self.begun.take_if(|begun| begun.number != piece.number);
-        let before = before.map(|begun| self.conclude(begun));
+        let before = before.map(|begun| self.conclude(begun)).transpose()?;
         let begun = Begun { number: piece.number, content_hash, rows: Vec::new(), taken: 0 };
         let mut begun = self.begun.take().unwrap_or(begun);
         match row {
             Some(row) if self.whole.len() == 1 => {
-                self.content_hashes.push(content_hash);
-                self.whole[0].extend(row.values);
-                begun.taken += 1;
+                // A picture that waits holds one row a tile, beside what memory is counted.
+                if begun.rows.is_empty() {
+                    self.make_room(&begun)?;
+                }
+                if begun.taken == 0 && self.is_wanted(&content_hash) {
+                    begun.rows.push(row);
+                } else {
+                    self.begin_picture(begun.taken);
+                    self.learn(0, content_hash, &row.values);
+                    begun.taken += 1;
+                }
             }
             Some(row) if begun.rows.len() == piece.tile => begun.rows.push(row),
             Some(_) | None => {}
         }
         let own = match piece.is_last {
-            true => Some(self.conclude(begun)),
+            true => Some(self.conclude(begun)?),
             false => {
                 self.begun = Some(begun);
                 None
             }
         };
-        before.into_iter().chain(own)
+        Ok(before.into_iter().chain(own))
     }
 
     /// What became of the last picture, if its last piece never came.
-    pub(crate) fn end(&mut self) -> Option<Gathered> {
-        self.begun.take().map(|begun| self.conclude(begun))
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push).
+    pub(crate) fn end(&mut self) -> Result<Option<Gathered>, DfmError> {
+        self.begun.take().map(|begun| self.conclude(begun)).transpose()
     }
 
-    fn conclude(&mut self, begun: Begun) -> Gathered {
-        let Begun { number, content_hash, rows, taken } = begun;
-        if self.whole.len() > 1 && rows.len() == self.whole.len() {
-            self.content_hashes.push(content_hash);
-            for (place, tile) in self.whole.iter_mut().zip(rows) {
-                place.extend(tile.values);
-            }
-        } else if taken == 0 {
-            return Gathered::LeftOut(number);
+    /// Whether pictures were set aside.
+    pub(crate) fn has_set_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    fn conclude(&mut self, mut begun: Begun) -> Result<Gathered, DfmError> {
+        let places = self.whole.len();
+        let rows = std::mem::take(&mut begun.rows);
+        let is_whole = if places > 1 { rows.len() == places } else { begun.taken + rows.len() > 0 };
+        let Begun { number, content_hash, .. } = begun;
+        if !is_whole {
+            return Ok(Gathered::LeftOut(number));
         }
-        Gathered::Whole(number, content_hash)
+        if places > 1 {
+            self.make_room(&begun)?;
+        }
+        let rows: Vec<Vec<f32>> = rows.into_iter().map(|row| row.values).collect();
+        if !rows.is_empty() {
+            match self.aside.as_mut().filter(|aside| aside.wants(&content_hash)) {
+                Some(aside) => {
+                    let evicted = aside.offer(content_hash, rows);
+                    self.reserve();
+                    if let Some((hash, Held { copies, rows })) = evicted {
+                        (0..copies).for_each(|_| self.learn_picture(hash, &rows));
+                    }
+                }
+                None => self.learn_picture(content_hash, &rows),
+            }
+        }
+        Ok(Gathered::Whole(number, content_hash))
+    }
+
+    fn is_wanted(&self, content_hash: &[u8; 32]) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.wants(content_hash))
+    }
+
+    /// Notes where a picture begins of which so many rows are `taken`.
+    fn begin_picture(&mut self, taken: usize) {
+        if self.may_set_aside && taken == 0 {
+            self.starts.push(self.content_hashes.len());
+        }
+    }
+
+    /// Puts the row of a picture on its way to the fits of a place.
+    fn learn(&mut self, place: usize, content_hash: [u8; 32], values: &[f32]) {
+        // All places have the same pictures.
+        if place == 0 {
+            self.content_hashes.push(content_hash);
+        }
+        self.whole[place].extend_from_slice(values);
+    }
+
+    fn learn_picture(&mut self, content_hash: [u8; 32], rows: &[Vec<f32>]) {
+        self.begin_picture(0);
+        let places = self.whole.len();
+        for (piece, values) in rows.iter().enumerate() {
+            self.learn(if places > 1 { piece } else { 0 }, content_hash, values);
+        }
+    }
+
+    /// Sets pictures aside if another row would no longer be fitted exactly. `begun` is the picture
+    /// that this row belongs to.
+    fn make_room(&mut self, begun: &Begun) -> Result<(), DfmError> {
+        let count = self.content_hashes.len();
+        if !self.may_set_aside || self.fits.iter().all(|fit| fit.is_exact_for(count + 1)) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.may_set_aside = false;
+        let starts = std::mem::take(&mut self.starts);
+        let ends = starts.iter().skip(1).copied().chain([count]);
+        let pictures = || starts.iter().zip(ends.clone()).map(|(start, end)| *start..end);
+        let hash_of = |rows: &Range<usize>| self.content_hashes[rows.start];
+        // A picture of which a part is learnt already is learnt whole, and so are its copies.
+        let is_open = |hash: &[u8; 32]| begun.taken > 0 && *hash == begun.content_hash;
+        let different: BTreeSet<[u8; 32]> =
+            pictures().map(|rows| hash_of(&rows)).filter(|hash| !is_open(hash)).collect();
+        let chosen = aside::chosen(&different).ok_or(DfmError::NothingToSetAside)?;
+        let (mut held, mut taken) = (BTreeMap::<[u8; 32], Held>::new(), Vec::new());
+        // Where the rows of the first copy of each begin among all that are taken.
+        let mut firsts = Vec::new();
+        for rows in pictures().filter(|rows| chosen.contains(&hash_of(rows))) {
+            let of_picture = held.entry(hash_of(&rows)).or_default();
+            if of_picture.copies == 0 {
+                firsts.push((hash_of(&rows), taken.len()..taken.len() + rows.len()));
+            }
+            of_picture.copies += 1;
+            taken.extend(rows);
+        }
+        for fits in self.fits.places_mut() {
+            let of_taps: Option<Vec<Samples>> = fits.iter_mut().map(|fit| fit.take(&taken)).collect();
+            let of_taps = of_taps.expect("no row is merged as long as the fit is exact");
+            for (hash, rows) in &firsts {
+                let joined = rows.clone().map(|row| {
+                    // They came as `f32`.
+                    of_taps.iter().flat_map(|rows| rows.row(row)).map(|value| *value as f32).collect()
+                });
+                held.entry(*hash).or_default().rows.extend(joined);
+            }
+        }
+        self.content_hashes.retain(|hash| !chosen.contains(hash));
+        let learnt: HashSet<[u8; 32]> = self.content_hashes.iter().copied().collect();
+        self.aside = Some(Aside::new(held, learnt));
+        self.reserve();
+        Ok(())
+    }
+
+    /// Takes what is set aside from the memory of the fits.
+    fn reserve(&mut self) {
+        let places = self.whole.len();
+        let rows = self.aside.as_ref().map_or(0, Aside::row_count) / places;
+        let more = rows.saturating_sub(self.reserved) as u64;
+        self.reserved += more as usize;
+        for fits in self.fits.places_mut() {
+            for (fit, shape) in fits.iter_mut().zip(self.shapes) {
+                fit.reserve(more * shape.len() as u64 * aside::VALUE_BYTES);
+            }
+        }
     }
 
     /// Hands what was collected on to the fits.
@@ -135,9 +276,12 @@ impl<'e> Gathering<'e> {
         Ok(())
     }
 
-    /// The fits, and the content hash of each picture; if tiles share statistics, of each tile.
-    pub(crate) fn finish(self) -> (Parts<StreamingFit>, Vec<[u8; 32]>) {
-        (self.fits, self.content_hashes)
+    /// The fits, the content hash of each picture (if tiles share statistics, of each tile), and what
+    /// was set aside.
+    pub(crate) fn finish(self) -> (Parts<StreamingFit>, Vec<[u8; 32]>, Option<SetAside>) {
+        let places = self.whole.len();
+        let aside = self.aside.map(|aside| aside.finish(self.shapes, places));
+        (self.fits, self.content_hashes, aside)
     }
 }
 
@@ -164,17 +308,17 @@ mod tests {
     /// told of each.
     fn gathered(places: usize, tiles: &[Tile]) -> (Vec<usize>, Vec<u8>, Vec<Gathered>) {
         let memory = StreamingParams { max_bytes: 64 << 20, exact: false }.check().unwrap();
-        let mut gathering = Gathering::new(memory, &SHAPES, places).unwrap();
+        let mut gathering = Gathering::new(memory, &SHAPES, places, true).unwrap();
         let mut told = Vec::new();
         for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
             let values = vec![f32::from(picture), tile as f32, 1.0];
             let row = is_finite.then_some(FeatureRow { content_hash: [picture; 32], values });
             let piece = PieceId { number: picture.into(), tile, is_last };
-            told.extend(gathering.push(&piece, [picture; 32], row));
+            told.extend(gathering.push(&piece, [picture; 32], row).unwrap());
             gathering.flush().unwrap();
         }
-        told.extend(gathering.end());
-        let (fits, hashes) = gathering.finish();
+        told.extend(gathering.end().unwrap());
+        let (fits, hashes, _) = gathering.finish();
         let counts = fits.iter().map(StreamingFit::count).collect();
         (counts, hashes.iter().map(|hash| hash[0]).collect(), told)
     }
@@ -218,5 +362,105 @@ mod tests {
         assert_eq!((counts, hashes), (vec![3; 2], vec![1, 1, 2]));
         let learnt = |picture: u8| Gathered::Whole(picture.into(), [picture; 32]);
         assert_eq!(told, [learnt(1), learnt(2), Gathered::LeftOut(3)]);
+    }
+
+    /// What became of `tiles` where memory holds about sixty rows: the pictures that are learnt, row by
+    /// row, and those that are set aside.
+    fn set_aside(places: usize, tiles: &[Tile]) -> (Vec<u8>, Vec<u8>) {
+        const WIDE: [FeatureShape; 2] = [
+            FeatureShape { channels: 600, height: 1, width: 1 },
+            FeatureShape { channels: 300, height: 1, width: 1 },
+        ];
+        let max_bytes = 1_800_000 * places as u64;
+        let memory = StreamingParams { max_bytes, exact: false }.check().unwrap();
+        let mut gathering = Gathering::new(memory, &WIDE, places, true).unwrap();
+        for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
+            let value = |column: usize| f32::from(picture) + (tile * 900 + column) as f32 / 1e5;
+            let values = (0..900).map(value).collect();
+            let row = is_finite.then_some(FeatureRow { content_hash: [picture; 32], values });
+            let piece = PieceId { number: picture.into(), tile, is_last };
+            gathering.push(&piece, [picture; 32], row).unwrap().for_each(drop);
+            gathering.flush().unwrap();
+        }
+        gathering.end().unwrap();
+        gathering.flush().unwrap();
+        let (fits, learnt, aside) = gathering.finish();
+        let at_a_place = if places > 1 { learnt.len() } else { fits.get(0, 0).count() };
+        assert!(fits.iter().all(|fit| fit.count() == at_a_place) && at_a_place == learnt.len());
+        let aside = aside.expect("memory does not suffice");
+        // Every row is the one of its hash, at each place and tap.
+        for (place, taps) in aside.rows.places().enumerate() {
+            for (columns, rows) in [600, 300].into_iter().zip(taps) {
+                assert_eq!(rows.len(), columns * aside.content_hashes.len());
+                for (hash, row) in aside.content_hashes.iter().zip(rows.chunks(columns)) {
+                    assert_eq!(row[0].floor(), f32::from(hash[0]), "place {place}");
+                }
+            }
+        }
+        let first = |hashes: Vec<[u8; 32]>| hashes.into_iter().map(|hash| hash[0]).collect();
+        (first(learnt), first(aside.content_hashes))
+    }
+
+    #[test]
+    fn a_picture_that_is_set_aside_is_never_learnt_whatever_the_order() {
+        let one = |picture: u8| [(picture, 0, true, true)];
+        let numbers: Vec<u8> = (0..120_u16).map(|index| (index * 77 % 120) as u8).collect();
+        let mut backwards = numbers.clone();
+        backwards.reverse();
+        for order in [numbers.clone(), backwards, (0..120).collect(), (0..120).rev().collect()] {
+            // Each picture twice, the copy at once, soon or at the end.
+            for gap in [1, 7, 120] {
+                let tiles: Vec<Tile> =
+                    order.chunks(gap).flat_map(|part| [part, part].concat()).flat_map(one).collect();
+                let (learnt, aside) = set_aside(1, &tiles);
+                assert!(aside.len() > 3 && aside.is_sorted(), "{aside:?}");
+                assert!(aside.iter().all(|picture| !learnt.contains(picture)), "gap {gap}: {aside:?}");
+                // The smallest of all, except pictures that were learnt before they could be known to be.
+                let smallest = (0..120).filter(|picture| !learnt.contains(picture)).collect::<Vec<u8>>();
+                assert_eq!(aside, smallest, "gap {gap}");
+                assert_eq!(aside, (0..aside.len() as u8).collect::<Vec<_>>(), "gap {gap}");
+                for picture in aside.len() as u8..120 {
+                    let count = learnt.iter().filter(|other| **other == picture).count();
+                    assert_eq!(count, 2, "gap {gap}, picture {picture}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_a_picture_are_set_aside_together_and_a_picture_that_is_begun_is_learnt() {
+        let tiles: Vec<Tile> = (0..100).rev().flat_map(whole).collect();
+        for places in [1, 3] {
+            let (learnt, aside) = set_aside(places, &tiles);
+            let rows = if places > 1 { 1 } else { 3 };
+            let count = |rows: &[u8], picture: u8| rows.iter().filter(|other| **other == picture).count();
+            for picture in 0..100 {
+                let found = (count(&learnt, picture), count(&aside, picture));
+                assert!(found == (rows, 0) || found == (0, rows), "{places} places, {picture}: {found:?}");
+            }
+            assert_eq!(aside[0], 0, "the smallest hash came last");
+        }
+        // The picture with the smallest hash of all is begun when memory runs out: it is learnt, and so is its copy.
+        for before in 5..25 {
+            let mut tiles: Vec<Tile> = (50..50 + before).flat_map(whole).collect();
+            tiles.extend(whole(1));
+            tiles.extend((80..100).flat_map(whole).chain(whole(1)).chain((100..110).flat_map(whole)));
+            let (learnt, aside) = set_aside(1, &tiles);
+            let (here, there) = (learnt.contains(&1), aside.contains(&1));
+            assert!(here != there, "{before}: {learnt:?} {aside:?}");
+            assert!(!here || learnt.iter().filter(|picture| **picture == 1).count() == 6, "{before}");
+        }
+    }
+
+    #[test]
+    fn without_two_whole_pictures_nothing_can_be_set_aside() {
+        let memory = StreamingParams { max_bytes: 300_000, exact: false }.check().unwrap();
+        let mut gathering = Gathering::new(memory, &SHAPES, 1, true).unwrap();
+        let mut push = |tile: usize| {
+            let row = FeatureRow { content_hash: [1; 32], values: vec![tile as f32, 1.0, 2.0] };
+            gathering.push(&PieceId { number: 0, tile, is_last: false }, [1; 32], Some(row)).map(|_| ())
+        };
+        let error = (0..100_000).find_map(|tile| push(tile).err());
+        assert!(matches!(error, Some(DfmError::NothingToSetAside)), "{error:?}");
     }
 }

@@ -1,9 +1,16 @@
 //! What makes a model mergeable.
 
+use std::collections::HashSet;
+
 use dfm_stats::{Compression, FitStatistic, StreamingFit};
 
 use crate::error::DfmError;
 use crate::judge::parts::Parts;
+use crate::learn::aside::SetAside;
+
+/// The share of the variance that may be dropped while scores of a fit's own pictures are still those of
+/// new ones. An exact fit drops less where it drops what is below the precision of inner products.
+pub(crate) const NEGLIGIBLE: f64 = 1e-6;
 
 /// The statistics of the pictures of a fit, for each place and tap, and the content hashes of the
 /// pictures. All have the same pictures in the same order, or, if tiles share statistics, the same
@@ -12,6 +19,8 @@ use crate::judge::parts::Parts;
 pub(crate) struct Kept {
     pub(crate) statistics: Parts<FitStatistic>,
     pub(crate) content_hashes: Vec<[u8; 32]>,
+    /// Pictures that are not among these, because memory did not suffice.
+    pub(crate) set_aside: Option<SetAside>,
 }
 
 impl Kept {
@@ -20,8 +29,37 @@ impl Kept {
     /// # Errors
     ///
     /// If a decomposition fails.
-    pub(crate) fn of(features: Parts<StreamingFit>, content_hashes: Vec<[u8; 32]>) -> Result<Self, DfmError> {
-        Ok(Self { statistics: features.try_map(StreamingFit::finish)?, content_hashes })
+    pub(crate) fn of(
+        features: Parts<StreamingFit>,
+        content_hashes: Vec<[u8; 32]>,
+        set_aside: Option<SetAside>,
+    ) -> Result<Self, DfmError> {
+        Ok(Self { statistics: features.try_map(StreamingFit::finish)?, content_hashes, set_aside })
+    }
+
+    /// Whether so much was left out at any place or tap that scores of the pictures by models without
+    /// them say nothing of new pictures.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.statistics.iter().any(|statistic| statistic.dropped_share() > NEGLIGIBLE)
+    }
+
+    /// What was set aside, if anything was. `None` of a statistic that tells without it how new pictures
+    /// score.
+    ///
+    /// # Errors
+    ///
+    /// If nothing was, and the statistic cannot tell, for an `operation` that asks.
+    pub(crate) fn needed_aside(&self, operation: &'static str) -> Result<Option<&SetAside>, DfmError> {
+        match &self.set_aside {
+            None if self.is_compressed() => Err(DfmError::NoneSetAside { operation }),
+            set_aside => Ok(set_aside.as_ref()),
+        }
+    }
+
+    /// All pictures that are known: those learnt, row by row, then those set aside.
+    pub(crate) fn known(&self) -> impl Iterator<Item = &[u8; 32]> {
+        let set_aside = self.set_aside.iter().flat_map(|aside| &aside.content_hashes);
+        self.content_hashes.iter().chain(set_aside)
     }
 
     /// Whether pictures differ at every place and every layer.
@@ -43,7 +81,8 @@ impl Kept {
         }
     }
 
-    /// The statistics of these pictures and of those of `other`, which must be different ones.
+    /// The statistics of these pictures and of those of `other`, which must be different ones. What either
+    /// set aside stays so, unless the other has learnt it.
     ///
     /// # Errors
     ///
@@ -57,7 +96,21 @@ impl Kept {
             own.merge(other, limits.map(Compression::limit).min())
         })?;
         let content_hashes = [self.content_hashes.as_slice(), &other.content_hashes].concat();
-        Ok(Self { statistics, content_hashes })
+        Ok(Self { statistics, content_hashes, set_aside: self.aside_with(other) })
+    }
+
+    /// What this fit and `other` set aside, except pictures that the other of both has learnt.
+    pub(crate) fn aside_with(&self, other: &Self) -> Option<SetAside> {
+        let learnt = |kept: &Self| -> HashSet<[u8; 32]> { kept.content_hashes.iter().copied().collect() };
+        let (ours, theirs) = (learnt(self), learnt(other));
+        let own = self.set_aside.as_ref().and_then(|own| own.filtered(|hash| !theirs.contains(hash)));
+        let is_new =
+            |hash: &[u8; 32]| !ours.contains(hash) && own.as_ref().is_none_or(|own| !own.holds(hash));
+        let new = other.set_aside.as_ref().and_then(|aside| aside.filtered(is_new));
+        match (own, new) {
+            (Some(own), Some(new)) => Some(own.joined(&new)),
+            (own, new) => own.or(new),
+        }
     }
 
     /// The statistics without the pictures with these `indices`, which must be in rising order.
@@ -73,6 +126,6 @@ impl Kept {
             stays.then_some(*hash)
         };
         let content_hashes = self.content_hashes.iter().enumerate().filter_map(left).collect();
-        Ok(Self { statistics, content_hashes })
+        Ok(Self { statistics, content_hashes, set_aside: self.set_aside.clone() })
     }
 }

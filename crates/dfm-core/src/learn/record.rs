@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::learn::kept::NEGLIGIBLE;
 use crate::learn::sizes::SizeRange;
-use crate::method::FitParams;
+use crate::method::{CalibrationKind, FitParams};
 
 /// How a model came to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,8 +15,12 @@ pub struct FitRecord {
     /// Pictures that it was given; where tiles share statistics, tiles.
     pub picture_count: usize,
     /// Pictures among them that calibrate and were not fitted on; 0 unless
-    /// [`Split`](crate::CalibrationKind::Split).
+    /// [`Split`](crate::CalibrationKind::Split), or unless some were `set_aside`.
     pub held_out: usize,
+    /// Different pictures that were set aside because memory did not suffice for an exact fit. They
+    /// calibrate as a [`Split`](crate::CalibrationKind::Split), whatever was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<usize>,
     /// What was found at each tap, in the order of the parameters' taps; with statistics by position,
     /// at the taps of one place after the other.
     pub taps: Vec<TapRecord>,
@@ -29,6 +34,34 @@ pub struct FitRecord {
     /// Pictures that look unlike the others, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_out: Option<StandingOutRecord>,
+    /// Pictures that a robust fit left out as foreign to the others, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<ForeignRecord>,
+}
+
+/// Pictures that a [`Robust`](crate::Robust) fit left out. They are not in the model: learning them later
+/// brings them in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ForeignRecord {
+    /// Different pictures that the fit was given.
+    pub of: usize,
+    /// Those left out, worst first.
+    pub pictures: Vec<ForeignPicture>,
+}
+
+/// A picture that a fit left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ForeignPicture {
+    /// Relative to the folder that was fitted; `None` where names are not known.
+    pub name: Option<String>,
+    /// In hexadecimal.
+    pub content_hash: String,
+    /// Its score by the model of the pictures that were learnt.
+    pub score: f64,
 }
 
 /// Pictures of a fit that look unlike all others: each scored by the model of all others, as
@@ -64,6 +97,20 @@ pub struct StandingOutPicture {
 }
 
 impl FitRecord {
+    /// How good pictures were held out; `None` if the model was fitted with a given threshold. Where
+    /// pictures were set aside, this is not what the parameters ask for.
+    pub fn calibration_kind(&self) -> Option<CalibrationKind> {
+        let asked = self.params.method.calibration_kind();
+        if self.set_aside.is_some() { asked.map(|_| CalibrationKind::Split) } else { asked }
+    }
+
+    /// Whether held-out scores are far too small: they are those of pictures of a compressed fit that set
+    /// nothing aside, as fits once were.
+    pub(crate) fn has_small_scores(&self) -> bool {
+        let compressions = self.taps.iter().filter_map(|tap| tap.compression.as_ref());
+        self.set_aside.is_none() && compressions.into_iter().any(|one| one.dropped_share > NEGLIGIBLE)
+    }
+
     /// Whether the threshold was found in scores of held-out pictures, as the calibration asks.
     pub(crate) fn finds_threshold(&self) -> bool {
         let is_chosen = self.params.method.calibration.is_none_or(|asked| asked.threshold.is_some());

@@ -9,6 +9,7 @@ use crate::error::DfmError;
 use crate::learn::detail::Details;
 use crate::learn::fit::{Collected, Learnt};
 use crate::learn::kept::Kept;
+use crate::learn::record::{ForeignPicture, ForeignRecord};
 use crate::method::{FitParams, MapKind, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
@@ -18,8 +19,8 @@ use crate::pieces::Piece;
 /// The result is the model of one fit to all of the pictures, except for the rounding of what files
 /// hold (`f32`), and for two things about fine maps. Their pixel threshold is an estimate: it comes from
 /// the largest cells that each model held out. And they become coarse if a model has coarse maps, or has
-/// some pictures of another model and some of its own. A picture that several models were fitted on counts once. The order of the models
-/// changes nothing beyond rounding. No picture is needed.
+/// some pictures of another model and some of its own. A picture that several models were fitted on counts
+/// once. The order of the models changes nothing beyond rounding. No picture is needed.
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
@@ -69,6 +70,17 @@ impl ModelUnion {
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         self.join(other.kept("merging")?, || other.details())?;
         self.names.extend(other.names.clone());
+        self.first.record.foreign = match (self.first.record.foreign.take(), other.record.foreign.clone()) {
+            (Some(mut ours), Some(theirs)) => {
+                ours.of += theirs.of;
+                let known: HashSet<String> =
+                    ours.pictures.iter().map(|picture| picture.content_hash.clone()).collect();
+                let new = |picture: &ForeignPicture| !known.contains(&picture.content_hash);
+                ours.pictures.extend(theirs.pictures.into_iter().filter(new));
+                Some(ours)
+            }
+            (ours, theirs) => ours.or(theirs),
+        };
         Ok(())
     }
 
@@ -92,10 +104,16 @@ impl ModelUnion {
             Some(joined) => joined,
             None => self.first.kept("merging")?,
         };
+        // A model that set nothing aside and learns nothing new stays as it is.
+        let has_aside = own.set_aside.is_some();
         let known: HashSet<&[u8; 32]> = own.content_hashes.iter().collect();
         let places = 0..other.content_hashes.len();
         let old: Vec<usize> = places.filter(|place| known.contains(&other.content_hashes[*place])).collect();
         if old.len() == other.content_hashes.len() {
+            let set_aside = own.aside_with(other);
+            if has_aside && set_aside != own.set_aside {
+                self.joined = Some(Kept { set_aside, ..own.clone() });
+            }
             return Ok(());
         }
         let union = match old.is_empty() {
@@ -111,7 +129,8 @@ impl ModelUnion {
             (false, false) => None,
         };
         // Copies of a picture may count differently in both.
-        self.details = details.filter(|details| details.count() == union.content_hashes.len());
+        let is_whole = |details: &Details| details.count() == union.content_hashes.len();
+        self.details = details.filter(|details| union.set_aside.is_none() && is_whole(details));
         self.joined = Some(union);
         Ok(())
     }
@@ -143,20 +162,25 @@ impl Dfm {
         pieces: impl IntoIterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
-        let known = self.kept("updating")?.content_hashes.iter().copied().collect();
+        let kept = self.kept("updating")?;
+        let known = kept.known().copied().collect();
         let params = self.record.params.clone().check()?;
         let mut again = false;
-        let Collected { features, content_hashes: hashes, details } =
-            params.collect_features(&self.extractor, &known, pieces.into_iter(), |learnt| {
+        // If pictures are set aside already, all new ones are learnt.
+        let gathering = params.gathering(&self.extractor, kept.set_aside.is_none())?;
+        let Collected { gathering, details } =
+            params.collect_features(&self.extractor, gathering, &known, pieces.into_iter(), |learnt| {
                 again |= matches!(learnt, Learnt::Known(_));
                 each(learnt)
             })?;
+        let (features, hashes, set_aside) = gathering.finish();
         match hashes.is_empty() {
             true if again => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
                 let mut union = ModelUnion::of(self);
-                union.join(&Kept::of(features, hashes)?, || details)?;
+                let details = details.filter(|_| set_aside.is_none());
+                union.join(&Kept::of(features, hashes, set_aside)?, || details)?;
                 union.finish()
             }
         }
@@ -173,16 +197,18 @@ impl Dfm {
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let kept = self.kept("forgetting")?;
         let hashes = &kept.content_hashes;
-        if let Some(place) = content_hashes.iter().position(|hash| !hashes.contains(hash)) {
+        let known: HashSet<&[u8; 32]> = kept.known().collect();
+        if let Some(place) = content_hashes.iter().position(|hash| !known.contains(hash)) {
             let content_hash = hexadecimal(&content_hashes[place]);
-            return Err(DfmError::UnknownPicture { place, content_hash, pictures: hashes.len() });
+            return Err(DfmError::UnknownPicture { place, content_hash, pictures: kept.known().count() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
         let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
         match hashes.len() - places.len() {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => {
-                let left = kept.without(&places)?;
+                let mut left = if places.is_empty() { kept.clone() } else { kept.without(&places)? };
+                left.set_aside = left.set_aside.and_then(|aside| aside.filtered(|hash| !gone.contains(hash)));
                 self.rederive(left, None)
             }
         }
@@ -200,14 +226,30 @@ impl Dfm {
             params.method.map = Some(MapKind::Coarse);
         }
         let mut model = params.check()?.derive(self.extractor, kept, details)?;
+        model.record.foreign = still_out(self.record.foreign, model.kept.as_ref());
         // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))
     }
 }
 
+/// The pictures that a robust fit left out and that were not learnt since.
+fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<ForeignRecord> {
+    let learnt: HashSet<String> =
+        kept.iter().flat_map(|kept| kept.known()).map(|hash| hexadecimal(hash)).collect();
+    let mut foreign = foreign?;
+    foreign.pictures.retain(|picture| !learnt.contains(&picture.content_hash));
+    (!foreign.pictures.is_empty()).then_some(foreign)
+}
+
 /// Refuses two methods that differ, and tells what differs and nothing else.
 fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
+    // The rule of the first finds the threshold of the union.
+    let mut got = got.clone();
+    if let Some((expected, got)) = expected.calibration.zip(got.calibration.as_mut()) {
+        got.estimate = expected.estimate;
+    }
+    let got = &got;
     if expected == got {
         return Ok(());
     }

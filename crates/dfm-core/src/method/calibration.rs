@@ -1,11 +1,26 @@
 //! How the threshold is found with no defects at hand.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::DfmError;
 use crate::method::kinds::CalibrationKind;
 
 /// The smallest rate that can be asked for: a smaller one would take more than a million
 /// pictures.
 const SMALLEST_RATE: f64 = 1e-6;
+
+/// How a threshold follows from held-out scores where no rate is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ThresholdEstimate {
+    /// The quantile of the scores: of few scores it is the largest.
+    Quantile,
+    /// The [`Tail`](dfm_stats::Tail) of the scores: it says of few scores how far higher ones may lie, and
+    /// of many it is their quantile.
+    #[default]
+    Tail,
+}
 
 /// How the threshold is found with no defects at hand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +29,9 @@ pub struct CalibrationParams {
     /// Where no rate is stated, the share of held-out good pictures that should stay below
     /// the threshold, in (0, 1]: an estimate.
     pub quantile: f64,
+    /// How that share makes a threshold. Checked parameters have a tail only where it decides: with the
+    /// kind that is usual for the method, no rate and no threshold.
+    pub estimate: ThresholdEstimate,
     /// How good pictures come to be held out; `None` for the kind that is usual for the method
     /// ([`Method::usual_calibration`](crate::Method::usual_calibration)). Checked parameters
     /// have a kind.
@@ -27,9 +45,15 @@ pub struct CalibrationParams {
 }
 
 impl Default for CalibrationParams {
-    /// The quantile of 99 % of what is usually held out.
+    /// The tail beyond 99 % of what is usually held out.
     fn default() -> Self {
-        Self { quantile: 0.99, kind: None, false_alarm: None, threshold: None }
+        Self {
+            quantile: 0.99,
+            estimate: ThresholdEstimate::Tail,
+            kind: None,
+            false_alarm: None,
+            threshold: None,
+        }
     }
 }
 
@@ -45,6 +69,13 @@ impl CalibrationParams {
     #[must_use]
     pub fn with_quantile(mut self, quantile: f64) -> Self {
         self.quantile = quantile;
+        self
+    }
+
+    /// Sets how that share makes a threshold.
+    #[must_use]
+    pub fn with_estimate(mut self, estimate: ThresholdEstimate) -> Self {
+        self.estimate = estimate;
         self
     }
 

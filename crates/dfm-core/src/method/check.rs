@@ -8,9 +8,9 @@ use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingPara
 use crate::error::DfmError;
 use crate::method::aggregation::Aggregation;
 use crate::method::calibration::check_false_alarm;
-use crate::method::kinds::{CalibrationKind, MapKind, ScoreKind};
+use crate::method::kinds::{CalibrationKind, MapKind, Robust, ScoreKind};
 use crate::method::params::FitParams;
-use crate::method::{CalibrationParams, MAX_BATCH, Method};
+use crate::method::{CalibrationParams, MAX_BATCH, Method, ThresholdEstimate};
 
 impl FitParams {
     /// Checks every parameter, and fills in the kinds of the calibration and of the map.
@@ -20,8 +20,13 @@ impl FitParams {
     /// The first parameter out of range, with the range.
     pub fn check(mut self) -> Result<ValidFitParams, DfmError> {
         let kind = self.method.calibration_kind();
+        let is_usual = kind == Some(self.method.usual_calibration());
         if let Some(calibration) = &mut self.method.calibration {
             calibration.kind = kind;
+            // What a proof rests on, and what was stated, no estimate changes.
+            if !is_usual || calibration.false_alarm.is_some() || calibration.threshold.is_some() {
+                calibration.estimate = ThresholdEstimate::Quantile;
+            }
         }
         let (places, pca) = self.method.check_fields()?;
         self.method.map = Some(self.method.map_kind());
@@ -32,6 +37,11 @@ impl FitParams {
             let expected = "leave-one-out or split for a model that keeps no fit statistic: jackknife+ asks all its \
                             pictures of each new one";
             return refused("calibration", expected, CalibrationKind::JackknifePlus.to_string());
+        }
+        if self.run.robust == Robust::On && !self.method.can_be_robust() {
+            let expected = "auto or off, unless pictures are scored by fre and held out one by one: no rule says \
+                            which are foreign, or a proof rests on none being chosen";
+            return refused("robust", expected, Robust::On.to_string());
         }
         let memory = self.run.memory.check()?;
         Ok(ValidFitParams { params: self, places, pca, memory })

@@ -117,6 +117,21 @@ pub enum MapKind {
 
 named!(MapKind, "coarse or fine", Coarse => "coarse", Fine => "fine");
 
+/// Whether a fit leaves out pictures that are foreign to the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Robust {
+    /// From 100 pictures on, where pictures are held out one by one and scored by FRE.
+    #[default]
+    Auto,
+    /// However few there are.
+    On,
+    /// Every picture is learnt.
+    Off,
+}
+
+named!(Robust, "auto, on or off", Auto => "auto", On => "on", Off => "off");
+
 /// What a tile of a picture is compared with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,10 +14,10 @@ use dfm_backbone::{Layer, Levels, NetworkPrecision, Region, Resampling, Resize, 
 use dfm_stats::{Keep, StreamingParams};
 
 pub use aggregation::Aggregation;
-pub use calibration::CalibrationParams;
 pub(crate) use calibration::check_false_alarm;
+pub use calibration::{CalibrationParams, ThresholdEstimate};
 pub use check::ValidFitParams;
-pub use kinds::{CalibrationKind, Compat, MapKind, ScoreKind, TileStatistics, TileStatisticsKind};
+pub use kinds::{CalibrationKind, Compat, MapKind, Robust, ScoreKind, TileStatistics, TileStatisticsKind};
 pub use params::FitParams;
 pub use regions::RegionRule;
 
@@ -213,8 +213,9 @@ impl Method {
     }
 }
 
-/// How a fit is done. This changes speed and memory, not scores, with one exception: if memory does not
-/// suffice for an exact fit, and the fit need not be exact, directions are left out.
+/// How a fit is done. This changes speed and memory, not scores, with two exceptions: if memory does not
+/// suffice for an exact fit, and the fit need not be exact, directions are left out; and a robust fit leaves
+/// out pictures that are foreign to the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Run {
@@ -223,13 +224,16 @@ pub struct Run {
     /// How much memory features and statistics may take, and whether the fit must be
     /// exact. Not part of the model, which says what it cost.
     pub memory: StreamingParams,
+    /// Whether pictures that are foreign to the others are left out.
+    pub robust: Robust,
 }
 
 impl Default for Run {
     /// 16 pictures together, and 4 GiB: exact for some five thousand pictures of default
     /// features.
     fn default() -> Self {
-        Self { batch: 16, memory: StreamingParams { max_bytes: 4 << 30, exact: false } }
+        let memory = StreamingParams { max_bytes: 4 << 30, exact: false };
+        Self { batch: 16, memory, robust: Robust::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use dfm_stats::Keep;
 use serde::{Deserialize, Serialize};
 
 use crate::method::aggregation::Aggregation;
+use crate::method::calibration::ThresholdEstimate;
 use crate::method::kinds::{CalibrationKind, Compat, MapKind, ScoreKind, TileStatistics};
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -72,6 +73,9 @@ struct ParamsRecord {
 #[serde(deny_unknown_fields)]
 struct CalibrationRecord {
     quantile: f64,
+    /// Absent for the quantile itself, the rule of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimate: Option<ThresholdEstimate>,
     kind: CalibrationKind,
     false_alarm: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,7 @@ impl From<FitParams> for ParamsRecord {
         let FitParams { method, run, keeping } = params;
         let calibration = method.calibration.zip(kind).map(|(asked, kind)| CalibrationRecord {
             quantile: asked.quantile,
+            estimate: (asked.estimate == ThresholdEstimate::Tail).then_some(ThresholdEstimate::Tail),
             kind,
             false_alarm: asked.false_alarm,
             threshold: asked.threshold,
@@ -121,6 +126,7 @@ impl From<ParamsRecord> for FitParams {
     fn from(record: ParamsRecord) -> Self {
         let calibration = record.calibration.map(|asked| CalibrationParams {
             quantile: asked.quantile,
+            estimate: asked.estimate.unwrap_or(ThresholdEstimate::Quantile),
             kind: Some(asked.kind),
             false_alarm: asked.false_alarm,
             threshold: asked.threshold,
@@ -156,7 +162,7 @@ mod tests {
     fn parameters_are_written_as_ever() {
         let text = "{\"taps\":[{\"layer\":\"layer3\",\"pool\":4}],\"keep\":{\"ratio\":0.97},\"score\":\"fre\",\
                     \"aggregation\":\"sum\",\"compat\":null,\"calibration\":{\"quantile\":0.99,\
-                    \"kind\":\"leave-one-out\",\"false_alarm\":null},\"precision\":\"f32\",\"batch\":16,\
+                    \"estimate\":\"tail\",\"kind\":\"leave-one-out\",\"false_alarm\":null},\"precision\":\"f32\",\"batch\":16,\
                     \"keep_fit_statistic\":true}";
         let params = FitParams::from(Method::published()).check().unwrap().params().clone();
         assert_eq!(serde_json::to_string(&params).unwrap(), text);
@@ -179,6 +185,10 @@ mod tests {
         let with = text.replace("true}", "true,\"map\":\"fine\"}");
         assert_eq!(serde_json::to_string(fine.params()).unwrap(), with);
         assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), *fine.params());
+        // Models of before took the quantile of the scores, and keep it.
+        let older = serde_json::from_str::<FitParams>(&text.replace("\"estimate\":\"tail\",", "")).unwrap();
+        let estimate = older.method.calibration.map(|calibration| calibration.estimate);
+        assert_eq!(estimate, Some(ThresholdEstimate::Quantile));
         // An unchecked kind is written as what it stands for.
         assert_eq!(serde_json::to_string(&FitParams::from(Method::published())).unwrap(), text);
     }

@@ -4,7 +4,7 @@ use dfm_backbone::{Levels, NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 use crate::method::aggregation::Aggregation;
-use crate::method::kinds::{Compat, MapKind, ScoreKind, TileStatistics};
+use crate::method::kinds::{Compat, MapKind, Robust, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -114,6 +114,13 @@ impl Run {
     #[must_use]
     pub fn with_memory(mut self, memory: StreamingParams) -> Self {
         self.memory = memory;
+        self
+    }
+
+    /// Sets whether pictures that are foreign to the others are left out.
+    #[must_use]
+    pub fn with_robust(mut self, robust: Robust) -> Self {
+        self.robust = robust;
         self
     }
 }

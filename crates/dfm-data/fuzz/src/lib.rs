@@ -44,9 +44,9 @@ fn manifest(name: &str, bytes: &[u8]) -> bool {
     true
 }
 
-/// The path of a file of these bytes. Fuzzers run one input at a time.
+/// The path of a file of these bytes. Fuzzers run one input at a time, tests one in each thread.
 fn written(name: &str, bytes: &[u8]) -> PathBuf {
-    let file = Path::new(FOLDER.path()).join(name);
+    let file = Path::new(FOLDER.path()).join(format!("{:?}-{name}", std::thread::current().id()));
     std::fs::write(&file, bytes).expect("a list in the scratch folder");
     file
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use dfm_core::{CalibrationKind, CalibrationParams, Dfm, JudgeOptions, Keeping, SaveOptions, ViewScale};
+use dfm_core::{
+    CalibrationKind, CalibrationParams, Dfm, DfmError, JudgeOptions, Keeping, Robust, SaveOptions, ViewScale,
+};
 use dfm_data::read_picture;
 use sha2::{Digest, Sha256};
 
@@ -122,7 +124,9 @@ impl PartsLearner {
         let params = self.learner.params().clone();
         let method = params.method.clone().with_calibration(CalibrationParams::default());
         let keeping = Keeping::default().with_fit_statistic(true);
-        Ok(self.learner.clone().with_params(params.with_method(method).with_keeping(keeping)))
+        // A part is learnt with all its views or not at all.
+        let run = params.run.with_robust(Robust::Off);
+        Ok(self.learner.clone().with_params(params.with_method(method).with_run(run).with_keeping(keeping)))
     }
 
     /// Parts to fit on, and the quarter that calibrates, rounded up: that of the smallest hashes of the
@@ -190,6 +194,10 @@ impl PartsLearner {
                     all.push(scaled_by(view, &parts.files(number), observer)?);
                 }
                 joint_of(&all, held_out.len())
+            }
+            // Of most parts, the models would have learnt one view or another.
+            kind if views.iter().any(|view| view.judge.model().record().set_aside.is_some()) => {
+                return Err(DfmError::TakesExactFit { kind }.into());
             }
             _ => {
                 let of_view = |view: usize, part: usize| scores[view].get(&files[view].name(part)).copied();

@@ -1,0 +1,243 @@
+//! Which pictures of a folder are foreign to the others, by what the others say of them. A robust fit
+//! leaves them out.
+
+use dfm_backbone::{FeatureExtractor, hexadecimal};
+use dfm_stats::{Row, Tail};
+
+use crate::decide::held_out::different;
+use crate::decide::left_out::{PlacesLeftOut, usual_scale};
+use crate::decide::split;
+use crate::error::DfmError;
+use crate::judge::rule::ScoringRule;
+use crate::judge::scale::PlaceScale;
+use crate::learn::kept::Kept;
+use crate::learn::record::{ForeignPicture, ForeignRecord};
+use crate::method::{Aggregation, CalibrationKind, Robust, ScoreKind, ValidFitParams};
+
+/// The fewest different pictures of a fit that looks for foreign ones unasked. Of fewer, one picture is
+/// more than a hundredth, and what is odd and good is too much of what there is to learn.
+const FEWEST_UNASKED: usize = 100;
+/// The fewest different pictures that can say what is foreign.
+const FEWEST: usize = 8;
+/// The most different pictures: each pass fits them once more.
+const MOST: usize = 5000;
+/// What a first pass must find, so that others follow: the share of its finds that may be chance.
+const GATE: f64 = 0.01;
+/// The share of the finds that may be chance once there is something foreign. It counts pictures that are
+/// like each other; good pictures that are merely odd may be more.
+const EXTENT: f64 = 0.2;
+/// Both, for fewer than [`FEWEST_UNASKED`] pictures.
+const STRICT: f64 = 0.01;
+/// The most passes. Each shows what the foreign pictures of the one before had masked.
+const PASSES: usize = 6;
+/// The largest share of the pictures that is left out.
+const MOST_SHARE: f64 = 0.2;
+/// A local defect moves a high power mean of the cells, and one that is spread out moves their sum.
+const AGGREGATIONS: [Aggregation; 2] = [Aggregation::Sum, Aggregation::Power { exponent: 4.0 }];
+
+impl ValidFitParams {
+    /// The pictures to learn of those that are `kept`, and what was left out as foreign. Nothing changes if
+    /// no picture is foreign, the fit is not [`Robust`], or pictures cannot be left out one by one.
+    ///
+    /// Every picture is scored by a model of all others, by the sum and by a high power mean of the cells.
+    /// The [`Tail`] of each kind of score gives a p-value, and the rule of Benjamini and Hochberg says which
+    /// are too small to be chance. This is repeated without those pictures
+    /// until nothing changes. What is left out stays out.
+    ///
+    /// Cost: one pass of leave-one-out if nothing is foreign, else up to six fits.
+    ///
+    /// # Errors
+    ///
+    /// If a decomposition or the device fails.
+    pub(super) fn without_foreign(
+        &self,
+        extractor: &FeatureExtractor,
+        kept: Kept,
+    ) -> Result<(Kept, Option<ForeignRecord>), DfmError> {
+        // A fit of one picture says so by itself.
+        let Ok(all) = different(&kept.content_hashes) else { return Ok((kept, None)) };
+        let fewest = match self.params().run.robust {
+            Robust::Off => return Ok((kept, None)),
+            Robust::Auto => FEWEST_UNASKED,
+            Robust::On => FEWEST,
+        };
+        // Once directions were chosen by all pictures, none can be left out by itself.
+        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
+        if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || !is_exact {
+            return Ok((kept, None));
+        }
+        if kept.check_variation().is_err() {
+            return Ok((kept, None));
+        }
+        let search = Search { params: self, extractor, kept: &kept, all: &all };
+        let out = search.foreign()?;
+        if !out.contains(&true) {
+            return Ok((kept, None));
+        }
+        let record = search.record(&out)?;
+        let left = kept.without(&search.places(&out))?;
+        Ok((left, Some(record)))
+    }
+}
+
+impl crate::Method {
+    /// Whether a fit with this method can say which pictures are foreign: by FRE, one by one, where no proof
+    /// rests on pictures being held out blindly.
+    pub(crate) fn can_be_robust(&self) -> bool {
+        self.score == ScoreKind::Fre
+            && self.compat.is_none()
+            && !self.rows_are_tiles()
+            && self.calibration_kind() == Some(CalibrationKind::LeaveOneOut)
+    }
+}
+
+struct Search<'s> {
+    params: &'s ValidFitParams,
+    extractor: &'s FeatureExtractor,
+    kept: &'s Kept,
+    /// Every different picture.
+    all: &'s [Row],
+}
+
+impl Search<'_> {
+    /// For each different picture, whether it is foreign.
+    fn foreign(&self) -> Result<Vec<bool>, DfmError> {
+        let count = self.all.len();
+        let (gate, extent) = if count < FEWEST_UNASKED { (STRICT, STRICT) } else { (GATE, EXTENT) };
+        let most = (MOST_SHARE * count as f64) as usize;
+        let mut out = vec![false; count];
+        for pass in 0..PASSES {
+            let Some(p_values) = self.p_values(&out)? else { break };
+            if pass == 0 && found(&p_values, gate).is_empty() {
+                break;
+            }
+            let mut new: Vec<usize> =
+                found(&p_values, extent).into_iter().filter(|index| !out[*index]).collect();
+            let room = most - out.iter().filter(|out| **out).count();
+            new.truncate(room);
+            if new.is_empty() {
+                break;
+            }
+            new.into_iter().for_each(|index| out[index] = true);
+        }
+        Ok(out)
+    }
+
+    /// The probability of each picture's scores if it is like those that are not `out`. `None` if scores do
+    /// not differ.
+    fn p_values(&self, out: &[bool]) -> Result<Option<Vec<f64>>, DfmError> {
+        let fitted = self.fitted(&self.places(out))?;
+        let inside: Vec<usize> = (0..out.len()).filter(|index| !out[*index]).collect();
+        let mut least = vec![1.0_f64; out.len()];
+        for aggregation in AGGREGATIONS {
+            let rule = self.rule(&fitted, aggregation)?;
+            let rows = different(&fitted.content_hashes)?;
+            let mut scores = vec![0.0; out.len()];
+            let left_out = PlacesLeftOut::new(&fitted.statistics, &rule, None)?.scores(&rows)?;
+            inside.iter().zip(left_out).for_each(|(index, score)| scores[*index] = score);
+            let outside: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
+            self.score_as_new(&rule, &outside, &mut scores)?;
+            let of_inside: Vec<f64> = inside.iter().map(|index| scores[*index]).collect();
+            let Some(tail) = Tail::of(&of_inside) else { return Ok(None) };
+            for (least, score) in least.iter_mut().zip(scores) {
+                // Two kinds of scores are two chances to be odd.
+                *least = least.min(AGGREGATIONS.len() as f64 * tail.p_value(score));
+            }
+        }
+        Ok(Some(least))
+    }
+
+    /// Scores these pictures as new ones.
+    fn score_as_new(
+        &self,
+        rule: &ScoringRule,
+        pictures: &[usize],
+        scores: &mut [f64],
+    ) -> Result<(), DfmError> {
+        if pictures.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Row> = pictures.iter().map(|index| self.all[*index]).collect();
+        let (found, _) = split::scores(&self.kept.statistics, &rows, rule, self.extractor.device())?;
+        pictures.iter().zip(found).for_each(|(index, score)| scores[*index] = score);
+        Ok(())
+    }
+
+    /// What is told of the pictures that are `out`: their scores by the model of the others, as the model
+    /// gives them.
+    fn record(&self, out: &[bool]) -> Result<ForeignRecord, DfmError> {
+        let indices: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
+        let rule = self.rule(&self.fitted(&self.places(out))?, self.params.method().aggregation)?;
+        let mut scores = vec![0.0; out.len()];
+        self.score_as_new(&rule, &indices, &mut scores)?;
+        let mut pictures: Vec<ForeignPicture> = indices
+            .into_iter()
+            .map(|index| ForeignPicture {
+                name: None,
+                content_hash: hexadecimal(&self.kept.content_hashes[self.all[index].place]),
+                score: scores[index],
+            })
+            .collect();
+        let worst_first = |a: &ForeignPicture, b: &ForeignPicture| {
+            b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash))
+        };
+        pictures.sort_by(worst_first);
+        Ok(ForeignRecord { of: self.all.len(), pictures })
+    }
+
+    fn fitted(&self, places: &[usize]) -> Result<Kept, DfmError> {
+        let fitted = if places.is_empty() { self.kept.clone() } else { self.kept.without(places)? };
+        fitted.check_variation()?;
+        Ok(fitted)
+    }
+
+    fn rule(&self, fitted: &Kept, aggregation: Aggregation) -> Result<ScoringRule, DfmError> {
+        let params = self.params;
+        let mut rule = ScoringRule {
+            statistics: fitted.statistics.each_ref().try_map(|statistic| params.statistics(statistic))?,
+            scale: PlaceScale::default(),
+            aggregation,
+            shapes: self.extractor.feature_shapes().to_vec(),
+        };
+        if !params.method().tile_statistics.is_shared() {
+            rule.scale = usual_scale(fitted, &rule)?;
+        }
+        Ok(rule)
+    }
+
+    /// The rows of the pictures that are `out` and of their copies, in rising order.
+    fn places(&self, out: &[bool]) -> Vec<usize> {
+        let hash_of = |place: usize| &self.kept.content_hashes[place];
+        let gone: std::collections::HashSet<&[u8; 32]> =
+            self.all.iter().zip(out).filter(|(_, out)| **out).map(|(row, _)| hash_of(row.place)).collect();
+        (0..self.kept.content_hashes.len()).filter(|place| gone.contains(hash_of(*place))).collect()
+    }
+}
+
+/// The indices of p-values that are too small to be chance, smallest first: of what is found a share of at
+/// most `share` is chance on average (Benjamini and Hochberg 1995).
+fn found(p_values: &[f64], share: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
+    let count = p_values.len() as f64;
+    let is_small = |(rank, index): (usize, &usize)| p_values[*index] <= share * (rank + 1) as f64 / count;
+    let most = order.iter().enumerate().filter(|ranked| is_small(*ranked)).map(|(rank, _)| rank + 1).max();
+    order.truncate(most.unwrap_or(0));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_rank_below_its_line_decides() {
+        // As statsmodels.stats.multitest.multipletests(…, method="fdr_bh") rejects them: the lines are at
+        // 0.01, 0.02, … for a share of 0.06.
+        let p_values = [0.5, 0.009, 0.029, 0.9, 0.025, 0.2];
+        // The second smallest is above its line, the third below.
+        assert_eq!(found(&p_values, 0.06), [1, 4, 2]);
+        assert_eq!(found(&p_values, 0.056), [1]);
+        assert!(found(&p_values, 0.05).is_empty());
+    }
+}
