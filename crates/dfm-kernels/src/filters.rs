@@ -82,6 +82,26 @@ pub(crate) struct Source {
     pub(crate) block: usize,
     /// From one row to the next.
     pub(crate) row: usize,
+    /// Rows and columns from one tap to the next.
+    pub(crate) dilation: [usize; 2],
+    /// The columns that are a multiple of `phases` apart lie together.
+    pub(crate) phases: usize,
+    /// From one such part of a row to the next.
+    pub(crate) phase: usize,
+}
+
+impl Source {
+    /// Values without rows, or whose rows and columns are taken one after the other.
+    pub(crate) fn plain(block: usize, row: usize) -> Self {
+        Self { block, row, dilation: [1; 2], phases: 1, phase: 0 }
+    }
+
+    /// Where the 16 values of a block lie that a tap reads.
+    fn at(&self, block: usize, [y, x]: [usize; 2]) -> usize {
+        let [rows, columns] = [y * self.dilation[0], x * self.dilation[1]];
+        let column = columns % self.phases * self.phase + columns / self.phases * LANES;
+        block * self.block + rows * self.row + column
+    }
 }
 
 /// Values that lie together in the input, and the weights that they meet.
@@ -104,7 +124,7 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
         (seen.start / LANES..seen.end.div_ceil(LANES))
             .flat_map(|block| cells.clone().map(move |(y, x)| (block, y, x)))
             .map(|(block, y, x)| Chunk {
-                offset: block * source.block + y * source.row + x * LANES,
+                offset: source.at(block, [y, x]),
                 taps: (0..depth).map(|lane| [block * LANES + lane, y, x]).collect(),
             })
             .collect()

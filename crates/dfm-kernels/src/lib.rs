@@ -27,6 +27,7 @@
 //! Each sum runs over its terms in one fixed order. Neither the number of threads nor the batch
 //! changes a bit of the result.
 
+mod activation;
 mod buffers;
 mod choice;
 mod error;
@@ -39,7 +40,9 @@ mod network;
 mod plan;
 mod team;
 mod way;
+mod window;
 
+pub use activation::Activation;
 pub use choice::{FEWEST_CHANNELS, SIDES};
 pub use error::KernelError;
 pub use instructions::InstructionSet;

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use crate::activation::Activation;
 use crate::error::{KernelError, check_size};
 use crate::instructions::InstructionSet;
 use crate::kernels::{Direct, Ends, Kernels, Step, Steps, Winograd};
@@ -46,7 +47,7 @@ pub fn time_convolution(
         output: input.len()..arena,
         output_map: output,
         add: false,
-        relu: true,
+        activation: Activation::Relu,
     };
     let kernels = Kernels::of(instructions);
     let step = match way {

@@ -10,6 +10,7 @@ use super::work::{Work, Worker};
 use crate::filters::{self, Filters};
 use crate::layout::{Division, Lanes};
 use crate::network::Convolution;
+use crate::window::Window;
 
 /// [`Lanes`] of input that meet all weights before the next ones do, so that they stay in the
 /// second-level cache: 256 KiB.
@@ -28,8 +29,13 @@ pub(crate) struct Direct {
 impl Direct {
     /// The step of `convolution` between `ends`.
     pub(crate) fn new(convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
+        Self::over(Window::of(convolution), convolution, kernels, ends)
+    }
+
+    /// The step of a convolution over any windows. Stride and padding of `convolution` are not used.
+    pub(crate) fn over(window: Window, convolution: &Convolution, kernels: Kernels, ends: Ends) -> Self {
         let (input_map, output_map) = ends.maps();
-        let sliding = Sliding::new(convolution, input_map, output_map, SPAN);
+        let sliding = Sliding::new(window, input_map, output_map, SPAN);
         let filters = filters::pack(convolution, sliding.source(), kernels.blocks());
         let multiply_adds = convolution.multiply_adds(output_map.pixels());
         Self { kernels, filters, ends, sliding, multiply_adds }
@@ -87,7 +93,7 @@ impl Direct {
                 output,
                 output_block: self.ends.output_map.pixels(),
                 add: self.ends.add,
-                relu: self.ends.relu,
+                activation: self.ends.activation,
             };
             // SAFETY: `filters::pack` has placed every tap of the first pixel inside a block of
             // the input or of the scratch memory. The taps of the other pixels lie up to

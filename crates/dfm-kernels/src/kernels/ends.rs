@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::activation::Activation;
 use crate::layout::Map;
 
 /// The maps that a convolution lies between.
@@ -15,8 +16,8 @@ pub(crate) struct Ends {
     pub(crate) output_map: Map,
     /// Whether the sums are added to the values that the output holds.
     pub(crate) add: bool,
-    /// Whether negative sums become zero.
-    pub(crate) relu: bool,
+    /// What is done to the sums before they are written.
+    pub(crate) activation: Activation,
 }
 
 impl Ends {

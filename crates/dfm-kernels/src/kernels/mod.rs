@@ -12,6 +12,7 @@
 
 #![expect(unsafe_code, reason = "vector instructions, and an arena shared by threads; see each block")]
 
+mod activate;
 mod average;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -20,9 +21,11 @@ mod avx512;
 mod direct;
 mod dispatch;
 mod ends;
+mod functions;
 mod integer;
 mod maximum;
 mod portable;
+mod routine;
 mod set;
 mod shared;
 mod sliding;

@@ -3,10 +3,13 @@
 use super::maximum::MaximumRow;
 use super::tile::{MicroKernel, PixelStep};
 use super::transform::{InputTiles, OutputTiles};
+use crate::instructions::InstructionSet;
 
 /// The vector code of one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
+    /// The set, which this processor has.
+    pub(super) instructions: InstructionSet,
     /// Micro-kernels by [`PixelStep`], blocks of output channels − 1, and pixels − 1.
     pub(super) tiles: [&'static [&'static [MicroKernel]]; 3],
     /// Winograd's transform of inputs.

@@ -9,6 +9,7 @@ use super::shared::flat_mut;
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
 use super::work::{Work, Worker};
+use crate::activation::Activation;
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes, Map};
 use crate::network::{Convolution, MaxPool};
@@ -57,7 +58,7 @@ impl Stem {
     ) -> Self {
         assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= output_map.len());
         let padded_width = size[1] + 2 * stem.padding;
-        let source = Source { block: band_rows(stem.kernel[0]) * padded_width, row: padded_width };
+        let source = Source::plain(band_rows(stem.kernel[0]) * padded_width, padded_width);
         Self {
             kernels,
             filters: filters::pack_planar(stem, source, kernels.blocks()),
@@ -149,7 +150,7 @@ impl Stem {
             output: kept.as_mut_ptr(),
             output_block: self.convolved.width,
             add: false,
-            relu: true,
+            activation: Activation::Relu,
         };
         // SAFETY: by the assertion, the rows that the windows of this row see are in the copy. The
         // last window ends in the last column of the padded picture, since there are half as many

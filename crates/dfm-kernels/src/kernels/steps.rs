@@ -177,6 +177,7 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activation::Activation;
     use crate::instructions::InstructionSet;
     use crate::kernels::average::Average;
     use crate::kernels::direct::Direct;
@@ -198,7 +199,14 @@ mod tests {
             bias: vec![1.0],
         };
         let map = Map { channels: 1, height: 2, width: 2 };
-        let ends = Ends { input, input_map: map, output, output_map: map, add: false, relu: false };
+        let ends = Ends {
+            input,
+            input_map: map,
+            output,
+            output_map: map,
+            add: false,
+            activation: Activation::Identity,
+        };
         Step::Direct(Direct::new(&convolution, Kernels::of(InstructionSet::Portable), ends))
     }
 

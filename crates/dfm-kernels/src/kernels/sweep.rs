@@ -1,7 +1,9 @@
 //! Running micro-kernels over rows of pixels.
 
+use super::activate::Activate;
 use super::set::Kernels;
 use super::tile::{PixelStep, Tile};
+use crate::activation::Activation;
 use crate::filters::Filter;
 use crate::layout::{LANES, Lanes, part};
 
@@ -21,7 +23,7 @@ pub(super) struct Rows {
     /// [`Lanes`] from one block of the output to the next.
     pub(super) output_block: usize,
     pub(super) add: bool,
-    pub(super) relu: bool,
+    pub(super) activation: Activation,
 }
 
 /// Computes one group of output channels over `rows`.
@@ -36,6 +38,12 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
     let taps = filter.offsets.len() * filter.depth;
     assert!(filter.weights.len() == taps * filter.blocks && bias.len() == filter.blocks);
     let tiles = rows.columns.div_ceil(kernels.pixels());
+    // A long function would fill every micro-kernel with its code. It is computed behind each tile,
+    // while the results are in the first-level cache.
+    let (short, long) = match rows.activation.is_short() {
+        true => (rows.activation, None),
+        false => (Activation::Identity, Some(rows.activation)),
+    };
     for row in 0..rows.count {
         for tile in 0..tiles {
             let columns = part(tile, tiles, rows.columns);
@@ -61,12 +69,18 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
                 output: rows.output.wrapping_add(pixel).cast(),
                 output_block: rows.output_block * LANES,
                 add: rows.add,
-                relu: rows.relu,
+                activation: short,
             };
             // SAFETY: the caller vouches for inputs and outputs, and the assertion above for
             // weights and bias. The kernels are those of an instruction set that this processor
             // has.
             unsafe { run(tile) };
+            let Some(activation) = long else { continue };
+            for block in 0..filter.blocks {
+                let values = rows.output.wrapping_add(pixel + block * rows.output_block).cast();
+                // SAFETY: these are the outputs that the tile has just written.
+                unsafe { kernels.run(Activate { values, count: columns.len(), activation }) };
+            }
         }
     }
 }

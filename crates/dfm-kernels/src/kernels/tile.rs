@@ -1,7 +1,9 @@
 //! The micro-kernel: a tile of output pixels by one or two blocks of output channels,
 //! summed in registers.
 
+use super::functions::short;
 use super::vector::Vector;
+use crate::activation::Activation;
 use crate::layout::LANES;
 
 /// What lies between the inputs of two neighbouring output pixels.
@@ -59,8 +61,8 @@ pub(super) struct Tile<'a> {
     pub(super) output_block: usize,
     /// Whether the sums are added to the values that the output holds.
     pub(super) add: bool,
-    /// Whether negative sums become zero.
-    pub(super) relu: bool,
+    /// What is done to the sums before they are written. It is [short](Activation::is_short).
+    pub(super) activation: Activation,
 }
 
 /// A micro-kernel for tiles of a fixed size.
@@ -114,11 +116,7 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
                 if tile.add {
                     sum = sum.add(V::load(output));
                 }
-                if tile.relu {
-                    // With the operands in this order, a value that is not a number stays so.
-                    sum = V::splat(0.0).max(sum);
-                }
-                sum.store(output);
+                short(sum, tile.activation).store(output);
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::functions::activate;
 use super::vector::Vector;
+use crate::activation::Activation;
 use crate::layout::{LANES, Map};
 
 /// The outputs of a tile along each axis.
@@ -41,7 +43,7 @@ pub(super) struct OutputBlock {
     pub(super) map: Map,
     /// Whether the results are added to the values that the output holds.
     pub(super) add: bool,
-    pub(super) relu: bool,
+    pub(super) activation: Activation,
 }
 
 /// Transforms some tiles of the input.
@@ -176,11 +178,7 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
                     if block.add {
                         sum = sum.add(V::load(to));
                     }
-                    if block.relu {
-                        // With the operands in this order, a value that is not a number stays so.
-                        sum = V::splat(0.0).max(sum);
-                    }
-                    sum.store(to);
+                    activate(sum, block.activation).store(to);
                 }
             }
         }

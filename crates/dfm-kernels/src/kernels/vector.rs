@@ -13,12 +13,19 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn subtract(self, other: Self) -> Self;
+    unsafe fn multiply(self, other: Self) -> Self;
+    unsafe fn divide(self, other: Self) -> Self;
     /// `self · factor + sum`, rounded once or twice.
     unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
     /// The larger of two; `other` if either is not a number.
     unsafe fn max(self, other: Self) -> Self;
+    /// The smaller of two; `other` if either is not a number.
+    unsafe fn min(self, other: Self) -> Self;
     /// The larger of two; not a number if either is not.
     unsafe fn max_or_nan(self, other: Self) -> Self;
+    /// 2 to the power of whole numbers from −126 to 128. 128 gives infinity. What is not a number
+    /// gives any value.
+    unsafe fn power_of_two(self) -> Self;
     /// Fetches a line that will be written. Any address will do.
     unsafe fn prefetch(at: *const f32);
     /// Fetches a line that will be read later, into the second-level cache.

@@ -15,6 +15,7 @@ use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
 use super::transform::{IN, InputBlock, OutputBlock, PRODUCTS, tiles};
 use super::work::{Work, Worker};
+use crate::activation::Activation;
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes};
 use crate::network::Convolution;
@@ -47,7 +48,7 @@ impl Winograd {
         let most = (TRANSFORMED / (PRODUCTS * input_map.blocks())).max(16);
         let total = tiles(output_map);
         let chunk = total.div_ceil(total.div_ceil(most));
-        let source = Source { block: chunk * LANES, row: 0 };
+        let source = Source::plain(chunk * LANES, 0);
         Self {
             kernels,
             filters: filters::pack_products(
@@ -165,7 +166,7 @@ impl Winograd {
                 output: products[index * to..].as_mut_ptr(),
                 output_block: self.chunk,
                 add: false,
-                relu: false,
+                activation: Activation::Identity,
             };
             // SAFETY: by the assertions every tile of every block, of the input and of
             // this group, is inside this product's part.
@@ -192,7 +193,7 @@ impl Winograd {
                 output: work.arena.at(begin..begin + self.ends.output_map.pixels()).cast(),
                 map: self.ends.output_map,
                 add: self.ends.add,
-                relu: self.ends.relu,
+                activation: self.ends.activation,
             };
             // SAFETY: by the assertion, the last product of the last tile of this block is inside.
             // The caller vouches for the output.

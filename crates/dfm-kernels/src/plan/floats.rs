@@ -2,6 +2,7 @@
 
 use super::placed::{Placed, TapsToCome};
 use super::prepared::Plan;
+use crate::activation::Activation;
 use crate::buffers::Buffers;
 use crate::choice::choose;
 use crate::error::{KernelError, check_size};
@@ -102,7 +103,7 @@ impl Layout {
             output: output.at.clone(),
             output_map: map,
             add,
-            relu,
+            activation: Activation::relu_if(relu),
         };
         self.steps.push(match choose(convolution, map, self.instructions) {
             Way::Direct => Step::Direct(Direct::new(convolution, self.kernels, ends)),

@@ -13,6 +13,7 @@ use crate::kernels::sliding::Sliding;
 use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES};
 use crate::network::Convolution;
+use crate::window::Window;
 
 /// The largest magnitude of a weight; see the [module](super).
 const WEIGHT: f32 = 64.0;
@@ -47,7 +48,7 @@ impl IntegerConvolution {
         let residual = ends.residual.as_ref();
         assert!(residual.is_none_or(|residual| residual.at.len() >= residual.values.len(output_map)));
         assert!(convolution.weight.len() / convolution.out_channels <= Self::MOST_TAPS);
-        let sliding = Sliding::new(convolution, input_map, output_map, SPAN);
+        let sliding = Sliding::new(Window::of(convolution), input_map, output_map, SPAN);
         let weights =
             Weights::new(convolution, (Width::Byte, kernels.order), WEIGHT, ends.steps, |rounded| {
                 filters::pack(rounded, sliding.source(), kernels.blocks())

@@ -68,7 +68,7 @@ impl IntegerStem {
         assert!((1..=Self::MOST_TAPS).contains(&taps));
         let largest = WEIGHT.min(i32::MAX as usize / (PICTURE as usize * taps));
         let padded_width = padded_width(stem, size);
-        let source = Source { block: band_rows(stem.kernel[0]) * padded_width, row: padded_width };
+        let source = Source::plain(band_rows(stem.kernel[0]) * padded_width, padded_width);
         let weights = Weights::new(stem, (Width::Word, kernels.order), largest as f32, steps, |rounded| {
             filters::pack_planar(rounded, source, kernels.blocks())
         });

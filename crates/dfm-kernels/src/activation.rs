@@ -1,0 +1,75 @@
+//! Functions of one value behind a layer.
+
+use std::fmt;
+
+/// A function of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Activation {
+    /// The value itself.
+    #[default]
+    Identity,
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x · relu6(x + 3) / 6`.
+    HardSwish,
+    /// `relu6(x + 3) / 6`.
+    HardSigmoid,
+    /// `1 / (1 + exp(−x))`.
+    Sigmoid,
+    /// `x · sigmoid(x)`, which is also called swish.
+    Silu,
+    /// `x · Φ(x)`, where Φ is the distribution function of the normal distribution.
+    Gelu,
+    /// The approximation of [`Gelu`](Self::Gelu) with a hyperbolic tangent:
+    /// `x · (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2`.
+    GeluTanh,
+    /// `x · sigmoid(1.702 x)`, another approximation of [`Gelu`](Self::Gelu).
+    QuickGelu,
+}
+
+impl Activation {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Identity,
+        Self::Relu,
+        Self::Relu6,
+        Self::HardSwish,
+        Self::HardSigmoid,
+        Self::Sigmoid,
+        Self::Silu,
+        Self::Gelu,
+        Self::GeluTanh,
+        Self::QuickGelu,
+    ];
+
+    /// [`Relu`](Self::Relu), or nothing.
+    pub(crate) fn relu_if(relu: bool) -> Self {
+        if relu { Self::Relu } else { Self::Identity }
+    }
+
+    /// Whether a few instructions compute it, so that every micro-kernel does it in registers.
+    pub(crate) fn is_short(self) -> bool {
+        matches!(self, Self::Identity | Self::Relu | Self::Relu6 | Self::HardSwish)
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Identity => "identity",
+            Self::Relu => "ReLU",
+            Self::Relu6 => "ReLU6",
+            Self::HardSwish => "hard swish",
+            Self::HardSigmoid => "hard sigmoid",
+            Self::Sigmoid => "sigmoid",
+            Self::Silu => "SiLU",
+            Self::Gelu => "GELU",
+            Self::GeluTanh => "GELU (tanh)",
+            Self::QuickGelu => "quick GELU",
+        })
+    }
+}
