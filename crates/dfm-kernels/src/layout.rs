@@ -41,6 +41,27 @@ impl Map {
     }
 }
 
+/// A feature map and its part of the arena.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// At least as long as the map.
+    pub(crate) at: Range<usize>,
+    pub(crate) map: Map,
+}
+
+impl Placed {
+    /// The part of the arena that the map takes.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.at.start..self.at.start + self.map.len()
+    }
+
+    /// The part of the arena that one block of channels takes.
+    pub(crate) fn block(&self, block: usize) -> Range<usize> {
+        let begin = self.at.start + block * self.map.pixels();
+        begin..begin + self.map.pixels()
+    }
+}
+
 impl std::fmt::Display for Map {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at {}×{}", self.channels, self.height, self.width)

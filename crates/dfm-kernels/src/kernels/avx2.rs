@@ -54,6 +54,8 @@ pub(super) struct Pair(pub(super) __m256, pub(super) __m256);
 
 // SAFETY of all: the caller vouches for the instructions and the pointers.
 impl Vector for Pair {
+    const SUMS: usize = 7;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         let half = unsafe { _mm256_set1_ps(value) };

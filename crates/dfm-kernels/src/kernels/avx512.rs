@@ -51,6 +51,8 @@ pub(super) unsafe fn routine<R: Routine>(routine: R) -> R::Output {
 
 // SAFETY of all: the caller vouches for the instructions and the pointers.
 impl Vector for __m512 {
+    const SUMS: usize = 14;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         unsafe { _mm512_set1_ps(value) }

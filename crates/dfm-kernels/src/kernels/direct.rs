@@ -113,3 +113,47 @@ impl std::fmt::Display for Direct {
         write!(f, "{}, {} to {}", self.sliding, self.ends.input_map, self.ends.output_map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::kernels::layers::check::{Noise, Plane, check, drawn_convolution, windows};
+    use crate::kernels::step::Step;
+
+    /// Compares convolutions over every kind of windows with a plain loop.
+    fn agrees(sizes: &[[usize; 3]], size: [usize; 2]) {
+        let mut noise = Noise(21);
+        for (index, window) in windows().into_iter().enumerate() {
+            for [inputs, outputs, groups] in sizes {
+                let input = Plane::drawn(&mut noise, *inputs, size[0], size[1]);
+                let Some(map) = window.map(input.map, *outputs) else { continue };
+                let convolution = drawn_convolution(&mut noise, window, [*inputs, *outputs], *groups);
+                let activation = Activation::ALL[index % Activation::ALL.len()];
+                let expected = input.convolve(window, &convolution, map);
+                // Up to 2450 products of numbers below one are summed in f32.
+                check(&[], &[&input], map, 2e-4, activation, &expected, |kernels, inputs, output| {
+                    let ends = Ends {
+                        input: inputs[0].at.clone(),
+                        input_map: input.map,
+                        output: output.at,
+                        output_map: map,
+                        add: false,
+                        activation,
+                    };
+                    Step::Direct(Direct::over(window, &convolution, kernels, ends))
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn every_window_agrees_with_a_plain_loop() {
+        agrees(&[[16, 48, 1], [5, 20, 1], [50, 7, 1], [24, 36, 4], [12, 12, 12]], [13, 19]);
+    }
+
+    #[test]
+    fn windows_over_one_row_agree_with_a_plain_loop() {
+        agrees(&[[20, 33, 1]], [1, 77]);
+    }
+}

@@ -23,6 +23,7 @@ mod dispatch;
 mod ends;
 mod functions;
 mod integer;
+mod layers;
 mod maximum;
 mod portable;
 mod routine;
@@ -44,6 +45,10 @@ pub(crate) use direct::Direct;
 pub(crate) use ends::Ends;
 pub(crate) use integer::{
     ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Values,
+};
+pub(crate) use layers::{
+    Attention, Concatenate, Depthwise, Layer, Load, Normalise, Other, Patches, Pixels, Planar, Pointwise,
+    Pool, Pooling, Reduce, Reduction, Response, Tokens,
 };
 pub(crate) use set::Kernels;
 pub(crate) use stem::Stem;

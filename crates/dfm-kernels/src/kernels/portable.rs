@@ -46,6 +46,8 @@ pub(super) unsafe fn routine<R: Routine>(routine: R) -> R::Output {
 pub(super) struct Array(pub(super) [f32; LANES]);
 
 impl Vector for Array {
+    const SUMS: usize = 1;
+
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; LANES])

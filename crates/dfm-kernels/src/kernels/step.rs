@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::average::Average;
 use super::direct::Direct;
 use super::integer::{IntegerConvolution, IntegerStem};
+use super::layers::Layer;
 use super::stem::Stem;
 use super::winograd::Winograd;
 use super::work::{Work, Worker};
@@ -24,6 +25,8 @@ pub(crate) enum Step {
     Integer(IntegerConvolution),
     /// The averages that a tap takes.
     Average(Average),
+    /// A layer of another kind.
+    Layer(Box<dyn Layer>),
 }
 
 impl Step {
@@ -36,6 +39,7 @@ impl Step {
             Self::IntegerStem(step) => step.scratch_len(),
             Self::Integer(step) => step.scratch_len(),
             Self::Average(_) => 0,
+            Self::Layer(layer) => layer.scratch_len(),
         }
     }
 
@@ -48,6 +52,7 @@ impl Step {
             Self::IntegerStem(step) => step.division(threads).items(),
             Self::Integer(step) => step.division(threads).items(),
             Self::Average(step) => step.items(),
+            Self::Layer(layer) => layer.items(threads),
         }
     }
 
@@ -63,6 +68,7 @@ impl Step {
                 let (start, end) = (step.input.start, step.input.start + step.map.len());
                 Vec::from([Range { start, end }])
             }
+            Self::Layer(layer) => layer.reads(),
         }
     }
 
@@ -75,6 +81,7 @@ impl Step {
             Self::IntegerStem(step) => step.output(),
             Self::Integer(step) => step.output(),
             Self::Average(_) => 0..0,
+            Self::Layer(layer) => layer.writes(),
         }
     }
 
@@ -111,6 +118,7 @@ impl Step {
                 Self::IntegerStem(step) => step.run(work, worker, item),
                 Self::Integer(step) => step.run(work, worker, item),
                 Self::Average(step) => step.run(work, item),
+                Self::Layer(layer) => layer.run(work, worker, item),
             }
         }
     }
@@ -136,6 +144,7 @@ impl Step {
             Self::IntegerStem(step) => step.multiply_adds,
             Self::Integer(step) => step.multiply_adds,
             Self::Average(_) => 0,
+            Self::Layer(layer) => layer.multiply_adds(),
         }
     }
 }
@@ -149,6 +158,7 @@ impl std::fmt::Display for Step {
             Self::IntegerStem(step) => step.fmt(f),
             Self::Integer(step) => step.fmt(f),
             Self::Average(step) => step.fmt(f),
+            Self::Layer(layer) => layer.fmt(f),
         }
     }
 }

@@ -8,6 +8,9 @@
 /// A method may be called only if the processor has the instructions. Pointers must be valid for
 /// 16 values.
 pub(super) trait Vector: Copy {
+    /// The number of sums that fit the registers, beside what else a kernel holds there.
+    const SUMS: usize;
+
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);

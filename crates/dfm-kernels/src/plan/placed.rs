@@ -1,17 +1,8 @@
 //! Feature maps in the arena, and the taps that take features out of them.
 
-use std::ops::Range;
-
 use crate::kernels::{Average, Step};
-use crate::layout::Map;
+pub(super) use crate::layout::Placed;
 use crate::network::{Network, Tap};
-
-/// A feature map and its part of the arena.
-#[derive(Debug, Clone)]
-pub(super) struct Placed {
-    pub(super) at: Range<usize>,
-    pub(super) map: Map,
-}
 
 /// The taps of a network that are still to come, and where the features of the next one begin: its
 /// averages among the averages, its map among the maps.

@@ -1,0 +1,173 @@
+//! A convolution over the picture whose windows are two columns apart, as most networks begin with.
+
+use std::ops::Range;
+
+use super::layer::Layer;
+use crate::activation::Activation;
+use crate::filters::{self, Filters, Source};
+use crate::kernels::set::Kernels;
+use crate::kernels::shared::flat_mut;
+use crate::kernels::sweep::{Rows, sweep};
+use crate::kernels::tile::PixelStep;
+use crate::kernels::work::{Work, Worker};
+use crate::layout::{Division, LANES, Lanes, Map, Placed};
+use crate::network::Convolution;
+use crate::window::Window;
+
+/// The rows of output for which the picture is copied between zeros at once.
+const BAND: usize = 8;
+
+/// A convolution over the picture, and where its output lies. Micro-kernels read the single channels
+/// of the picture, from a copy of some rows with zeros around them.
+#[derive(Debug)]
+pub(crate) struct Planar {
+    kernels: Kernels,
+    filters: Filters,
+    window: Window,
+    picture: Map,
+    output: Placed,
+    activation: Activation,
+    multiply_adds: u64,
+}
+
+impl Planar {
+    /// Whether the step computes such windows.
+    pub(crate) fn suits(window: Window) -> bool {
+        window.stride[1] == 2 && window.dilation == [1; 2]
+    }
+
+    /// The step of a convolution over pictures of the shape `picture`. Stride and padding of
+    /// `convolution` are not used.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, the convolution has groups, or the windows do not
+    /// [suit](Self::suits).
+    pub(crate) fn new(
+        (window, convolution): (Window, &Convolution),
+        kernels: Kernels,
+        (picture, output): (Map, Placed),
+        activation: Activation,
+    ) -> Self {
+        assert_eq!(window.map(picture, convolution.out_channels), Some(output.map), "{window} on {picture}");
+        assert!(convolution.groups == 1 && convolution.in_channels_per_group == picture.channels);
+        assert!(Self::suits(window), "{window}");
+        let width = picture.width + window.before[1] + window.after[1];
+        let source = Source::plain(band_rows(window) * width, width);
+        let filters = filters::pack_planar(convolution, source, kernels.blocks());
+        let multiply_adds = convolution.multiply_adds(output.map.pixels());
+        Self { kernels, filters, window, picture, output, activation, multiply_adds }
+    }
+
+    /// How threads share the step.
+    fn division(&self, threads: usize) -> Division {
+        Division::by_pixels(threads, self.output.map.height, 4, 1)
+    }
+
+    fn padded_width(&self) -> usize {
+        self.picture.width + self.window.before[1] + self.window.after[1]
+    }
+
+    /// Copies the rows of the picture that a band of output from row `first` on sees.
+    fn copy_between_zeros(&self, picture: &[f32], first: usize, copy: &mut [f32]) {
+        let Map { channels, height, width } = self.picture;
+        let [above, left] = self.window.before;
+        let rows = band_rows(self.window);
+        for (index, copy) in copy.chunks_exact_mut(self.padded_width()).take(channels * rows).enumerate() {
+            let (channel, row) = (index / rows, index % rows);
+            let from = (first * self.window.stride[0] + row).wrapping_sub(above);
+            copy.fill(0.0);
+            if from < height {
+                copy[left..left + width]
+                    .copy_from_slice(&picture[(channel * height + from) * width..][..width]);
+            }
+        }
+    }
+}
+
+/// The rows of the picture that a band of output sees.
+fn band_rows(window: Window) -> usize {
+    (BAND - 1) * window.stride[0] + window.kernel[0]
+}
+
+impl Layer for Planar {
+    fn scratch_len(&self) -> usize {
+        (self.picture.channels * band_rows(self.window) * self.padded_width()).div_ceil(LANES)
+    }
+
+    fn items(&self, threads: usize) -> usize {
+        self.division(threads).items()
+    }
+
+    fn reads(&self) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
+    fn writes(&self) -> Range<usize> {
+        self.output.range()
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.multiply_adds
+    }
+
+    unsafe fn run(&self, work: &Work<'_>, worker: &mut Worker, item: usize) {
+        let map = self.output.map;
+        let (rows, _) = self.division(work.threads).item(item, map.height, 1);
+        worker.kept = None;
+        let copy: &mut [Lanes] = &mut worker.scratch[..self.scratch_len()];
+        for begin in rows.clone().step_by(BAND) {
+            let count = BAND.min(rows.end - begin);
+            self.copy_between_zeros(work.picture, begin, flat_mut(copy));
+            let rows = Rows {
+                count,
+                columns: map.width,
+                input: copy.as_ptr().cast(),
+                input_pitch: self.window.stride[0] * self.padded_width(),
+                step: PixelStep::Picture,
+                output: work.arena.at(self.output.range()).wrapping_add(begin * map.width),
+                output_block: map.pixels(),
+                add: false,
+                activation: self.activation,
+            };
+            for group in 0..self.filters.groups.len() {
+                // SAFETY: the windows of a band keep inside the rows that are copied for it, and inside
+                // the padded columns, as `Window::output` counts them. These rows of the output are this
+                // item's, for whose writes the caller vouches.
+                unsafe { sweep(&self.kernels, self.filters.filter(group), rows) };
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Planar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} to {}", self.window, self.picture, self.output.map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::layers::check::{Noise, Plane, check, drawn_convolution, windows};
+    use crate::kernels::step::Step;
+
+    #[test]
+    fn every_window_agrees_with_a_plain_loop() {
+        let mut noise = Noise(16);
+        for (index, window) in windows().into_iter().filter(|window| Planar::suits(*window)).enumerate() {
+            for (channels, outputs, height, width) in [(3, 20, 33, 47), (1, 40, 40, 28), (6, 5, 17, 16)] {
+                let input = Plane::drawn(&mut noise, channels, height, width);
+                let Some(map) = window.map(input.map, outputs) else { continue };
+                let convolution = drawn_convolution(&mut noise, window, [channels, outputs], 1);
+                let activation = Activation::ALL[index % Activation::ALL.len()];
+                let expected = input.convolve(window, &convolution, map);
+                // Up to 294 products of numbers below one are summed in f32.
+                check(&input.values, &[], map, 2e-5, activation, &expected, |kernels, _, output| {
+                    let ends = (input.map, output);
+                    Step::Layer(Box::new(Planar::new((window, &convolution), kernels, ends, activation)))
+                });
+            }
+        }
+    }
+}
