@@ -27,9 +27,10 @@ type Layer = (&'static str, Kind, &'static [&'static str]);
 
 /// Every member.
 const LAYERS: &[Layer] = &[
-    ("dfm-kernels", Library, &[]),
+    ("dfm-graph", Library, &[]),
+    ("dfm-kernels", Library, &["dfm-graph"]),
     ("dfm-image", Library, &[]),
-    ("dfm-backbone", Library, &["dfm-image", "dfm-kernels"]),
+    ("dfm-backbone", Library, &["dfm-graph", "dfm-image", "dfm-kernels"]),
     ("dfm-stats", Library, &[]),
     ("dfm-core", Library, &["dfm-backbone", "dfm-image", "dfm-stats"]),
     ("dfm-report", Library, &[]),
