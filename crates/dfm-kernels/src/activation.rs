@@ -4,8 +4,7 @@ use std::fmt;
 
 /// A function of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Activation {
+pub(crate) enum Activation {
     /// The value itself.
     #[default]
     Identity,
@@ -45,6 +44,22 @@ impl Activation {
         Self::GeluTanh,
         Self::QuickGelu,
     ];
+
+    /// The activation of a graph; `None` for one that is not known here.
+    pub(crate) fn of(activation: dfm_graph::Activation) -> Option<Self> {
+        Some(match activation {
+            dfm_graph::Activation::Relu => Self::Relu,
+            dfm_graph::Activation::Relu6 => Self::Relu6,
+            dfm_graph::Activation::Sigmoid => Self::Sigmoid,
+            dfm_graph::Activation::HardSigmoid => Self::HardSigmoid,
+            dfm_graph::Activation::HardSwish => Self::HardSwish,
+            dfm_graph::Activation::Silu => Self::Silu,
+            dfm_graph::Activation::GeluErf => Self::Gelu,
+            dfm_graph::Activation::GeluTanh => Self::GeluTanh,
+            dfm_graph::Activation::QuickGelu => Self::QuickGelu,
+            _ => return None,
+        })
+    }
 
     /// [`Relu`](Self::Relu), or nothing.
     pub(crate) fn relu_if(relu: bool) -> Self {

@@ -72,6 +72,45 @@ pub enum KernelError {
         /// The products that there are.
         got: usize,
     },
+    /// A node that these kernels do not compute.
+    #[error("node '{node}': these kernels do not compute {operation}")]
+    Unsupported {
+        /// The name of the node.
+        node: String,
+        /// Its operation.
+        operation: &'static str,
+    },
+    /// The graph has no value at this size.
+    #[error(transparent)]
+    Graph(#[from] dfm_graph::GraphError),
+    /// The taps are not nodes of the graph.
+    #[error(
+        "taps: expected one or more of the {nodes} nodes, with windows of 1 or more, got (node, window) {got}"
+    )]
+    Taps {
+        /// The nodes of the graph.
+        nodes: usize,
+        /// The nodes and windows of the taps.
+        got: String,
+    },
+    /// There are not as many parameters as the graph has.
+    #[error("the network has {expected} parameters, got {got}")]
+    Parameters {
+        /// The number that the graph has.
+        expected: usize,
+        /// The number given.
+        got: usize,
+    },
+    /// A parameter has another size.
+    #[error("parameter '{name}' has {expected} values, got {got}")]
+    Parameter {
+        /// The name of the parameter.
+        name: String,
+        /// Values that it must have.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
     /// The input has another size.
     #[error("a picture holds {got} values, expected {expected}")]
     Input {

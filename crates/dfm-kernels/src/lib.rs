@@ -42,11 +42,10 @@ mod team;
 mod way;
 mod window;
 
-pub use activation::Activation;
 pub use choice::{FEWEST_CHANNELS, SIDES};
 pub use error::KernelError;
 pub use instructions::InstructionSet;
 pub use measure::time_convolution;
 pub use network::{Block, Convolution, MaxPool, Network, Tap};
-pub use plan::{ActivationRanges, Plan, StepTime};
+pub use plan::{ActivationRanges, GraphTap, Plan, StepTime};
 pub use way::Way;

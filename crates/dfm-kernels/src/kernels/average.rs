@@ -10,6 +10,8 @@ use crate::layout::{LANES, Map};
 pub(crate) struct Average {
     /// The part of the arena that holds the map.
     pub(crate) input: Range<usize>,
+    /// The pixels of each block before those of the map.
+    pub(crate) skipped: usize,
     pub(crate) map: Map,
     /// Side of a window, in pixels.
     pub(crate) window: usize,
@@ -30,6 +32,15 @@ impl Average {
         [self.map.channels, self.map.height / self.window, self.map.width / self.window]
     }
 
+    /// The part of the arena that is read.
+    pub(super) fn read(&self) -> Range<usize> {
+        self.input.start..self.block_begin(self.map.blocks())
+    }
+
+    fn block_begin(&self, block: usize) -> usize {
+        self.input.start + block * (self.skipped + self.map.pixels())
+    }
+
     /// The number of items: blocks of channels.
     pub(crate) fn items(&self) -> usize {
         self.map.blocks()
@@ -44,7 +55,7 @@ impl Average {
         let [channels, height, width] = self.shape();
         let channels = block * LANES..((block + 1) * LANES).min(channels);
         let positions = height * width;
-        let begin = self.input.start + block * self.map.pixels();
+        let begin = self.block_begin(block) + self.skipped;
         // SAFETY: the caller vouches that nobody writes the input.
         let input = unsafe { work.arena.slice(begin..begin + self.map.pixels()) };
         let features = [channels.start, channels.end].map(|channel| self.begin + channel * positions);

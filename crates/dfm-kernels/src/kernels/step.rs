@@ -64,10 +64,7 @@ impl Step {
             Self::Direct(step) => vec![step.input()],
             Self::Winograd(step) => vec![step.input()],
             Self::Integer(step) => step.inputs(),
-            Self::Average(step) => {
-                let (start, end) = (step.input.start, step.input.start + step.map.len());
-                Vec::from([Range { start, end }])
-            }
+            Self::Average(step) => vec![step.read()],
             Self::Layer(layer) => layer.reads(),
         }
     }

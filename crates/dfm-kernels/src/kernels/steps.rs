@@ -214,7 +214,7 @@ mod tests {
     fn steps_between_parts_of_the_arena_run() {
         let average = |begin| {
             let map = Map { channels: 1, height: 2, width: 2 };
-            Step::Average(Average { input: 4..8, map, window: 1, begin, beside: begin > 0 })
+            Step::Average(Average { input: 4..8, skipped: 0, map, window: 1, begin, beside: begin > 0 })
         };
         let steps = Steps::new(vec![step(0..4, 4..8), average(0), average(4)], 8, 4, 8);
         let mut memory = steps.new_memory(2);

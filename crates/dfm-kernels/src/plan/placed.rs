@@ -31,10 +31,16 @@ impl<'a> TapsToCome<'a> {
         let steps = next.map(|(tap, left)| {
             self.left = left;
             let (input, map) = (value.at.clone(), value.map);
-            let average =
-                Average { input: input.clone(), map, window: tap.average, begin: self.begin, beside: false };
+            let average = Average {
+                input: input.clone(),
+                skipped: 0,
+                map,
+                window: tap.average,
+                begin: self.begin,
+                beside: false,
+            };
             self.begin += average.len();
-            let whole = Average { input, map, window: 1, begin: self.begin_map, beside: true };
+            let whole = Average { input, skipped: 0, map, window: 1, begin: self.begin_map, beside: true };
             let whole = (tap.average > 1).then_some(whole);
             self.begin_map += whole.as_ref().map_or(0, Average::len);
             [Some(average), whole]

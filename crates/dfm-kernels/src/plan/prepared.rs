@@ -26,6 +26,8 @@ pub struct Plan {
     /// Channels, height and width of the maps that can be taken beside the features.
     maps: Vec<[usize; 3]>,
     steps: Steps,
+    /// For each step, the first node that it computes; empty for a plan of a [`Network`].
+    names: Vec<String>,
     /// Memory of earlier runs: one set for each run that went on at the same time.
     idle: Mutex<Vec<Memory>>,
 }
@@ -34,6 +36,8 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StepTime {
+    /// The first node of the graph that the step computes; empty for a plan of a [`Network`].
+    pub node: String,
     /// What the step does.
     pub step: String,
     /// The number of multiplications, each with its addition, if the step is computed tap by tap.
@@ -69,8 +73,21 @@ impl Plan {
             return None;
         }
         let input = [network.stem.in_channels_per_group, size[0], size[1]];
-        let steps = Steps::new(steps, buffers.len(), averages, averages + values(&maps));
-        Some(Self { input, outputs, maps, steps, idle: Mutex::new(Vec::new()) })
+        let names = vec![String::new(); steps.len()];
+        Some(Self::of_steps(input, [outputs, maps], (steps, names), buffers.len()))
+    }
+
+    /// A plan of `steps` with the names of their nodes, over an arena of so many [`Lanes`], with the
+    /// shapes of its features and of the maps beside them.
+    pub(super) fn of_steps(
+        input: [usize; 3],
+        [outputs, maps]: [Vec<[usize; 3]>; 2],
+        (steps, names): (Vec<Step>, Vec<String>),
+        arena: usize,
+    ) -> Self {
+        let averages = values(&outputs);
+        let steps = Steps::new(steps, arena, averages, averages + values(&maps));
+        Self { input, outputs, maps, steps, names, idle: Mutex::new(Vec::new()) }
     }
 
     /// Channels, height and width of the features of every tap, in order.
@@ -151,7 +168,8 @@ impl Plan {
     pub fn time_steps(&self, picture: &[f32], repeats: usize) -> Result<Vec<StepTime>, KernelError> {
         let steps = self.steps.as_slice();
         let mut features = self.run(&[picture])?;
-        let taken = || steps.iter().filter(|step| self.steps.takes(step, self.output_len()));
+        let named = || steps.iter().zip(&self.names);
+        let taken = || named().filter(|(step, _)| self.steps.takes(step, self.output_len()));
         let mut times = vec![Vec::new(); taken().count()];
         for _ in 0..repeats.max(1) {
             let begin = Instant::now();
@@ -174,7 +192,8 @@ impl Plan {
             times.sort_unstable();
             times[times.len() / 2] as f64 * 1e-9
         };
-        let times = taken().zip(times).map(|(step, times)| StepTime {
+        let times = taken().zip(times).map(|((step, node), times)| StepTime {
+            node: node.clone(),
             step: step.to_string(),
             multiply_adds: step.multiply_adds(),
             seconds: median(times),

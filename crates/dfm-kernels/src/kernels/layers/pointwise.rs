@@ -37,6 +37,11 @@ impl Other {
         Self::Affine([blocks_of(factors), blocks_of(summands)])
     }
 
+    /// [`Gate`](Self::Gate) with a summand for each channel.
+    pub(crate) fn gate(factors: Placed, summands: &[f32]) -> Self {
+        Self::Gate(factors, Some(blocks_of(summands)))
+    }
+
     fn map(&self) -> Option<&Placed> {
         match self {
             Self::Add(map) | Self::Multiply(map) | Self::Gate(map, _) => Some(map),
@@ -222,7 +227,7 @@ mod tests {
                             1 => Other::Add(inputs[1].clone()),
                             2 => Other::Multiply(inputs[1].clone()),
                             3 => Other::Gate(inputs[2].clone(), None),
-                            6 => Other::Gate(inputs[2].clone(), Some(blocks_of(&summands))),
+                            6 => Other::gate(inputs[2].clone(), &summands),
                             4 => Other::affine(&factors, &summands),
                             _ => Other::Constant(constants.lanes()),
                         };

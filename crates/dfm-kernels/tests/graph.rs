@@ -1,0 +1,214 @@
+//! Plans of graphs: those of residual networks are the plans of [`Network`] to the bit, and all others are
+//! compared with graphs that are computed plainly in `f64`.
+
+#[path = "support/graphs.rs"]
+mod graphs;
+#[path = "support/plain.rs"]
+mod plain;
+mod support;
+
+use dfm_graph::{Activation, Graph, Padding};
+use dfm_kernels::{GraphTap, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
+use support::Noise;
+
+fn tap(graph: &Graph, name: &str, average: usize) -> GraphTap {
+    GraphTap { node: graph.tap(name).unwrap_or_else(|| panic!("{name}")), average }
+}
+
+#[test]
+fn residual_networks_have_the_steps_the_memory_and_the_bits_that_they_had() {
+    for (seed, width, groups, before) in [(1, 20, 1, 1), (2, 64, 1, 0), (3, 48, 3, 1)] {
+        let pool = MaxPool { before, after: 1 };
+        let mut noise = Noise(seed);
+        let network = noise.network(width, groups, pool);
+        let taps = [(0, 2), (1, 3), (2, 1)].map(|(blocks, average)| Tap { blocks, average });
+        let network = Network { taps: taps.to_vec(), ..network };
+        let (graph, parameters) = graphs::residual(&network);
+        let taps = taps.map(|it| tap(&graph, &format!("blocks.{}", it.blocks), it.average));
+        let size = [45, 54];
+        let picture = noise.take(3 * size[0] * size[1], 1.0);
+        for instructions in InstructionSet::available() {
+            let old = Plan::new(&network, size, instructions).unwrap();
+            let new = Plan::compile(&graph, &parameters, size, &taps, instructions).unwrap();
+            assert_eq!((new.output_shapes(), new.map_shapes()), (old.output_shapes(), old.map_shapes()));
+            assert_eq!([1, 3].map(|threads| new.memory(threads)), [1, 3].map(|threads| old.memory(threads)));
+            let steps = |plan: &Plan| {
+                let times = plan.time_steps(&picture, 1).unwrap();
+                times.into_iter().map(|it| (it.step, it.multiply_adds)).collect::<Vec<_>>()
+            };
+            assert_eq!(steps(&new), steps(&old));
+            let both = [old, new].map(|plan| plan.run_with_maps(&[&picture, &picture]).unwrap());
+            assert!(both[0] == both[1], "{instructions}: other bits");
+        }
+    }
+}
+
+/// Compares every tapped value of a graph with the plain one, and looks that averages, threads and batches
+/// change nothing.
+fn agrees(graph: &Graph, names: &[&str], size: [usize; 2], allowed: f64) {
+    let mut noise = Noise(size[0] as u64);
+    let parameters = graphs::drawn(graph, &mut noise);
+    let picture = noise.take(3 * size[0] * size[1], 1.0);
+    let values = plain::values(graph, &parameters, &picture, size);
+    let taps: Vec<GraphTap> = names.iter().map(|name| tap(graph, name, 1)).collect();
+    for instructions in InstructionSet::available() {
+        let plan = Plan::compile(graph, &parameters, size, &taps, instructions).unwrap();
+        let on = |threads: usize, pictures: &[&[f32]]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| plan.run(pictures)).unwrap()
+        };
+        let features = on(1, &[&picture]);
+        let mut rest = features.as_slice();
+        for (it, shape) in taps.iter().zip(plan.output_shapes()) {
+            let value = &values[it.node.index()];
+            assert_eq!(*shape, [value.channels, value.sides[0], value.sides[1]]);
+            let (got, others) = rest.split_at(shape.iter().product());
+            rest = others;
+            // Features of tokens leave out those of the prefix.
+            let cells = shape[1] * shape[2];
+            let expected: Vec<f64> = value
+                .values
+                .chunks(value.positions())
+                .flat_map(|channel| channel[channel.len() - cells..].to_vec())
+                .collect();
+            let norm = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let errors = got.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).powi(2));
+            let distance = errors.sum::<f64>().sqrt() / norm;
+            let name = graph.node(it.node).name();
+            assert!(distance < allowed, "{instructions}: {name} is {distance:e} away");
+        }
+        for threads in [2, 3, 5] {
+            let pictures = [picture.as_slice(); 4];
+            assert!(on(threads, &pictures) == features.repeat(4), "{instructions}, {threads} threads");
+            assert!(on(threads, &[&picture]) == features, "{instructions}, {threads} threads");
+        }
+        averages_agree(graph, &parameters, size, &taps, (&picture, &features, instructions));
+    }
+}
+
+/// Compares the averages of windows, and the maps beside them, with `features` of single pixels.
+fn averages_agree(
+    graph: &Graph,
+    parameters: &[Vec<f32>],
+    size: [usize; 2],
+    taps: &[GraphTap],
+    (picture, features, instructions): (&[f32], &[f32], InstructionSet),
+) {
+    let shapes = graph.shapes(size).unwrap();
+    let fitting = taps.iter().filter(|tap| shapes[tap.node.index()].sides.iter().all(|side| *side > 1));
+    // In another order than that of the nodes.
+    let taps: Vec<GraphTap> = fitting.rev().map(|tap| GraphTap { average: 2, ..*tap }).collect();
+    let plan = Plan::compile(graph, parameters, size, &taps, instructions).unwrap();
+    let both = plan.run_with_maps(&[picture]).unwrap();
+    let (averages, mut maps) = both.split_at(plan.output_len());
+    assert!(plan.run(&[picture]).unwrap() == averages);
+    let mut averages = averages;
+    for ([channels, height, width], cells) in plan.map_shapes().iter().zip(plan.output_shapes()) {
+        let (map, others) = maps.split_at(channels * height * width);
+        maps = others;
+        assert!(features.windows(map.len()).any(|features| features == map), "a map has other bits");
+        let (of_tap, others) = averages.split_at(cells.iter().product());
+        averages = others;
+        for (index, average) in of_tap.iter().enumerate() {
+            let [_, rows, columns] = *cells;
+            let (channel, y, x) = (index / (rows * columns), index / columns % rows, index % columns);
+            let at = |k: usize| f64::from(map[(channel * height + 2 * y + k / 2) * width + 2 * x + k % 2]);
+            let expected = (0..4).map(at).sum::<f64>() / 4.0;
+            assert!((f64::from(*average) - expected).abs() <= 1e-6 * expected.abs().max(1.0));
+        }
+    }
+    assert!(maps.is_empty() && averages.is_empty());
+}
+
+#[test]
+fn inverted_residuals_agree_with_plain_ones() {
+    for (activation, padding) in [
+        (Activation::Relu6, Padding::even(1)),
+        (Activation::HardSwish, Padding::Same),
+        (Activation::Silu, Padding::Same),
+    ] {
+        let graph = graphs::efficient(activation, padding);
+        for size in [[37, 50], [64, 41]] {
+            agrees(&graph, &["conv_stem", "blocks.0", "blocks.1.se.gate", "blocks.2"], size, 3e-6);
+        }
+    }
+}
+
+#[test]
+fn convnexts_agree_with_plain_ones() {
+    for is_second in [false, true] {
+        let graph = graphs::convnext(is_second);
+        for size in [[40, 65], [67, 32]] {
+            agrees(&graph, &["stem.0", "stages.0", "stages.1"], size, 3e-6);
+        }
+    }
+}
+
+#[test]
+fn transformers_agree_with_plain_ones() {
+    for (width, heads, activation) in
+        [(64, 2, Activation::GeluErf), (48, 4, Activation::QuickGelu), (72, 3, Activation::GeluTanh)]
+    {
+        let graph = graphs::transformer(width, heads, [3, 5], activation);
+        agrees(&graph, &["blocks.0", "blocks.2", "mean", "map"], [42, 70], 5e-6);
+    }
+}
+
+#[test]
+fn what_no_family_has_agrees_with_the_plain_graph() {
+    let names = ["picture", "all", "twice", "average", "largest", "sum.act", "mean.act", "last"];
+    for size in [[33, 46], [50, 31]] {
+        agrees(&graphs::odd(), &names, size, 3e-6);
+    }
+}
+
+#[test]
+fn what_no_tap_needs_is_not_computed() {
+    let graph = graphs::efficient(Activation::Silu, Padding::Same);
+    let parameters = graphs::drawn(&graph, &mut Noise(1));
+    let plan = |name: &str| {
+        let taps = [tap(&graph, name, 1)];
+        Plan::compile(&graph, &parameters, [32, 32], &taps, InstructionSet::best()).unwrap()
+    };
+    let picture = vec![0.5; 3 * 32 * 32];
+    let nodes = |plan: Plan| -> Vec<String> {
+        plan.time_steps(&picture, 1).unwrap().into_iter().map(|step| step.node).collect()
+    };
+    assert_eq!(nodes(plan("conv_stem.act")), ["conv_stem", "conv_stem.act"]);
+    let expected = [
+        "conv_stem",
+        "blocks.0.conv_pw",
+        "blocks.0.conv_dw",
+        "blocks.0.se.mean",
+        "blocks.0.se.conv_reduce",
+        "blocks.0.se.conv_expand",
+        "blocks.0.se",
+        "blocks.0.conv_pwl",
+        "blocks.0.sum",
+    ];
+    assert_eq!(nodes(plan("blocks.0")), expected);
+}
+
+#[test]
+fn plans_that_do_not_fit_are_refused() {
+    let graph = graphs::convnext(true);
+    let parameters = graphs::drawn(&graph, &mut Noise(1));
+    let best = InstructionSet::best();
+    let plan = |parameters: &[Vec<f32>], size: [usize; 2], taps: &[GraphTap]| {
+        Plan::compile(&graph, parameters, size, taps, best).expect_err("it does not fit")
+    };
+    let taps = [tap(&graph, "stages.0", 1)];
+    assert!(matches!(plan(&parameters, [32, 32], &[]), KernelError::Taps { .. }));
+    assert!(matches!(plan(&parameters, [32, 32], &[tap(&graph, "stages.0", 0)]), KernelError::Taps { .. }));
+    assert!(matches!(plan(&parameters[1..], [32, 32], &taps), KernelError::Parameters { .. }));
+    assert!(matches!(plan(&parameters, [3, 32], &taps), KernelError::Graph(_)));
+    assert!(matches!(plan(&parameters, [0, 32], &taps), KernelError::TooSmall { .. }));
+    assert_eq!(
+        plan(&parameters, [32, 32], &[tap(&graph, "stages.1", 9)]),
+        KernelError::TooSmall { height: 32, width: 32 }
+    );
+    let mut short = parameters.clone();
+    short[1].pop();
+    let expected = KernelError::Parameter { name: "stem.0.bias".to_owned(), expected: 24, got: 23 };
+    assert_eq!(plan(&short, [32, 32], &taps), expected);
+}
