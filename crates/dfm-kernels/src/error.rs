@@ -80,6 +80,14 @@ pub enum KernelError {
         /// Its operation.
         operation: &'static str,
     },
+    /// A node that is not computed in eight bits.
+    #[error("node '{node}': {operation} is not computed in int8 here: take f32")]
+    Unsupported8 {
+        /// The name of the node.
+        node: String,
+        /// Its operation.
+        operation: &'static str,
+    },
     /// The graph has no value at this size.
     #[error(transparent)]
     Graph(#[from] dfm_graph::GraphError),

@@ -47,5 +47,5 @@ pub use error::KernelError;
 pub use instructions::InstructionSet;
 pub use measure::time_convolution;
 pub use network::{Block, Convolution, MaxPool, Network, Tap};
-pub use plan::{ActivationRanges, GraphTap, Plan, StepTime};
+pub use plan::{ActivationRanges, GraphTap, NodeRanges, Plan, StepTime};
 pub use way::Way;

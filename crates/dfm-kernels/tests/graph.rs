@@ -8,7 +8,7 @@ mod plain;
 mod support;
 
 use dfm_graph::{Activation, Graph, Padding};
-use dfm_kernels::{GraphTap, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
+use dfm_kernels::{GraphTap, InstructionSet, KernelError, MaxPool, Network, NodeRanges, Plan, Tap};
 use support::Noise;
 
 fn tap(graph: &Graph, name: &str, average: usize) -> GraphTap {
@@ -32,15 +32,76 @@ fn residual_networks_have_the_steps_the_memory_and_the_bits_that_they_had() {
             let new = Plan::compile(&graph, &parameters, size, &taps, instructions).unwrap();
             assert_eq!((new.output_shapes(), new.map_shapes()), (old.output_shapes(), old.map_shapes()));
             assert_eq!([1, 3].map(|threads| new.memory(threads)), [1, 3].map(|threads| old.memory(threads)));
-            let steps = |plan: &Plan| {
-                let times = plan.time_steps(&picture, 1).unwrap();
-                times.into_iter().map(|it| (it.step, it.multiply_adds)).collect::<Vec<_>>()
-            };
-            assert_eq!(steps(&new), steps(&old));
+            assert_eq!(steps(&new, &picture), steps(&old, &picture));
             let both = [old, new].map(|plan| plan.run_with_maps(&[&picture, &picture]).unwrap());
             assert!(both[0] == both[1], "{instructions}: other bits");
         }
     }
+}
+
+#[test]
+fn residual_networks_in_int8_have_the_steps_the_memory_and_the_bits_that_they_had() {
+    for (seed, width, groups, before) in [(1, 20, 1, 1), (2, 64, 1, 0), (3, 48, 3, 1)] {
+        let mut noise = Noise(seed);
+        let network = noise.network(width, groups, MaxPool { before, after: 1 });
+        // Another block, so that a block without a projection reads what a tap takes.
+        let more = noise.network(2 * width, groups, MaxPool { before, after: 1 }).blocks.remove(0);
+        let blocks = [network.blocks.clone(), vec![more]].concat();
+        let size = [45, 54];
+        let picture = noise.take(3 * size[0] * size[1], 1.0);
+        for taps in [vec![(1, 3), (2, 1)], vec![(2, 2), (3, 1)], vec![(1, 1), (3, 2)], vec![(3, 1)]] {
+            let blocks = blocks[..taps[taps.len() - 1].0].to_vec();
+            let taken = taps.iter().map(|(blocks, average)| Tap { blocks: *blocks, average: *average });
+            let network = Network { taps: taken.collect(), blocks, ..network.clone() };
+            let (graph, parameters) = graphs::residual(&network);
+            let taps: Vec<GraphTap> = taps
+                .iter()
+                .map(|(blocks, average)| tap(&graph, &format!("blocks.{blocks}"), *average))
+                .collect();
+            let ranges = Plan::new(&network, size, InstructionSet::Portable).unwrap();
+            let ranges = ranges.ranges(&[&picture]).unwrap();
+            let measured = Plan::compile(&graph, &parameters, size, &taps, InstructionSet::Portable).unwrap();
+            let named = measured.node_ranges(&[&picture]).unwrap();
+            assert_eq!(Some(&named), NodeRanges::of(&graph, &ranges).as_ref());
+            for instructions in InstructionSet::available() {
+                let old = Plan::int8(&network, size, instructions, &ranges).unwrap();
+                let new = Plan::compile_int8(&graph, &parameters, size, &taps, instructions, &named).unwrap();
+                assert_eq!(steps(&new, &picture), steps(&old, &picture));
+                assert_eq!(new.memory(3), old.memory(3));
+                let both = [old, new].map(|plan| plan.run_with_maps(&[&picture, &picture]).unwrap());
+                assert!(both[0] == both[1], "{instructions}: other bits");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_computed_in_int8_is_named() {
+    let size = [42, 70];
+    let refused = |graph: &Graph, name: &str| {
+        let parameters = graphs::drawn(graph, &mut Noise(1));
+        let taps = [tap(graph, name, 1)];
+        let best = InstructionSet::best();
+        let plan = Plan::compile(graph, &parameters, size, &taps, best).unwrap();
+        let ranges = plan.node_ranges(&[&vec![0.5; 3 * size[0] * size[1]]]).unwrap();
+        match Plan::compile_int8(graph, &parameters, size, &taps, best, &ranges) {
+            Err(KernelError::Unsupported8 { node, operation }) => format!("{node}: {operation}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let efficient = graphs::efficient(Activation::Silu, Padding::Same);
+    assert_eq!(refused(&efficient, "blocks.0"), "conv_stem: convolution");
+    let transformer = graphs::transformer(32, 2, [3, 5], Activation::GeluErf);
+    assert_eq!(refused(&transformer, "map"), "patch_embed: convolution");
+    let (residual, _) = graphs::residual(&Noise(1).network(16, 1, MaxPool { before: 1, after: 1 }));
+    assert_eq!(refused(&residual, "blocks.0"), "blocks.0: max_pool");
+    assert_eq!(refused(&residual, "picture"), "picture: picture");
+}
+
+/// The steps of a plan, and how many multiplications each has.
+fn steps(plan: &Plan, picture: &[f32]) -> Vec<(String, u64)> {
+    let times = plan.time_steps(picture, 1).expect("times");
+    times.into_iter().map(|it| (it.step, it.multiply_adds)).collect()
 }
 
 /// Compares every tapped value of a graph with the plain one, and looks that averages, threads and batches
@@ -52,10 +113,10 @@ fn agrees(graph: &Graph, names: &[&str], size: [usize; 2], allowed: f64) {
     let values = plain::values(graph, &parameters, &picture, size);
     let taps: Vec<GraphTap> = names.iter().map(|name| tap(graph, name, 1)).collect();
     for instructions in InstructionSet::available() {
-        let plan = Plan::compile(graph, &parameters, size, &taps, instructions).unwrap();
+        let plan = Plan::compile(graph, &parameters, size, &taps, instructions).expect("a plan");
         let on = |threads: usize, pictures: &[&[f32]]| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            pool.install(|| plan.run(pictures)).unwrap()
+            pool.install(|| plan.run(pictures)).expect("features")
         };
         let features = on(1, &[&picture]);
         let mut rest = features.as_slice();
@@ -94,14 +155,14 @@ fn averages_agree(
     taps: &[GraphTap],
     (picture, features, instructions): (&[f32], &[f32], InstructionSet),
 ) {
-    let shapes = graph.shapes(size).unwrap();
+    let shapes = graph.shapes(size).expect("a size that fits");
     let fitting = taps.iter().filter(|tap| shapes[tap.node.index()].sides.iter().all(|side| *side > 1));
     // In another order than that of the nodes.
     let taps: Vec<GraphTap> = fitting.rev().map(|tap| GraphTap { average: 2, ..*tap }).collect();
-    let plan = Plan::compile(graph, parameters, size, &taps, instructions).unwrap();
-    let both = plan.run_with_maps(&[picture]).unwrap();
+    let plan = Plan::compile(graph, parameters, size, &taps, instructions).expect("a plan");
+    let both = plan.run_with_maps(&[picture]).expect("features");
     let (averages, mut maps) = both.split_at(plan.output_len());
-    assert!(plan.run(&[picture]).unwrap() == averages);
+    assert!(plan.run(&[picture]).expect("features") == averages);
     let mut averages = averages;
     for ([channels, height, width], cells) in plan.map_shapes().iter().zip(plan.output_shapes()) {
         let (map, others) = maps.split_at(channels * height * width);

@@ -5,6 +5,7 @@
 
 use super::vector::Vector;
 use crate::activation::Activation;
+use crate::layout::LANES;
 
 /// An activation that [is short](Activation::is_short). Any other gives the value itself.
 ///
@@ -40,7 +41,7 @@ pub(super) unsafe fn activate<V: Vector>(value: V, activation: Activation) -> V 
             Activation::QuickGelu => value.divide(sigmoid_divisor(value.multiply(V::splat(1.702)))),
             Activation::GeluTanh => {
                 // (1 + tanh u) / 2 is the sigmoid of 2u.
-                const TWICE: f32 = 1.595_769_1;
+                const TWICE: f32 = 1.595_769;
                 let cubic = value.multiply(value).multiply_add(V::splat(0.044_715 * TWICE), V::splat(TWICE));
                 value.divide(sigmoid_divisor(value.multiply(cubic)))
             }
@@ -75,7 +76,7 @@ pub(super) unsafe fn exp<V: Vector>(value: V) -> V {
         // The polynomial is that of Cephes' `expf`.
         let polynomial = polynomial(
             rest,
-            [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1],
+            [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
         );
         let result = rest.multiply(rest).multiply_add(polynomial, rest).add(V::splat(1.0));
         result.multiply(exponent.power_of_two())
@@ -116,6 +117,24 @@ unsafe fn error_function<V: Vector>(value: V) -> V {
         );
         clamp(value.multiply(above).divide(below), -1.0, 1.0)
     }
+}
+
+/// All 16 values brought together, always in the same order.
+///
+/// # Safety
+///
+/// The processor must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn fold<V: Vector>(values: V, join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    // SAFETY: there are 16 values. The caller vouches for the instructions.
+    unsafe { values.store(lanes.as_mut_ptr()) };
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+    }
+    lanes[0]
 }
 
 #[inline(always)]

@@ -25,6 +25,7 @@ mod functions;
 mod integer;
 mod layers;
 mod maximum;
+mod picture;
 mod portable;
 mod routine;
 mod set;

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::maximum::{Windows, window};
+use super::picture::PictureRows;
 use super::set::Kernels;
 use super::shared::flat_mut;
 use super::sweep::{Rows, sweep};
@@ -90,12 +91,19 @@ impl Stem {
         Division::by_pixels(threads, self.output_map.height, 4, 1)
     }
 
-    fn padded_width(&self) -> usize {
-        self.picture[2] + 2 * self.padding
+    /// As many rows of the picture as a band can need.
+    fn rows(&self) -> PictureRows {
+        let [channels, height, width] = self.picture;
+        PictureRows {
+            picture: Map { channels, height, width },
+            before: [self.padding; 2],
+            count: self.band_rows,
+            width: width + 2 * self.padding,
+        }
     }
 
     fn copy_len(&self) -> usize {
-        (self.picture[0] * self.band_rows * self.padded_width()).div_ceil(LANES)
+        self.rows().len().div_ceil(LANES)
     }
 
     /// Computes one item: some rows of maxima.
@@ -122,7 +130,7 @@ impl Stem {
         let windows = |row: usize| window(row, self.pool.before, self.convolved.height);
         let mut next = windows(rows.start).start;
         let first = next;
-        self.copy_between_zeros(work.picture, first, copy);
+        self.rows().copy(work.picture, 2 * first, flat_mut(copy));
         for row in rows {
             let seen = windows(row);
             for convolved in next.max(seen.start)..seen.end {
@@ -137,7 +145,7 @@ impl Stem {
     /// Computes row `row` of the convolution, whose windows begin at row `2 · index` of
     /// the copy.
     fn convolve(&self, copy: &[Lanes], index: usize, row: usize, kept: &mut [Lanes]) {
-        let begin = 2 * index * self.padded_width();
+        let begin = 2 * index * self.rows().width;
         assert!(2 * index + self.kernel <= self.band_rows && copy.len() >= self.copy_len());
         let kept = &mut kept[row % KEPT * self.convolved.blocks() * self.convolved.width..];
         let kept = &mut kept[..self.convolved.blocks() * self.convolved.width];
@@ -184,26 +192,6 @@ impl Stem {
             };
             // SAFETY: the slices above hold every row. The caller vouches for the output.
             unsafe { (self.kernels.maximum_row)(windows) };
-        }
-    }
-
-    /// Copies the rows of the picture that the rows of the convolution from `first` on see, as many
-    /// as a band can need, with zeros around them.
-    fn copy_between_zeros(&self, picture: &[f32], first: usize, copy: &mut [Lanes]) {
-        let [channels, height, width] = self.picture;
-        let padded = self.padded_width();
-        let rows = flat_mut(copy).chunks_exact_mut(padded);
-        let all = (0..channels).flat_map(|channel| (0..self.band_rows).map(move |row| (channel, row)));
-        for (copy, (channel, row)) in rows.zip(all) {
-            let from = (2 * first + row).wrapping_sub(self.padding);
-            if from >= height {
-                copy.fill(0.0);
-                continue;
-            }
-            let row = &picture[(channel * height + from) * width..][..width];
-            copy[..self.padding].fill(0.0);
-            copy[self.padding..self.padding + width].copy_from_slice(row);
-            copy[self.padding + width..].fill(0.0);
         }
     }
 }

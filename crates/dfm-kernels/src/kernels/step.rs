@@ -127,6 +127,11 @@ impl Step {
         matches!(self, Self::Average(step) if step.beside)
     }
 
+    /// Whether the step writes a map to the arena, in `f32`.
+    pub(crate) fn writes_floats(&self) -> bool {
+        !self.is_integer() && !self.writes().is_empty()
+    }
+
     /// Whether the step computes in whole numbers.
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::IntegerStem(_) | Self::Integer(_))

@@ -149,9 +149,8 @@ impl Steps {
                     unsafe { step.run(&work, worker, index, item) };
                 }
             }
-            let written = step.writes();
-            if !step.is_integer() && !written.is_empty() {
-                see(&arena[written]);
+            if step.writes_floats() {
+                see(&arena[step.writes()]);
             }
         }
     }

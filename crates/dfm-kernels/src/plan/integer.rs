@@ -72,7 +72,7 @@ impl Plan {
 
 impl Values {
     /// The size of one step of values up to `range`: one if they are not rounded.
-    fn step(self, range: f32) -> f32 {
+    pub(super) fn step(self, range: f32) -> f32 {
         match self {
             Self::Bytes => step(range, ACTIVATION),
             Self::Floats => 1.0,
@@ -81,7 +81,7 @@ impl Values {
 }
 
 /// The size of one of `count` steps up to `range`. It is not so small that its inverse overflows.
-fn step(range: f32, count: f32) -> f32 {
+pub(super) fn step(range: f32, count: f32) -> f32 {
     (range / count).max(f32::MIN_POSITIVE)
 }
 

@@ -9,4 +9,4 @@ mod ranges;
 
 pub use compile::GraphTap;
 pub use prepared::{Plan, StepTime};
-pub use ranges::ActivationRanges;
+pub use ranges::{ActivationRanges, NodeRanges};

@@ -210,6 +210,12 @@ impl Plan {
         }
     }
 
+    /// The nodes of the steps that write to the arena in `f32`, in order.
+    pub(super) fn written_nodes(&self) -> impl Iterator<Item = &str> {
+        let steps = self.steps.as_slice().iter().zip(&self.names);
+        steps.filter(|(step, _)| step.writes_floats()).map(|(_, name)| name.as_str())
+    }
+
     /// Whether the network is computed in whole numbers.
     pub(super) fn is_int8(&self) -> bool {
         self.steps.as_slice().iter().any(Step::is_integer)

@@ -1,5 +1,8 @@
 //! Measuring how large the values between the layers become.
 
+use std::collections::BTreeMap;
+
+use dfm_graph::{Graph, Operation};
 use rayon::prelude::*;
 
 use super::prepared::Plan;
@@ -32,19 +35,81 @@ impl ActivationRanges {
 
     /// Checks that these can be ranges of `network`.
     pub(super) fn check(&self, network: &Network) -> Result<(), KernelError> {
-        let wrong = |expected: String, got: String| Err(KernelError::Ranges { expected, got });
         let expected = network.convolutions().len();
         if self.outputs.len() != expected {
-            return wrong(format!("one for each of {expected} convolutions"), self.outputs.len().to_string());
+            return Err(KernelError::Ranges {
+                expected: format!("one for each of {expected} convolutions"),
+                got: self.outputs.len().to_string(),
+            });
         }
-        match self.to_vec().into_iter().find(|range| !range.is_finite() || *range < 0.0) {
-            Some(range) => wrong("finite numbers of 0 or more".to_owned(), range.to_string()),
-            None => Ok(()),
-        }
+        check(self.to_vec().into_iter())
+    }
+}
+
+/// How large the values of a graph become. It is what [`ActivationRanges`] are, by the names of nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeRanges {
+    /// The largest magnitude of a value in a picture.
+    pub input: f32,
+    /// For each convolution, the largest result behind the sum and the activation that are computed
+    /// with it.
+    pub outputs: BTreeMap<String, f32>,
+}
+
+impl NodeRanges {
+    /// The ranges of the convolutions of `graph`, in the order of its nodes; `None` if there are not as
+    /// many.
+    pub fn of(graph: &Graph, ranges: &ActivationRanges) -> Option<Self> {
+        let is_convolution = |operation: &Operation| matches!(operation, Operation::Convolution(_));
+        let nodes = graph.nodes().iter().filter(|node| is_convolution(node.operation()));
+        let names: Vec<String> = nodes.map(|node| node.name().to_owned()).collect();
+        let outputs = (names.len() == ranges.outputs.len())
+            .then(|| names.into_iter().zip(ranges.outputs.iter().copied()).collect())?;
+        Some(Self { input: ranges.input, outputs })
+    }
+
+    /// The range behind a convolution.
+    pub(super) fn range(&self, node: &str) -> Result<f32, KernelError> {
+        self.outputs.get(node).copied().ok_or_else(|| KernelError::Ranges {
+            expected: format!("one for the convolution '{node}'"),
+            got: "none".to_owned(),
+        })
+    }
+
+    /// Checks that these are ranges.
+    pub(super) fn check(&self) -> Result<(), KernelError> {
+        check(std::iter::once(self.input).chain(self.outputs.values().copied()))
+    }
+}
+
+/// Checks that all numbers can be ranges.
+fn check(mut ranges: impl Iterator<Item = f32>) -> Result<(), KernelError> {
+    match ranges.find(|range| !range.is_finite() || *range < 0.0) {
+        Some(range) => Err(KernelError::Ranges {
+            expected: "finite numbers of 0 or more".to_owned(),
+            got: range.to_string(),
+        }),
+        None => Ok(()),
     }
 }
 
 impl Plan {
+    /// [`ranges`](Self::ranges) by the names of the nodes, for a plan of a graph.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ranges`](Self::ranges).
+    pub fn node_ranges(&self, pictures: &[&[f32]]) -> Result<NodeRanges, KernelError> {
+        let ActivationRanges { input, outputs: all } = self.ranges(pictures)?;
+        let mut outputs = BTreeMap::new();
+        for (name, range) in self.written_nodes().zip(all) {
+            // A node of several steps has the largest range of them.
+            let most = outputs.entry(name.to_owned()).or_insert(range);
+            *most = range.max(*most);
+        }
+        Ok(NodeRanges { input, outputs })
+    }
+
     /// How large the values become over all `pictures`. Each picture is computed on one thread.
     /// Pictures with values that are not finite are left out.
     ///

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::layer::{Layer, beside, blocks_of};
+use crate::kernels::functions::fold;
 use crate::kernels::routine::Routine;
 use crate::kernels::set::Kernels;
 use crate::kernels::vector::Vector;
@@ -156,7 +157,7 @@ impl Pixels {
                     *sum = sum.add(counted(block, V::load(self.input.add(at(block, pixel)))));
                 }
             }
-            let means = sums.map(|sum| V::splat(total(sum) * share));
+            let means = sums.map(|sum| V::splat(fold(sum, |a, b| a + b) * share));
             let mut squares = [V::splat(0.0); PIXELS];
             for block in 0..self.blocks {
                 for (pixel, square) in squares.iter_mut().enumerate() {
@@ -165,7 +166,8 @@ impl Pixels {
                     *square = rest.multiply_add(rest, *square);
                 }
             }
-            let scales = squares.map(|sum| V::splat(1.0 / (total(sum) * share + self.epsilon).sqrt()));
+            let scales =
+                squares.map(|sum| V::splat(1.0 / (fold(sum, |a, b| a + b) * share + self.epsilon).sqrt()));
             for block in 0..self.blocks {
                 let factor = V::load(self.factors.add(block * LANES));
                 let summand = V::load(self.summands.add(block * LANES));
@@ -177,20 +179,6 @@ impl Pixels {
             }
         }
     }
-}
-
-/// The sum of 16 values, always in the same order.
-#[inline(always)]
-unsafe fn total<V: Vector>(values: V) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    // SAFETY: there are 16 values. The caller vouches for the instructions.
-    unsafe { values.store(lanes.as_mut_ptr()) };
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

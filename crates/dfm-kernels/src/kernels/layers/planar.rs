@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::layer::Layer;
 use crate::activation::Activation;
 use crate::filters::{self, Filters, Source};
+use crate::kernels::picture::PictureRows;
 use crate::kernels::set::Kernels;
 use crate::kernels::shared::flat_mut;
 use crate::kernels::sweep::{Rows, sweep};
@@ -64,24 +65,11 @@ impl Planar {
         Division::by_pixels(threads, self.output.map.height, 4, 1)
     }
 
-    fn padded_width(&self) -> usize {
-        self.picture.width + self.window.before[1] + self.window.after[1]
-    }
-
-    /// Copies the rows of the picture that a band of output from row `first` on sees.
-    fn copy_between_zeros(&self, picture: &[f32], first: usize, copy: &mut [f32]) {
-        let Map { channels, height, width } = self.picture;
-        let [above, left] = self.window.before;
-        let rows = band_rows(self.window);
-        for (index, copy) in copy.chunks_exact_mut(self.padded_width()).take(channels * rows).enumerate() {
-            let (channel, row) = (index / rows, index % rows);
-            let from = (first * self.window.stride[0] + row).wrapping_sub(above);
-            copy.fill(0.0);
-            if from < height {
-                copy[left..left + width]
-                    .copy_from_slice(&picture[(channel * height + from) * width..][..width]);
-            }
-        }
+    /// The rows of the picture that a band of output sees.
+    fn rows(&self) -> PictureRows {
+        let Window { before, after, .. } = self.window;
+        let width = self.picture.width + before[1] + after[1];
+        PictureRows { picture: self.picture, before, count: band_rows(self.window), width }
     }
 }
 
@@ -92,7 +80,7 @@ fn band_rows(window: Window) -> usize {
 
 impl Layer for Planar {
     fn scratch_len(&self) -> usize {
-        (self.picture.channels * band_rows(self.window) * self.padded_width()).div_ceil(LANES)
+        self.rows().len().div_ceil(LANES)
     }
 
     fn items(&self, threads: usize) -> usize {
@@ -118,12 +106,12 @@ impl Layer for Planar {
         let copy: &mut [Lanes] = &mut worker.scratch[..self.scratch_len()];
         for begin in rows.clone().step_by(BAND) {
             let count = BAND.min(rows.end - begin);
-            self.copy_between_zeros(work.picture, begin, flat_mut(copy));
+            self.rows().copy(work.picture, begin * self.window.stride[0], flat_mut(copy));
             let rows = Rows {
                 count,
                 columns: map.width,
                 input: copy.as_ptr().cast(),
-                input_pitch: self.window.stride[0] * self.padded_width(),
+                input_pitch: self.window.stride[0] * self.rows().width,
                 step: PixelStep::Picture,
                 output: work.arena.at(self.output.range()).wrapping_add(begin * map.width),
                 output_block: map.pixels(),

@@ -1,6 +1,6 @@
 //! The weights of attention: exponentials of scores, relative to the largest score so far.
 
-use crate::kernels::functions::exp;
+use crate::kernels::functions::{exp, fold};
 use crate::kernels::routine::Routine;
 use crate::kernels::vector::Vector;
 use crate::layout::LANES;
@@ -80,20 +80,6 @@ impl Routine for Softmax {
             }
         }
     }
-}
-
-/// All values brought together, always in the same order.
-#[inline(always)]
-unsafe fn fold<V: Vector>(values: V, join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    // SAFETY: there are 16 values. The caller vouches for the instructions.
-    unsafe { values.store(lanes.as_mut_ptr()) };
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = join(lanes[lane], lanes[lane + half]);
-        }
-    }
-    lanes[0]
 }
 
 #[inline(always)]

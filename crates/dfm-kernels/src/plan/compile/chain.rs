@@ -14,7 +14,7 @@ pub(super) struct Chain {
     pub(super) nodes: Vec<usize>,
     /// The nodes whose factors are multiplied into the weights.
     pub(super) scales: Vec<usize>,
-    /// The node to whose value the sums are added, in its place.
+    /// The node to whose value the sums are added.
     pub(super) onto: Option<usize>,
     pub(super) activation: Activation,
 }
@@ -26,7 +26,9 @@ pub(super) enum Can {
     Nothing,
     /// Multiply factors into its weights.
     Scale,
-    /// That, and add its sums to a value.
+    /// Add its sums to a value, in whatever place.
+    Add,
+    /// Multiply factors into its weights, and add its sums to a value in the place of that value.
     ScaleAndAdd,
 }
 
@@ -48,11 +50,17 @@ impl Chain {
         while let Some(next) = source.only_reader(end) {
             match source.operation(next) {
                 // A sum behind a factor can be added, but not the other way round.
-                Operation::Scale if can != Can::Nothing && chain.onto.is_none() => chain.scales.push(next),
-                Operation::Add if can == Can::ScaleAndAdd && chain.onto.is_none() => {
+                Operation::Scale if matches!(can, Can::Scale | Can::ScaleAndAdd) && chain.onto.is_none() => {
+                    chain.scales.push(next);
+                }
+                Operation::Add if matches!(can, Can::Add | Can::ScaleAndAdd) && chain.onto.is_none() => {
                     let other = source.inputs(next).into_iter().find(|input| *input != end);
-                    // This sum is the last that reads the other value, so that it may be overwritten.
-                    match other.filter(|other| values.is_read_once(*other)) {
+                    // A sum that overwrites the other value must be the last that reads it.
+                    let fits = |other: &usize| match can {
+                        Can::Add => values.get(*other).is_some(),
+                        _ => values.is_read_once(*other),
+                    };
+                    match other.filter(fits) {
                         Some(other) => chain.onto = Some(other),
                         None => break,
                     }

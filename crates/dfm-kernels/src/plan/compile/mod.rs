@@ -4,30 +4,25 @@
 //! [`chain`] finds the nodes that one step computes together. [`floats`] makes the steps.
 
 mod chain;
+mod draft;
 mod floats;
+mod integer;
 mod layers;
 mod source;
+mod tap;
 mod taps;
 mod values;
+mod weights;
 
-use dfm_graph::{Graph, NodeId};
+use dfm_graph::Graph;
 
 use super::prepared::Plan;
 use crate::error::KernelError;
 use crate::instructions::InstructionSet;
 use floats::Layout;
 use source::Source;
+pub use tap::GraphTap;
 use taps::Features;
-
-/// Where features are taken out of a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GraphTap {
-    /// The node whose value is taken: a map, or tokens without those of the prefix.
-    pub node: NodeId,
-    /// Side of the windows whose averages are the features. The windows lie side by side; 1 takes the
-    /// value itself.
-    pub average: usize,
-}
 
 impl Plan {
     /// Lays out the part of `graph` that `taps` need, for pictures of `size` (height, width), and packs
@@ -56,9 +51,11 @@ impl Plan {
         let features = Features::new(&source, size)?;
         let mut layout = Layout::new(&source, &features, instructions);
         for node in 0..source.nodes().len() {
-            layout.node(node)?;
+            if !layout.draft.is_done(node) {
+                layout.node(node)?;
+            }
         }
-        let (steps, names, arena) = layout.finish();
+        let (steps, names, arena) = layout.draft.finish();
         let Features { outputs, maps, .. } = features;
         Ok(Self::of_steps(source.picture(), [outputs, maps], (steps, names), arena))
     }

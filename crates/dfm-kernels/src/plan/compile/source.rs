@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dfm_graph::{Graph, Layout, Node, Operation, Parameter, Shape};
 
-use super::GraphTap;
+use super::tap::GraphTap;
 use crate::error::{KernelError, check_size};
 use crate::layout::Map;
 use crate::network::MaxPool;

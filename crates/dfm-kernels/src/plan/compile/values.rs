@@ -34,7 +34,12 @@ impl Values {
 
     /// A new part of the arena for a map.
     pub(super) fn take(&mut self, map: Map) -> Value {
-        let placed = Placed { at: self.buffers.take(map.len()), map };
+        self.take_len(map, map.len())
+    }
+
+    /// A new part of the arena of so many [`Lanes`](crate::layout::Lanes).
+    pub(super) fn take_len(&mut self, map: Map, len: usize) -> Value {
+        let placed = Placed { at: self.buffers.take(len), map };
         self.reads.push(0);
         Value { placed, part: self.reads.len() - 1 }
     }
@@ -58,6 +63,16 @@ impl Values {
         self.values[node] = Some(value);
     }
 
+    /// Notes that a value of `node` will be read so often, and gives back the part of one that nothing
+    /// reads. Only a value that is read is kept as that of `node`.
+    pub(super) fn put_beside(&mut self, node: usize, value: Value, reads: usize) {
+        if reads > 0 {
+            self.put(node, value, reads);
+        } else {
+            self.give_part(&value);
+        }
+    }
+
     /// Notes that a step has read the value of `node`.
     pub(super) fn read(&mut self, node: usize) {
         if let Some(value) = &self.values[node] {
@@ -67,12 +82,17 @@ impl Values {
 
     /// Gives the part of `node`'s value back if nothing reads it any more.
     pub(super) fn give_unread(&mut self, node: usize) {
-        if let Some(Value { placed, part }) = &self.values[node]
-            && self.reads[*part] == 0
-        {
-            self.buffers.give(placed.at.clone());
+        if let Some(value) = self.values[node].clone() {
+            self.give_part(&value);
+        }
+    }
+
+    fn give_part(&mut self, value: &Value) {
+        let reads = &mut self.reads[value.part];
+        if *reads == 0 {
+            self.buffers.give(value.placed.at.clone());
             // It is given back once, whichever of its values is the last.
-            self.reads[*part] = usize::MAX;
+            *reads = usize::MAX;
         }
     }
 
