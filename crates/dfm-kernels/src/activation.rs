@@ -66,9 +66,16 @@ impl Activation {
         if relu { Self::Relu } else { Self::Identity }
     }
 
-    /// Whether a few instructions compute it, so that every micro-kernel does it in registers.
-    pub(crate) fn is_short(self) -> bool {
-        matches!(self, Self::Identity | Self::Relu | Self::Relu6 | Self::HardSwish)
+    /// The bounds that every micro-kernel puts its sums within, and what is still to be computed. A
+    /// longer function in the micro-kernels would be so much code that their sums left the registers.
+    pub(crate) fn split(self) -> ([f32; 2], Option<Self>) {
+        const NONE: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+        match self {
+            Self::Identity => (NONE, None),
+            Self::Relu => ([0.0, f32::INFINITY], None),
+            Self::Relu6 => ([0.0, 6.0], None),
+            long => (NONE, Some(long)),
+        }
     }
 }
 

@@ -7,25 +7,7 @@ use super::vector::Vector;
 use crate::activation::Activation;
 use crate::layout::LANES;
 
-/// An activation that [is short](Activation::is_short). Any other gives the value itself.
-///
-/// # Safety
-///
-/// The processor must have the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn short<V: Vector>(value: V, activation: Activation) -> V {
-    // SAFETY: the caller vouches for the instructions.
-    unsafe {
-        match activation {
-            Activation::Relu => V::splat(0.0).max(value),
-            Activation::Relu6 => clamp(value, 0.0, 6.0),
-            Activation::HardSwish => value.multiply(hard_sigmoid(value)),
-            _ => value,
-        }
-    }
-}
-
-/// Any activation.
+/// An activation.
 ///
 /// # Safety
 ///
@@ -50,7 +32,8 @@ pub(super) unsafe fn activate<V: Vector>(value: V, activation: Activation) -> V 
                 let error = error_function(value.multiply(V::splat(std::f32::consts::FRAC_1_SQRT_2)));
                 half.multiply(error.add(V::splat(1.0)))
             }
-            short => self::short(value, short),
+            Activation::HardSwish => value.multiply(hard_sigmoid(value)),
+            Activation::Identity | Activation::Relu | Activation::Relu6 => clamp(value, activation.split().0),
         }
     }
 }
@@ -67,7 +50,7 @@ pub(super) unsafe fn exp<V: Vector>(value: V) -> V {
     const ROUND: f32 = 12_582_912.0;
     // SAFETY: the caller vouches for the instructions.
     unsafe {
-        let value = clamp(value, -87.3, 89.0);
+        let value = clamp(value, [-87.3, 89.0]);
         let rounded = value.multiply_add(V::splat(std::f32::consts::LOG2_E), V::splat(ROUND));
         let exponent = rounded.subtract(V::splat(ROUND));
         // The logarithm of two in two parts. The first has so few digits that its products are exact.
@@ -96,7 +79,7 @@ unsafe fn error_function<V: Vector>(value: V) -> V {
     // SAFETY: the caller vouches for the instructions.
     unsafe {
         // Beyond ±4 the result is ±1 in `f32`.
-        let value = clamp(value, -4.0, 4.0);
+        let value = clamp(value, [-4.0, 4.0]);
         let square = value.multiply(value);
         // A rational function, fitted in the sense of the largest error; the one of Eigen and XLA.
         let above = polynomial(
@@ -115,7 +98,7 @@ unsafe fn error_function<V: Vector>(value: V) -> V {
             square,
             [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_4e-3, -1.426_473_9e-2],
         );
-        clamp(value.multiply(above).divide(below), -1.0, 1.0)
+        clamp(value.multiply(above).divide(below), [-1.0, 1.0])
     }
 }
 
@@ -140,11 +123,16 @@ pub(super) unsafe fn fold<V: Vector>(values: V, join: impl Fn(f32, f32) -> f32) 
 #[inline(always)]
 unsafe fn hard_sigmoid<V: Vector>(value: V) -> V {
     // SAFETY: the caller vouches for the instructions.
-    unsafe { clamp(value.add(V::splat(3.0)), 0.0, 6.0).multiply(V::splat(1.0 / 6.0)) }
+    unsafe { clamp(value.add(V::splat(3.0)), [0.0, 6.0]).multiply(V::splat(1.0 / 6.0)) }
 }
 
+/// The value, or the bound that it is beyond.
+///
+/// # Safety
+///
+/// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn clamp<V: Vector>(value: V, low: f32, high: f32) -> V {
+pub(super) unsafe fn clamp<V: Vector>(value: V, [low, high]: [f32; 2]) -> V {
     // SAFETY: the caller vouches for the instructions.
     unsafe { V::splat(high).min(V::splat(low).max(value)) }
 }

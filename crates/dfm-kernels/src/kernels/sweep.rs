@@ -38,12 +38,7 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
     let taps = filter.offsets.len() * filter.depth;
     assert!(filter.weights.len() == taps * filter.blocks && bias.len() == filter.blocks);
     let tiles = rows.columns.div_ceil(kernels.pixels());
-    // A long function would fill every micro-kernel with its code. It is computed behind each tile,
-    // while the results are in the first-level cache.
-    let (short, long) = match rows.activation.is_short() {
-        true => (rows.activation, None),
-        false => (Activation::Identity, Some(rows.activation)),
-    };
+    let (bounds, rest) = rows.activation.split();
     for row in 0..rows.count {
         for tile in 0..tiles {
             let columns = part(tile, tiles, rows.columns);
@@ -69,13 +64,14 @@ pub(super) unsafe fn sweep(kernels: &Kernels, filter: Filter<'_>, rows: Rows) {
                 output: rows.output.wrapping_add(pixel).cast(),
                 output_block: rows.output_block * LANES,
                 add: rows.add,
-                activation: short,
+                bounds,
             };
             // SAFETY: the caller vouches for inputs and outputs, and the assertion above for
             // weights and bias. The kernels are those of an instruction set that this processor
             // has.
             unsafe { run(tile) };
-            let Some(activation) = long else { continue };
+            // The results are still in the first-level cache.
+            let Some(activation) = rest else { continue };
             for block in 0..filter.blocks {
                 let values = rows.output.wrapping_add(pixel + block * rows.output_block).cast();
                 // SAFETY: these are the outputs that the tile has just written.

@@ -1,9 +1,8 @@
 //! The micro-kernel: a tile of output pixels by one or two blocks of output channels,
 //! summed in registers.
 
-use super::functions::short;
+use super::functions::clamp;
 use super::vector::Vector;
-use crate::activation::Activation;
 use crate::layout::LANES;
 
 /// What lies between the inputs of two neighbouring output pixels.
@@ -61,8 +60,8 @@ pub(super) struct Tile<'a> {
     pub(super) output_block: usize,
     /// Whether the sums are added to the values that the output holds.
     pub(super) add: bool,
-    /// What is done to the sums before they are written. It is [short](Activation::is_short).
-    pub(super) activation: Activation,
+    /// The least and the largest result. Sums beyond them become them.
+    pub(super) bounds: [f32; 2],
 }
 
 /// A micro-kernel for tiles of a fixed size.
@@ -116,7 +115,7 @@ pub(super) unsafe fn tile<V: Vector, const PIXELS: usize, const BLOCKS: usize, c
                 if tile.add {
                     sum = sum.add(V::load(output));
                 }
-                short(sum, tile.activation).store(output);
+                clamp(sum, tile.bounds).store(output);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::functions::activate;
+use super::functions::{activate, clamp};
 use super::vector::Vector;
 use crate::activation::Activation;
 use crate::layout::{LANES, Map};
@@ -157,6 +157,7 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
     // the caller vouches for both.
     unsafe {
         let bias = V::load(block.bias);
+        let (bounds, rest) = block.activation.split();
         for (index, tile) in block.tiles.enumerate() {
             let (top, left) = (tile / across * OUT, tile % across * OUT);
             let from = block.products.add(index * LANES);
@@ -178,7 +179,13 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
                     if block.add {
                         sum = sum.add(V::load(to));
                     }
-                    activate(sum, block.activation).store(to);
+                    clamp(sum, bounds).store(to);
+                }
+                if let Some(activation) = rest {
+                    for column in 0..OUT.min(width - left) {
+                        let to = to.add(column * LANES);
+                        activate(V::load(to), activation).store(to);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::layer::{Layer, blocks_of};
 use crate::activation::Activation;
-use crate::kernels::functions::{activate, short};
+use crate::kernels::functions::{activate, clamp};
 use crate::kernels::routine::Routine;
 use crate::kernels::set::Kernels;
 use crate::kernels::vector::Vector;
@@ -136,10 +136,10 @@ impl Routine for Channels {
                     2 => self.row::<V, 2>(row),
                     _ => self.row::<V, 0>(row),
                 }
-                if !self.activation.is_short() {
+                if let (_, Some(activation)) = self.activation.split() {
                     for column in 0..self.width {
                         let at = self.output.add((row * self.width + column) * LANES);
-                        activate(V::load(at), self.activation).store(at);
+                        activate(V::load(at), activation).store(at);
                     }
                 }
             }
@@ -216,7 +216,7 @@ impl Channels {
             }
             let output = self.output.add((row * self.width + first) * LANES);
             for (pixel, sum) in sums.into_iter().enumerate() {
-                short(sum, self.activation).store(output.add(pixel * LANES));
+                clamp(sum, self.activation.split().0).store(output.add(pixel * LANES));
             }
         }
     }

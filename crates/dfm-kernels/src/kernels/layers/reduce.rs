@@ -97,10 +97,18 @@ impl Routine for Channels {
             for row in 0..height {
                 let row = self.input.add(row * width * LANES);
                 let mut sums = [V::splat(0.0); 4];
-                for column in 0..width {
+                let join = |sum: V, column: usize| {
                     let value = V::load(row.add(column * LANES));
-                    let sum = &mut sums[column % 4];
-                    *sum = if is_square { value.multiply_add(value, *sum) } else { sum.add(value) };
+                    if is_square { value.multiply_add(value, sum) } else { sum.add(value) }
+                };
+                let fours = width - width % 4;
+                for column in (0..fours).step_by(4) {
+                    for (index, sum) in sums.iter_mut().enumerate() {
+                        *sum = join(*sum, column + index);
+                    }
+                }
+                for column in fours..width {
+                    sums[0] = join(sums[0], column);
                 }
                 total = total.add(sums[0].add(sums[1]).add(sums[2].add(sums[3])));
             }
