@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::functions::{activate, clamp};
+use super::routine::Routine;
 use super::vector::Vector;
 use crate::activation::Activation;
 use crate::layout::{LANES, Map};
@@ -43,7 +44,8 @@ pub(super) struct OutputBlock {
     pub(super) map: Map,
     /// Whether the results are added to the values that the output holds.
     pub(super) add: bool,
-    pub(super) activation: Activation,
+    /// The least and the largest result. Sums beyond them become them.
+    pub(super) bounds: [f32; 2],
 }
 
 /// Transforms some tiles of the input.
@@ -157,7 +159,6 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
     // the caller vouches for both.
     unsafe {
         let bias = V::load(block.bias);
-        let (bounds, rest) = block.activation.split();
         for (index, tile) in block.tiles.enumerate() {
             let (top, left) = (tile / across * OUT, tile % across * OUT);
             let from = block.products.add(index * LANES);
@@ -179,12 +180,38 @@ pub(super) unsafe fn output_tiles<V: Vector>(block: OutputBlock) {
                     if block.add {
                         sum = sum.add(V::load(to));
                     }
-                    clamp(sum, bounds).store(to);
+                    clamp(sum, block.bounds).store(to);
                 }
-                if let Some(activation) = rest {
-                    for column in 0..OUT.min(width - left) {
-                        let to = to.add(column * LANES);
-                        activate(V::load(to), activation).store(to);
+            }
+        }
+    }
+}
+
+/// Takes the activation of every pixel of some tiles. It is not a part of [`output_tiles`], whose
+/// registers are all in use.
+pub(super) struct ActivateTiles {
+    /// The first pixel of the block.
+    pub(super) output: *mut f32,
+    pub(super) map: Map,
+    pub(super) tiles: Range<usize>,
+    pub(super) activation: Activation,
+}
+
+impl Routine for ActivateTiles {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Map { height, width, .. } = self.map;
+        let across = width.div_ceil(OUT);
+        for tile in self.tiles {
+            let (top, left) = (tile / across * OUT, tile % across * OUT);
+            for row in top..(top + OUT).min(height) {
+                for column in left..(left + OUT).min(width) {
+                    // SAFETY: the pixel is inside the map. The caller vouches for it.
+                    unsafe {
+                        let at = self.output.add((row * width + column) * LANES);
+                        activate(V::load(at), self.activation).store(at);
                     }
                 }
             }

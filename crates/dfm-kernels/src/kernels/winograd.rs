@@ -13,7 +13,7 @@ use super::ends::Ends;
 use super::set::Kernels;
 use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
-use super::transform::{IN, InputBlock, OutputBlock, PRODUCTS, tiles};
+use super::transform::{ActivateTiles, IN, InputBlock, OutputBlock, PRODUCTS, tiles};
 use super::work::{Work, Worker};
 use crate::activation::Activation;
 use crate::filters::{self, Filters, Source};
@@ -183,6 +183,7 @@ impl Winograd {
         let pitch = self.product_pitch();
         assert!(products.len() >= PRODUCTS * pitch && tiles.len() <= self.chunk);
         let first_block = self.filters.groups[group].first_block;
+        let (bounds, rest) = self.ends.activation.split();
         for (index, bias) in self.filters.bias(group).iter().enumerate() {
             let begin = self.ends.output.start + (first_block + index) * self.ends.output_map.pixels();
             let block = OutputBlock {
@@ -193,11 +194,17 @@ impl Winograd {
                 output: work.arena.at(begin..begin + self.ends.output_map.pixels()).cast(),
                 map: self.ends.output_map,
                 add: self.ends.add,
-                activation: self.ends.activation,
+                bounds,
             };
+            let OutputBlock { output, map, .. } = block;
             // SAFETY: by the assertion, the last product of the last tile of this block is inside.
             // The caller vouches for the output.
             unsafe { (self.kernels.output_tiles)(block) };
+            if let Some(activation) = rest {
+                let tiles = tiles.clone();
+                // SAFETY: these are the tiles that have just been written.
+                unsafe { self.kernels.run(ActivateTiles { output, map, tiles, activation }) };
+            }
         }
     }
 }
@@ -248,5 +255,42 @@ fn transform_row([a, b, c]: [[f64; LANES]; 3]) -> [[f64; LANES]; IN] {
 impl std::fmt::Display for Winograd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "3×3 by transforms, {} to {}", self.ends.input_map, self.ends.output_map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::layers::check::{Noise, Plane, check, drawn_convolution};
+    use crate::kernels::step::Step;
+    use crate::layout::Map;
+    use crate::window::Window;
+
+    #[test]
+    fn every_activation_follows_the_sums() {
+        let mut noise = Noise(22);
+        let window = Window::square(3, 1, 1);
+        for (inputs, outputs, height, width) in [(20, 33, 9, 13), (16, 16, 4, 4), (5, 40, 3, 22)] {
+            let input = Plane::drawn(&mut noise, inputs, height, width);
+            let map = Map { channels: outputs, ..input.map };
+            let convolution =
+                Convolution { padding: 1, ..drawn_convolution(&mut noise, window, [inputs, outputs], 1) };
+            let expected = input.convolve(window, &convolution, map);
+            for activation in Activation::ALL {
+                // Up to 180 products of numbers below one are summed in f32, and the transforms multiply
+                // by up to 8.
+                check(&[], &[&input], map, 2e-4, activation, &expected, |kernels, inputs, output| {
+                    let ends = Ends {
+                        input: inputs[0].at.clone(),
+                        input_map: input.map,
+                        output: output.at,
+                        output_map: map,
+                        add: false,
+                        activation,
+                    };
+                    Step::Winograd(Winograd::new(&convolution, kernels, ends))
+                });
+            }
+        }
     }
 }
