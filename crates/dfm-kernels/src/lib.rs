@@ -1,16 +1,25 @@
-//! A residual network's forward pass on a CPU.
+//! A network's forward pass on a CPU.
 //!
-//! [`Plan::new`] lays out weights and buffers for one network and one input size. [`Plan::run`]
-//! then runs any number of pictures. The crate knows convolutions, and not what they are used for.
+//! [`Plan::compile`] lays out weights and buffers for one graph and one input size. [`Plan::run`]
+//! then runs any number of pictures. The crate knows layers, and not what they are used for.
+//! [`Plan::new`] does the same for a residual network that is described by its blocks. It makes the
+//! same steps as the graph of that network.
 //!
 //! # How it computes
 //!
-//! Feature maps lie in blocks of 16 channels, `[blocks][height][width][16]`, without gaps. One
-//! micro-kernel computes every convolution: it sums a tile of up to 14 pixels by 32 output channels
-//! in registers. A 1×1 convolution reads its input where it lies. Larger windows read a copy of some
+//! Feature maps lie in blocks of 16 channels, `[blocks][height][width][16]`, without gaps. Tokens lie
+//! as the pixels of one row, so that a matrix product at each token is a 1×1 convolution. One
+//! micro-kernel computes every convolution but depthwise ones, and both products of attention: it sums
+//! a tile of up to 14 pixels by 32 output channels in registers. A 1×1 convolution reads its input where it lies. Larger windows read a copy of some
 //! rows with zeros around them. A 3×3 convolution of stride one is turned into 1×1 ones by
-//! Winograd's transforms where a table says that this is faster. Bias, residual addition and ReLU
-//! happen while the sums are still in registers. The residual lies where the output goes.
+//! Winograd's transforms where a table says that this is faster. Bias, residual addition, ReLU and
+//! ReLU6 happen while the sums are still in registers, and longer activations while they are in the
+//! first-level cache. The residual lies where the output goes.
+//!
+//! A plan of a graph computes neighbouring nodes in one step where it can: a convolution with the layer
+//! scale, the sum and the activation behind it. Sums, products and norms write onto a value that
+//! nothing else will read. A graph with a node that is not computed here is refused as a whole, with
+//! the name of the node.
 //!
 //! A plan is a list of steps over one arena. Pictures are divided among threads. If there are fewer
 //! pictures than threads, a team of threads shares the steps of each picture and stays together for
@@ -18,8 +27,8 @@
 //!
 //! # In whole numbers
 //!
-//! [`Plan::int8`] computes the same network in eight bits, from the [`ActivationRanges`] that
-//! [`Plan::ranges`] measures. The result is an approximation, but it is the same to the bit on every
+//! [`Plan::compile_int8`] and [`Plan::int8`] compute a residual network in eight bits, from the
+//! [`NodeRanges`] or [`ActivationRanges`] that [`Plan::node_ranges`] and [`Plan::ranges`] measure. The result is an approximation, but it is the same to the bit on every
 //! instruction set. `kernels/integer` explains how.
 //!
 //! # Order of sums

@@ -224,6 +224,35 @@ fn what_no_family_has_agrees_with_the_plain_graph() {
 }
 
 #[test]
+fn what_is_not_a_number_stays_so_and_is_forgotten() {
+    let size = [42, 70];
+    let families = [
+        (graphs::efficient(Activation::HardSwish, Padding::Same), "blocks.2"),
+        (graphs::convnext(true), "stages.1"),
+        (graphs::transformer(72, 3, [3, 5], Activation::GeluErf), "map"),
+        (graphs::odd(), "last"),
+    ];
+    for (graph, name) in families {
+        let mut noise = Noise(3);
+        let parameters = graphs::drawn(&graph, &mut noise);
+        let picture = noise.take(3 * size[0] * size[1], 1.0);
+        for instructions in InstructionSet::available() {
+            let taps = [tap(&graph, name, 1)];
+            let plan = Plan::compile(&graph, &parameters, size, &taps, instructions).unwrap();
+            let expected = plan.run(&[&picture]).unwrap();
+            for value in [f32::NAN, f32::INFINITY] {
+                let mut broken = picture.clone();
+                broken[10 * size[1] + 20] = value;
+                let features = plan.run(&[&broken]).unwrap();
+                assert!(features.iter().any(|value| !value.is_finite()), "{instructions}: {name}, {value}");
+                // The memory of the plan is that of the run before.
+                assert!(plan.run(&[&picture]).unwrap() == expected, "{instructions}: {name} after {value}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_no_tap_needs_is_not_computed() {
     let graph = graphs::efficient(Activation::Silu, Padding::Same);
     let parameters = graphs::drawn(&graph, &mut Noise(1));

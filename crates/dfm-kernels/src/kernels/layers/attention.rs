@@ -93,16 +93,16 @@ impl Attention {
         let (first, rows) = (self.channel(1, head), self.blocks() * LANES);
         keys.fill(Lanes::ZERO);
         let most = self.kernels.blocks();
-        for block in 0..self.key_blocks() {
-            let group = block / most * most;
+        for key_block in 0..self.key_blocks() {
+            let group = key_block / most * most;
             let blocks = most.min(self.key_blocks() - group);
-            let begin = group * rows + block - group;
-            let tokens = block * LANES..((block + 1) * LANES).min(self.tokens());
-            for channel in 0..self.width {
-                let lanes = &mut keys[begin + channel * blocks].0;
-                for (lane, token) in lanes.iter_mut().zip(tokens.clone()) {
-                    *lane = self.value(input, first + channel, token);
-                }
+            let keys = &mut keys[group * rows + key_block - group..];
+            let tokens = key_block * LANES..((key_block + 1) * LANES).min(self.tokens());
+            for block in 0..self.blocks() {
+                self.copy(input, first, block, tokens.clone(), 1.0, |token, lanes| {
+                    let channels = keys[block * LANES * blocks..].iter_mut().step_by(blocks);
+                    channels.zip(lanes.0).for_each(|(keys, value)| keys.0[token] = value);
+                });
             }
         }
     }
@@ -252,16 +252,21 @@ impl Attention {
             true => self.output.map.blocks() * LANES,
             false => first + self.width,
         };
-        let output = work.arena.at(self.output.range()).cast::<f32>();
-        for channel in first..end {
-            let (block, lane) = ((channel - first) / LANES, (channel - first) % LANES);
-            let begin = (channel / LANES * self.tokens() + tokens.start) * LANES + channel % LANES;
-            for (index, total) in totals.iter().enumerate().take(tokens.len()) {
-                let is_there = channel < first + self.width;
-                let value = if is_there { sums[block * QUERIES + index].0[lane] / total } else { 0.0 };
-                // SAFETY: the pointer is that to a lane of a block of the output, of these tokens and
-                // channels.
-                unsafe { output.add(begin + index * LANES).write(value) };
+        let shares = totals.map(|total| 1.0 / total);
+        let output = work.arena.at(self.output.range());
+        for begin in (first..end).step_by(LANES) {
+            // The sums of a head begin with a block, but its channels may begin inside one.
+            let sums = sums.get((begin - first) / LANES * QUERIES..).unwrap_or_default();
+            let channels = begin..(begin + LANES).min(end);
+            for (index, token) in tokens.clone().enumerate() {
+                let sum = if begin < first + self.width { sums[index] } else { Lanes::ZERO };
+                let average = sum.0.map(|sum| sum * shares[index]);
+                for (channel, value) in channels.clone().zip(average) {
+                    let lanes = output.wrapping_add(channel / LANES * self.tokens() + token);
+                    // SAFETY: the lane is that of a channel and a token of the output, for whose writes
+                    // the caller vouches.
+                    unsafe { lanes.cast::<f32>().add(channel % LANES).write(value) };
+                }
             }
         }
     }

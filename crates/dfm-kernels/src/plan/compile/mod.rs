@@ -1,7 +1,8 @@
 //! A graph laid out as steps.
 //!
-//! [`Source`] is the graph with what follows from it. [`Values`] knows where values lie and until when.
-//! [`chain`] finds the nodes that one step computes together. [`floats`] makes the steps.
+//! `source.rs` has the graph with what follows from it. `values.rs` knows where values lie and until
+//! when. `chain.rs` finds the nodes that one step computes together. `floats.rs`, `layers.rs` and
+//! `integer.rs` make the steps.
 
 mod chain;
 mod draft;
