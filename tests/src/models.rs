@@ -28,7 +28,7 @@ pub fn weights(name: &str, tap: Layer, size: [usize; 2]) -> BackboneWeights {
 
 /// ResNet-18 up to its first layer on 64 × 64 pixels: fits in a moment.
 pub fn small_weights() -> BackboneWeights {
-    random("resnet18", Layer::Layer1, [64, 64], 0)
+    random("resnet18", Layer::named("layer1"), [64, 64], 0)
 }
 
 fn random(name: &str, tap: Layer, [height, width]: [usize; 2], seed: u64) -> BackboneWeights {

@@ -1,18 +1,18 @@
 //! Where and how the network's forward pass runs.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dfm_kernels::{ActivationRanges, Block, Convolution, InstructionSet, MaxPool, Network, Plan, StepTime};
+use dfm_graph::NodeId;
+use dfm_kernels::{ActivationRanges, InstructionSet, Plan, StepTime};
 
-use crate::architecture::ConvolutionShape;
+use crate::engine::{BurnNetwork, network};
 use crate::error::BackboneError;
 use crate::features::pool_and_flatten;
-use crate::layer::Layer;
-use crate::resnet::ResNet;
 use crate::tap::Tap;
-use crate::weights::{BackboneWeights, ConvolutionWeights};
+use crate::weights::BackboneWeights;
 
-/// A device, and what computes convolutions there: Burn, or on a processor our own kernels. Burn
-/// always computes everything except the network's forward pass.
+/// A device, and what computes networks there: Burn, or on a processor our own kernels. Networks that our own
+/// kernels do not know are computed by Burn. Burn always computes everything except the network's forward
+/// pass.
 #[derive(Debug, Clone)]
 pub struct Compute {
     device: Device,
@@ -66,36 +66,48 @@ impl From<&Self> for Compute {
 #[derive(Debug)]
 pub(crate) enum Forward {
     /// By Burn, on any device; with the side of the pooling windows of each tap.
-    Burn(Box<ResNet>, Vec<usize>),
+    Burn(Box<BurnNetwork>, Vec<usize>),
     /// By our own kernels, on a processor.
     Kernels(Box<Plan>),
 }
 
 impl Forward {
-    /// The network for pictures of the size that the weights ask for; in int8 if there are `ranges`.
+    /// The network for pictures of the size that the weights ask for, with taps at `nodes` of their graph;
+    /// in int8 if there are `ranges`.
     pub(crate) fn new(
         weights: &BackboneWeights,
         taps: &[Tap],
+        nodes: &[NodeId],
         compute: &Compute,
         ranges: Option<&ActivationRanges>,
     ) -> Result<Self, BackboneError> {
-        let Some(instructions) = compute.instructions else {
-            return match ranges {
-                None => {
-                    let layers: Vec<Layer> = taps.iter().map(|tap| tap.layer).collect();
-                    let network = ResNet::new(weights, &layers, &compute.device)?;
-                    Ok(Self::Burn(Box::new(network), taps.iter().map(|tap| tap.pool).collect()))
-                }
-                Some(_) => Err(BackboneError::Int8Device),
-            };
+        let own = match compute.instructions {
+            Some(instructions) => network(weights, taps)?.map(|network| (network, instructions)),
+            None => None,
         };
         let input = weights.header().input;
-        let (network, size) = (network(weights, taps)?, [input.height, input.width]);
-        let plan = match ranges {
-            None => Plan::new(&network, size, instructions)?,
-            Some(ranges) => Plan::int8(&network, size, instructions, ranges)?,
-        };
-        Ok(Self::Kernels(Box::new(plan)))
+        let size = [input.height, input.width];
+        match (own, ranges) {
+            (Some((network, instructions)), None) => {
+                Ok(Self::Kernels(Box::new(Plan::new(&network, size, instructions)?)))
+            }
+            (Some((network, instructions)), Some(ranges)) => {
+                Ok(Self::Kernels(Box::new(Plan::int8(&network, size, instructions, ranges)?)))
+            }
+            (None, None) => {
+                let network = BurnNetwork::new(weights, nodes, &compute.device)?;
+                Ok(Self::Burn(Box::new(network), taps.iter().map(|tap| tap.pool).collect()))
+            }
+            (None, Some(_)) if compute.instructions.is_some() => Err(BackboneError::Int8Network {
+                architecture: weights.header().architecture.name().to_owned(),
+            }),
+            (None, Some(_)) => Err(BackboneError::Int8Device),
+        }
+    }
+
+    /// Whether our own kernels run the network.
+    pub(crate) fn has_kernels(&self) -> bool {
+        matches!(self, Self::Kernels(_))
     }
 
     /// How large activations become in `f32`.
@@ -184,49 +196,5 @@ impl Forward {
             Self::Burn(..) => Ok(None),
             Self::Kernels(plan) => Ok(Some(plan.time_steps(picture, repeats)?)),
         }
-    }
-}
-
-/// The same network in the kernels' terms.
-fn network(weights: &BackboneWeights, taps: &[Tap]) -> Result<Network, BackboneError> {
-    let deepest = Tap::deepest(taps)?;
-    let architecture = &weights.header().architecture;
-    let mut convolutions = weights.convolutions().iter();
-    // The kernels check every shape, but not that the weights reach to the last tap.
-    if deepest.layer > weights.header().deepest {
-        return Err(BackboneError::TapBeyondWeights {
-            architecture: architecture.name.clone(),
-            tap: deepest.layer,
-            deepest: weights.header().deepest,
-        });
-    }
-    let mut next = |shape: &ConvolutionShape| {
-        convolution(shape, convolutions.next().expect("checked weights have every convolution"))
-    };
-    let stem = next(&architecture.stem());
-    let blocks = architecture.blocks(deepest.layer);
-    let blocks = blocks.iter().map(|block| Block {
-        projection: block.projection.as_ref().map(&mut next),
-        branch: block.branch.iter().map(&mut next).collect(),
-    });
-    let blocks = blocks.collect();
-    let (before, after) = architecture.max_pool_padding.sides();
-    let in_blocks =
-        |tap: &Tap| dfm_kernels::Tap { blocks: architecture.blocks(tap.layer).len(), average: tap.pool };
-    let taps = taps.iter().map(in_blocks).collect();
-    Ok(Network { stem, pool: MaxPool { before, after }, blocks, taps })
-}
-
-/// The same convolution in the kernels' terms.
-fn convolution(shape: &ConvolutionShape, weights: &ConvolutionWeights) -> Convolution {
-    Convolution {
-        out_channels: shape.out_channels,
-        in_channels_per_group: shape.in_channels_per_group,
-        kernel: shape.kernel,
-        stride: shape.stride,
-        padding: shape.padding,
-        groups: shape.groups,
-        weight: weights.weight.clone(),
-        bias: weights.bias.clone(),
     }
 }

@@ -2,6 +2,7 @@
 //! [`WeightsError`](crate::WeightsError), and so have pictures,
 //! [`PreprocessError`](crate::PreprocessError).
 
+use dfm_graph::GraphError;
 use dfm_image::{InputError, RegionError, TilingError};
 use thiserror::Error;
 
@@ -10,11 +11,29 @@ use crate::layer::Layer;
 /// A network that cannot be built or run as asked.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum BackboneError {
-    /// No layer has this name.
-    #[error("unknown layer '{got}': expected layer1, layer2, layer3 or layer4")]
-    UnknownLayer {
-        /// The name as given.
+    /// No layer can have this name.
+    #[error("no layer can be called '{got}': expected 1 to 63 letters, digits, '_', '-', '.', ':' or '/'")]
+    LayerName {
+        /// The beginning of the name as given.
         got: String,
+    },
+    /// The network has no layer of this name.
+    #[error("'{architecture}' has no layer '{got}': expected {expected}")]
+    UnknownLayer {
+        /// The architecture's name.
+        architecture: String,
+        /// The layer that was asked for.
+        got: Layer,
+        /// The layers that are usually tapped.
+        expected: String,
+    },
+    /// The graph of a network cannot be used.
+    #[error("architecture '{architecture}': {cause}")]
+    Graph {
+        /// The architecture's name.
+        architecture: String,
+        /// What is wrong.
+        cause: GraphError,
     },
     /// No [`NetworkPrecision`](crate::NetworkPrecision) has this name.
     #[error("unknown precision '{got}': expected f32 or int8")]
@@ -22,7 +41,7 @@ pub enum BackboneError {
         /// The name as given.
         got: String,
     },
-    /// A field of an [`Architecture`](crate::Architecture) is out of bounds.
+    /// A field of an [`Architecture`](crate::Architecture) or a [`ResNet`](crate::ResNet) is out of bounds.
     #[error(
         "architecture '{architecture}': {field} must be {expected}, got {got}; correct the description, or take a \
          known architecture"
@@ -37,11 +56,28 @@ pub enum BackboneError {
         /// What it is.
         got: String,
     },
+    /// Nothing says what the tensors of the network are called in other people's files.
+    #[error(
+        "nothing says how the tensors of '{architecture}' are called in files of other formats: give weights of our \
+         own format"
+    )]
+    NoNames {
+        /// The architecture's name.
+        architecture: String,
+    },
+    /// The weights in a file make another network than the one that was described.
+    #[error("the weights in the file are for another '{architecture}' than the one that was described")]
+    OtherGraph {
+        /// The architecture's name.
+        architecture: String,
+    },
     /// The input contract cannot be used.
     #[error(transparent)]
     Input(#[from] InputError),
     /// The taps are not in the order of their layers, or there is none.
-    #[error("layers to take features from: expected one or more, each once, from layer1 on; got {got:?}")]
+    #[error(
+        "layers to take features from: expected one or more, each once, in their order in the network; got {got:?}"
+    )]
     Taps {
         /// The layers of the taps.
         got: Vec<Layer>,
@@ -58,6 +94,21 @@ pub enum BackboneError {
         tap: Layer,
         /// The last layer in the weights.
         deepest: Layer,
+    },
+    /// Patches would leave a part of the picture out.
+    #[error(
+        "pictures of {height}×{width} pixels are cut into patches of {rows}×{columns}, which would leave a part out: \
+         take multiples of these"
+    )]
+    Patches {
+        /// Height of the picture, in pixels.
+        height: usize,
+        /// Width of the picture, in pixels.
+        width: usize,
+        /// Height of a patch.
+        rows: usize,
+        /// Width of a patch.
+        columns: usize,
     },
     /// The pooling window has no cell.
     #[error("the pooling window must be at least 1 cell wide, got 0: take 1 to pool nothing")]
@@ -87,6 +138,22 @@ pub enum BackboneError {
     /// The network was to be computed in int8 on a device that cannot.
     #[error("int8 is computed by our own kernels alone: take the device cpu, or f32")]
     Int8Device,
+    /// The network was to be computed in int8, and our own kernels do not know it.
+    #[error("int8 is computed by our own kernels alone, and they do not know '{architecture}': take f32")]
+    Int8Network {
+        /// The architecture's name.
+        architecture: String,
+    },
+    /// The engine does not know an operation.
+    #[error("'{architecture}': node '{node}' is of the operation {operation}, which cannot be computed here")]
+    Operation {
+        /// The architecture's name.
+        architecture: String,
+        /// The node.
+        node: String,
+        /// Its operation.
+        operation: &'static str,
+    },
     /// One picture would need more memory than any known network does.
     #[error(
         "'{architecture}' up to {tap} at {height}×{width} pixels holds {got} bytes of activations at once, the limit \

@@ -7,11 +7,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dfm_image::{Levels, PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
 use dfm_kernels::{ActivationRanges, StepTime};
 
-use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
 use crate::detail::TapDetail;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
+use crate::memory::MAX_ACTIVATION_BYTES;
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
 use crate::weights::BackboneWeights;
@@ -41,8 +41,8 @@ impl FeatureExtractor {
     ///
     /// # Errors
     ///
-    /// If there is no tap, the taps are not in the order of their layers, the weights end before the
-    /// last tap, their input contract cannot be used, a pool is larger than the map of its layer, or
+    /// If there is no tap, the taps are not in the order of their layers, the network has no such layer, the
+    /// weights end before the last tap, their input contract cannot be used, a pool is larger than the map of its layer, or
     /// one picture would need more than 4 GiB of activations at once.
     pub fn new(
         weights: BackboneWeights,
@@ -120,12 +120,9 @@ impl FeatureExtractor {
             self.details = None;
             return Ok(());
         }
-        let header = self.weights.header();
-        let (architecture, input) = (&header.architecture, [header.input.height, header.input.width]);
         let mut all = Vec::with_capacity(self.taps.len());
         for (tap, cells) in self.taps.iter().zip(&self.shapes).filter(|(tap, _)| tap.pool > 1) {
-            let size = architecture.feature_size(tap.layer, input);
-            let shape = FeatureShape::pooled(cells.channels, size, 1)?;
+            let shape = self.weights.feature_shape(tap.layer.pooled(1))?;
             let mut detail = TapDetail::new(shape, *cells, tap.pool, self.compute.device());
             let counted = self.preprocessor.counted_cells([cells.height, cells.width])?;
             detail.set_counted(counted.as_deref(), tap.pool, self.compute.device());
@@ -178,16 +175,14 @@ impl FeatureExtractor {
         let weights = weights.truncate(deepest.layer)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;
-        let (architecture, input) = (&header.architecture, [header.input.height, header.input.width]);
-        let shape = |tap: &Tap| {
-            let size = architecture.feature_size(tap.layer, input);
-            FeatureShape::pooled(architecture.channels(tap.layer), size, tap.pool)
-        };
-        let shapes = taps.iter().map(shape).collect::<Result<_, _>>()?;
-        let bytes = activation_bytes(architecture, deepest.layer, input);
+        let nodes = weights.nodes(taps)?;
+        let shapes = taps.iter().map(|tap| weights.feature_shape(*tap)).collect::<Result<_, _>>()?;
+        let input = [header.input.height, header.input.width];
+        let bytes = weights.graph().activation_bytes(input);
+        let bytes = bytes.map_err(|cause| header.architecture.graph_error(cause))?;
         if bytes > MAX_ACTIVATION_BYTES {
             return Err(BackboneError::TooManyActivations {
-                architecture: header.architecture.name.clone(),
+                architecture: header.architecture.name().to_owned(),
                 tap: deepest.layer,
                 height: header.input.height,
                 width: header.input.width,
@@ -196,7 +191,7 @@ impl FeatureExtractor {
             });
         }
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
-        let network = Forward::new(&weights, taps, &compute, ranges.as_ref())?;
+        let network = Forward::new(&weights, taps, &nodes, &compute, ranges.as_ref())?;
         let (weights, network) = (Arc::new(weights), Arc::new(network));
         let taps = taps.to_vec();
         Ok(Self {
@@ -236,6 +231,12 @@ impl FeatureExtractor {
     /// Where and how the network runs.
     pub fn compute(&self) -> &Compute {
         &self.compute
+    }
+
+    /// Whether our own kernels run the network. If they do not although [`compute`](Self::compute) has them,
+    /// they do not know it, and Burn runs it.
+    pub fn has_kernels(&self) -> bool {
+        self.network.has_kernels()
     }
 
     /// The device that rows of features are on.
@@ -331,12 +332,16 @@ impl FeatureExtractor {
     /// # Errors
     ///
     /// Those of [`extract`](Self::extract); [`BackboneError::Int8Device`] unless our own
-    /// kernels compute; no picture with finite activations, or a network that is in int8
+    /// kernels compute, and [`BackboneError::Int8Network`] if they do not know the network; no picture with finite activations, or a network that is in int8
     /// already.
     pub fn measure_ranges(
         &self,
         pictures: &[impl Borrow<PreparedPicture>],
     ) -> Result<ActivationRanges, BackboneError> {
+        if self.compute.instructions().is_some() && !self.has_kernels() {
+            let architecture = self.weights.header().architecture.name().to_owned();
+            return Err(BackboneError::Int8Network { architecture });
+        }
         let mut ranges = self.network.ranges(&self.pixels(pictures)?)?;
         ranges.input = ranges.input.max(self.weights.header().input.largest());
         Ok(ranges)

@@ -1,51 +1,185 @@
-//! The stages of a ResNet, whose outputs can be tapped.
+//! Layers by name.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A stage of a ResNet. Its output is the ReLU behind the last residual addition of the stage. Later
-/// stages compare greater.
+/// The name of a layer, whose output can be tapped: a path such as `layer3`, `blocks.5` or `stages.2`, as
+/// timm names the modules of its models. Whether a network has such a layer is known once the network is.
+///
+/// A name has up to 63 bytes and is kept inline, so a layer is a plain value. Names are ordered by their
+/// text, but numbers in them by their value. Within a network of a known family, a layer that comes later
+/// compares greater.
 ///
 /// ```
 /// use dfm_backbone::Layer;
 ///
 /// let layer: Layer = "layer3".parse()?;
-/// assert_eq!(layer, Layer::Layer3);
-/// assert!(layer < Layer::Layer4);
+/// assert_eq!(layer, Layer::named("layer3"));
+/// assert!(layer < Layer::named("layer4"));
+/// assert!(Layer::named("blocks.9") < Layer::named("blocks.10"));
 /// assert_eq!(layer.to_string(), "layer3");
 /// # Ok::<(), dfm_backbone::BackboneError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layer {
-    /// The map has a quarter of the picture's sides.
-    Layer1,
-    /// The map has an eighth of the sides.
-    Layer2,
-    /// The map has a sixteenth of the sides.
-    Layer3,
-    /// The map has a thirty-second of the sides.
-    Layer4,
+#[derive(Clone, Copy)]
+pub struct Layer {
+    bytes: [u8; Layer::LONGEST],
+    length: u8,
 }
 
 impl Layer {
-    /// Every layer, in order.
-    pub const ALL: [Self; 4] = [Self::Layer1, Self::Layer2, Self::Layer3, Self::Layer4];
+    /// The longest name, in bytes.
+    pub const LONGEST: usize = 63;
 
-    /// 0 for `layer1` to 3 for `layer4`.
-    pub fn index(self) -> usize {
-        self as usize
+    /// The stages of every ResNet, in order. Their maps have a quarter, an eighth, a sixteenth and a
+    /// thirty-second of the picture's sides. The output of a stage is the ReLU behind its last residual
+    /// addition.
+    pub const RESNET: [Self; 4] =
+        [Self::named("layer1"), Self::named("layer2"), Self::named("layer3"), Self::named("layer4")];
+
+    /// The layer of this name, which must be a legal one. For names in the code; text from outside is
+    /// parsed.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty, longer than [`LONGEST`](Self::LONGEST), or has other characters than letters,
+    /// digits, `_`, `-`, `.`, `:` and `/`.
+    pub const fn named(name: &str) -> Self {
+        match Self::checked(name) {
+            Some(layer) => layer,
+            None => panic!("a layer's name has 1 to 63 letters, digits, '_', '-', '.', ':' or '/'"),
+        }
     }
 
-    /// `"layer1"` to `"layer4"`.
-    pub fn name(self) -> &'static str {
-        ["layer1", "layer2", "layer3", "layer4"][self.index()]
+    /// The name.
+    pub fn name(&self) -> &str {
+        // Every byte was checked to be ASCII.
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// The layer of this name, if the name is legal.
+    pub(crate) const fn checked(name: &str) -> Option<Self> {
+        let text = name.as_bytes();
+        if text.is_empty() || text.len() > Self::LONGEST {
+            return None;
+        }
+        let mut bytes = [0; Self::LONGEST];
+        let mut index = 0;
+        while index < text.len() {
+            let byte = text[index];
+            if !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.' | b':' | b'/') {
+                return None;
+            }
+            bytes[index] = byte;
+            index += 1;
+        }
+        Some(Self { bytes, length: text.len() as u8 })
+    }
+
+    /// The name in parts: text, and the numbers between.
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut rest = self.name();
+        std::iter::from_fn(move || {
+            let is_digit = rest.chars().next()?.is_ascii_digit();
+            let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
+            let (part, behind) = rest.split_at(end);
+            rest = behind;
+            Some(match part.parse().ok().filter(|_| is_digit) {
+                Some(number) => Part::Number(number),
+                None => Part::Text(part),
+            })
+        })
+    }
+}
+
+/// A part of a name. Numbers come before text.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    Number(u64),
+    Text(&'a str),
+}
+
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Layer {}
+
+impl Hash for Layer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl Ord for Layer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // `layer01` and `layer1` have the same parts and are different names.
+        self.parts().cmp(other.parts()).then_with(|| self.name().cmp(other.name()))
+    }
+}
+
+impl PartialOrd for Layer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl Serialize for Layer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let shown: String = name.chars().take(64).collect();
+        Self::checked(&name).ok_or_else(|| {
+            let expected = "1 to 63 letters, digits, '_', '-', '.', ':' or '/'";
+            serde::de::Error::custom(format!("the layer '{shown}': expected {expected}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_are_ordered_by_their_value() {
+        let mut names = ["stages.2", "layer4", "blocks.10", "layer1", "blocks.2.1", "blocks.2", "blocks.02"];
+        names.sort_by_key(|name| Layer::named(name));
+        let expected = ["blocks.02", "blocks.2", "blocks.2.1", "blocks.10", "layer1", "layer4", "stages.2"];
+        assert_eq!(names, expected);
+        // A number that fits no integer is text.
+        assert!(Layer::named("a99999999999999999999999").name().len() > 20);
+        assert_eq!(Layer::named("layer1").cmp(&Layer::named("layer1")), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_one_is_refused() {
+        for name in ["", "a b", "layer2,layer3", "layer2+layer3", "é", &"x".repeat(64)] {
+            assert!(Layer::checked(name).is_none(), "{name}");
+            let json = serde_json::to_string(name).unwrap();
+            assert!(serde_json::from_str::<Layer>(&json).is_err(), "{name}");
+        }
+        assert_eq!(Layer::named(&"x".repeat(63)).name().len(), 63);
+        assert_eq!(serde_json::to_string(&Layer::RESNET[2]).unwrap(), "\"layer3\"");
     }
 }

@@ -1,4 +1,4 @@
-//! Layers by name. This is a file of its own because the error names layers, too.
+//! Parsing the name of a layer. This is a file of its own because the error names layers, too.
 
 use std::str::FromStr;
 
@@ -8,10 +8,8 @@ use crate::layer::Layer;
 impl FromStr for Layer {
     type Err = BackboneError;
 
+    /// Any legal name.
     fn from_str(name: &str) -> Result<Self, BackboneError> {
-        Self::ALL
-            .into_iter()
-            .find(|layer| layer.name() == name)
-            .ok_or_else(|| BackboneError::UnknownLayer { got: name.to_owned() })
+        Self::checked(name).ok_or_else(|| BackboneError::LayerName { got: name.chars().take(64).collect() })
     }
 }

@@ -1,8 +1,7 @@
-//! Pretrained ResNet feature extractors on any Burn device: a picture goes in, and a row of features
-//! comes out.
+//! Pretrained feature extractors on any Burn device: a picture goes in, and a row of features comes out.
 //!
-//! An [`Architecture`] describes the network as data. [`BackboneWeights`] hold its convolutions, with
-//! the batch norms folded in. How a picture must be prepared is a part of the weights
+//! An [`Architecture`] describes the network, which is a [`Graph`](dfm_graph::Graph). [`BackboneWeights`]
+//! hold the numbers that the graph needs, with batch norms folded in. How a picture must be prepared is a part of the weights
 //! ([`InputContract`]), so that weights can be exchanged without changing the code that uses them.
 //! The names of `dfm-image`, which prepares pictures, are re-exported here.
 //!
@@ -14,9 +13,10 @@
 //!
 //! let architecture = Architecture::known("resnet18").expect("a known name");
 //! let input = InputContract::imagenet().with_size(64, 64);
-//! let weights = BackboneWeights::random(architecture, Layer::Layer2, input, 7)?;
+//! let layer = Layer::named("layer2");
+//! let weights = BackboneWeights::random(architecture, layer, input, 7)?;
 //! let device = burn::tensor::Device::flex();
-//! let extractor = FeatureExtractor::new(weights, &[Layer::Layer2.pooled(4)], &device)?;
+//! let extractor = FeatureExtractor::new(weights, &[layer.pooled(4)], &device)?;
 //!
 //! let picture = extractor.preprocessor().prepare(&RgbImage::new(100, 80))?;
 //! let features = extractor.extract(&[picture])?;
@@ -27,24 +27,24 @@
 //!
 //! [`FeatureShape`] says which channel and which cell of the map a column of a row belongs to.
 
-mod activations;
 mod architecture;
-mod block;
 mod compute;
 mod detail;
+mod engine;
 mod error;
 mod extractor;
+mod families;
 mod features;
 mod layer;
 mod layer_name;
-mod operations;
+mod memory;
 mod precision;
-mod resnet;
 mod tap;
 pub mod weights;
 
-pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
+pub use architecture::Architecture;
 pub use compute::Compute;
+pub use dfm_graph::{Graph, GraphError, Parameter};
 pub use dfm_image::{
     BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,
     LevelsTally, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
@@ -54,12 +54,12 @@ pub use dfm_image::{
 pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
+pub use families::resnet::{Block, ConvolutionShape, MaxPoolPadding, ResNet, StridePlacement};
 pub use features::{FeatureShape, pool_and_flatten};
 pub use layer::Layer;
 pub use precision::NetworkPrecision;
-pub use resnet::ResNet;
 pub use tap::Tap;
 pub use weights::{
-    BackboneWeights, CatalogueEntry, Checksum, ConvolutionWeights, CounterGenerator, ImportOptions,
-    Precision, WeightsError, WeightsFile, WeightsHeader, catalogue, import_weights,
+    BackboneWeights, CatalogueEntry, Checksum, CounterGenerator, ImportOptions, Precision, WeightsError,
+    WeightsFile, WeightsHeader, catalogue, import_weights,
 };

@@ -35,7 +35,7 @@ impl Tap {
     ///
     /// # Errors
     ///
-    /// If there is no tap, the taps are not in the order of their layers, or a layer is tapped twice.
+    /// If there is no tap, the taps are not in the order of their layers' names, or a layer is tapped twice.
     pub fn deepest(taps: &[Self]) -> Result<Self, BackboneError> {
         let rising = taps.windows(2).all(|pair| pair[0].layer < pair[1].layer);
         match taps.last() {

@@ -27,9 +27,9 @@
 //! let device = dfm_core::device::parse("cpu")?;
 //! // Random weights keep the example small; `BackboneWeights::embedded()` is the default.
 //! let input = InputContract::imagenet().with_size(64, 64);
-//! let weights = BackboneWeights::random(Architecture::known("resnet18").unwrap(), Layer::Layer1, input, 0)?;
+//! let weights = BackboneWeights::random(Architecture::known("resnet18").unwrap(), Layer::named("layer1"), input, 0)?;
 //!
-//! let params = Method::published().with_taps([Layer::Layer1.pooled(4)]).check()?;
+//! let params = Method::published().with_taps([Layer::named("layer1").pooled(4)]).check()?;
 //! let extractor = params.extractor(weights, &device)?;
 //! let picture = |shade: u8| RgbImage::from_fn(80, 60, |x, y| [shade, x as u8, y as u8].into());
 //! let model = params.fit(extractor, (0..8).map(|shade| picture(10 * shade)))?;

@@ -35,6 +35,7 @@ mod description;
 mod error;
 mod form;
 mod graph;
+mod interpolation;
 mod limits;
 mod memory;
 mod node;

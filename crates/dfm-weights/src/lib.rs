@@ -14,7 +14,7 @@
 //! use dfm_weights::{WeightStore, WeightsSpec};
 //!
 //! let spec = WeightsSpec { weights: Some("random".to_owned()), size: Some([64, 64]), ..WeightsSpec::default() };
-//! let loaded = WeightStore::of_user().load(&spec, Layer::Layer1)?;
+//! let loaded = WeightStore::of_user().load(&spec, Layer::named("layer1"))?;
 //! assert_eq!(loaded.weights.header().input.height, 64);
 //! # Ok::<(), dfm_weights::WeightsStoreError>(())
 //! ```

@@ -123,7 +123,7 @@ impl FeatureRows {
         let last = taps.last().cloned().expect("an extractor has a tap");
         let description = Description {
             paths: &self.paths,
-            architecture: &weights.header().architecture.name,
+            architecture: weights.header().architecture.name(),
             weights_sha256: weights.sha256(),
             last,
             taps,

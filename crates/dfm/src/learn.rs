@@ -160,7 +160,7 @@ impl Learner {
             "threshold": threshold,
             "levels": params.params().method.levels,
             "resampling": header.input.resampling,
-            "architecture": header.architecture.name,
+            "architecture": header.architecture.name(),
             "input": header.input,
             "weights": extractor.weights().sha256(),
         }))

@@ -104,9 +104,10 @@ impl Network {
         let extractor = params.extractor(self.weights(deepest.layer)?, compute)?;
         let header = extractor.weights().header();
         info!(
-            "network {} to {}, weights from {}, input {}×{}, {}, {} features",
-            header.architecture.name,
+            "network {} to {}, by {}, weights from {}, input {}×{}, {}, {} features",
+            header.architecture.name(),
             deepest.layer,
+            if extractor.has_kernels() { "our own kernels" } else { "Burn" },
             header.source,
             header.input.height,
             header.input.width,

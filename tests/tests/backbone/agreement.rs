@@ -1,6 +1,6 @@
 //! Features against PyTorch, on every device.
 
-use dfm_backbone::{Architecture, BackboneWeights, FeatureExtractor, ImportOptions, Layer};
+use dfm_backbone::{BackboneWeights, FeatureExtractor, ImportOptions, Layer, ResNet};
 use dfm_tests::tolerance::relative_l2_f32;
 use dfm_tests::{devices, golden, pictures};
 
@@ -13,10 +13,10 @@ const TOLERANCE: f64 = 1e-4;
 
 /// A network of torchvision with generated weights, to its first `layers` layers.
 fn torchvision(name: &str, layers: usize) -> BackboneWeights {
-    let architecture = Architecture::known(name).expect("a known name");
-    let deepest = Layer::ALL[layers - 1];
-    let state = generated::state_dict(&architecture, deepest);
-    let options = ImportOptions { architecture: Some(architecture), deepest, ..ImportOptions::default() };
+    let resnet = ResNet::known(name).expect("a known name");
+    let deepest = Layer::RESNET[layers - 1];
+    let state = generated::state_dict(&resnet, deepest);
+    let options = ImportOptions { architecture: Some(resnet.into()), deepest, ..ImportOptions::default() };
     support::import(&state, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -31,9 +31,9 @@ fn agrees_with_torchvision(name: &str, layers: usize) {
             println!("{name} on wgpu: not run: software Vulkan takes minutes for it; resnet18 runs there");
             continue;
         }
-        for tap in &Layer::ALL[..layers] {
+        for tap in &Layer::RESNET[..layers] {
             let (_, expected) = golden.f32(&format!("{name}.{tap}"));
-            let pool = weights.header().architecture.feature_size(*tap, SIZE)[0].min(4);
+            let pool = weights.header().architecture.feature_size(*tap, SIZE).expect("a layer")[0].min(4);
             let got = features(&weights, *tap, pool, &pixels, SIZE, &device);
             let distance = relative_l2_f32(&got, &expected);
             println!("{name} {tap} on {device_name}: relative L2 {distance:.1e}");
@@ -61,7 +61,7 @@ fn resnet18_agrees_with_torchvision_on_pictures() {
         }
         for (height, width) in [(256, 256), (233, 317)] {
             let input = weights.header().input.with_size(height, width);
-            for tap in [Layer::Layer2, Layer::Layer3, Layer::Layer4] {
+            for tap in [Layer::named("layer2"), Layer::named("layer3"), Layer::named("layer4")] {
                 let extractor =
                     FeatureExtractor::new(weights.clone().with_input(input), &[tap.pooled(4)], &device);
                 let extractor = extractor.expect("an extractor");
@@ -103,7 +103,7 @@ fn a_small_network_agrees_with_pytorch_on_every_device() {
     let golden = golden::tensors("backbone/tiny-expected.safetensors");
     let pixels = generated::input();
     for (device_name, device) in devices::available() {
-        for tap in Layer::ALL {
+        for tap in Layer::RESNET {
             let (_, expected) = golden.f32(&format!("tiny_caffe.{tap}"));
             let got = features(&weights, tap, 1, &pixels, SIZE, &device);
             let distance = relative_l2_f32(&got, &expected);
@@ -122,12 +122,12 @@ fn stride_and_padding_change_the_features() {
     let golden = golden::tensors("backbone/tiny-expected.safetensors");
     for (tap, architecture) in [
         (
-            Layer::Layer1,
-            Architecture { max_pool_padding: support::tiny_caffe().max_pool_padding, ..support::tiny() },
+            Layer::named("layer1"),
+            ResNet { max_pool_padding: support::tiny_caffe().max_pool_padding, ..support::tiny() },
         ),
         (
-            Layer::Layer2,
-            Architecture { stride_placement: support::tiny_caffe().stride_placement, ..support::tiny() },
+            Layer::named("layer2"),
+            ResNet { stride_placement: support::tiny_caffe().stride_placement, ..support::tiny() },
         ),
     ] {
         let (_, expected) = golden.f32(&format!("tiny.{tap}"));

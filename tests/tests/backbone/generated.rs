@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use dfm_backbone::{Architecture, Block, ConvolutionShape, CounterGenerator, Layer};
+use dfm_backbone::{Block, ConvolutionShape, CounterGenerator, Layer, ResNet};
 use safetensors::{Dtype, View};
 use sha2::{Digest, Sha256};
 
@@ -31,20 +31,21 @@ pub(crate) fn input() -> Vec<f32> {
 }
 
 /// A state dict with torchvision's names, as safetensors.
-pub(crate) fn state_dict(architecture: &Architecture, deepest: Layer) -> Vec<u8> {
+pub(crate) fn state_dict(resnet: &ResNet, deepest: Layer) -> Vec<u8> {
     let mut tensors = Vec::new();
-    for shape in architecture.convolutions(deepest) {
+    let stages = 1 + Layer::RESNET.iter().position(|stage| *stage == deepest).expect("a stage");
+    for shape in resnet.convolutions(stages) {
         let (convolution, norm) = torch_names(&shape.name);
         let fan_in: usize = shape.weight_dims()[1..].iter().product();
         let bound = (6.0 / fan_in as f64).sqrt() as f32;
         let mut push = |name: String, dims: Vec<usize>, value: &dyn Fn(f32) -> f32| {
-            let stream = format!("{}/{name}", architecture.name);
+            let stream = format!("{}/{name}", resnet.name);
             let values =
                 units(&stream, dims.iter().product()).map(value).flat_map(f32::to_le_bytes).collect();
             tensors.push((name, Tensor { dims, bytes: values }));
         };
         push(format!("{convolution}.weight"), shape.weight_dims().to_vec(), &|u| bound * u);
-        let scale = if is_last_of_its_branch(&shape, architecture.block) { 0.25 } else { 1.0 };
+        let scale = if is_last_of_its_branch(&shape, resnet.block) { 0.25 } else { 1.0 };
         let channels = vec![shape.out_channels];
         push(format!("{norm}.weight"), channels.clone(), &|u| scale * (1.0 + 0.5 * u));
         push(format!("{norm}.bias"), channels.clone(), &|u| 0.2 * u);
@@ -72,7 +73,7 @@ fn torch_names(name: &str) -> (String, String) {
     }
 }
 
-fn units(stream: &str, count: usize) -> impl Iterator<Item = f32> {
+pub(crate) fn units(stream: &str, count: usize) -> impl Iterator<Item = f32> {
     let stream = CounterGenerator::for_name(SEED, stream);
     (0..count as u64).map(move |index| stream.unit_f32(index))
 }

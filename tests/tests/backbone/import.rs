@@ -16,7 +16,7 @@ fn every_format_gives_the_same_weights() {
     let expected = fixture("tiny-zip.pth", tiny());
     for name in ["tiny-legacy.pth", "tiny.safetensors", "tiny-norms.onnx"] {
         let got = fixture(name, tiny());
-        assert_eq!(got.convolutions(), expected.convolutions(), "{name}");
+        assert_eq!(got.values(), expected.values(), "{name}");
     }
 }
 
@@ -24,19 +24,20 @@ fn every_format_gives_the_same_weights() {
 #[test]
 fn an_onnx_file_with_folded_norms_is_read() {
     let weights = fixture("tiny-caffe.onnx", tiny_caffe());
-    assert!(numbers(weights.convolutions()).iter().any(|value| *value != 0.0));
-    assert_eq!(weights.convolutions().len(), tiny_caffe().convolutions(Layer::Layer4).len());
+    assert!(numbers(&weights).iter().any(|value| *value != 0.0));
+    assert_eq!(weights.values().len(), 2 * tiny_caffe().convolutions(4).len());
 }
 
 #[test]
 fn layers_after_the_deepest_are_not_needed() {
     for name in ["tiny-zip.pth", "tiny-legacy.pth", "tiny.safetensors", "tiny-norms.onnx"] {
         let bytes = golden::bytes(&format!("backbone/{name}"));
-        let deepest = Layer::Layer2;
-        let options = ImportOptions { architecture: Some(tiny()), deepest, ..ImportOptions::default() };
+        let deepest = Layer::named("layer2");
+        let options =
+            ImportOptions { architecture: Some(tiny().into()), deepest, ..ImportOptions::default() };
         let got = import(&bytes, &options).expect(name);
         let whole = fixture(name, tiny());
-        assert_eq!(got.convolutions(), &whole.convolutions()[..got.convolutions().len()]);
+        assert_eq!(got.values(), &whole.values()[..got.values().len()]);
         assert_eq!(got, whole.truncate(deepest).expect("weights up to layer4"));
     }
 }
@@ -45,7 +46,7 @@ fn layers_after_the_deepest_are_not_needed() {
 fn what_was_imported_says_where_from() {
     let bytes = golden::bytes("backbone/tiny-zip.pth");
     let options = ImportOptions {
-        architecture: Some(tiny()),
+        architecture: Some(tiny().into()),
         license: Some("CC0-1.0".to_owned()),
         source: Some("make_backbone.py".to_owned()),
         input: Some(InputContract::caffe()),
@@ -74,7 +75,7 @@ fn our_own_format_reads_back_as_it_was_written() {
     for precision in [Precision::F32, Precision::F16] {
         let bytes = golden::bytes("backbone/tiny-zip.pth");
         let options = ImportOptions {
-            architecture: Some(tiny()),
+            architecture: Some(tiny().into()),
             precision: Some(precision),
             ..ImportOptions::default()
         };
@@ -83,7 +84,7 @@ fn our_own_format_reads_back_as_it_was_written() {
         assert_eq!(BackboneWeights::from_bytes(&file).expect("what was written"), weights);
         assert_eq!(import(&file, &ImportOptions::default()).expect("what was written"), weights);
         assert_eq!(weights.to_bytes().expect("bytes"), file, "the same weights give other bytes");
-        let [exact, got] = [fixture("tiny-zip.pth", tiny()), weights].map(|one| numbers(one.convolutions()));
+        let [exact, got] = [fixture("tiny-zip.pth", tiny()), weights].map(|one| numbers(&one));
         // Half a unit in the last of eleven bits.
         let limit = if precision == Precision::F16 { 0.5_f64.powi(11) } else { 0.0 };
         assert!(relative_l2_f32(&got, &exact) <= limit);
@@ -102,7 +103,7 @@ fn our_own_format_is_not_taken_for_another_network() {
     // This network has the same name, but is another.
     let mut other = tiny();
     other.stride_placement = tiny_caffe().stride_placement;
-    let options = ImportOptions { architecture: Some(other), ..ImportOptions::default() };
+    let options = ImportOptions { architecture: Some(other.into()), ..ImportOptions::default() };
     let error = import(&file, &options).expect_err("another description");
     assert!(matches!(error, WeightsError::Header { .. }), "{error}");
 }
@@ -111,7 +112,7 @@ fn our_own_format_is_not_taken_for_another_network() {
 fn what_is_asked_of_our_own_format_takes_the_place_of_what_it_says() {
     let file = fixture("tiny-zip.pth", tiny()).to_bytes().expect("bytes");
     let options = ImportOptions {
-        deepest: Layer::Layer2,
+        deepest: Layer::named("layer2"),
         precision: Some(Precision::F16),
         license: Some("CC0-1.0".to_owned()),
         source: Some("here".to_owned()),
@@ -120,18 +121,18 @@ fn what_is_asked_of_our_own_format_takes_the_place_of_what_it_says() {
     };
     let weights = import(&file, &options).expect("our own file");
     let header = weights.header();
-    assert_eq!((header.deepest, header.precision), (Layer::Layer2, Precision::F16));
+    assert_eq!((header.deepest, header.precision), (Layer::named("layer2"), Precision::F16));
     assert_eq!((header.license.as_str(), header.source.as_str()), ("CC0-1.0", "here"));
     assert_eq!(header.input, InputContract::caffe());
     assert_eq!(header.source_sha256, fixture("tiny-zip.pth", tiny()).header().source_sha256);
     let rounded = ImportOptions {
-        architecture: Some(tiny()),
-        deepest: Layer::Layer2,
+        architecture: Some(tiny().into()),
+        deepest: Layer::named("layer2"),
         precision: Some(Precision::F16),
         ..ImportOptions::default()
     };
     let rounded = import(&golden::bytes("backbone/tiny-zip.pth"), &rounded).expect("the fixture");
-    assert_eq!(weights.convolutions(), rounded.convolutions());
+    assert_eq!(weights.values(), rounded.values());
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_file_that_must_have_a_checksum_is_read_only_if_it_has() {
     let bytes = golden::bytes("backbone/tiny-zip.pth");
     let expected: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let with = |checksum| ImportOptions {
-        architecture: Some(tiny()),
+        architecture: Some(tiny().into()),
         checksum: Some(checksum),
         ..ImportOptions::default()
     };
@@ -174,15 +175,15 @@ fn input_contracts_are_the_published_ones() {
 #[test]
 fn random_weights_depend_on_their_seed_alone() {
     let random = |seed| {
-        BackboneWeights::random(tiny(), Layer::Layer4, InputContract::imagenet(), seed)
+        BackboneWeights::random(tiny(), Layer::named("layer4"), InputContract::imagenet(), seed)
             .expect("random weights")
     };
     assert_eq!(random(1).sha256(), random(1).sha256());
     assert_ne!(random(1).sha256(), random(2).sha256());
     // A value so that they stay the same from release to release.
-    assert_eq!(random(1).convolutions()[0].weight[..2], FIRST_RANDOM);
-    let shallow = BackboneWeights::random(tiny(), Layer::Layer1, InputContract::imagenet(), 1);
-    let deep = random(1).truncate(Layer::Layer1).expect("weights up to layer4");
+    assert_eq!(random(1).values()[0][..2], FIRST_RANDOM);
+    let shallow = BackboneWeights::random(tiny(), Layer::named("layer1"), InputContract::imagenet(), 1);
+    let deep = random(1).truncate(Layer::named("layer1")).expect("weights up to layer4");
     assert_eq!(shallow.expect("random weights"), deep);
 }
 
@@ -212,7 +213,7 @@ fn two_checkpoints() -> [Vec<u8>; 2] {
     let middle = sound.len() * 3 / 4 / 4 * 4;
     other[middle..middle + 4].iter_mut().for_each(|byte| *byte ^= 1);
     let [first, second] = [&sound, &other].map(|bytes| import_tiny(bytes).expect("weights"));
-    assert_ne!(first.convolutions(), second.convolutions());
+    assert_ne!(first.values(), second.values());
     [sound, other]
 }
 
@@ -225,7 +226,7 @@ fn what_was_hashed_is_what_is_parsed() {
     std::fs::write(&path, &sound).unwrap();
     let file = WeightsFile::read(&path).unwrap();
     std::fs::write(&path, other).unwrap();
-    let options = ImportOptions { architecture: Some(tiny()), ..ImportOptions::default() };
+    let options = ImportOptions { architecture: Some(tiny().into()), ..ImportOptions::default() };
     let weights = file.import(&options).expect("the file as it was read");
     assert_eq!(weights, import_tiny(&sound).expect("weights"));
     assert_eq!(weights.file_sha256(), Some(file.sha256()));

@@ -2,8 +2,8 @@
 //! processor has.
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InstructionSet, Layer,
-    PictureSize, Placement, PreparedPicture,
+    BackboneWeights, Compute, CounterGenerator, FeatureExtractor, InstructionSet, Layer, PictureSize,
+    Placement, PreparedPicture, ResNet,
 };
 use dfm_tests::models::{flex, kernels, weights};
 use dfm_tests::tolerance::relative_l2_f32;
@@ -51,15 +51,15 @@ fn agrees(name: &str, tap: Layer, size: [usize; 2], scale: f32) {
 
 #[test]
 fn every_architecture_agrees_with_flex() {
-    for name in Architecture::names() {
-        agrees(name, Layer::Layer3, [64, 64], 2.0);
+    for name in ResNet::names() {
+        agrees(name, Layer::named("layer3"), [64, 64], 2.0);
     }
 }
 
 #[test]
 fn every_tap_agrees_with_flex() {
     for name in ["resnet18", "resnet50_1by2", "resnext50_32x4d"] {
-        for tap in Layer::ALL {
+        for tap in Layer::RESNET {
             agrees(name, tap, [96, 64], 2.0);
         }
     }
@@ -68,22 +68,22 @@ fn every_tap_agrees_with_flex() {
 #[test]
 fn odd_sizes_agree_with_flex() {
     for size in [[233, 317], [33, 35], [65, 127], [7, 90], [17, 16], [3, 3]] {
-        agrees("resnet18", Layer::Layer2, size, 2.0);
-        agrees("resnet50_1by2", Layer::Layer3, size, 2.0);
+        agrees("resnet18", Layer::named("layer2"), size, 2.0);
+        agrees("resnet50_1by2", Layer::named("layer3"), size, 2.0);
     }
 }
 
 #[test]
 fn large_and_small_inputs_agree_with_flex() {
     for scale in [1e-30, 1e-12, 1e6, 1e15] {
-        agrees("resnet18", Layer::Layer2, [48, 40], scale);
+        agrees("resnet18", Layer::named("layer2"), [48, 40], scale);
     }
 }
 
 #[test]
 fn a_batch_gives_the_bits_of_its_pictures_alone() {
     let size = [48, 56];
-    let (weights, tap) = (weights("resnet50_1by2", Layer::Layer3, size), Layer::Layer3);
+    let (weights, tap) = (weights("resnet50_1by2", Layer::named("layer3"), size), Layer::named("layer3"));
     let pictures = pictures(5, 9, size, 2.0);
     for instructions in InstructionSet::available() {
         let alone: Vec<f32> = pictures
@@ -105,7 +105,7 @@ fn a_batch_gives_the_bits_of_its_pictures_alone() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let size = [80, 64];
-    let (weights, tap) = (weights("resnet50", Layer::Layer2, size), Layer::Layer2);
+    let (weights, tap) = (weights("resnet50", Layer::named("layer2"), size), Layer::named("layer2"));
     let pictures = pictures(6, 2, size, 2.0);
     for instructions in InstructionSet::available() {
         let on = |threads: usize| {
@@ -122,7 +122,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn a_picture_leaves_nothing_behind_for_the_next() {
     let size = [64, 48];
-    let (weights, tap) = (weights("resnext50_32x4d", Layer::Layer3, size), Layer::Layer3);
+    let (weights, tap) = (weights("resnext50_32x4d", Layer::named("layer3"), size), Layer::named("layer3"));
     let extractor = FeatureExtractor::new(weights, &[tap.pooled(1)], kernels(InstructionSet::best()))
         .expect("an extractor");
     let run =

@@ -6,6 +6,7 @@
 mod agreement;
 mod architecture;
 mod default_weights;
+mod families;
 mod generated;
 mod import;
 mod kernels;

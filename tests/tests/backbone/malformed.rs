@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dfm_backbone::{
-    Architecture, BackboneError, BackboneWeights, ImportOptions, InputError, Layer, Precision, WeightsError,
+    BackboneError, BackboneWeights, ImportOptions, InputError, Precision, ResNet, WeightsError,
 };
 use dfm_tests::golden;
 use safetensors::SafeTensors;
@@ -94,10 +94,10 @@ fn a_checkpoint_with_a_damaged_byte_is_an_error_or_other_weights() {
             // Either is fine; a panic, an endless allocation or a network of other
             // shapes is not.
             let Ok(weights) = import_tiny(&damaged) else { continue };
-            let shapes = tiny().convolutions(Layer::Layer4);
-            assert_eq!(weights.convolutions().len(), shapes.len(), "{name} at {place}");
-            for (one, shape) in weights.convolutions().iter().zip(&shapes) {
-                let counts = (one.weight.len(), one.bias.len());
+            let shapes = tiny().convolutions(4);
+            assert_eq!(weights.values().len(), 2 * shapes.len(), "{name} at {place}");
+            for (values, shape) in weights.values().chunks(2).zip(&shapes) {
+                let counts = (values[0].len(), values[1].len());
                 assert_eq!(counts, (shape.weight_count(), shape.out_channels), "{name} at {place}");
             }
             read += 1;
@@ -165,14 +165,14 @@ fn a_tensor_of_another_shape() {
 
 #[test]
 fn weights_of_another_architecture() {
-    let deeper = Architecture { depths: [2, 2, 1, 1], ..tiny() };
-    let shallower = Architecture { depths: [1, 1, 1, 1], ..tiny() };
-    let wider = Architecture { width: 8, ..tiny() };
+    let deeper = ResNet { depths: [2, 2, 1, 1], ..tiny() };
+    let shallower = ResNet { depths: [1, 1, 1, 1], ..tiny() };
+    let wider = ResNet { width: 8, ..tiny() };
     for name in ["tiny-zip.pth", "tiny-legacy.pth", "tiny.safetensors", "tiny-norms.onnx"] {
         let bytes = golden::bytes(&format!("backbone/{name}"));
         for architecture in [&deeper, &shallower, &wider] {
             let options =
-                ImportOptions { architecture: Some(architecture.clone()), ..ImportOptions::default() };
+                ImportOptions { architecture: Some(architecture.clone().into()), ..ImportOptions::default() };
             let error = import(&bytes, &options).expect_err("another architecture");
             let named = matches!(
                 &error,
@@ -242,7 +242,7 @@ fn weights_too_large_for_16_bits() {
         tensors[index].1.bytes[..4].copy_from_slice(&1e9_f32.to_le_bytes());
     });
     let options = |precision| ImportOptions {
-        architecture: Some(tiny()),
+        architecture: Some(tiny().into()),
         precision: Some(precision),
         ..ImportOptions::default()
     };

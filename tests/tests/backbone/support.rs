@@ -1,15 +1,14 @@
 //! What the tests of this suite share.
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, Block, Compute, ConvolutionWeights, FeatureExtractor, FeatureShape,
-    ImportOptions, Layer, MaxPoolPadding, PictureSize, Placement, PreparedPicture, StridePlacement,
-    WeightsError, import_weights,
+    BackboneWeights, Block, Compute, FeatureExtractor, FeatureShape, ImportOptions, Layer, MaxPoolPadding,
+    PictureSize, Placement, PreparedPicture, ResNet, StridePlacement, WeightsError, import_weights,
 };
 use dfm_tests::golden;
 
 /// The small network of the fixtures, as torchvision would build it.
-pub(crate) fn tiny() -> Architecture {
-    Architecture {
+pub(crate) fn tiny() -> ResNet {
+    ResNet {
         name: "tiny".to_owned(),
         block: Block::Bottleneck,
         depths: [2, 1, 1, 1],
@@ -23,8 +22,8 @@ pub(crate) fn tiny() -> Architecture {
 }
 
 /// The small network with the stride and the padding of the default weights.
-pub(crate) fn tiny_caffe() -> Architecture {
-    Architecture {
+pub(crate) fn tiny_caffe() -> ResNet {
+    ResNet {
         name: "tiny_caffe".to_owned(),
         stride_placement: StridePlacement::FirstConvolution,
         max_pool_padding: MaxPoolPadding::EndOnly,
@@ -33,9 +32,9 @@ pub(crate) fn tiny_caffe() -> Architecture {
 }
 
 /// The fixture `name`, imported up to `layer4`.
-pub(crate) fn fixture(name: &str, architecture: Architecture) -> BackboneWeights {
+pub(crate) fn fixture(name: &str, resnet: ResNet) -> BackboneWeights {
     let path = golden::path(&format!("backbone/{name}"));
-    let options = ImportOptions { architecture: Some(architecture), ..ImportOptions::default() };
+    let options = ImportOptions { architecture: Some(resnet.into()), ..ImportOptions::default() };
     import_weights(&path, &options).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -49,12 +48,12 @@ pub(crate) fn import(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWe
 
 /// Imports `bytes` as the small network, up to `layer4`.
 pub(crate) fn import_tiny(bytes: &[u8]) -> Result<BackboneWeights, WeightsError> {
-    import(bytes, &ImportOptions { architecture: Some(tiny()), ..ImportOptions::default() })
+    import(bytes, &ImportOptions { architecture: Some(tiny().into()), ..ImportOptions::default() })
 }
 
 /// Every number of some weights, in order.
-pub(crate) fn numbers(convolutions: &[ConvolutionWeights]) -> Vec<f32> {
-    convolutions.iter().flat_map(|one| one.weight.iter().chain(&one.bias)).copied().collect()
+pub(crate) fn numbers(weights: &BackboneWeights) -> Vec<f32> {
+    weights.values().concat()
 }
 
 /// Pooled features of `pixels` (`[1, 3, height, width]`) at `tap`.
@@ -70,9 +69,9 @@ pub(crate) fn features(
     let extractor = FeatureExtractor::new(weights.clone().with_input(input), &[tap.pooled(pool)], compute)
         .expect("an extractor");
     let architecture = &weights.header().architecture;
-    let size = architecture.feature_size(tap, [height, width]);
-    let shape =
-        FeatureShape::pooled(architecture.channels(tap), size, pool).expect("a map larger than the pool");
+    let size = architecture.feature_size(tap, [height, width]).expect("a layer");
+    let shape = FeatureShape::pooled(architecture.channels(tap).expect("a layer"), size, pool)
+        .expect("a map larger than the pool");
     assert_eq!(extractor.feature_shapes(), [shape]);
     let picture = PreparedPicture {
         pixels: pixels.to_vec(),

@@ -134,7 +134,7 @@ fn write() {
     }
     let weights = targets::speck_weights();
     put("dfm", "weights", "speck.safetensors", weights.to_bytes().unwrap());
-    let taps = [Layer::Layer1.pooled(4)];
+    let taps = [Layer::named("layer1").pooled(4)];
     let extractor = FeatureExtractor::new(weights.clone(), &taps, targets::device()).unwrap();
     let columns = extractor.row_len();
     let layout = targets::layout();

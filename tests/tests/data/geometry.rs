@@ -132,7 +132,7 @@ const SIZE: PictureSize = PictureSize { width: 176, height: 64 };
 fn fit(resize: Resize) -> Dfm {
     let weights = small_weights();
     let input = InputContract { resize, ..weights.header().input };
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(2)]).check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::named("layer1").pooled(2)]).check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let good = (0..12).map(|seed| preprocessor.prepare(pictures::good(seed, SIZE.width, SIZE.height)));
@@ -219,8 +219,9 @@ fn a_model_keeps_the_way_and_models_of_two_ways_do_not_merge() {
 
 #[test]
 fn anomalib_can_only_stretch() {
-    let params =
-        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_compat(Some(Compat::Anomalib));
+    let params = Method::published()
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
+        .with_compat(Some(Compat::Anomalib));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Mirror, ..weights.header().input };
     let error = params.check().unwrap().extractor(weights.with_input(input), flex()).unwrap_err();

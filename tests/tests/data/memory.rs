@@ -26,7 +26,7 @@ fn good() -> Vec<RgbImage> {
 }
 
 fn method() -> Method {
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Components(4))
+    Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]).with_keep(Keep::Components(4))
 }
 
 fn learner(method: Method) -> Learner {

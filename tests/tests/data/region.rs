@@ -37,7 +37,7 @@ fn regions() -> [Region; 2] {
 fn fit(region: Option<Region>, resize: Resize) -> Dfm {
     let weights = small_weights();
     let input = InputContract { resize, ..weights.header().input };
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(2)]).with_region(region);
+    let params = Method::published().with_taps(vec![Layer::named("layer1").pooled(2)]).with_region(region);
     let params = params.check().unwrap();
     let extractor = params.extractor(weights.with_input(input), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
@@ -237,7 +237,7 @@ fn what_is_no_region_is_refused() {
     (0..20).for_each(|y| inside[200 * y] = true);
     inside[199] = true;
     let params = Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_region(Some(Region::mask(size(200, 20), &inside).unwrap()));
     let weights = small_weights();
     let input = InputContract { resize: Resize::Crop, ..weights.header().input };

@@ -61,7 +61,7 @@ fn features_are_those_of_torchs_resize() {
     let extractor = |resampling, size| {
         let weights = BackboneWeights::embedded().unwrap();
         let contract = input(resampling, size, weights.header().input);
-        let taps = [Layer::Layer2.pooled(4), Layer::Layer3.pooled(4)];
+        let taps = [Layer::named("layer2").pooled(4), Layer::named("layer3").pooled(4)];
         FeatureExtractor::new(weights.with_input(contract), &taps, flex()).unwrap()
     };
     for name in ["down", "half", "slightly"] {

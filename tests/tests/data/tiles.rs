@@ -142,7 +142,7 @@ fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f
         CalibrationParams::default().with_quantile(quantile).with_estimate(estimate).with_kind(kind);
     let calibration = Some(calibration);
     let params = Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_tiling(tiling)
         .with_calibration(calibration);
     let params = params.check().unwrap();
@@ -153,7 +153,7 @@ fn fit(tiling: Option<Tiling>, seeds: impl IntoIterator<Item = u64>, quantile: f
 /// What [`fit`] gives, as a model that takes every tile for a picture.
 fn fit_to_tiles(seeds: std::ops::Range<u64>) -> Dfm {
     let params = Method::published()
-        .with_taps([Layer::Layer1.pooled(4)])
+        .with_taps([Layer::named("layer1").pooled(4)])
         .with_calibration(CalibrationParams::from(CalibrationKind::Split))
         .check()
         .unwrap();

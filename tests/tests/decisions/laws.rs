@@ -23,7 +23,7 @@ fn cpu() -> Compute {
 fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> Method {
     let calibration = Some(CalibrationParams::default().with_kind(kind).with_false_alarm(false_alarm));
     Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_keep(Keep::Ratio(0.8))
         .with_calibration(calibration)
 }
@@ -31,7 +31,8 @@ fn params(kind: CalibrationKind, false_alarm: Option<f64>) -> Method {
 fn fit(params: Method, pictures: &[PreparedPicture]) -> Result<Dfm, DfmError> {
     let architecture = Architecture::known("resnet18").expect("a known architecture");
     let input = InputContract::imagenet().with_size(32, 32);
-    let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
+    let weights =
+        BackboneWeights::random(architecture, Layer::named("layer1"), input, 0).expect("random weights");
     let params = params.check()?;
     fit_prepared(&params, params.extractor(weights, cpu())?, pictures.to_vec())
 }
@@ -41,9 +42,10 @@ fn good(seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {
     let extractor = {
         let architecture = Architecture::known("resnet18").expect("a known architecture");
         let input = InputContract::imagenet().with_size(32, 32);
-        let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).expect("random weights");
+        let weights =
+            BackboneWeights::random(architecture, Layer::named("layer1"), input, 0).expect("random weights");
         Method::published()
-            .with_taps(vec![Layer::Layer1.pooled(4)])
+            .with_taps(vec![Layer::named("layer1").pooled(4)])
             .check()
             .unwrap()
             .extractor(weights, cpu())

@@ -255,7 +255,7 @@ fn a_name_that_two_pictures_have_is_given_by_its_hash() {
 #[test]
 fn a_model_without_names_lists_hashes() {
     let dfm = program();
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]).check().unwrap();
     let extractor = params.extractor(small_weights(), flex()).unwrap();
     let preprocessor = extractor.preprocessor();
     let prepared: Vec<_> =

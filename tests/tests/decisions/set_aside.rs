@@ -21,7 +21,7 @@ fn pictures_of(seeds: std::ops::Range<u64>) -> Vec<RgbImage> {
 }
 
 fn method() -> Method {
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.99))
+    Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]).with_keep(Keep::Ratio(0.99))
 }
 
 fn within(method: Method, max_bytes: u64) -> FitParams {

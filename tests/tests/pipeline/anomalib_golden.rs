@@ -42,9 +42,9 @@ fn parts() -> (Vec<RgbImage>, Vec<RgbImage>) {
 fn fit(keep: Keep, compat: Option<Compat>, device: &Compute) -> Result<(Dfm, Vec<Verdict>), DfmError> {
     let input = InputContract::imagenet().with_size(HEIGHT, WIDTH);
     let architecture = Architecture::known("resnet18").expect("a known name");
-    let weights = BackboneWeights::random(architecture, Layer::Layer2, input, SEED)?;
+    let weights = BackboneWeights::random(architecture, Layer::named("layer2"), input, SEED)?;
     let params = Method::published()
-        .with_taps(vec![Layer::Layer2.pooled(2)])
+        .with_taps(vec![Layer::named("layer2").pooled(2)])
         .with_keep(keep)
         .with_compat(compat)
         .with_calibration(None);

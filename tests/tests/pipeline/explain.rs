@@ -34,7 +34,7 @@ fn fit(params: impl Into<FitParams>) -> Dfm {
 fn params(score: ScoreKind, aggregation: Aggregation) -> Method {
     let keep = Keep::Components(4);
     let calibration = Some(CalibrationParams::default().with_quantile(0.9));
-    let taps = vec![Layer::Layer1.pooled(4)];
+    let taps = vec![Layer::named("layer1").pooled(4)];
     Method::published()
         .with_taps(taps)
         .with_score(score)
@@ -173,11 +173,11 @@ fn the_nearest_picture_is_that_of_the_features() {
 
 #[test]
 fn several_layers_are_explained_each_by_itself() {
-    let taps = vec![Layer::Layer1.pooled(2), Layer::Layer2.pooled(2)];
+    let taps = vec![Layer::named("layer1").pooled(2), Layer::named("layer2").pooled(2)];
     let params = params(ScoreKind::Fre, Aggregation::Relative).with_taps(taps.clone()).check().unwrap();
     let input = InputContract::imagenet().with_size(64, 64);
     let network = Architecture::known("resnet18").expect("a network");
-    let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
+    let weights = BackboneWeights::random(network, Layer::named("layer2"), input, 0).unwrap();
     let extractor = params.extractor(weights, flex()).unwrap();
     let model = params.fit(extractor, GOOD.iter()).unwrap();
     for verdict in judged(&model, &NEW) {

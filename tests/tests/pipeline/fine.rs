@@ -14,7 +14,7 @@ use dfm_tests::tolerance::{assert_close, relative_l2_f32};
 use image::Rgb;
 use safetensors::Dtype;
 
-const TAPS: [Tap; 2] = [Layer::Layer1.pooled(4), Layer::Layer2.pooled(2)];
+const TAPS: [Tap; 2] = [Layer::named("layer1").pooled(4), Layer::named("layer2").pooled(2)];
 const SIZE: [usize; 2] = [64, 80];
 
 /// What two sums of `f32` in another order differ by, with a margin.
@@ -26,7 +26,7 @@ fn method() -> Method {
 
 fn extractor(method: &Method, compute: impl Into<Compute>) -> FeatureExtractor {
     let params = method.clone().check().expect("valid");
-    params.extractor(weights("resnet18", Layer::Layer2, SIZE), compute).expect("an extractor")
+    params.extractor(weights("resnet18", Layer::named("layer2"), SIZE), compute).expect("an extractor")
 }
 
 fn best() -> Compute {
@@ -149,7 +149,7 @@ fn maps_are_as_fine_as_the_first_layer_and_scores_are_those_of_the_coarse_model(
     // No method but the usual one has fine maps unless it asks for them.
     assert_eq!(Method::published().map_kind(), MapKind::Coarse);
     assert_eq!(Method::anomalib().map_kind(), MapKind::Coarse);
-    assert_eq!(method().with_taps([Layer::Layer1.pooled(1)]).map_kind(), MapKind::Coarse);
+    assert_eq!(method().with_taps([Layer::named("layer1").pooled(1)]).map_kind(), MapKind::Coarse);
 }
 
 /// The sharper map marks less around a thin scratch. The network is the usual one: random weights see a
@@ -319,7 +319,7 @@ fn a_split_and_tiles_have_fine_maps_too() {
     assert!(model.cell_threshold().is_some());
     assert_eq!(grids(&model)[0].values.len(), 16 * 20);
     let tiled = method().with_tiling(Tiling { side: 64, stride: 48 }).check().expect("valid");
-    let weights = weights("resnet18", Layer::Layer2, [64, 64]);
+    let weights = weights("resnet18", Layer::named("layer2"), [64, 64]);
     let model = tiled
         .fit(tiled.extractor(weights, best()).unwrap(), (0..16).map(|seed| pictures::good(seed, 112, 112)))
         .expect("a fit");

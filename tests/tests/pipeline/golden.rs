@@ -48,7 +48,7 @@ fn scores_agree_with_onnx_runtime_scikit_learn_and_scipy() {
             let weights = BackboneWeights::embedded().expect("the embedded weights");
             let input = weights.header().input.with_size(SIDE as usize, SIDE as usize);
             let params = Method::published()
-                .with_taps(vec![Layer::Layer3.pooled(2)])
+                .with_taps(vec![Layer::named("layer3").pooled(2)])
                 .with_keep(Keep::Ratio(0.9))
                 .with_score(score)
                 .with_aggregation(aggregation)

@@ -28,7 +28,7 @@ fn features(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> Vec<f
 
 #[test]
 fn every_kind_of_network_is_near_f32_and_the_same_on_every_instruction_set() {
-    let tap = Layer::Layer3;
+    let tap = Layer::named("layer3");
     // Two convolutions to a block and three, half width and full, groups.
     for name in ["resnet18", "resnet50_1by2", "resnet50", "resnext50_32x4d"] {
         let weights = weights(name, tap, [64, 80]);
@@ -57,9 +57,13 @@ fn every_kind_of_network_is_near_f32_and_the_same_on_every_instruction_set() {
 
 #[test]
 fn a_tap_among_others_gives_the_bits_that_it_gives_alone() {
-    let taps = [Layer::Layer1.pooled(4), Layer::Layer2.pooled(3), Layer::Layer3.pooled(1)];
+    let taps = [
+        Layer::named("layer1").pooled(4),
+        Layer::named("layer2").pooled(3),
+        Layer::named("layer3").pooled(1),
+    ];
     for name in ["resnet18", "resnet50_1by2"] {
-        let weights = weights(name, Layer::Layer3, [96, 80]);
+        let weights = weights(name, Layer::named("layer3"), [96, 80]);
         let exact = |taps: &[Tap]| {
             let compute = kernels(InstructionSet::best());
             FeatureExtractor::new(weights.clone(), taps, compute).expect("an extractor")
@@ -87,8 +91,8 @@ fn a_tap_among_others_gives_the_bits_that_it_gives_alone() {
 #[test]
 fn ranges_of_the_input_are_those_of_its_contract() {
     let extractor = FeatureExtractor::new(
-        weights("resnet18", Layer::Layer1, [40, 40]),
-        &[Layer::Layer1.pooled(1)],
+        weights("resnet18", Layer::named("layer1"), [40, 40]),
+        &[Layer::named("layer1").pooled(1)],
         kernels(InstructionSet::Portable),
     );
     let extractor = extractor.expect("an extractor");
@@ -98,10 +102,11 @@ fn ranges_of_the_input_are_those_of_its_contract() {
 }
 
 fn fitted(compute: Compute) -> Result<Dfm, DfmError> {
-    let params =
-        Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(NetworkPrecision::Int8);
+    let params = Method::published()
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
+        .with_precision(NetworkPrecision::Int8);
     let params = params.check()?;
-    let extractor = params.extractor(weights("resnet18", Layer::Layer1, [64, 64]), compute)?;
+    let extractor = params.extractor(weights("resnet18", Layer::named("layer1"), [64, 64]), compute)?;
     let pictures = prepared(&extractor, 12);
     fit_prepared(&params, extractor, pictures)
 }
@@ -150,12 +155,14 @@ fn a_fit_in_f32_takes_no_extractor_in_int8() {
     let ranges = model.extractor().ranges().expect("ranges").clone();
     let int8 = || {
         let (weights, compute) = (model.extractor().weights().clone(), model.extractor().compute().clone());
-        FeatureExtractor::int8(weights, &[Layer::Layer1.pooled(4)], compute, ranges.clone())
+        FeatureExtractor::int8(weights, &[Layer::named("layer1").pooled(4)], compute, ranges.clone())
             .expect("an extractor")
     };
     let fit = |precision| {
-        let params =
-            Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_precision(precision).check()?;
+        let params = Method::published()
+            .with_taps(vec![Layer::named("layer1").pooled(4)])
+            .with_precision(precision)
+            .check()?;
         let extractor = int8();
         let pictures = prepared(&extractor, 12);
         fit_prepared(&params, extractor, pictures)

@@ -29,11 +29,11 @@ static GOOD: LazyLock<Vec<RgbImage>> =
 fn small_weights(seed: u64) -> BackboneWeights {
     let architecture = Architecture::known("resnet18").expect("a known architecture");
     let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(architecture, Layer::Layer1, input, seed).expect("random weights")
+    BackboneWeights::random(architecture, Layer::named("layer1"), input, seed).expect("random weights")
 }
 
 fn small_params() -> Method {
-    Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).with_keep(Keep::Ratio(0.9))
+    Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]).with_keep(Keep::Ratio(0.9))
 }
 
 fn prepare(preprocessor: &Preprocessor, pictures: &[RgbImage]) -> Vec<PreparedPicture> {
@@ -187,7 +187,7 @@ fn a_slim_model_needs_its_own_weights() {
     let trained = |seed| {
         let weights = small_weights(seed);
         let header = WeightsHeader { source: "a training run".to_owned(), ..weights.header().clone() };
-        BackboneWeights::new(header, weights.convolutions().to_vec()).expect("sound weights")
+        BackboneWeights::new(header, weights.values().to_vec()).expect("sound weights")
     };
     let file = written(&model, true);
     assert!(file.len() < written(&model, false).len());
@@ -364,7 +364,9 @@ fn a_union_of_several_is_the_fit_of_all_in_any_order() {
             assert_close("score", *actual, *expected, REORDERED);
         }
     }
-    let refused = ModelUnion::of(part(0..4))
-        .add(&fit(small_params().with_taps(vec![Layer::Layer1.pooled(2)]), &GOOD, &flex()).expect("a model"));
+    let refused = ModelUnion::of(part(0..4)).add(
+        &fit(small_params().with_taps(vec![Layer::named("layer1").pooled(2)]), &GOOD, &flex())
+            .expect("a model"),
+    );
     assert!(matches!(refused, Err(DfmError::DifferentModels { what: "feature shapes", .. })));
 }

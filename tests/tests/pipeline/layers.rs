@@ -11,7 +11,7 @@ use dfm_tests::models::{fit_prepared, hash, pieces};
 use dfm_tests::pictures;
 use dfm_tests::tolerance::assert_close;
 
-const TAPS: [Tap; 2] = [Layer::Layer1.pooled(2), Layer::Layer2.pooled(2)];
+const TAPS: [Tap; 2] = [Layer::named("layer1").pooled(2), Layer::named("layer2").pooled(2)];
 
 /// Scores are read off a device in `f32`; sums of another order differ by a few roundings.
 const TOLERANCE: f64 = 1e-5;
@@ -27,7 +27,7 @@ fn params(taps: &[Tap]) -> Method {
 fn weights() -> BackboneWeights {
     let architecture = Architecture::known("resnet18").expect("a known architecture");
     let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(architecture, Layer::Layer2, input, 0).expect("random weights")
+    BackboneWeights::random(architecture, Layer::named("layer2"), input, 0).expect("random weights")
 }
 
 fn prepared(make: impl Fn(u64) -> dfm_core::RgbImage, seeds: std::ops::Range<u64>) -> Vec<PreparedPicture> {

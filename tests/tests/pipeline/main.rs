@@ -11,6 +11,7 @@ mod laws;
 mod layers;
 mod metrics;
 mod model_file;
+mod networks;
 mod places;
 mod scores;
 mod verdicts;

@@ -13,7 +13,7 @@ use safetensors::Dtype;
 
 fn fitted(params: impl Into<FitParams>) -> Dfm {
     let mut params = params.into();
-    params.method.taps = vec![Layer::Layer1.pooled(4)];
+    params.method.taps = vec![Layer::named("layer1").pooled(4)];
     params.method.keep = Keep::Components(5);
     let params = params.check().expect("valid");
     let extractor = params.extractor(small_weights(), flex()).expect("an extractor");

@@ -22,7 +22,7 @@ const ROUNDING: f64 = 1e-5;
 /// Parameters by position, a threshold from held-out pictures as `kind` says.
 fn params(tiling: Tiling, size: PictureSize, kind: CalibrationKind) -> Method {
     Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_tiling(Some(tiling))
         .with_tile_statistics(TileStatistics::Position(size))
         .with_calibration(Some(
@@ -38,7 +38,7 @@ fn fit(params: impl Into<FitParams>, good: impl IntoIterator<Item = RgbImage>) -
     let params = params.into().check().unwrap();
     let weights = match params.method().taps.len() {
         1 => small_weights(),
-        _ => weights("resnet18", Layer::Layer2, [64, 64]),
+        _ => weights("resnet18", Layer::named("layer2"), [64, 64]),
     };
     let extractor = params.extractor(weights, flex()).unwrap();
     params.fit(extractor, good).unwrap()
@@ -120,7 +120,10 @@ fn audited(model: &Dfm) -> Vec<(usize, f64)> {
 #[test]
 fn every_place_is_a_plain_model_of_its_crops() {
     let good: Vec<RgbImage> = (0..12).map(large).collect();
-    for taps in [vec![Layer::Layer1.pooled(4)], vec![Layer::Layer1.pooled(4), Layer::Layer2.pooled(2)]] {
+    for taps in [
+        vec![Layer::named("layer1").pooled(4)],
+        vec![Layer::named("layer1").pooled(4), Layer::named("layer2").pooled(2)],
+    ] {
         let asked = by_position(CalibrationKind::LeaveOneOut).with_taps(taps.clone());
         let model = fit(asked, good.iter().cloned());
         assert_eq!(model.record().picture_count, 12);
@@ -219,7 +222,7 @@ fn a_faint_scratch_in_a_calm_place_counts_beside_a_busy_one() {
     let model = fit(params(tiling, size, CalibrationKind::LeaveOneOut), good.iter().cloned());
     let plain = |corner: u32| {
         fit(
-            Method::published().with_taps(vec![Layer::Layer1.pooled(4)]),
+            Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]),
             good.iter().map(|picture| crop(picture, [corner, 0])),
         )
     };

@@ -38,7 +38,7 @@ fn params(score: ScoreKind) -> Method {
     let calibration =
         Some(CalibrationParams::default().with_quantile(0.9).with_estimate(ThresholdEstimate::Quantile));
     Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_score(score)
         .with_keep(Keep::Ratio(0.97))
         .with_calibration(calibration)

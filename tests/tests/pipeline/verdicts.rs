@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use dfm_backbone::BackboneError;
+use dfm_backbone::{BackboneError, ResNet};
 use dfm_core::{
-    AnomalyGrid, Architecture, BackboneWeights, Dfm, DfmError, FeatureExtractor, FitParams, InputContract,
-    JudgeOptions, Keep, Layer, Method, PictureSize, Placement, PreparedPicture, Run, SaveOptions, ScoreKind,
+    AnomalyGrid, BackboneWeights, Dfm, DfmError, FeatureExtractor, FitParams, InputContract, JudgeOptions,
+    Keep, Layer, Method, PictureSize, Placement, PreparedPicture, Run, SaveOptions, ScoreKind,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{fit_prepared, flex, hash, small_weights};
@@ -15,7 +15,7 @@ use dfm_tests::tolerance::{assert_close, relative_l2};
 
 fn fitted(score: ScoreKind) -> Dfm {
     let params = Method::published()
-        .with_taps(vec![Layer::Layer1.pooled(4)])
+        .with_taps(vec![Layer::named("layer1").pooled(4)])
         .with_keep(Keep::Ratio(0.9))
         .with_score(score);
     let params = FitParams::from(params).with_run(Run::default().with_batch(2)).check().expect("valid");
@@ -167,14 +167,15 @@ fn a_grid_without_its_values_has_no_map() {
 /// A file of less than a megabyte can describe a network that takes 17 GB to run.
 #[test]
 fn a_network_that_would_hold_more_than_4_gib_of_activations_is_refused() {
-    let mut architecture = Architecture::known("resnet18").unwrap();
+    let mut architecture = ResNet::known("resnet18").unwrap();
     architecture.stem_width = 1024;
     architecture.width = 8;
     architecture.depths = [1; 4];
     let wide = |size: usize| {
         let input = InputContract::imagenet().with_size(size, size);
-        let weights = BackboneWeights::random(architecture.clone(), Layer::Layer1, input, 0).unwrap();
-        FeatureExtractor::new(weights, &[Layer::Layer1.pooled(1)], flex())
+        let weights =
+            BackboneWeights::random(architecture.clone(), Layer::named("layer1"), input, 0).unwrap();
+        FeatureExtractor::new(weights, &[Layer::named("layer1").pooled(1)], flex())
     };
     let refused = wide(4096);
     assert!(matches!(refused, Err(BackboneError::TooManyActivations { .. })), "{refused:?}");

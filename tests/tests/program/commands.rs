@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dfm_backbone::{Architecture, BackboneWeights, InputContract, Layer};
+use dfm_backbone::{BackboneWeights, InputContract, Layer, ResNet};
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL, files_below};
 use dfm_tests::tolerance::assert_close;
@@ -332,9 +332,9 @@ fn weights_of_our_own_format_name_their_network() {
     let dfm = program();
     dfm.save_good();
     // No known name.
-    let architecture = Architecture { name: "mine".to_owned(), ..Architecture::known("resnet18").unwrap() };
+    let architecture = ResNet { name: "mine".to_owned(), ..ResNet::known("resnet18").unwrap() };
     let input = InputContract::imagenet().with_size(64, 64);
-    let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 1).unwrap();
+    let weights = BackboneWeights::random(architecture, Layer::named("layer1"), input, 1).unwrap();
     fs::write(dfm.path("mine.safetensors"), weights.to_bytes().unwrap()).unwrap();
     let fit = |more: &[&str]| {
         let common = ["fit", "good", "-o", "m.dfm", "--weights", "mine.safetensors", "--layer", "layer1"];

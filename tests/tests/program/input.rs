@@ -103,11 +103,11 @@ fn a_picture_that_cannot_be_opened_is_reported() {
 fn save_overflowing_weights(dfm: &Program) {
     let architecture = Architecture::known("resnet18").unwrap();
     let input = InputContract::imagenet().with_size(64, 64);
-    let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).unwrap();
-    let mut convolutions = weights.convolutions().to_vec();
-    convolutions.first_mut().unwrap().weight.iter_mut().for_each(|value| *value *= 1e34);
-    convolutions.last_mut().unwrap().bias.fill(f32::MAX);
-    let weights = BackboneWeights::new(weights.header().clone(), convolutions).unwrap();
+    let weights = BackboneWeights::random(architecture, Layer::named("layer1"), input, 0).unwrap();
+    let mut values = weights.values().to_vec();
+    values.first_mut().unwrap().iter_mut().for_each(|value| *value *= 1e34);
+    values.last_mut().unwrap().fill(f32::MAX);
+    let weights = BackboneWeights::new(weights.header().clone(), values).unwrap();
     fs::write(dfm.path("overflowing.safetensors"), weights.to_bytes().unwrap()).unwrap();
 }
 
@@ -129,11 +129,11 @@ fn features_that_are_not_finite_name_their_picture_and_are_left_out() {
 #[test]
 fn a_fit_can_leave_out_pictures_whose_features_are_not_finite() {
     let device = dfm_core::device::parse("flex").unwrap();
-    let params = Method::published().with_taps(vec![Layer::Layer1.pooled(4)]).check().unwrap();
+    let params = Method::published().with_taps(vec![Layer::named("layer1").pooled(4)]).check().unwrap();
     let extractor = || {
         let input = InputContract::imagenet().with_size(64, 64);
         let architecture = Architecture::known("resnet18").unwrap();
-        let weights = BackboneWeights::random(architecture, Layer::Layer1, input, 0).unwrap();
+        let weights = BackboneWeights::random(architecture, Layer::named("layer1"), input, 0).unwrap();
         params.extractor(weights, &device).unwrap()
     };
     let preprocessor = extractor().preprocessor();

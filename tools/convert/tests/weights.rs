@@ -64,7 +64,7 @@ fn two_processes_write_the_same_bytes() {
     let [one, other] = ["one", "other"].map(|name| std::fs::read(folder.path(name)).expect("the output"));
     assert!(one == other, "the same input gave other bytes");
     let header = weights.header();
-    assert_eq!((header.architecture.name.as_str(), header.deepest), ("tiny", Layer::Layer3));
+    assert_eq!((header.architecture.name(), header.deepest), ("tiny", Layer::named("layer3")));
     assert_eq!(header.precision, Precision::F16);
     assert_eq!((header.license.as_str(), header.source.as_str()), ("CC0-1.0", "make_backbone.py"));
     assert_eq!(header.input, InputContract::imagenet());
@@ -105,7 +105,7 @@ fn the_input_contract_is_what_the_flags_say() {
     let again = folder.converted(&folder.path("one"), "again", &["--size", "128", "--precision", "f16"]);
     let header = again.header();
     assert_eq!(header.input, expected.with_size(128, 128));
-    assert_eq!((header.architecture.name.as_str(), header.precision), ("tiny", Precision::F16));
+    assert_eq!((header.architecture.name(), header.precision), ("tiny", Precision::F16));
     assert_eq!(header.source_sha256, weights.header().source_sha256);
 }
 

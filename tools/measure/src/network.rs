@@ -14,7 +14,7 @@ use dfm_backbone::{
 };
 
 /// The layer whose output every contestant computes.
-const LAYER: Layer = Layer::Layer3;
+const LAYER: Layer = Layer::named("layer3");
 
 /// Flags of `cargo xtask bench alone network`, in the order of every contestant.
 #[derive(Debug, Args)]
@@ -117,14 +117,15 @@ pub(crate) fn floats(path: &Path) -> anyhow::Result<Vec<f32>> {
 pub(crate) fn write_weights(architecture: &Architecture, path: &Path) -> anyhow::Result<()> {
     let input = architecture.usual_input();
     let weights = BackboneWeights::random(architecture.clone(), LAYER, input, 0)?;
-    let (header, mut convolutions) = (weights.header().clone(), weights.convolutions().to_vec());
-    for (index, convolution) in convolutions.iter_mut().enumerate() {
+    let (header, mut values) = (weights.header().clone(), weights.values().to_vec());
+    let biases = weights.graph().parameters().into_iter().zip(&mut values);
+    for (index, (_, bias)) in biases.filter(|(parameter, _)| parameter.suffix == "bias").enumerate() {
         let generator = CounterGenerator::new(index as u64);
-        for (place, bias) in convolution.bias.iter_mut().enumerate() {
+        for (place, bias) in bias.iter_mut().enumerate() {
             *bias = 0.1 * generator.unit_f32(place as u64);
         }
     }
-    let bytes = BackboneWeights::new(header, convolutions)?.to_bytes()?;
+    let bytes = BackboneWeights::new(header, values)?.to_bytes()?;
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
@@ -142,19 +143,12 @@ pub(crate) fn write_input(batch: usize, side: usize, path: &Path) -> anyhow::Res
 
 /// Number of floating-point operations for one picture, by the plain definition of convolution. A
 /// multiplication and an addition count as two.
-pub(crate) fn operations(architecture: &Architecture, side: usize) -> f64 {
-    let pooled = architecture.feature_size(Layer::Layer1, [side; 2])[0];
-    let (mut count, mut at) = (0.0, pooled);
-    for shape in architecture.convolutions(LAYER) {
-        let from = if shape.name == "stem" { side } else { at };
-        let to = (from + 2 * shape.padding - shape.kernel[0]) / shape.stride + 1;
-        count += 2.0 * (shape.weight_count() * to * to) as f64;
-        // A projection comes before the branch that it runs beside.
-        if shape.name != "stem" && !shape.name.ends_with(".projection") {
-            at = to;
-        }
-    }
-    count
+///
+/// # Errors
+///
+/// If the picture is too small for the network.
+pub(crate) fn operations(architecture: &Architecture, side: usize) -> anyhow::Result<f64> {
+    Ok(2.0 * architecture.multiply_adds(LAYER, [side; 2])? as f64)
 }
 
 #[cfg(test)]
@@ -163,7 +157,7 @@ mod tests {
 
     #[test]
     fn operations_are_those_of_the_literature() {
-        let count = |name| operations(&Architecture::known(name).unwrap(), 256) / 1e9;
+        let count = |name| operations(&Architecture::known(name).unwrap(), 256).unwrap() / 1e9;
         // 2 · (3.93 + 4.33 + 0.31) / 2, counted layer by layer.
         assert!((count("resnet50") - 8.563).abs() < 0.001, "{}", count("resnet50"));
         assert!(count("resnet18") < count("resnet50"));
@@ -177,7 +171,7 @@ mod tests {
         let (weights, input) = (folder.path().join("weights"), folder.path().join("input"));
         write_weights(&Architecture::known("resnet18").unwrap(), &weights).unwrap();
         let read = BackboneWeights::from_bytes(&std::fs::read(&weights).unwrap()).unwrap();
-        assert!(read.convolutions().iter().all(|one| one.bias.iter().any(|bias| *bias != 0.0)));
+        assert!(read.values().iter().all(|values| values.iter().any(|value| *value != 0.0)));
         write_input(2, 8, &input).unwrap();
         assert_eq!(floats(&input).unwrap().len(), 2 * 3 * 8 * 8);
         assert_eq!(pictures(&input, 2, 8).unwrap()[1].pixels.len(), 3 * 8 * 8);

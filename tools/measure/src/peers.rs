@@ -73,7 +73,7 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
     network::write_input(batch, SIDE, &input)?;
     let mut tables = Vec::new();
     for architecture in &flags.arch {
-        eprintln!("{}", architecture.name);
+        eprintln!("{}", architecture.name());
         let weights = scratch.path().join("weights");
         network::write_weights(architecture, &weights)?;
         let contests = flags.batch.iter().map(|&batch| {
@@ -90,10 +90,10 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
         let contests = contests.collect::<anyhow::Result<Vec<_>>>()?;
         let setting = machine::describe(flags.threads, None)?;
         let text = format!("{setting} {}\n\n{}", versions(&contests), {
-            table::table(&contests, network::operations(architecture, SIDE))
+            table::table(&contests, network::operations(architecture, SIDE)?)
         });
-        println!("## {}\n\n{text}\n", architecture.name);
-        tables.push((format!("network:{}", architecture.name), text));
+        println!("## {}\n\n{text}\n", architecture.name());
+        tables.push((format!("network:{}", architecture.name()), text));
     }
     if flags.write { report::write(&tables) } else { Ok(()) }
 }

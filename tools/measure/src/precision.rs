@@ -17,7 +17,7 @@ use crate::cases::words;
 use crate::workspace;
 use crate::{machine, network, process, program, report};
 
-const LAYER: Layer = Layer::Layer3;
+const LAYER: Layer = Layer::named("layer3");
 const SIDE: usize = 256;
 
 /// The largest cost in AUROC at which int8 is offered.

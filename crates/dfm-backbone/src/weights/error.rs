@@ -70,6 +70,14 @@ pub enum WeightsError {
         /// Names that are known.
         known: String,
     },
+    /// The number of parameters is another.
+    #[error("expected the values of {expected} parameters, found {got}: are they for this architecture?")]
+    Parameters {
+        /// The number in the architecture.
+        expected: usize,
+        /// The number that was given.
+        got: usize,
+    },
     /// The number of convolutions is another.
     #[error("expected {expected} convolutions, found {got}: are these weights for this architecture?")]
     Count {

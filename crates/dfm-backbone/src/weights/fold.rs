@@ -1,10 +1,15 @@
 //! Batch norm folded into the convolution before it.
 
-use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 
-/// The number that every ResNet in use adds to a variance before it takes the root.
-pub(super) const EPSILON: f64 = 1e-5;
+/// A weight and a bias.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Folded {
+    /// `[out, …]`, row by row.
+    pub(super) weight: Vec<f32>,
+    /// `[out]`.
+    pub(super) bias: Vec<f32>,
+}
 
 /// A batch norm in inference: `(x − mean) / √(variance + ε) · scale + shift`. Each vector is
 /// `[channels]`.
@@ -29,14 +34,14 @@ pub(super) fn fold(
     bias: Option<&[f32]>,
     norm: &BatchNorm,
     variances: &str,
-) -> Result<ConvolutionWeights, WeightsError> {
+) -> Result<Folded, WeightsError> {
     if let Some(value) = norm.variance.iter().find(|value| !value.is_finite() || **value < 0.0) {
         let (tensor, got) = (variances.to_owned(), format!("the variance {value}"));
         return Err(WeightsError::NotFinite { tensor, got });
     }
     let channels = norm.scale.len();
     let per_output = weight.len().checked_div(channels).expect("a convolution has an output channel");
-    let mut folded = ConvolutionWeights { weight: Vec::with_capacity(weight.len()), bias: Vec::new() };
+    let mut folded = Folded { weight: Vec::with_capacity(weight.len()), bias: Vec::new() };
     for (channel, weight) in weight.chunks_exact(per_output).enumerate() {
         let deviation = (f64::from(norm.variance[channel]) + norm.epsilon).sqrt();
         let factor = f64::from(norm.scale[channel]) / deviation;
@@ -48,9 +53,29 @@ pub(super) fn fold(
     Ok(folded)
 }
 
+/// One weight and bias in place of both and the factors `scale` `[out]` behind them. It is computed in `f64`
+/// and rounded once.
+pub(super) fn fold_scale(weight: &[f32], bias: &[f32], scale: &[f32]) -> Folded {
+    let per_output = weight.len().checked_div(scale.len()).expect("an operation has an output channel");
+    let scaled = |value: f32, factor: f32| (f64::from(value) * f64::from(factor)) as f32;
+    let rows = weight.chunks_exact(per_output).zip(scale);
+    Folded {
+        weight: rows.flat_map(|(row, factor)| row.iter().map(|value| scaled(*value, *factor))).collect(),
+        bias: bias.iter().zip(scale).map(|(value, factor)| scaled(*value, *factor)).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EPSILON: f64 = 1e-5;
+
+    #[test]
+    fn a_scale_is_a_factor_of_each_output() {
+        let folded = fold_scale(&[1.0, -2.0, 0.5, 4.0], &[0.75, 1.0], &[2.0, -0.5]);
+        assert_eq!(folded, Folded { weight: vec![2.0, -4.0, -0.25, -2.0], bias: vec![1.5, -0.5] });
+    }
 
     #[test]
     fn folding_does_what_both_do_one_after_the_other() {

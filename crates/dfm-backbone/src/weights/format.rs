@@ -3,7 +3,7 @@
 //! must give the same bytes.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dfm_image::hexadecimal;
 use half::f16;
@@ -12,7 +12,6 @@ use half::vec::HalfFloatVecExt;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use sha2::{Digest, Sha256};
 
-use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 use super::header::{Precision, WeightsHeader};
 use super::network::BackboneWeights;
@@ -35,28 +34,15 @@ impl BackboneWeights {
             metadata.get(KEY).ok_or_else(|| WeightsError::Header { reason: format!("no '{KEY}' entry") })?;
         let header: WeightsHeader =
             serde_json::from_str(json).map_err(|error| WeightsError::Header { reason: error.to_string() })?;
-        header.architecture.check()?;
-        let shapes = header.architecture.convolutions(header.deepest);
-        let mut names = Vec::with_capacity(2 * shapes.len());
-        let mut convolutions = Vec::with_capacity(shapes.len());
-        for shape in &shapes {
-            let mut read = |part: &str, dims: &[usize]| {
-                let name = format!("{}.{part}", shape.name);
-                let values = values(&tensors, &name, dims, &header)?;
-                names.push(name);
-                Ok::<_, WeightsError>(values)
-            };
-            let weight = read("weight", &shape.weight_dims())?;
-            let bias = read("bias", &[shape.out_channels])?;
-            convolutions.push(ConvolutionWeights { weight, bias });
-        }
-        if let Some(tensor) =
-            tensors.names().into_iter().find(|name| !names.iter().any(|known| known == *name))
-        {
-            let (tensor, architecture) = (tensor.to_owned(), header.architecture.name.clone());
+        let parameters = header.architecture.graph_to(header.deepest)?.parameters();
+        let all = parameters.iter().map(|it| values(&tensors, &it.name, &it.dims, &header));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let names: HashSet<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        if let Some(tensor) = tensors.names().into_iter().find(|name| !names.contains(name)) {
+            let (tensor, architecture) = (tensor.to_owned(), header.architecture.name().to_owned());
             return Err(WeightsError::Unused { tensor, architecture });
         }
-        Self::new(header, convolutions)
+        Self::new(header, all)
     }
 
     /// [`from_bytes`](Self::from_bytes) for bytes that [`to_bytes`](Self::to_bytes) made. The SHA-256
@@ -81,15 +67,9 @@ impl BackboneWeights {
         let header = self.header();
         let json = serde_json::to_string(header)
             .map_err(|error| WeightsError::Header { reason: error.to_string() })?;
-        let shapes = header.architecture.convolutions(header.deepest);
-        let tensors = shapes.iter().zip(self.convolutions()).flat_map(|(shape, weights)| {
-            [
-                ("weight", shape.weight_dims().to_vec(), &weights.weight),
-                ("bias", vec![shape.out_channels], &weights.bias),
-            ]
-            .map(|(part, dims, values)| {
-                (format!("{}.{part}", shape.name), Written { dims, values, precision: header.precision })
-            })
+        let parameters = self.graph().parameters();
+        let tensors = parameters.into_iter().zip(self.values()).map(|(parameter, values)| {
+            (parameter.name, Written { dims: parameter.dims, values, precision: header.precision })
         });
         let bytes = safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
             .map_err(|error| WeightsError::Container { format: "safetensors", reason: error.to_string() })?;
@@ -159,7 +139,7 @@ fn values(
     let view = tensors.tensor(name).map_err(|_| WeightsError::Missing {
         tensor: name.to_owned(),
         expected: expected(),
-        architecture: header.architecture.name.clone(),
+        architecture: header.architecture.name().to_owned(),
     })?;
     let got = format!("{:?} {:?}", view.dtype(), view.shape());
     match widen(&view) {
@@ -211,19 +191,19 @@ mod tests {
     fn the_hash_is_that_of_the_bytes_whatever_was_asked_before() {
         let input = dfm_image::InputContract::imagenet().with_size(64, 64);
         let network = Architecture::known("resnet18").unwrap();
-        let weights = BackboneWeights::random(network, Layer::Layer2, input, 0).unwrap();
+        let weights = BackboneWeights::random(network, Layer::named("layer2"), input, 0).unwrap();
         let of_bytes = |weights: &BackboneWeights| hexadecimal(&Sha256::digest(weights.to_bytes().unwrap()));
         let first = weights.sha256();
         assert_eq!(first, of_bytes(&weights));
         let other_input = weights.clone().with_input(input.with_size(32, 32));
         assert_eq!(other_input.sha256(), of_bytes(&other_input));
         assert_ne!(other_input.sha256(), first);
-        let shorter = weights.clone().truncate(Layer::Layer1).unwrap();
+        let shorter = weights.clone().truncate(Layer::named("layer1")).unwrap();
         assert_eq!(shorter.sha256(), of_bytes(&shorter));
         assert_ne!(shorter.sha256(), first);
         let read = BackboneWeights::from_own_bytes(&weights.to_bytes().unwrap()).unwrap();
         assert_eq!((read.sha256(), &read), (first, &weights));
-        let changed = read.truncate(Layer::Layer1).unwrap().with_input(input.with_size(32, 32));
+        let changed = read.truncate(Layer::named("layer1")).unwrap().with_input(input.with_size(32, 32));
         assert_eq!(changed.sha256(), of_bytes(&changed));
     }
 }

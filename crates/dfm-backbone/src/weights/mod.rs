@@ -1,7 +1,6 @@
 //! Weights of a network, and everything that must travel with them.
 
 mod catalogue;
-mod convolution;
 #[cfg(feature = "embedded-weights")]
 mod embedded;
 mod error;
@@ -14,7 +13,6 @@ mod network;
 mod random;
 
 pub use catalogue::{CatalogueEntry, Checksum, catalogue};
-pub use convolution::ConvolutionWeights;
 pub use error::WeightsError;
 pub use generator::CounterGenerator;
 pub use header::{Precision, WeightsHeader};

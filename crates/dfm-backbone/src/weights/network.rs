@@ -1,57 +1,60 @@
 //! The weights of a network.
 
-use std::sync::OnceLock;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
+use dfm_graph::{Convolution, Graph, Node, NodeId, Operation, Padding, Parameter};
 use dfm_image::InputContract;
 
 use super::catalogue::catalogue;
-use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 use super::header::{Precision, WeightsHeader, round_to_f16};
 use crate::error::BackboneError;
+use crate::features::FeatureShape;
 use crate::layer::Layer;
+use crate::tap::Tap;
 
 /// The weights of a network up to one layer. They have been checked against its architecture.
 #[derive(Debug, Clone)]
 pub struct BackboneWeights {
     header: WeightsHeader,
-    convolutions: Vec<ConvolutionWeights>,
-    /// The SHA-256 of these weights in our own format, once somebody has asked for it.
+    /// The network up to its deepest layer.
+    graph: Arc<Graph>,
+    /// The values of each parameter of the graph, in its order.
+    values: Vec<Vec<f32>>,
+    /// The SHA-256 of these weights in our own format, once it was asked for.
     sha256: OnceLock<String>,
 }
 
 impl PartialEq for BackboneWeights {
     fn eq(&self, other: &Self) -> bool {
-        self.header == other.header && self.convolutions == other.convolutions
+        self.header == other.header && self.values == other.values
     }
 }
 
 impl BackboneWeights {
-    /// Weights from convolutions in the order of
-    /// [`Architecture::convolutions`](crate::Architecture::convolutions). With
-    /// [`Precision::F16`] the values are rounded to what such a file can hold.
+    /// Weights from the values of each parameter, in the order of [`Graph::parameters`] of the network up to
+    /// its deepest layer. With [`Precision::F16`] the values are rounded to what such a file can hold.
     ///
     /// # Errors
     ///
-    /// If the architecture or the input contract of the header cannot be used, or a convolution is
-    /// missing, left over, of another shape, or holds a value that is not finite.
-    pub fn new(
-        header: WeightsHeader,
-        mut convolutions: Vec<ConvolutionWeights>,
-    ) -> Result<Self, WeightsError> {
-        header.architecture.check()?;
+    /// If the architecture or the input contract of the header cannot be used, the architecture lacks the
+    /// deepest layer, or a parameter is missing, left over, of another size, or holds a value that is not
+    /// finite.
+    pub fn new(header: WeightsHeader, mut values: Vec<Vec<f32>>) -> Result<Self, WeightsError> {
+        let graph = header.architecture.graph_to(header.deepest)?;
         header.input.check().map_err(BackboneError::from)?;
-        let shapes = header.architecture.convolutions(header.deepest);
-        if shapes.len() != convolutions.len() {
-            return Err(WeightsError::Count { expected: shapes.len(), got: convolutions.len() });
+        let parameters = graph.parameters();
+        if parameters.len() != values.len() {
+            return Err(WeightsError::Parameters { expected: parameters.len(), got: values.len() });
         }
-        for (shape, weights) in shapes.iter().zip(&mut convolutions) {
+        for (parameter, values) in parameters.iter().zip(&mut values) {
             if header.precision == Precision::F16 {
-                weights.weight.iter_mut().chain(&mut weights.bias).for_each(round_to_f16);
+                values.iter_mut().for_each(round_to_f16);
             }
-            weights.check(shape)?;
+            check(parameter, values)?;
         }
-        Ok(Self { header, convolutions, sha256: OnceLock::new() })
+        Ok(Self { header, graph: Arc::new(graph), values, sha256: OnceLock::new() })
     }
 
     /// Everything about the weights that is not their numbers.
@@ -59,10 +62,15 @@ impl BackboneWeights {
         &self.header
     }
 
-    /// The convolutions, in the order of
-    /// [`Architecture::convolutions`](crate::Architecture::convolutions).
-    pub fn convolutions(&self) -> &[ConvolutionWeights] {
-        &self.convolutions
+    /// The network up to its deepest layer.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The values of each parameter, in the order of [`Graph::parameters`] of [`graph`](Self::graph). Each
+    /// has the shape of its parameter, row by row.
+    pub fn values(&self) -> &[Vec<f32>] {
+        &self.values
     }
 
     /// SHA-256, in hexadecimal, of the file that the weights were converted from, such as a
@@ -83,27 +91,88 @@ impl BackboneWeights {
         &self.sha256
     }
 
-    /// The header and the convolutions by themselves.
-    pub(super) fn into_parts(self) -> (WeightsHeader, Vec<ConvolutionWeights>) {
-        (self.header, self.convolutions)
+    /// The header and the values by themselves.
+    pub(super) fn into_parts(self) -> (WeightsHeader, Vec<Vec<f32>>) {
+        (self.header, self.values)
     }
 
-    /// Drops the layers behind `tap`.
+    /// Whether the weights reach the layer `tap`.
+    pub fn reaches(&self, tap: Layer) -> bool {
+        self.graph.tap(tap.name()).is_some()
+    }
+
+    /// The nodes of [`graph`](Self::graph) at which `taps` are.
     ///
     /// # Errors
     ///
-    /// If the weights end before `tap`.
-    pub fn truncate(mut self, tap: Layer) -> Result<Self, BackboneError> {
+    /// If the network has no such layer, the weights do not reach one, or the taps are not in the order of
+    /// their layers in the network.
+    pub(crate) fn nodes(&self, taps: &[Tap]) -> Result<Vec<NodeId>, BackboneError> {
+        let nodes = taps.iter().map(|tap| self.node(tap.layer)).collect::<Result<Vec<_>, _>>()?;
+        match nodes.is_sorted_by(|one, other| one < other) {
+            true => Ok(nodes),
+            false => Err(BackboneError::Taps { got: taps.iter().map(|tap| tap.layer).collect() }),
+        }
+    }
+
+    /// The shape of the features at `tap` for pictures of the size that the weights ask for.
+    ///
+    /// # Errors
+    ///
+    /// If the network has no such layer, the weights do not reach it, the picture is too small or no
+    /// multiple of its patches, or the pool is empty or larger than the layer's map.
+    pub fn feature_shape(&self, tap: Tap) -> Result<FeatureShape, BackboneError> {
+        let WeightsHeader { architecture, input, .. } = &self.header;
+        let node = self.node(tap.layer)?;
+        let shapes = self.graph.shapes([input.height, input.width]);
+        let shapes = shapes.map_err(|cause| architecture.graph_error(cause))?;
+        self.check_patches([input.height, input.width])?;
+        let shape = shapes[node.index()];
+        FeatureShape::pooled(shape.channels(), shape.sides, tap.pool)
+    }
+
+    /// Checks that a network that cuts the picture into patches side by side sees all of it.
+    fn check_patches(&self, size: [usize; 2]) -> Result<(), BackboneError> {
+        let reads_picture = |node: &&Node| node.inputs().iter().any(|input| input.index() == 0);
+        for node in self.graph.nodes().iter().filter(reads_picture) {
+            let Operation::Convolution(Convolution { window, .. }) = node.operation() else { continue };
+            let is_cut = window.kernel == window.stride && window.padding == Padding::NONE;
+            if is_cut && (0..2).any(|axis| !size[axis].is_multiple_of(window.kernel[axis])) {
+                let ([height, width], [rows, columns]) = (size, window.kernel);
+                return Err(BackboneError::Patches { height, width, rows, columns });
+            }
+        }
+        Ok(())
+    }
+
+    /// The node of a layer.
+    fn node(&self, layer: Layer) -> Result<NodeId, BackboneError> {
+        if let Some(node) = self.graph.tap(layer.name()) {
+            return Ok(node);
+        }
         let WeightsHeader { architecture, deepest, .. } = &self.header;
-        if tap > *deepest {
-            let architecture = architecture.name.clone();
-            return Err(BackboneError::TapBeyondWeights { architecture, tap, deepest: *deepest });
+        architecture.find(&architecture.graph()?, layer)?;
+        let architecture = architecture.name().to_owned();
+        Err(BackboneError::TapBeyondWeights { architecture, tap: layer, deepest: *deepest })
+    }
+
+    /// Drops what the layer `tap` does not need.
+    ///
+    /// # Errors
+    ///
+    /// If the network has no such layer, or the weights do not reach it.
+    pub fn truncate(mut self, tap: Layer) -> Result<Self, BackboneError> {
+        let part = self.graph.up_to(&[self.node(tap)?]);
+        if part.nodes().len() == self.graph.nodes().len() {
+            return Ok(self);
         }
-        if tap != *deepest {
-            self.convolutions.truncate(architecture.convolutions(tap).len());
-            self.header.deepest = tap;
-            self.sha256 = OnceLock::new();
-        }
+        let kept: HashSet<String> = part.parameters().into_iter().map(|parameter| parameter.name).collect();
+        let all = self.graph.parameters().into_iter().zip(std::mem::take(&mut self.values));
+        self.values =
+            all.filter(|(parameter, _)| kept.contains(&parameter.name)).map(|(_, values)| values).collect();
+        self.graph = Arc::new(part);
+        self.header.deepest = tap;
+        self.sha256 = OnceLock::new();
         Ok(self)
     }
 
@@ -115,5 +184,18 @@ impl BackboneWeights {
             self.sha256 = OnceLock::new();
         }
         self
+    }
+}
+
+/// Checks that `values` has the size of the parameter and holds finite numbers.
+fn check(parameter: &Parameter, values: &[f32]) -> Result<(), WeightsError> {
+    let tensor = || parameter.name.clone();
+    if values.len() != parameter.len() {
+        let (expected, got) = (format!("{} values", parameter.len()), format!("{} values", values.len()));
+        return Err(WeightsError::Shape { tensor: tensor(), expected, got });
+    }
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(WeightsError::NotFinite { tensor: tensor(), got: value.to_string() }),
+        None => Ok(()),
     }
 }

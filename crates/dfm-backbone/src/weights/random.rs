@@ -1,13 +1,15 @@
-//! Random weights.
+//! Seeded random weights.
 
+use std::collections::HashSet;
+
+use dfm_graph::{Graph, NodeId, Operation, Parameter};
 use dfm_image::InputContract;
 
-use super::convolution::ConvolutionWeights;
 use super::error::WeightsError;
 use super::generator::CounterGenerator;
 use super::header::{Precision, WeightsHeader};
 use super::network::BackboneWeights;
-use crate::architecture::{Architecture, ConvolutionShape};
+use crate::architecture::Architecture;
 use crate::layer::Layer;
 
 /// The text before the seed in [`WeightsHeader::source`].
@@ -15,35 +17,28 @@ const SOURCE: &str = "random, seed ";
 
 impl BackboneWeights {
     /// Seeded random weights: uniform with variance `2 / fan-in` (He et al.,
-    /// *Delving Deep into Rectifiers*, 2015), biases zero. The last convolution of
+    /// *Delving Deep into Rectifiers*, 2015), biases zero. The last weight of
     /// each residual branch is scaled by a quarter, so that activations do not
-    /// grow from block to block.
+    /// grow from block to block. Factors of norms are one, learnt tokens and positions
+    /// lie between −1 and 1.
     ///
     /// The same seed gives the same weights on every machine.
     ///
     /// # Errors
     ///
-    /// If the architecture or the input contract is out of bounds.
+    /// If the architecture or the input contract is out of bounds, or there is no such layer.
     pub fn random(
-        architecture: Architecture,
+        architecture: impl Into<Architecture>,
         deepest: Layer,
         input: InputContract,
         seed: u64,
     ) -> Result<Self, WeightsError> {
-        architecture.check()?;
-        let shapes = architecture.convolutions(deepest);
-        let lasts: Vec<String> = architecture
-            .blocks(deepest)
-            .into_iter()
-            .map(|block| block.branch.into_iter().last().expect("a block has two convolutions or more").name)
-            .collect();
-        let convolutions = shapes
-            .iter()
-            .map(|shape| ConvolutionWeights {
-                weight: weight(shape, seed, if lasts.contains(&shape.name) { 0.25 } else { 1.0 }),
-                bias: vec![0.0; shape.out_channels],
-            })
-            .collect();
+        let architecture = architecture.into();
+        // The scale of a weight does not depend on where the network ends.
+        let whole = architecture.graph()?;
+        let lasts: HashSet<&str> = lasts_of_branches(&whole).map(|node| whole.node(node).name()).collect();
+        let graph = architecture.graph_to(deepest)?;
+        let values = graph.parameters().iter().map(|it| values(&graph, it, seed, &lasts)).collect();
         let source = format!("{SOURCE}{seed}");
         let header = WeightsHeader {
             architecture,
@@ -54,7 +49,7 @@ impl BackboneWeights {
             source,
             source_sha256: None,
         };
-        Self::new(header, convolutions)
+        Self::new(header, values)
     }
 
     /// The seed of [`random`](Self::random) weights, from the source in their header; `None` for other
@@ -70,10 +65,28 @@ impl BackboneWeights {
     }
 }
 
-fn weight(shape: &ConvolutionShape, seed: u64, scale: f32) -> Vec<f32> {
-    let generator = CounterGenerator::for_name(seed, &shape.name);
-    let [_, inputs, height, width] = shape.weight_dims();
-    // A uniform variable on [−b, b] has variance b² / 3.
-    let bound = scale * (6.0 / (inputs * height * width) as f32).sqrt();
-    (0..shape.weight_count() as u64).map(|index| bound * generator.unit_f32(index)).collect()
+/// The convolutions and matrix products whose result is the first part of a sum, which is that of the
+/// branch.
+fn lasts_of_branches(graph: &Graph) -> impl Iterator<Item = NodeId> + '_ {
+    let sums = graph.nodes().iter().filter(|node| matches!(node.operation(), Operation::Add));
+    sums.filter_map(|node| node.inputs().first().copied())
+}
+
+fn values(graph: &Graph, parameter: &Parameter, seed: u64, lasts: &HashSet<&str>) -> Vec<f32> {
+    let node = graph.node(parameter.node);
+    let uniform = |stream: &str, bound: f32| {
+        let generator = CounterGenerator::for_name(seed, stream);
+        (0..parameter.len() as u64).map(|index| bound * generator.unit_f32(index)).collect()
+    };
+    match (node.operation(), parameter.suffix) {
+        (Operation::Convolution(_) | Operation::Linear { .. }, "weight") => {
+            let scale = if lasts.contains(node.name()) { 0.25 } else { 1.0 };
+            let fan_in: usize = parameter.dims[1..].iter().product();
+            // A uniform variable on [−b, b] has variance b² / 3.
+            uniform(node.name(), scale * (6.0 / fan_in as f32).sqrt())
+        }
+        (Operation::PrefixTokens { .. } | Operation::Positions { .. }, _) => uniform(&parameter.name, 1.0),
+        (_, "weight") => vec![1.0; parameter.len()],
+        _ => vec![0.0; parameter.len()],
+    }
 }

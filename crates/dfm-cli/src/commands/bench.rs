@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::bail;
 use dfm::{
-    Architecture, Compute, CounterGenerator, FeatureExtractor, NetworkPrecision, PictureSize, Placement,
-    PreparedPicture, device,
+    Compute, CounterGenerator, FeatureExtractor, NetworkPrecision, PictureSize, Placement, PreparedPicture,
+    device,
 };
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ fn measure(flags: &BenchFlags) -> anyhow::Result<Outcome> {
 
     let median_ms = times[times.len() / 2];
     let size = [input.height, input.width];
-    let operations = architecture(&extractor).multiply_adds(flags.layer, size);
+    let operations = extractor.weights().header().architecture.multiply_adds(flags.layer, size)?;
     let line = BenchLine {
         arch: flags.arch.clone(),
         layer: flags.layer.to_string(),
@@ -89,10 +89,6 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
     };
     let params = args::features_at(vec![flags.layer.pooled(1)], flags.batch)?;
     args::extractor(&args::network(&backbone, None), &params, compute.clone())
-}
-
-fn architecture(extractor: &FeatureExtractor) -> &Architecture {
-    &extractor.weights().header().architecture
 }
 
 /// Noise of about the size of normalised pixels.

@@ -10,7 +10,7 @@ use crate::{Outcome, args, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let taps = args::taps(&flags.backbone, &[Layer::Layer3.pooled(1)])?;
+    let taps = args::taps(&flags.backbone, &[Layer::named("layer3").pooled(1)])?;
     let params = args::features_at(taps, flags.batch)?;
     check_file(&flags.output, FileKind::FEATURES)?;
     let files = Files::named(&flags.paths, messages);

@@ -107,7 +107,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     let mut line = |name: &str, value: String| writeln!(out, "{name:<12}  {}", plain(&value));
     line("format", format!("version {}, by {}", info.version, info.program))?;
     let taps: Vec<String> = method.taps.iter().map(Tap::to_string).collect();
-    line("backbone", format!("{} up to {}", info.architecture.name, taps.join(" and ")))?;
+    line("backbone", format!("{} up to {}", info.architecture.name(), taps.join(" and ")))?;
     line("precision", method.precision.to_string())?;
     let InputContract { height, width, resize, resampling, .. } = info.input;
     line("input", format!("{height}×{width} pixels, {resize}, in {resampling}"))?;

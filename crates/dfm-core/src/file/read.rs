@@ -272,13 +272,13 @@ fn backbone_weights(
     // Only known networks are made, so that a file cannot ask for a network of any size.
     let architecture = &backbone.architecture;
     if let Some(seed) = BackboneWeights::seed_of(&backbone.source)
-        && Architecture::known(&architecture.name).as_ref() == Some(architecture)
+        && Architecture::known(architecture.name()).as_ref() == Some(architecture)
         && let Ok(weights) = BackboneWeights::random(architecture.clone(), deepest, backbone.input, seed)
         && weights.sha256() == backbone.sha256
     {
         return Ok(weights);
     }
-    let (name, sha256) = (architecture.name.clone(), backbone.sha256.clone());
+    let (name, sha256) = (architecture.name().to_owned(), backbone.sha256.clone());
     Err(ModelFileError::WeightsNeeded { name, sha256, file_sha256: backbone.file_sha256.clone() }.into())
 }
 

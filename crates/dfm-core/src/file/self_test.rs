@@ -151,9 +151,13 @@ mod tests {
     fn extractor(seed: u64) -> FeatureExtractor {
         let input = InputContract::imagenet().with_size(64, 64);
         let architecture = Architecture::known("resnet18").unwrap();
-        let weights = BackboneWeights::random(architecture, Layer::Layer1, input, seed).unwrap();
-        FeatureExtractor::new(weights, &[Layer::Layer1.pooled(4)], crate::device::parse("flex").unwrap())
-            .unwrap()
+        let weights = BackboneWeights::random(architecture, Layer::named("layer1"), input, seed).unwrap();
+        FeatureExtractor::new(
+            weights,
+            &[Layer::named("layer1").pooled(4)],
+            crate::device::parse("flex").unwrap(),
+        )
+        .unwrap()
     }
 
     fn scorers(extractor: &FeatureExtractor) -> PlaceScorers {

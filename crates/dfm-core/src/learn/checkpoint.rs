@@ -51,7 +51,7 @@ impl CheckpointLayout {
         let mut description = vec![
             entry("program", format!("dfm {}", env!("CARGO_PKG_VERSION"))),
             entry("device", device::describe(extractor.compute())),
-            entry("network", &weights.header().architecture.name),
+            entry("network", weights.header().architecture.name()),
             entry("layers", extractor.taps().iter().map(Tap::to_string).collect::<Vec<_>>().join(" and ")),
             entry("input size", format!("{}×{}", input.height, input.width)),
             entry("resize", input.resize),

@@ -235,9 +235,10 @@ mod tests {
         let good = Method::published();
         assert!(good.clone().check().is_ok());
         let batch = |batch| FitParams::from(good.clone()).with_run(Run::default().with_batch(batch));
-        let taps = vec![Layer::Layer3.pooled(0)];
+        let taps = vec![Layer::named("layer3").pooled(0)];
         assert_eq!(refused(good.clone().with_taps(taps)), "pool");
-        let several = good.clone().with_taps(vec![Layer::Layer2.pooled(4), Layer::Layer3.pooled(4)]);
+        let several =
+            good.clone().with_taps(vec![Layer::named("layer2").pooled(4), Layer::named("layer3").pooled(4)]);
         assert!(several.clone().check().is_ok());
         assert_eq!(refused(several.clone().with_score(ScoreKind::Nll)), "score");
         assert_eq!(refused(several.with_compat(Some(Compat::Anomalib))), "layers");
@@ -276,7 +277,7 @@ mod tests {
         }
         let fine = Method::default().with_map(MapKind::Fine);
         assert!(fine.clone().check().is_ok());
-        assert_eq!(refused(fine.clone().with_taps([Layer::Layer3.pooled(1)])), "map");
+        assert_eq!(refused(fine.clone().with_taps([Layer::named("layer3").pooled(1)])), "map");
         assert_eq!(
             refused(fine.with_aggregation(Aggregation::Sum).with_score(ScoreKind::Mahalanobis)),
             "map"

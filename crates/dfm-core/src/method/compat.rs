@@ -77,7 +77,7 @@ impl Compat {
         Err(DfmError::Parameter {
             name: "compat",
             expected: "weights that expect RGB normalised as ImageNet's: anomalib knows no other",
-            got: weights.header().architecture.name.clone(),
+            got: weights.header().architecture.name().to_owned(),
         })
     }
 }

@@ -95,7 +95,7 @@ impl Method {
     /// the variance, FRE as the sum of the cells.
     pub fn published() -> Self {
         Self {
-            taps: vec![Layer::Layer3.pooled(USUAL_POOL)],
+            taps: vec![Layer::named("layer3").pooled(USUAL_POOL)],
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
@@ -124,10 +124,10 @@ impl Method {
             // A likelihood takes one layer.
             (Some(Compat::Anomalib), _) | (None, ScoreKind::Nll) => published,
             (None, ScoreKind::Mahalanobis) => {
-                Self { taps: pooled(&[Layer::Layer2, Layer::Layer3]), ..published }
+                Self { taps: pooled(&[Layer::named("layer2"), Layer::named("layer3")]), ..published }
             }
             (None, ScoreKind::Fre) => Self {
-                taps: pooled(&[Layer::Layer2, Layer::Layer3]),
+                taps: pooled(&[Layer::named("layer2"), Layer::named("layer3")]),
                 aggregation: Aggregation::Power { exponent: USUAL_EXPONENT },
                 ..published
             },

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, Block, Compute, FeatureExtractor, ImportOptions, InputContract, Layer,
-    MaxPoolPadding, StridePlacement, WeightsFile,
+    BackboneWeights, Block, Compute, FeatureExtractor, ImportOptions, InputContract, Layer, MaxPoolPadding,
+    ResNet, StridePlacement, WeightsFile,
 };
 use dfm_core::{CheckpointLayout, Dfm, FeatureRow, LoadOptions, ModelInfo};
 use safetensors::SafeTensors;
@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The smallest network that there can be, up to its first layer.
-pub fn speck() -> Architecture {
-    Architecture {
+pub fn speck() -> ResNet {
+    ResNet {
         name: "speck".to_owned(),
         block: Block::Basic,
         depths: [1; 4],
@@ -32,7 +32,8 @@ pub fn speck() -> Architecture {
 /// Its weights, for pictures of 64 × 64 pixels.
 pub fn speck_weights() -> BackboneWeights {
     let input = InputContract::imagenet().with_size(64, 64);
-    BackboneWeights::random(speck(), Layer::Layer1, input, 1).expect("weights of the smallest network")
+    BackboneWeights::random(speck(), Layer::named("layer1"), input, 1)
+        .expect("weights of the smallest network")
 }
 
 /// Where models run.
@@ -42,7 +43,7 @@ pub fn device() -> Compute {
 
 /// The layout of a checkpoint for the extractor of [`speck_weights`].
 pub fn layout() -> CheckpointLayout {
-    let taps = [Layer::Layer1.pooled(4)];
+    let taps = [Layer::named("layer1").pooled(4)];
     let extractor = FeatureExtractor::new(speck_weights(), &taps, device()).expect("an extractor");
     CheckpointLayout::of(&extractor)
 }
@@ -114,10 +115,13 @@ pub fn config(bytes: &[u8]) -> bool {
 }
 
 fn import(bytes: &[u8]) -> bool {
-    let options =
-        ImportOptions { architecture: Some(speck()), deepest: Layer::Layer1, ..ImportOptions::default() };
+    let options = ImportOptions {
+        architecture: Some(speck().into()),
+        deepest: Layer::named("layer1"),
+        ..ImportOptions::default()
+    };
     let Ok(weights) = WeightsFile::new(bytes.to_vec()).import(&options) else { return false };
-    assert_eq!(weights.convolutions().len(), 3);
+    assert_eq!(weights.values().len(), 6);
     true
 }
 

@@ -207,7 +207,7 @@ impl Settings {
             model_digest: origin.map(|origin| origin.digest.clone()).unwrap_or_default(),
             model_program: origin.map(|origin| origin.program.clone()).unwrap_or_default(),
             params: serde_json::to_value(&record.params)?,
-            architecture: weights.header().architecture.name.clone(),
+            architecture: weights.header().architecture.name().to_owned(),
             input: serde_json::to_value(weights.header().input)?,
             weights_sha256: weights.sha256(),
             fitted_on: record.picture_count,

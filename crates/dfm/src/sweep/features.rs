@@ -265,12 +265,9 @@ fn to_host(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -> Result
 ///
 /// # Errors
 ///
-/// If the pool is larger than the layer's map.
+/// If the weights do not reach the layer, or the pool is larger than its map.
 pub(super) fn shape(weights: &BackboneWeights, tap: Tap) -> Result<FeatureShape, Error> {
-    let header = weights.header();
-    let size = header.architecture.feature_size(tap.layer, [header.input.height, header.input.width]);
-    let channels = header.architecture.channels(tap.layer);
-    Ok(FeatureShape::pooled(channels, size, tap.pool).map_err(DfmError::from)?)
+    Ok(weights.feature_shape(tap).map_err(DfmError::from)?)
 }
 
 /// The greatest common divisor of two pools.

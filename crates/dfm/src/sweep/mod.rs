@@ -224,8 +224,7 @@ impl<'n> Tapped<'n> {
         let wanted: Vec<Tap> = settings.iter().filter_map(|setting| setting.taps().ok()).flatten().collect();
         let weights = weights(network, &wanted);
         let features = weights.clone().and_then(|weights| {
-            let deepest = weights.header().deepest;
-            let there = |tap: &&Tap| tap.layer <= deepest && features::shape(&weights, **tap).is_ok();
+            let there = |tap: &&Tap| features::shape(&weights, **tap).is_ok();
             let taps: Vec<Tap> = wanted.iter().filter(there).copied().collect();
             let last = taps.iter().map(|tap| tap.layer).max().ok_or_else(|| reason(no_tap()))?;
             let weights = weights.truncate(last).map_err(|error| reason(dfm_core::DfmError::from(error)))?;
@@ -238,7 +237,7 @@ impl<'n> Tapped<'n> {
     fn name(&self) -> [String; 2] {
         let [backbone, weights] = self.network.names();
         match &self.weights {
-            Ok(found) => [found.header().architecture.name.clone(), weights],
+            Ok(found) => [found.header().architecture.name().to_owned(), weights],
             Err(_) => [backbone, weights],
         }
     }

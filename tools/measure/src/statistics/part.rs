@@ -71,8 +71,11 @@ fn extract(data: &Path, rows: usize, output: &Path) -> anyhow::Result<serde_json
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
     let weights = BackboneWeights::from_bytes(&bytes)?;
     let input = weights.header().input.with_size(SIZE[0], SIZE[1]);
-    let extractor =
-        FeatureExtractor::new(weights.with_input(input), &[Layer::Layer3.pooled(4)], network::compute()?)?;
+    let extractor = FeatureExtractor::new(
+        weights.with_input(input),
+        &[Layer::named("layer3").pooled(4)],
+        network::compute()?,
+    )?;
     ensure!(extractor.row_len() == COLUMNS, "{:?}", extractor.feature_shapes());
     let preprocessor = extractor.preprocessor();
     let mut out = BufWriter::new(File::create(output).with_context(|| output.display().to_string())?);

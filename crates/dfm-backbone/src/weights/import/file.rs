@@ -84,9 +84,12 @@ impl WeightsFile {
             .ok_or_else(|| WeightsError::ArchitectureNeeded { known: Architecture::names().join(", ") })?;
         architecture.check()?;
         let deepest = options.deepest;
-        let convolutions = match kind {
+        let (architecture, values) = match kind {
             Kind::PyTorch => names::assemble(&pytorch::open(bytes)?, &architecture, deepest)?,
-            Kind::Onnx => onnx::convolutions(bytes, &architecture, deepest)?,
+            Kind::Onnx => {
+                let values = onnx::values(bytes, &architecture, deepest)?;
+                (architecture, values)
+            }
             Kind::SafeTensors | Kind::Own => {
                 names::assemble(&safetensors::open(bytes)?, &architecture, deepest)?
             }
@@ -100,7 +103,7 @@ impl WeightsFile {
             source: options.source.clone().unwrap_or_else(|| "not stated".to_owned()),
             source_sha256: Some(sha256.clone()),
         };
-        BackboneWeights::new(header, convolutions)
+        BackboneWeights::new(header, values)
     }
 }
 
@@ -132,18 +135,23 @@ fn import_own(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, 
     let weights = BackboneWeights::from_bytes(bytes)?;
     let got = &weights.header().architecture;
     if let Some(expected) = options.architecture.as_ref().filter(|expected| *expected != got) {
-        if expected.name == got.name {
-            let reason = format!("their description of '{}' differs from that of this program", got.name);
+        // Weights decide the grid of positions.
+        let differs = !expected.is_known() || !got.is_of_its_family();
+        if expected.name() == got.name() && differs {
+            let reason = format!("their description of '{}' differs from that of this program", got.name());
             return Err(WeightsError::Header { reason });
         }
-        let (expected, got) = (expected.name.clone(), got.name.clone());
-        return Err(WeightsError::OtherArchitecture { expected, got });
+        if expected.name() != got.name() {
+            let (expected, got) = (expected.name().to_owned(), got.name().to_owned());
+            return Err(WeightsError::OtherArchitecture { expected, got });
+        }
     }
-    let tap = options.deepest.min(weights.header().deepest);
-    let (mut header, convolutions) = weights.truncate(tap)?.into_parts();
+    // Weights that end before the layer are taken as they are; whoever taps it says so then.
+    let tap = if weights.reaches(options.deepest) { options.deepest } else { weights.header().deepest };
+    let (mut header, values) = weights.truncate(tap)?.into_parts();
     header.input = options.input.unwrap_or(header.input);
     header.precision = options.precision.unwrap_or(header.precision);
     header.license = options.license.clone().unwrap_or(header.license);
     header.source = options.source.clone().unwrap_or(header.source);
-    BackboneWeights::new(header, convolutions)
+    BackboneWeights::new(header, values)
 }

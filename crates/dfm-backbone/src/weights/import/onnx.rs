@@ -5,27 +5,37 @@
 //! another pool) is refused and not misread.
 
 use super::onnx_graph::{Graph, GraphProto, NodeProto};
-use crate::architecture::{Architecture, BlockShape, ConvolutionShape};
+use crate::architecture::Architecture;
+use crate::error::BackboneError;
+use crate::families::draft::EPSILON;
+use crate::families::resnet::{BlockShape, ConvolutionShape, ResNet};
 use crate::layer::Layer;
-use crate::weights::convolution::ConvolutionWeights;
 use crate::weights::error::WeightsError;
-use crate::weights::fold::{BatchNorm, EPSILON, fold};
+use crate::weights::fold::{BatchNorm, Folded, fold};
 
 /// From `[N, H, W, C]` to `[N, C, H, W]`.
 const CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
 
-/// The convolutions of `architecture` up to `deepest`, batch norms folded in.
-pub(super) fn convolutions(
+/// The values of each parameter of a ResNet up to `deepest`, which must be a stage, batch norms folded in.
+pub(super) fn values(
     bytes: &[u8],
     architecture: &Architecture,
     deepest: Layer,
-) -> Result<Vec<ConvolutionWeights>, WeightsError> {
+) -> Result<Vec<Vec<f32>>, WeightsError> {
+    let name = || architecture.name().to_owned();
+    let resnet = architecture.resnet().ok_or_else(|| BackboneError::NoNames { architecture: name() })?;
+    let stage = Layer::RESNET.iter().position(|stage| *stage == deepest);
+    let stages = 1 + stage.ok_or_else(|| BackboneError::UnknownLayer {
+        architecture: name(),
+        got: deepest,
+        expected: Layer::RESNET.map(|layer| layer.to_string()).join(", "),
+    })?;
     let graph = GraphProto::parse(bytes)?;
     let got = graph.node.iter().filter(|node| node.op_type == "Conv").count();
     // All convolutions are counted, although only a part may be read, because a graph of another depth
     // is another network. A graph that ends at the tap is accepted, too.
-    let expected = architecture.convolutions(Layer::Layer4).len();
-    if got != expected && got != architecture.convolutions(deepest).len() {
+    let expected = resnet.convolutions(ResNet::STAGES).len();
+    if got != expected && got != resnet.convolutions(stages).len() {
         return Err(WeightsError::Count { expected, got });
     }
     let stem = graph.node.iter().find(|node| node.op_type == "Conv");
@@ -34,10 +44,10 @@ pub(super) fn convolutions(
     every_constant_is_read(&graph, &index, architecture)?;
     starts_at_the_input(&index, stem)?;
     let mut walk = Walk { graph: &index, found: Vec::new() };
-    let value = walk.convolution(stem, &architecture.stem())?;
+    let value = walk.convolution(stem, &resnet.stem())?;
     let value = walk.only(value, "Relu", "the stem")?.output();
     let pool = walk.only(value, "MaxPool", "the stem")?;
-    let (begin, end) = architecture.max_pool_padding.sides();
+    let (begin, end) = resnet.max_pool_padding.sides();
     agrees(pool, "kernel_shape", &[3; 2], &[])?;
     agrees(pool, "strides", &[2; 2], &[1; 2])?;
     agrees(pool, "pads", &[begin, begin, end, end].map(|side| side as i64), &[0; 4])?;
@@ -46,10 +56,10 @@ pub(super) fn convolutions(
     let rounding = pool.attribute("ceil_mode").map_or(0, |attribute| attribute.i);
     expect_equal(pool, "ceil_mode", &[0], &[rounding])?;
     let mut value = pool.output();
-    for block in architecture.blocks(deepest) {
+    for block in resnet.blocks(stages) {
         value = walk.block(value, &block)?;
     }
-    Ok(walk.found)
+    Ok(walk.found.into_iter().flat_map(|Folded { weight, bias }| [weight, bias]).collect())
 }
 
 /// Checks that some node reads every constant. A constant that no node reads belongs to a network that
@@ -61,7 +71,7 @@ fn every_constant_is_read(
 ) -> Result<(), WeightsError> {
     match graph.initializer.iter().find(|tensor| index.readers(&tensor.name).is_empty()) {
         Some(tensor) => {
-            let (tensor, architecture) = (tensor.name.clone(), architecture.name.clone());
+            let (tensor, architecture) = (tensor.name.clone(), architecture.name().to_owned());
             Err(WeightsError::Unused { tensor, architecture })
         }
         None => Ok(()),
@@ -104,7 +114,7 @@ fn starts_at_the_input(graph: &Graph<'_>, stem: &NodeProto) -> Result<(), Weight
 /// A walk along the data, which collects convolutions.
 struct Walk<'i, 'g> {
     graph: &'i Graph<'g>,
-    found: Vec<ConvolutionWeights>,
+    found: Vec<Folded>,
 }
 
 impl<'g> Walk<'_, 'g> {
@@ -179,7 +189,7 @@ impl<'g> Walk<'_, 'g> {
         };
         let Some(norm) = self.norm_after(node) else {
             let bias = bias.unwrap_or_else(|| vec![0.0; shape.out_channels]);
-            self.found.push(ConvolutionWeights { weight, bias });
+            self.found.push(Folded { weight, bias });
             return Ok(node.output());
         };
         let part = |index: usize| self.graph.constant(norm.input(index), &channels);

@@ -33,7 +33,7 @@ impl Default for ImportOptions {
     fn default() -> Self {
         Self {
             architecture: None,
-            deepest: Layer::Layer4,
+            deepest: Layer::RESNET[3],
             input: None,
             precision: None,
             license: None,

@@ -1,7 +1,6 @@
 //! The shapes of convolutions.
 
-/// The shape of one convolution of an [`Architecture`](crate::Architecture), with the batch norm
-/// folded in: weight `[out_channels, in_channels_per_group, kernel, kernel]` and bias
+/// The shape of one convolution of a [`ResNet`](crate::ResNet), with the batch norm folded in: weight `[out_channels, in_channels_per_group, kernel, kernel]` and bias
 /// `[out_channels]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvolutionShape {
@@ -24,6 +23,10 @@ pub struct ConvolutionShape {
 /// The convolutions of one residual block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BlockShape {
+    /// Its name, such as `layer1.0`.
+    pub(crate) name: String,
+    /// The index of its stage.
+    pub(crate) stage: usize,
     /// The 1×1 on the shortcut, where the shapes on both sides differ.
     pub(crate) projection: Option<ConvolutionShape>,
     /// The residual branch, in order.

@@ -1,31 +1,29 @@
 //! The description of one ResNet.
 
-use dfm_image::InputContract;
 use serde::{Deserialize, Serialize};
 
 use super::known::{KNOWN, NAMES};
 use super::parts::{Block, MaxPoolPadding, StridePlacement};
 use super::shape::{BlockShape, ConvolutionShape};
 use crate::error::BackboneError;
-use crate::layer::Layer;
 
 /// More parameters than any known network has. The limit keeps a hostile header from asking for
 /// terabytes.
 const MOST_PARAMETERS: u64 = 1 << 29;
 
-/// A description of one whole ResNet. It does not say where features are taken.
+/// A description of one whole ResNet by a few fields. [`Architecture`](crate::Architecture) is made of it.
 ///
 /// ```
-/// use dfm_backbone::{Architecture, Layer};
+/// use dfm_backbone::{Architecture, Layer, ResNet};
 ///
-/// let architecture = Architecture::known("resnet50_1by2").expect("a known name");
-/// assert_eq!(architecture.channels(Layer::Layer3), 512);
-/// assert_eq!(architecture.feature_size(Layer::Layer3, [256, 256]), [16, 16]);
-/// assert_eq!(architecture.parameter_count(Layer::Layer3), 2_148_032);
+/// let narrow = ResNet { name: "mine".to_owned(), width: 16, ..ResNet::known("resnet18").expect("a name") };
+/// let architecture = Architecture::from(narrow);
+/// assert_eq!(architecture.channels(Layer::named("layer2"))?, 32);
+/// # Ok::<(), dfm_backbone::BackboneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Architecture {
+pub struct ResNet {
     /// The name, such as `resnet50`.
     pub name: String,
     /// The kind of block that every stage repeats.
@@ -46,8 +44,11 @@ pub struct Architecture {
     pub max_pool_padding: MaxPoolPadding,
 }
 
-impl Architecture {
-    /// The architecture called `name`, if it is one of [`names`](Self::names).
+impl ResNet {
+    /// The number of stages: `layer1` to `layer4`.
+    pub const STAGES: usize = 4;
+
+    /// The ResNet called `name`, if it is one of [`names`](Self::names).
     pub fn known(name: &str) -> Option<Self> {
         let (_, description) = KNOWN.iter().find(|(known, _)| *known == name)?;
         Some(Self {
@@ -61,22 +62,6 @@ impl Architecture {
             stride_placement: description.stride_placement,
             max_pool_padding: description.max_pool_padding,
         })
-    }
-
-    /// The input contract of the usual weights: [`InputContract::caffe`] for `resnet50_1by2`,
-    /// [`InputContract::imagenet`] for every other architecture.
-    ///
-    /// ```
-    /// use dfm_backbone::{Architecture, InputContract};
-    ///
-    /// let half_width = Architecture::known("resnet50_1by2").expect("a known name");
-    /// assert_eq!(half_width.usual_input(), InputContract::caffe());
-    /// ```
-    pub fn usual_input(&self) -> InputContract {
-        match self.name.as_str() {
-            "resnet50_1by2" => InputContract::caffe(),
-            _ => InputContract::imagenet(),
-        }
     }
 
     /// Every name that [`known`](Self::known) knows.
@@ -118,42 +103,19 @@ impl Architecture {
             let expected = "wide enough to leave one channel a group";
             return Err(self.wrong("width_per_group", expected, self.width_per_group));
         }
-        let parameters = self.parameters(Layer::Layer4);
+        let parameters = self.parameters();
         if parameters > MOST_PARAMETERS {
             return Err(self.wrong("size", format!("at most {MOST_PARAMETERS} parameters"), parameters));
         }
         Ok(())
     }
 
-    /// Every convolution up to and including the stage `tap`, in the one order
-    /// that weights are kept in: the stem, then block by block the projection
-    /// (where there is one) and the residual branch.
-    pub fn convolutions(&self, tap: Layer) -> Vec<ConvolutionShape> {
-        let blocks = self.blocks(tap).into_iter();
+    /// Every convolution of the first `stages` stages, in the one order that weights are kept in: the stem,
+    /// then block by block the projection (where there is one) and the residual branch.
+    pub fn convolutions(&self, stages: usize) -> Vec<ConvolutionShape> {
+        let blocks = self.blocks(stages).into_iter();
         let flat = blocks.flat_map(|block| block.projection.into_iter().chain(block.branch));
         std::iter::once(self.stem()).chain(flat).collect()
-    }
-
-    /// Channels of the feature map at `layer`.
-    pub fn channels(&self, layer: Layer) -> usize {
-        self.planes(layer) * self.block.expansion()
-    }
-
-    /// Weights and biases up to and including the stage `tap`.
-    pub fn parameter_count(&self, tap: Layer) -> usize {
-        usize::try_from(self.parameters(tap)).unwrap_or(usize::MAX)
-    }
-
-    /// Height and width of the feature map at `tap` for a picture of `size`
-    /// (height, width) pixels; 0 where the picture is too small to have one.
-    pub fn feature_size(&self, tap: Layer, size: [usize; 2]) -> [usize; 2] {
-        let (begin, end) = self.max_pool_padding.sides();
-        size.map(|side| {
-            let stem = windows(side, 7, 6);
-            let pooled = windows(stem, 3, begin + end);
-            // Both placements of the stride halve a side and round up.
-            (0..tap.index()).fold(pooled, |side, _| windows(side, 1, 0))
-        })
     }
 
     /// The first convolution.
@@ -169,29 +131,28 @@ impl Architecture {
         }
     }
 
-    /// Every residual block up to and including the stage `tap`.
-    pub(crate) fn blocks(&self, tap: Layer) -> Vec<BlockShape> {
-        let stages = Layer::ALL.into_iter().take_while(|layer| *layer <= tap);
-        stages
-            .flat_map(|layer| {
-                (0..self.depths[layer.index()]).map(move |index| self.block_shape(layer, index))
-            })
+    /// Every residual block of the first `stages` stages.
+    pub(crate) fn blocks(&self, stages: usize) -> Vec<BlockShape> {
+        let depths = self.depths.into_iter().enumerate().take(stages);
+        depths
+            .flat_map(|(stage, depth)| (0..depth).map(move |index| self.block_shape(stage, index)))
             .collect()
     }
 
-    fn block_shape(&self, layer: Layer, index: usize) -> BlockShape {
-        let planes = self.planes(layer);
-        let out = self.channels(layer);
-        let input = match (index, layer.index()) {
+    fn block_shape(&self, stage: usize, index: usize) -> BlockShape {
+        let planes = self.width << stage;
+        let out = planes * self.block.expansion();
+        let input = match (index, stage) {
             (0, 0) => self.stem_width,
-            (0, previous) => self.channels(Layer::ALL[previous - 1]),
+            (0, _) => out / 2,
             _ => out,
         };
-        let stride = if index == 0 && layer != Layer::Layer1 { 2 } else { 1 };
+        let stride = if index == 0 && stage > 0 { 2 } else { 1 };
+        let block = format!("layer{}.{index}", stage + 1);
         let convolution =
             |name: &str, input: usize, out: usize, side: usize, stride: usize, groups: usize| {
                 ConvolutionShape {
-                    name: format!("{layer}.{index}.{name}"),
+                    name: format!("{block}.{name}"),
                     out_channels: out,
                     in_channels_per_group: input / groups,
                     kernel: [side, side],
@@ -220,15 +181,11 @@ impl Architecture {
                 ]
             }
         };
-        BlockShape { projection, branch }
+        BlockShape { name: block, stage, projection, branch }
     }
 
-    fn planes(&self, layer: Layer) -> usize {
-        self.width << layer.index()
-    }
-
-    fn parameters(&self, tap: Layer) -> u64 {
-        let convolutions = self.convolutions(tap);
+    fn parameters(&self) -> u64 {
+        let convolutions = self.convolutions(Self::STAGES);
         convolutions.iter().fold(0_u64, |sum, shape| {
             sum.saturating_add(shape.weight_count() as u64).saturating_add(shape.out_channels as u64)
         })
@@ -242,12 +199,4 @@ impl Architecture {
             got: got.to_string(),
         }
     }
-}
-
-/// Windows of `kernel` pixels, two apart, over `side` pixels and `padding` more.
-fn windows(side: usize, kernel: usize, padding: usize) -> usize {
-    if side == 0 {
-        return 0;
-    }
-    (side + padding).checked_sub(kernel).map_or(0, |room| room / 2 + 1)
 }
