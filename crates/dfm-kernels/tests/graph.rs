@@ -210,8 +210,11 @@ fn transformers_agree_with_plain_ones() {
     for (width, heads, activation) in
         [(64, 2, Activation::GeluErf), (48, 4, Activation::QuickGelu), (72, 3, Activation::GeluTanh)]
     {
-        let graph = graphs::transformer(width, heads, [3, 5], activation);
-        agrees(&graph, &["blocks.0", "blocks.2", "mean", "map"], [42, 70], 5e-6);
+        // The grid of the parameters, and another one.
+        for grid in [[3, 5], [4, 4]] {
+            let graph = graphs::transformer(width, heads, grid, activation);
+            agrees(&graph, &["blocks.0", "blocks.2", "mean", "map"], [42, 70], 5e-6);
+        }
     }
 }
 

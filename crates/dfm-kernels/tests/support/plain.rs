@@ -1,6 +1,6 @@
 //! Graphs computed plainly in `f64`.
 
-use dfm_graph::{Activation, Graph, Interpolation, Node, Operation, Shape, Window};
+use dfm_graph::{Activation, Graph, Node, Operation, Shape, Window};
 
 /// A value `[channels, positions]`.
 #[derive(Debug, Clone)]
@@ -150,8 +150,8 @@ fn compute(node: &Node, inputs: &[&Value], own: &[&[f32]], shape: &Shape) -> Val
         }
         Operation::Positions { grid, prefix, interpolation } => {
             let (before, cells) = own[0].split_at(prefix * channels);
-            assert_eq!((*grid, *interpolation), (shape.sides, Interpolation::Bicubic));
-            let all = [before, cells].concat();
+            let cells = interpolation.resample(cells, channels, *grid, shape.sides);
+            let all = [before, &cells].concat();
             x.map(|channel, at| x.at(channel, at) + f64::from(all[at * channels + channel]))
         }
         Operation::ToMap => {

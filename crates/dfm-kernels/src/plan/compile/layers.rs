@@ -41,11 +41,11 @@ impl Layout<'_, '_> {
                 self.draft.complete(&[node], value, Some(step));
                 Ok(())
             }
-            Operation::Positions { grid, .. } => {
-                if *grid != self.draft.source.sides(node) {
-                    return Err(self.draft.source.unsupported(node));
-                }
-                let constants = blocks_of_tokens(self.draft.source.parameter(node, 0), map.channels);
+            Operation::Positions { grid, prefix, interpolation } => {
+                let positions = self.draft.source.parameter(node, 0);
+                let (before, cells) = positions.split_at(prefix * map.channels);
+                let cells = interpolation.resample(cells, map.channels, *grid, self.draft.source.sides(node));
+                let constants = blocks_of_tokens(&[before, &cells].concat(), map.channels);
                 self.pointwise(node, Other::Constant(constants))
             }
             Operation::Mean => self.mean(node, &inputs),
