@@ -261,6 +261,13 @@ impl Attention {
             for (index, token) in tokens.clone().enumerate() {
                 let sum = if begin < first + self.width { sums[index] } else { Lanes::ZERO };
                 let average = sum.0.map(|sum| sum * shares[index]);
+                if begin.is_multiple_of(LANES) && channels.len() == LANES {
+                    let lanes = output.wrapping_add(begin / LANES * self.tokens() + token);
+                    // SAFETY: the lanes are those of 16 channels and a token of the output, for whose
+                    // writes the caller vouches.
+                    unsafe { lanes.write(Lanes(average)) };
+                    continue;
+                }
                 for (channel, value) in channels.clone().zip(average) {
                     let lanes = output.wrapping_add(channel / LANES * self.tokens() + token);
                     // SAFETY: the lane is that of a channel and a token of the output, for whose writes
