@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// timm names the modules of its models. Whether a network has such a layer is known once the network is.
 ///
 /// A name has up to 63 bytes and is kept inline, so a layer is a plain value. Names are ordered by their
-/// text, but numbers in them by their value. Within a network of a known family, a layer that comes later
-/// compares greater.
+/// text, but numbers in them by their value, and a module comes behind its parts. So stages and blocks of
+/// each known family are in the order of the network.
 ///
 /// ```
 /// use dfm_backbone::Layer;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// assert_eq!(layer, Layer::named("layer3"));
 /// assert!(layer < Layer::named("layer4"));
 /// assert!(Layer::named("blocks.9") < Layer::named("blocks.10"));
+/// assert!(Layer::named("layer3.5") < Layer::named("layer3"));
 /// assert_eq!(layer.to_string(), "layer3");
 /// # Ok::<(), dfm_backbone::BackboneError>(())
 /// ```
@@ -78,7 +79,7 @@ impl Layer {
         Some(Self { bytes, length: text.len() as u8 })
     }
 
-    /// The name in parts: text, and the numbers between.
+    /// The name in parts: text, and the numbers between, and the end.
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let mut rest = self.name();
         std::iter::from_fn(move || {
@@ -91,14 +92,16 @@ impl Layer {
                 None => Part::Text(part),
             })
         })
+        .chain(std::iter::once(Part::End))
     }
 }
 
-/// A part of a name. Numbers come before text.
+/// A part of a name. Numbers come before text, and the end of a name behind everything.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
     Number(u64),
     Text(&'a str),
+    End,
 }
 
 impl PartialEq for Layer {
@@ -165,7 +168,7 @@ mod tests {
     fn numbers_in_names_are_ordered_by_their_value() {
         let mut names = ["stages.2", "layer4", "blocks.10", "layer1", "blocks.2.1", "blocks.2", "blocks.02"];
         names.sort_by_key(|name| Layer::named(name));
-        let expected = ["blocks.02", "blocks.2", "blocks.2.1", "blocks.10", "layer1", "layer4", "stages.2"];
+        let expected = ["blocks.2.1", "blocks.02", "blocks.2", "blocks.10", "layer1", "layer4", "stages.2"];
         assert_eq!(names, expected);
         // A number that fits no integer is text.
         assert!(Layer::named("a99999999999999999999999").name().len() > 20);
