@@ -45,12 +45,14 @@ impl Layer {
     ///
     /// # Panics
     ///
-    /// If the name is empty, longer than [`LONGEST`](Self::LONGEST), or has other characters than letters,
-    /// digits, `_`, `-`, `.`, `:` and `/`.
+    /// If the name is empty, longer than [`LONGEST`](Self::LONGEST), does not begin with a letter, `_` or `/`,
+    /// or has other characters than letters, digits, `_`, `-`, `.`, `:` and `/`.
     pub const fn named(name: &str) -> Self {
         match Self::checked(name) {
             Some(layer) => layer,
-            None => panic!("a layer's name has 1 to 63 letters, digits, '_', '-', '.', ':' or '/'"),
+            None => panic!(
+                "a layer's name is a letter, then letters, digits, '_', '-', '.', ':' or '/', 63 at most"
+            ),
         }
     }
 
@@ -64,6 +66,10 @@ impl Layer {
     pub(crate) const fn checked(name: &str) -> Option<Self> {
         let text = name.as_bytes();
         if text.is_empty() || text.len() > Self::LONGEST {
+            return None;
+        }
+        // A number alone is more often a slip than a layer.
+        if !text[0].is_ascii_alphabetic() && !matches!(text[0], b'_' | b'/') {
             return None;
         }
         let mut bytes = [0; Self::LONGEST];
@@ -154,7 +160,7 @@ impl<'de> Deserialize<'de> for Layer {
         let name = String::deserialize(deserializer)?;
         let shown: String = name.chars().take(64).collect();
         Self::checked(&name).ok_or_else(|| {
-            let expected = "1 to 63 letters, digits, '_', '-', '.', ':' or '/'";
+            let expected = "a letter, then letters, digits, '_', '-', '.', ':' or '/', 63 at most";
             serde::de::Error::custom(format!("the layer '{shown}': expected {expected}"))
         })
     }
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_one_is_refused() {
-        for name in ["", "a b", "layer2,layer3", "layer2+layer3", "é", &"x".repeat(64)] {
+        for name in ["", "7", "a b", "layer2,layer3", "layer2+layer3", "é", &"x".repeat(64)] {
             assert!(Layer::checked(name).is_none(), "{name}");
             let json = serde_json::to_string(name).unwrap();
             assert!(serde_json::from_str::<Layer>(&json).is_err(), "{name}");
