@@ -12,7 +12,10 @@ use crate::layer::Layer;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum BackboneError {
     /// No layer can have this name.
-    #[error("no layer can be called '{got}': expected 1 to 63 letters, digits, '_', '-', '.', ':' or '/'")]
+    #[error(
+        "no layer can be called '{got}': expected a name such as layer1 or blocks.5 (a letter, then letters, digits, \
+         '_', '-', '.', ':' or '/', 63 at most)"
+    )]
     LayerName {
         /// The beginning of the name as given.
         got: String,

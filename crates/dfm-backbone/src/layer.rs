@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// timm names the modules of its models. Whether a network has such a layer is known once the network is.
 ///
 /// A name has up to 63 bytes and is kept inline, so a layer is a plain value. Names are ordered by their
-/// text, but numbers in them by their value. Within a network of a known family, a layer that comes later
-/// compares greater.
+/// text, but numbers in them by their value, and a module comes behind its parts. So stages and blocks of
+/// each known family are in the order of the network.
 ///
 /// ```
 /// use dfm_backbone::Layer;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// assert_eq!(layer, Layer::named("layer3"));
 /// assert!(layer < Layer::named("layer4"));
 /// assert!(Layer::named("blocks.9") < Layer::named("blocks.10"));
+/// assert!(Layer::named("layer3.5") < Layer::named("layer3"));
 /// assert_eq!(layer.to_string(), "layer3");
 /// # Ok::<(), dfm_backbone::BackboneError>(())
 /// ```
@@ -44,12 +45,14 @@ impl Layer {
     ///
     /// # Panics
     ///
-    /// If the name is empty, longer than [`LONGEST`](Self::LONGEST), or has other characters than letters,
-    /// digits, `_`, `-`, `.`, `:` and `/`.
+    /// If the name is empty, longer than [`LONGEST`](Self::LONGEST), does not begin with a letter, `_` or `/`,
+    /// or has other characters than letters, digits, `_`, `-`, `.`, `:` and `/`.
     pub const fn named(name: &str) -> Self {
         match Self::checked(name) {
             Some(layer) => layer,
-            None => panic!("a layer's name has 1 to 63 letters, digits, '_', '-', '.', ':' or '/'"),
+            None => panic!(
+                "a layer's name is a letter, then letters, digits, '_', '-', '.', ':' or '/', 63 at most"
+            ),
         }
     }
 
@@ -65,6 +68,10 @@ impl Layer {
         if text.is_empty() || text.len() > Self::LONGEST {
             return None;
         }
+        // A number alone is more often a slip than a layer.
+        if !text[0].is_ascii_alphabetic() && !matches!(text[0], b'_' | b'/') {
+            return None;
+        }
         let mut bytes = [0; Self::LONGEST];
         let mut index = 0;
         while index < text.len() {
@@ -78,7 +85,7 @@ impl Layer {
         Some(Self { bytes, length: text.len() as u8 })
     }
 
-    /// The name in parts: text, and the numbers between.
+    /// The name in parts: text, and the numbers between, and the end.
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let mut rest = self.name();
         std::iter::from_fn(move || {
@@ -91,14 +98,16 @@ impl Layer {
                 None => Part::Text(part),
             })
         })
+        .chain(std::iter::once(Part::End))
     }
 }
 
-/// A part of a name. Numbers come before text.
+/// A part of a name. Numbers come before text, and the end of a name behind everything.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'a> {
     Number(u64),
     Text(&'a str),
+    End,
 }
 
 impl PartialEq for Layer {
@@ -151,7 +160,7 @@ impl<'de> Deserialize<'de> for Layer {
         let name = String::deserialize(deserializer)?;
         let shown: String = name.chars().take(64).collect();
         Self::checked(&name).ok_or_else(|| {
-            let expected = "1 to 63 letters, digits, '_', '-', '.', ':' or '/'";
+            let expected = "a letter, then letters, digits, '_', '-', '.', ':' or '/', 63 at most";
             serde::de::Error::custom(format!("the layer '{shown}': expected {expected}"))
         })
     }
@@ -165,7 +174,7 @@ mod tests {
     fn numbers_in_names_are_ordered_by_their_value() {
         let mut names = ["stages.2", "layer4", "blocks.10", "layer1", "blocks.2.1", "blocks.2", "blocks.02"];
         names.sort_by_key(|name| Layer::named(name));
-        let expected = ["blocks.02", "blocks.2", "blocks.2.1", "blocks.10", "layer1", "layer4", "stages.2"];
+        let expected = ["blocks.2.1", "blocks.02", "blocks.2", "blocks.10", "layer1", "layer4", "stages.2"];
         assert_eq!(names, expected);
         // A number that fits no integer is text.
         assert!(Layer::named("a99999999999999999999999").name().len() > 20);
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_one_is_refused() {
-        for name in ["", "a b", "layer2,layer3", "layer2+layer3", "é", &"x".repeat(64)] {
+        for name in ["", "7", "a b", "layer2,layer3", "layer2+layer3", "é", &"x".repeat(64)] {
             assert!(Layer::checked(name).is_none(), "{name}");
             let json = serde_json::to_string(name).unwrap();
             assert!(serde_json::from_str::<Layer>(&json).is_err(), "{name}");

@@ -44,7 +44,7 @@ pub mod weights;
 
 pub use architecture::Architecture;
 pub use compute::Compute;
-pub use dfm_graph::{Graph, GraphError, Parameter};
+pub use dfm_graph::{Graph, GraphError, NodeId, Parameter};
 pub use dfm_image::{
     BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,
     LevelsTally, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,

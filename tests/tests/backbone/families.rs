@@ -116,14 +116,18 @@ fn every_known_network_can_be_built_and_tapped() {
         let input = architecture.usual_input();
         input.check().expect(name);
         let shape = graph.shapes([input.height, input.width]).expect(name)[node.index()];
-        assert!(shape.channels() >= 192 && shape.sides[0] >= 7, "{name} {last}: {shape:?}");
+        assert!(shape.channels() >= 160 && shape.sides[0] >= 7, "{name} {last}: {shape:?}");
         // The form in a file says the same.
         let written = serde_json::to_string(&architecture).unwrap();
         assert_eq!(serde_json::from_str::<Architecture>(&written).unwrap(), architecture, "{name}");
-        assert!(written.len() < 100_000, "{name}: {} bytes", written.len());
-        // Names of layers are ordered as the network is.
-        let taps: Vec<Layer> = graph.taps().map(|(name, _)| Layer::named(name)).collect();
-        assert!(taps.is_sorted(), "{name}: {taps:?}");
+        assert!(written.len() < 200_000, "{name}: {} bytes", written.len());
+        // Names of layers are ordered as the network is, but for two names of one node.
+        let taps: Vec<_> = graph.taps().map(|(name, node)| (node, Layer::named(name))).collect();
+        let rises = |pair: &[(dfm_backbone::NodeId, Layer)]| {
+            let [(one, first), (other, second)] = pair else { return true };
+            one == other || first < second
+        };
+        assert!(taps.windows(2).all(rises), "{name}: {taps:?}");
     }
 }
 

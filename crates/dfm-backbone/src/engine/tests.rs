@@ -28,16 +28,17 @@ fn run(build: impl Fn(&mut Builder, NodeId) -> NodeId) -> Vec<f32> {
     let picture_node = net.picture();
     let last = build(&mut net, picture_node);
     net.tap("last", last);
-    let graph = net.finish().unwrap();
+    let graph = net.finish().expect("a node that fits");
     let mut next = 0.0;
-    let values = graph.parameters().iter().map(|parameter| {
+    let parameters = graph.parameters();
+    let values = parameters.iter().map(|parameter| {
         let value = |_| {
             next += 0.1;
             next
         };
         (0..parameter.len()).map(value).collect()
     });
-    let values = values.collect();
+    let values: Vec<Vec<f32>> = values.collect();
     let header = WeightsHeader {
         architecture: Architecture::of_graph("one", graph),
         deepest: Layer::named("last"),
@@ -47,14 +48,14 @@ fn run(build: impl Fn(&mut Builder, NodeId) -> NodeId) -> Vec<f32> {
         source: String::new(),
         source_sha256: None,
     };
-    let weights = BackboneWeights::new(header, values).unwrap();
+    let weights = BackboneWeights::new(header, values).expect("as many values");
     let device = Device::flex();
-    let tap = weights.graph().tap("last").unwrap();
-    let network = BurnNetwork::new(&weights, &[tap], &device).unwrap();
+    let tap = weights.graph().tap("last").expect("the tap");
+    let network = BurnNetwork::new(&weights, &[tap], &device).expect("a network");
     let pixels = TensorData::new(picture(), [1, 3, SIZE[0], SIZE[1]]);
     let mut maps = network.forward(Tensor::from_data(pixels, &device), |map| map);
     assert_eq!(maps.len(), 1);
-    maps.remove(0).try_into_vec_as::<f32>().unwrap()
+    maps.remove(0).try_into_vec_as::<f32>().expect("values on the host")
 }
 
 fn close(what: &str, got: &[f32], expected: impl IntoIterator<Item = f64>) {
