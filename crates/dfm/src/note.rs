@@ -129,6 +129,8 @@ pub enum Note {
         /// How many there are.
         total: usize,
     },
+    /// The threshold of a model is far too low: its fit dropped directions and set no pictures aside.
+    SmallScores,
     /// Pictures with 16 bits a channel were judged or learnt by their high bytes.
     HighBytes {
         /// How many pictures.
@@ -228,6 +230,10 @@ impl fmt::Display for Note {
             }
             Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
             Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
+            Self::SmallScores => f.write_str(
+                "the threshold and the p-values of this model are far too low: memory did not suffice for its fit, by \
+                 an earlier version, and most good pictures are called anomalous; fit it again, or state a threshold",
+            ),
             Self::HighBytes { pictures } => write!(
                 f,
                 "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \
