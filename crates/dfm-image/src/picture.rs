@@ -1,4 +1,4 @@
-//! A picture in the numbers of its file.
+//! A picture with the numbers of its file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::size::PictureSize;
 /// A picture with 16 bits a channel.
 pub type Rgb16Image = ImageBuffer<Rgb<u16>, Vec<u16>>;
 
-/// An upright RGB picture in the numbers of its file, borrowed or owned. Which of its values are
-/// black and white is said by [`Levels`](crate::Levels).
+/// An upright RGB picture with the numbers of its file, borrowed or owned. [`Levels`](crate::Levels) say
+/// which of its values are black and white.
 ///
 /// ```
 /// use dfm_image::{Depth, Picture, Rgb16Image, RgbImage};
@@ -85,13 +85,13 @@ impl Picture<'_> {
 
     /// SHA-256 over the width and the height (little-endian `u32`) and the RGB values (bytes, or
     /// little-endian `u16` or `f32`), row by row. Two lossless files of the same picture have the
-    /// same hash. Of bytes it is [`content_hash`](crate::content_hash).
+    /// same hash. For bytes it is [`content_hash`](crate::content_hash).
     pub fn content_hash(&self) -> [u8; 32] {
         let PictureSize { width, height } = self.size();
         let mut hasher = Sha256::new();
         hasher.update(width.to_le_bytes());
         hasher.update(height.to_le_bytes());
-        // A row at a time: all bytes of a large picture together would take as much memory again.
+        // One row at a time, because the bytes of all rows would need the memory of the picture again.
         let row = 3 * (width as usize).max(1);
         match self {
             Self::Bytes(picture) => hasher.update(picture.as_raw()),

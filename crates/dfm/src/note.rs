@@ -1,11 +1,11 @@
-//! What a caller should know and that is no error.
+//! Notes: what a caller should know and what is not an error.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use dfm_core::SizeRange;
 
-/// Something that a caller should know and that is no error.
+/// Something that a caller should know and that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -28,9 +28,9 @@ pub enum Note {
         /// The sizes of the fit.
         usual: SizeRange,
     },
-    /// What lies among pictures and is not taken for one.
+    /// Files among the pictures that are not taken for pictures.
     LeftOut {
-        /// What, how many, and why.
+        /// Which files, how many, and why.
         text: String,
     },
     /// Pictures to judge that are also among the pictures to learn.
@@ -54,14 +54,14 @@ pub enum Note {
     },
     /// There is no checkpoint to resume, so the fit begins anew.
     NoCheckpoint {
-        /// Where it would be.
+        /// The path where it was expected.
         path: PathBuf,
     },
     /// A fit goes on from a checkpoint.
     Resumed {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that need not be learnt again.
+        /// The number of pictures that need not be learnt again.
         pictures: usize,
     },
     /// A checkpoint also holds what a fit on other pictures has learnt, so it is kept.
@@ -70,7 +70,7 @@ pub enum Note {
         path: PathBuf,
         /// Where it is kept.
         aside: PathBuf,
-        /// Pictures, or tiles of them, that are none of this fit's.
+        /// The number of pictures or tiles in it that do not belong to this fit.
         others: usize,
     },
     /// Another process is changing the same file, and this one waits for it.
@@ -85,18 +85,18 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
-    /// A file with other content is there and stays, so what was made of a picture has another name.
+    /// A file with other content is there and stays, so the file of this run gets another name.
     OtherName {
-        /// What stays.
+        /// The file that stays.
         path: PathBuf,
-        /// What was written.
+        /// The file that was written.
         written: PathBuf,
     },
     /// A fit failed, and its checkpoint stays.
     CheckpointLeft {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that it holds.
+        /// The number of pictures that it holds.
         pictures: u64,
     },
     /// A checkpoint cannot be written; the fit goes on without it.
@@ -142,12 +142,12 @@ pub enum Note {
         pictures: usize,
         /// The levels.
         levels: String,
-        /// Pixels outside, in the picture with the largest share of them.
+        /// The number of pixels outside, in the picture with the largest share of them.
         pixels: u64,
         /// All pixels of that picture.
         of: u64,
     },
-    /// The record of synthetic defects was about other pictures and is dropped.
+    /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
         path: PathBuf,

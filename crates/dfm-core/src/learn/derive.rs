@@ -1,5 +1,5 @@
-//! From the statistic of good pictures to a model: the one way, whether they were just
-//! learnt, merged, or some of them forgotten.
+//! From the statistic of good pictures to a model. Fitting, merging, updating and forgetting all go this
+//! way.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -24,20 +24,20 @@ use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapReco
 use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
 use crate::model::{Dfm, Judged};
 
-/// The most different pictures of a jackknife+: with as many directions, a new picture takes
-/// about 10⁹ operations, some tenths of a second.
+/// The most different pictures of a jackknife+. With as many directions, a new picture takes about 10⁹
+/// operations, some tenths of a second.
 const MAX_JACKKNIFE: usize = 1000;
 
-/// The most maps of good pictures whose largest cells decide the threshold of cells: each takes
-/// as many operations as there are values in all directions.
+/// The most good pictures whose maps decide the threshold of cells. Each map takes as many operations as
+/// there are values in all directions.
 const MOST_MAPS: usize = 256;
 
-/// What a model judges by, and how it came to be.
+/// What a model judges by, and the record of its fit.
 struct Found {
     rule: ScoringRule,
     judged: Judged,
     taps: Vec<TapRecord>,
-    /// Pictures that were not fitted on.
+    /// Pictures that were held out of the fit.
     held_out: usize,
 }
 
@@ -147,7 +147,7 @@ impl ValidFitParams {
         })
     }
 
-    /// Scores the pictures that calibrate, which are in these `rows`, by models without them.
+    /// Scores the pictures that calibrate by models without them. They are in these `rows`.
     fn hold_out(
         &self,
         kept: &Kept,
@@ -172,7 +172,8 @@ impl ValidFitParams {
         self.judged(kind, scores, peaks, Vec::new())
     }
 
-    /// The thresholds that scores of held-out pictures and the largest cells of their maps give.
+    /// The thresholds for scores and for cells, from the scores of held-out pictures and the largest cells of
+    /// their maps.
     fn judged(
         &self,
         kind: CalibrationKind,

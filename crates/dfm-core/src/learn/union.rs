@@ -1,4 +1,4 @@
-//! Models of more pictures or fewer, without a picture of the fit.
+//! Models with more or fewer pictures than a fit had, made without the pictures of the fit.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -21,7 +21,7 @@ use crate::pieces::Piece;
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
-    /// The statistics of all pictures, once there are more than those of the first model.
+    /// The statistics of all pictures. `None` while there are only those of the first model.
     joined: Option<Kept>,
     /// Names of pictures of the other models.
     names: Vec<([u8; 32], String)>,
@@ -76,7 +76,7 @@ impl ModelUnion {
         Ok(())
     }
 
-    /// The model of all pictures, its threshold found anew.
+    /// The model of all pictures, with a new threshold.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl ModelUnion {
         Ok(model.with_names(self.names))
     }
 
-    /// Adds the pictures that are not known yet.
+    /// Adds those pictures that are not known yet.
     fn join(&mut self, other: &Kept) -> Result<(), DfmError> {
         let own = match &self.joined {
             Some(joined) => joined,
@@ -128,7 +128,7 @@ impl Dfm {
         union.finish()
     }
 
-    /// The model of its own pictures and of more pictures. Those come in pieces from a
+    /// The model of its own pictures and of more pictures. The new pictures come in pieces from a
     /// [`Preparer::for_fit`](crate::Preparer::for_fit) with its [`extractor`](Self::extractor).
     /// Pictures that the model knows already count once and do not go through the network, so that a
     /// folder can be given again. `each` is told of every picture, as in
@@ -211,9 +211,9 @@ fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<Fore
     (!foreign.pictures.is_empty()).then_some(foreign)
 }
 
-/// Refuses two methods that differ, and tells what differs and nothing else.
+/// Refuses two methods that differ, and names the fields that differ and no others.
 fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
-    // The rule of the first finds the threshold of the union.
+    // The rule of the first model decides the threshold of the union, so this field may differ.
     let mut got = got.clone();
     if let Some((expected, got)) = expected.calibration.zip(got.calibration.as_mut()) {
         got.estimate = expected.estimate;
