@@ -98,7 +98,10 @@ pub(super) fn set_aside(pictures: usize) -> String {
     } else {
         (format!("{pictures} pictures"), "were")
     };
-    format!("{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit")
+    format!(
+        "{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit; \
+         none was looked for that is foreign to the others"
+    )
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {

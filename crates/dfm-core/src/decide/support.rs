@@ -84,7 +84,9 @@ impl Support {
         let rate = is_found.then(|| asked.false_alarm.unwrap_or_else(rate)).filter(|rate| *rate > 0.0);
         let tail =
             (is_found && asked.estimate == ThresholdEstimate::Tail).then(|| Tail::of(scores)).flatten();
-        let tail_rates = tail.map(|tail| tail.rates(threshold));
+        let share = reaching as f64 / scores.len() as f64;
+        // A tail that most of what reaches the threshold lies outside of says nothing.
+        let tail_rates = tail.map(|tail| tail.rates(threshold)).filter(|[_, high]| share <= *high);
         Self::new(scores.len(), reaching, rate).map(|support| Self { tail_rates, ..support })
     }
 
@@ -151,7 +153,7 @@ fn percent(share: f64) -> String {
         _ => 0.0001,
     };
     // A whole number of steps stays as it is, in spite of rounding.
-    let rounded = (percent / step - 1e-6).ceil() * step;
+    let rounded = (percent / step - 1e-6).ceil().max(0.0) * step;
     let digits = format!("{rounded:.4}");
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }

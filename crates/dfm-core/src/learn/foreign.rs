@@ -65,7 +65,14 @@ impl ValidFitParams {
         // be left out.
         let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
         if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || !is_exact {
-            return Ok((kept, None));
+            return match self.params().run.robust {
+                Robust::On => Err(DfmError::Parameter {
+                    name: "robust",
+                    expected: "auto or off, unless the fit is exact and has 8 to 5000 different pictures",
+                    got: Robust::On.to_string(),
+                }),
+                Robust::Auto | Robust::Off => Ok((kept, None)),
+            };
         }
         if kept.check_variation().is_err() {
             return Ok((kept, None));

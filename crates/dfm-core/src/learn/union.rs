@@ -64,7 +64,6 @@ impl ModelUnion {
         self.names.extend(other.names.clone());
         self.first.record.foreign = match (self.first.record.foreign.take(), other.record.foreign.clone()) {
             (Some(mut ours), Some(theirs)) => {
-                ours.of += theirs.of;
                 let known: HashSet<String> =
                     ours.pictures.iter().map(|picture| picture.content_hash.clone()).collect();
                 let new = |picture: &ForeignPicture| !known.contains(&picture.content_hash);
@@ -208,6 +207,7 @@ fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<Fore
         kept.iter().flat_map(|kept| kept.known()).map(|hash| hexadecimal(hash)).collect();
     let mut foreign = foreign?;
     foreign.pictures.retain(|picture| !learnt.contains(&picture.content_hash));
+    foreign.of = learnt.len() + foreign.pictures.len();
     (!foreign.pictures.is_empty()).then_some(foreign)
 }
 
