@@ -78,7 +78,7 @@ impl Tail {
     /// The lower and the upper end of an approximate 90 % interval for the share of new good pictures that
     /// reach `threshold`.
     pub fn rates(&self, threshold: f64) -> [f64; 2] {
-        let away = (self.measured(threshold) - self.centre) / self.scale;
+        let away = self.away(threshold);
         let count = self.sorted.len() as f64;
         let error = (1.0 / count + away * away / (2.0 * self.freedom())).sqrt();
         let normal = Normal::standard();
@@ -92,7 +92,7 @@ impl Tail {
     }
 
     /// The distance of a score from the centre, in units of the scale.
-    pub fn away(&self, score: f64) -> f64 {
+    fn away(&self, score: f64) -> f64 {
         (self.measured(score) - self.centre) / self.scale
     }
 
@@ -109,8 +109,12 @@ impl Tail {
     }
 }
 
-/// The quantile of sorted values, linear between them.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// The quantile of values in rising order, linear between neighbours. `share` is clamped to [0, 1].
+///
+/// # Panics
+///
+/// If there is no value.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -52,11 +52,7 @@ impl HeldOutScores {
 
     /// The quantile of the scores, linear between order statistics.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
-        let position = quantile.clamp(0.0, 1.0) * (self.sorted.len() - 1) as f64;
-        let below = position.floor() as usize;
-        let above = (below + 1).min(self.sorted.len() - 1);
-        let share = position - below as f64;
-        self.sorted[below] * (1.0 - share) + self.sorted[above] * share
+        dfm_stats::quantile(&self.sorted, quantile)
     }
 
     /// The threshold if no rate is stated, for scores or for the largest cells of maps.

@@ -2,7 +2,6 @@
 //! way.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use dfm_backbone::FeatureExtractor;
 use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGaussian};
@@ -102,12 +101,7 @@ impl ValidFitParams {
         };
         let fitted = fitted(kept, &held_out)?;
         fitted.check_variation()?;
-        let mut rule = ScoringRule {
-            statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
-            scale: PlaceScale::default(),
-            aggregation: self.method().aggregation,
-            shapes: extractor.feature_shapes().to_vec(),
-        };
+        let mut rule = self.rule(extractor, &fitted)?;
         let by_position = !self.method().tile_statistics.is_shared();
         let judged = match aside {
             Some(aside) => {
@@ -130,6 +124,21 @@ impl ValidFitParams {
         let taps = taps.map(|(fitted, model)| TapRecord::of(fitted, model)).collect();
         let held_out = kept.known().count() - fitted.content_hashes.len();
         Ok(Found { rule, judged, taps, held_out })
+    }
+
+    /// The rule by which the model of the pictures that are `fitted` scores, before places are brought to one
+    /// scale.
+    ///
+    /// # Errors
+    ///
+    /// If the statistics refuse.
+    pub(super) fn rule(&self, extractor: &FeatureExtractor, fitted: &Kept) -> Result<ScoringRule, DfmError> {
+        Ok(ScoringRule {
+            statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
+            scale: PlaceScale::default(),
+            aggregation: self.method().aggregation,
+            shapes: extractor.feature_shapes().to_vec(),
+        })
     }
 
     /// The statistics that scores are computed from, for the pictures of `statistic`.
@@ -222,16 +231,12 @@ impl TapRecord {
 }
 
 /// The pictures that are neither `held_out` nor copies of such pictures.
-fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
+pub(super) fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
     if held_out.is_empty() {
         return Ok(Cow::Borrowed(kept));
     }
-    let hash_of = |place: usize| &kept.content_hashes[place];
-    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| hash_of(row.place)).collect();
-    let places: Vec<usize> =
-        (0..kept.content_hashes.len()).filter(|place| hashes.contains(hash_of(*place))).collect();
-    let fitted = kept.without(&places)?;
-    Ok(Cow::Owned(fitted))
+    let hashes = held_out.iter().map(|row| &kept.content_hashes[row.place]).collect();
+    Ok(Cow::Owned(kept.without(&kept.rows_of(&hashes))?))
 }
 
 /// Some of the `different` pictures: those with the smallest content hashes. The choice does not depend

@@ -9,9 +9,9 @@ use crate::decide::left_out::{PlacesLeftOut, usual_scale};
 use crate::decide::split;
 use crate::error::DfmError;
 use crate::judge::rule::ScoringRule;
-use crate::judge::scale::PlaceScale;
+use crate::learn::derive::fitted;
 use crate::learn::kept::Kept;
-use crate::learn::record::{ForeignPicture, ForeignRecord};
+use crate::learn::record::{ForeignRecord, OddPicture};
 use crate::method::{Aggregation, CalibrationKind, Robust, ScoreKind, ValidFitParams};
 
 /// The fewest different pictures with which a fit looks for foreign ones by default. With fewer, one
@@ -82,8 +82,8 @@ impl ValidFitParams {
         if !out.contains(&true) {
             return Ok((kept, None));
         }
-        let record = search.record(&out)?;
-        let left = kept.without(&search.places(&out))?;
+        let left = fitted(&kept, &search.rows(&out))?.into_owned();
+        let record = search.record(&out, &left)?;
         Ok((left, Some(record)))
     }
 }
@@ -134,20 +134,22 @@ impl Search<'_> {
     /// The p-value of each picture: the probability of scores as high as its own if it is like the pictures
     /// that are not `out`. `None` if scores do not differ.
     fn p_values(&self, out: &[bool]) -> Result<Option<Vec<f64>>, DfmError> {
-        let fitted = self.fitted(&self.places(out))?;
-        let inside: Vec<usize> = (0..out.len()).filter(|index| !out[*index]).collect();
+        let outside = self.rows(out);
+        let fitted = fitted(self.kept, &outside)?;
+        fitted.check_variation()?;
+        let inside = different(&fitted.content_hashes)?;
+        let mut rule = self.params.rule(self.extractor, &fitted)?;
         let mut least = vec![1.0_f64; out.len()];
         for aggregation in AGGREGATIONS {
-            let rule = self.rule(&fitted, aggregation)?;
-            let rows = different(&fitted.content_hashes)?;
-            let mut scores = vec![0.0; out.len()];
-            let left_out = PlacesLeftOut::new(&fitted.statistics, &rule, None)?.scores(&rows)?;
-            inside.iter().zip(left_out).for_each(|(index, score)| scores[*index] = score);
-            let outside: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
-            self.score_as_new(&rule, &outside, &mut scores)?;
-            let of_inside: Vec<f64> = inside.iter().map(|index| scores[*index]).collect();
+            rule.aggregation = aggregation;
+            self.set_scale(&fitted, &mut rule)?;
+            let of_inside = PlacesLeftOut::new(&fitted.statistics, &rule, None)?.scores(&inside)?;
             let Some(tail) = Tail::of(&of_inside) else { return Ok(None) };
-            for (least, score) in least.iter_mut().zip(scores) {
+            let of_outside = self.scores_as_new(&rule, &outside)?;
+            let (mut of_inside, mut of_outside) = (of_inside.into_iter(), of_outside.into_iter());
+            for (least, out) in least.iter_mut().zip(out) {
+                let scores = if *out { &mut of_outside } else { &mut of_inside };
+                let score = scores.next().expect("one score for each picture");
                 // Each kind of score can be high by chance, so the p-value is multiplied by their number.
                 *least = least.min(AGGREGATIONS.len() as f64 * tail.p_value(score));
             }
@@ -155,69 +157,42 @@ impl Search<'_> {
         Ok(Some(least))
     }
 
-    /// Scores these pictures as new pictures.
-    fn score_as_new(
-        &self,
-        rule: &ScoringRule,
-        pictures: &[usize],
-        scores: &mut [f64],
-    ) -> Result<(), DfmError> {
-        if pictures.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<Row> = pictures.iter().map(|index| self.all[*index]).collect();
-        let (found, _) = split::scores(&self.kept.statistics, &rows, rule, self.extractor.device())?;
-        pictures.iter().zip(found).for_each(|(index, score)| scores[*index] = score);
-        Ok(())
-    }
-
-    /// The record of the pictures that are `out`, with their scores as the model of the others gives them.
-    fn record(&self, out: &[bool]) -> Result<ForeignRecord, DfmError> {
-        let indices: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
-        let rule = self.rule(&self.fitted(&self.places(out))?, self.params.method().aggregation)?;
-        let mut scores = vec![0.0; out.len()];
-        self.score_as_new(&rule, &indices, &mut scores)?;
-        let mut pictures: Vec<ForeignPicture> = indices
-            .into_iter()
-            .map(|index| ForeignPicture {
-                name: None,
-                content_hash: hexadecimal(&self.kept.content_hashes[self.all[index].place]),
-                score: scores[index],
-            })
-            .collect();
-        let worst_first = |a: &ForeignPicture, b: &ForeignPicture| {
-            b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash))
+    /// The record of the pictures that are `out`, with their scores as the model of those `left` gives them.
+    fn record(&self, out: &[bool], left: &Kept) -> Result<ForeignRecord, DfmError> {
+        let mut rule = self.params.rule(self.extractor, left)?;
+        self.set_scale(left, &mut rule)?;
+        let rows = self.rows(out);
+        let scores = self.scores_as_new(&rule, &rows)?;
+        let picture = |(row, score): (&Row, f64)| OddPicture {
+            name: None,
+            content_hash: hexadecimal(&self.kept.content_hashes[row.place]),
+            score,
         };
-        pictures.sort_by(worst_first);
+        let mut pictures: Vec<OddPicture> = rows.iter().zip(scores).map(picture).collect();
+        pictures
+            .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash)));
         Ok(ForeignRecord { of: self.all.len(), pictures })
     }
 
-    fn fitted(&self, places: &[usize]) -> Result<Kept, DfmError> {
-        let fitted = if places.is_empty() { self.kept.clone() } else { self.kept.without(places)? };
-        fitted.check_variation()?;
-        Ok(fitted)
-    }
-
-    fn rule(&self, fitted: &Kept, aggregation: Aggregation) -> Result<ScoringRule, DfmError> {
-        let params = self.params;
-        let mut rule = ScoringRule {
-            statistics: fitted.statistics.each_ref().try_map(|statistic| params.statistics(statistic))?,
-            scale: PlaceScale::default(),
-            aggregation,
-            shapes: self.extractor.feature_shapes().to_vec(),
-        };
-        if !params.method().tile_statistics.is_shared() {
-            rule.scale = usual_scale(fitted, &rule)?;
+    /// The scores of these pictures as new pictures.
+    fn scores_as_new(&self, rule: &ScoringRule, pictures: &[Row]) -> Result<Vec<f64>, DfmError> {
+        match pictures {
+            [] => Ok(Vec::new()),
+            _ => Ok(split::scores(&self.kept.statistics, pictures, rule, self.extractor.device())?.0),
         }
-        Ok(rule)
     }
 
-    /// The rows of the pictures that are `out` and of their copies, in rising order.
-    fn places(&self, out: &[bool]) -> Vec<usize> {
-        let hash_of = |place: usize| &self.kept.content_hashes[place];
-        let gone: std::collections::HashSet<&[u8; 32]> =
-            self.all.iter().zip(out).filter(|(_, out)| **out).map(|(row, _)| hash_of(row.place)).collect();
-        (0..self.kept.content_hashes.len()).filter(|place| gone.contains(hash_of(*place))).collect()
+    /// Brings the places of `rule` to one scale.
+    fn set_scale(&self, fitted: &Kept, rule: &mut ScoringRule) -> Result<(), DfmError> {
+        if !self.params.method().tile_statistics.is_shared() {
+            rule.scale = usual_scale(fitted, rule)?;
+        }
+        Ok(())
+    }
+
+    /// The pictures that are out.
+    fn rows(&self, out: &[bool]) -> Vec<Row> {
+        self.all.iter().zip(out).filter(|(_, out)| **out).map(|(row, _)| *row).collect()
     }
 }
 

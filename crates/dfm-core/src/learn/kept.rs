@@ -113,6 +113,12 @@ impl Kept {
         }
     }
 
+    /// The indices of the rows of the pictures with these content hashes, in rising order.
+    pub(crate) fn rows_of(&self, content_hashes: &HashSet<&[u8; 32]>) -> Vec<usize> {
+        let is_theirs = |row: &usize| content_hashes.contains(&self.content_hashes[*row]);
+        (0..self.content_hashes.len()).filter(is_theirs).collect()
+    }
+
     /// The statistics without the pictures with these `indices`, which must be in rising order.
     ///
     /// # Errors

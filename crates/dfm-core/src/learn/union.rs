@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::DfmError;
 use crate::learn::fit::Learnt;
 use crate::learn::kept::Kept;
-use crate::learn::record::{ForeignPicture, ForeignRecord};
+use crate::learn::record::{ForeignRecord, OddPicture};
 use crate::method::{FitParams, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
@@ -44,19 +44,11 @@ impl ModelUnion {
     pub fn add(&mut self, other: &Dfm) -> Result<(), DfmError> {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
         let resampling = |model: &Dfm| model.extractor.weights().header().input.resampling;
-        let [our, their] = [resampling(&self.first), resampling(other)];
-        if our != their {
-            let (expected, got) = (our.to_string(), their.to_string());
-            return Err(DfmError::DifferentModels { what: "resampling", expected, got });
-        }
+        agree_in_words("resampling", resampling(&self.first), resampling(other))?;
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         let levels = |model: &Dfm| model.record.params.method.levels;
-        let [our_levels, their_levels] = [levels(&self.first), levels(other)];
-        if our_levels != their_levels {
-            let (expected, got) = (our_levels.to_string(), their_levels.to_string());
-            return Err(DfmError::DifferentModels { what: "levels", expected, got });
-        }
+        agree_in_words("levels", levels(&self.first), levels(other))?;
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
         agree_methods(&self.first.record.params.method, &other.record.params.method)?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
@@ -66,7 +58,7 @@ impl ModelUnion {
             (Some(mut ours), Some(theirs)) => {
                 let known: HashSet<String> =
                     ours.pictures.iter().map(|picture| picture.content_hash.clone()).collect();
-                let new = |picture: &ForeignPicture| !known.contains(&picture.content_hash);
+                let new = |picture: &OddPicture| !known.contains(&picture.content_hash);
                 ours.pictures.extend(theirs.pictures.into_iter().filter(new));
                 Some(ours)
             }
@@ -173,15 +165,14 @@ impl Dfm {
     /// fit to the others.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let kept = self.kept("forgetting")?;
-        let hashes = &kept.content_hashes;
         let known: HashSet<&[u8; 32]> = kept.known().collect();
         if let Some(place) = content_hashes.iter().position(|hash| !known.contains(hash)) {
             let content_hash = hexadecimal(&content_hashes[place]);
             return Err(DfmError::UnknownPicture { place, content_hash, pictures: kept.known().count() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
-        let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
-        match hashes.len() - places.len() {
+        let places = kept.rows_of(&gone);
+        match kept.content_hashes.len() - places.len() {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => {
                 let mut left = if places.is_empty() { kept.clone() } else { kept.without(&places)? };
@@ -237,6 +228,18 @@ fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
         differing.iter().map(told).collect::<Vec<_>>().join(", ")
     });
     Err(DfmError::DifferentModels { what: "parameters", expected, got })
+}
+
+/// As [`agree`], for what users write.
+fn agree_in_words<T: PartialEq + std::fmt::Display>(
+    what: &'static str,
+    expected: T,
+    got: T,
+) -> Result<(), DfmError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(DfmError::DifferentModels { what, expected: expected.to_string(), got: got.to_string() })
 }
 
 fn agree<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Result<(), DfmError> {
