@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::{Device, Tensor};
+
 use crate::blocks::copy;
 use crate::components::Components;
 use crate::compression::Compression;
@@ -185,6 +187,11 @@ impl Pca {
     /// The components rounded to `f32`, as devices and files hold them.
     pub fn narrow_components(&self) -> Cow<'_, [f32]> {
         self.components.as_f32()
+    }
+
+    /// The components `[K, D]` as a tensor.
+    pub(crate) fn components_on_device(&self, device: &Device) -> Tensor<2> {
+        self.components.on_device([self.component_count(), self.mean.len()], device)
     }
 
     /// `K`, the number of components.
