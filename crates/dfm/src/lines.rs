@@ -1,8 +1,6 @@
 //! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
 //! added.
 
-use std::path::PathBuf;
-
 use dfm_core::{CalibrationKind, Contradiction, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
 
@@ -90,9 +88,7 @@ impl VerdictLine {
     /// The same line with the files that were written for the picture.
     #[must_use]
     pub fn with_files(self, files: &PictureFiles) -> Self {
-        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let [heatmap, overlay, mask, raw_map] =
-            [&files.heatmap, &files.overlay, &files.mask, &files.raw_map].map(shown);
+        let [heatmap, overlay, mask, raw_map] = files.shown();
         Self { heatmap, overlay, mask, raw_map, ..self }
     }
 

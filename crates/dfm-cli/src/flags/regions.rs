@@ -1,4 +1,4 @@
-//! Flags that say which pixels of a map belong to regions, and where maps go as numbers.
+//! Flags that say which pixels of a map belong to regions, and which files are written of maps.
 
 use std::path::PathBuf;
 
@@ -23,9 +23,12 @@ pub(crate) struct RegionFlags {
     pub(crate) pixel_size: Option<f64>,
 }
 
-/// Where maps go as numbers.
+/// Which files are written of maps.
 #[derive(Debug, Args)]
-pub(crate) struct NumberFlags {
+pub(crate) struct MapFlags {
+    /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maps: Option<PathBuf>,
     /// Folder for the map of each picture as a NumPy array of f32, in the size of the picture
     #[arg(long, value_name = "DIR")]
     pub(crate) raw_maps: Option<PathBuf>,

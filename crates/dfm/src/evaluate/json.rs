@@ -191,6 +191,18 @@ pub struct PictureLine {
     /// Where the map reaches that.
     #[serde(skip_deserializing)]
     pub regions: Option<Vec<MapRegion>>,
+    /// The file of its heat map; null if none was written.
+    #[serde(default)]
+    pub heatmap: Option<String>,
+    /// The file of its overlay; null if none was written.
+    #[serde(default)]
+    pub overlay: Option<String>,
+    /// The file of the mask of its map; null if none was written. The masks of its defect are `masks`.
+    #[serde(default)]
+    pub mask: Option<String>,
+    /// The file of its map as numbers; null if none was written.
+    #[serde(default)]
+    pub raw_map: Option<String>,
     /// The share of pixels outside of the model's levels; absent unless those are a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside_levels: Option<f64>,
@@ -330,6 +342,7 @@ fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
 impl PictureLine {
     /// Describes one picture of the data set at `root`.
     pub(crate) fn new(picture: &EvaluatedPicture, root: &Path, evaluated: &Evaluated) -> Self {
+        let [heatmap, overlay, mask, raw_map] = picture.files.shown();
         Self {
             path: below(root, &picture.path),
             class: picture.class.clone(),
@@ -344,6 +357,10 @@ impl PictureLine {
             pixels: picture.pixels,
             pixel_threshold: evaluated.scale.rule.pixel_threshold.filter(|_| picture.regions.is_some()),
             regions: picture.regions.clone(),
+            heatmap,
+            overlay,
+            mask,
+            raw_map,
             outside_levels: picture.outside_levels,
         }
     }

@@ -251,6 +251,10 @@ impl PartsRun {
             pixels: None,
             pixel_threshold: None,
             regions: None,
+            heatmap: None,
+            overlay: None,
+            mask: None,
+            raw_map: None,
             outside_levels: None,
         }
     }
