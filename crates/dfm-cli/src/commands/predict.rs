@@ -86,20 +86,23 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
 }
 
 /// The label, and the regions where they say something else.
-fn answer(line: &VerdictLine) -> String {
-    let label = line.label.map_or("-", explain::word);
-    match line.contradiction {
+pub(super) fn answer(label: &str, contradiction: Option<Contradiction>, regions: Option<usize>) -> String {
+    match contradiction {
         Some(Contradiction::NormalWithRegions) => {
-            let count = match &line.regions {
-                Some(Regions::List(list)) => list.len(),
-                Some(Regions::Count(count)) => *count,
-                None => 0,
-            };
+            let count = regions.unwrap_or(0);
             format!("{label} ({count} region{})", if count == 1 { "" } else { "s" })
         }
         Some(Contradiction::AnomalousWithoutRegions) => format!("{label} (no region)"),
         _ => label.to_owned(),
     }
+}
+
+/// How many regions a picture has, if that is known.
+fn count(line: &VerdictLine) -> Option<usize> {
+    line.regions.as_ref().map(|regions| match regions {
+        Regions::List(list) => list.len(),
+        Regions::Count(count) => *count,
+    })
 }
 
 /// Verdicts on their way to standard output.
@@ -133,7 +136,7 @@ impl Lines {
                 table::score(line.score),
                 table::figure(line.normalized_score),
                 table::figure(line.p_value),
-                answer(&line),
+                answer(line.label.map_or("-", explain::word), line.contradiction, count(&line)),
                 line.path,
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,

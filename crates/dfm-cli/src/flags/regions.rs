@@ -42,3 +42,12 @@ pub(crate) struct MapFlags {
     #[arg(long, value_name = "FILE")]
     pub(crate) regions: Option<PathBuf>,
 }
+
+impl MapFlags {
+    /// The same with a folder of this name inside each folder.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let inside = |folder: &Option<PathBuf>| folder.as_ref().map(|folder| folder.join(name));
+        let [maps, raw_maps, masks] = [&self.maps, &self.raw_maps, &self.masks].map(inside);
+        Self { maps, raw_maps, masks, grid: self.grid, regions: self.regions.clone() }
+    }
+}

@@ -16,6 +16,7 @@ use super::answers::{Answers, Contradictions, ReviewFigures};
 use super::evaluated::{Evaluated, EvaluatedPicture};
 use super::masks::MaskCounts;
 use crate::error::Error;
+use crate::lines::ViewLine;
 
 /// What `dfm evaluate --format json` prints, and `metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -206,6 +207,9 @@ pub struct PictureLine {
     /// The share of pixels outside of the model's levels; absent unless those are a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside_levels: Option<f64>,
+    /// The views of a part; absent for a picture.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub views: Option<Vec<ViewLine>>,
 }
 
 impl Settings {
@@ -239,8 +243,8 @@ impl Evaluation {
             classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
         }
         let (image, pixel) = (evaluated.image.figures, evaluated.pixel.figures);
-        let mut contradictions = Contradictions::default();
-        evaluated.pictures.iter().for_each(|picture| contradictions.push(picture.contradiction()));
+        let contradictions =
+            Contradictions::of(evaluated.pictures.iter().map(EvaluatedPicture::contradiction));
         let share = |is_defect: bool| {
             let pictures = evaluated.pictures.iter().filter(|picture| picture.defect.is_some() == is_defect);
             Answers::of(pictures)?.review_share()
@@ -362,6 +366,7 @@ impl PictureLine {
             mask,
             raw_map,
             outside_levels: picture.outside_levels,
+            views: None,
         }
     }
 }

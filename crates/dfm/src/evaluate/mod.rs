@@ -133,8 +133,7 @@ impl Evaluator {
         // The decoded picture is at hand when it is prepared, and its small copy outlives it.
         let levels = model.preprocessor().levels();
         let small = |picture: &Picture<'_>| match self.has_pictures {
-            // A picture of other levels is refused where it is prepared.
-            true => levels.read(picture.borrowed()).ok().map(|levelled| report::small(&levelled.to_bytes())),
+            true => report::small_of(picture, levels),
             false => None,
         };
         let watch = self.judge.watch();
