@@ -3,7 +3,8 @@
 use dfm::device::DeviceError;
 use dfm::weights::WeightsStoreError;
 use dfm::{
-    CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError, PreprocessError, WeightsError,
+    BackboneError, CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError,
+    PreprocessError, TilingError, WeightsError,
 };
 
 /// Adds hints.
@@ -114,6 +115,9 @@ fn model(error: &DfmError) -> Option<String> {
         DfmError::NoneSetAside { .. } => "--max-memory allows a fit more, --threshold gives it one",
         DfmError::TakesExactFit { .. } => "--max-memory allows more, --calibrate split holds pictures out",
         DfmError::NoRegion { .. } => "leave --roi out, or fit with it",
+        DfmError::Backbone(BackboneError::Tiling(TilingError::Mask)) => {
+            "--roi X,Y,W,H takes a rectangle; a mask (--roi MASK.png, --ignore) goes without --tile"
+        }
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {
             "fit without --tile, or with --tile-statistics position"

@@ -82,6 +82,19 @@ impl Judge {
         observer: &dyn Observer,
         mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error> + Send,
     ) -> Result<usize, Error> {
+        self.each_with(source, options, observer, |_: &Picture<'_>| (), |judged, _| sink(judged))
+    }
+
+    /// [`each`](Self::each), where `companion` sees every decoded picture, and what it makes goes to `sink`
+    /// with the verdicts, in their order.
+    pub(crate) fn each_with<C: Send>(
+        &self,
+        source: &dyn Source,
+        options: &JudgeOptions,
+        observer: &dyn Observer,
+        companion: impl Fn(&Picture<'_>) -> C + Sync + Send,
+        mut sink: impl FnMut(Vec<Judged>, Vec<C>) -> Result<(), Error> + Send,
+    ) -> Result<usize, Error> {
         let reporter = Reporter::new(observer);
         self.tell_small_scores(options, &reporter);
         let mut sizes = Sizes::new(&self.model);
@@ -90,9 +103,10 @@ impl Judge {
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
             let watch = self.watch();
-            self.each_verdict(judging, source, &progress, &watch, problem, |batch| {
-                sizes.see(&batch);
-                sink(batch)
+            self.each_batch(judging, source, &progress, (&watch, companion), problem, |batch| {
+                let (judged, companions): (Vec<Judged>, Vec<C>) = batch.into_iter().unzip();
+                sizes.see(&judged);
+                sink(judged, companions)
             })?;
             watch.tell(&reporter);
             Ok::<(), Error>(())

@@ -63,7 +63,7 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
     /// Mask of pixels that are never judged, of the pictures' size, alone or beside --roi. Zero is
-    /// outside the mask. The model records what is left as its region of interest
+    /// outside the mask. The model records what is left as its region of interest. Not with --tile
     #[arg(long, value_name = "MASK.png")]
     pub(crate) ignore: Option<PathBuf>,
     /// Cut pictures into tiles with sides of this many pixels, for small defects in large

@@ -66,6 +66,13 @@ pub struct Contradictions {
 }
 
 impl Contradictions {
+    /// Counts those that were `found`.
+    pub(crate) fn of(found: impl Iterator<Item = Option<Contradiction>>) -> Self {
+        let mut all = Self::default();
+        found.for_each(|one| all.push(one));
+        all
+    }
+
     /// Adds what one picture says.
     pub fn push(&mut self, found: Option<Contradiction>) {
         match found {
@@ -77,7 +84,12 @@ impl Contradictions {
 
     /// One sentence for each kind that there is.
     pub fn notes(&self) -> Vec<String> {
-        let pictures = |count: usize| format!("{count} picture{}", if count == 1 { "" } else { "s" });
+        self.notes_of("picture")
+    }
+
+    /// [`notes`](Self::notes) of things with another name, such as `part`.
+    pub fn notes_of(&self, name: &str) -> Vec<String> {
+        let pictures = |count: usize| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
         let kinds = [
             (self.normal_with_regions, "called normal, though the map reaches the pixel threshold"),
             (

@@ -30,22 +30,29 @@
 
 mod error;
 mod evaluate;
+mod evaluation;
 mod exact;
 mod grouped;
+mod images;
 mod judge;
 mod learn;
 mod line;
 mod model;
 mod pattern;
 mod record;
+mod report;
 
+pub use crate::lines::ViewLine;
 pub use dfm_data::{PartOf, PartsList, read_parts};
 pub use error::PartsError;
-pub use evaluate::{PartClass, PartsEvaluation, PartsEvaluator, PartsRun, ViewEvaluation};
+pub use evaluate::{PartsEvaluator, PartsRun};
+pub use evaluation::{PartClass, PartsEvaluation, ViewEvaluation};
 pub use grouped::{GroupedParts, Part};
 pub use judge::{PartVerdict, PartsJudge, PartsOptions, ViewVerdict};
 pub use learn::PartsLearner;
-pub use line::{PartLine, ViewLine};
+pub use line::PartLine;
+#[doc(hidden)]
+pub use model::check_record;
 pub use model::{PartsInfo, PartsModel, View, ViewInfo};
 pub use pattern::PartPattern;
 pub(crate) use record::refuse_parts;

@@ -204,6 +204,21 @@ impl PartsModel {
     }
 }
 
+/// Reads [`PARTS`] in `folder` and checks everything but the models of the views: for tests of whatever such a
+/// file may hold.
+///
+/// # Errors
+///
+/// Those of [`PartsModel::open`] that are not about models of views.
+#[doc(hidden)]
+pub fn check_record(folder: &Path) -> Result<(), Error> {
+    let record = Record::read(folder)?;
+    record.pattern.as_deref().map(PartPattern::new).transpose()?;
+    record.views.iter().try_for_each(|view| view.scale().map(drop))?;
+    let calibration = JointCalibration::new(record.calibration.into(), record.held_out).map_err(of_parts)?;
+    calibration.decision(None).map(drop).map_err(of_parts)
+}
+
 impl ViewRecord {
     fn path(&self, folder: &Path) -> PathBuf {
         folder.join(file_of(&self.view))

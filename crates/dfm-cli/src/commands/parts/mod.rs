@@ -9,21 +9,22 @@ use anyhow::{Context, bail};
 use dfm::metrics::BootstrapParams;
 use dfm::parts::{
     GroupedParts, PartLine, PartPattern, PartsEvaluator, PartsJudge, PartsLearner, PartsModel, PartsOptions,
-    holds_parts, read_parts,
+    View, holds_parts, read_parts,
 };
 use dfm::{
-    CalibrationParams, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions,
-    Threshold,
+    CalibrationParams, Contradictions, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PAGE,
+    PREDICTIONS, RegionsTable, SaveOptions, Threshold,
 };
 
 use super::fit;
 use crate::config::Record;
 use crate::flags::{
-    EvaluateFlags, FitFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags, ReportFormat, Validation,
+    EvaluateFlags, FitFlags, InfoFlags, JudgeFlags, MapFlags, ModelFlags, PredictFlags, ReportFormat,
+    Validation,
 };
 use crate::hints::Hints;
 use crate::messages::Messages;
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, input, map_files, output};
 use print::{Lines, print_evaluation, print_info};
 
 /// What parts know of the flags of `dfm fit`; any other would be ignored, and is refused.
@@ -73,6 +74,14 @@ const PREDICT: &[&str] = &[
     "list",
     "part",
     "format",
+    "maps",
+    "raw-maps",
+    "grid",
+    "masks",
+    "regions",
+    "close",
+    "min-area",
+    "pixel-size",
     "threshold",
     "false-alarm",
     "weights",
@@ -86,7 +95,16 @@ const EVALUATE: &[&str] = &[
     "dataset",
     "layout",
     "part",
+    "maps",
+    "raw-maps",
+    "grid",
+    "masks",
+    "regions",
+    "close",
+    "min-area",
+    "pixel-size",
     "output",
+    "report",
     "bootstrap",
     "format",
     "threshold",
@@ -184,14 +202,22 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
             flags.judge.model.path.display()
         ),
     };
-    let judge = PartsJudge::new(&model, &options)?;
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
+    let judge = with_maps(PartsJudge::new(&model, &options).hints()?, &parts, &flags.maps)?;
     let mut lines = Lines::new(flags.format, &names)?;
-    let mut anomalous = 0;
+    let (mut anomalous, mut contradictions) = (0, Contradictions::default());
     judge.each(&parts, messages, |batch| {
         anomalous += batch.iter().filter(|part| part.label == Label::Anomalous).count();
-        batch.iter().try_for_each(|part| lines.push(&PartLine::new(part, &judge)))
+        batch.iter().for_each(|part| contradictions.push(part.contradiction()));
+        if let Some(table) = &mut table {
+            batch.iter().try_for_each(|part| part.write_regions(table))?;
+        }
+        batch.iter().try_for_each(|part| lines.push(&PartLine::new(part, &judge), part.region_count()))
     })?;
     lines.finish()?;
+    table.map(RegionsTable::finish).transpose()?;
+    contradictions.notes_of("part").iter().for_each(|note| messages.say(note));
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
 
@@ -204,19 +230,34 @@ pub(crate) fn evaluate(
     let (model, options) = open(&flags.judge, EVALUATE, record)?;
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
-    if let Some(folder) = &flags.output {
-        EvaluationRun::check_folder(folder, false)?;
-    }
+    let folders = || {
+        let outputs = flags.output.iter().map(|folder| (folder, false));
+        outputs.chain(flags.report.iter().map(|folder| (folder, true)))
+    };
+    folders().try_for_each(|(folder, has_page)| EvaluationRun::check_folder(folder, has_page))?;
     let compute = &flags.judge.model.compute;
     let dataset =
         args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
-    let run = PartsEvaluator::new(&model)
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
+    let judge = PartsJudge::new(&model, &options).hints()?;
+    let evaluator = PartsEvaluator::new(&model)
         .with_bootstrap(bootstrap)
         .with_pattern(flags.part.clone())
-        .with_names(flags.judge.model.path.display().to_string(), compute.device.clone())
-        .run(&dataset, &options, messages)?;
-    if let Some(folder) = &flags.output {
+        .with_pictures(flags.report.is_some())
+        .with_names(flags.judge.model.path.display().to_string(), compute.device.clone());
+    let parts = evaluator.group(&dataset, messages);
+    let judge = with_maps(judge, &parts, &flags.maps)?;
+    let mut run = evaluator.run_on(&dataset, &parts, &judge, messages)?;
+    for (folder, _) in folders() {
         run.write(folder, Some(&record.text()))?;
+    }
+    if let Some(folder) = &flags.report {
+        run.write_report(folder)?;
+    }
+    if let Some(mut table) = table.take() {
+        run.verdicts().iter().try_for_each(|part| part.write_regions(&mut table))?;
+        table.finish()?;
     }
     let mut out = output::stdout();
     match flags.format {
@@ -225,6 +266,9 @@ pub(crate) fn evaluate(
             print_evaluation(run.evaluation(), &mut out)?;
             if let Some(folder) = &flags.output {
                 writeln!(out, "{METRICS} and {PREDICTIONS} are in {}.", folder.display())?;
+            }
+            if let Some(folder) = &flags.report {
+                writeln!(out, "The report is {}.", folder.join(PAGE).display())?;
             }
         }
     }
@@ -259,6 +303,25 @@ fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(
         (None, rate) => rate.map(Threshold::FalseAlarm),
     };
     Ok((model, PartsOptions::default().with_threshold(threshold)))
+}
+
+/// The judge with the folders of maps that flags ask for: in each, a folder for each view.
+fn with_maps<'m>(
+    judge: PartsJudge<'m>,
+    parts: &GroupedParts,
+    flags: &MapFlags,
+) -> anyhow::Result<PartsJudge<'m>> {
+    let views = || judge.model().views().iter().enumerate();
+    for (_, view) in views() {
+        map_files::check(flags, view.judge.model(), judge.region_rule(view)?)?;
+    }
+    let folders = |(number, view): (usize, &View)| {
+        let (model, rule) = (view.judge.model(), judge.region_rule(view)?);
+        let own = flags.below(&view.name);
+        map_files::folders(&own, model, rule, &parts.files(number), view.judge.workers())
+    };
+    let maps = views().map(folders).collect::<anyhow::Result<_>>()?;
+    Ok(judge.with_maps(maps))
 }
 
 /// Refuses flags that would change nothing.

@@ -5,6 +5,7 @@ use std::io::Write;
 use dfm::parts::{PartLine, PartsEvaluation, PartsInfo};
 
 use crate::commands::explain;
+use crate::commands::predict::answer;
 use crate::flags::Format;
 use crate::output;
 use crate::report::plain;
@@ -139,12 +140,14 @@ impl Lines {
         })
     }
 
-    pub(super) fn push(&mut self, line: &PartLine) -> Result<(), dfm::Error> {
+    /// Adds the verdict on a part, whose views have so many regions, if that is known.
+    pub(super) fn push(&mut self, line: &PartLine, regions: Option<usize>) -> Result<(), dfm::Error> {
         let label = explain::word(line.label);
         match self {
             Self::Table(table) => {
                 let figures = [table::score(line.score), table::figure(Some(line.normalized_score))];
-                let decided = [table::figure(Some(line.p_value)), label.to_owned(), line.view.clone()];
+                let answer = answer(label, line.contradiction, regions);
+                let decided = [table::figure(Some(line.p_value)), answer, line.view.clone()];
                 let own = line.views.iter().map(|view| table::score(view.scaled));
                 let part = [plain(&line.part).into_owned()];
                 table.push(figures.into_iter().chain(decided).chain(own).chain(part));
