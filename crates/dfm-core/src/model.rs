@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dfm_backbone::{FeatureExtractor, Preprocessor, hexadecimal};
+use dfm_backbone::{Depth, FeatureExtractor, Preprocessor, hexadecimal};
 use dfm_stats::FitStatistic;
 
 use crate::decide::calibration::Calibration;
@@ -234,6 +234,14 @@ impl Dfm {
     #[must_use]
     pub fn with_sizes(mut self, sizes: Option<SizeRange>) -> Self {
         self.record.sizes = sizes;
+        self
+    }
+
+    /// The same model with what the channels of its pictures are made of, if that is known and the same for all
+    /// of them. 8 bits are not recorded.
+    #[must_use]
+    pub fn with_depth(mut self, depth: Option<Depth>) -> Self {
+        self.record.depth = depth.filter(|depth| *depth != Depth::Bits8);
         self
     }
 

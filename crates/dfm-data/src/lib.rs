@@ -33,7 +33,7 @@ pub use dataset::{
 };
 pub use dfm_image::{MaskPixels, MaskReading};
 pub use error::{DataError, Problem};
-pub use left_out::{LeftOut, Why};
+pub use left_out::{LeftOut, Why, counted};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_files, list_folder, list_good};
 pub use names::{
@@ -41,4 +41,6 @@ pub use names::{
     RelativeNames, name_below,
 };
 pub use paths::path_list;
-pub use picture::{decode_picture, open_mask, open_picture, open_region, picture_depth, read_picture};
+pub use picture::{
+    decode_picture, open_mask, open_picture, open_region, picture_depth, picture_white, read_picture,
+};

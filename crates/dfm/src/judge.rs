@@ -8,7 +8,7 @@ use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Threshold,
 use tracing::{debug, info};
 
 use crate::error::Error;
-use crate::levels::LevelsWatch;
+use crate::levels::{FitLevels, LevelsWatch};
 use crate::note::Note;
 use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
@@ -189,10 +189,12 @@ impl Judge {
     ) -> Result<(), Error> {
         let begun = Instant::now();
         let (preparer, size) = (judging.preparer(), judging.batch());
+        let levels = FitLevels::of_model(&self.model);
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
             let begun = Instant::now();
             let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
+            levels.check(&picture)?;
             watch.picture(&picture);
             let mut with = Some(companion(&picture));
             let pieces = preparer.pieces(index, picture)?;

@@ -212,7 +212,10 @@ impl Learner {
         let compute = compute_or_usual(self.compute.as_ref())?;
         let extractor = self.network.extractor(&params, compute)?;
         let learning = Learning { source, levels, workers: &self.workers, reporter };
-        let Fitted { mut model, pictures } = learning.fit(&params, extractor, checkpoint)?;
+        let Fitted { mut model, pictures, .. } = learning.fit(&params, extractor, checkpoint)?;
+        if asked.is_auto() {
+            levels.tell_without_foreign(&model, &pictures, (source, &self.workers, reporter));
+        }
         if let Some(seed) = self.synthetic {
             model = validate(model, source, pictures, seed, &self.workers, reporter)?;
         }
@@ -259,6 +262,8 @@ pub(crate) struct Fitted {
     pub(crate) model: Dfm,
     /// The content hash of each picture, and its index in the source.
     pub(crate) pictures: Vec<([u8; 32], usize)>,
+    /// The indices of pictures that stay left out as foreign.
+    pub(crate) stay_out: Vec<usize>,
 }
 
 impl Learning<'_> {
@@ -308,6 +313,7 @@ impl Learning<'_> {
             prepare(source, index, preparer, seen, checkpoint, &see, give)
         };
         let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
+        let mut stay_out = Vec::new();
         let mut each = |learnt: Learnt<'_>| {
             match learnt {
                 Learnt::Features(_, row) | Learnt::NotFinite(_, row) => {
@@ -325,6 +331,10 @@ impl Learning<'_> {
                     reporter.problem(&source.path(index), Error::NotFinite);
                 }
                 Learnt::Known(_) => step(),
+                Learnt::StaysOut(index) => {
+                    step();
+                    stay_out.push(index);
+                }
                 _ => {}
             }
             Ok(())
@@ -350,11 +360,14 @@ impl Learning<'_> {
                 None
             });
             learn(&mut ready.chain(end), &mut each)
-        })?;
+        });
+        let model = model.map_err(|error| watch.explain(error, source))?;
         watch.tell(reporter);
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
-        let model =
-            model.with_names(names).with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let model = model
+            .with_names(names)
+            .with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .with_depth(levels.depth());
         info!(
             "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
             learnt_now.len(),
@@ -364,6 +377,6 @@ impl Learning<'_> {
             model.component_count(),
             model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
         );
-        Ok(Fitted { model, pictures: learnt_now })
+        Ok(Fitted { model, pictures: learnt_now, stay_out })
     }
 }

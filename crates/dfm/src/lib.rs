@@ -74,6 +74,7 @@ mod store;
 mod sweep;
 mod synthesise;
 mod units;
+mod update;
 mod validate;
 mod workers;
 
@@ -85,9 +86,9 @@ pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, MaskPixels, MaskReading, Problem,
-    RelativeNames, Training, TruthMask, Why, decode_picture, list, list_files, list_folder, list_good,
-    open_mask, open_picture, open_region, path_list, picture_depth, read_masks, read_picture, training,
-    training_on_all,
+    RelativeNames, Training, TruthMask, Why, counted, decode_picture, list, list_files, list_folder,
+    list_good, open_mask, open_picture, open_region, path_list, picture_depth, read_masks, read_picture,
+    training, training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
@@ -118,10 +119,11 @@ pub use products::{
 };
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
-pub use store::{ModelChange, ModelStore, Updated};
+pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use units::bytes;
+pub use update::{ModelChange, Updated};
 pub use workers::Workers;
 
 /// The README's example compiles as a test.

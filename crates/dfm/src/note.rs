@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use dfm_core::SizeRange;
+use dfm_data::counted;
+
+/// The most pictures that a note names.
+const NAMED: usize = 20;
 
 /// Something that a caller should know and that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +151,21 @@ pub enum Note {
         /// All pixels of that picture.
         of: u64,
     },
+    /// The levels of a fit were taken from pictures that the fit then left out as foreign, and would be others
+    /// without them.
+    LevelsOfForeign {
+        /// The levels of the model.
+        levels: String,
+        /// The levels without those pictures.
+        without: String,
+        /// How many pictures were left out.
+        pictures: usize,
+    },
+    /// An update was given pictures that the fit had left out as foreign, and they stay left out.
+    StayOut {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
@@ -164,8 +183,7 @@ impl fmt::Display for Note {
             Self::UnusualSizes { count, usual: SizeRange { smallest, largest } } => {
                 let [from, to] = [smallest, largest].map(|[width, height]| format!("{width}×{height}"));
                 let usual = if from == to { from } else { format!("{from} to {to}") };
-                let pictures =
-                    if *count == 1 { "1 picture has".to_owned() } else { format!("{count} pictures have") };
+                let pictures = have(*count);
                 write!(
                     f,
                     "{pictures} a size far from those of the fit, {usual} pixels: scores may not compare"
@@ -183,16 +201,19 @@ impl fmt::Display for Note {
                 write!(f, "{}: not there, so the fit begins anew", path.display())
             }
             Self::Resumed { path, pictures } => {
+                let (are, they) = if *pictures == 1 { ("is", "it is") } else { ("are", "they are") };
                 write!(
                     f,
-                    "{}: {pictures} pictures are learnt already, and are not learnt again if they are in this fit",
-                    path.display()
+                    "{}: {} {are} learnt already, and {are} not learnt again if {they} in this fit",
+                    path.display(),
+                    counted(*pictures, "picture")
                 )
             }
             Self::CheckpointKept { path, aside, others } => write!(
                 f,
-                "{}: {others} of what it holds is of pictures that are not in this fit, so it is kept, as {}",
+                "{}: {others} of its pictures or tiles {} not in this fit, so it is kept as {}",
                 path.display(),
+                if *others == 1 { "is" } else { "are" },
                 aside.display()
             ),
             Self::Waiting { path } => {
@@ -209,16 +230,16 @@ impl fmt::Display for Note {
             ),
             Self::OtherName { path, written } => write!(
                 f,
-                "{}: a file with other content is there and stays; this run's is {}. Others of this run may have \
+                "{}: a file with other content is there and stays; this run wrote {}. Other files of this run may have \
                  such names too",
                 path.display(),
                 written.display()
             ),
             Self::CheckpointLeft { path, pictures } => write!(
                 f,
-                "{}: holds the features of {pictures} pictures, from which a fit can be resumed, also with other \
-                 settings of the statistics",
-                path.display()
+                "{}: holds the features of {}; a fit can be resumed from it, also with other settings of the statistics",
+                path.display(),
+                counted(usize::try_from(*pictures).unwrap_or(usize::MAX), "picture")
             ),
             Self::CheckpointBroken { path, reason } => write!(
                 f,
@@ -228,7 +249,7 @@ impl fmt::Display for Note {
             Self::CheckpointStays { path, reason } => {
                 write!(f, "{}: no longer needed, but: {reason}", path.display())
             }
-            Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
+            Self::View { name, pictures } => write!(f, "view {name}: {} to learn", counted(*pictures, "picture")),
             Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
             Self::SmallScores => f.write_str(
                 "the threshold and the p-values of this model are far too low: memory did not suffice for its fit, by \
@@ -236,15 +257,31 @@ impl fmt::Display for Note {
             ),
             Self::HighBytes { pictures } => write!(
                 f,
-                "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \
-                 white and the low bytes are dropped; a new fit of such pictures takes the levels that they use"
+                "{} 16 bits a channel, and no levels are stated for such pictures: 65535 counts as white and the low bytes \
+                 are dropped; a new fit of such pictures takes the levels that they use",
+                have(*pictures)
             ),
             Self::OutsideLevels { pictures, levels, pixels, of } => write!(
                 f,
-                "{pictures} pictures have values outside of the levels {levels}, which are clamped: up to {} % of the \
-                 pixels of a picture",
+                "{} values outside of the levels {levels}, which are clamped: up to {} % of the pixels of a picture",
+                have(*pictures),
                 share(*pixels, *of)
             ),
+            Self::LevelsOfForeign { levels, without, pictures } => write!(
+                f,
+                "the levels {levels} were taken from all pictures, {pictures} of which the fit then left out as foreign; without \
+                 those the levels are {without}: leave those pictures out, or state the levels, and fit again"
+            ),
+            Self::StayOut { names } => {
+                let (stay, rest) = (if names.len() == 1 { "stays" } else { "stay" }, names.len().saturating_sub(NAMED));
+                let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+                write!(
+                    f,
+                    "{} {stay} left out as foreign to the others: {}{more}",
+                    counted(names.len(), "picture"),
+                    names[..names.len() - rest].join(", ")
+                )
+            }
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {
@@ -254,12 +291,17 @@ impl fmt::Display for Note {
                 };
                 write!(
                     f,
-                    "{}: what was found of synthetic defects was about other pictures and is dropped{threshold}",
+                    "{}: the figures on synthetic defects belong to other pictures and are dropped{threshold}",
                     path.display()
                 )
             }
         }
     }
+}
+
+/// The beginning of a sentence about this many pictures.
+fn have(pictures: usize) -> String {
+    format!("{} {}", counted(pictures, "picture"), if pictures == 1 { "has" } else { "have" })
 }
 
 /// A share in per cent with two significant digits.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use dfm_core::{
     CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, FitParams, JudgeOptions, Keep, Keeping,
     Label, Layer, Learnt, LoadOptions, Method, ModelFileError, ModelInfo, PictureSize, Piece, Preparer,
-    RgbImage, Run, SaveOptions, StreamingParams, TileStatistics, Tiling, content_hash,
+    RgbImage, Run, SaveOptions, StreamingParams, TileStatistics, Tiling, UpdateOptions, content_hash,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
@@ -233,7 +233,7 @@ fn an_update_learns_what_is_new_and_knows_what_was_set_aside() {
     let mut known = 0;
     let pieces = pieces_of(&model, &all);
     let more = model
-        .update_each(pieces, |learnt| {
+        .update_each(pieces, UpdateOptions::default(), |learnt| {
             known += usize::from(matches!(learnt, Learnt::Known(_)));
             Ok(())
         })
@@ -244,10 +244,13 @@ fn an_update_learns_what_is_new_and_knows_what_was_set_aside() {
     // What an exact model learns beyond memory is held out of the new pictures.
     let exact = fit(within(method(), TIGHT), &pictures_of(200..220)).unwrap();
     let pieces = pieces_of(&exact, &pictures_of(0..120));
-    let more = exact.update_each(pieces, |_| Ok(())).unwrap();
+    let more = exact.update_each(pieces, UpdateOptions::default(), |_| Ok(())).unwrap();
     assert_eq!((more.set_aside(), more.record().picture_count), (aside.as_slice(), 140));
     let pieces = pieces_of(&old(), &pictures_of(200..203));
-    assert!(old().update_each(pieces, |_| Ok(())).unwrap().calibration().is_none(), "none was asked for");
+    assert!(
+        old().update_each(pieces, UpdateOptions::default(), |_| Ok(())).unwrap().calibration().is_none(),
+        "none was asked for"
+    );
 }
 
 #[test]
@@ -314,7 +317,7 @@ fn a_compressed_model_that_set_nothing_aside_keeps_its_threshold_and_finds_no_ot
     let pieces = pieces_of(&open(), &pictures_of(300..302));
     for refused in [
         open().forget(&[first]),
-        open().update_each(pieces, |_| Ok(())),
+        open().update_each(pieces, UpdateOptions::default(), |_| Ok(())),
         open().merge(&fit(within(method(), TIGHT), &pictures_of(300..320)).unwrap()),
     ] {
         let refused = refused.unwrap_err();

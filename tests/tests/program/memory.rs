@@ -78,12 +78,15 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let record = info(&dfm, "small.dfm")["record"].clone();
     assert_eq!((record["picture_count"].clone(), record["taps"][0]["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
-    // The other has learnt all that was set aside, so nothing is left that could tell a threshold.
-    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(2).expect_said(&[
-        "finding the threshold",
-        "memory did not suffice",
-        "--max-memory",
-    ]);
+    // The other has learnt all that was set aside, so nothing is left that could tell a threshold. The order of
+    // the models changes nothing.
+    for [one, other] in [["exact.dfm", "small.dfm"], ["small.dfm", "exact.dfm"]] {
+        dfm.run(&["merge", one, other, "-o", "both.dfm"]).expect_code(2).expect_said(&[
+            "finding the threshold",
+            "memory did not suffice",
+            "--max-memory",
+        ]);
+    }
     for seed in 200..212 {
         dfm.save(&format!("more/{seed}.png"), &pictures::good(seed, 72, 56));
     }
@@ -100,6 +103,34 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
         info(&dfm, &less)["record"]["set_aside"] != both["set_aside"]
     });
     assert!(less.is_some(), "the names of pictures that were set aside are known");
+}
+
+/// What the exact model knows of pictures that both have is exact, whichever model comes first.
+#[test]
+fn an_exact_model_and_a_compressed_one_of_the_same_pictures_merge_in_both_orders() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
+    fit(&dfm, "exact.dfm", &[]).expect_code(0);
+    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "one.dfm"]).expect_code(0);
+    dfm.run(&["merge", "small.dfm", "exact.dfm", "-o", "other.dfm"]).expect_code(0);
+    let [exact, one, other] = ["exact.dfm", "one.dfm", "other.dfm"].map(|model| info(&dfm, model));
+    for merged in [&one, &other] {
+        assert!(merged["record"]["taps"][0]["compression"].is_null(), "{merged}");
+        assert_eq!(merged["record"]["picture_count"], 80);
+    }
+    assert_eq!(one["threshold"], exact["threshold"]);
+    let of = |info: &Value| info["threshold"].as_f64().unwrap();
+    assert!((of(&other) / of(&exact) - 1.0).abs() < 1e-4, "{} against {}", of(&other), of(&exact));
+}
+
+#[test]
+fn few_pictures_that_were_set_aside_are_said_with_what_gives_more() {
+    let dfm = program(80);
+    let run = fit(&dfm, "small.dfm", &[&TIGHT[..], &["--tile", "40"]].concat()).expect_code(0);
+    run.expect_said(&[
+        "few pictures calibrate the threshold",
+        "with more memory (--max-memory) more pictures calibrate",
+    ]);
 }
 
 /// Figures of defects count only pictures that were not learnt.

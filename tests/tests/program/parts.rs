@@ -142,7 +142,7 @@ fn a_missing_view_is_an_error_of_that_part_alone() {
     fs::rename(dfm.path("new/a_top.jpg.png"), dfm.path("new/a_top.jpg")).unwrap();
     let run = dfm.run(&["predict", "part", "new", "--format", "json"]).expect_code(2);
     assert_eq!(run.json().len(), 0);
-    run.expect_said(&["view top is there twice"]);
+    run.expect_said(&["two pictures show view top"]);
 }
 
 #[test]

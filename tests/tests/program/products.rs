@@ -47,7 +47,7 @@ fn each_product_has_the_model_of_its_own_fit_and_what_failed_is_named() {
     let heading = table.out.lines().next().unwrap();
     assert_eq!(
         heading.split_whitespace().collect::<Vec<_>>(),
-        ["product", "pictures", "threshold", "seconds", "status"]
+        ["product", "pictures", "left", "out", "threshold", "calibrate", "seconds", "status"]
     );
     assert_eq!(table.out.matches("kept: same pictures and settings").count(), 2, "{}", table.out);
 }

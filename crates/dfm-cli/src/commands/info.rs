@@ -5,6 +5,7 @@ use std::io::Write;
 use dfm::{
     CalibrationInfo, Compat, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore, OddPicture,
     PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
+    counted,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -46,24 +47,28 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
 
 /// Which pictures a robust fit left out.
 pub(super) fn foreign(found: &ForeignRecord, threshold: Option<f64>) -> String {
-    let count = found.pictures.len();
-    let names =
-        listed(&found.pictures, count, |name, score| format!("{name} (score {})", table::score(score)));
+    let count = found.count();
+    let names = listed(&found.pictures, found.pictures.len(), |picture| {
+        let times = if picture.copies > 1 { format!(", {} times", picture.copies) } else { String::new() };
+        format!("{} (score {}{times})", shown(picture), table::score(picture.score))
+    });
     let are = if count == 1 { "is" } else { "are" };
+    let of = found.of + count - found.pictures.len();
     let threshold =
         threshold.map_or_else(String::new, |at| format!("; the threshold is {}", table::score(at)));
     format!(
-        "{count} of {} pictures {are} foreign to the others and not learnt: {}{threshold} (`dfm audit` lists all, `dfm \
-         update` learns one all the same, `dfm fit --robust off` learns every picture)",
-        found.of, names
+        "{count} of {of} pictures {are} foreign to the others and not learnt: {names}{threshold} (`dfm audit` lists all, \
+         `dfm update --include-left-out` learns one all the same, `dfm fit --robust off` learns every picture)"
     )
 }
 
-/// The first of some pictures, each as `show` makes it of its name and score, and how many more there are.
-fn listed(pictures: &[OddPicture], count: usize, show: impl Fn(&str, f64) -> String) -> String {
-    let picture =
-        |picture: &OddPicture| show(picture.name.as_ref().unwrap_or(&picture.content_hash), picture.score);
-    let mut names: Vec<String> = pictures.iter().take(NAMED).map(picture).collect();
+fn shown(picture: &OddPicture) -> &str {
+    picture.name.as_ref().unwrap_or(&picture.content_hash)
+}
+
+/// The first of some pictures, each as `show` makes it, and how many more there are.
+fn listed(pictures: &[OddPicture], count: usize, show: impl Fn(&OddPicture) -> String) -> String {
+    let mut names: Vec<String> = pictures.iter().take(NAMED).map(show).collect();
     if let more @ 1.. = count.saturating_sub(names.len()) {
         names.push(format!("{more} more"));
     }
@@ -71,8 +76,8 @@ fn listed(pictures: &[OddPicture], count: usize, show: impl Fn(&str, f64) -> Str
 }
 
 /// Which pictures of a fit look unlike the others, and what they do to the threshold.
-pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
-    let names = listed(&found.pictures, found.count, |name, _| name.to_owned());
+pub(crate) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
+    let names = listed(&found.pictures, found.count, |picture| shown(picture).to_owned());
     let (stand, them) = if found.count == 1 { ("stands", "it") } else { ("stand", "them") };
     let moved = match (threshold, found.threshold_without) {
         (Some(with), Some(without)) => format!(
@@ -90,14 +95,10 @@ pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
 
 /// How many pictures a fit set aside.
 pub(super) fn set_aside(pictures: usize) -> String {
-    let (pictures, were) = if pictures == 1 {
-        ("1 picture".to_owned(), "was")
-    } else {
-        (format!("{pictures} pictures"), "were")
-    };
+    let (were, calibrate) = if pictures == 1 { ("was", "calibrates") } else { ("were", "calibrate") };
     format!(
-        "{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit; \
-         none was looked for that is foreign to the others"
+        "{} {were} not learnt and {calibrate}, because memory did not suffice for an exact fit",
+        counted(pictures, "picture")
     )
 }
 
@@ -204,7 +205,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
                 };
                 let from = match support {
                     Some(support) => support.to_string(),
-                    None => format!("{pictures} held-out pictures"),
+                    None => counted(*pictures, "held-out picture"),
                 };
                 format!("{threshold}, {rate} from {from}")
             }
@@ -213,6 +214,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     )?;
     if let Some(found) = &info.record.foreign {
         line("left out", foreign(found, info.threshold))?;
+    }
+    if let Some(not_searched) = info.record.not_searched {
+        line("left out", format!("none: {not_searched}"))?;
     }
     if let Some(found) = &info.record.standing_out {
         line("stands out", standing_out(found, info.threshold))?;

@@ -7,7 +7,6 @@ use dfm::{
     Contradiction, Contradictions, Judge, Judged, Label, MapsFolder, PictureFiles, Regions, RegionsTable,
     Source, VerdictLine,
 };
-use rayon::prelude::*;
 
 use super::explain;
 use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
@@ -37,7 +36,7 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let judging = model.judging(&options)?;
     let (threshold, review_from) = (judging.threshold(), judging.review_from());
     drop(judging);
-    let judge = Judge::new(model).with_workers(workers);
+    let judge = Judge::new(model).with_workers(workers.clone());
     let mut lines = Lines::new(flags.format)?;
     let (mut anomalous, mut review, mut explained) = (0, 0, Vec::new());
     let mut contradictions = Contradictions::default();
@@ -47,13 +46,13 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
         anomalous += answered(Label::Anomalous);
         review += answered(Label::Review);
         batch.iter().for_each(|one| contradictions.push(one.verdict.contradiction()));
-        let line = |(one, written): (&Judged, &PictureFiles)| {
+        let line = |(one, written): &(&Judged, PictureFiles)| {
             let path = files.path(one.index).display().to_string();
             let line = VerdictLine::new(path, &one.verdict, judge.model(), threshold);
             line.with_review_from(review_from).with_files(written)
         };
-        let made: Vec<_> = batch.par_iter().zip(&written).map(line).collect();
-        made.into_iter().try_for_each(|line| lines.push(line))?;
+        let pairs: Vec<(&Judged, PictureFiles)> = batch.iter().zip(written).collect();
+        workers.map(&pairs, line)?.into_iter().try_for_each(|line| lines.push(line))?;
         if let Some(table) = &mut table {
             for one in &batch {
                 table.push(&files.path(one.index).display().to_string(), &one.verdict)?;

@@ -101,7 +101,8 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
     /// Whether pictures that the others call foreign are left out and named: auto (from 100 pictures
-    /// on), on (however few) or off. Only with fre and leave-one-out
+    /// on), on (from 8 on) or off. Not with other scores than fre, --calibrate split or jackknife+,
+    /// --part, or tiles that share statistics: the fit then says that it looked at no picture
     #[arg(long, value_name = "HOW", default_value_t = Robust::Auto)]
     pub(crate) robust: Robust,
     #[command(flatten)]
@@ -119,7 +120,7 @@ pub(crate) struct FitFlags {
     pub(crate) no_update: bool,
     /// Memory for features and statistics, for example 512MiB or 4GiB (default: a quarter of the
     /// machine's). Beyond it, or beyond two minutes of work, directions of the smallest variance are
-    /// dropped, and about a quarter of the pictures is not learnt but finds the threshold
+    /// dropped, and up to a quarter of the pictures is not learnt but finds the threshold
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) max_memory: Option<Memory>,
     /// Drop no direction, however long it takes; too little memory is an error

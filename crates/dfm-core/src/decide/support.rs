@@ -112,8 +112,8 @@ impl Dfm {
     }
 }
 
-/// One sentence: the rates that the pictures can tell apart, the rates that they cannot, and the largest
-/// true rate.
+/// One sentence: the rate that the pictures are enough for, the rate that they are too few for, and the
+/// largest true rate.
 impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pictures = if self.pictures == 1 { "picture" } else { "pictures" };
@@ -121,12 +121,12 @@ impl fmt::Display for Support {
         let smallest = percent(self.smallest_rate);
         match self.asked_rate {
             Some(asked) if self.supports_asked() => {
-                write!(f, "a rate of {} can be told apart from more", percent(asked))?;
+                write!(f, "enough for a rate of {}", percent(asked))?;
             }
             Some(asked) => {
-                write!(f, "a rate of {smallest} can be told apart from more, {} cannot", percent(asked))?;
+                write!(f, "enough for a rate of {smallest}, too few for {}", percent(asked))?;
             }
-            None => write!(f, "a rate of {smallest} can be told apart from more, a smaller one cannot")?,
+            None => write!(f, "enough for a rate of {smallest}, too few for a smaller one")?,
         }
         match self.highest_rate < 1.0 {
             true => {
@@ -223,19 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn one_sentence_says_what_can_be_told_apart() {
+    fn one_sentence_says_what_the_pictures_are_enough_for() {
         let said = |pictures, reaching, asked| Support::new(pictures, reaching, asked).unwrap().to_string();
         assert_eq!(
             said(12, 1, Some(0.01)),
-            "12 held-out pictures: a rate of 8 % can be told apart from more, 1 % cannot; with 95 % confidence the \
-             true rate is below 34 %"
+            "12 held-out pictures: enough for a rate of 8 %, too few for 1 %; with 95 % confidence the true rate is below \
+             34 %"
         );
         assert_eq!(
             said(300, 3, Some(0.01)),
-            "300 held-out pictures: a rate of 1 % can be told apart from more; with 95 % confidence the true rate is \
-             below 2.6 %"
+            "300 held-out pictures: enough for a rate of 1 %; with 95 % confidence the true rate is below 2.6 %"
         );
-        assert!(said(2, 1, Some(0.01)).contains("a rate of 34 % can be told apart from more, 1 % cannot"));
+        assert!(said(2, 1, Some(0.01)).contains("enough for a rate of 34 %, too few for 1 %"));
         assert!(said(1, 1, None).ends_with("the true rate may be anything"));
         assert_eq!([0.1, 0.055, 0.001, 1e-6].map(percent), ["10 %", "6 %", "0.1 %", "0.0001 %"]);
     }

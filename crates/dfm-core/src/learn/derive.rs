@@ -59,6 +59,8 @@ impl ValidFitParams {
             sizes: None,
             standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
             foreign: None,
+            not_searched: None,
+            depth: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let self_test = SelfTest::record(&extractor, &scorers)?;

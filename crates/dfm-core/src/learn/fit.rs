@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, Picture};
+use dfm_backbone::{FeatureExtractor, Picture, hexadecimal};
 
 use crate::error::DfmError;
 use crate::learn::gather::{Gathered, Gathering};
@@ -28,6 +28,18 @@ pub enum Learnt<'r> {
     LeftOut(usize),
     /// The model knows the picture with this number already.
     Known(usize),
+    /// The picture with this number is not learnt, because the fit of the model had left it out as foreign
+    /// to the others. This is told at its last piece.
+    StaysOut(usize),
+}
+
+/// Pictures that do not go through the network.
+#[derive(Debug, Default)]
+pub(crate) struct Skipped {
+    /// The content hashes of pictures that the model knows.
+    pub(crate) known: HashSet<[u8; 32]>,
+    /// The content hashes, in hexadecimal, of pictures that stay left out.
+    pub(crate) out: HashSet<String>,
 }
 
 impl ValidFitParams {
@@ -40,7 +52,7 @@ impl ValidFitParams {
     /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
     /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
     /// at its peak, its calibration and its writing included. If that is more than is allowed, only
-    /// leading directions are kept, and about a quarter of the pictures, 256 at most, is set aside. They
+    /// leading directions are kept, and up to a quarter of the pictures, 256 at most, is set aside. They
     /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
     ///
     /// # Errors
@@ -97,15 +109,16 @@ impl ValidFitParams {
         let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
         let pieces = first.into_iter().chain(pieces);
         let gathering = self.gathering(&extractor, true)?;
-        let gathering = self.collect_features(&extractor, gathering, &HashSet::new(), pieces, each)?;
+        let gathering = self.collect_features(&extractor, gathering, &Skipped::default(), pieces, each)?;
         let (features, content_hashes, set_aside) = gathering.finish();
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
         let kept = Kept::of(features, content_hashes, set_aside)?;
-        let (kept, foreign) = self.without_foreign(&extractor, kept)?;
+        let (kept, searched) = self.without_foreign(&extractor, kept, self.params().run.robust, |_| true)?;
         let mut model = self.derive(extractor, kept)?;
-        model.record.foreign = foreign;
+        model.record.foreign = searched.foreign;
+        model.record.not_searched = searched.not_searched;
         Ok(model)
     }
 
@@ -124,13 +137,13 @@ impl ValidFitParams {
         Gathering::new(self.memory(), extractor.feature_shapes(), self.places(), may_set_aside && has_use)
     }
 
-    /// Computes the features of every picture that is not `known`, a batch at a time, and brings the
+    /// Computes the features of every picture that is not `skipped`, a batch at a time, and brings the
     /// finite rows into `gathering`.
     pub(crate) fn collect_features<'e>(
         &self,
         extractor: &FeatureExtractor,
         mut gathering: Gathering<'e>,
-        known: &HashSet<[u8; 32]>,
+        skipped: &Skipped,
         mut pieces: impl Iterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Gathering<'e>, DfmError> {
@@ -146,10 +159,13 @@ impl ValidFitParams {
                 && let Some(piece) = pieces.next()
             {
                 let content_hash = piece.content_hash()?;
-                if !known.contains(&content_hash) {
-                    batch.push((piece, content_hash));
-                } else if piece.id().is_last {
-                    each(Learnt::Known(piece.number()))?;
+                let is_known = skipped.known.contains(&content_hash);
+                let stays_out = !skipped.out.is_empty() && skipped.out.contains(&hexadecimal(&content_hash));
+                match piece.id().is_last {
+                    _ if !is_known && !stays_out => batch.push((piece, content_hash)),
+                    true if is_known => each(Learnt::Known(piece.number()))?,
+                    true => each(Learnt::StaysOut(piece.number()))?,
+                    false => {}
                 }
             }
             if batch.is_empty() {

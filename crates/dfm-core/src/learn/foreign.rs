@@ -11,12 +11,13 @@ use crate::error::DfmError;
 use crate::judge::rule::ScoringRule;
 use crate::learn::derive::fitted;
 use crate::learn::kept::Kept;
+use crate::learn::not_searched::NotSearched;
 use crate::learn::record::{ForeignRecord, OddPicture};
 use crate::method::{Aggregation, CalibrationKind, Robust, ScoreKind, ValidFitParams};
 
 /// The fewest different pictures with which a fit looks for foreign ones by default. With fewer, one
 /// picture is more than a hundredth of what there is to learn, and an odd picture may well be good.
-const FEWEST_UNASKED: usize = 100;
+pub(super) const FEWEST_UNASKED: usize = 100;
 /// The fewest different pictures with which a fit can tell what is foreign.
 const FEWEST: usize = 8;
 /// The most different pictures. Each pass fits all of them once more, which takes too long beyond this.
@@ -35,9 +36,20 @@ const MOST_SHARE: f64 = 0.2;
 /// A local defect raises a high power mean of the cells. A defect that is spread out raises their sum.
 const AGGREGATIONS: [Aggregation; 2] = [Aggregation::Sum, Aggregation::Power { exponent: 4.0 }];
 
+/// What a search for foreign pictures found.
+#[derive(Debug, Default)]
+pub(super) struct Searched {
+    /// The pictures that are foreign, if there are any.
+    pub(super) foreign: Option<ForeignRecord>,
+    /// Why no picture was looked at. `None` also if pictures are so few that they are not looked at unless
+    /// that is asked for.
+    pub(super) not_searched: Option<NotSearched>,
+}
+
 impl ValidFitParams {
-    /// The pictures among `kept` that are to be learnt, and a record of those that are foreign. Nothing
-    /// changes if no picture is foreign, if [`Robust`] says so, or if pictures cannot be left out one by one.
+    /// The pictures among `kept` that are to be learnt, and what a search found. A picture can only be found
+    /// foreign if `may_go` is true for its content hash. Nothing changes if no picture is foreign, if
+    /// [`Robust`] says so, or if pictures cannot be left out one by one.
     ///
     /// Every picture is scored by a model of all others, by the sum and by a high power mean of the cells.
     /// The [`Tail`] of each kind of score gives a p-value, and the rule of Benjamini and Hochberg says which
@@ -48,54 +60,83 @@ impl ValidFitParams {
     ///
     /// # Errors
     ///
-    /// If a decomposition or the device fails.
+    /// If the search is asked for and not possible, or a decomposition or the device fails.
     pub(super) fn without_foreign(
         &self,
         extractor: &FeatureExtractor,
         kept: Kept,
-    ) -> Result<(Kept, Option<ForeignRecord>), DfmError> {
+        robust: Robust,
+        may_go: impl Fn(&[u8; 32]) -> bool,
+    ) -> Result<(Kept, Searched), DfmError> {
         // A later step refuses a fit of one picture.
-        let Ok(all) = different(&kept.content_hashes) else { return Ok((kept, None)) };
-        let fewest = match self.params().run.robust {
-            Robust::Off => return Ok((kept, None)),
-            Robust::Auto => FEWEST_UNASKED,
-            Robust::On => FEWEST,
-        };
-        // In a compressed fit, all pictures took part in the choice of directions, so no single picture can
-        // be left out.
-        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
-        if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || !is_exact {
-            return match self.params().run.robust {
-                Robust::On => Err(DfmError::Parameter {
+        let Ok(all) = different(&kept.content_hashes) else { return Ok((kept, Searched::default())) };
+        let is_few = all.len() < FEWEST_UNASKED;
+        match (robust, self.not_searched(&kept, robust, all.len())) {
+            (Robust::On, Some(_)) => {
+                return Err(DfmError::Parameter {
                     name: "robust",
                     expected: "auto or off, unless the fit is exact and has 8 to 5000 different pictures",
                     got: Robust::On.to_string(),
-                }),
-                Robust::Auto | Robust::Off => Ok((kept, None)),
-            };
+                });
+            }
+            (_, not_searched @ Some(_)) => return Ok((kept, Searched { foreign: None, not_searched })),
+            (Robust::On, None) => {}
+            (_, None) if is_few => return Ok((kept, Searched::default())),
+            (_, None) => {}
         }
         if kept.check_variation().is_err() {
-            return Ok((kept, None));
+            return Ok((kept, Searched::default()));
         }
-        let search = Search { params: self, extractor, kept: &kept, all: &all };
+        let may_go = all.iter().map(|row| may_go(&kept.content_hashes[row.place])).collect();
+        let search = Search { params: self, extractor, kept: &kept, all: &all, may_go };
         let out = search.foreign()?;
         if !out.contains(&true) {
-            return Ok((kept, None));
+            return Ok((kept, Searched::default()));
         }
         let left = fitted(&kept, &search.rows(&out))?.into_owned();
-        let record = search.record(&out, &left)?;
-        Ok((left, Some(record)))
+        let foreign = Some(search.record(&out, &left)?);
+        Ok((left, Searched { foreign, not_searched: None }))
+    }
+
+    /// Why so many different pictures cannot be looked at, if they cannot. If pictures are few and the search
+    /// is not asked for, only reasons count for which the fit cannot name pictures that stand out either.
+    fn not_searched(&self, kept: &Kept, robust: Robust, different: usize) -> Option<NotSearched> {
+        let method = self.method();
+        // In a compressed fit, all pictures took part in the choice of directions, so no single picture can
+        // be left out.
+        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
+        match robust {
+            Robust::Off => Some(NotSearched::Off),
+            _ if method.rows_are_tiles() => Some(NotSearched::Tiles),
+            _ if !is_exact => Some(NotSearched::Memory),
+            Robust::On if different < FEWEST => Some(NotSearched::FewPictures),
+            Robust::Auto if different < FEWEST_UNASKED => None,
+            _ => method.not_searched().or((different > MOST).then_some(NotSearched::ManyPictures)),
+        }
     }
 }
 
 impl crate::Method {
-    /// Whether a fit with this method can tell which pictures are foreign. The score must be FRE, pictures
-    /// must be held out one by one, and no proof may rest on the choice of the held-out pictures.
+    /// Whether a fit with this method can tell which pictures are foreign.
     pub(crate) fn can_be_robust(&self) -> bool {
-        self.score == ScoreKind::Fre
-            && self.compat.is_none()
-            && !self.rows_are_tiles()
-            && self.calibration_kind() == Some(CalibrationKind::LeaveOneOut)
+        self.not_searched().is_none()
+    }
+
+    /// Why a fit with this method cannot tell which pictures are foreign, if it cannot. The score must be FRE,
+    /// it must be possible to hold pictures out one by one, and no proof may rest on the choice of the
+    /// held-out pictures. No threshold need be looked for.
+    fn not_searched(&self) -> Option<NotSearched> {
+        if self.rows_are_tiles() {
+            return Some(NotSearched::Tiles);
+        }
+        match (self.score, self.compat, self.calibration_kind()) {
+            (ScoreKind::Nll | ScoreKind::Mahalanobis, _, _) => Some(NotSearched::Score),
+            (ScoreKind::Fre, Some(_), _) => Some(NotSearched::Compat),
+            (ScoreKind::Fre, None, Some(CalibrationKind::Split | CalibrationKind::JackknifePlus)) => {
+                Some(NotSearched::Calibration)
+            }
+            (ScoreKind::Fre, None, None | Some(CalibrationKind::LeaveOneOut)) => None,
+        }
     }
 }
 
@@ -105,6 +146,8 @@ struct Search<'s> {
     kept: &'s Kept,
     /// Every different picture.
     all: &'s [Row],
+    /// For each of them, whether it may be found foreign.
+    may_go: Vec<bool>,
 }
 
 impl Search<'_> {
@@ -116,11 +159,11 @@ impl Search<'_> {
         let mut out = vec![false; count];
         for pass in 0..PASSES {
             let Some(p_values) = self.p_values(&out)? else { break };
-            if pass == 0 && found(&p_values, gate).is_empty() {
+            let found = |share| found(&p_values, share).into_iter().filter(|index| self.may_go[*index]);
+            if pass == 0 && found(gate).next().is_none() {
                 break;
             }
-            let mut new: Vec<usize> =
-                found(&p_values, extent).into_iter().filter(|index| !out[*index]).collect();
+            let mut new: Vec<usize> = found(extent).filter(|index| !out[*index]).collect();
             let room = most - out.iter().filter(|out| **out).count();
             new.truncate(room);
             if new.is_empty() {
@@ -167,6 +210,7 @@ impl Search<'_> {
             name: None,
             content_hash: hexadecimal(&self.kept.content_hashes[row.place]),
             score,
+            copies: row.copies,
         };
         let mut pictures: Vec<OddPicture> = rows.iter().zip(scores).map(picture).collect();
         pictures

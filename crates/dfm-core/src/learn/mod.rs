@@ -10,6 +10,7 @@ mod foreign;
 mod gather;
 mod int8;
 pub(crate) mod kept;
+pub(crate) mod not_searched;
 pub(crate) mod record;
 pub(crate) mod sizes;
 mod standing_out;

@@ -23,8 +23,8 @@ const MOST_NAMED: usize = 20;
 const MOST_FITTED_AGAIN: usize = 2000;
 
 impl ValidFitParams {
-    /// The pictures that stand out of those that are `kept`. `None` if none does, there are too few,
-    /// no pictures were held out, or pictures cannot be left out one by one.
+    /// The pictures that stand out of those that are `kept`. `None` if none does, there are too few, or
+    /// pictures cannot be left out one by one.
     ///
     /// Cost: for leave-one-out next to nothing if none stands out, else that of the statistics once
     /// more.
@@ -35,7 +35,6 @@ impl ValidFitParams {
         rule: &ScoringRule,
         judged: &Judged,
     ) -> Option<StandingOutRecord> {
-        judged.calibration?;
         if self.method().rows_are_tiles() {
             return None;
         }
@@ -59,6 +58,7 @@ impl ValidFitParams {
             name: None,
             content_hash: hexadecimal(hash_of(row)),
             score: *score,
+            copies: row.copies,
         };
         let threshold_without = match different.len() {
             0..=MOST_FITTED_AGAIN => {

@@ -2,16 +2,34 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use dfm_backbone::hexadecimal;
+use dfm_backbone::{Depth, hexadecimal};
 use serde_json::Value;
 
 use crate::error::DfmError;
-use crate::learn::fit::Learnt;
+use crate::learn::fit::{Learnt, Skipped};
+use crate::learn::foreign::{FEWEST_UNASKED, Searched};
 use crate::learn::kept::Kept;
+use crate::learn::not_searched::NotSearched;
 use crate::learn::record::{ForeignRecord, OddPicture};
-use crate::method::{FitParams, Method};
+use crate::method::{FitParams, Method, Robust};
 use crate::model::Dfm;
 use crate::pieces::Piece;
+
+/// What may vary in an update of a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpdateOptions {
+    /// Whether pictures that the fit had left out as foreign are learnt if they are given again.
+    pub include_left_out: bool,
+}
+
+impl UpdateOptions {
+    /// Sets whether pictures that the fit had left out as foreign are learnt if they are given again.
+    #[must_use]
+    pub fn with_left_out(self, include_left_out: bool) -> Self {
+        Self { include_left_out }
+    }
+}
 
 /// Models that become one model of all their pictures.
 ///
@@ -52,7 +70,18 @@ impl ModelUnion {
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
         agree_methods(&self.first.record.params.method, &other.record.params.method)?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
+        let depth = |model: &Dfm| model.record.depth.unwrap_or(Depth::Bits8);
+        if self.first.record.depth.is_some() && other.record.depth.is_some() {
+            agree_in_words("depth of pictures", depth(&self.first), depth(other))?;
+        }
+        let counts = [&self.first, other].map(|model| model.record.picture_count);
         self.join(other.kept("merging")?)?;
+        let record = &mut self.first.record;
+        record.depth = record.depth.or(other.record.depth);
+        let merged = self.joined.as_ref().map_or(0, |joined| joined.content_hashes.len());
+        let grew = counts.iter().any(|count| *count < FEWEST_UNASKED) && merged >= FEWEST_UNASKED;
+        let not_searched = record.not_searched.or(other.record.not_searched);
+        record.not_searched = not_searched.or(grew.then_some(NotSearched::Merge));
         self.names.extend(other.names.clone());
         self.first.record.foreign = match (self.first.record.foreign.take(), other.record.foreign.clone()) {
             (Some(mut ours), Some(theirs)) => {
@@ -86,6 +115,10 @@ impl ModelUnion {
             Some(joined) => joined,
             None => self.first.kept("merging")?,
         };
+        // What is exact comes first. Otherwise the order of the models would decide whether pictures that both
+        // have count as exact.
+        let is_swapped = own.is_compressed() && !other.is_compressed();
+        let (own, other) = if is_swapped { (other, own) } else { (own, other) };
         // A model that set nothing aside and learns nothing new stays as it is.
         let has_aside = own.set_aside.is_some();
         let known: HashSet<&[u8; 32]> = own.content_hashes.iter().collect();
@@ -93,7 +126,7 @@ impl ModelUnion {
         let old: Vec<usize> = places.filter(|place| known.contains(&other.content_hashes[*place])).collect();
         if old.len() == other.content_hashes.len() {
             let set_aside = own.aside_with(other);
-            if has_aside && set_aside != own.set_aside {
+            if is_swapped || has_aside && set_aside != own.set_aside {
                 self.joined = Some(Kept { set_aside, ..own.clone() });
             }
             return Ok(());
@@ -125,23 +158,32 @@ impl Dfm {
     /// folder can be given again. `each` is told of every picture, as in
     /// [`fit_each`](crate::ValidFitParams::fit_each).
     ///
+    /// Pictures that the fit had left out as foreign stay left out, unless the options say otherwise. If there
+    /// are as many pictures as a fit needs to look for foreign ones, the update looks for them among the new
+    /// pictures, by the same rule. It leaves them out and records them.
+    ///
+    /// Cost: that of the new pictures, and of a fit's statistics of all.
+    ///
     /// # Errors
     ///
     /// If the model keeps no fit statistic, and those of a fit.
     pub fn update_each(
         self,
         pieces: impl IntoIterator<Item = Piece>,
+        options: UpdateOptions,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Self, DfmError> {
         let kept = self.kept("updating")?;
-        let known = kept.known().copied().collect();
+        let left_out: HashSet<String> = self.record.foreign.iter().flat_map(ForeignRecord::hashes).collect();
+        let out = if options.include_left_out { HashSet::new() } else { left_out.clone() };
+        let skipped = Skipped { known: kept.known().copied().collect(), out };
         let params = self.record.params.clone().check()?;
         let mut again = false;
         // If pictures are set aside already, all new ones are learnt.
         let gathering = params.gathering(&self.extractor, kept.set_aside.is_none())?;
         let gathering =
-            params.collect_features(&self.extractor, gathering, &known, pieces.into_iter(), |learnt| {
-                again |= matches!(learnt, Learnt::Known(_));
+            params.collect_features(&self.extractor, gathering, &skipped, pieces.into_iter(), |learnt| {
+                again |= matches!(learnt, Learnt::Known(_) | Learnt::StaysOut(_));
                 each(learnt)
             })?;
         let (features, hashes, set_aside) = gathering.finish();
@@ -149,9 +191,18 @@ impl Dfm {
             true if again => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
+                let new: HashSet<[u8; 32]> = hashes.iter().copied().collect();
+                let may_go = |hash: &[u8; 32]| new.contains(hash) && !left_out.contains(&hexadecimal(hash));
                 let mut union = ModelUnion::of(self);
                 union.join(&Kept::of(features, hashes, set_aside)?)?;
-                union.finish()
+                let ModelUnion { first, joined, .. } = union;
+                let Some(kept) = joined else { return Ok(first) };
+                let robust = match first.record.not_searched {
+                    Some(NotSearched::Off) => Robust::Off,
+                    _ => Robust::Auto,
+                };
+                let (kept, searched) = params.without_foreign(&first.extractor, kept, robust, may_go)?;
+                first.updated(kept, searched)
             }
         }
     }
@@ -168,6 +219,9 @@ impl Dfm {
         let known: HashSet<&[u8; 32]> = kept.known().collect();
         if let Some(place) = content_hashes.iter().position(|hash| !known.contains(hash)) {
             let content_hash = hexadecimal(&content_hashes[place]);
+            if self.record.foreign.iter().flat_map(ForeignRecord::hashes).any(|out| out == content_hash) {
+                return Err(DfmError::NeverLearnt { place, content_hash });
+            }
             return Err(DfmError::UnknownPicture { place, content_hash, pictures: kept.known().count() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
@@ -182,10 +236,24 @@ impl Dfm {
         }
     }
 
+    /// The model of the pictures that are `kept` after an update, with what the search among the new ones found.
+    fn updated(mut self, kept: Kept, searched: Searched) -> Result<Self, DfmError> {
+        self.record.not_searched = searched.not_searched.or(self.record.not_searched);
+        if let Some(found) = searched.foreign {
+            let own =
+                self.record.foreign.get_or_insert_with(|| ForeignRecord { of: 0, pictures: Vec::new() });
+            own.pictures.extend(found.pictures);
+            own.pictures.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        self.rederive(kept)
+    }
+
     fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
         let params = self.record.params.clone().check()?;
         let mut model = params.derive(self.extractor, kept)?;
         model.record.foreign = still_out(self.record.foreign, model.kept.as_ref());
+        model.record.not_searched = self.record.not_searched;
+        model.record.depth = self.record.depth;
         // A threshold that was given does not follow from the pictures, so it stays.
         model.judged.calibration = model.judged.calibration.or(self.judged.calibration);
         Ok(model.with_names(self.names))

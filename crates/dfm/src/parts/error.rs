@@ -19,7 +19,7 @@ pub enum PartsError {
         found: String,
     },
     /// A picture whose name does not match.
-    #[error("its name does not match the pattern {pattern}, so it is of no part: not used")]
+    #[error("its name does not match the pattern {pattern}, so it belongs to no part: not used")]
     NoMatch {
         /// The pattern.
         pattern: String,
@@ -53,7 +53,7 @@ pub enum PartsError {
         missing: Vec<String>,
     },
     /// Two pictures of one view.
-    #[error("view {view} is there twice, as {} and as {}: the part is not used", first.display(), second.display())]
+    #[error("two pictures show view {view}, {} and {}: the part is not used", first.display(), second.display())]
     Twice {
         /// The view.
         view: String,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dfm_data::{GOOD, Labelled, PartOf};
+use dfm_data::{GOOD, Labelled, PartOf, counted};
 
 use super::error::PartsError;
 use super::pattern::PartPattern;
@@ -163,7 +163,8 @@ impl GroupedParts {
 
     /// A text for people: how many parts there are, and how many pictures each view has.
     pub fn summary(&self) -> String {
-        format!("{} parts with all views; {}", self.parts.len(), self.counted().join(", "))
+        let parts = counted(self.parts.len(), "part");
+        format!("{parts} with all views; {}", self.counted().join(", "))
     }
 
     /// Each view with the number of its pictures.

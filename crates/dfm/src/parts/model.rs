@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use dfm_core::{
-    Calibration, CalibrationKind, CalibrationParams, Dfm, DfmError, JointCalibration, ModelInfo, SaveOptions,
-    Threshold, ViewScale,
+    Calibration, CalibrationKind, CalibrationParams, Dfm, DfmError, JointCalibration, ModelInfo, NotSearched,
+    SaveOptions, Threshold, ViewScale,
 };
 use serde::Serialize;
 
@@ -61,6 +61,8 @@ pub struct PartsInfo {
     pub guarantee: &'static str,
     /// Parts that were held out.
     pub held_out: usize,
+    /// Why no picture was looked at for being foreign to the others.
+    pub not_searched: NotSearched,
     /// The views.
     pub views: Vec<ViewInfo>,
 }
@@ -140,6 +142,7 @@ impl PartsModel {
             calibration: calibration.kind(),
             guarantee: calibration.kind().guarantee(),
             held_out,
+            not_searched: NotSearched::Parts,
             views: record.views.iter().map(view).collect::<Result<_, _>>()?,
         })
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use dfm_core::SaveOptions;
+use dfm_core::{ForeignRecord, NotSearched, SaveOptions, Support};
 use dfm_data::{Layout, read_picture, says_defects, training, training_on_all};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -52,6 +52,12 @@ pub struct FittedProduct {
     pub pictures: Option<usize>,
     /// The model's threshold.
     pub threshold: Option<f64>,
+    /// Pictures that the fit left out as foreign to the others, if there are any.
+    pub foreign: Option<ForeignRecord>,
+    /// Why the fit looked at no picture for being foreign, if it did not.
+    pub not_searched: Option<NotSearched>,
+    /// What the pictures that calibrate can say about the false-alarm rate. `None` without such pictures.
+    pub support: Option<Support>,
     /// How long the fit took.
     pub seconds: f64,
     /// How it ended.
@@ -81,6 +87,9 @@ pub enum FitStatus {
 struct Made {
     pictures: usize,
     threshold: Option<f64>,
+    foreign: Option<ForeignRecord>,
+    not_searched: Option<NotSearched>,
+    support: Option<Support>,
     status: FitStatus,
     /// The number of pictures that an earlier run could not use.
     earlier_errors: usize,
@@ -157,6 +166,9 @@ impl ProductsLearner {
                 model: model_of(product, models),
                 pictures: made.as_ref().map(|made| made.pictures),
                 threshold: made.as_ref().and_then(|made| made.threshold),
+                foreign: made.as_ref().and_then(|made| made.foreign.clone()),
+                not_searched: made.as_ref().and_then(|made| made.not_searched),
+                support: made.as_ref().and_then(|made| made.support),
                 seconds: begun.elapsed().as_secs_f64(),
                 status: made.as_ref().map_or(FitStatus::Failed, |made| made.status),
                 errors: counting.count() + made.map_or(0, |made| made.earlier_errors),
@@ -209,6 +221,9 @@ impl ProductsLearner {
                     return Ok(Made {
                         pictures: owned.pictures,
                         threshold: info.threshold,
+                        foreign: info.record.foreign,
+                        not_searched: info.record.not_searched,
+                        support: info.calibration.and_then(|calibration| calibration.support),
                         status: FitStatus::Kept,
                         earlier_errors: owned.errors,
                     });
@@ -235,6 +250,9 @@ impl ProductsLearner {
         Ok(Made {
             pictures: record.pictures,
             threshold: model.calibration().map(|calibration| calibration.threshold()),
+            foreign: model.record().foreign.clone(),
+            not_searched: model.record().not_searched,
+            support: model.support(),
             status: if resumes { FitStatus::Resumed } else { FitStatus::Fitted },
             earlier_errors: 0,
         })

@@ -13,7 +13,7 @@ use dfm::parts::{
 };
 use dfm::{
     CalibrationParams, Contradictions, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PAGE,
-    PREDICTIONS, RegionsTable, SaveOptions, Threshold,
+    PREDICTIONS, RegionsTable, Robust, SaveOptions, Threshold,
 };
 
 use super::fit;
@@ -51,6 +51,7 @@ const FIT: &[&str] = &[
     "tile-statistics",
     "compat",
     "precision",
+    "robust",
     "val",
     "threshold",
     "false-alarm",
@@ -139,6 +140,12 @@ pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> any
             bail!("--val none: the views of parts are joined by their held-out scores; leave it out")
         }
         Validation::Synthetic => bail!("--val synthetic: parts have no synthetic defects; leave it out"),
+    }
+    if flags.robust == Robust::On {
+        bail!(
+            "--robust on: a part is learnt with all its views or not at all, so no picture is left out as foreign; leave it \
+             out, and take parts out of the folder whose pictures are said to stand out"
+        );
     }
     let learner = fit::learner(flags, messages)?.with_threshold(None);
     let calibration = CalibrationParams::default()
