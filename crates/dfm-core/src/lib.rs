@@ -84,8 +84,8 @@ pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
 pub use learn::record::{
-    CompressionRecord, FitRecord, ForeignPicture, ForeignRecord, GaussianRecord, StandingOutPicture,
-    StandingOutRecord, TapRecord, ValidationRecord,
+    CompressionRecord, FitRecord, ForeignRecord, GaussianRecord, OddPicture, StandingOutRecord, TapRecord,
+    ValidationRecord,
 };
 pub use learn::sizes::SizeRange;
 pub use learn::union::ModelUnion;

@@ -216,6 +216,13 @@ impl Dfm {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
     }
 
+    /// Whether the threshold and the p-values rest on scores that are far too small. Such a model was
+    /// fitted by an earlier version within a memory that did not suffice, and calls most good pictures
+    /// anomalous.
+    pub fn rests_on_small_scores(&self) -> bool {
+        self.record.finds_threshold() && self.record.has_small_scores()
+    }
+
     /// How good pictures were held out; `None` if the model was fitted with a given threshold.
     pub fn calibration_kind(&self) -> Option<CalibrationKind> {
         self.judged.scores.as_ref().map(HeldOutScores::kind)

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Verdict};
+use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Threshold, Verdict};
 use tracing::{debug, info};
 
 use crate::error::Error;
@@ -83,6 +83,7 @@ impl Judge {
         mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error> + Send,
     ) -> Result<usize, Error> {
         let reporter = Reporter::new(observer);
+        self.tell_small_scores(options, &reporter);
         let mut sizes = Sizes::new(&self.model);
         self.workers.run(|| {
             let judging = self.judging(options)?;
@@ -131,6 +132,14 @@ impl Judge {
     /// Counts pictures of which not every value is judged as it is.
     pub(crate) fn watch(&self) -> LevelsWatch {
         LevelsWatch::new(self.model.preprocessor().levels())
+    }
+
+    /// Tells that the threshold is far too low, if verdicts rest on it.
+    pub(crate) fn tell_small_scores(&self, options: &JudgeOptions, reporter: &Reporter<'_>) {
+        let is_stated = matches!(options.threshold, Some(Threshold::Score(_)));
+        if !is_stated && self.model.rests_on_small_scores() {
+            reporter.note(Note::SmallScores);
+        }
     }
 
     /// Checks the options of a call.

@@ -1,4 +1,4 @@
-//! Good pictures into a model.
+//! Learning: from good pictures to a model.
 
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
@@ -91,8 +91,8 @@ impl Learner {
         Self { network, ..self }
     }
 
-    /// Sets the device on which the network computes: our own kernels on the processor unless
-    /// given.
+    /// Sets the device on which the network computes: our own kernels on the processor, unless
+    /// this is set.
     #[must_use]
     pub fn with_compute(self, compute: impl Into<Compute>) -> Self {
         Self { compute: Some(compute.into()), ..self }
@@ -135,14 +135,14 @@ impl Learner {
         &self.params
     }
 
-    /// What decides the model of given pictures: the parameters of the fit but for how it is done, and
-    /// the network by the hash of its weights.
+    /// The settings that decide which model given pictures make. These are the parameters of the fit, except
+    /// those that say only how it runs, and the hash of the network's weights.
     ///
     /// # Errors
     ///
     /// If a parameter is out of its range or the weights cannot be had.
     pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
-        // By name, so that whoever adds a field decides whether it is a setting.
+        // Every field is named here, so whoever adds one must decide whether it is a setting.
         let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
         let params = params.clone().check()?;
         let exact = params.params().run.memory.exact;
@@ -178,8 +178,8 @@ impl Learner {
         self.workers.run(|| self.fit_with(source, None, &reporter))?
     }
 
-    /// [`fit`](Self::fit), where what is learnt is kept in `checkpoint` until the model is there:
-    /// `finish` takes the model, and once it has returned the checkpoint is removed.
+    /// Does the same as [`fit`](Self::fit), and keeps what is learnt in `checkpoint` until the model is
+    /// finished. `finish` takes the model. Once it has returned, the checkpoint is removed.
     ///
     /// # Errors
     ///
@@ -222,7 +222,8 @@ impl Learner {
         Ok(model)
     }
 
-    /// Checks the parameters; by position, with the size of the first picture that can be read.
+    /// Checks the parameters. With statistics by position, the size of the first picture that can be read
+    /// becomes one of them.
     fn checked(&self, source: &dyn Source, levels: FitLevels) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
         params.method.levels = levels.levels;
@@ -240,20 +241,20 @@ impl Learner {
     }
 }
 
-/// Where pictures come from, and who hears of them.
+/// The source of pictures, and the observer of a fit.
 #[derive(Clone, Copy)]
 pub(crate) struct Learning<'l> {
     pub(crate) source: &'l dyn Source,
-    /// What the pictures must be made of.
+    /// The levels, and the depth that the pictures must have.
     pub(crate) levels: FitLevels,
     pub(crate) workers: &'l Workers,
     pub(crate) reporter: &'l Reporter<'l>,
 }
 
-/// Hears what becomes of pictures.
+/// Is told what becomes of each picture.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(Learnt<'_>) -> Result<(), DfmError>;
 
-/// A model, and the pictures that it has learnt just now.
+/// A model, and the pictures that it has just learnt.
 pub(crate) struct Fitted {
     pub(crate) model: Dfm,
     /// The content hash of each picture, and its index in the source.
@@ -279,8 +280,8 @@ impl Learning<'_> {
         })
     }
 
-    /// Lets `learn` make a model of the pictures. What is learnt goes into the checkpoint, and what
-    /// that holds need not be learnt again. Pictures that cannot be used are told.
+    /// Lets `learn` make a model of the pictures. What is learnt goes into the checkpoint. Pictures that the
+    /// checkpoint holds already are not learnt again. Pictures that cannot be used are reported.
     pub(crate) fn learn(
         self,
         preparer: &Preparer,
@@ -294,7 +295,7 @@ impl Learning<'_> {
         let progress = RefCell::new(Some(reporter.stage(Stage::Learning, Some(source.count()))));
         let step = || progress.borrow().iter().for_each(|progress| progress.step());
         let statistics = RefCell::new(None);
-        // Keys of the checkpoint of pieces that were given and not told of yet.
+        // The checkpoint's keys of pieces that were given to `learn` and are not reported yet.
         let keys = RefCell::new(std::collections::VecDeque::new());
         let sizes = Mutex::new(None);
         let see = |size: PictureSize| {
@@ -342,7 +343,7 @@ impl Learning<'_> {
                     None
                 }
             });
-            // A fit that asks for more than the last picture is about to work out the components.
+            // When the fit asks for a picture after the last one, it is about to compute the components.
             let end = std::iter::from_fn(|| {
                 progress.replace(None);
                 statistics.borrow_mut().get_or_insert_with(|| reporter.stage(Stage::Statistics, None));

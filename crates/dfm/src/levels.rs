@@ -1,5 +1,5 @@
-//! Which values of pictures are black and white: from the good pictures of a fit, and what becomes
-//! of pictures for which that is not so.
+//! Which values of pictures are black and white. A fit takes them from its good pictures. Pictures with
+//! other values are counted and reported.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,14 +19,14 @@ use crate::workers::Workers;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FitLevels {
     pub(crate) levels: Levels,
-    /// What every picture must be made of; `None` if any will do.
+    /// The depth that every picture must have. `None` if every depth is allowed.
     depth: Option<Depth>,
 }
 
 impl FitLevels {
-    /// The levels that were `asked` for; if they are [`Auto`](Levels::Auto) and the pictures have 16
-    /// bits a channel, those of the values of the pictures at `indices`. The first of them that can
-    /// be read says what the pictures are made of.
+    /// The levels that were `asked` for. If they are [`Auto`](Levels::Auto) and the pictures have 16 bits a
+    /// channel, the levels come from the values of the pictures at `indices`. The first of these that can
+    /// be read decides which depth all pictures must have.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl FitLevels {
         workers: &Workers,
         reporter: &Reporter<'_>,
     ) -> Result<Self, Error> {
-        // A source that panics costs that picture alone.
+        // If the source panics, only this picture is lost.
         let prepare = |number: usize, give: Give<'_, (usize, Depth)>| {
             give((indices[number], source.read(indices[number])?.depth()?), true);
             Ok(())
@@ -50,7 +50,7 @@ impl FitLevels {
             (Levels::Auto | Levels::Full, Depth::Float32) => {
                 Err(Error::from(PreprocessError::LevelsNeeded).at(&source.path(first)))
             }
-            // Black and white of 8 bits and of 16 are stated.
+            // With `Full`, black and white are known for 8 bits and for 16.
             (Levels::Full, _) => Ok(Self { levels: asked, depth: None }),
             (Levels::Auto, Depth::Bits16) => {
                 let found = tally(source, indices, workers, reporter).levels();
@@ -60,7 +60,7 @@ impl FitLevels {
         }
     }
 
-    /// Refuses a picture that is made of other numbers than the pictures of the fit.
+    /// Refuses a picture whose depth is not that of the pictures of the fit.
     pub(crate) fn check(&self, picture: &Picture<'_>) -> Result<(), Error> {
         match (self.depth, picture.depth()) {
             (Some(expected), got) if got != expected => Err(Error::OtherDepth { expected, got }),
@@ -69,8 +69,8 @@ impl FitLevels {
     }
 }
 
-/// Counts the values of pictures, where they are opaque. Those that cannot be read are told when they
-/// are learnt.
+/// Counts the values of the opaque pixels of pictures. Pictures that cannot be read are reported later, when
+/// they are learnt.
 fn tally(source: &dyn Source, indices: &[usize], workers: &Workers, reporter: &Reporter<'_>) -> LevelsTally {
     let all = Mutex::new(LevelsTally::default());
     let prepare = |number: usize, give: Give<'_, ()>| {
@@ -88,15 +88,15 @@ fn tally(source: &dyn Source, indices: &[usize], workers: &Workers, reporter: &R
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts pictures of which not every value was judged as it is.
+/// Counts pictures whose values were clamped or reduced to 8 bits.
 #[derive(Debug, Default)]
 pub(crate) struct LevelsWatch {
     levels: Levels,
-    /// Pictures with 16 bits a channel, where no levels are stated.
+    /// The number of pictures with 16 bits a channel, if no levels are stated.
     high_bytes: AtomicUsize,
-    /// Pictures with values outside of the levels.
+    /// The number of pictures with values outside of the levels.
     outside: AtomicUsize,
-    /// Pixels outside and all pixels of the picture with the largest share.
+    /// For the picture with the largest share of pixels outside: those pixels, and all of its pixels.
     most: Mutex<[u64; 2]>,
 }
 
@@ -105,21 +105,21 @@ impl LevelsWatch {
         Self { levels, ..Self::default() }
     }
 
-    /// Sees a picture.
+    /// Counts a picture with 16 bits, if no levels are stated.
     pub(crate) fn picture(&self, picture: &Picture<'_>) {
         if self.levels.is_auto() && picture.depth() == Depth::Bits16 {
             self.high_bytes.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Sees the last piece of a picture.
+    /// Counts the pixels outside of the levels, at the last piece of a picture.
     pub(crate) fn piece(&self, piece: &Piece) {
         if let (Some(outside), Some(size)) = (piece.outside(), piece.size()) {
             self.outside(outside, size);
         }
     }
 
-    /// Sees how many pixels of a picture lie outside of the levels.
+    /// Counts a picture of which `pixels` lie outside of the levels.
     pub(crate) fn outside(&self, pixels: u64, PictureSize { width, height }: PictureSize) {
         if pixels == 0 {
             return;
@@ -133,7 +133,7 @@ impl LevelsWatch {
         }
     }
 
-    /// Tells what was seen.
+    /// Reports the counts.
     pub(crate) fn tell(&self, reporter: &Reporter<'_>) {
         let high_bytes = self.high_bytes.load(Ordering::Relaxed);
         if high_bytes > 0 {

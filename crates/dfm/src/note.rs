@@ -1,11 +1,11 @@
-//! What a caller should know and that is no error.
+//! Notes: what a caller should know and what is not an error.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use dfm_core::SizeRange;
 
-/// Something that a caller should know and that is no error.
+/// Something that a caller should know and that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -28,9 +28,9 @@ pub enum Note {
         /// The sizes of the fit.
         usual: SizeRange,
     },
-    /// What lies among pictures and is not taken for one.
+    /// Files among the pictures that are not taken for pictures.
     LeftOut {
-        /// What, how many, and why.
+        /// Which files, how many, and why.
         text: String,
     },
     /// Pictures to judge that are also among the pictures to learn.
@@ -54,14 +54,14 @@ pub enum Note {
     },
     /// There is no checkpoint to resume, so the fit begins anew.
     NoCheckpoint {
-        /// Where it would be.
+        /// The path where it was expected.
         path: PathBuf,
     },
     /// A fit goes on from a checkpoint.
     Resumed {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that need not be learnt again.
+        /// The number of pictures that need not be learnt again.
         pictures: usize,
     },
     /// A checkpoint also holds what a fit on other pictures has learnt, so it is kept.
@@ -70,7 +70,7 @@ pub enum Note {
         path: PathBuf,
         /// Where it is kept.
         aside: PathBuf,
-        /// Pictures, or tiles of them, that are none of this fit's.
+        /// The number of pictures or tiles in it that do not belong to this fit.
         others: usize,
     },
     /// Another process is changing the same file, and this one waits for it.
@@ -85,18 +85,18 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
-    /// A file with other content is there and stays, so what was made of a picture has another name.
+    /// A file with other content is there and stays, so the file of this run gets another name.
     OtherName {
-        /// What stays.
+        /// The file that stays.
         path: PathBuf,
-        /// What was written.
+        /// The file that was written.
         written: PathBuf,
     },
     /// A fit failed, and its checkpoint stays.
     CheckpointLeft {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that it holds.
+        /// The number of pictures that it holds.
         pictures: u64,
     },
     /// A checkpoint cannot be written; the fit goes on without it.
@@ -129,6 +129,8 @@ pub enum Note {
         /// How many there are.
         total: usize,
     },
+    /// The threshold of a model is far too low: its fit dropped directions and set no pictures aside.
+    SmallScores,
     /// Pictures with 16 bits a channel were judged or learnt by their high bytes.
     HighBytes {
         /// How many pictures.
@@ -140,17 +142,17 @@ pub enum Note {
         pictures: usize,
         /// The levels.
         levels: String,
-        /// Pixels outside, in the picture with the largest share of them.
+        /// The number of pixels outside, in the picture with the largest share of them.
         pixels: u64,
         /// All pixels of that picture.
         of: u64,
     },
-    /// Maps were fine and are now coarse, because the details of the pictures of the model are not known.
+    /// Maps were fine and are now coarse, because the details of the model's pictures are not known.
     MapsCoarse {
         /// The model that is written.
         path: PathBuf,
     },
-    /// The record of synthetic defects was about other pictures and is dropped.
+    /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
         path: PathBuf,
@@ -233,6 +235,10 @@ impl fmt::Display for Note {
             }
             Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
             Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
+            Self::SmallScores => f.write_str(
+                "the threshold and the p-values of this model are far too low: memory did not suffice for its fit, by \
+                 an earlier version, and most good pictures are called anomalous; fit it again, or state a threshold",
+            ),
             Self::HighBytes { pictures } => write!(
                 f,
                 "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \

@@ -213,9 +213,11 @@ impl ModelStore {
     ) -> Result<Updated, Error> {
         let reporter = Reporter::new(observer);
         let threshold = |model: &Dfm| model.calibration().map(|calibration| calibration.threshold());
-        let (mut before, mut new) = (None, 0);
+        let foreign =
+            |model: &Dfm| model.record().foreign.as_ref().map_or(0, |left_out| left_out.pictures.len());
+        let (mut before, mut new, mut foreign_before) = (None, 0, 0);
         let (model, sizes) = self.revise(path, output, &reporter, |model| {
-            before = threshold(&model);
+            (before, foreign_before) = (threshold(&model), foreign(&model));
             let preparer = dfm_core::Preparer::for_fit(model.extractor());
             let batch = model.batch();
             let learning = Learning {
@@ -236,6 +238,7 @@ impl ModelStore {
             new,
             known: source.count().saturating_sub(new + left_out),
             left_out,
+            once_foreign: foreign_before - foreign(&model),
             threshold_before: before,
             threshold_after: threshold(&model),
         };
@@ -322,6 +325,8 @@ pub struct ModelChange {
     pub known: usize,
     /// Pictures that cannot be used.
     pub left_out: usize,
+    /// New pictures that the fit had left out as foreign to the others.
+    pub once_foreign: usize,
     /// The threshold before, if there was one.
     pub threshold_before: Option<f64>,
     /// The threshold after, if there is one.

@@ -286,7 +286,8 @@ fn merged_models_set_aside_what_neither_has_learnt() {
     assert_eq!((same.set_aside(), same.calibration_kind()), (&[][..], Some(CalibrationKind::LeaveOneOut)));
 }
 
-/// Of two models of before, and of one that keeps its threshold as long as nothing asks for another.
+/// Two models of earlier versions cannot be updated, merged or made to forget. One keeps its threshold until
+/// another is asked for.
 #[test]
 fn a_compressed_model_that_set_nothing_aside_keeps_its_threshold_and_finds_no_other() {
     let held_out = compressed().held_out_scores().unwrap().len();

@@ -150,3 +150,26 @@ fn a_compressed_model_whose_books_do_not_fit_is_refused() {
     // Judging reads nothing of what was compressed.
     dfm.run(&["predict", "bad.dfm", "new"]).expect_code(1);
 }
+
+#[test]
+fn a_compressed_model_of_an_earlier_version_says_that_its_threshold_is_far_too_low() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &[&TIGHT[..], &["--no-update"]].concat()).expect_code(0);
+    let record = info(&dfm, "small.dfm")["record"].clone();
+    let of = |name: &str| record[name].as_u64().expect("a count");
+    // As earlier versions wrote it: nothing set aside.
+    let old = ModelFile::open(&std::fs::read(dfm.path("small.dfm")).unwrap())
+        .replace(&format!(",\"set_aside\":{}", of("set_aside")), "")
+        .replace(&format!("\"held_out\":{}", of("held_out")), "\"held_out\":0")
+        .replace("\"version\":3", "\"version\":2");
+    std::fs::write(dfm.path("old.dfm"), old.close()).unwrap();
+    let said = |model: &str, more: &[&str]| {
+        let run = dfm.run(&[&["predict", model, "new"], more].concat());
+        assert!(run.code < 2, "{}", run.err);
+        run.err.contains("far too low")
+    };
+    assert!(said("old.dfm", &[]) && !said("old.dfm", &["--threshold", "9"]));
+    assert!(!said("small.dfm", &[]));
+    dfm.save_dataset();
+    assert!(dfm.run(&["evaluate", "old.dfm", "data"]).expect_code(0).err.contains("far too low"));
+}

@@ -59,7 +59,8 @@ fn defects_among_a_hundred_good_pictures_are_left_out_named_and_can_come_back() 
     // Given again by itself, a picture is learnt.
     dfm.save("again/bad-1.png", &pictures::defective(1001, 72, 56));
     let told = dfm.run(&["update", "model.dfm", "again"]).expect_code(0).out;
-    assert!(told.contains("1 picture new"), "{told}");
+    assert!(told.contains("1 picture new (1 of them left out as foreign before)"), "{told}");
+    assert_eq!(record(&dfm, "model.dfm")["foreign"]["of"], 113);
     assert_eq!(left_out(&dfm, "model.dfm"), ["bad-0.png", "bad-2.png"]);
     assert_eq!(record(&dfm, "model.dfm")["picture_count"], 111);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
-use dfm::{Audit, AuditedPicture, ForeignPicture};
+use dfm::{Audit, AuditedPicture, OddPicture};
 use serde_json::json;
 
 use crate::flags::{AuditFlags, ReportFormat};
@@ -68,7 +68,7 @@ fn print(audit: &Audit, top: usize, out: &mut impl Write) -> anyhow::Result<()> 
     )?;
     if !audit.left_out.is_empty() {
         writeln!(out, "The fit left out {} as foreign to the others:", audit.left_out.len())?;
-        for ForeignPicture { name, content_hash, score, .. } in &audit.left_out {
+        for OddPicture { name, content_hash, score, .. } in &audit.left_out {
             let shown = name.as_deref().unwrap_or(content_hash);
             writeln!(out, "  {}  {}", table::score(*score), plain(shown))?;
         }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, ForeignPicture, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore,
+    CalibrationInfo, Compat, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore, OddPicture,
     PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
 };
 
@@ -46,34 +46,33 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
 
 /// Which pictures a robust fit left out.
 pub(super) fn foreign(found: &ForeignRecord, threshold: Option<f64>) -> String {
-    let picture = |picture: &ForeignPicture| {
-        let name = picture.name.as_ref().unwrap_or(&picture.content_hash);
-        format!("{name} (score {})", table::score(picture.score))
-    };
-    let mut names: Vec<String> = found.pictures.iter().take(NAMED).map(picture).collect();
     let count = found.pictures.len();
-    if let more @ 1.. = count - names.len() {
-        names.push(format!("{more} more"));
-    }
+    let names =
+        listed(&found.pictures, count, |name, score| format!("{name} (score {})", table::score(score)));
     let are = if count == 1 { "is" } else { "are" };
     let threshold =
         threshold.map_or_else(String::new, |at| format!("; the threshold is {}", table::score(at)));
     format!(
         "{count} of {} pictures {are} foreign to the others and not learnt: {}{threshold} (`dfm audit` lists all, `dfm \
          update` learns one all the same, `dfm fit --robust off` learns every picture)",
-        found.of,
-        names.join(", ")
+        found.of, names
     )
+}
+
+/// The first of some pictures, each as `show` makes it of its name and score, and how many more there are.
+fn listed(pictures: &[OddPicture], count: usize, show: impl Fn(&str, f64) -> String) -> String {
+    let picture =
+        |picture: &OddPicture| show(picture.name.as_ref().unwrap_or(&picture.content_hash), picture.score);
+    let mut names: Vec<String> = pictures.iter().take(NAMED).map(picture).collect();
+    if let more @ 1.. = count.saturating_sub(names.len()) {
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
 }
 
 /// Which pictures of a fit look unlike the others, and what they do to the threshold.
 pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
-    let names =
-        found.pictures.iter().map(|picture| picture.name.as_ref().unwrap_or(&picture.content_hash).as_str());
-    let mut names: Vec<String> = names.take(NAMED).map(str::to_owned).collect();
-    if let more @ 1.. = found.count.saturating_sub(names.len()) {
-        names.push(format!("{more} more"));
-    }
+    let names = listed(&found.pictures, found.count, |name, _| name.to_owned());
     let (stand, them) = if found.count == 1 { ("stands", "it") } else { ("stand", "them") };
     let moved = match (threshold, found.threshold_without) {
         (Some(with), Some(without)) => format!(
@@ -85,9 +84,7 @@ pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
     };
     format!(
         "{} of {} pictures {stand} far out: {}{moved} (`dfm forget` takes pictures out)",
-        found.count,
-        found.of,
-        names.join(", ")
+        found.count, found.of, names
     )
 }
 
@@ -98,7 +95,10 @@ pub(super) fn set_aside(pictures: usize) -> String {
     } else {
         (format!("{pictures} pictures"), "were")
     };
-    format!("{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit")
+    format!(
+        "{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit; \
+         none was looked for that is foreign to the others"
+    )
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {

@@ -42,7 +42,11 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
 /// What an update did, in words.
 fn change(change: &ModelChange) -> String {
     let pictures = |count: usize| format!("{count} picture{}", if count == 1 { "" } else { "s" });
-    let ModelChange { new, known, left_out, threshold_before, threshold_after, .. } = *change;
+    let ModelChange { new, known, left_out, once_foreign, threshold_before, threshold_after, .. } = *change;
+    let foreign = match once_foreign {
+        0 => String::new(),
+        count => format!(" ({count} of them left out as foreign before)"),
+    };
     let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
     let threshold = match (threshold_before, threshold_after) {
         (Some(before), Some(after)) if before == after => {
@@ -56,7 +60,7 @@ fn change(change: &ModelChange) -> String {
         (None, Some(after)) => format!("the threshold is now {}", table::score(after)),
         (_, None) => "no threshold".to_owned(),
     };
-    format!("{} new, {known} known already{left_out}; {threshold}", pictures(new))
+    format!("{} new{foreign}, {known} known already{left_out}; {threshold}", pictures(new))
 }
 
 /// Takes pictures out of a model: all that were named, or none.

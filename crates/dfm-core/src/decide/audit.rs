@@ -7,7 +7,7 @@ use dfm_backbone::hexadecimal;
 use crate::decide::held_out::different;
 use crate::decide::left_out::PlacesLeftOut;
 use crate::error::DfmError;
-use crate::learn::record::ForeignPicture;
+use crate::learn::record::OddPicture;
 use crate::model::Dfm;
 
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
@@ -27,7 +27,7 @@ pub struct Audit {
     /// All different pictures, worst first.
     pub pictures: Vec<AuditedPicture>,
     /// Pictures that a robust fit left out, worst first. They are not in the model.
-    pub left_out: Vec<ForeignPicture>,
+    pub left_out: Vec<OddPicture>,
 }
 
 /// A picture of a fit.

@@ -48,20 +48,7 @@ pub struct ForeignRecord {
     /// Different pictures that the fit was given.
     pub of: usize,
     /// Those left out, worst first.
-    pub pictures: Vec<ForeignPicture>,
-}
-
-/// A picture that a fit left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ForeignPicture {
-    /// Relative to the folder that was fitted; `None` where names are not known.
-    pub name: Option<String>,
-    /// In hexadecimal.
-    pub content_hash: String,
-    /// Its score by the model of the pictures that were learnt.
-    pub score: f64,
+    pub pictures: Vec<OddPicture>,
 }
 
 /// Pictures of a fit that look unlike all others: each scored by the model of all others, as
@@ -80,19 +67,19 @@ pub struct StandingOutRecord {
     /// long to find.
     pub threshold_without: Option<f64>,
     /// The first of them, worst first, 20 at most.
-    pub pictures: Vec<StandingOutPicture>,
+    pub pictures: Vec<OddPicture>,
 }
 
-/// A picture that stands out.
+/// A picture that is unlike the others, as a model of the others scores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct StandingOutPicture {
+pub struct OddPicture {
     /// Relative to the folder that was fitted; `None` where names are not known.
     pub name: Option<String>,
     /// In hexadecimal.
     pub content_hash: String,
-    /// Its score by the model of all others.
+    /// Its score by that model: of all others if it stands out, of the learnt ones if it was left out.
     pub score: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Models of more pictures or fewer, without a picture of the fit.
+//! Models with more or fewer pictures than a fit had, made without the pictures of the fit.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,7 +9,7 @@ use crate::error::DfmError;
 use crate::learn::detail::Details;
 use crate::learn::fit::{Collected, Learnt};
 use crate::learn::kept::Kept;
-use crate::learn::record::{ForeignPicture, ForeignRecord};
+use crate::learn::record::{ForeignRecord, OddPicture};
 use crate::method::{FitParams, MapKind, Method};
 use crate::model::Dfm;
 use crate::pieces::Piece;
@@ -24,7 +24,7 @@ use crate::pieces::Piece;
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
-    /// The statistics of all pictures, once there are more than those of the first model.
+    /// The statistics of all pictures. `None` while there are only those of the first model.
     joined: Option<Kept>,
     /// The details of all pictures; `None` once they are not known of each.
     details: Option<Details>,
@@ -50,19 +50,11 @@ impl ModelUnion {
     pub fn add(&mut self, other: &Dfm) -> Result<(), DfmError> {
         let (ours, theirs) = (&self.first.extractor, &other.extractor);
         let resampling = |model: &Dfm| model.extractor.weights().header().input.resampling;
-        let [our, their] = [resampling(&self.first), resampling(other)];
-        if our != their {
-            let (expected, got) = (our.to_string(), their.to_string());
-            return Err(DfmError::DifferentModels { what: "resampling", expected, got });
-        }
+        agree_in_words("resampling", resampling(&self.first), resampling(other))?;
         agree("backbone weights", &ours.weights().sha256(), &theirs.weights().sha256())?;
         agree("input", &ours.weights().header().input, &theirs.weights().header().input)?;
         let levels = |model: &Dfm| model.record.params.method.levels;
-        let [our_levels, their_levels] = [levels(&self.first), levels(other)];
-        if our_levels != their_levels {
-            let (expected, got) = (our_levels.to_string(), their_levels.to_string());
-            return Err(DfmError::DifferentModels { what: "levels", expected, got });
-        }
+        agree_in_words("levels", levels(&self.first), levels(other))?;
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
         // Coarse maps and fine ones make coarse ones.
         let method = &self.first.record.params.method;
@@ -72,10 +64,9 @@ impl ModelUnion {
         self.names.extend(other.names.clone());
         self.first.record.foreign = match (self.first.record.foreign.take(), other.record.foreign.clone()) {
             (Some(mut ours), Some(theirs)) => {
-                ours.of += theirs.of;
                 let known: HashSet<String> =
                     ours.pictures.iter().map(|picture| picture.content_hash.clone()).collect();
-                let new = |picture: &ForeignPicture| !known.contains(&picture.content_hash);
+                let new = |picture: &OddPicture| !known.contains(&picture.content_hash);
                 ours.pictures.extend(theirs.pictures.into_iter().filter(new));
                 Some(ours)
             }
@@ -84,7 +75,7 @@ impl ModelUnion {
         Ok(())
     }
 
-    /// The model of all pictures, its threshold found anew.
+    /// The model of all pictures, with a new threshold.
     ///
     /// # Errors
     ///
@@ -97,8 +88,8 @@ impl ModelUnion {
         Ok(model.with_names(self.names))
     }
 
-    /// Adds the pictures that are not known yet. Details of pictures cannot be told apart any more, so
-    /// those of all are lost if each side has pictures that the other lacks, and both have some.
+    /// Adds those pictures that are not known yet. The details of single pictures cannot be told apart once
+    /// they are summed. So all details are lost if each side has pictures that the other lacks.
     fn join(&mut self, other: &Kept, details: impl FnOnce() -> Option<Details>) -> Result<(), DfmError> {
         let own = match &self.joined {
             Some(joined) => joined,
@@ -148,7 +139,7 @@ impl Dfm {
         union.finish()
     }
 
-    /// The model of its own pictures and of more pictures. Those come in pieces from a
+    /// The model of its own pictures and of more pictures. The new pictures come in pieces from a
     /// [`Preparer::for_fit`](crate::Preparer::for_fit) with its [`extractor`](Self::extractor).
     /// Pictures that the model knows already count once and do not go through the network, so that a
     /// folder can be given again. `each` is told of every picture, as in
@@ -196,15 +187,14 @@ impl Dfm {
     /// fit to the others.
     pub fn forget(self, content_hashes: &[[u8; 32]]) -> Result<Self, DfmError> {
         let kept = self.kept("forgetting")?;
-        let hashes = &kept.content_hashes;
         let known: HashSet<&[u8; 32]> = kept.known().collect();
         if let Some(place) = content_hashes.iter().position(|hash| !known.contains(hash)) {
             let content_hash = hexadecimal(&content_hashes[place]);
             return Err(DfmError::UnknownPicture { place, content_hash, pictures: kept.known().count() });
         }
         let gone: HashSet<&[u8; 32]> = content_hashes.iter().collect();
-        let places: Vec<usize> = (0..hashes.len()).filter(|place| gone.contains(&hashes[*place])).collect();
-        match hashes.len() - places.len() {
+        let places = kept.rows_of(&gone);
+        match kept.content_hashes.len() - places.len() {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => {
                 let mut left = if places.is_empty() { kept.clone() } else { kept.without(&places)? };
@@ -239,12 +229,13 @@ fn still_out(foreign: Option<ForeignRecord>, kept: Option<&Kept>) -> Option<Fore
         kept.iter().flat_map(|kept| kept.known()).map(|hash| hexadecimal(hash)).collect();
     let mut foreign = foreign?;
     foreign.pictures.retain(|picture| !learnt.contains(&picture.content_hash));
+    foreign.of = learnt.len() + foreign.pictures.len();
     (!foreign.pictures.is_empty()).then_some(foreign)
 }
 
-/// Refuses two methods that differ, and tells what differs and nothing else.
+/// Refuses two methods that differ, and names the fields that differ and no others.
 fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
-    // The rule of the first finds the threshold of the union.
+    // The rule of the first model decides the threshold of the union, so this field may differ.
     let mut got = got.clone();
     if let Some((expected, got)) = expected.calibration.zip(got.calibration.as_mut()) {
         got.estimate = expected.estimate;
@@ -268,6 +259,18 @@ fn agree_methods(expected: &Method, got: &Method) -> Result<(), DfmError> {
         differing.iter().map(told).collect::<Vec<_>>().join(", ")
     });
     Err(DfmError::DifferentModels { what: "parameters", expected, got })
+}
+
+/// As [`agree`], for what users write.
+fn agree_in_words<T: PartialEq + std::fmt::Display>(
+    what: &'static str,
+    expected: T,
+    got: T,
+) -> Result<(), DfmError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(DfmError::DifferentModels { what, expected: expected.to_string(), got: got.to_string() })
 }
 
 fn agree<T: PartialEq + std::fmt::Debug>(what: &'static str, expected: &T, got: &T) -> Result<(), DfmError> {

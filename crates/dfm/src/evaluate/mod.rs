@@ -124,6 +124,7 @@ impl Evaluator {
         };
         let watch = self.judge.watch();
         let judging = self.judge.judging(&options)?;
+        self.judge.tell_small_scores(&options, &reporter);
         let mut sizes = Sizes::new(model);
         let (threshold, review_from, support) =
             (judging.threshold(), judging.review_from(), judging.support());

@@ -1,4 +1,4 @@
-//! A model of parts on parts whose truth is known.
+//! Evaluation of a model of parts on parts whose truth is known.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,25 +33,25 @@ pub struct PartsRun {
     evaluation: PartsEvaluation,
 }
 
-/// What `dfm evaluate --format json` prints of a model of parts.
+/// What `dfm evaluate --format json` prints for a model of parts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartsEvaluation {
     /// AUROC of the parts' joint scores; null where a class is missing.
     pub part_auroc: Option<f64>,
-    /// Parts that were judged.
+    /// The number of parts that were judged.
     pub parts: usize,
-    /// Parts that were not judged: a view is missing, is there twice, or cannot be judged.
+    /// The number of parts that were not judged: a view is missing, is there twice, or cannot be judged.
     pub unjudged: usize,
-    /// Pictures of no part, or of an unknown view.
+    /// The number of pictures of no part, or of an unknown view.
     pub unmatched: usize,
     /// The joint score from which a part is anomalous.
     pub threshold: f64,
-    /// What that makes of each class.
+    /// The counts at this threshold.
     pub confusion: ConfusionMatrix,
-    /// The best F1 that a threshold chosen with the truth in hand could reach.
+    /// The best F1 that any threshold could reach, if it were chosen with the truth known.
     pub best_f1: Option<BestF1>,
-    /// By class.
+    /// One entry for each class.
     pub classes: BTreeMap<String, PartClass>,
     /// Every figure over parts, with intervals.
     pub part: ImageFigures,
@@ -71,9 +71,9 @@ pub struct PartsEvaluation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartClass {
-    /// Parts of this class that were judged.
+    /// The number of parts of this class that were judged.
     pub parts: usize,
-    /// Parts among them that are called anomalous.
+    /// The number of these that are called anomalous.
     pub called_anomalous: usize,
     /// Mean joint score.
     pub mean_score: f64,
@@ -102,7 +102,7 @@ impl<'m> PartsEvaluator<'m> {
         Self { model, bootstrap, pattern: None, names: Default::default() }
     }
 
-    /// How intervals are made; none without.
+    /// Sets how intervals are made. With `None` there are no intervals.
     #[must_use]
     pub fn with_bootstrap(self, bootstrap: Option<BootstrapParams>) -> Self {
         Self { bootstrap, ..self }
@@ -120,9 +120,10 @@ impl<'m> PartsEvaluator<'m> {
         Self { names: [model.into(), device.into()], ..self }
     }
 
-    /// Joins the pictures of `dataset` to parts, by the pattern that was set, else by the list's own
-    /// names of parts, else by the model's pattern; judges every part and compares with the truth. A
-    /// part has a defect if any of its views has one. The observer hears what cannot be used.
+    /// Joins the pictures of `dataset` to parts, judges every part and compares the verdict with the truth.
+    /// Pictures are joined by the pattern that was set, else by the parts that the list names, else by the
+    /// model's pattern. A part has a defect if any of its views has one. The observer is told what cannot be
+    /// used.
     ///
     /// # Errors
     ///
@@ -222,9 +223,10 @@ impl PartsRun {
         &self.verdicts
     }
 
-    /// Writes [`METRICS`](crate::METRICS) and [`PREDICTIONS`](crate::PREDICTIONS) into `folder`, which is
-    /// made if it is not there, and the `config` of the run as [`CONFIG`](crate::CONFIG). A line of the predictions is one of a part, in the form of
-    /// those of pictures, so that two runs can be compared.
+    /// Writes [`METRICS`](crate::METRICS) and [`PREDICTIONS`](crate::PREDICTIONS) into `folder`, and the
+    /// `config` of the run as [`CONFIG`](crate::CONFIG). The folder is made if it is not there. Each line of
+    /// the predictions is about one part. It has the form of a line about a picture, so that two runs can be
+    /// compared.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Pictures of parts through the models of their views, to one verdict for each part.
+//! Judges the pictures of each part with the models of their views, and makes one verdict for the part.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +12,19 @@ use crate::note::Note;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::Files;
 
-/// Parts that are judged together: all of one view, then all of the next.
+/// How many parts are judged together: all their pictures of one view, then all of the next view.
 const CHUNK: usize = 64;
 
-/// What one call asks of a model of parts.
+/// The options of one call that judges parts.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PartsOptions {
-    /// From where on a part is anomalous; `None` for the model's own threshold.
+    /// The threshold from which a part is anomalous. `None` for the model's own threshold.
     pub threshold: Option<Threshold>,
 }
 
 impl PartsOptions {
-    /// Sets from where on a part is anomalous.
+    /// Sets the threshold from which a part is anomalous.
     #[must_use]
     pub fn with_threshold(self, threshold: impl Into<Option<Threshold>>) -> Self {
         Self { threshold: threshold.into() }
@@ -44,17 +44,17 @@ pub struct PartsJudge<'m> {
 pub struct PartVerdict {
     /// The part.
     pub name: String,
-    /// Its class, where pictures are labelled.
+    /// Its class, if pictures are labelled.
     pub class: Option<String>,
     /// The joint score: the largest of the views' scores on their common scale.
     pub score: f64,
-    /// In (0, 1), ½ at the threshold.
+    /// The normalised score: in (0, 1), and ½ at the threshold.
     pub normalized_score: f64,
-    /// The share of good parts that look as abnormal or more.
+    /// The p-value: the share of good parts that look at least as abnormal.
     pub p_value: f64,
     /// Whether the part is anomalous.
     pub label: Label,
-    /// Index of the view that has the largest score on the common scale; the first of several.
+    /// The index of the view that has the largest score on the common scale. If several have it, the first.
     pub deciding: usize,
     /// The views, in the order of the model.
     pub views: Vec<ViewVerdict>,
@@ -70,7 +70,7 @@ pub struct ViewVerdict {
     pub score: f64,
     /// The same on the scale that all views share.
     pub scaled: f64,
-    /// The share of good pictures of this view that look as abnormal or more.
+    /// The p-value in this view: the share of its good pictures that look at least as abnormal.
     pub p_value: Option<f64>,
 }
 
@@ -94,9 +94,9 @@ impl<'m> PartsJudge<'m> {
         self.decision.threshold()
     }
 
-    /// Judges every one of `parts` in order and hands the verdicts to `sink`, some at a time. The
-    /// observer hears pictures that cannot be judged, and parts without a verdict. Returns how many
-    /// parts those are.
+    /// Judges all `parts` in order and hands the verdicts to `sink`, some at a time. The observer is told of
+    /// pictures that cannot be judged, and of parts without a verdict. Returns the number of parts without a
+    /// verdict.
     ///
     /// # Errors
     ///
@@ -180,13 +180,13 @@ impl<'m> PartsJudge<'m> {
     }
 }
 
-/// The joint score of the `scaled` scores of a part's views: the largest, with its index; the first of
-/// several.
+/// The joint score of a part: the largest of the `scaled` scores of its views, with its index. If several
+/// are the largest, the first of them.
 pub(super) fn joint(scaled: &[f64]) -> Option<(usize, f64)> {
     scaled.iter().copied().enumerate().reduce(|most, one| if one.1 > most.1 { one } else { most })
 }
 
-/// Hands on problems and notes alone: progress is that of parts.
+/// Passes on problems and notes only, because progress is counted in parts.
 struct Problems<'o>(&'o dyn Observer);
 
 impl Observer for Problems<'_> {

@@ -1,5 +1,5 @@
-//! What programs read of verdicts on parts. docs/json-schema.md describes it; names are never changed,
-//! only added.
+//! Verdicts on parts as JSON for other programs. docs/json-schema.md describes it. Names may be added, but
+//! are never changed.
 
 use dfm_core::{CalibrationKind, Label};
 use serde::Serialize;
@@ -14,17 +14,17 @@ pub struct PartLine {
     pub part: String,
     /// The joint score; larger is more abnormal.
     pub score: f64,
-    /// In (0, 1), ½ at the threshold.
+    /// The normalised score: in (0, 1), and ½ at the threshold.
     pub normalized_score: f64,
     /// `normal` or `anomalous`.
     pub label: Label,
     /// The joint score from which a part is anomalous.
     pub threshold: f64,
-    /// The share of good parts as abnormal or more.
+    /// The share of good parts that look at least as abnormal.
     pub p_value: f64,
-    /// How those were held out.
+    /// How the good parts were held out.
     pub calibration: CalibrationKind,
-    /// What is therefore proved of `p_value`.
+    /// What is therefore proved about `p_value`.
     pub guarantee: &'static str,
     /// The view that decides: the one with the largest `scaled`.
     pub view: String,
@@ -44,7 +44,7 @@ pub struct ViewLine {
     pub score: f64,
     /// The same on the scale that all views share.
     pub scaled: f64,
-    /// The share of good pictures of this view as abnormal or more.
+    /// The share of good pictures of this view that look at least as abnormal.
     pub p_value: Option<f64>,
 }
 

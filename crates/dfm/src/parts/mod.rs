@@ -2,10 +2,10 @@
 //! lightings.
 //!
 //! A [`PartPattern`] or a list says which part each picture shows, and which view of it.
-//! [`GroupedParts`] are pictures joined so. A [`PartsLearner`] makes a [`PartsModel`]: a model for each
-//! view, and one threshold for the largest of the views' scores on one scale. That threshold is
-//! calibrated with whole parts, so its rate of false alarms is that of parts, however the views depend
-//! on each other. A part that lacks a view is not judged: it is an error of that part alone.
+//! [`GroupedParts`] are pictures that are joined in this way. A [`PartsLearner`] makes a [`PartsModel`]:
+//! a model for each view, and one threshold for the largest of the views' scores on one scale. This
+//! threshold is calibrated with whole parts, so its rate of false alarms is that of parts, however the
+//! views depend on each other. A part that lacks a view is not judged: it is an error of that part alone.
 //!
 //! ```no_run
 //! use dfm::parts::{GroupedParts, PartPattern, PartsJudge, PartsLearner, PartsModel, PartsOptions};

@@ -1,4 +1,4 @@
-//! A model for each product.
+//! Fits a model to each product.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,7 +40,7 @@ pub struct ProductsLearner {
     all_folders: bool,
 }
 
-/// What became of one product.
+/// The result for one product.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FittedProduct {
@@ -48,7 +48,7 @@ pub struct FittedProduct {
     pub product: String,
     /// Its model.
     pub model: PathBuf,
-    /// Pictures that the model has learnt; `None` if there is no model of them.
+    /// The number of pictures that the model has learnt; `None` if there is no model of them.
     pub pictures: Option<usize>,
     /// The model's threshold.
     pub threshold: Option<f64>,
@@ -56,7 +56,7 @@ pub struct FittedProduct {
     pub seconds: f64,
     /// How it ended.
     pub status: FitStatus,
-    /// Pictures and folders that could not be used.
+    /// The number of pictures and folders that could not be used.
     pub errors: usize,
     /// Why it failed.
     pub reason: Option<String>,
@@ -77,12 +77,12 @@ pub enum FitStatus {
     Failed,
 }
 
-/// A model that is there now.
+/// A model that is in place now.
 struct Made {
     pictures: usize,
     threshold: Option<f64>,
     status: FitStatus,
-    /// Pictures that an earlier run could not use.
+    /// The number of pictures that an earlier run could not use.
     earlier_errors: usize,
 }
 
@@ -92,7 +92,7 @@ impl ProductsLearner {
         Self { learner, layout: None, save: SaveOptions::default(), all_folders: false }
     }
 
-    /// Sets the layout of every product; recognised unless given.
+    /// Sets the layout of every product. By default it is recognised.
     #[must_use]
     pub fn with_layout(self, layout: Option<Layout>) -> Self {
         Self { layout, ..self }
@@ -111,12 +111,12 @@ impl ProductsLearner {
     }
 
     /// Fits a model to every product in `root` and writes it to `NAME.dfm` in the folder `models`, which
-    /// is made if it is not there. `NAME.made.json` beside it says what it was made of. `each` sees
-    /// every row as soon as it is known.
+    /// is made if it is not there. `NAME.made.json` beside it says what it was made of. `each` is
+    /// given every row as soon as it is known.
     ///
     /// A model is kept if it was made of the same pictures with the same settings. The fit of a product
     /// that was interrupted goes on from its checkpoint. A model that something else made or changed is
-    /// not replaced: its product fails. What fails is told to the observer and stands in its row.
+    /// not replaced: its product fails. A failure is reported to the observer and in its row.
     ///
     /// Cost: reads every picture once more than a fit does, to know whether it has changed.
     ///
@@ -199,7 +199,7 @@ impl ProductsLearner {
         let known = Record::read(product, models)?;
         if path.symlink_metadata().is_ok() {
             let owned = known.as_ref().ok_or_else(|| Error::NotMadeHere { path: path.clone() })?;
-            // One that was begun is replaced, whole or not.
+            // A model whose fit was begun and not finished is replaced.
             if let Some(digest) = &owned.model_digest {
                 let info = ModelStore::info(&path)?;
                 if info.digest != *digest {
@@ -241,7 +241,8 @@ impl ProductsLearner {
     }
 }
 
-/// The SHA-256 of the names and the bytes of all pictures. One that cannot be read counts with its name.
+/// The SHA-256 of the names and the bytes of all pictures. A picture that cannot be read
+/// counts with its name.
 fn content_of(files: &Files) -> String {
     let hash = |index: usize| -> [u8; 32] {
         let mut hash = Sha256::new().chain_update(files.name(index)).chain_update([0]);
