@@ -148,8 +148,8 @@ impl Dfm {
         self.record.params.method.map_kind()
     }
 
-    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
-    /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
+    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold. It is
+    /// found in their largest cells as the threshold is in their scores, and is an estimate. `None` if the model was fitted with a given
     /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside. For a fine
     /// map, up to 64 good pictures say so, those with the smallest content hashes.
     pub fn cell_threshold(&self) -> Option<f64> {

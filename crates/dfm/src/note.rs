@@ -152,6 +152,11 @@ pub enum Note {
         /// The model that is written.
         path: PathBuf,
     },
+    /// A fit was to have fine maps, and has coarse ones.
+    FitCoarse {
+        /// Why.
+        why: CoarseBecause,
+    },
     /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
@@ -159,6 +164,16 @@ pub enum Note {
         /// Whether synthetic defects decided the threshold before.
         decided: bool,
     },
+}
+
+/// Why the maps of a fit are coarse although fine ones were to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CoarseBecause {
+    /// Memory did not suffice for an exact fit, so that pictures were set aside.
+    SetAside,
+    /// A picture could not be read once more to take out what the maps know of it.
+    NotReadAgain,
 }
 
 impl fmt::Display for Note {
@@ -255,6 +270,21 @@ impl fmt::Display for Note {
                 "{}: maps are coarse from here on: what fine maps know of pictures cannot be taken apart, nor added \
                  to a model that does not know it. Scores do not change; a new fit gives fine maps again",
                 path.display()
+            ),
+            Self::FitCoarse { why } => write!(
+                f,
+                "maps are coarse: {}. Scores do not change",
+                match why {
+                    CoarseBecause::SetAside => {
+                        "memory did not suffice for an exact fit, and pictures that are set aside take no part in \
+                         fine maps; a fit with more memory gives fine maps"
+                    }
+                    CoarseBecause::NotReadAgain => {
+                        "what fine maps know of a picture that is left out as foreign can be taken out only if the \
+                         picture is read again, and one could not be read again or has changed; a new fit gives \
+                         fine maps"
+                    }
+                }
             ),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {

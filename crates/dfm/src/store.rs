@@ -228,7 +228,7 @@ impl ModelStore {
             };
             let known = model.record().sizes;
             let learnt = learning
-                .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
+                .learn(&preparer, batch, None, |pieces, each, _| Ok(model.update_each(pieces, each)?))?;
             new = learnt.pictures.len();
             let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
             Ok(learnt.model.with_sizes(sizes))

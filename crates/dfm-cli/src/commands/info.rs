@@ -186,8 +186,8 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
-    if method.score != ScoreKind::Nll {
-        line("maps", method.map_kind().name().to_owned())?;
+    if let Some(map) = info.map {
+        line("maps", map.name().to_owned())?;
     }
     if let Some(found) = &info.record.validation {
         line("validated on", format!("{} (seed {})", validation(found), found.seed))?;

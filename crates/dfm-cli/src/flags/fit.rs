@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust, ScoreKind,
-    TileStatisticsKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust,
+    ScoreKind, TileStatisticsKind,
 };
 
 use crate::flags::layout::LayoutFlag;
@@ -55,7 +55,8 @@ pub(crate) struct FitFlags {
     pub(crate) aggregate: Option<Aggregation>,
     /// What maps are made of: coarse (the cells that make the score) or fine (also what pooling hides;
     /// shows where up to --pool times as finely). Scores are the same. Default: fine for fre, but
-    /// coarse with --compat, --tile-statistics position and --pool 1
+    /// coarse with --compat, --tile-statistics position and --pool 1, and if memory makes a fit set
+    /// pictures aside
     #[arg(long, value_name = "KIND", value_parser = parse_map)]
     pub(crate) map: Option<MapKind>,
     /// Which values of pictures with 16 bits a channel are black and white: auto (a range around the

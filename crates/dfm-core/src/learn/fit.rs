@@ -51,6 +51,10 @@ impl ValidFitParams {
     /// leading directions are kept, and about a quarter of the pictures, 256 at most, is set aside. They
     /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
     ///
+    /// Maps are coarse, whatever was asked for, if pictures are set aside or left out as foreign
+    /// ([`Dfm::map_kind`]). [`fit_each_rereading`](Self::fit_each_rereading) keeps fine maps without the
+    /// foreign pictures.
+    ///
     /// # Errors
     ///
     /// - fewer than two different pictures, or no variation among them;
@@ -101,6 +105,25 @@ impl ValidFitParams {
         pieces: impl IntoIterator<Item = Piece>,
         each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
+        self.fit_each_rereading(extractor, pieces, each, |_| Vec::new())
+    }
+
+    /// [`fit_each`](Self::fit_each), with a fine map also where foreign pictures are left out
+    /// ([`Robust`](crate::Robust)). What the map knows of them is then taken out exactly. For that, the
+    /// pictures are needed once more, and as many others, 64 at most. `again` gives the pieces of the
+    /// pictures with these content hashes, a batch at a time, in any order. Maps are coarse if it cannot
+    /// give one of them ([`Dfm::map_kind`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit_each`](Self::fit_each).
+    pub fn fit_each_rereading(
+        &self,
+        extractor: FeatureExtractor,
+        pieces: impl IntoIterator<Item = Piece>,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+        mut again: impl FnMut(&[[u8; 32]]) -> Vec<Piece>,
+    ) -> Result<Dfm, DfmError> {
         let mut pieces = pieces.into_iter();
         let mut extractor = extractor;
         extractor.set_details(self.method().map_kind() == MapKind::Fine)?;
@@ -114,10 +137,15 @@ impl ValidFitParams {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
         let kept = Kept::of(features, content_hashes, set_aside)?;
+        let before = kept.content_hashes.clone();
         let (kept, foreign) = self.without_foreign(&extractor, kept)?;
-        // Details of pictures cannot be told apart any more. A fine map takes those of exactly the pictures
-        // that are learnt.
-        let details = details.filter(|_| foreign.is_none() && kept.set_aside.is_none());
+        // A fine map takes the details of exactly the pictures that are learnt.
+        let details = match details.filter(|_| kept.set_aside.is_none()) {
+            Some(all) if foreign.is_some() => {
+                self.details_of_kept(&extractor, all, &before, &kept, &mut again)?
+            }
+            details => details,
+        };
         let coarse = details.is_none().then(|| self.with_coarse_maps()).transpose()?;
         let mut model = coarse.as_ref().unwrap_or(self).derive(extractor, kept, details)?;
         model.record.foreign = foreign;

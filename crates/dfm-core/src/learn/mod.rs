@@ -1,6 +1,7 @@
 //! From pictures of good parts to a model: features are gathered, their statistics kept, and the
 //! model derived from those. Models are merged, updated and made to forget in the same way.
 
+mod again;
 pub(crate) mod aside;
 pub(crate) mod checkpoint;
 pub(crate) mod derive;
