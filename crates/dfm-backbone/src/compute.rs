@@ -130,6 +130,47 @@ impl Forward {
             }
         }
     }
+
+    /// [`run`](Self::run), and the maps `[N, C · H · W]` that the features of every tap are averages of,
+    /// unless its windows are single cells.
+    pub(crate) fn run_with_maps(
+        &self,
+        pictures: &[&[f32]],
+        [height, width]: [usize; 2],
+        device: &Device,
+    ) -> Result<(Tensor<2>, Vec<Tensor<2>>), BackboneError> {
+        let count = pictures.len();
+        match self {
+            Self::Burn(network, pools) => {
+                let values = TensorData::new(pictures.concat(), [count, 3, height, width]);
+                let (mut pools, mut maps) = (pools.iter(), Vec::new());
+                let rows = network.forward(Tensor::from_data(values, device), |features| {
+                    let pool = *pools.next().expect("a pool for each tap");
+                    if pool > 1 {
+                        let columns = features.dims()[1..].iter().product::<usize>();
+                        maps.push(features.clone().reshape([count, columns]));
+                    }
+                    pool_and_flatten(features, pool).map(|(rows, _)| rows)
+                });
+                Ok((Tensor::cat(rows.into_iter().collect::<Result<Vec<_>, _>>()?, 1), maps))
+            }
+            Self::Kernels(plan) => {
+                let lengths = plan.map_shapes().iter().map(|shape| shape.iter().product::<usize>());
+                let columns: Vec<usize> = std::iter::once(plan.output_len()).chain(lengths).collect();
+                let values = plan.run_with_maps(pictures)?;
+                let all = columns.iter().sum();
+                let mut first = 0;
+                let mut parts = columns.into_iter().map(|columns| {
+                    let mut part: Vec<f32> = Vec::with_capacity(count * columns);
+                    values.chunks_exact(all).for_each(|row| part.extend(&row[first..first + columns]));
+                    first += columns;
+                    Tensor::from_data(TensorData::new(part, [count, columns]), device)
+                });
+                let rows = parts.next().expect("features come first");
+                Ok((rows, parts.collect()))
+            }
+        }
+    }
 }
 
 impl Forward {

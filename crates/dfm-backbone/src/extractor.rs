@@ -9,6 +9,7 @@ use dfm_kernels::{ActivationRanges, StepTime};
 
 use crate::activations::{MAX_ACTIVATION_BYTES, activation_bytes};
 use crate::compute::{Compute, Forward};
+use crate::detail::TapDetail;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::precision::NetworkPrecision;
@@ -31,6 +32,8 @@ pub struct FeatureExtractor {
     /// If the region is a mask: `[1, D]`, with one in the columns of the cells that count and zero in
     /// the others.
     counted: Option<Tensor<2>>,
+    /// What makes details of every tap with a pool; `None` unless they are asked for.
+    details: Option<Vec<TapDetail>>,
 }
 
 impl FeatureExtractor {
@@ -73,11 +76,13 @@ impl FeatureExtractor {
     pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
         let (picture_size, levels) = (self.preprocessor.picture_size(), self.preprocessor.levels());
+        let details = self.takes_details();
         let mut int8 =
             Self::build(Arc::unwrap_or_clone(self.weights), &self.taps, self.compute, Some(ranges))?;
         int8.set_region(region)?;
         int8.set_tiling(tiling, picture_size);
         int8.set_levels(levels);
+        int8.set_details(details)?;
         Ok(int8)
     }
 
@@ -101,7 +106,50 @@ impl FeatureExtractor {
             columns => Some(Tensor::from_data(TensorData::new(counted, [1, columns]), self.device())),
         };
         self.preprocessor = preprocessor;
+        self.set_details(self.takes_details())
+    }
+
+    /// Sets whether [`extract_with_details`](Self::extract_with_details) has details to give. They take
+    /// two small matrices for each tap.
+    ///
+    /// # Errors
+    ///
+    /// If the region leaves no cell of a tap, which [`set_region`](Self::set_region) refuses.
+    pub fn set_details(&mut self, details: bool) -> Result<(), BackboneError> {
+        if !details {
+            self.details = None;
+            return Ok(());
+        }
+        let header = self.weights.header();
+        let (architecture, input) = (&header.architecture, [header.input.height, header.input.width]);
+        let mut all = Vec::with_capacity(self.taps.len());
+        for (tap, cells) in self.taps.iter().zip(&self.shapes).filter(|(tap, _)| tap.pool > 1) {
+            let size = architecture.feature_size(tap.layer, input);
+            let shape = FeatureShape::pooled(cells.channels, size, 1)?;
+            let mut detail = TapDetail::new(shape, *cells, tap.pool, self.compute.device());
+            let counted = self.preprocessor.counted_cells([cells.height, cells.width])?;
+            detail.set_counted(counted.as_deref(), tap.pool, self.compute.device());
+            all.push(detail);
+        }
+        self.details = Some(all);
         Ok(())
+    }
+
+    /// Whether details are asked for.
+    pub fn takes_details(&self) -> bool {
+        self.details.is_some()
+    }
+
+    /// The shape of the details of every tap whose pool is larger than a cell, in the order of the taps:
+    /// that of the layer's own output. Empty unless [details](Self::set_details) are asked for.
+    pub fn detail_shapes(&self) -> Vec<FeatureShape> {
+        self.details.iter().flatten().map(TapDetail::shape).collect()
+    }
+
+    /// The number of columns of the details of a picture: the sum over all of
+    /// [`detail_shapes`](Self::detail_shapes).
+    pub fn detail_len(&self) -> usize {
+        self.details.iter().flatten().map(|detail| detail.shape().len()).sum()
     }
 
     /// Cuts every picture, or its region, into tiles; `None` keeps it in one piece. With a
@@ -150,8 +198,19 @@ impl FeatureExtractor {
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
         let network = Forward::new(&weights, taps, &compute, ranges.as_ref())?;
         let (weights, network) = (Arc::new(weights), Arc::new(network));
-        let (taps, counted) = (taps.to_vec(), None);
-        Ok(Self { weights, network, taps, shapes, preprocessor, compute, largest_batch, ranges, counted })
+        let taps = taps.to_vec();
+        Ok(Self {
+            weights,
+            network,
+            taps,
+            shapes,
+            preprocessor,
+            compute,
+            largest_batch,
+            ranges,
+            counted: None,
+            details: None,
+        })
     }
 
     /// The weights, up to the last tap.
@@ -219,6 +278,50 @@ impl FeatureExtractor {
             Some(counted) => rows * counted.clone(),
             None => rows,
         })
+    }
+
+    /// [`extract`](Self::extract), and the details of the same pictures: what pooling hides. The detail
+    /// of a tap is the output of its layer minus the bilinear interpolation of its pooled cells (between
+    /// their centres, constant beyond the outermost). In cells that do not count it is zero, as the
+    /// features are. Rows have the same bits as without details.
+    ///
+    /// # Shapes
+    ///
+    /// - rows: `[N, D]`
+    /// - details: for each of [`detail_shapes`](Self::detail_shapes) `[N, C · H · W]`
+    ///
+    /// Cost: beside the network a few operations for each value of the layers' outputs, and 4 bytes for
+    /// each of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extract`](Self::extract).
+    pub fn extract_with_details(
+        &self,
+        pictures: &[impl Borrow<PreparedPicture>],
+    ) -> Result<(Tensor<2>, Vec<Tensor<2>>), BackboneError> {
+        let Some(of_taps) = &self.details else { return Ok((self.extract(pictures)?, Vec::new())) };
+        let input = self.weights.header().input;
+        let pixels = self.pixels(pictures)?;
+        let (rows, maps) =
+            self.network.run_with_maps(&pixels, [input.height, input.width], self.compute.device())?;
+        let rows = match &self.counted {
+            Some(counted) => rows * counted.clone(),
+            None => rows,
+        };
+        let (count, mut first) = (pictures.len(), 0);
+        let (mut of_taps, mut maps) = (of_taps.iter(), maps.into_iter());
+        let mut details = Vec::with_capacity(of_taps.len());
+        for (tap, shape) in self.taps.iter().zip(&self.shapes) {
+            let columns = first..first + shape.len();
+            first = columns.end;
+            if tap.pool > 1
+                && let (Some(detail), Some(maps)) = (of_taps.next(), maps.next())
+            {
+                details.push(detail.of(maps, rows.clone().slice([0..count, columns])));
+            }
+        }
+        Ok((rows, details))
     }
 
     /// Measures how large activations become over `pictures` in `f32`, for

@@ -31,6 +31,7 @@ mod activations;
 mod architecture;
 mod block;
 mod compute;
+mod detail;
 mod error;
 mod extractor;
 mod features;

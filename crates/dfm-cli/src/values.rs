@@ -7,8 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dfm::metrics::BootstrapParams;
 use dfm::{BackboneError, Layer};
 use dfm::{
-    CalibrationParams, Compat, DfmError, DriftParams, Keep, Method, NameError, NetworkPrecision, RegionRule,
-    Review, ScoreKind, TileStatisticsKind,
+    CalibrationParams, Compat, DfmError, DriftParams, Keep, MapKind, Method, NameError, NetworkPrecision,
+    RegionRule, Review, ScoreKind, TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -185,6 +185,11 @@ fn one_of(error: &NameError) -> String {
 
 /// `fre`, `nll` or `mahalanobis`.
 pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
+    text.parse().map_err(|error| one_of(&error))
+}
+
+/// `coarse` or `fine`.
+pub(crate) fn parse_map(text: &str) -> Result<MapKind, String> {
     text.parse().map_err(|error| one_of(&error))
 }
 

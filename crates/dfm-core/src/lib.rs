@@ -91,7 +91,7 @@ pub use learn::record::{
 pub use learn::sizes::SizeRange;
 pub use learn::union::{ModelUnion, UpdateOptions};
 pub use method::{
-    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, Method,
+    Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, MapKind, Method,
     RegionRule, Robust, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind, USUAL_POOL,
     ValidFitParams,
 };

@@ -9,13 +9,14 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
+use crate::judge::fine::FineMap;
 use crate::judge::options::JudgeOptions;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
 use crate::learn::record::FitRecord;
 use crate::learn::sizes::SizeRange;
-use crate::method::{CalibrationKind, RegionRule, ScoreKind};
+use crate::method::{CalibrationKind, MapKind, RegionRule, ScoreKind};
 
 /// What a fit learnt from good pictures that it held out.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Judged {
     pub(crate) calibration: Option<Calibration>,
     pub(crate) scores: Option<HeldOutScores>,
     pub(crate) cell_threshold: Option<f64>,
+    /// The largest cells of fine maps of held-out pictures, from which the threshold of cells was found.
+    pub(crate) peaks: Vec<f64>,
     /// The different pictures among them that the fit set aside, in rising order. Not known of a model
     /// that was read without its fit statistic.
     pub(crate) set_aside: Vec<[u8; 32]>,
@@ -50,6 +53,8 @@ pub struct Dfm {
     /// The rule on the extractor's device.
     pub(crate) scorers: PlaceScorers,
     pub(crate) judged: Judged,
+    /// What makes fine maps; `None` for a model with coarse ones.
+    pub(crate) fine: Option<FineMap>,
     /// The rate of false alarms that p-values are compared with; `None` if scores are compared.
     pub(crate) decisive_rate: Option<f64>,
     pub(crate) record: FitRecord,
@@ -68,6 +73,7 @@ const _: () = {
 };
 
 impl Dfm {
+    /// A model with coarse maps.
     pub(crate) fn assemble(
         extractor: FeatureExtractor,
         rule: ScoringRule,
@@ -81,7 +87,19 @@ impl Dfm {
         let by_jackknife = method.calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let decisive_rate = method.calibration.filter(|_| by_jackknife).and_then(|asked| asked.false_alarm);
         let names = HashMap::new();
-        Self { extractor, rule, scorers, judged, decisive_rate, record, self_test, kept, names, origin: None }
+        Self {
+            extractor,
+            rule,
+            scorers,
+            fine: None,
+            judged,
+            decisive_rate,
+            record,
+            self_test,
+            kept,
+            names,
+            origin: None,
+        }
     }
 
     /// Pieces of pictures that run through the network together: as many as at the fit, if
@@ -125,9 +143,15 @@ impl Dfm {
         self.judged.calibration
     }
 
-    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
-    /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
-    /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside.
+    /// What maps are made of.
+    pub fn map_kind(&self) -> MapKind {
+        self.record.params.method.map_kind()
+    }
+
+    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold. It is
+    /// found in their largest cells as the threshold is in their scores, and is an estimate. `None` if the model was fitted with a given
+    /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside. For a fine
+    /// map, up to 64 good pictures say so, those with the smallest content hashes.
     pub fn cell_threshold(&self) -> Option<f64> {
         self.judged.cell_threshold
     }

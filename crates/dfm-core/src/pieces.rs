@@ -13,7 +13,8 @@ use crate::host::to_host;
 pub struct FeatureRow {
     /// The [`content_hash`](dfm_backbone::content_hash).
     pub content_hash: [u8; 32],
-    /// One for each column of the extractor's feature shape.
+    /// One for each column of the extractor's feature shapes, and behind those one for each column of its
+    /// [details](FeatureExtractor::extract_with_details), if it takes them.
     pub values: Vec<f32>,
 }
 
@@ -175,20 +176,31 @@ impl Piece {
         }
     }
 
-    /// Its features, if they are known; `index` says where the piece lies in its batch.
+    /// Its features, as many as there are `columns`, if they are known; `index` says where the piece lies in its batch.
     ///
     /// # Errors
     ///
     /// If the features are not those of `extractor`, or only one of the two, the piece or the
     /// extractor, has to do with tiles.
-    fn known(&self, index: usize, extractor: &FeatureExtractor) -> Result<Option<&[f32]>, DfmError> {
-        let (columns, tiles) = (extractor.row_len(), extractor.preprocessor().tiling().is_some());
+    fn known(
+        &self,
+        index: usize,
+        extractor: &FeatureExtractor,
+        columns: usize,
+    ) -> Result<Option<&[f32]>, DfmError> {
+        let tiles = extractor.preprocessor().tiling().is_some();
         match &self.content {
             Content::Prepared { is_tile, .. } if *is_tile != tiles => {
                 Err(DfmError::Tiles { expected: tiles })
             }
             Content::Prepared { .. } => Ok(None),
             Content::Computed { row, .. } if row.values.len() == columns => Ok(Some(&row.values)),
+            // Whoever asks for no details takes a row that has them, too.
+            Content::Computed { row, .. }
+                if columns == extractor.row_len() && row.values.len() == columns + extractor.detail_len() =>
+            {
+                Ok(Some(&row.values[..columns]))
+            }
             Content::Computed { row, .. } => {
                 let got = row.values.len();
                 Err(DfmError::ComputedFeatures { picture: index, expected: columns, got })
@@ -206,30 +218,46 @@ pub fn features_of(extractor: &FeatureExtractor, pictures: &[PreparedPicture]) -
     to_host(extractor.extract(pictures)?)
 }
 
-/// The features of a batch of pieces, `[N, D]`: those that are not known go through the network
-/// together.
+/// The features of a batch of pieces, `[N, D]`, and with `details` those of each layer: what is not known
+/// goes through the network together.
 ///
 /// # Errors
 ///
 /// If known features have another number of columns, a piece is not what the extractor looks at,
 /// or the network refuses it.
-pub(crate) fn features(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Tensor<2>, DfmError> {
-    match Batch::of(extractor, pieces)? {
-        Batch { prepared, known } if known.iter().all(Option::is_none) => Ok(extractor.extract(&prepared)?),
-        batch => {
-            let data = TensorData::new(batch.on_host(extractor)?, [pieces.len(), extractor.row_len()]);
-            Ok(Tensor::from_data(data, extractor.device()))
-        }
+pub(crate) fn features(
+    extractor: &FeatureExtractor,
+    pieces: &[Piece],
+    details: bool,
+) -> Result<(Tensor<2>, Vec<Tensor<2>>), DfmError> {
+    let batch = Batch::of(extractor, pieces, details)?;
+    if batch.known.iter().all(Option::is_none) {
+        return match details {
+            true => Ok(extractor.extract_with_details(&batch.prepared)?),
+            false => Ok((extractor.extract(&batch.prepared)?, Vec::new())),
+        };
     }
+    let columns = batch.columns;
+    let values = batch.on_host(extractor)?;
+    let mut first = 0;
+    let mut part = |length: usize| {
+        let rows = values.chunks_exact(columns).flat_map(|row| &row[first..first + length]).copied();
+        let data = TensorData::new(rows.collect::<Vec<f32>>(), [pieces.len(), length]);
+        first += length;
+        Tensor::from_data(data, extractor.device())
+    };
+    let rows = part(extractor.row_len());
+    let shapes = if details { extractor.detail_shapes() } else { Vec::new() };
+    Ok((rows, shapes.iter().map(|shape| part(shape.len())).collect()))
 }
 
-/// [`features`], row by row on the host.
+/// [`features`], row by row on the host: the details, if the extractor takes them, behind each row.
 ///
 /// # Errors
 ///
 /// Those of [`features`].
 pub(crate) fn features_on_host(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Vec<f32>, DfmError> {
-    Batch::of(extractor, pieces)?.on_host(extractor)
+    Batch::of(extractor, pieces, extractor.takes_details())?.on_host(extractor)
 }
 
 /// Pieces sorted into those that the network has to see and those whose features are known.
@@ -237,22 +265,30 @@ struct Batch<'p> {
     prepared: Vec<&'p PreparedPicture>,
     /// One for each piece.
     known: Vec<Option<&'p [f32]>>,
+    /// The values of each.
+    columns: usize,
 }
 
 impl<'p> Batch<'p> {
-    fn of(extractor: &FeatureExtractor, pieces: &'p [Piece]) -> Result<Self, DfmError> {
-        let known = pieces.iter().enumerate().map(|(index, piece)| piece.known(index, extractor));
+    fn of(extractor: &FeatureExtractor, pieces: &'p [Piece], details: bool) -> Result<Self, DfmError> {
+        let columns = extractor.row_len() + if details { extractor.detail_len() } else { 0 };
+        let known = pieces.iter().enumerate().map(|(index, piece)| piece.known(index, extractor, columns));
         let known = known.collect::<Result<_, _>>()?;
-        Ok(Self { prepared: pieces.iter().filter_map(Piece::prepared).collect(), known })
+        Ok(Self { prepared: pieces.iter().filter_map(Piece::prepared).collect(), known, columns })
     }
 
     fn on_host(self, extractor: &FeatureExtractor) -> Result<Vec<f32>, DfmError> {
-        let extracted = match self.prepared.is_empty() {
-            true => Vec::new(),
-            false => to_host(extractor.extract(&self.prepared)?)?,
+        let details = self.columns > extractor.row_len();
+        let extracted = match (self.prepared.is_empty(), details) {
+            (true, _) => Vec::new(),
+            (false, false) => to_host(extractor.extract(&self.prepared)?)?,
+            (false, true) => {
+                let (rows, details) = extractor.extract_with_details(&self.prepared)?;
+                to_host(Tensor::cat([vec![rows], details].concat(), 1))?
+            }
         };
-        let mut extracted = extracted.chunks(extractor.row_len());
-        let mut values = Vec::with_capacity(self.known.len() * extractor.row_len());
+        let mut extracted = extracted.chunks(self.columns);
+        let mut values = Vec::with_capacity(self.known.len() * self.columns);
         for known in self.known {
             let row = known.or_else(|| extracted.next());
             values.extend_from_slice(row.expect("a piece is known, or was extracted"));

@@ -53,7 +53,7 @@ pub fn time_convolution(
         Way::Direct => Step::Direct(Direct::new(convolution, kernels, ends)),
         Way::Winograd => Step::Winograd(Winograd::new(convolution, kernels, ends)),
     };
-    let steps = Steps::new(vec![step], arena, 0);
+    let steps = Steps::new(vec![step], arena, 0, 0);
     let mut memory = steps.new_memory(1);
     memory.fill(0.5);
     let between = vec![1.0_f32; BETWEEN];

@@ -249,6 +249,45 @@ fn every_tap_takes_what_it_would_take_alone() {
 }
 
 #[test]
+fn maps_come_beside_the_averages_and_change_no_bit_of_them() {
+    let mut noise = Noise(4);
+    let network = noise.network(20, 1, SYMMETRIC);
+    let taps = [(0, 2), (1, 3), (2, 1)].map(|(blocks, average)| Tap { blocks, average });
+    let network = Network { taps: taps.to_vec(), ..network };
+    let whole = Network { taps: taps.map(|tap| Tap { average: 1, ..tap }).to_vec(), ..network.clone() };
+    let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
+    let ranges = Plan::new(&network, size, InstructionSet::Portable).unwrap().ranges(&[&picture]).unwrap();
+    for instructions in InstructionSet::available() {
+        let of = |network: &Network| Plan::new(network, size, instructions).unwrap();
+        agree(&of(&network), &of(&whole), &picture, taps.len() - 1);
+        // In int8 there is no tap behind the stem.
+        let later = |network: &Network| {
+            let network = Network { taps: network.taps[1..].to_vec(), ..network.clone() };
+            Plan::int8(&network, size, instructions, &ranges).unwrap()
+        };
+        agree(&later(&network), &later(&whole), &picture, taps.len() - 2);
+    }
+}
+
+/// Whether the maps beside the averages of a plan are the first `maps` features of `whole`, whose taps
+/// take single pixels.
+fn agree(plan: &Plan, whole: &Plan, picture: &[f32], maps: usize) {
+    assert_eq!(plan.map_shapes(), &whole.output_shapes()[..maps]);
+    let expected = whole.run(&[picture]).expect("features");
+    let count: usize = plan.map_shapes().iter().map(|shape| shape.iter().product::<usize>()).sum();
+    for pictures in [1, 3] {
+        let both = plan.run_with_maps(&vec![picture; pictures]).expect("maps");
+        let averages = plan.run(&vec![picture; pictures]).expect("features");
+        let each = plan.output_len();
+        for (both, averages) in both.chunks(each + count).zip(averages.chunks(each)) {
+            assert!(both[..each] == *averages && both[each..] == expected[..count]);
+        }
+    }
+    // Steps that are not taken have no time.
+    assert!(plan.time_steps(picture, 1).expect("times").iter().all(|step| step.seconds < 60.0));
+}
+
+#[test]
 fn threads_and_batches_change_no_bit() {
     let mut noise = Noise(8);
     let mut network = noise.network(48, 1, SYMMETRIC);

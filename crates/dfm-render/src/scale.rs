@@ -1,7 +1,7 @@
 //! How the values of a model's maps are read: from which value on a pixel belongs to a region, and
 //! which colour a value has.
 
-use dfm_core::{Aggregation, AnomalyGrid, Dfm, RegionRule};
+use dfm_core::{Aggregation, AnomalyGrid, Dfm, MapKind, RegionRule};
 
 /// Nine colours along matplotlib's `inferno` (CC0): dark to bright, and
 /// distinguishable without colour vision.
@@ -64,6 +64,11 @@ impl MapScale {
             let shapes = model.extractor().feature_shapes().iter();
             let finest = shapes.map(|shape| shape.height * shape.width).max().unwrap_or(1);
             usual_middle(model.calibration()?.threshold(), model.record().params.method.aggregation, finest)
+        };
+        // A fine map is one third coarse cells. Its fine cells are about 1 in good pictures.
+        let usual = || match model.map_kind() {
+            MapKind::Fine => usual().map(|coarse| coarse.cbrt() * MIDDLE.powf(2.0 / 3.0)),
+            _ => usual(),
         };
         Self { rule, middle: rule.pixel_threshold.or_else(usual) }
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use dfm_core::{CheckpointLayout, FeatureExtractor, FeatureRow};
+use dfm_core::{CheckpointError, CheckpointLayout, FeatureExtractor, FeatureRow};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
@@ -39,6 +39,8 @@ pub struct Checkpoint {
 #[derive(Debug)]
 struct Log {
     layout: CheckpointLayout,
+    /// Values that this fit takes of each record.
+    columns: usize,
     /// Where the record of a file begins, by its SHA-256.
     records: HashMap<[u8; 32], u64>,
     opened: Instant,
@@ -93,8 +95,8 @@ impl Checkpoint {
         reporter: &Reporter<'_>,
     ) -> Result<(), Error> {
         let layout = CheckpointLayout::of(extractor);
-        let log = match self.resume && self.path.symlink_metadata().is_ok() {
-            true => Log::resume(&self.path, layout, batch, pictures, reporter).at(&self.path)?,
+        let mut log = match self.resume && self.path.symlink_metadata().is_ok() {
+            true => self.go_on(layout, extractor, batch, pictures, reporter).at(&self.path)?,
             false => match create(&self.path, layout.header()) {
                 Ok(file) => Log::new(layout, file, &[]),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -106,9 +108,38 @@ impl Checkpoint {
                 }
             },
         };
+        log.columns = extractor.row_len() + extractor.detail_len();
         // Only one fit opens this checkpoint.
         let _ = self.log.set(log);
         Ok(())
+    }
+
+    /// Goes on with what is there. A fit that takes no details also reads what one that takes them left.
+    fn go_on(
+        &self,
+        layout: CheckpointLayout,
+        extractor: &FeatureExtractor,
+        batch: usize,
+        pictures: &mut dyn Iterator<Item = Option<[u8; 32]>>,
+        reporter: &Reporter<'_>,
+    ) -> Result<Log, CheckpointFileError> {
+        let other = match extractor.takes_details() {
+            true => None,
+            false => CheckpointLayout::with_details(extractor).ok(),
+        };
+        match (Log::resume(&self.path, layout, batch, pictures, reporter), other) {
+            (
+                Err(error @ CheckpointFileError::Content(CheckpointError::OtherFeatures { .. })),
+                Some(other),
+            ) => {
+                // What differs is told as without details.
+                Log::resume(&self.path, other, batch, pictures, reporter).map_err(|second| match second {
+                    CheckpointFileError::Content(CheckpointError::OtherFeatures { .. }) => error,
+                    second => second,
+                })
+            }
+            (found, _) => found,
+        }
     }
 
     /// The features of the picture in a file with this SHA-256, if they are there.
@@ -123,7 +154,8 @@ impl Checkpoint {
             Ok(record)
         };
         // If the record cannot be read, the picture still can.
-        let (found, row) = log.layout.parse(&read().ok()?)?;
+        let (found, mut row) = log.layout.parse(&read().ok()?)?;
+        row.values.truncate(log.columns);
         log.state().used.insert(*file);
         (found == *file).then_some(row)
     }
@@ -133,7 +165,7 @@ impl Checkpoint {
         let Some(log) = self.log.get() else { return };
         let mut state = log.state();
         state.used.insert(*file);
-        if log.records.contains_key(file) {
+        if log.records.contains_key(file) || !log.grows() {
             return;
         }
         let record = log.layout.record(file, row);
@@ -155,6 +187,10 @@ impl Checkpoint {
     /// holds the work of a moment.
     pub(crate) fn leave(&self, reporter: &Reporter<'_>) {
         let Some(log) = self.log.get() else { return };
+        if !log.grows() {
+            // What a fit without details had to cut, it did not add again.
+            let _ = log.restore();
+        }
         let pictures = (log.state().end - log.layout.offset(0)) / log.layout.record_len() as u64;
         if pictures == 0 || log.records.is_empty() && log.opened.elapsed() < MOMENT {
             return self.remove(reporter);
@@ -198,7 +234,7 @@ impl Log {
         let places = files.iter().enumerate().map(|(place, file)| (*file, layout.offset(place)));
         let state =
             Mutex::new(State { file, end, used: HashSet::new(), cut: Default::default(), broken: false });
-        Self { records: places.collect(), layout, opened: Instant::now(), state }
+        Self { records: places.collect(), layout, columns: usize::MAX, opened: Instant::now(), state }
     }
 
     fn resume(
@@ -257,7 +293,14 @@ impl Log {
         let mut state = self.state();
         let (end, (_, bytes)) = (state.end, std::mem::take(&mut state.cut));
         state.file.seek(SeekFrom::Start(end))?;
-        state.file.write_all(&bytes)
+        state.file.write_all(&bytes)?;
+        state.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether this fit adds records: not to a checkpoint with details that it does not have.
+    fn grows(&self) -> bool {
+        self.columns >= self.layout.columns()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use dfm_core::{
-    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    SizeRange, TileStatistics, ValidFitParams,
+    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, MapKind, Method, PictureSize, Piece,
+    Preparer, SizeRange, TileStatistics, ValidFitParams,
 };
 use tracing::info;
 
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::first_size::{in_pictures_of, sizes};
 use crate::levels::{FitLevels, LevelsWatch};
 use crate::network::{Network, compute_or_usual};
+use crate::note::{CoarseBecause, Note};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::pieces::{Ready, prepare};
 use crate::source::{Give, Loaded, Source, ahead};
@@ -257,6 +258,10 @@ pub(crate) struct Learning<'l> {
 /// Is told what becomes of each picture.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(Learnt<'_>) -> Result<(), DfmError>;
 
+/// Gives pictures that were learnt once more, by their content hashes, except those that cannot be read
+/// again.
+pub(crate) type Again<'a> = &'a mut dyn FnMut(&[[u8; 32]]) -> Vec<Piece>;
+
 /// A model, and the pictures that it has just learnt.
 pub(crate) struct Fitted {
     pub(crate) model: Dfm,
@@ -275,14 +280,23 @@ impl Learning<'_> {
     ) -> Result<Fitted, Error> {
         let preparer = Preparer::for_fit(&extractor);
         let batch = params.params().run.batch.min(extractor.largest_batch());
-        self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
+        let fitted = self.learn(&preparer, batch, checkpoint, |mut pieces, each, again| {
             let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
             if let Some(checkpoint) = checkpoint {
                 let mut keys = first_keys(self.source, preparer.makes_tiles());
                 checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
             }
-            Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
-        })
+            Ok(params.fit_each_rereading(extractor, first.into_iter().chain(pieces), each, again)?)
+        })?;
+        let map = fitted.model.map_kind();
+        if params.method().map_kind() == MapKind::Fine && map == MapKind::Coarse {
+            let why = match fitted.model.record().set_aside {
+                Some(_) => CoarseBecause::SetAside,
+                None => CoarseBecause::NotReadAgain,
+            };
+            self.reporter.note(Note::FitCoarse { why });
+        }
+        Ok(fitted)
     }
 
     /// Lets `learn` make a model of the pictures. What is learnt goes into the checkpoint. Pictures that the
@@ -292,7 +306,7 @@ impl Learning<'_> {
         preparer: &Preparer,
         batch: usize,
         checkpoint: Option<&Checkpoint>,
-        learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>) -> Result<Dfm, Error>,
+        learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>, Again<'_>) -> Result<Dfm, Error>,
     ) -> Result<Fitted, Error> {
         let Self { source, levels, workers, reporter } = self;
         let watch = LevelsWatch::new(preparer.preprocessor().levels());
@@ -312,7 +326,7 @@ impl Learning<'_> {
             let seen = (&levels, &watch);
             prepare(source, index, preparer, seen, checkpoint, &see, give)
         };
-        let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
+        let learnt_now: RefCell<Vec<([u8; 32], usize)>> = RefCell::new(Vec::with_capacity(source.count()));
         let mut stay_out = Vec::new();
         let mut each = |learnt: Learnt<'_>| {
             match learnt {
@@ -324,7 +338,7 @@ impl Learning<'_> {
                 }
                 Learnt::Picture(index, hash) => {
                     step();
-                    learnt_now.push((hash, index));
+                    learnt_now.borrow_mut().push((hash, index));
                 }
                 Learnt::LeftOut(index) => {
                     step();
@@ -359,10 +373,12 @@ impl Learning<'_> {
                 statistics.borrow_mut().get_or_insert_with(|| reporter.stage(Stage::Statistics, None));
                 None
             });
-            learn(&mut ready.chain(end), &mut each)
+            let mut again = |hashes: &[[u8; 32]]| self.again(preparer, hashes, &learnt_now.borrow());
+            learn(&mut ready.chain(end), &mut each, &mut again)
         });
         let model = model.map_err(|error| watch.explain(error, source))?;
         watch.tell(reporter);
+        let learnt_now = learnt_now.into_inner();
         let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
         let model = model
             .with_names(names)
@@ -378,5 +394,20 @@ impl Learning<'_> {
             model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
         );
         Ok(Fitted { model, pictures: learnt_now, stay_out })
+    }
+
+    /// Reads pictures that were learnt once more, those that still can be read. Each was learnt in one
+    /// piece.
+    fn again(self, preparer: &Preparer, hashes: &[[u8; 32]], learnt: &[([u8; 32], usize)]) -> Vec<Piece> {
+        let index_of = |hash: &[u8; 32]| learnt.iter().find(|(other, _)| other == hash).map(|found| found.1);
+        let indices: Vec<usize> = hashes.iter().filter_map(index_of).collect();
+        // What is clamped in a picture was counted when it was learnt.
+        let watch = LevelsWatch::default();
+        let prepare = |number: usize, give: Give<'_, Ready>| {
+            prepare(self.source, indices[number], preparer, (&self.levels, &watch), None, &|_| (), give)
+        };
+        ahead(indices.len(), self.workers.jobs(), hashes.len(), prepare, |loaded| {
+            loaded.filter_map(|loaded| loaded.found.ok()).map(|(_, piece)| piece).collect()
+        })
     }
 }

@@ -110,7 +110,7 @@ pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
 pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
-pub use note::Note;
+pub use note::{CoarseBecause, Note};
 pub use numbers::RegionsTable;
 pub use observer::{Observer, Silent, Stage};
 pub use products::{

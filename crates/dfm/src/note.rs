@@ -166,6 +166,16 @@ pub enum Note {
         /// Their names.
         names: Vec<String>,
     },
+    /// Maps were fine and are now coarse, because the details of the model's pictures are not known.
+    MapsCoarse {
+        /// The model that is written.
+        path: PathBuf,
+    },
+    /// A fit was to have fine maps, and has coarse ones.
+    FitCoarse {
+        /// Why.
+        why: CoarseBecause,
+    },
     /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
@@ -173,6 +183,16 @@ pub enum Note {
         /// Whether synthetic defects decided the threshold before.
         decided: bool,
     },
+}
+
+/// Why the maps of a fit are coarse although fine ones were to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CoarseBecause {
+    /// Memory did not suffice for an exact fit, so that pictures were set aside.
+    SetAside,
+    /// A picture could not be read once more to take out what the maps know of it.
+    NotReadAgain,
 }
 
 impl fmt::Display for Note {
@@ -282,6 +302,27 @@ impl fmt::Display for Note {
                     names[..names.len() - rest].join(", ")
                 )
             }
+            Self::MapsCoarse { path } => write!(
+                f,
+                "{}: maps are coarse from here on: what fine maps know of pictures cannot be taken apart, nor added \
+                 to a model that does not know it. Scores do not change; a new fit gives fine maps again",
+                path.display()
+            ),
+            Self::FitCoarse { why } => write!(
+                f,
+                "maps are coarse: {}. Scores do not change",
+                match why {
+                    CoarseBecause::SetAside => {
+                        "memory did not suffice for an exact fit, and pictures that are set aside take no part in \
+                         fine maps; a fit with more memory gives fine maps"
+                    }
+                    CoarseBecause::NotReadAgain => {
+                        "what fine maps know of a picture that is left out as foreign can be taken out only if the \
+                         picture is read again, and one could not be read again or has changed; a new fit gives \
+                         fine maps"
+                    }
+                }
+            ),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use dfm_core::{
-    Compute, Dfm, DfmError, LoadOptions, ModelInfo, ModelUnion, SaveOptions, ValidationRecord, WrittenSizes,
+    Compute, Dfm, DfmError, LoadOptions, MapKind, ModelInfo, ModelUnion, SaveOptions, ValidationRecord,
+    WrittenSizes,
 };
 use dfm_data::read_picture;
 use tracing::info;
@@ -176,17 +177,20 @@ impl ModelStore {
         let lock = WriteLock::of(output, &reporter)?;
         let first_model = self.open_whole(first)?;
         let mut validation = first_model.record().validation.clone();
+        let mut map = first_model.map_kind();
         let mut pictures = first_model.record().sizes;
         let mut union = ModelUnion::of(first_model);
         for path in others {
             let other = self.open_whole(path)?;
             let both = || PathBuf::from(format!("{} and {}", first.display(), path.display()));
             self.workers.run(|| union.add(&other))?.map_err(|error| Error::from(error).at(&both()))?;
+            map = if other.map_kind() == MapKind::Fine { MapKind::Fine } else { map };
             validation = validation.or_else(|| other.record().validation.clone());
             pictures = pictures.zip(other.record().sizes).map(|(one, other)| one.with(other));
         }
         let merged = self.workers.run(|| union.finish())??.with_sizes(pictures);
         note_dropped(validation.as_ref(), &merged, output, &reporter);
+        note_coarse(map, &merged, output, &reporter);
         let sizes = Self::save_locked(&merged, output, options, &lock)?;
         Ok((merged, sizes))
     }
@@ -234,9 +238,10 @@ impl ModelStore {
         let lock = WriteLock::of(output, reporter)?;
         let model = self.open_whole(path)?;
         let slim = model.origin().is_some_and(|origin| !origin.weights_included);
-        let validation = model.record().validation.clone();
+        let (validation, map) = (model.record().validation.clone(), model.map_kind());
         let changed = self.workers.run(|| change(model))?.at(path)?;
         note_dropped(validation.as_ref(), &changed, output, reporter);
+        note_coarse(map, &changed, output, reporter);
         let sizes = Self::save_locked(&changed, output, &SaveOptions { slim }, &lock)?;
         Ok((changed, sizes))
     }
@@ -254,6 +259,13 @@ fn open_model(path: &Path) -> Result<File, Error> {
 fn note_dropped(validation: Option<&ValidationRecord>, model: &Dfm, output: &Path, reporter: &Reporter<'_>) {
     if let Some(validation) = validation.filter(|_| model.record().validation.is_none()) {
         reporter.note(Note::ValidationDropped { path: output.to_owned(), decided: validation.decides });
+    }
+}
+
+/// Tells if `model` has coarse maps, and what it is made of had fine ones.
+fn note_coarse(before: MapKind, model: &Dfm, output: &Path, reporter: &Reporter<'_>) {
+    if before == MapKind::Fine && model.map_kind() == MapKind::Coarse {
+        reporter.note(Note::MapsCoarse { path: output.to_owned() });
     }
 }
 

@@ -81,8 +81,8 @@ impl ModelStore {
                 reporter: &reporter,
             };
             let (known, depth) = (model.record().sizes, model.record().depth);
-            let learnt = learning.learn(&preparer, batch, None, |pieces, each| {
-                Ok(model.update_each(pieces, options, each)?)
+            let learnt = learning.learn(&preparer, batch, None, |pieces, each, again| {
+                Ok(model.update_each_rereading(pieces, options, each, again)?)
             })?;
             (learnt_now, stay_out) = (learnt.pictures, learnt.stay_out);
             let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));

@@ -125,7 +125,9 @@ fn fit_and_sweep(dfm: &Program, small: &[&str]) {
         let swept = dfm.run(&[&["sweep", "data"], flags.as_slice()].concat()).expect_code(0).json().remove(0);
         let model = format!("{resampling}-data.dfm");
         let flags = [small, &["--resampling", resampling]].concat();
-        dfm.run(&[&["fit", "data", "-o", &model], flags.as_slice()].concat()).expect_code(0);
+        // A sweep has coarse maps.
+        dfm.run(&[&["fit", "data", "-o", &model, "--map", "coarse"], flags.as_slice()].concat())
+            .expect_code(0);
         let run = dfm.run(&["evaluate", &model, "data", "--bootstrap", "0", "--format", "json"]);
         assert_eq!(swept["settings"][0]["pixel_auroc"], run.json()[0]["pixel_auroc"], "{resampling}");
     }

@@ -20,7 +20,9 @@ fn program(count: u64) -> Program {
 }
 
 fn fit(dfm: &Program, model: &str, more: &[&str]) -> Finished {
-    dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], more].concat())
+    // Details of fine maps would take most of so little memory.
+    let coarse = ["--map", "coarse"];
+    dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], &coarse, more].concat())
 }
 
 fn info(dfm: &Program, model: &str) -> Value {
@@ -66,6 +68,21 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
     fit(&dfm, "again.dfm", &TIGHT).expect_code(0);
     let bytes = |model: &str| std::fs::read(dfm.path(model)).unwrap();
     assert_eq!(bytes("again.dfm"), bytes("small.dfm"));
+}
+
+#[test]
+fn a_fit_that_sets_pictures_aside_says_that_its_maps_are_coarse() {
+    let dfm = program(80);
+    let fit = |model: &str, memory: &str| {
+        let memory = ["--max-memory", memory];
+        dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], &memory].concat())
+    };
+    fit("small.dfm", "3MiB").expect_code(0).expect_said(&["maps are coarse", "memory did not suffice"]);
+    let small = info(&dfm, "small.dfm");
+    assert_eq!((&small["map"], small["record"]["set_aside"].is_number()), (&"coarse".into(), true));
+    let said = fit("large.dfm", "8MiB").expect_code(0).err;
+    assert!(!said.contains("coarse"), "{said}");
+    assert_eq!(info(&dfm, "large.dfm")["map"], "fine");
 }
 
 #[test]

@@ -8,12 +8,15 @@ use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use serde_json::Value;
 
+/// A method whose maps have values below 0.01.
+const METHOD: [&str; 4] = ["--aggregate", "relative", "--map", "coarse"];
+
 /// With a model, and pictures with a defect.
 fn program() -> Program {
     let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
     dfm.save_good();
-    let fit = ["fit", "good", "-o", "model.dfm", "--aggregate", "relative"];
-    dfm.run(&[fit.as_slice(), SMALL.as_slice()].concat()).expect_code(0);
+    dfm.run(&[&["fit", "good", "-o", "model.dfm"], METHOD.as_slice(), SMALL.as_slice()].concat())
+        .expect_code(0);
     dfm.save("new/a.png", &pictures::defective(50, 72, 56));
     dfm.save("new/b.png", &pictures::good(51, 72, 56));
     dfm.save("new/c.png", &pictures::defective(52, 90, 40));
@@ -111,11 +114,19 @@ fn cells_have_the_shape_of_the_grid_and_in_tiles_one_for_each() {
     let (shape, values) = array(&dfm, &lines[0]["raw_map"]);
     let sides: Vec<usize> = shape.split(", ").map(|side| side.parse().unwrap()).collect();
     assert_eq!((sides.len(), sides.iter().product()), (2, values.len()));
-    let tiled = [&["fit", "good", "-o", "model.dfm", "--tile", "48"], SMALL.as_slice()].concat();
-    dfm.run(&tiled).expect_code(0);
+    // The cells of four pixels that a pool makes, and in a fine map the positions of the layer's output.
+    assert_eq!(sides, [4, 4]);
+    let fit = ["fit", "good", "-o", "model.dfm"];
+    dfm.run(&[&fit, SMALL.as_slice()].concat()).expect_code(0);
+    let (shape, _) = array(&dfm, &judge(&dfm, &["--raw-maps", "fine", "--grid"])[0]["raw_map"]);
+    assert_eq!(shape, "16, 16");
+    let info = dfm.run(&["info", "model.dfm"]).expect_code(0).out;
+    assert!(info.lines().any(|line| line.split_whitespace().eq(["maps", "fine"])), "{info}");
+    dfm.run(&[&fit, SMALL.as_slice(), &["--tile", "48"]].concat()).expect_code(0);
     let (shape, values) = array(&dfm, &judge(&dfm, &["--raw-maps", "tiles", "--grid"])[0]["raw_map"]);
     let sides: Vec<usize> = shape.split(", ").map(|side| side.parse().unwrap()).collect();
     assert_eq!((sides.len(), sides.iter().product()), (3, values.len()));
+    assert_eq!(sides[1..], [16, 16]);
     assert!(sides[0] > 1, "{shape}");
     dfm.run(&["predict", "model.dfm", "new", "--grid"]).expect_code(2).expect_said(&["--raw-maps"]);
 }
@@ -202,8 +213,7 @@ fn a_model_keeps_the_rule_of_its_fit_and_a_call_goes_before_it() {
     dfm.save_dataset();
     let usual = judge(&dfm, &["--masks", "usual"]);
     let fit = |more: &[&str]| {
-        let fit = ["fit", "good", "-o", "model.dfm", "--aggregate", "relative"];
-        dfm.run(&[&fit, SMALL.as_slice(), more].concat())
+        dfm.run(&[&["fit", "good", "-o", "model.dfm"], METHOD.as_slice(), SMALL.as_slice(), more].concat())
     };
     let plain = fs::read(dfm.path("model.dfm")).unwrap();
     fit(&[]).expect_code(0);

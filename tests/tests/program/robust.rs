@@ -40,18 +40,24 @@ fn defects_among_a_hundred_good_pictures_are_left_out_named_and_can_come_back() 
     let told = fit(&dfm, "model.dfm", &[]).expect_code(0).out;
     assert!(told.contains("3 of 113 pictures are foreign to the others and not learnt: bad-"), "{told}");
     assert_eq!(left_out(&dfm, "model.dfm"), ["bad-0.png", "bad-1.png", "bad-2.png"]);
+    // What fine maps know of them is taken out, too.
+    assert!(
+        dfm.run(&["info", "model.dfm"]).out.lines().any(|line| line.split_whitespace().eq(["maps", "fine"]))
+    );
     assert_eq!(record(&dfm, "model.dfm")["picture_count"], 110);
     assert!(dfm.run(&["info", "model.dfm"]).out.contains("3 of 113 pictures are foreign"));
     // The model is that of the good pictures alone.
     let clean = program(110, 0);
     let said = fit(&clean, "model.dfm", &[]).expect_code(0).out;
     assert!(!said.contains("foreign"), "{said}");
-    let threshold = |dfm: &Program| {
-        dfm.run(&["info", "model.dfm", "--format", "json"]).json().remove(0)["threshold"].as_f64().unwrap()
-    };
-    let (found, expected) = (threshold(&dfm), threshold(&clean));
-    // Taking rows out of a statistic rounds; the good pictures are the same.
-    assert!((found - expected).abs() < 1e-6 * expected, "{found} for {expected}");
+    for name in ["threshold", "cell_threshold"] {
+        let value = |dfm: &Program| {
+            dfm.run(&["info", "model.dfm", "--format", "json"]).json().remove(0)[name].as_f64().unwrap()
+        };
+        let (found, expected) = (value(&dfm), value(&clean));
+        // Taking rows out of a statistic rounds; the good pictures are the same.
+        assert!((found - expected).abs() < 1e-6 * expected, "{name}: {found} for {expected}");
+    }
 
     let audit = dfm.run(&["audit", "model.dfm", "--format", "json"]).json().remove(0);
     assert_eq!(audit["left_out"].as_array().map(Vec::len), Some(3), "{audit}");

@@ -77,7 +77,9 @@ fn agreeing(dfm: &Program, found: &Value, fixed: &[&str]) -> usize {
             .flat_map(|name| [format!("--{name}"), text(row, name).replace('+', ",")])
             .collect();
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let fit = dfm.run(&[&["fit", "mvtec", "-o", "m.dfm"], &NETWORK[..], &flags, fixed].concat());
+        // The figures of a sweep are those of coarse maps.
+        let coarse = ["--map", "coarse"];
+        let fit = dfm.run(&[&["fit", "mvtec", "-o", "m.dfm"], &NETWORK[..], &flags, fixed, &coarse].concat());
         if let Some(reason) = row["reason"].as_str() {
             // In the same words.
             fit.expect_code(2).expect_said(&[reason]);

@@ -94,7 +94,11 @@ fn forgotten_pictures_leave_the_fit_of_the_others() {
     fit(&dfm, "first", &[]);
     let gone: Vec<String> = (5..12).map(|seed| format!("good/{seed:02}.png")).collect();
     let names: Vec<&str> = gone.iter().map(String::as_str).collect();
-    dfm.run(&[&["forget", "good.dfm"], names.as_slice(), &["-o", "left.dfm"]].concat()).expect_code(0);
+    dfm.run(&[&["forget", "good.dfm"], names.as_slice(), &["-o", "left.dfm"]].concat())
+        .expect_code(0)
+        .expect_said(&["left.dfm", "maps are coarse from here on"]);
+    assert!(info(&dfm, "left.dfm")["record"]["params"]["map"].is_null());
+    assert_eq!(info(&dfm, "good.dfm")["record"]["params"]["map"], "fine");
     assert_same(&dfm, "left.dfm", "first.dfm");
     // And they can come back.
     dfm.run(&["update", "left.dfm", "good"]).expect_code(0);

@@ -79,6 +79,7 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
         .with_keep(flags.pca)
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or_else(|| usual_aggregation(&usual, flags.calibrate)))
+        .with_map(flags.map)
         .with_levels(flags.levels)
         .with_region(input::region(flags.roi.as_deref(), flags.ignore.as_deref(), messages)?)
         .with_regions(args::region_rule(&flags.regions)?)

@@ -187,6 +187,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
+    if let Some(map) = info.map {
+        line("maps", map.name().to_owned())?;
+    }
     if let Some(found) = &info.record.validation {
         line("validated on", format!("{} (seed {})", validation(found), found.seed))?;
     }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, NetworkPrecision, Robust, ScoreKind,
-    TileStatisticsKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust,
+    ScoreKind, TileStatisticsKind,
 };
 
 use crate::flags::layout::LayoutFlag;
 use crate::flags::{BackboneFlags, ComputeFlags, RegionFlags};
 use crate::values::{
-    Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_memory, parse_precision,
-    parse_score, tile_statistics,
+    Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_map, parse_memory,
+    parse_precision, parse_score, tile_statistics,
 };
 
 /// Flags of `dfm fit`.
@@ -53,6 +53,12 @@ pub(crate) struct FitFlags {
     /// power:4; with --calibrate jackknife+: relative; with --compat: sum)
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,
+    /// What maps are made of: coarse (the cells that make the score) or fine (also what pooling hides;
+    /// shows where up to --pool times as finely). Scores are the same. Default: fine for fre, but
+    /// coarse with --compat, --tile-statistics position and --pool 1, and if memory makes a fit set
+    /// pictures aside
+    #[arg(long, value_name = "KIND", value_parser = parse_map)]
+    pub(crate) map: Option<MapKind>,
     /// Which values of pictures with 16 bits a channel are black and white: auto (a range around the
     /// values that the good pictures use), full (0 to 65535), or LOW..HIGH, which floating-point
     /// pictures need. Values outside are clamped and counted. Pictures with 8 bits use 0 to 255

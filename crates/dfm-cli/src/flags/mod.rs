@@ -78,7 +78,8 @@ pub(crate) enum Command {
     /// Compare two evaluations of the same pictures
     Compare(CompareFlags),
     /// Try every setting of a grid on a labelled data set, and rank the settings. Choosing by the
-    /// labels of test pictures is selection on the test set: measure your choice on other pictures
+    /// labels of test pictures is selection on the test set: measure your choice on other pictures.
+    /// Figures of pixels, and the size of models, are those of coarse maps (`dfm fit --map coarse`)
     Sweep(SweepFlags),
     /// Make a data set with synthetic defects from good pictures, in the layout of MVTec AD
     Synthesise(SynthesiseFlags),

@@ -166,7 +166,7 @@ impl DriftWatch<'_> {
         let Dfm { extractor, scorers, .. } = self.model;
         let one_place = scorers.count() == 1;
         let seen = each_of(pieces, self.batch(), |batch| {
-            let features = features(extractor, batch)?;
+            let (features, _) = features(extractor, batch, false)?;
             let tiles: Vec<usize> = batch.iter().map(|piece| piece.placement().tile).collect();
             let scores = scorers.score(features.clone(), &tiles)?.values;
             let values = if one_place { to_host(features)? } else { Vec::new() };

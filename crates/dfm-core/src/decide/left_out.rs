@@ -55,6 +55,15 @@ impl<'a> LayersLeftOut<'a> {
     ///
     /// As for [`HeldOutScorer::cells`].
     pub(crate) fn peaks(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
+        Ok(self.grids(different)?.iter().map(AnomalyGrid::peak).collect())
+    }
+
+    /// The map of each of those pictures, by the models without it. Empty as [`peaks`](Self::peaks) is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HeldOutScorer::cells`].
+    pub(crate) fn grids(&self, different: &[Row]) -> Result<Vec<AnomalyGrid>, DfmError> {
         if self.layers.iter().any(HeldOutScorer::is_compressed) {
             return Ok(Vec::new());
         }
@@ -63,7 +72,7 @@ impl<'a> LayersLeftOut<'a> {
             let cells = layer.cells(different)?.into_iter();
             grids.push(cells.map(|cells| AnomalyGrid::of_cells(&cells, *shape)).collect());
         }
-        Ok(by_row(grids, |layers| joint_grid(layers).peak()))
+        Ok(by_row(grids, joint_grid))
     }
 
     /// The scores of new `rows` by the models without each of the `different` pictures.

@@ -6,6 +6,7 @@ pub(crate) mod calibration;
 pub(crate) mod conformal;
 pub(crate) mod decision;
 pub(crate) mod drift;
+pub(crate) mod fine;
 pub(crate) mod held_out;
 pub(crate) mod joint;
 pub(crate) mod left_out;

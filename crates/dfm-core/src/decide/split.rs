@@ -9,6 +9,7 @@ use dfm_stats::{FitStatistic, Row, Samples};
 use crate::decide::held_out::{different, spread, squared_row_norms};
 use crate::error::DfmError;
 use crate::judge::joined::{by_row, geometric_mean, joint_grid};
+use crate::judge::map::AnomalyGrid;
 use crate::judge::parts::Parts;
 use crate::judge::rule::{LayerRule, ScoringRule};
 use crate::judge::score::{Scorer, Scores, relative};
@@ -72,6 +73,23 @@ pub(crate) fn scores(
         peaks.push(by_row(maps, |layers| joint_grid(layers).peak()));
     }
     Ok((rule.scale.worst(scores), rule.scale.worst(peaks)))
+}
+
+/// The map of each of the rows `held_out`, by a model with one place that was fitted without them: see
+/// [`scores`].
+///
+/// # Errors
+///
+/// Those of [`scores`].
+pub(crate) fn grids(
+    kept: &Parts<FitStatistic>,
+    held_out: &[Row],
+    rule: &ScoringRule,
+    device: &Device,
+) -> Result<Vec<AnomalyGrid>, DfmError> {
+    let layers = kept.place(0).iter().zip(rule.layers(0));
+    let maps = layers.map(|(whole, layer)| Ok(scores_of_layer(whole, held_out, layer, device)?.maps));
+    Ok(by_row(maps.collect::<Result<_, DfmError>>()?, joint_grid))
 }
 
 /// [`scores`] of pictures in tiles that share statistics. `held_out` has the first row of each picture.

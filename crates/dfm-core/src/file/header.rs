@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content};
+use crate::file::names;
 use crate::learn::record::{FitRecord, TapRecord};
 use crate::method::CalibrationKind;
-use crate::method::ScoreKind;
+use crate::method::{MapKind, ScoreKind};
 
 /// The version of the format that this program writes, unless a fit set pictures aside.
 pub(crate) const VERSION: u32 = 2;
@@ -108,6 +109,9 @@ impl Header {
             (self.backbone.included, "backbone"),
             (method.precision == NetworkPrecision::Int8, "activation_ranges"),
             (!method.tile_statistics.is_shared(), "usual_scores"),
+            (method.map_kind() == MapKind::Fine, names::COUNT),
+            (method.map_kind() == MapKind::Fine, names::PROBE),
+            (method.map_kind() == MapKind::Fine && self.cells_calibrated, names::PEAKS),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there).map(|(_, name)| name);
         let always = ["self_test.probe", "self_test.features", "self_test.score"];
@@ -144,11 +148,13 @@ impl Header {
     fn tensors_of(&self, tap: TapTensors<'_>) -> impl Iterator<Item = String> {
         let score = self.record.params.method.score;
         let compressed = tap.record.compression.is_some();
+        let has_details = self.record.params.method.map_kind() == MapKind::Fine && tap.tap.pool > 1;
         let optional = [
             (score == ScoreKind::Nll, &["gaussian.mean", "gaussian.basis", "gaussian.deviations"][..]),
             (score == ScoreKind::Mahalanobis, &["shrinkage"]),
             (self.fit_statistic, &["singular_values", "coordinates"]),
             (self.fit_statistic && compressed, &["remainders"]),
+            (has_details, &names::OF_TAP),
             (self.fit_statistic && self.is_split(), &["components", "statistic.mean"]),
             (self.fit_statistic && self.has_aside(), &[ASIDE_ROWS]),
         ];

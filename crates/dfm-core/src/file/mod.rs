@@ -6,10 +6,12 @@
 //! computation against a stored probe.
 
 mod container;
+mod detail;
 pub(crate) mod error;
 mod faults;
 mod header;
 mod info;
+mod names;
 mod read;
 pub(crate) mod self_test;
 mod tap;

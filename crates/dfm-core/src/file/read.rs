@@ -15,6 +15,7 @@ use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
 use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
+use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
 use crate::file::header::{ASIDE_HASHES, Header};
@@ -26,7 +27,7 @@ use crate::judge::rule::ScoringRule;
 use crate::judge::scale::PlaceScale;
 use crate::learn::aside::SetAside;
 use crate::learn::kept::Kept;
-use crate::method::{CalibrationKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ValidFitParams};
 use crate::model::{Dfm, Judged, MAX_NAME_BYTES, Origin, is_name};
 
 /// How to load a model.
@@ -137,6 +138,7 @@ impl Dfm {
             )?,
             features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
             scores: shaped("self_test.score", file.f64("self_test.score")?, &[valid.places()])?,
+            map: detail::probe_map(file, &extractor)?,
         };
         let cell_threshold = match header.cells_calibrated {
             true => {
@@ -149,9 +151,11 @@ impl Dfm {
             }
             false => None,
         };
+        let fine = detail::read(file, &extractor)?;
+        let peaks = detail::peaks(file)?;
         let set_aside = kept.as_ref().and_then(|kept| kept.set_aside.as_ref()).map(SetAside::pictures);
         let set_aside = set_aside.unwrap_or_default();
-        let judged = Judged { calibration, scores, cell_threshold, set_aside };
+        let judged = Judged { calibration, scores, cell_threshold, peaks, set_aside };
         let record = header.record.clone();
         let rule = ScoringRule {
             statistics,
@@ -161,6 +165,7 @@ impl Dfm {
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let mut model = Self::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        model.fine = fine;
         model.origin = Some(Origin {
             program: header.program.clone(),
             digest: header.digest.clone(),
@@ -171,7 +176,7 @@ impl Dfm {
         {
             model.names = names(file, &kept.known().collect::<Vec<_>>())?;
         }
-        model.self_test.check(&model.extractor, &model.scorers)?;
+        model.self_test.check(&model.extractor, &model.scorers, model.fine.as_ref())?;
         Ok(model)
     }
 }
@@ -216,6 +221,7 @@ fn extractor(
     extractor.set_region(params.method().region.clone()).map_err(content("region"))?;
     extractor.set_tiling(params.method().tiling, params.method().tile_statistics.picture_size());
     extractor.set_levels(params.method().levels);
+    extractor.set_details(params.method().map_kind() == MapKind::Fine)?;
     Ok(extractor)
 }
 

@@ -6,7 +6,9 @@ use std::io::Write;
 use crate::decide::conformal::HeldOutScores;
 use crate::error::DfmError;
 use crate::file::container::{self, OwnedTensor};
+use crate::file::detail;
 use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS, BackboneRecord, Header, TapTensors, version_of};
+use crate::file::names;
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH};
 use crate::learn::kept::Kept;
 use crate::method::CalibrationKind;
@@ -65,7 +67,7 @@ impl Dfm {
             let ranges = ranges.to_vec();
             tensors.push(("activation_ranges".into(), OwnedTensor::f32(&[ranges.len()], ranges)));
         }
-        let Judged { calibration, scores, cell_threshold, .. } = &self.judged;
+        let Judged { calibration, scores, cell_threshold, peaks, .. } = &self.judged;
         if let Some(calibration) = calibration {
             let values = [calibration.threshold(), calibration.spread()];
             tensors.push(("calibration".into(), OwnedTensor::f64(&[2], &values)));
@@ -79,6 +81,12 @@ impl Dfm {
         if !self.record.params.method.tile_statistics.is_shared() {
             let usual = self.rule.scale.usual();
             tensors.push(("usual_scores".into(), OwnedTensor::f64(&[usual.len()], usual)));
+        }
+        if let Some(fine) = &self.fine {
+            let peaks = cell_threshold.map(|_| peaks.as_slice());
+            tensors.extend(detail::tensors(&fine.statistics, peaks, &header.tap_tensors()?));
+            let map = &self.self_test.map;
+            tensors.push((names::PROBE.into(), OwnedTensor::f32(&[map.len()], map.iter().copied())));
         }
         let mut fit_statistic = 0;
         for tap in header.tap_tensors()? {

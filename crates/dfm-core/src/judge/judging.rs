@@ -1,9 +1,7 @@
 //! Pictures through a model, with what one call asks for.
 
 use burn::tensor::Tensor;
-use dfm_backbone::{
-    BackboneError, FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture, Region,
-};
+use dfm_backbone::{FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture};
 use dfm_stats::Samples;
 use rayon::prelude::*;
 
@@ -15,6 +13,7 @@ use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::host::to_host;
 use crate::judge::explain::Explainer;
+use crate::judge::fine::FineMap;
 use crate::judge::map::AnomalyGrid;
 use crate::judge::options::JudgeOptions;
 use crate::judge::verdict::Verdict;
@@ -41,6 +40,8 @@ pub struct Judging<'m> {
     /// The models without each picture, for a jackknife+.
     held_out: Option<LayersLeftOut<'m>>,
     explainer: Option<Explainer<'m>>,
+    /// What makes fine maps, if maps are asked for and the model has fine ones.
+    fine: Option<&'m FineMap>,
     pictures: Assembly<Seen>,
 }
 
@@ -91,14 +92,16 @@ impl Dfm {
         };
         let rule = self.region_rule(options)?;
         let by_jackknife = |scores: &&HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
+        let regions = Some(rule).filter(|rule| options.regions && rule.pixel_threshold.is_some());
         Ok(Judging {
             model: self,
+            fine: self.fine.as_ref().filter(|_| options.map || regions.is_some()),
             decision: self.decision(options.threshold, options.review)?,
             is_own: options.threshold.is_none() && options.review.is_none(),
             batch,
             map: options.map,
             rule,
-            regions: Some(rule).filter(|rule| options.regions && rule.pixel_threshold.is_some()),
+            regions,
             held_out: match self.judged.scores.as_ref().filter(by_jackknife) {
                 Some(_) => Some(self.models_without()?),
                 None => None,
@@ -172,53 +175,18 @@ impl Dfm {
         let judging = self.judging(options)?;
         let mut verdicts = Vec::with_capacity(pictures.len());
         for batch in pictures.chunks(judging.batch) {
-            let rows = judging.extractor.extract(batch)?;
+            let features = match judging.fine {
+                Some(_) => judging.extractor.extract_with_details(batch)?,
+                None => (judging.extractor.extract(batch)?, Vec::new()),
+            };
             let placements: Vec<&Placement> = batch.iter().map(|picture| &picture.placement).collect();
-            let seen = judging.see(rows, &placements).map_err(|error| error.behind(verdicts.len()))?;
+            let seen = judging.see(features, &placements).map_err(|error| error.behind(verdicts.len()))?;
             for (seen, picture) in seen.into_iter().zip(batch) {
                 let outside = share(picture.outside, picture.original);
                 verdicts.push(judging.verdict(seen, picture.original, outside)?);
             }
         }
         Ok(verdicts)
-    }
-
-    /// The extractor, looking at another part of every picture.
-    fn looking_at(&self, region: &Region) -> Result<FeatureExtractor, DfmError> {
-        let region = &self.region_of(region)?;
-        let fitted = self.preprocessor();
-        let asked = self.preprocessor().with_region(Some(region.clone()));
-        for shape in self.extractor.feature_shapes() {
-            let cells = [shape.height, shape.width];
-            let counted = asked.counted_cells(cells).map_err(BackboneError::from)?;
-            if counted != fitted.counted_cells(cells).map_err(BackboneError::from)? {
-                let fitted = self.extractor.region();
-                let expected = fitted.map_or("none".to_owned(), Region::to_string);
-                return Err(DfmError::OtherCells { expected, got: region.to_string() });
-            }
-        }
-        let mut extractor = self.extractor.clone();
-        extractor.set_region(Some(region.clone()))?;
-        Ok(extractor)
-    }
-
-    /// The region that was asked for, for pictures of the size of the fit where that is known. A
-    /// rectangle can move, but keeps its size: the network would see another scale.
-    fn region_of(&self, asked: &Region) -> Result<Region, DfmError> {
-        let got = || asked.to_string();
-        let Some(fitted) = self.extractor.region() else {
-            return Err(DfmError::NoRegion { got: got() });
-        };
-        if asked.is_mask() || fitted.is_mask() {
-            return Ok(asked.clone());
-        }
-        if asked.size() != fitted.size() {
-            return Err(DfmError::OtherRectangle { expected: fitted.size(), got: got() });
-        }
-        match fitted.picture_size() {
-            Some(size) => Ok(asked.clone().for_pictures_of(size).map_err(BackboneError::from)?),
-            None => Ok(asked.clone()),
-        }
     }
 
     /// The models without each of the pictures of the fit.
@@ -280,7 +248,7 @@ impl Judging<'_> {
     pub fn push(&mut self, pieces: Vec<Piece>) -> Vec<(usize, Result<Verdict, DfmError>)> {
         let seen = each_of(&pieces, self.batch, |batch| {
             let placements: Vec<&Placement> = batch.iter().map(Piece::placement).collect();
-            self.see(features(&self.extractor, batch)?, &placements)
+            self.see(features(&self.extractor, batch, self.fine.is_some())?, &placements)
         });
         let mut complete = Vec::new();
         for (piece, seen) in pieces.iter().zip(seen) {
@@ -304,9 +272,13 @@ impl Judging<'_> {
         self.pictures.skip(number);
     }
 
-    /// What the model finds in `rows` `[N, D]` of features. Each row belongs to the piece with the
-    /// placement of the same index.
-    fn see(&self, rows: Tensor<2>, placements: &[&Placement]) -> Result<Vec<Seen>, DfmError> {
+    /// What the model finds in rows `[N, D]` of features, and for fine maps in the details of each layer.
+    /// Each row belongs to the piece with the placement of the same index.
+    fn see(
+        &self,
+        (rows, details): (Tensor<2>, Vec<Tensor<2>>),
+        placements: &[&Placement],
+    ) -> Result<Vec<Seen>, DfmError> {
         let model = self.model;
         let tiles: Vec<usize> = placements.iter().map(|placement| placement.tile).collect();
         let scores = model.scorers.score(rows.clone(), &tiles)?;
@@ -316,7 +288,11 @@ impl Judging<'_> {
             None => Vec::new(),
         };
         let mut rows = values.chunks_exact(self.extractor.row_len());
-        let mut maps = scores.maps.into_iter();
+        let maps = match self.fine {
+            Some(fine) => fine.refine(scores.maps, details)?,
+            None => scores.maps,
+        };
+        let mut maps = maps.into_iter();
         let mut seen = Vec::with_capacity(placements.len());
         for (index, (score, placement)) in scores.values.into_iter().zip(placements).enumerate() {
             let map = maps.next().filter(|_| self.map || self.regions.is_some());

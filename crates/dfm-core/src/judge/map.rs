@@ -5,17 +5,18 @@ use dfm_backbone::{FeatureShape, PictureSize, Placement, Span};
 
 use crate::method::Aggregation;
 
-/// The part of the score that each cell of the feature map holds. For a picture in tiles, each tile has
-/// cells of its own.
+/// The values of a map before they are brought to the picture's size. In a coarse map, each cell has the
+/// part of the score that the cell of the feature map holds; a fine map has a cell for each position of the
+/// finest layer's output ([`MapKind`](crate::MapKind)). For a picture in tiles, each tile has cells of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnomalyGrid {
     /// Rows of cells.
     pub height: usize,
     /// Cells in a row.
     pub width: usize,
-    /// `[tiles, height, width]`, row by row. In a model of one layer, the score is made of these cells:
-    /// see [`Aggregation`](crate::Aggregation). In a model of several layers, they are the geometric
-    /// mean of the layers' cells, on the finest of their grids.
+    /// `[tiles, height, width]`, row by row. In a model of one layer with coarse maps, the score is made of
+    /// these cells: see [`Aggregation`](crate::Aggregation). In a model of several layers, coarse cells are
+    /// the geometric mean of the layers' cells, on the finest of their grids.
     pub values: Vec<f32>,
     /// For each tile, where the picture lies under the grid, and which part of it counts.
     pub placements: Vec<Placement>,
@@ -148,7 +149,7 @@ impl AnomalyGrid {
 }
 
 impl Aggregation {
-    /// The score of the grid of a [`Verdict`](crate::Verdict), except for the rounding of its cells to
+    /// The score of the coarse grid of a [`Verdict`](crate::Verdict), except for the rounding of its cells to
     /// `f32`. For a picture in tiles, it is the largest score of any tile.
     ///
     /// ```

@@ -1,10 +1,13 @@
 //! From features to a verdict: scores of layers and places, maps and their regions, explanations.
 
 mod components;
+pub(crate) mod detail;
 pub(crate) mod explain;
+pub(crate) mod fine;
 pub(crate) mod joined;
 pub(crate) mod judging;
 pub(crate) mod layers;
+mod looking;
 pub(crate) mod map;
 pub(crate) mod marked;
 pub(crate) mod options;

@@ -37,9 +37,10 @@ pub struct Verdict {
     /// Which pixels belong to those; `None` without them.
     pub region_rule: Option<RegionRule>,
     /// Where the score comes from, cell by cell; `None` unless [asked for](crate::JudgeOptions::map),
-    /// or if the score has no map. With one tap, [`Aggregation::of`](crate::Aggregation::of) gives the
-    /// score again (for a Mahalanobis distance, its residual part). With several taps, each cell is the
-    /// geometric mean of the taps' cells.
+    /// or if the score has no map. In a model with coarse maps and one tap,
+    /// [`Aggregation::of`](crate::Aggregation::of) gives the score again (for a Mahalanobis distance, its
+    /// residual part). With several taps, each cell is the geometric mean of the taps' cells. The cells of a
+    /// fine map make no score.
     pub grid: Option<AnomalyGrid>,
     /// What the score is made of; `None` unless [asked for](crate::JudgeOptions::explain).
     pub explanation: Option<Explanation>,

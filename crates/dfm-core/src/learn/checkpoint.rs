@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use dfm_backbone::{FeatureExtractor, Region, Resampling, Tap, hexadecimal};
+use dfm_backbone::{BackboneError, FeatureExtractor, Region, Resampling, Tap, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use crate::device;
@@ -75,7 +75,29 @@ impl CheckpointLayout {
             let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
             description.push(entry("steps of int8", hexadecimal(&Sha256::digest(bytes))));
         }
-        Self { header: header(&description), description, columns: extractor.row_len() }
+        if extractor.takes_details() {
+            description.push(entry("details", "behind each row"));
+        }
+        let columns = extractor.row_len() + extractor.detail_len();
+        Self { header: header(&description), description, columns }
+    }
+
+    /// The layout of a checkpoint that a fit with fine maps left, for an extractor that takes no details:
+    /// rows of the same features, with details behind each. A fit can read such a checkpoint, and adds
+    /// nothing to it.
+    ///
+    /// # Errors
+    ///
+    /// If the extractor can have no details.
+    pub fn with_details(extractor: &FeatureExtractor) -> Result<Self, BackboneError> {
+        let mut with_details = extractor.clone();
+        with_details.set_details(true)?;
+        Ok(Self::of(&with_details))
+    }
+
+    /// How many values a record has.
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 
     /// The bytes that such a checkpoint begins with.

@@ -8,19 +8,22 @@ use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGau
 
 use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
+use crate::decide::fine;
 use crate::decide::held_out::different;
 use crate::decide::left_out::{PlacesLeftOut, usual_scale};
 use crate::decide::set_aside::ScoresAside;
 use crate::decide::split::{self, calibrating};
 use crate::error::DfmError;
 use crate::file::self_test::SelfTest;
+use crate::judge::fine::FineMap;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
 use crate::judge::scale::PlaceScale;
 use crate::judge::statistics::Statistics;
+use crate::learn::detail::Details;
 use crate::learn::kept::Kept;
 use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapRecord};
-use crate::method::{CalibrationKind, ScoreKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ScoreKind, ValidFitParams};
 use crate::model::{Dfm, Judged};
 
 /// The most different pictures of a jackknife+. With as many directions, a new picture takes about 10⁹
@@ -41,14 +44,21 @@ struct Found {
 }
 
 impl ValidFitParams {
-    /// The model of the pictures that are `kept`.
+    /// The model of the pictures that are `kept`. Its maps are fine if the parameters ask for that, which
+    /// takes the `details` of these pictures.
     ///
     /// # Errors
     ///
     /// If the pictures do not vary, are too few for the threshold, or the statistics
     /// refuse.
-    pub(crate) fn derive(&self, extractor: FeatureExtractor, kept: Kept) -> Result<Dfm, DfmError> {
-        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept)?;
+    pub(crate) fn derive(
+        &self,
+        mut extractor: FeatureExtractor,
+        kept: Kept,
+        details: Option<Details>,
+    ) -> Result<Dfm, DfmError> {
+        extractor.set_details(details.is_some())?;
+        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: kept.known().count(),
@@ -63,9 +73,19 @@ impl ValidFitParams {
             depth: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
-        let self_test = SelfTest::record(&extractor, &scorers)?;
+        let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
+        let self_test = SelfTest::record(&extractor, &scorers, fine.as_ref())?;
         let kept = self.params().keeping.fit_statistic.then_some(kept);
-        Ok(Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept))
+        let mut model = Dfm::assemble(extractor, rule, scorers, judged, record, self_test, kept);
+        model.fine = fine;
+        Ok(model)
+    }
+
+    /// The same parameters for maps of the cells that scores are made of.
+    pub(super) fn with_coarse_maps(&self) -> Result<Self, DfmError> {
+        let mut params = self.params().clone();
+        params.method.map = Some(MapKind::Coarse);
+        params.check()
     }
 
     /// The threshold of the model of the pictures that are `kept`.
@@ -78,11 +98,16 @@ impl ValidFitParams {
         extractor: &FeatureExtractor,
         kept: &Kept,
     ) -> Result<Option<f64>, DfmError> {
-        let calibration = self.found(extractor, kept)?.judged.calibration;
+        let calibration = self.found(extractor, kept, None)?.judged.calibration;
         Ok(calibration.map(|calibration| calibration.threshold()))
     }
 
-    fn found(&self, extractor: &FeatureExtractor, kept: &Kept) -> Result<Found, DfmError> {
+    fn found(
+        &self,
+        extractor: &FeatureExtractor,
+        kept: &Kept,
+        details: Option<&Details>,
+    ) -> Result<Found, DfmError> {
         kept.check_variation()?;
         let different = different(&kept.content_hashes)?;
         let kind = self.method().calibration_kind();
@@ -119,7 +144,7 @@ impl ValidFitParams {
                     rule.scale = usual_scale(&fitted, &rule)?;
                 }
                 let rows = if held_out.is_empty() { &different } else { &held_out };
-                self.hold_out(kept, rows, &rule, extractor)?
+                self.hold_out(kept, rows, &rule, extractor, details)?
             }
         };
         let taps = fitted.statistics.iter().zip(rule.statistics.iter());
@@ -165,6 +190,7 @@ impl ValidFitParams {
         rows: &[Row],
         rule: &ScoringRule,
         extractor: &FeatureExtractor,
+        details: Option<&Details>,
     ) -> Result<Judged, DfmError> {
         let method = self.method();
         let Some(kind) = method.calibration_kind() else { return Ok(Judged::default()) };
@@ -178,9 +204,18 @@ impl ValidFitParams {
                 (models.scores(rows)?, models.peaks(&first_by_hash(rows, &kept.content_hashes))?)
             }
         };
+        let (peaks, fine_peaks) = match details {
+            Some(details) if !peaks.is_empty() => {
+                let new = fine::peaks(method, kept, rows, rule, details, extractor.device())?;
+                let all = [details.peaks(), &new].concat();
+                (all.clone(), all)
+            }
+            Some(_) | None => (peaks, Vec::new()),
+        };
         let compressed = kept.statistics.iter().any(|statistic| statistic.compression().is_some());
         let peaks = if compressed { Vec::new() } else { peaks };
-        self.judged(kind, scores, peaks, Vec::new())
+        let judged = self.judged(kind, scores, peaks, Vec::new())?;
+        Ok(Judged { peaks: if compressed { Vec::new() } else { fine_peaks }, ..judged })
     }
 
     /// The thresholds for scores and for cells, from the scores of held-out pictures and the largest cells of
@@ -203,6 +238,7 @@ impl ValidFitParams {
                 false => Some(HeldOutScores::new(kind, peaks)?.estimate(calibration)),
             },
             scores: Some(scores),
+            peaks: Vec::new(),
             set_aside,
         })
     }

@@ -5,11 +5,19 @@ use std::collections::HashSet;
 use dfm_backbone::{FeatureExtractor, Picture, hexadecimal};
 
 use crate::error::DfmError;
+use crate::learn::detail::Details;
 use crate::learn::gather::{Gathered, Gathering};
 use crate::learn::kept::Kept;
-use crate::method::{CalibrationKind, ValidFitParams};
+use crate::method::{CalibrationKind, MapKind, ValidFitParams};
 use crate::model::Dfm;
 use crate::pieces::{FeatureRow, Piece, PieceId, Preparer, features_on_host};
+
+/// What is gathered of the pictures of a fit: rows on their way to a statistic of each place and tap, and
+/// for a fine map the details.
+pub(crate) struct Collected<'e> {
+    pub(crate) gathering: Gathering<'e>,
+    pub(crate) details: Option<Details>,
+}
 
 /// What became of a picture on its way into a fit, or of a piece of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +62,10 @@ impl ValidFitParams {
     /// at its peak, its calibration and its writing included. If that is more than is allowed, only
     /// leading directions are kept, and up to a quarter of the pictures, 256 at most, is set aside. They
     /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
+    ///
+    /// Maps are coarse, whatever was asked for, if pictures are set aside or left out as foreign
+    /// ([`Dfm::map_kind`]). [`fit_each_rereading`](Self::fit_each_rereading) keeps fine maps without the
+    /// foreign pictures.
     ///
     /// # Errors
     ///
@@ -105,18 +117,49 @@ impl ValidFitParams {
         pieces: impl IntoIterator<Item = Piece>,
         each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
+        self.fit_each_rereading(extractor, pieces, each, |_| Vec::new())
+    }
+
+    /// [`fit_each`](Self::fit_each), with a fine map also where foreign pictures are left out
+    /// ([`Robust`](crate::Robust)). What the map knows of them is then taken out exactly. For that, the
+    /// pictures are needed once more, and as many others, 64 at most. `again` gives the pieces of the
+    /// pictures with these content hashes, a batch at a time, in any order. Maps are coarse if it cannot
+    /// give one of them ([`Dfm::map_kind`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit_each`](Self::fit_each).
+    pub fn fit_each_rereading(
+        &self,
+        extractor: FeatureExtractor,
+        pieces: impl IntoIterator<Item = Piece>,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+        mut again: impl FnMut(&[[u8; 32]]) -> Vec<Piece>,
+    ) -> Result<Dfm, DfmError> {
         let mut pieces = pieces.into_iter();
+        let mut extractor = extractor;
+        extractor.set_details(self.method().map_kind() == MapKind::Fine)?;
         let (extractor, first) = self.in_precision(extractor, &mut pieces)?;
         let pieces = first.into_iter().chain(pieces);
         let gathering = self.gathering(&extractor, true)?;
-        let gathering = self.collect_features(&extractor, gathering, &Skipped::default(), pieces, each)?;
+        let Collected { gathering, details } =
+            self.collect_features(&extractor, gathering, &Skipped::default(), pieces, each)?;
         let (features, content_hashes, set_aside) = gathering.finish();
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
         let kept = Kept::of(features, content_hashes, set_aside)?;
+        let before = kept.content_hashes.clone();
         let (kept, searched) = self.without_foreign(&extractor, kept, self.params().run.robust, |_| true)?;
-        let mut model = self.derive(extractor, kept)?;
+        // A fine map takes the details of exactly the pictures that are learnt.
+        let details = match details.filter(|_| kept.set_aside.is_none()) {
+            Some(all) if searched.foreign.is_some() => {
+                self.details_of_kept(&extractor, all, &before, &kept.content_hashes, &mut again)?
+            }
+            details => details,
+        };
+        let coarse = details.is_none().then(|| self.with_coarse_maps()).transpose()?;
+        let mut model = coarse.as_ref().unwrap_or(self).derive(extractor, kept, details)?;
         model.record.foreign = searched.foreign;
         model.record.not_searched = searched.not_searched;
         Ok(model)
@@ -134,7 +177,9 @@ impl ValidFitParams {
         may_set_aside: bool,
     ) -> Result<Gathering<'e>, DfmError> {
         let has_use = self.method().calibration.is_some() && !self.params().run.memory.exact;
-        Gathering::new(self.memory(), extractor.feature_shapes(), self.places(), may_set_aside && has_use)
+        let details = Details::bytes(&extractor.detail_shapes(), self.params().run.memory.max_bytes);
+        let memory = self.memory().beside(details);
+        Gathering::new(memory, extractor.feature_shapes(), self.places(), may_set_aside && has_use)
     }
 
     /// Computes the features of every picture that is not `skipped`, a batch at a time, and brings the
@@ -146,7 +191,9 @@ impl ValidFitParams {
         skipped: &Skipped,
         mut pieces: impl Iterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
-    ) -> Result<Gathering<'e>, DfmError> {
+    ) -> Result<Collected<'e>, DfmError> {
+        let (shapes, max_bytes) = (extractor.detail_shapes(), self.params().run.memory.max_bytes);
+        let mut details = extractor.takes_details().then(|| Details::new(&shapes, max_bytes));
         let takes_exact = self.method().calibration_kind() == Some(CalibrationKind::JackknifePlus);
         let size = self.params().run.batch.min(extractor.largest_batch());
         let told = |gathered| match gathered {
@@ -171,18 +218,23 @@ impl ValidFitParams {
             if batch.is_empty() {
                 gathering.end()?.map_or(Ok(()), |gathered| each(told(gathered)))?;
                 gathering.flush()?;
-                return Ok(gathering);
+                return Ok(Collected { gathering, details });
             }
             let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
             let values = features_on_host(extractor, &batch)?;
-            let rows = values.chunks_exact(extractor.row_len());
+            let columns = extractor.row_len();
+            let rows = values.chunks_exact(columns + extractor.detail_len());
             for ((piece, content_hash), values) in batch.iter().map(Piece::id).zip(hashes).zip(rows) {
-                let row = FeatureRow { content_hash, values: values.to_vec() };
+                let mut row = FeatureRow { content_hash, values: values.to_vec() };
                 let is_finite = row.values.iter().all(|value| value.is_finite());
                 each(match is_finite {
                     true => Learnt::Features(piece, &row),
                     false => Learnt::NotFinite(piece, &row),
                 })?;
+                if let Some(details) = details.as_mut().filter(|_| is_finite) {
+                    details.push(content_hash, piece.tile, &row.values[columns..]);
+                }
+                row.values.truncate(columns);
                 for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row))? {
                     each(told(gathered))?;
                 }

@@ -218,7 +218,7 @@ pub struct ValidationRecord {
     pub defective: usize,
     /// AUROC of the pictures.
     pub image_auroc: f64,
-    /// AUROC of the pixels; `None` without maps.
+    /// AUROC of the pixels; `None` without maps. Fine maps know what is usual of the good pictures, too.
     pub pixel_auroc: Option<f64>,
     /// The best F1 that any threshold gives.
     pub best_f1: f64,

@@ -6,12 +6,13 @@ use dfm_backbone::{Depth, hexadecimal};
 use serde_json::Value;
 
 use crate::error::DfmError;
-use crate::learn::fit::{Learnt, Skipped};
+use crate::learn::detail::Details;
+use crate::learn::fit::{Collected, Learnt, Skipped};
 use crate::learn::foreign::{FEWEST_UNASKED, Searched};
 use crate::learn::kept::Kept;
 use crate::learn::not_searched::NotSearched;
 use crate::learn::record::{ForeignRecord, OddPicture};
-use crate::method::{FitParams, Method, Robust};
+use crate::method::{FitParams, MapKind, Method, Robust};
 use crate::model::Dfm;
 use crate::pieces::Piece;
 
@@ -34,13 +35,17 @@ impl UpdateOptions {
 /// Models that become one model of all their pictures.
 ///
 /// The result is the model of one fit to all of the pictures, except for the rounding of what files
-/// hold (`f32`). A picture that several models were fitted on counts once. The order of the models
-/// changes nothing beyond rounding. No picture is needed.
+/// hold (`f32`), and for two things about fine maps. Their pixel threshold is an estimate: it comes from
+/// the largest cells that each model held out. And they become coarse if a model has coarse maps, or has
+/// some pictures of another model and some of its own. A picture that several models were fitted on counts
+/// once. The order of the models changes nothing beyond rounding. No picture is needed.
 #[derive(Debug)]
 pub struct ModelUnion {
     first: Dfm,
     /// The statistics of all pictures. `None` while there are only those of the first model.
     joined: Option<Kept>,
+    /// The details of all pictures; `None` once they are not known of each.
+    details: Option<Details>,
     /// Names of pictures of the other models.
     names: Vec<([u8; 32], String)>,
 }
@@ -48,7 +53,8 @@ pub struct ModelUnion {
 impl ModelUnion {
     /// Begins with the pictures of `first`.
     pub fn of(first: Dfm) -> Self {
-        Self { first, joined: None, names: Vec::new() }
+        let details = first.details();
+        Self { first, joined: None, details, names: Vec::new() }
     }
 
     /// Adds the pictures of another model.
@@ -68,14 +74,16 @@ impl ModelUnion {
         let levels = |model: &Dfm| model.record.params.method.levels;
         agree_in_words("levels", levels(&self.first), levels(other))?;
         agree("feature shapes", &ours.feature_shapes(), &theirs.feature_shapes())?;
-        agree_methods(&self.first.record.params.method, &other.record.params.method)?;
+        // Coarse maps and fine ones make coarse ones.
+        let method = &self.first.record.params.method;
+        agree_methods(method, &other.record.params.method.clone().with_map(method.map))?;
         agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
         let depth = |model: &Dfm| model.record.depth.unwrap_or(Depth::Bits8);
         if self.first.record.depth.is_some() && other.record.depth.is_some() {
             agree_in_words("depth of pictures", depth(&self.first), depth(other))?;
         }
         let counts = [&self.first, other].map(|model| model.record.picture_count);
-        self.join(other.kept("merging")?)?;
+        self.join(other.kept("merging")?, || other.details())?;
         let record = &mut self.first.record;
         record.depth = record.depth.or(other.record.depth);
         let merged = self.joined.as_ref().map_or(0, |joined| joined.content_hashes.len());
@@ -103,14 +111,15 @@ impl ModelUnion {
     /// Those of a fit.
     pub fn finish(self) -> Result<Dfm, DfmError> {
         let model = match self.joined {
-            Some(kept) => self.first.rederive(kept)?,
+            Some(kept) => self.first.rederive(kept, self.details)?,
             None => self.first,
         };
         Ok(model.with_names(self.names))
     }
 
-    /// Adds those pictures that are not known yet.
-    fn join(&mut self, other: &Kept) -> Result<(), DfmError> {
+    /// Adds those pictures that are not known yet. The details of single pictures cannot be told apart once
+    /// they are summed. So all details are lost if each side has pictures that the other lacks.
+    fn join(&mut self, other: &Kept, details: impl FnOnce() -> Option<Details>) -> Result<(), DfmError> {
         let own = match &self.joined {
             Some(joined) => joined,
             None => self.first.kept("merging")?,
@@ -135,6 +144,17 @@ impl ModelUnion {
             true => own.merge(other)?,
             false => own.merge(&other.without(&old)?)?,
         };
+        let theirs: HashSet<&[u8; 32]> = other.content_hashes.iter().collect();
+        let all_theirs = own.content_hashes.iter().all(|hash| theirs.contains(hash));
+        let own = self.details.take();
+        let details = match (old.is_empty(), all_theirs) {
+            (true, _) => own.zip(details()).map(|(own, other)| own.merge(other)),
+            (false, true) => details(),
+            (false, false) => None,
+        };
+        // Copies of a picture may count differently in both.
+        let is_whole = |details: &Details| details.count() == union.content_hashes.len();
+        self.details = details.filter(|details| union.set_aside.is_none() && is_whole(details));
         self.joined = Some(union);
         Ok(())
     }
@@ -171,30 +191,48 @@ impl Dfm {
         self,
         pieces: impl IntoIterator<Item = Piece>,
         options: UpdateOptions,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+    ) -> Result<Self, DfmError> {
+        self.update_each_rereading(pieces, options, each, |_| Vec::new())
+    }
+
+    /// [`update_each`](Self::update_each), with a fine map also where foreign pictures are left out, as in
+    /// [`fit_each_rereading`](crate::ValidFitParams::fit_each_rereading).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update_each`](Self::update_each).
+    pub fn update_each_rereading(
+        self,
+        pieces: impl IntoIterator<Item = Piece>,
+        options: UpdateOptions,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+        mut again: impl FnMut(&[[u8; 32]]) -> Vec<Piece>,
     ) -> Result<Self, DfmError> {
         let kept = self.kept("updating")?;
         let left_out: HashSet<String> = self.record.foreign.iter().flat_map(ForeignRecord::hashes).collect();
         let out = if options.include_left_out { HashSet::new() } else { left_out.clone() };
         let skipped = Skipped { known: kept.known().copied().collect(), out };
         let params = self.record.params.clone().check()?;
-        let mut again = false;
+        let mut has_old = false;
         // If pictures are set aside already, all new ones are learnt.
         let gathering = params.gathering(&self.extractor, kept.set_aside.is_none())?;
-        let gathering =
+        let Collected { gathering, details } =
             params.collect_features(&self.extractor, gathering, &skipped, pieces.into_iter(), |learnt| {
-                again |= matches!(learnt, Learnt::Known(_) | Learnt::StaysOut(_));
+                has_old |= matches!(learnt, Learnt::Known(_) | Learnt::StaysOut(_));
                 each(learnt)
             })?;
         let (features, hashes, set_aside) = gathering.finish();
         match hashes.is_empty() {
-            true if again => Ok(self),
+            true if has_old => Ok(self),
             true => Err(DfmError::TooFewPictures { expected: 1, got: 0 }),
             false => {
+                let given = hashes.clone();
                 let new: HashSet<[u8; 32]> = hashes.iter().copied().collect();
                 let may_go = |hash: &[u8; 32]| new.contains(hash) && !left_out.contains(&hexadecimal(hash));
                 let mut union = ModelUnion::of(self);
-                union.join(&Kept::of(features, hashes, set_aside)?)?;
+                let own_details = union.details.take();
+                union.join(&Kept::of(features, hashes, set_aside)?, || None)?;
                 let ModelUnion { first, joined, .. } = union;
                 let Some(kept) = joined else { return Ok(first) };
                 let robust = match first.record.not_searched {
@@ -202,13 +240,20 @@ impl Dfm {
                     _ => Robust::Auto,
                 };
                 let (kept, searched) = params.without_foreign(&first.extractor, kept, robust, may_go)?;
-                first.updated(kept, searched)
+                let details = match own_details.zip(details) {
+                    Some((own, added)) => {
+                        params.details_after(&first.extractor, own, added, &given, &kept, &mut again)?
+                    }
+                    None => None,
+                };
+                first.updated(kept, searched, details)
             }
         }
     }
 
     /// The model without the pictures with these content hashes. It is the model of a fit to the
-    /// others.
+    /// others, but for its maps: what a fine map knows of the pictures that leave cannot be told from the
+    /// rest, so the maps of the result are coarse.
     ///
     /// # Errors
     ///
@@ -231,13 +276,18 @@ impl Dfm {
             _ => {
                 let mut left = if places.is_empty() { kept.clone() } else { kept.without(&places)? };
                 left.set_aside = left.set_aside.and_then(|aside| aside.filtered(|hash| !gone.contains(hash)));
-                self.rederive(left)
+                self.rederive(left, None)
             }
         }
     }
 
     /// The model of the pictures that are `kept` after an update, with what the search among the new ones found.
-    fn updated(mut self, kept: Kept, searched: Searched) -> Result<Self, DfmError> {
+    fn updated(
+        mut self,
+        kept: Kept,
+        searched: Searched,
+        details: Option<Details>,
+    ) -> Result<Self, DfmError> {
         self.record.not_searched = searched.not_searched.or(self.record.not_searched);
         if let Some(found) = searched.foreign {
             let own =
@@ -245,12 +295,21 @@ impl Dfm {
             own.pictures.extend(found.pictures);
             own.pictures.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
-        self.rederive(kept)
+        self.rederive(kept, details)
     }
 
-    fn rederive(self, kept: Kept) -> Result<Self, DfmError> {
-        let params = self.record.params.clone().check()?;
-        let mut model = params.derive(self.extractor, kept)?;
+    /// What the model knows of details; `None` if its maps are coarse.
+    fn details(&self) -> Option<Details> {
+        let fine = self.fine.as_ref()?;
+        Some(Details::of_model(&fine.statistics, self.judged.peaks.clone()))
+    }
+
+    fn rederive(self, kept: Kept, details: Option<Details>) -> Result<Self, DfmError> {
+        let mut params = self.record.params.clone();
+        if details.is_none() {
+            params.method.map = Some(MapKind::Coarse);
+        }
+        let mut model = params.check()?.derive(self.extractor, kept, details)?;
         model.record.foreign = still_out(self.record.foreign, model.kept.as_ref());
         model.record.not_searched = self.record.not_searched;
         model.record.depth = self.record.depth;

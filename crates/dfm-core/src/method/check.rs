@@ -8,12 +8,12 @@ use dfm_stats::{FitStatistic, Pca, PcaParams, ValidPcaParams, ValidStreamingPara
 use crate::error::DfmError;
 use crate::method::aggregation::Aggregation;
 use crate::method::calibration::check_false_alarm;
-use crate::method::kinds::{CalibrationKind, Robust, ScoreKind};
+use crate::method::kinds::{CalibrationKind, MapKind, Robust, ScoreKind};
 use crate::method::params::FitParams;
 use crate::method::{CalibrationParams, MAX_BATCH, Method, ThresholdEstimate};
 
 impl FitParams {
-    /// Checks every parameter, and fills in the kind of the calibration.
+    /// Checks every parameter, and fills in the kinds of the calibration and of the map.
     ///
     /// # Errors
     ///
@@ -29,6 +29,7 @@ impl FitParams {
             }
         }
         let (places, pca) = self.method.check_fields()?;
+        self.method.map = Some(self.method.map_kind());
         if self.run.batch == 0 || self.run.batch > MAX_BATCH {
             return refused("batch", "1 to 1024 pictures", self.run.batch.to_string());
         }
@@ -86,6 +87,11 @@ impl Method {
         if self.score == ScoreKind::Nll && !self.regions.is_empty() {
             let expected = "fre or mahalanobis, where regions are asked for: a likelihood has no map";
             return refused("score", expected, self.score.name().to_owned());
+        }
+        if self.map == Some(MapKind::Fine)
+            && let Some((expected, got)) = self.fine_map_needs()
+        {
+            return refused("map", expected, got);
         }
         if let Some(compat) = self.compat {
             compat.check(self)?;
@@ -184,6 +190,7 @@ impl ValidFitParams {
         extractor.set_region(method.region.clone())?;
         extractor.set_tiling(method.tiling, method.tile_statistics.picture_size());
         extractor.set_levels(method.levels);
+        extractor.set_details(method.map_kind() == MapKind::Fine)?;
         Ok(extractor)
     }
 
@@ -267,6 +274,13 @@ mod tests {
             let aggregation = Aggregation::Top { percent };
             assert_eq!(refused(good.clone().with_aggregation(aggregation)), "aggregation");
         }
+        let fine = Method::default().with_map(MapKind::Fine);
+        assert!(fine.clone().check().is_ok());
+        assert_eq!(refused(fine.clone().with_taps([Layer::Layer3.pooled(1)])), "map");
+        assert_eq!(
+            refused(fine.with_aggregation(Aggregation::Sum).with_score(ScoreKind::Mahalanobis)),
+            "map"
+        );
         let compat = good.clone().with_compat(Some(Compat::Anomalib));
         assert!(compat.clone().check().is_ok());
         assert_eq!(refused(compat.clone().with_aggregation(Aggregation::Max)), "aggregation");

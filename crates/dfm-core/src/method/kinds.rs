@@ -102,6 +102,21 @@ impl From<CalibrationKind> for String {
     }
 }
 
+/// What the map of a picture is made of. Scores do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MapKind {
+    /// The cells that the score is made of.
+    Coarse,
+    /// Those cells, and what pooling hides: at each position of the layers' own outputs, how far the
+    /// output is from the pooled cells around it, compared with good pictures. It shows where, up to
+    /// [`pool`](dfm_backbone::Tap::pool) times as finely along each side. docs/accuracy.md has figures.
+    Fine,
+}
+
+named!(MapKind, "coarse or fine", Coarse => "coarse", Fine => "fine");
+
 /// Whether a fit leaves out pictures that are foreign to the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]

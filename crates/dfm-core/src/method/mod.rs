@@ -17,7 +17,7 @@ pub use aggregation::Aggregation;
 pub(crate) use calibration::check_false_alarm;
 pub use calibration::{CalibrationParams, ThresholdEstimate};
 pub use check::ValidFitParams;
-pub use kinds::{CalibrationKind, Compat, Robust, ScoreKind, TileStatistics, TileStatisticsKind};
+pub use kinds::{CalibrationKind, Compat, MapKind, Robust, ScoreKind, TileStatistics, TileStatisticsKind};
 pub use params::FitParams;
 pub use regions::RegionRule;
 
@@ -72,6 +72,9 @@ pub struct Method {
     /// How to find a threshold; `None` leaves scores without label or
     /// normalisation.
     pub calibration: Option<CalibrationParams>,
+    /// What maps are made of; `None` for the kind that is usual for the method
+    /// ([`usual_map`](Self::usual_map)). Checked parameters have a kind.
+    pub map: Option<MapKind>,
     /// Which pixels of a map belong to regions, where that is not left to the good pictures.
     pub regions: RegionRule,
     /// What numbers the network computes in: int8 is faster and differs by some per cent.
@@ -102,6 +105,7 @@ impl Method {
             tile_statistics: TileStatistics::Shared,
             compat: None,
             calibration: Some(CalibrationParams::default()),
+            map: Some(MapKind::Coarse),
             regions: RegionRule::default(),
             precision: NetworkPrecision::F32,
         }
@@ -115,7 +119,7 @@ impl Method {
     /// What the program does by default for models of this score.
     pub fn usual_for(score: ScoreKind, compat: Option<Compat>) -> Self {
         let pooled = |layers: &[Layer]| layers.iter().map(|layer| layer.pooled(USUAL_POOL)).collect();
-        let published = Self { score, compat, ..Self::published() };
+        let published = Self { score, compat, map: None, ..Self::published() };
         match (compat, score) {
             // A likelihood takes one layer.
             (Some(Compat::Anomalib), _) | (None, ScoreKind::Nll) => published,
@@ -161,6 +165,35 @@ impl Method {
     /// How good pictures are held out, if they are: as asked, or as is usual.
     pub fn calibration_kind(&self) -> Option<CalibrationKind> {
         self.calibration.map(|asked| asked.kind.unwrap_or_else(|| self.usual_calibration()))
+    }
+
+    /// What maps are usually made of: fine ones for FRE, unless the numbers of another program are asked
+    /// for, tiles are compared by position, or no tap has a pool that hides anything.
+    pub fn usual_map(&self) -> MapKind {
+        match self.fine_map_needs() {
+            None => MapKind::Fine,
+            Some(_) => MapKind::Coarse,
+        }
+    }
+
+    /// What maps are made of: as asked, or as is usual.
+    pub fn map_kind(&self) -> MapKind {
+        self.map.unwrap_or_else(|| self.usual_map())
+    }
+
+    /// What a fine map would need and the method does not have: what was expected, and what it has.
+    pub(crate) fn fine_map_needs(&self) -> Option<(&'static str, String)> {
+        if self.score != ScoreKind::Fre {
+            return Some(("coarse, unless the score is fre", self.score.to_string()));
+        }
+        if let Some(compat) = self.compat {
+            return Some(("coarse, to compute as another program", compat.to_string()));
+        }
+        if !self.tile_statistics.is_shared() {
+            return Some(("coarse for tiles that are compared by position", "fine".to_owned()));
+        }
+        let hides = self.taps.iter().any(|tap| tap.pool > 1);
+        (!hides).then(|| ("coarse, unless a tap has a pool of 2 or more", "fine".to_owned()))
     }
 
     /// Whether the rows of a statistic are tiles, several for each picture.

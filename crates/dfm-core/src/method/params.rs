@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::method::aggregation::Aggregation;
 use crate::method::calibration::ThresholdEstimate;
-use crate::method::kinds::{CalibrationKind, Compat, ScoreKind, TileStatistics};
+use crate::method::kinds::{CalibrationKind, Compat, MapKind, ScoreKind, TileStatistics};
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
@@ -64,6 +64,9 @@ struct ParamsRecord {
     keep_fit_statistic: bool,
     #[serde(default, skip_serializing_if = "RegionRule::is_empty")]
     regions: RegionRule,
+    /// Absent for a coarse map, which all models had once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    map: Option<MapKind>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,6 +93,7 @@ enum KeepRecord {
 impl From<FitParams> for ParamsRecord {
     fn from(params: FitParams) -> Self {
         let kind = params.method.calibration_kind();
+        let map = Some(params.method.map_kind()).filter(|kind| *kind != MapKind::Coarse);
         let FitParams { method, run, keeping } = params;
         let calibration = method.calibration.zip(kind).map(|(asked, kind)| CalibrationRecord {
             quantile: asked.quantile,
@@ -113,6 +117,7 @@ impl From<FitParams> for ParamsRecord {
             batch: run.batch,
             keep_fit_statistic: keeping.fit_statistic,
             regions: method.regions,
+            map,
         }
     }
 }
@@ -138,6 +143,7 @@ impl From<ParamsRecord> for FitParams {
                 tile_statistics: record.tile_statistics,
                 compat: record.compat,
                 calibration,
+                map: Some(record.map.unwrap_or(MapKind::Coarse)),
                 regions: record.regions,
                 precision: record.precision,
             },
@@ -174,6 +180,11 @@ mod tests {
         let with = text.replace("true}", "true,\"regions\":{\"pixel_threshold\":0.5,\"close\":2}}");
         assert_eq!(serde_json::to_string(&params).unwrap(), with);
         assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), params);
+        // So does a fine map.
+        let fine = FitParams::from(Method::published().with_map(MapKind::Fine)).check().unwrap();
+        let with = text.replace("true}", "true,\"map\":\"fine\"}");
+        assert_eq!(serde_json::to_string(fine.params()).unwrap(), with);
+        assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), *fine.params());
         // Models of before took the quantile of the scores, and keep it.
         let older = serde_json::from_str::<FitParams>(&text.replace("\"estimate\":\"tail\",", "")).unwrap();
         let estimate = older.method.calibration.map(|calibration| calibration.estimate);

@@ -4,7 +4,7 @@ use dfm_backbone::{Levels, NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 use crate::method::aggregation::Aggregation;
-use crate::method::kinds::{Compat, Robust, ScoreKind, TileStatistics};
+use crate::method::kinds::{Compat, MapKind, Robust, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -77,6 +77,13 @@ impl Method {
     #[must_use]
     pub fn with_calibration(mut self, calibration: impl Into<Option<CalibrationParams>>) -> Self {
         self.calibration = calibration.into();
+        self
+    }
+
+    /// Sets what maps are made of.
+    #[must_use]
+    pub fn with_map(mut self, map: impl Into<Option<MapKind>>) -> Self {
+        self.map = map.into();
         self
     }
 

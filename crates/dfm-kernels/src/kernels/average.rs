@@ -15,6 +15,8 @@ pub(crate) struct Average {
     pub(crate) window: usize,
     /// Where the features begin among those of the picture.
     pub(crate) begin: usize,
+    /// Whether the map is taken as it is, beside the averages of the same tap. Not every run takes it.
+    pub(crate) beside: bool,
 }
 
 impl Average {

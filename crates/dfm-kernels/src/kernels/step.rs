@@ -117,6 +117,11 @@ impl Step {
 }
 
 impl Step {
+    /// Whether the step takes a map beside the averages of the same tap.
+    pub(crate) fn is_beside(&self) -> bool {
+        matches!(self, Self::Average(step) if step.beside)
+    }
+
     /// Whether the step computes in whole numbers.
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::IntegerStem(_) | Self::Integer(_))

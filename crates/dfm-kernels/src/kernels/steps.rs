@@ -16,8 +16,10 @@ pub(crate) struct Steps {
     arena: usize,
     /// [`Lanes`] of scratch memory for each thread.
     scratch: usize,
-    /// Values of the features.
+    /// Values of the averages of all taps.
     features: usize,
+    /// Values of those, and of the maps beside them.
+    with_maps: usize,
 }
 
 /// The memory of one run.
@@ -46,27 +48,34 @@ impl Memory {
 }
 
 impl Steps {
-    /// Steps over an arena of `arena` [`Lanes`] that give `features` values.
+    /// Steps over an arena of `arena` [`Lanes`] that give `features` values, or `with_maps` values in a
+    /// run that also takes the maps beside the averages.
     ///
     /// # Panics
     ///
     /// If a step reads or writes beyond the arena or the features, or writes what it reads.
-    pub(crate) fn new(steps: Vec<Step>, arena: usize, features: usize) -> Self {
+    pub(crate) fn new(steps: Vec<Step>, arena: usize, features: usize, with_maps: usize) -> Self {
         for step in &steps {
             let written = step.writes();
-            assert!(within(&written, arena) && within(&step.features(), features), "{step} writes beyond");
+            let taken = if step.is_beside() { with_maps } else { features };
+            assert!(within(&written, arena) && within(&step.features(), taken), "{step} writes beyond");
             for read in step.reads() {
                 assert!(within(&read, arena), "{step} reads beyond the arena");
                 assert!(!overlap(&read, &written), "{step} writes what it reads");
             }
         }
         let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
-        Self { steps, arena, scratch, features }
+        Self { steps, arena, scratch, features, with_maps }
     }
 
     /// The steps, in order.
     pub(crate) fn as_slice(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Whether a run that gives so many values does this step.
+    pub(crate) fn takes(&self, step: &Step, values: usize) -> bool {
+        values == self.with_maps || !step.is_beside()
     }
 
     /// The bytes of the memory of a run on `threads` threads.
@@ -93,14 +102,17 @@ impl Steps {
         features: &mut [f32],
         note: impl Fn(usize) + Sync,
     ) {
-        let threads = memory.threads();
-        let (arena, workers) = self.parts(memory, features.len());
+        let (threads, values) = (memory.threads(), features.len());
+        let (arena, workers) = self.parts(memory, values);
         let arena = &Shared::new(arena);
         let work = Work { picture, arena, features: Shared::new(features), threads };
         team::share(
             workers,
             self.steps.len(),
-            |round| self.steps[round - 1].items(threads),
+            |round| match &self.steps[round - 1] {
+                step if self.takes(step, values) => step.items(threads),
+                _ => 0,
+            },
             |worker, round, item| {
                 note(round - 1);
                 // SAFETY: `new` has checked that no step writes what it reads. The team does each
@@ -124,9 +136,10 @@ impl Steps {
         features: &mut [f32],
         mut see: impl FnMut(&[Lanes]),
     ) {
-        let (arena, workers) = self.parts(memory, features.len());
+        let values = features.len();
+        let (arena, workers) = self.parts(memory, values);
         let worker = workers.first_mut().expect("memory for a thread");
-        for (index, step) in self.steps.iter().enumerate() {
+        for (index, step) in self.steps.iter().enumerate().filter(|(_, step)| self.takes(step, values)) {
             {
                 let arena = &Shared::new(arena);
                 let work = Work { picture, arena, features: Shared::new(features), threads: 1 };
@@ -145,7 +158,8 @@ impl Steps {
 
     /// The arena and the workers of `memory`, which remember nothing of an earlier run.
     fn parts<'m>(&self, memory: &'m mut Memory, features: usize) -> (&'m mut [Lanes], &'m mut [Worker]) {
-        assert!(memory.arena.len() == self.arena && features == self.features, "memory of other steps");
+        let is_known = features == self.features || features == self.with_maps;
+        assert!(memory.arena.len() == self.arena && is_known, "memory of other steps");
         // The indices of steps begin at 0 again.
         memory.workers.iter_mut().for_each(|worker| worker.kept = None);
         (&mut memory.arena, &mut memory.workers)
@@ -192,33 +206,35 @@ mod tests {
     fn steps_between_parts_of_the_arena_run() {
         let average = |begin| {
             let map = Map { channels: 1, height: 2, width: 2 };
-            Step::Average(Average { input: 4..8, map, window: 1, begin })
+            Step::Average(Average { input: 4..8, map, window: 1, begin, beside: begin > 0 })
         };
-        let steps = Steps::new(vec![step(0..4, 4..8), average(0)], 8, 4);
+        let steps = Steps::new(vec![step(0..4, 4..8), average(0), average(4)], 8, 4, 8);
         let mut memory = steps.new_memory(2);
         memory.arena_mut()[..4].fill(Lanes([3.0; 16]));
-        let mut features = [0.0; 4];
-        steps.run(&mut memory, &[], &mut features, |_| ());
-        assert_eq!(features, [7.0; 4]);
+        for values in [4, 8] {
+            let mut features = vec![0.0; values];
+            steps.run(&mut memory, &[], &mut features, |_| ());
+            assert_eq!(features, vec![7.0; values]);
+        }
     }
 
     #[test]
     #[should_panic(expected = "writes what it reads")]
     fn a_step_that_writes_what_it_reads_is_refused() {
-        Steps::new(vec![step(0..4, 3..7)], 8, 0);
+        Steps::new(vec![step(0..4, 3..7)], 8, 0, 0);
     }
 
     #[test]
     #[should_panic(expected = "writes beyond")]
     fn a_step_that_writes_beyond_the_arena_is_refused() {
-        Steps::new(vec![step(0..4, 4..8)], 7, 0);
+        Steps::new(vec![step(0..4, 4..8)], 7, 0, 0);
     }
 
     #[test]
     #[should_panic(expected = "memory of other steps")]
     fn memory_of_other_steps_is_refused() {
-        let steps = Steps::new(vec![step(0..4, 4..8)], 8, 0);
-        let mut other = Steps::new(vec![step(0..4, 4..8)], 9, 0).new_memory(1);
+        let steps = Steps::new(vec![step(0..4, 4..8)], 8, 0, 0);
+        let mut other = Steps::new(vec![step(0..4, 4..8)], 9, 0, 0).new_memory(1);
         steps.run(&mut other, &[], &mut [], |_| ());
     }
 }

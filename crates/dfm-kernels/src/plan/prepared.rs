@@ -23,6 +23,8 @@ pub struct Plan {
     input: [usize; 3],
     /// Channels, height and width of the features of every tap.
     outputs: Vec<[usize; 3]>,
+    /// Channels, height and width of the maps that can be taken beside the features.
+    maps: Vec<[usize; 3]>,
     steps: Steps,
     /// Memory of earlier runs: one set for each run that went on at the same time.
     idle: Mutex<Vec<Memory>>,
@@ -45,20 +47,30 @@ impl Plan {
     pub(super) fn assemble(
         network: &Network,
         size: [usize; 2],
-        steps: Vec<Step>,
+        mut steps: Vec<Step>,
         buffers: &Buffers,
     ) -> Option<Self> {
-        let averages = steps.iter().filter_map(|step| match step {
-            Step::Average(average) => Some(average.shape()),
-            _ => None,
-        });
-        let outputs: Vec<[usize; 3]> = averages.collect();
+        let (mut outputs, mut maps) = (Vec::new(), Vec::new());
+        for step in &steps {
+            if let Step::Average(average) = step {
+                let shapes = if average.beside { &mut maps } else { &mut outputs };
+                shapes.push(average.shape());
+            }
+        }
+        let averages = values(&outputs);
+        for step in &mut steps {
+            if let Step::Average(average) = step
+                && average.beside
+            {
+                average.begin += averages;
+            }
+        }
         if outputs.iter().any(|shape| shape.contains(&0)) {
             return None;
         }
         let input = [network.stem.in_channels_per_group, size[0], size[1]];
-        let steps = Steps::new(steps, buffers.len(), values(&outputs));
-        Some(Self { input, outputs, steps, idle: Mutex::new(Vec::new()) })
+        let steps = Steps::new(steps, buffers.len(), averages, averages + values(&maps));
+        Some(Self { input, outputs, maps, steps, idle: Mutex::new(Vec::new()) })
     }
 
     /// Channels, height and width of the features of every tap, in order.
@@ -69,6 +81,12 @@ impl Plan {
     /// The number of values that a picture becomes: the sum over all taps.
     pub fn output_len(&self) -> usize {
         values(&self.outputs)
+    }
+
+    /// Channels, height and width of the map of every tap whose windows are larger than a pixel, in
+    /// order: what [`run_with_maps`](Self::run_with_maps) gives beside the features.
+    pub fn map_shapes(&self) -> &[[usize; 3]] {
+        &self.maps
     }
 
     /// The bytes that a run on `threads` threads needs besides the packed weights.
@@ -90,9 +108,24 @@ impl Plan {
     ///
     /// If a picture has another size.
     pub fn run(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
+        self.run_for(pictures, self.output_len())
+    }
+
+    /// [`run`](Self::run), and behind the features of each picture the maps that they are averages of,
+    /// `[C, H, W]`, one behind the other; see [`map_shapes`](Self::map_shapes). The features have the
+    /// same bits as without the maps.
+    ///
+    /// # Errors
+    ///
+    /// If a picture has another size.
+    pub fn run_with_maps(&self, pictures: &[&[f32]]) -> Result<Vec<f32>, KernelError> {
+        self.run_for(pictures, self.output_len() + values(&self.maps))
+    }
+
+    /// Runs pictures that become `each` values.
+    fn run_for(&self, pictures: &[&[f32]], each: usize) -> Result<Vec<f32>, KernelError> {
         self.fitting(pictures)?;
         let threads = rayon::current_num_threads();
-        let each = self.output_len();
         let mut features = vec![0.0; pictures.len() * each];
         let apart = pictures.len() / threads * threads;
         let (of_apart, of_rest) = features.split_at_mut(apart * each);
@@ -117,19 +150,22 @@ impl Plan {
     /// If the picture has another size.
     pub fn time_steps(&self, picture: &[f32], repeats: usize) -> Result<Vec<StepTime>, KernelError> {
         let steps = self.steps.as_slice();
-        let mut times = vec![Vec::new(); steps.len()];
         let mut features = self.run(&[picture])?;
+        let taken = || steps.iter().filter(|step| self.steps.takes(step, self.output_len()));
+        let mut times = vec![Vec::new(); taken().count()];
         for _ in 0..repeats.max(1) {
             let begin = Instant::now();
             // The time at which the first item of each round began. The last entry is the end of the
-            // last round.
+            // last round. A step that this run does not take has no item.
             let starts: Vec<AtomicU64> = steps.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
             let note = |step: usize| {
                 starts[step].fetch_min(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
             };
             self.run_on(rayon::current_num_threads(), picture, &mut features, note);
             let end = begin.elapsed().as_nanos() as u64;
-            let starts: Vec<u64> = starts.into_iter().map(AtomicU64::into_inner).chain([end]).collect();
+            let starts = starts.into_iter().map(AtomicU64::into_inner).zip(steps);
+            let taken = starts.filter(|(_, step)| self.steps.takes(step, features.len()));
+            let starts: Vec<u64> = taken.map(|(start, _)| start).chain([end]).collect();
             for (times, pair) in times.iter_mut().zip(starts.windows(2)) {
                 times.push(pair[1] - pair[0]);
             }
@@ -138,7 +174,7 @@ impl Plan {
             times.sort_unstable();
             times[times.len() / 2] as f64 * 1e-9
         };
-        let times = steps.iter().zip(times).map(|(step, times)| StepTime {
+        let times = taken().zip(times).map(|(step, times)| StepTime {
             step: step.to_string(),
             multiply_adds: step.multiply_adds(),
             seconds: median(times),

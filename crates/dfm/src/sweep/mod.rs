@@ -1,4 +1,5 @@
-//! Every setting of a grid, each fitted and judged, with features taken once for each network.
+//! Every setting of a grid, each fitted and judged, with features taken once for each network. Maps are
+//! coarse: the features that settings share have no details.
 
 mod features;
 mod grid;

@@ -152,7 +152,7 @@ fn a_disk_without_space_costs_the_checkpoint_and_not_the_fit() {
     let dfm = program(60);
     // A limit of 100 KiB takes the place of a full disk: enough for the model, and for some
     // 24 of the records.
-    let small = ["--slim", "--no-update", "--pca", "1"];
+    let small = ["--slim", "--no-update", "--pca", "1", "--map", "coarse"];
     let mut command = Command::new("sh");
     let script = "trap '' XFSZ; ulimit -f 200; exec \"$@\"";
     command.args(["-c", script, "sh"]).arg(dfm.command().get_program());

@@ -11,8 +11,10 @@ use dfm_tests::program::{Finished, Program, SMALL};
 
 /// Values of a feature row of [`SMALL`] networks.
 const COLUMNS: usize = 1024;
+/// Values of the details behind it, for fine maps.
+const DETAILS: usize = 64 * 16 * 16;
 /// Two hashes, the values, a hash: see docs/model-format.md.
-pub(crate) const RECORD: usize = 32 + 32 + 4 * COLUMNS + 32;
+pub(crate) const RECORD: usize = 32 + 32 + 4 * (COLUMNS + DETAILS) + 32;
 /// Pictures that go through the network together in these fits, unless one says otherwise.
 pub(crate) const BATCH: usize = 8;
 /// Whatever takes longer has failed.
@@ -73,7 +75,9 @@ pub(crate) fn header_len(checkpoint: &[u8]) -> usize {
 /// Whole records, if there is a checkpoint.
 pub(crate) fn records(dfm: &Program, model: &str) -> Option<usize> {
     let checkpoint = fs::read(dfm.path(&format!("{model}.partial"))).ok()?;
-    Some((checkpoint.len() - header_len(&checkpoint)) / RECORD)
+    let (header, records) = checkpoint.split_at(header_len(&checkpoint));
+    let has_details = header.windows(7).any(|name| name == b"details");
+    Some(records.len() / if has_details { RECORD } else { RECORD - 4 * DETAILS })
 }
 
 /// A fit that stands still at its first message, because nobody reads those.

@@ -44,6 +44,7 @@ const FIT: &[&str] = &[
     "pca",
     "score",
     "aggregate",
+    "map",
     "levels",
     "roi",
     "tile",

@@ -69,7 +69,7 @@ mod tests {
             steps: [1.0, 150.0],
         };
         let step = Step::Integer(IntegerConvolution::new(&convolution, kernels, ends));
-        let steps = Steps::new(vec![step], from + to, 0);
+        let steps = Steps::new(vec![step], from + to, 0, 0);
         let mut memory = steps.new_memory(1);
         let bytes = pixels_mut(&mut memory.arena_mut()[..from]).as_flattened_mut();
         bytes[..input.len()].copy_from_slice(input);
