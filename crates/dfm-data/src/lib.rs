@@ -41,6 +41,4 @@ pub use names::{
     RelativeNames, name_below,
 };
 pub use paths::path_list;
-pub use picture::{
-    decode_picture, open_mask, open_picture, open_region, picture_depth, picture_white, read_picture,
-};
+pub use picture::{decode_picture, open_mask, open_picture, open_region, picture_depth, read_picture};

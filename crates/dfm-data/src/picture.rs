@@ -55,12 +55,6 @@ pub fn picture_depth(bytes: &[u8]) -> Result<Depth, DataError> {
     Ok(dfm_image::depth(bytes, &DecodeLimits::default())?)
 }
 
-/// The value that a picture file itself states to be white: the largest value of a PNM file. `None` for other
-/// files.
-pub fn picture_white(bytes: &[u8]) -> Option<u16> {
-    dfm_image::stated_white(bytes)
-}
-
 /// Reads and decodes one picture file to 8 bits a channel: of 16 bits, the high byte.
 ///
 /// # Errors

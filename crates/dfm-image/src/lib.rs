@@ -40,7 +40,7 @@ mod tiling;
 pub use content::content_hash;
 pub use decode::{
     BACKGROUND, FIRST_BYTES, FileKind, Transparency, count_values, decode, decode_at, decode_mask,
-    decode_picture, decode_with, depth, file_kind, page, page_count, stated_white,
+    decode_picture, decode_with, depth, file_kind, page, page_count,
 };
 pub use error::PreprocessError;
 pub use hexadecimal::hexadecimal;

@@ -28,9 +28,8 @@ pub(crate) struct FitLevels {
 
 impl FitLevels {
     /// The levels that were `asked` for. If they are [`Auto`](Levels::Auto) and the pictures have 16 bits a
-    /// channel, the levels come from the values of the pictures at `indices`. If they are
-    /// [`Full`](Levels::Full), and the first of the pictures states what white is, that decides. The first
-    /// that can be read decides which depth all pictures must have.
+    /// channel, the levels come from the values of the pictures at `indices`. The first of these that can
+    /// be read decides which depth all pictures must have.
     ///
     /// # Errors
     ///
@@ -43,21 +42,16 @@ impl FitLevels {
         reporter: &Reporter<'_>,
     ) -> Result<Self, Error> {
         // If the source panics, only this picture is lost.
-        let prepare = |number: usize, give: Give<'_, (usize, Depth, Option<u16>)>| {
-            let content = source.read(indices[number])?;
-            give((indices[number], content.depth()?, content.white()), true);
+        let prepare = |number: usize, give: Give<'_, (usize, Depth)>| {
+            give((indices[number], source.read(indices[number])?.depth()?), true);
             Ok(())
         };
         let first =
             ahead(indices.len(), 1, 1, prepare, |loaded| loaded.filter_map(|one| one.found.ok()).next());
-        let Some((first, depth, white)) = first else { return Ok(Self { levels: asked, depth: None }) };
+        let Some((first, depth)) = first else { return Ok(Self { levels: asked, depth: None }) };
         match (asked, depth) {
             (Levels::Auto | Levels::Full, Depth::Float32) => {
                 Err(Error::from(PreprocessError::LevelsNeeded).at(&source.path(first)))
-            }
-            (Levels::Full, Depth::Bits16) if white.is_some_and(|white| white < u16::MAX) => {
-                let levels = Levels::Range { low: 0.0, high: f64::from(white.unwrap_or(u16::MAX)) };
-                Ok(Self { levels, depth: Some(depth) })
             }
             // With `Full`, black and white are known for 8 bits and for 16.
             (Levels::Full, _) => Ok(Self { levels: asked, depth: None }),
@@ -248,14 +242,6 @@ impl Content<'_> {
         match self {
             Self::Encoded(bytes) => Ok(dfm_data::picture_depth(bytes)?),
             Self::Decoded(_) => Ok(Depth::Bits8),
-        }
-    }
-
-    /// The value that the file states to be white, if it states one.
-    fn white(&self) -> Option<u16> {
-        match self {
-            Self::Encoded(bytes) => dfm_data::picture_white(bytes),
-            Self::Decoded(_) => None,
         }
     }
 }

@@ -281,12 +281,22 @@ fn merged_models_set_aside_what_neither_has_learnt() {
     assert_eq!(learnt(&merged).len(), both.len(), "each once");
     assert!(rejected(&merged) <= 25);
     // With an exact model that has learnt all that was set aside, nothing could calibrate.
-    let exact = fit(within(method(), 1 << 30), &pictures_of(0..120)).unwrap();
-    let refused = compressed().merge(&exact).unwrap_err();
-    assert!(matches!(refused, DfmError::NoneSetAside { .. }), "{refused}");
-    // It knows all of the other, so it stays as it is.
-    let same = exact.merge(&compressed()).unwrap();
-    assert_eq!((same.set_aside(), same.calibration_kind()), (&[][..], Some(CalibrationKind::LeaveOneOut)));
+    let first = compressed();
+    let mut some = pictures_of(0..120);
+    some.retain(|picture| first.set_aside().contains(&content_hash(picture)));
+    let exact = || fit(within(method(), 1 << 30), &some).unwrap();
+    for refused in [first.merge(&exact()), exact().merge(&compressed())] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, DfmError::NoneSetAside { .. }), "{refused}");
+    }
+    // An exact model that knows all of the other stays as it is, whichever comes first.
+    let exact = || fit(within(method(), 1 << 30), &pictures_of(0..120)).unwrap();
+    for same in [exact().merge(&compressed()), compressed().merge(&exact())] {
+        let same = same.unwrap();
+        let kind = Some(CalibrationKind::LeaveOneOut);
+        assert_eq!((same.set_aside(), same.calibration_kind()), (&[][..], kind));
+        assert!((threshold(&same) / threshold(&exact()) - 1.0).abs() < 1e-6);
+    }
 }
 
 /// Two models of earlier versions cannot be updated, merged or made to forget. One keeps its threshold until

@@ -167,7 +167,7 @@ fn pictures_of_other_bits_are_refused_or_told() {
     save_good(&dfm, twelve);
     fit(&dfm, "good", "deep.dfm", &[]).expect_code(0);
     let eight = dfm.save("eight/0.png", &pictures::good(50, 72, 56));
-    let words = ["8 bits a channel", "0..4095"];
+    let words = ["expected a picture with 16 bits a channel", "found 8 bits a channel"];
     dfm.run(&["predict", "deep.dfm", "eight"]).expect_code(2).expect_said(&words);
     dfm.run(&["update", "deep.dfm", "eight", "-o", "more.dfm"]).expect_code(2).expect_said(&words);
     // A picture among others of the fit: named, and left out.
@@ -185,7 +185,7 @@ fn pictures_of_other_bits_are_refused_or_told() {
     assert_eq!(levels(&dfm, "eight.dfm"), serde_json::Value::Null);
     save(&dfm, "new/deep.png", &deep(&pictures::good(50, 72, 56), |value| 256 * u16::from(value)));
     let run = dfm.run(&["predict", "eight.dfm", "new", "--format", "json"]);
-    let run = run.expect_said(&["1 pictures have 16 bits", "no levels"]);
+    let run = run.expect_said(&["1 picture has 16 bits", "no levels"]);
     let same = dfm.run(&["predict", "eight.dfm", "eight", "--format", "json"]);
     assert_eq!(run.scores(), same.scores());
     assert_eq!(run.json()[0].get("outside_levels"), None);
@@ -352,19 +352,29 @@ fn pictures_that_lie_outside_of_the_levels_everywhere_are_told_with_their_values
     run.expect_said(&said);
 }
 
+/// The largest value that a PNM file states is white with `full`, so such a file is judged as the same picture
+/// whose values fill 16 bits.
 #[test]
 fn the_largest_value_of_a_pnm_file_is_white_with_full_levels() {
     let dfm = program();
     for seed in 0..12 {
         let picture = pictures::good(seed, 72, 56);
-        let mut bytes = b"P5\n# a camera\n72 56\n4095\n".to_vec();
-        bytes.extend(picture.pixels().flat_map(|pixel| twelve(pixel.0[0]).to_be_bytes()));
-        fs::create_dir_all(dfm.path("good")).unwrap();
-        fs::write(dfm.path(&format!("good/{seed:02}.pgm")), bytes).unwrap();
+        let values = || picture.pixels().map(|pixel| twelve(pixel.0[0]));
+        for (folder, white, factor) in [("good", 4095_u16, 1), ("scaled", 65_535, 16)] {
+            let mut bytes = format!("P5\n# a camera\n72 56\n{white}\n").into_bytes();
+            bytes.extend(values().flat_map(|value| (factor * value + (factor * value / 4096)).to_be_bytes()));
+            fs::create_dir_all(dfm.path(folder)).unwrap();
+            fs::write(dfm.path(&format!("{folder}/{seed:02}.pgm")), bytes).unwrap();
+        }
     }
     fit(&dfm, "good", "full.dfm", &["--levels", "full"]).expect_code(0);
-    assert_eq!(levels(&dfm, "full.dfm"), "0..4095");
-    dfm.run(&["predict", "full.dfm", "good"]).expect_code(0);
+    let run = |folder: &str| dfm.run(&["predict", "full.dfm", folder, "--format", "json"]).expect_code(0);
+    for (score, scaled) in run("good").scores().into_iter().zip(run("scaled").scores()) {
+        assert!((score / scaled - 1.0).abs() < 1e-2, "{score} against {scaled}");
+    }
+    // Levels in the values of the file would make every pixel white: an error that says so.
+    let refused = fit(&dfm, "good", "range.dfm", &["--levels", "0..4095"]).expect_code(2);
+    refused.expect_said(&["outside of the levels 0..4095"]);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_fit_that_was_interrupted_goes_on_from_its_checkpoint() {
     assert!(partial.exists());
     let finished = dfm.run(&flags).expect_code(0);
     assert_eq!(finished.json()[0]["products"][0]["status"], "resumed");
-    finished.expect_said(&["pictures are learnt already"]);
+    finished.expect_said(&["learnt already"]);
     assert!(!partial.exists());
     let own = [&["fit", "root/one", "-o", "own.dfm"], &flags[4..10]].concat();
     dfm.run(&own).expect_code(0);

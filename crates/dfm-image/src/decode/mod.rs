@@ -9,7 +9,6 @@ mod jpeg_segments;
 mod kind;
 mod lossless;
 mod mask;
-mod pnm;
 mod rgb;
 mod several;
 mod size_check;
@@ -135,11 +134,6 @@ pub fn depth(bytes: &[u8], limits: &DecodeLimits) -> Result<Depth, PreprocessErr
         }
         _ => lossless::depth(bytes, format, name),
     }
-}
-
-/// The value that the file itself states to be white, if it states one: the largest value of a PNM file.
-pub fn stated_white(bytes: &[u8]) -> Option<u16> {
-    pnm::white(bytes)
 }
 
 /// Counts in `tally` the values of a picture file with 16 bits a channel. Other files are not counted. If
