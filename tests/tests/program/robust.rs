@@ -20,8 +20,12 @@ fn fit(dfm: &Program, model: &str, more: &[&str]) -> Finished {
     dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), more].concat())
 }
 
+fn info(dfm: &Program, model: &str) -> Value {
+    dfm.run(&["info", model, "--format", "json"]).json().remove(0)
+}
+
 fn record(dfm: &Program, model: &str) -> Value {
-    dfm.run(&["info", model, "--format", "json"]).json().remove(0)["record"].clone()
+    info(dfm, model)["record"].clone()
 }
 
 /// The names of the pictures that the fit left out, sorted.
@@ -41,9 +45,7 @@ fn defects_among_a_hundred_good_pictures_are_left_out_named_and_can_come_back() 
     assert!(told.contains("3 of 113 pictures are foreign to the others and not learnt: bad-"), "{told}");
     assert_eq!(left_out(&dfm, "model.dfm"), ["bad-0.png", "bad-1.png", "bad-2.png"]);
     // What fine maps know of them is taken out, too.
-    assert!(
-        dfm.run(&["info", "model.dfm"]).out.lines().any(|line| line.split_whitespace().eq(["maps", "fine"]))
-    );
+    assert_eq!(info(&dfm, "model.dfm")["map"], "fine");
     assert_eq!(record(&dfm, "model.dfm")["picture_count"], 110);
     assert!(dfm.run(&["info", "model.dfm"]).out.contains("3 of 113 pictures are foreign"));
     // The model is that of the good pictures alone.
@@ -51,9 +53,7 @@ fn defects_among_a_hundred_good_pictures_are_left_out_named_and_can_come_back() 
     let said = fit(&clean, "model.dfm", &[]).expect_code(0).out;
     assert!(!said.contains("foreign"), "{said}");
     for name in ["threshold", "cell_threshold"] {
-        let value = |dfm: &Program| {
-            dfm.run(&["info", "model.dfm", "--format", "json"]).json().remove(0)[name].as_f64().unwrap()
-        };
+        let value = |dfm: &Program| info(dfm, "model.dfm")[name].as_f64().unwrap();
         let (found, expected) = (value(&dfm), value(&clean));
         // Taking rows out of a statistic rounds; the good pictures are the same.
         assert!((found - expected).abs() < 1e-6 * expected, "{name}: {found} for {expected}");
@@ -193,6 +193,8 @@ fn an_update_to_a_hundred_pictures_looks_for_foreign_ones_among_the_new() {
     assert!(run.out.contains("2 of 112 pictures are foreign to the others"), "{}", run.out);
     let words = "50 pictures new, 0 known already, 2 left out as foreign to the others";
     assert!(run.out.contains(words), "{}", run.out);
+    // What fine maps know of the two is taken out, too.
+    assert_eq!(info(&dfm, "model.dfm")["map"], "fine");
     assert_eq!(left_out(&dfm, "model.dfm"), ["bad-0.png", "bad-1.png"]);
     // They stay out, and a fit that was to learn everything learns them.
     dfm.run(&["update", "model.dfm", "more"]).expect_code(0).expect_said(&["2 pictures stay left out"]);

@@ -282,12 +282,7 @@ impl Dfm {
     }
 
     /// The model of the pictures that are `kept` after an update, with what the search among the new ones found.
-    fn updated(
-        mut self,
-        kept: Kept,
-        searched: Searched,
-        details: Option<Details>,
-    ) -> Result<Self, DfmError> {
+    fn updated(mut self, kept: Kept, searched: Searched, details: Option<Details>) -> Result<Self, DfmError> {
         self.record.not_searched = searched.not_searched.or(self.record.not_searched);
         if let Some(found) = searched.foreign {
             let own =
