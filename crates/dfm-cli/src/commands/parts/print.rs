@@ -92,6 +92,9 @@ pub(super) fn print_evaluation(evaluation: &PartsEvaluation, out: &mut impl Writ
         let (parts, pictures) = (evaluation.unjudged, evaluation.unmatched);
         writeln!(out, "not judged         {parts} parts, and {pictures} pictures of no part")?;
     }
+    for note in evaluation.contradictions.notes_of("part") {
+        writeln!(out, "{note}")?;
+    }
     Ok(())
 }
 
