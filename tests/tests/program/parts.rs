@@ -382,6 +382,16 @@ fn an_evaluation_of_parts_leaves_maps_and_a_page_with_an_entry_for_each_part() {
         .map(|view| view["regions"].as_array().unwrap().len())
         .sum();
     assert_eq!(fs::read_to_string(dfm.path("r.csv")).unwrap().lines().count(), 1 + rows);
+    // A verdict that the regions of a view contradict is said, in the table, in JSON and on the page.
+    let said = "parts called normal, though the map reaches the pixel threshold";
+    let high = ["evaluate", "part", "data", "--threshold", "1e9", "--report", "high"];
+    assert!(dfm.run(&high).expect_code(0).out.contains(said));
+    assert!(fs::read_to_string(dfm.path("high/index.html")).unwrap().contains(said));
+    let json = dfm.run(&["evaluate", "part", "data", "--threshold", "1e9", "--format", "json"]).json();
+    assert!(json[0]["contradictions"]["normal_with_regions"].as_u64().unwrap() >= 2, "{}", json[0]);
+    let judged = ["predict", "part", "data/test/square", "--threshold", "1e9"];
+    let judged = dfm.run(&judged).expect_code(0).expect_said(&[said]);
+    assert!(judged.out.contains("normal ("), "{}", judged.out);
     // Nothing is written into a folder in which something else must stay.
     fs::create_dir_all(dfm.path("mine")).unwrap();
     fs::write(dfm.path("mine/index.html"), "<p>mine").unwrap();

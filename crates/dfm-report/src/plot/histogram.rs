@@ -220,8 +220,8 @@ mod tests {
         assert!(!histogram(&report).contains("review"));
         report.review_from = Some(1.75);
         let plot = histogram(&report);
-        // From a quarter to a half of the axis from 1 to 4.
-        let band = "<rect class=\"review\" x=\"272.0\" y=\"46.0\" width=\"224.0\" height=\"256.0\"/>";
+        // From 1.75 to the middle of the axis, which goes from 0.91 to 4.09.
+        let band = "<rect class=\"review\" x=\"284.7\" y=\"46.0\" width=\"211.3\" height=\"256.0\"/>";
         assert!(plot.contains(band), "{plot}");
         assert!(plot.contains(">for review, 1.7500 to 2.5000</text>"), "{plot}");
         assert!(plot.contains("good pictures below it; for review, 1.7500 to 2.5000\""), "{plot}");

@@ -74,6 +74,7 @@ fn notes(evaluation: &PartsEvaluation) -> Vec<String> {
     if unjudged + unmatched > 0 {
         notes.push(format!("not judged: {unjudged} parts, and {unmatched} pictures of no part"));
     }
+    notes.extend(evaluation.contradictions.notes_of("part"));
     notes
 }
 

@@ -99,6 +99,9 @@ pub(super) fn print_evaluation(evaluation: &PartsEvaluation, out: &mut impl Writ
         let (parts, pictures) = (counted(parts, "part"), counted(pictures, "picture"));
         writeln!(out, "not judged         {parts}, and {pictures} of no part")?;
     }
+    for note in evaluation.contradictions.notes_of("part") {
+        writeln!(out, "{note}")?;
+    }
     Ok(())
 }
 
