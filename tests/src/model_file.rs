@@ -36,6 +36,15 @@ impl ModelFile {
         Self { header, metadata: BTreeMap::new(), tensors }
     }
 
+    /// The type of a tensor.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn dtype(&self, name: &str) -> Dtype {
+        self.tensors[name].0
+    }
+
     /// Replaces the first `old` of the header.
     ///
     /// # Panics

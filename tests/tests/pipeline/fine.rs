@@ -5,7 +5,7 @@ use dfm_backbone::{BackboneWeights, InstructionSet};
 use dfm_core::{
     AnomalyGrid, CalibrationKind, Compute, Dfm, DfmError, FeatureExtractor, FitParams, JudgeOptions, Keep,
     Keeping, Layer, LoadOptions, MapKind, MapRegion, Method, ModelFileError, NetworkPrecision, PictureSize,
-    Piece, PreparedPicture, Region, RgbImage, Run, SaveOptions, Tap, Tiling, Verdict,
+    Piece, PreparedPicture, Region, RgbImage, Run, SaveOptions, Tap, Tiling, UpdateOptions, Verdict,
 };
 use dfm_stats::Tail;
 use dfm_tests::model_file::ModelFile;
@@ -270,7 +270,7 @@ fn merged_and_updated_maps_are_those_of_one_fit() {
     // Update with new pictures and one that is known.
     let model = read(&bytes(&one)).unwrap();
     let more = pieces(prepared(model.extractor(), good, 13..24));
-    let updated = model.update_each(more, |_| Ok(())).expect("an update");
+    let updated = model.update_each(more, UpdateOptions::default(), |_| Ok(())).expect("an update");
     assert_near("updated", &grids(&updated), &fresh, TOLERANCE);
     assert!(updated.cell_threshold().is_some());
     // The order changes nothing, also where one has all pictures of the other.

@@ -238,3 +238,19 @@ fn a_product_without_a_model_and_a_model_without_a_product_are_named() {
     }
     finished.expect_said(&["the model of this product", "the data set of this model", "2 of 3 products"]);
 }
+
+#[test]
+fn a_model_of_parts_among_the_models_is_called_one() {
+    let dfm = program();
+    for (seed, view) in (0..6).flat_map(|part| [(part, "top"), (100 + part, "side")]) {
+        dfm.save(&format!("pairs/{}_{view}.png", seed % 100), &pictures::good(seed, 72, 56));
+    }
+    fs::create_dir(dfm.path("models")).unwrap();
+    let fit = ["fit", "pairs", "-o", "models/data", "--part", "(?<part>.+)_(?<view>top|side)"];
+    dfm.run(&[&fit, &SMALL[..]].concat()).expect_code(0);
+    let finished = dfm.run(&["evaluate-all", "models", "root", "--format", "json"]).expect_code(2);
+    let row = &finished.json()[0]["products"][0];
+    let reason = row["reason"].as_str().unwrap();
+    assert_eq!(row["product"], "data");
+    assert!(reason.contains("found one of parts with the views side, top"), "{reason}");
+}

@@ -35,6 +35,10 @@ const WAYS: &[(&str, &[&str])] = &[
     ("power:6", &["--aggregate", "power:6"]),
     ("power:4, pool 2", &["--aggregate", "power:4", "--pool", "2"]),
     ("int8", &["--precision", "int8"]),
+    ("no update", &["--no-update"]),
+    ("no update, half", &["--no-update", "--half"]),
+    ("no update, pca 0.9", &["--no-update", "--pca", "0.9"]),
+    ("no update, pca 0.99", &["--no-update", "--pca", "0.99"]),
     ("bytes", &["--resampling", "bytes"]),
     (
         "published",

@@ -98,7 +98,9 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     };
     let params = FitParams::from(method)
         .with_run(Run::default().with_batch(flags.batch).with_memory(memory).with_robust(flags.robust))
-        .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
+        .with_keeping(
+            Keeping::default().with_fit_statistic(!flags.no_update).with_half_components(flags.half),
+        );
     params.clone().check()?;
     Ok(params)
 }

@@ -124,6 +124,9 @@ pub(crate) struct FitFlags {
     /// Leave out what is needed to merge and update the model
     #[arg(long)]
     pub(crate) no_update: bool,
+    /// Keep components in half precision: a model of little more than half the size. Only with --no-update
+    #[arg(long, requires = "no_update")]
+    pub(crate) half: bool,
     /// Memory for features and statistics, for example 512MiB or 4GiB (default: a quarter of the
     /// machine's). Beyond it, or beyond two minutes of work, directions of the smallest variance are
     /// dropped, and up to a quarter of the pictures is not learnt but finds the threshold

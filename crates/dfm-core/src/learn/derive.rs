@@ -58,7 +58,10 @@ impl ValidFitParams {
         details: Option<Details>,
     ) -> Result<Dfm, DfmError> {
         extractor.set_details(details.is_some())?;
-        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
+        let Found { mut rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
+        if self.params().keeping.half_components {
+            rule.statistics = rule.statistics.map(Statistics::with_half_components);
+        }
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: kept.known().count(),

@@ -38,6 +38,11 @@ impl FitParams {
                             pictures of each new one";
             return refused("calibration", expected, CalibrationKind::JackknifePlus.to_string());
         }
+        if self.keeping.half_components && (self.keeping.fit_statistic || self.method.score != ScoreKind::Fre)
+        {
+            let expected = "single, unless the score is fre and the model keeps no fit statistic";
+            return refused("precision of components", expected, "half".to_owned());
+        }
         if self.run.robust == Robust::On && !self.method.can_be_robust() {
             let expected = "auto or off, unless the score is fre, pictures are held out one by one or not at all, and no \
                             other program is reproduced";

@@ -16,6 +16,7 @@ use crate::judge::Judge;
 use crate::kind::FileKind;
 use crate::note::Note;
 use crate::observer::{Observer, Reporter};
+use crate::parts::refuse_parts;
 use crate::store::ModelStore;
 
 /// The file with the [`ProductsEvaluation`], beside the folders of the products.
@@ -231,6 +232,8 @@ impl ProductsEvaluator {
 
     fn product(&self, product: &Product, path: &Path, observer: &Reporter<'_>) -> Result<Evaluation, Error> {
         if path.symlink_metadata().is_err() {
+            // A model of parts is a folder without the ending.
+            refuse_parts(&path.with_extension(""))?;
             return Err(Error::Unmatched { expected: "the model of this product", path: path.to_owned() });
         }
         let workers = self.store.workers();
