@@ -382,7 +382,7 @@ fn the_record_says_where_the_rank_was_cut_and_what_the_gaussian_is() {
 }
 
 #[test]
-fn half_components_halve_them_in_the_file_and_change_scores_by_less_than_their_digits() {
+fn half_components_halve_them_in_the_file_and_change_scores_by_less_than_a_thousandth() {
     let keeping = Keeping::default().with_fit_statistic(false);
     let params = FitParams::from(Method::default());
     let whole = fitted(params.clone().with_keeping(keeping));
@@ -403,7 +403,8 @@ fn half_components_halve_them_in_the_file_and_change_scores_by_less_than_their_d
     for seed in 100..110 {
         let [whole, half, read] = [&whole, &half, &read].map(|model| score(model, seed));
         assert_eq!(half, read);
-        assert!((half - whole).abs() < 1e-4 * whole, "{half} for {whole}");
+        // Entries change by 2⁻¹² of themselves or less, and the square of a residual by some times that.
+        assert!((half - whole).abs() < 1e-3 * whole, "{half} for {whole}");
     }
     // A model that is merged or updated needs all digits.
     let both = params.with_keeping(Keeping::default().with_half_components(true));

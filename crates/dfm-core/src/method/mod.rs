@@ -245,7 +245,7 @@ pub struct Keeping {
     /// and each picture's coordinates.
     pub fit_statistic: bool,
     /// Whether components have half precision. The file of a model without the fit statistic is then
-    /// little more than half as large. Scores change by less than rounding to four digits shows.
+    /// little more than half as large. Scores change by less than a thousandth.
     pub half_components: bool,
 }
 
