@@ -55,6 +55,7 @@ mod held_out;
 mod judge;
 mod kind;
 mod learn;
+mod learning;
 mod levels;
 mod lines;
 mod lock;

@@ -8,7 +8,7 @@ use dfm_core::{Dfm, ForeignRecord, UpdateOptions, WrittenSizes};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::learn::Learning;
+use crate::learning::Learning;
 use crate::levels::FitLevels;
 use crate::note::Note;
 use crate::observer::{Observer, Reporter};
