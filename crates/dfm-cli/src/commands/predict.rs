@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::bail;
 use dfm::{
     Contradiction, Contradictions, Judge, Judged, Label, MapsFolder, PictureFiles, Regions, RegionsTable,
-    Source, VerdictLine,
+    Source, VerdictLine, counted,
 };
 
 use super::explain;
@@ -88,8 +88,7 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
 pub(super) fn answer(label: &str, contradiction: Option<Contradiction>, regions: Option<usize>) -> String {
     match contradiction {
         Some(Contradiction::NormalWithRegions) => {
-            let count = regions.unwrap_or(0);
-            format!("{label} ({count} region{})", if count == 1 { "" } else { "s" })
+            format!("{label} ({})", counted(regions.unwrap_or(0), "region"))
         }
         Some(Contradiction::AnomalousWithoutRegions) => format!("{label} (no region)"),
         _ => label.to_owned(),

@@ -1,6 +1,7 @@
 //! The answers of a model, counted: normal, review, anomalous, and what speaks against them.
 
 use dfm_core::{Contradiction, Label};
+use dfm_data::counted;
 use serde::Serialize;
 
 use super::evaluated::EvaluatedPicture;
@@ -89,7 +90,6 @@ impl Contradictions {
 
     /// [`notes`](Self::notes) of things with another name, such as `part`.
     pub fn notes_of(&self, name: &str) -> Vec<String> {
-        let pictures = |count: usize| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
         let kinds = [
             (self.normal_with_regions, "called normal, though the map reaches the pixel threshold"),
             (
@@ -98,6 +98,6 @@ impl Contradictions {
             ),
         ];
         let there = kinds.into_iter().filter(|(count, _)| *count > 0);
-        there.map(|(count, what)| format!("{} {what}", pictures(count))).collect()
+        there.map(|(count, what)| format!("{} {what}", counted(count, name))).collect()
     }
 }

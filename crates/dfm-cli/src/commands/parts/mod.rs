@@ -69,11 +69,9 @@ const FIT: &[&str] = &[
     "resume",
     "skip-bad",
 ];
-/// Those of `dfm predict`.
-const PREDICT: &[&str] = &[
+/// Those of `dfm predict` and `dfm evaluate` alike.
+const JUDGING: &[&str] = &[
     "model",
-    "paths",
-    "list",
     "part",
     "format",
     "maps",
@@ -91,31 +89,10 @@ const PREDICT: &[&str] = &[
     "threads",
     "jobs",
 ];
-/// Those of `dfm evaluate`.
-const EVALUATE: &[&str] = &[
-    "model",
-    "dataset",
-    "layout",
-    "part",
-    "maps",
-    "raw-maps",
-    "grid",
-    "masks",
-    "regions",
-    "close",
-    "min-area",
-    "pixel-size",
-    "output",
-    "report",
-    "bootstrap",
-    "format",
-    "threshold",
-    "false-alarm",
-    "weights",
-    "device",
-    "threads",
-    "jobs",
-];
+/// Those of `dfm predict` alone.
+const PREDICT: &[&str] = &["paths", "list"];
+/// Those of `dfm evaluate` alone.
+const EVALUATE: &[&str] = &["dataset", "layout", "output", "report", "bootstrap"];
 
 /// Whether pictures are to be learnt part by part: a pattern is given, or a list names parts.
 pub(crate) fn fits(flags: &FitFlags) -> bool {
@@ -134,7 +111,7 @@ pub(crate) fn judges(flags: &ModelFlags, pattern: Option<&PartPattern>) -> bool 
 
 /// `dfm fit`.
 pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
-    refuse_others(record, FIT)?;
+    refuse_others(record, &[FIT])?;
     match flags.val {
         Validation::Train => {}
         Validation::None => {
@@ -294,8 +271,9 @@ pub(crate) fn info(flags: &InfoFlags) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// The model of parts that the flags describe, and what they ask of it.
-fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(PartsModel, PartsOptions)> {
+/// The model of parts that the flags describe, and what they ask of it. `own` are the flags that the command
+/// takes beside those of [`JUDGING`].
+fn open(flags: &JudgeFlags, own: &[&str], record: &Record) -> anyhow::Result<(PartsModel, PartsOptions)> {
     let model = &flags.model;
     if !holds_parts(&model.path) {
         bail!(
@@ -303,7 +281,7 @@ fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(
             model.path.display()
         );
     }
-    refuse_others(record, known)?;
+    refuse_others(record, &[JUDGING, own])?;
     let store = args::store(model.weights.as_deref(), &model.compute)?;
     let model = PartsModel::open(&model.path, &store).hints()?;
     let threshold = match (flags.threshold, flags.false_alarm) {
@@ -333,8 +311,8 @@ fn with_maps<'m>(
 }
 
 /// Refuses flags that would change nothing.
-fn refuse_others(record: &Record, known: &[&str]) -> anyhow::Result<()> {
-    match record.given().into_iter().find(|name| !known.contains(&name.as_str())) {
+fn refuse_others(record: &Record, known: &[&[&str]]) -> anyhow::Result<()> {
+    match record.given().into_iter().find(|name| !known.iter().any(|known| known.contains(&name.as_str()))) {
         Some(name) => bail!(
             "--{name}: a model of parts does not take it; each view is a usual model, VIEW.dfm in its folder, which \
              takes it for the pictures of that view"
