@@ -36,6 +36,15 @@ impl ModelFile {
         Self { header, metadata: BTreeMap::new(), tensors }
     }
 
+    /// The type of a tensor.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name.
+    pub fn dtype(&self, name: &str) -> Dtype {
+        self.tensors[name].0
+    }
+
     /// Replaces the first `old` of the header.
     ///
     /// # Panics
@@ -101,6 +110,24 @@ impl ModelFile {
     /// If there is no such tensor.
     pub fn bytes_of(&self, name: &str) -> &[u8] {
         &self.tensors[name].2
+    }
+
+    /// The values of an `f64` tensor.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such tensor.
+    pub fn f64_of(&self, name: &str) -> Vec<f64> {
+        self.bytes_of(name).as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The values of an `f32` tensor.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such tensor.
+    pub fn f32_of(&self, name: &str) -> Vec<f32> {
+        self.bytes_of(name).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
     }
 
     /// Shape of a tensor.

@@ -3,7 +3,8 @@
 use dfm::device::DeviceError;
 use dfm::weights::WeightsStoreError;
 use dfm::{
-    CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError, PreprocessError, WeightsError,
+    BackboneError, CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError,
+    PreprocessError, TilingError, WeightsError,
 };
 
 /// Adds hints.
@@ -69,6 +70,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::SeveralNamed => Some("`dfm audit --format json` lists it".to_owned()),
         Error::Data(DataError::Picture(error)) => picture(error),
         Error::OtherDepth { .. } => Some("--levels full does that".to_owned()),
+        Error::AllOutsideLevels { .. } => Some("--levels LOW..HIGH states them".to_owned()),
         Error::Weights(error) => weights(error),
         Error::Model(error) => model(error),
         _ => None,
@@ -113,7 +115,11 @@ fn model(error: &DfmError) -> Option<String> {
         DfmError::NothingToSetAside => "--max-memory allows more, --threshold gives one",
         DfmError::NoneSetAside { .. } => "--max-memory allows a fit more, --threshold gives it one",
         DfmError::TakesExactFit { .. } => "--max-memory allows more, --calibrate split holds pictures out",
+        DfmError::Parameter { name: "robust", .. } => "leave --robust out",
         DfmError::NoRegion { .. } => "leave --roi out, or fit with it",
+        DfmError::Backbone(BackboneError::Tiling(TilingError::Mask)) => {
+            "--roi X,Y,W,H takes a rectangle; a mask (--roi MASK.png, --ignore) goes without --tile"
+        }
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {
             "fit without --tile, or with --tile-statistics position"

@@ -12,6 +12,7 @@ mod config;
 mod flags;
 mod hints;
 mod input;
+mod map_files;
 mod messages;
 mod outcome;
 mod output;

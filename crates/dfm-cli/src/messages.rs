@@ -123,6 +123,7 @@ impl Observer for Messages {
     fn note(&self, note: &Note) {
         let hint = match note {
             Note::CheckpointLeft { .. } => "; --resume goes on from it",
+            Note::StayOut { .. } => "; --include-left-out learns them",
             Note::ValidationDropped { .. } => "; a fit with --val synthetic finds it anew",
             _ => "",
         };

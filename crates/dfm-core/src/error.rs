@@ -70,10 +70,10 @@ pub enum DfmError {
          when fitting, or give a threshold"
     )]
     NotCalibrated,
-    /// More pictures than a jackknife+ asks of each new one.
+    /// More pictures than a jackknife+ can take.
     #[error(
-        "jackknife+ asks each of the pictures of the fit of every new one, which is meant for {limit} different \
-         pictures at most, got {got}: with so many, split calibration gives a stronger guarantee at no cost"
+        "jackknife+ compares every new picture with each picture of the fit, which may be {limit} different pictures at \
+         most, got {got}: with so many, split calibration gives a stronger guarantee at no cost"
     )]
     TooManyForJackknife {
         /// The most.
@@ -83,8 +83,8 @@ pub enum DfmError {
     },
     /// Memory that does not suffice even to set pictures aside.
     #[error(
-        "memory does not suffice for an exact fit, and before it ran out there were not two whole pictures, of which one \
-         could be held out to find the threshold: allow more memory, or give the threshold"
+        "memory does not suffice for two pictures, one to learn and one to find the threshold with: allow more memory, or \
+         give the threshold"
     )]
     NothingToSetAside,
     /// A threshold that leading directions alone cannot tell.
@@ -99,8 +99,8 @@ pub enum DfmError {
     },
     /// A calibration that takes an exact fit.
     #[error(
-        "{kind} calibration takes models without each of the pictures, which only an exact fit knows, and memory does \
-         not suffice for one: allow more memory, or hold pictures out in another way"
+        "{kind} calibration needs an exact fit, and memory does not suffice for one: allow more memory, or hold pictures \
+         out in another way"
     )]
     TakesExactFit {
         /// How pictures were to be held out.
@@ -205,6 +205,17 @@ pub enum DfmError {
         content_hash: String,
         /// Pictures of the model.
         pictures: usize,
+    },
+    /// A picture that the fit left out.
+    #[error(
+        "the model never learnt it: the fit left it out as foreign to the others (content {content_hash}), so there is \
+         nothing to take out"
+    )]
+    NeverLearnt {
+        /// The index in the given hashes.
+        place: usize,
+        /// In hexadecimal.
+        content_hash: String,
     },
     /// Features of another shape in place of a picture.
     #[error(

@@ -83,12 +83,13 @@ pub use judge::verdict::{Contradiction, Verdict};
 pub use learn::checkpoint::{CheckpointContent, CheckpointLayout};
 pub use learn::error::CheckpointError;
 pub use learn::fit::Learnt;
+pub use learn::not_searched::NotSearched;
 pub use learn::record::{
-    CompressionRecord, FitRecord, ForeignPicture, ForeignRecord, GaussianRecord, StandingOutPicture,
-    StandingOutRecord, TapRecord, ValidationRecord,
+    CompressionRecord, FitRecord, ForeignRecord, GaussianRecord, OddPicture, StandingOutRecord, TapRecord,
+    ValidationRecord,
 };
 pub use learn::sizes::SizeRange;
-pub use learn::union::ModelUnion;
+pub use learn::union::{ModelUnion, UpdateOptions};
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, MapKind, Method,
     RegionRule, Robust, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind, USUAL_POOL,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dfm_backbone::{FeatureExtractor, Preprocessor, hexadecimal};
+use dfm_backbone::{Depth, FeatureExtractor, Preprocessor, hexadecimal};
 use dfm_stats::FitStatistic;
 
 use crate::decide::calibration::Calibration;
@@ -148,8 +148,8 @@ impl Dfm {
         self.record.params.method.map_kind()
     }
 
-    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold: the
-    /// same quantile of their largest cells, an estimate. `None` if the model was fitted with a given
+    /// What a cell of a map reaches in about as few held-out good pictures as reach the threshold. It is
+    /// found in their largest cells as the threshold is in their scores, and is an estimate. `None` if the model was fitted with a given
     /// threshold, has no maps, or had to drop what cells are made of and set no pictures aside. For a fine
     /// map, up to 64 good pictures say so, those with the smallest content hashes.
     pub fn cell_threshold(&self) -> Option<f64> {
@@ -216,6 +216,13 @@ impl Dfm {
         self.kept.as_ref().ok_or(DfmError::NoFitStatistic { operation })
     }
 
+    /// Whether the threshold and the p-values rest on scores that are far too small. Such a model was
+    /// fitted by an earlier version within a memory that did not suffice, and calls most good pictures
+    /// anomalous.
+    pub fn rests_on_small_scores(&self) -> bool {
+        self.record.finds_threshold() && self.record.has_small_scores()
+    }
+
     /// How good pictures were held out; `None` if the model was fitted with a given threshold.
     pub fn calibration_kind(&self) -> Option<CalibrationKind> {
         self.judged.scores.as_ref().map(HeldOutScores::kind)
@@ -251,6 +258,14 @@ impl Dfm {
     #[must_use]
     pub fn with_sizes(mut self, sizes: Option<SizeRange>) -> Self {
         self.record.sizes = sizes;
+        self
+    }
+
+    /// The same model with what the channels of its pictures are made of, if that is known and the same for all
+    /// of them. 8 bits are not recorded.
+    #[must_use]
+    pub fn with_depth(mut self, depth: Option<Depth>) -> Self {
+        self.record.depth = depth.filter(|depth| *depth != Depth::Bits8);
         self
     }
 

@@ -74,7 +74,11 @@ pub(crate) fn remarks(left_out: &[LeftOut], root: &Path) -> Vec<String> {
     folders.chain(files).collect()
 }
 
-/// A number of things, the noun in its plural where it has to be.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
+/// A number of things, with the noun in the plural unless the number is 1.
+///
+/// ```
+/// assert_eq!([1, 2].map(|count| dfm_data::counted(count, "picture")), ["1 picture", "2 pictures"]);
+/// ```
+pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -33,7 +33,7 @@ pub use dataset::{
 };
 pub use dfm_image::{MaskPixels, MaskReading};
 pub use error::{DataError, Problem};
-pub use left_out::{LeftOut, Why};
+pub use left_out::{LeftOut, Why, counted};
 pub use lines::json_lines;
 pub use listing::{Listing, list, list_files, list_folder, list_good};
 pub use names::{

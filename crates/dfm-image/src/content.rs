@@ -1,7 +1,8 @@
 //! The hash of a picture's pixels.
 
 use image::RgbImage;
-use sha2::{Digest, Sha256};
+
+use crate::picture::Picture;
 
 /// SHA-256 over the width and the height (little-endian `u32`) and the RGB bytes of an upright
 /// picture, row by row. Two lossless files of the same picture have the same hash.
@@ -14,9 +15,5 @@ use sha2::{Digest, Sha256};
 /// assert_ne!(content_hash(&wide), content_hash(&RgbImage::new(2, 3)));
 /// ```
 pub fn content_hash(picture: &RgbImage) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(picture.width().to_le_bytes());
-    hasher.update(picture.height().to_le_bytes());
-    hasher.update(picture.as_raw());
-    hasher.finalize().into()
+    Picture::from(picture).content_hash()
 }

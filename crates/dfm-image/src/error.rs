@@ -56,7 +56,7 @@ pub enum PreprocessError {
     },
     /// Every pixel is transparent.
     #[error(
-        "nothing is seen of the picture of {width}×{height} pixels: it is transparent everywhere; save it without transparency"
+        "the picture of {width}×{height} pixels is transparent everywhere, so it shows nothing: save it without transparency"
     )]
     Invisible {
         /// Width.

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::PreprocessError;
 use crate::picture::{Depth, Picture, Rgb16Image};
 
-/// White in a picture with 16 bits a channel, if all of them are filled.
+/// The value of white in a picture that uses all of its 16 bits a channel.
 const WHITE: f64 = 65_535.0;
 
-/// Which values of a picture are black and white. A network sees values from 0 to 255; pictures with
-/// 16 bits a channel or with floating-point numbers are scaled to that, and what lies outside of the
-/// levels is clamped.
+/// Which values of a picture are black and white. A network sees values from 0 to 255. Pictures with
+/// 16 bits a channel or with floating-point numbers are scaled to this range. Values outside of the
+/// levels are clamped.
 ///
 /// | | 8 bits | 16 bits | floating point |
 /// |---|---|---|---|
@@ -34,11 +34,11 @@ const WHITE: f64 = 65_535.0;
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Levels {
-    /// Not stated. A fit takes the levels of good pictures with 16 bits from their values. Once
-    /// that is done, it says that the pictures have 8 bits, or that the model is older than levels.
+    /// Not stated. A fit takes the levels of good pictures with 16 bits from their values. In a model,
+    /// `Auto` means that its pictures have 8 bits, or that the model is older than levels.
     #[default]
     Auto,
-    /// All values that the type of the channels holds.
+    /// From 0 to the largest value of the channels' type.
     Full,
     /// From `low` to `high`, in the values of the file.
     Range {
@@ -49,7 +49,7 @@ pub enum Levels {
     },
 }
 
-/// Text that names no levels.
+/// The error for a text that names no levels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {}, got {got}", Levels::EXPECTED)]
 pub struct LevelsError {
@@ -72,12 +72,12 @@ impl Levels {
         }
     }
 
-    /// Whether nothing is stated. Model files leave out such levels, as those did that are older.
+    /// Whether nothing is stated. Model files then leave the levels out, as older model files do.
     pub fn is_auto(&self) -> bool {
         *self == Self::Auto
     }
 
-    /// The value of 16 bits that these levels bring to `byte`; `None` if there is none.
+    /// The 16-bit value that these levels map to `byte`. `None` if there is none.
     pub(crate) fn word_of(self, byte: u8) -> Option<u16> {
         match self {
             Self::Auto | Self::Full => Some(257 * u16::from(byte)),
@@ -88,11 +88,11 @@ impl Levels {
         }
     }
 
-    /// The picture in the form in which it is prepared: bytes, or values of these levels.
+    /// The picture with its levels applied: bytes, or values with their black and white.
     ///
     /// # Errors
     ///
-    /// If these levels are not those of such a picture, or a value is not finite.
+    /// If these levels do not suit the depth of the picture, or a value is not finite.
     pub fn read<'p>(self, picture: Picture<'p>) -> Result<Levelled<'p>, PreprocessError> {
         let (picture, range) = match (picture, self) {
             (Picture::Bytes(picture), Self::Auto | Self::Full) => (Picture::Bytes(picture), None),
@@ -124,7 +124,7 @@ impl Levels {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Levelled<'p> {
     pub(crate) picture: Picture<'p>,
-    /// Black and white; of bytes, 0 and 255.
+    /// Black and white. For bytes, they are 0 and 255.
     pub(crate) range: Option<[f64; 2]>,
     outside: Option<u64>,
 }
@@ -151,8 +151,8 @@ impl Levelled<'_> {
         }
     }
 
-    /// The picture with every pixel that `painted` shows otherwise than
-    /// [`to_bytes`](Self::to_bytes), in the values of these levels. The other pixels keep theirs.
+    /// The picture with the pixels of `painted` that differ from [`to_bytes`](Self::to_bytes), converted to
+    /// the values of these levels. The other pixels keep their values.
     pub fn painted(&self, painted: RgbImage) -> Picture<'static> {
         let Some([low, high]) = self.range else { return Picture::from(painted) };
         let value = |byte: u8| low + f64::from(byte) / 255.0 * (high - low);
@@ -302,7 +302,7 @@ mod tests {
         let bytes = || Picture::from(RgbImage::new(2, 1));
         assert!(matches!(RANGE.read(bytes()), Err(PreprocessError::Depth { found: Depth::Bits8, .. })));
         let shown = |levels: Levels, values| levels.read(words(values)).unwrap().to_bytes().as_raw().clone();
-        // The high byte, as ever; all values, rounded.
+        // `Auto` takes the high byte. `Full` scales all values and rounds.
         assert_eq!(shown(Levels::Auto, [511, 65_535])[..], [1, 1, 1, 255, 255, 255]);
         assert_eq!(shown(Levels::Full, [511, 65_535])[..], [2, 2, 2, 255, 255, 255]);
         let floats = |value: f32| Picture::from(Rgb32FImage::from_pixel(2, 1, Rgb([0.5, 0.5, value])));

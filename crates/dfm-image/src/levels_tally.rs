@@ -3,21 +3,21 @@
 use crate::levels::Levels;
 use crate::picture::Picture;
 
-/// Of all samples, the share that may lie beyond either end of what good pictures use: dead and hot
-/// pixels.
+/// The share of all samples that may lie beyond either end of the range that good pictures use. Dead and
+/// hot pixels lie there.
 const SPARED: f64 = 1e-4;
-/// What is added on either side, as a share of what good pictures use.
+/// The extension of the range on either side, as a share of its width.
 const MARGIN: f64 = 0.5;
-/// Bits that cameras fill.
+/// The numbers of bits that cameras fill.
 const BITS: [u32; 5] = [8, 10, 12, 14, 16];
 
 /// Counts the values of good pictures with 16 bits a channel, to take [`Levels`] from them.
 ///
-/// Good pictures use the range that all but one in ten thousand samples lie in, at either end. The
-/// bits of the camera are as many as the highest value needs: 8, 10, 12, 14 or 16. If a quarter or
-/// more of their values is used, all of them are the levels, such as 0 to 4095: then nothing is ever
-/// clamped. Otherwise the levels are the range that is used and half of its width more on either
-/// side, within the bits, so that later pictures may be darker or brighter.
+/// One sample in ten thousand is not counted at either end. The other samples give the range that good
+/// pictures use. The camera has as many bits as the highest value needs: 8, 10, 12, 14 or 16. If a
+/// quarter or more of the values of these bits is used, the levels are all of them, such as 0 to 4095.
+/// Nothing is then ever clamped. Otherwise the levels are the range that is used, extended by half of its
+/// width on either side, within the bits. Later pictures may then be darker or brighter.
 #[derive(Debug, Clone)]
 pub struct LevelsTally {
     counts: Vec<u64>,
@@ -30,7 +30,7 @@ impl Default for LevelsTally {
 }
 
 impl LevelsTally {
-    /// Counts the samples of a picture with 16 bits a channel; others have none to count.
+    /// Counts the samples of a picture with 16 bits a channel. Other pictures are not counted.
     pub fn push(&mut self, picture: &Picture<'_>) {
         if let Picture::Words(picture) = picture {
             picture.as_raw().iter().for_each(|value| self.counts[usize::from(*value)] += 1);
@@ -41,7 +41,7 @@ impl LevelsTally {
         pixels.flatten().for_each(|value| self.counts[usize::from(value)] += 1);
     }
 
-    /// Adds the samples that another has counted.
+    /// Adds the samples that another tally has counted.
     pub fn join(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(own, other)| *own += other);
     }
@@ -61,13 +61,13 @@ impl LevelsTally {
                 low: (low - margin).floor().max(0.0),
                 high: (high + margin).ceil().min(most),
             }),
-            // Pictures of one value have all of them too: there is nothing to see.
+            // Pictures of one single value get the full range too, because they say nothing about levels.
             false => Some(Levels::Range { low: 0.0, high: most }),
         }
     }
 }
 
-/// The first value behind which more than `spared` samples lie.
+/// The first value at which more than `spared` samples have been counted.
 fn end_of<'c>(mut counts: impl Iterator<Item = (usize, &'c u64)>, mut spared: u64) -> f64 {
     let end = counts.find(|(_, count)| {
         let is_end = **count > spared;
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_scene_that_uses_little_has_levels_of_its_own_with_room_on_either_side() {
         assert_eq!(levels(|place| 3000 + (place % 401) as u16), range(2800.0, 3600.0));
-        // Just below a quarter of 12 bits, and just above.
+        // The used range is just below a quarter of 12 bits, then just above.
         assert_eq!(levels(|place| 1500 + (place % 1001) as u16), range(1000.0, 3000.0));
         assert_eq!(levels(|place| 1500 + (place % 1101) as u16), range(0.0, 4095.0));
         assert_eq!(levels(|place| 60_000 + (place % 1001) as u16), range(59_500.0, 61_500.0));

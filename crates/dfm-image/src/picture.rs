@@ -1,4 +1,4 @@
-//! A picture in the numbers of its file.
+//! A picture with the numbers of its file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::size::PictureSize;
 /// A picture with 16 bits a channel.
 pub type Rgb16Image = ImageBuffer<Rgb<u16>, Vec<u16>>;
 
-/// An upright RGB picture in the numbers of its file, borrowed or owned. Which of its values are
-/// black and white is said by [`Levels`](crate::Levels).
+/// An upright RGB picture with the numbers of its file, borrowed or owned. [`Levels`](crate::Levels) say
+/// which of its values are black and white.
 ///
 /// ```
 /// use dfm_image::{Depth, Picture, Rgb16Image, RgbImage};
@@ -85,29 +85,30 @@ impl Picture<'_> {
 
     /// SHA-256 over the width and the height (little-endian `u32`) and the RGB values (bytes, or
     /// little-endian `u16` or `f32`), row by row. Two lossless files of the same picture have the
-    /// same hash. Of bytes it is [`content_hash`](crate::content_hash).
+    /// same hash. For bytes it is [`content_hash`](crate::content_hash).
     pub fn content_hash(&self) -> [u8; 32] {
         let PictureSize { width, height } = self.size();
         let mut hasher = Sha256::new();
         hasher.update(width.to_le_bytes());
         hasher.update(height.to_le_bytes());
-        // A row at a time: all bytes of a large picture together would take as much memory again.
+        // One row at a time, because the bytes of all rows would need the memory of the picture again.
         let row = 3 * (width as usize).max(1);
         match self {
             Self::Bytes(picture) => hasher.update(picture.as_raw()),
-            Self::Words(picture) => {
-                for row in picture.as_raw().chunks(row) {
-                    hasher.update(row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
-                }
-            }
-            Self::Floats(picture) => {
-                for row in picture.as_raw().chunks(row) {
-                    hasher.update(row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
-                }
-            }
+            Self::Words(picture) => hash_rows(&mut hasher, picture.as_raw().chunks(row), u16::to_le_bytes),
+            Self::Floats(picture) => hash_rows(&mut hasher, picture.as_raw().chunks(row), f32::to_le_bytes),
         }
         hasher.finalize().into()
     }
+}
+
+/// Hashes the little-endian bytes of each row.
+fn hash_rows<'r, S: Copy + 'r, const N: usize>(
+    hasher: &mut Sha256,
+    rows: impl Iterator<Item = &'r [S]>,
+    bytes: fn(S) -> [u8; N],
+) {
+    rows.for_each(|row| hasher.update(row.iter().flat_map(|value| bytes(*value)).collect::<Vec<u8>>()));
 }
 
 impl<'p> From<&'p RgbImage> for Picture<'p> {
@@ -154,6 +155,9 @@ mod tests {
     #[test]
     fn the_hash_of_bytes_is_what_it_was_and_others_differ() {
         let bytes = RgbImage::from_fn(5, 3, |x, y| [x as u8, y as u8, 9].into());
+        // The definition that model files hold: width, height, bytes.
+        let defined = [&[5, 0, 0, 0, 3, 0, 0, 0], bytes.as_raw().as_slice()].concat();
+        assert_eq!(content_hash(&bytes)[..], Sha256::digest(defined)[..]);
         assert_eq!(Picture::from(&bytes).content_hash(), content_hash(&bytes));
         let words = |factor: u16| {
             Rgb16Image::from_fn(5, 3, |x, y| Rgb([x as u16, y as u16, 9].map(|value| factor * value)))

@@ -50,7 +50,10 @@ pub enum TilingError {
         got: usize,
     },
     /// The region is a mask.
-    #[error("a mask cannot be tiled, since every tile would have other cells: give a rectangle")]
+    #[error(
+        "the region is a mask, and pictures are cut into tiles: tiles are compared with one another, and each would \
+         lack other pixels; expected a rectangle as the region, or no tiles"
+    )]
     Mask,
     /// A tile is not a valid region.
     #[error(transparent)]

@@ -1,6 +1,8 @@
 //! An anomaly map as a picture.
 
-use dfm_core::{AnomalyGrid, AnomalyMap, PictureSize, RegionRule};
+use std::borrow::Cow;
+
+use dfm_core::{AnomalyGrid, AnomalyMap, MarkedPixels, PictureSize, RegionRule};
 use image::{Rgb, RgbImage};
 
 use crate::marks;
@@ -11,17 +13,28 @@ const STRONGEST: f32 = 0.8;
 
 /// The map of one picture, in the colours of its model's scale.
 #[derive(Debug)]
-pub struct Heatmap {
-    map: AnomalyMap,
+pub struct Heatmap<'m> {
+    map: Cow<'m, AnomalyMap>,
     middle: f32,
     rule: RegionRule,
 }
 
-impl Heatmap {
+impl Heatmap<'static> {
     /// Makes the map of a grid for a picture of `size`.
     pub fn new(grid: &AnomalyGrid, size: PictureSize, scale: &MapScale) -> Self {
+        Self::with(Cow::Owned(grid.upsample(size)), grid, scale)
+    }
+}
+
+impl<'m> Heatmap<'m> {
+    /// Takes the map of `grid`, which was made already.
+    pub fn of_map(map: &'m AnomalyMap, grid: &AnomalyGrid, scale: &MapScale) -> Self {
+        Self::with(Cow::Borrowed(map), grid, scale)
+    }
+
+    fn with(map: Cow<'m, AnomalyMap>, grid: &AnomalyGrid, scale: &MapScale) -> Self {
         let middle = (scale.middle_of(grid) as f32).max(f32::MIN_POSITIVE);
-        Self { map: grid.upsample(size), middle, rule: scale.rule }
+        Self { map, middle, rule: scale.rule }
     }
 
     /// The colours alone.
@@ -32,6 +45,11 @@ impl Heatmap {
     /// Lays the colours over `picture`: the higher the level, the stronger. Each region that reaches
     /// the pixel threshold gets its contour and its box.
     pub fn over(&self, picture: &RgbImage) -> RgbImage {
+        self.over_with(picture, self.map.marked(&self.rule).as_ref())
+    }
+
+    /// [`over`](Self::over), where the pixels that belong to regions are known already.
+    pub fn over_with(&self, picture: &RgbImage, marked: Option<&MarkedPixels>) -> RgbImage {
         let mut overlay = self.picture(|level, x, y| {
             let under = picture.get_pixel_checked(x, y).copied().unwrap_or(Rgb([0; 3])).0;
             // A smooth step, squared. Good parts have levels below the middle, where the picture keeps
@@ -43,8 +61,8 @@ impl Heatmap {
                 (f32::from(under[channel]) * (1.0 - share) + over[channel] * share) as u8
             }))
         });
-        if let Some(marked) = self.map.marked(&self.rule) {
-            marks::draw(&mut overlay, &self.map, &marked);
+        if let Some(marked) = marked {
+            marks::draw(&mut overlay, &self.map, marked);
         }
         overlay
     }

@@ -138,6 +138,7 @@ mod tests {
             score,
             p_value: None,
             remark: None,
+            views: Vec::new(),
             regions: Vec::new(),
         };
         let pictures = vec![

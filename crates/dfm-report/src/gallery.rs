@@ -18,7 +18,7 @@ const LISTED: usize = 10;
 pub(crate) fn write<W: Write>(
     out: &mut W,
     report: &Report,
-    images: &mut impl FnMut(usize) -> io::Result<Images>,
+    images: &mut impl FnMut(usize, usize) -> io::Result<Images>,
 ) -> io::Result<()> {
     if report.pictures.is_empty() {
         return write!(out, "<p>No picture was judged.</p>");
@@ -44,9 +44,9 @@ pub(crate) fn write<W: Write>(
             ),
             None => Ok(()),
         },
-        "entries" => order
-            .iter()
-            .try_for_each(|index| entry(out, &report.pictures[*index], report.threshold, &images(*index)?)),
+        "entries" => order.iter().try_for_each(|index| {
+            entry(out, &report.pictures[*index], report.threshold, &mut |view| images(*index, view))
+        }),
         other => unknown(other),
     })
 }
@@ -55,7 +55,7 @@ fn entry<W: Write>(
     out: &mut W,
     picture: &Picture,
     threshold: Option<f64>,
-    images: &Images,
+    images: &mut impl FnMut(usize) -> io::Result<Images>,
 ) -> io::Result<()> {
     let (truth, kind) = match picture.truth {
         Truth::Good => ("good", "good"),
@@ -84,9 +84,16 @@ fn entry<W: Write>(
                 Truth::Good => "nothing to mark",
                 Truth::Defect => "no mask",
             };
-            panel(out, "picture", &images.picture, picture, "no picture")?;
-            panel(out, "map", &images.map, picture, "no map")?;
-            panel(out, "mask", &images.mask, picture, no_mask)
+            let names: Vec<String> = match picture.views.as_slice() {
+                [] => vec![String::new()],
+                views => views.iter().map(|view| format!("{view}: ")).collect(),
+            };
+            names.iter().enumerate().try_for_each(|(view, name)| {
+                let Images { picture: itself, map, mask } = images(view)?;
+                panel(out, &format!("{name}picture"), &itself, picture, "no picture")?;
+                panel(out, &format!("{name}map"), &map, picture, "no map")?;
+                panel(out, &format!("{name}mask"), &mask, picture, no_mask)
+            })
         }
         other => unknown(other),
     })
@@ -124,17 +131,19 @@ fn panel(
     let Some(image) = image else {
         return write!(
             out,
-            "<figure class=\"without\"><div>{without}</div><figcaption>{name}</figcaption></figure>"
+            "<figure class=\"without\"><div>{without}</div><figcaption>{}</figcaption></figure>",
+            Text(name)
         );
     };
     write!(
         out,
-        "<figure><img loading=\"lazy\" decoding=\"async\" width=\"{}\" height=\"{}\" alt=\"{name} of {}\" src=\"data:{};base64,",
+        "<figure><img loading=\"lazy\" decoding=\"async\" width=\"{}\" height=\"{}\" alt=\"{} of {}\" src=\"data:{};base64,",
         image.width,
         image.height,
+        Text(name),
         Text(&picture.path),
         image.format.media_type()
     )?;
     base64::write(out, &image.bytes)?;
-    write!(out, "\"><figcaption>{name}</figcaption></figure>")
+    write!(out, "\"><figcaption>{}</figcaption></figure>", Text(name))
 }

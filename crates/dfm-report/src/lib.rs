@@ -20,6 +20,7 @@
 //!     score,
 //!     p_value: None,
 //!     remark: None,
+//!     views: Vec::new(),
 //!     regions: Vec::new(),
 //! };
 //! let report = Report {
@@ -29,7 +30,7 @@
 //!     ..Report::default()
 //! };
 //! let mut page = Vec::new();
-//! report.write(&mut page, |_| Ok(Images::default()))?;
+//! report.write(&mut page, |_, _| Ok(Images::default()))?;
 //! assert!(String::from_utf8(page)?.contains("1 of 1 defects found"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

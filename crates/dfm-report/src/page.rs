@@ -16,9 +16,9 @@ const STYLE: &str = include_str!("../assets/page.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 
 impl Report {
-    /// Writes the page to `out`. `images` is called once for each of [`Self::pictures`], with its
-    /// index there, in falling order of the scores. It returns the pixels to show. Only one answer
-    /// is held at a time.
+    /// Writes the page to `out`. `images` is called for each of [`Self::pictures`], with its index there
+    /// and the index of a view, in falling order of the scores: once for each view, or with view 0. It
+    /// returns the pixels to show. Only one answer is held at a time.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl Report {
     pub fn write(
         &self,
         out: impl Write,
-        mut images: impl FnMut(usize) -> io::Result<Images>,
+        mut images: impl FnMut(usize, usize) -> io::Result<Images>,
     ) -> Result<(), ReportError> {
         self.check()?;
         let mut out = BufWriter::new(out);
@@ -142,7 +142,7 @@ mod tests {
     /// The page, and the order in which `images` was called.
     fn page(report: &Report) -> (String, Vec<usize>) {
         let (mut out, mut asked) = (Vec::new(), Vec::new());
-        let images = |index| {
+        let images = |index, _| {
             asked.push(index);
             let image = Image { format: ImageFormat::Png, width: 1, height: 1, bytes: b"foob".to_vec() };
             Ok(Images { picture: Some(image), ..Images::default() })
@@ -314,7 +314,7 @@ mod tests {
             let mut report = good.clone();
             breaks(&mut report);
             let mut out = Vec::new();
-            let error = report.write(&mut out, |_| Ok(Images::default())).unwrap_err();
+            let error = report.write(&mut out, |_, _| Ok(Images::default())).unwrap_err();
             assert!(error.to_string().contains(named), "{named}: {error}");
             assert!(out.is_empty() && report.plots().is_err());
         }
@@ -323,9 +323,9 @@ mod tests {
     #[test]
     fn what_the_writer_or_the_images_cannot_do_is_returned() {
         let report = of(&[1.0], &[], None);
-        let failing = |_| Err(io::Error::other("no such image"));
+        let failing = |_, _| Err(io::Error::other("no such image"));
         assert!(report.write(Vec::new(), failing).unwrap_err().to_string().contains("no such image"));
         let mut small = [0_u8; 64];
-        assert!(report.write(&mut small[..], |_| Ok(Images::default())).is_err());
+        assert!(report.write(&mut small[..], |_, _| Ok(Images::default())).is_err());
     }
 }

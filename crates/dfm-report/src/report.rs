@@ -23,6 +23,9 @@ pub struct Report {
     pub classes: Vec<Class>,
     /// The raw score from which a picture is called anomalous, if there is one.
     pub threshold: Option<f64>,
+    /// The raw score from which a person should look at a picture, if that was asked for. The band ends at
+    /// `threshold`.
+    pub review_from: Option<f64>,
     /// Counts of pixels at the pixel threshold, if there is one.
     pub pixels: Option<PixelCounts>,
     /// The colour scale of all maps, if they share one.
@@ -122,6 +125,8 @@ pub struct Picture {
     pub p_value: Option<f64>,
     /// What else is to be said of the verdict, such as that a person should look.
     pub remark: Option<String>,
+    /// If this is a part with several pictures, the names of its views. Each view has images of its own.
+    pub views: Vec<String>,
     /// Regions in which the map reaches the pixel threshold, the strongest first.
     pub regions: Vec<Region>,
 }
@@ -226,6 +231,9 @@ impl Report {
     pub(crate) fn check(&self) -> Result<(), ReportError> {
         if let Some(threshold) = self.threshold {
             finite("the threshold", threshold)?;
+        }
+        if let Some(from) = self.review_from {
+            finite("the score from which pictures are for review", from)?;
         }
         for picture in &self.pictures {
             finite(&format!("the score of {}", picture.path), picture.score)?;

@@ -1,9 +1,9 @@
-//! The part of the rows that a statistic left out to stay within its memory.
+//! The part of the rows that a statistic dropped to stay within its memory.
 
 use crate::error::{StatsError, check_values};
 
-/// The part of the rows that a [`FitStatistic`](crate::FitStatistic) left out because it kept only
-/// its leading directions.
+/// The part of the rows that a [`FitStatistic`](crate::FitStatistic) dropped because it kept only its
+/// leading directions.
 ///
 /// Such a statistic is the exact statistic of rows `x̂` near the given rows `x`: each merge dropped
 /// the part of every row that lay outside of the leading directions. With `X` and `X̂` both centred,
@@ -19,7 +19,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// A compression from parts that may come from a file: `remainders` `[N]`.
+    /// Builds a compression from values that may come from a file: `remainders` `[N]`.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Compression {
         self.limit
     }
 
-    /// How far the sums of squares can be off, in the spectral norm.
+    /// The largest possible error of the sums of squares, in the spectral norm.
     pub fn error_bound(&self) -> f64 {
         self.error_bound
     }

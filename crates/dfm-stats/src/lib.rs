@@ -63,4 +63,4 @@ pub use score::{GaussianScorer, PcaScorer};
 pub use shrinkage::Shrinkage;
 pub use statistic::FitStatistic;
 pub use streaming::{StreamingFit, StreamingParams, ValidStreamingParams};
-pub use tail::Tail;
+pub use tail::{Tail, quantile};

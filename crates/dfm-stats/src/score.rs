@@ -49,13 +49,11 @@ pub struct PcaScorer {
 impl PcaScorer {
     fn new(pca: &Pca, device: &Device) -> Self {
         let (count, columns) = (pca.component_count(), pca.mean().len());
-        let components = pca.narrow_components();
-        let turned = TensorData::new(turned(&components, columns), [columns, count]);
-        let components = TensorData::new(components.into_owned(), [count, columns]);
+        let turned = turned(&pca.narrow_components(), columns);
         Self {
             mean: Mean::new(pca.mean(), device),
-            components: Tensor::from_data(components, device),
-            columns: Tensor::from_data(turned, device),
+            components: pca.components_on_device(device),
+            columns: Tensor::from_data(TensorData::new(turned, [columns, count]), device),
             unit: Unit::near(pca.total_variance().sqrt()),
         }
     }

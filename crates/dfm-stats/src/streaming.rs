@@ -1,16 +1,16 @@
-//! Fitting in one pass within a stated memory.
+//! A fit in one pass within a stated amount of memory.
 
 use crate::error::StatsError;
 use crate::samples::Samples;
 use crate::statistic::FitStatistic;
 
-/// The most operations of an exact fit that was not asked for: about two minutes on two processor
-/// cores, at 50 billion operations a second. The number is fixed, so that the same rows are fitted in
-/// the same way on every machine.
+/// The most operations of an exact fit, unless the caller asks for an exact fit. They take about two
+/// minutes on two processor cores, at 50 billion operations a second. The number is fixed, so that the
+/// same rows are fitted in the same way on every machine.
 const MOST_OPERATIONS: f64 = 6e12;
 /// The most directions that a compressed fit keeps, however much memory there is.
 const MOST_DIRECTIONS: u64 = 1024;
-/// The fewest directions that a compressed fit keeps. A model of fewer is of no use.
+/// The fewest directions that a compressed fit keeps. A model with fewer would be useless.
 const FEWEST_DIRECTIONS: u64 = 16;
 /// Bytes for each value of the rows, or of the directions at the end: 24 while directions are found
 /// (the rows or the stacked rows, then the directions), and this number when a model is made and
@@ -18,10 +18,10 @@ const FEWEST_DIRECTIONS: u64 = 16;
 /// writing).
 const VALUE_BYTES: u64 = 28;
 /// Bytes for each value of the inner products: the matrix, its eigenvectors, and three times as much to
-/// compute them. Stages also keep the eigenvectors of the first stage. At that time, memory holds only
-/// the rows among all that [`VALUE_BYTES`] counts.
+/// compute them. Stages also keep the eigenvectors of the first stage. At that time, memory holds the
+/// rows and nothing else that [`VALUE_BYTES`] counts.
 const SQUARE_BYTES: u64 = 40;
-/// The same if an SVD may have to run, including its vectors on both sides.
+/// The same as [`SQUARE_BYTES`] if an SVD may have to run, including its vectors on both sides.
 const SVD_SQUARE_BYTES: u64 = 80;
 /// Matrix products copy their factors into packed blocks, this many values of each row at a time, in
 /// each thread that works on the inner products. About four threads matter.
@@ -31,7 +31,7 @@ const PACKED_BYTES: u64 = 32;
 /// found and in those that are held out.
 const COORDINATE_BYTES: u64 = 48;
 
-/// How a [`StreamingFit`] may use the machine. These parameters are unchecked.
+/// How much of the machine a [`StreamingFit`] may use. These parameters are unchecked.
 ///
 /// # Example
 ///
@@ -117,8 +117,8 @@ impl ValidStreamingParams {
 
 /// Rows that become a [`FitStatistic`].
 ///
-/// As long as the rows fit into memory and the work stays below about two minutes, they are gathered,
-/// and fitted exactly at the end. Beyond that, they are merged into a statistic of the leading
+/// As long as the rows fit into memory and the work stays below about two minutes, the rows are gathered
+/// and fitted exactly at the end. Beyond that, the rows are merged into a statistic of the leading
 /// directions, as many rows at a time as it has directions, and [`Compression`](crate::Compression)
 /// says how far the result can be off. The order of the rows then changes the result within that
 /// bound. The same rows in the same order give the same bytes.
@@ -149,7 +149,7 @@ impl StreamingFit {
         }
         let mut values = rows.into_values();
         if self.merged.is_none() {
-            // As many rows as fit are gathered, so that the batches they come in do not matter.
+            // As many rows as possible are gathered, so that the sizes of the batches do not matter.
             let fitting = (self.count() + 1..=count).take_while(|count| self.is_exact_for(*count)).count();
             let rest = values.split_off(fitting * self.columns);
             self.gathered.append(&mut values);
@@ -181,8 +181,8 @@ impl StreamingFit {
         self.merged_count() + self.gathered.len() / self.columns
     }
 
-    /// Whether `count` rows in all would be fitted exactly: whether they fit into memory, and, unless
-    /// the fit must be exact, take no more operations than a fit may.
+    /// Whether a fit of `count` rows in all would be exact. It is if they fit into memory and take no more
+    /// operations than the limit. If the fit must be exact, operations have no limit.
     pub fn is_exact_for(&self, count: usize) -> bool {
         let (rows, columns) = (count as f64, self.columns as f64);
         let less = rows.min(columns);
@@ -193,8 +193,8 @@ impl StreamingFit {
             && (self.params.params.exact || operations <= most_operations)
     }
 
-    /// Takes the rows with these `indices` out of the fit, which must be in rising order. `None`, and
-    /// nothing changes, if there is no index or no such row, or if rows were merged already.
+    /// Takes the rows with these `indices`, which must be in rising order, out of the fit. Returns `None`
+    /// and changes nothing if there is no index, if there is no such row, or if rows were merged already.
     ///
     /// Cost: one pass over the rows.
     pub fn take(&mut self, indices: &[usize]) -> Option<Samples> {
@@ -219,7 +219,7 @@ impl StreamingFit {
         Samples::from_f64(taken, columns).ok()
     }
 
-    /// Leaves `bytes` less of the memory to rows and statistic from now on.
+    /// Reduces the memory for rows and statistic by `bytes` from now on.
     pub fn reserve(&mut self, bytes: u64) {
         self.params = self.params.beside(bytes);
     }
@@ -271,7 +271,7 @@ impl StreamingFit {
         }
     }
 
-    /// The same, including an SVD if there may be one.
+    /// The same as [`exact_bytes`](Self::exact_bytes), including an SVD if there may be one.
     fn most_bytes(&self, count: usize) -> u64 {
         let square_bytes = if count > self.columns { SVD_SQUARE_BYTES } else { SQUARE_BYTES };
         self.decomposition_bytes(count, square_bytes)
@@ -425,7 +425,7 @@ mod tests {
         assert!((16..800).contains(&most), "{most}");
         fit.push(all.select(&(0..most).collect::<Vec<_>>())).unwrap();
         assert!(fit.take(&[0]).is_some());
-        fit.reserve(100_000);
+        fit.reserve(10_000);
         assert!(!fit.is_exact_for(most - 1), "less memory is left");
         fit.push(all.select(&(most..most + 40).collect::<Vec<_>>())).unwrap();
         assert_eq!((fit.take(&[0]), fit.is_exact_for(1)), (None, false));

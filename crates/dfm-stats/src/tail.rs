@@ -1,16 +1,15 @@
-//! A threshold from the tail of held-out scores: what few pictures say of scores that are higher than any
-//! of theirs.
+//! A threshold from the tail of held-out scores. It can lie above the largest score of few pictures.
 
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 
-/// Scores count as no further below their median than so many standard deviations. Near copies of a
-/// picture score far below the others, and say nothing of the tail.
+/// Scores are clipped at this many standard deviations below their median. Near copies of a picture score
+/// far below the others, and say nothing about the tail.
 const LOWEST: f64 = 2.0;
-/// Scores count as no further above their median than so many standard deviations. One picture that
-/// stands out must not decide how wide the others lie.
+/// Scores are clipped at this many standard deviations above their median. One picture that stands out
+/// must not decide the width.
 const HIGHEST: f64 = 3.0;
-/// Degrees of freedom for each picture but one. Scores of pictures are not exactly normal, and those of
-/// few pictures are wider apart than those of many.
+/// Degrees of freedom for each picture, not counting the first. Scores of pictures are not exactly normal,
+/// and scores of few pictures spread more than those of many.
 const FREEDOM: f64 = 0.5;
 /// The fewest degrees of freedom. With one, five scores would give a threshold that no defect reaches.
 const FEWEST_DEGREES: f64 = 3.0;
@@ -18,15 +17,15 @@ const FEWEST_DEGREES: f64 = 3.0;
 const DEVIATIONS: f64 = 1.4826;
 /// The mean absolute deviation of a normal distribution, times this, is its standard deviation.
 const MEAN_DEVIATIONS: f64 = 1.2533;
-/// The quantile of the normal distribution between which 90 % of it lie.
+/// 90 % of a standard normal distribution lie between minus this number and this number.
 const NINETY: f64 = 1.6449;
 
-/// Held-out scores as draws from one distribution, whose centre and width few odd scores do not move.
+/// Held-out scores as draws from one distribution. A few odd scores hardly change its centre and width.
 ///
 /// Positive scores are compared by their logarithms `y`. With the median and `1.4826` times the median
 /// absolute deviation, `y` is clipped to `[−2, 3]` such deviations around the median. The centre is the
-/// mean of what is clipped; the scale is its standard deviation, divided by that of a normal distribution
-/// which is clipped alike.
+/// mean of the clipped values. The scale is their standard deviation, divided by that of a normal
+/// distribution that is clipped in the same way.
 #[derive(Debug, Clone)]
 pub struct Tail {
     /// The scores, or their logarithms, in rising order.
@@ -37,8 +36,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// The tail of `scores`, which are finite numbers. `None` if there are fewer than two, or they do not
-    /// differ.
+    /// The tail of `scores`, which must be finite numbers. `None` if there are fewer than two, or if they do
+    /// not differ.
     pub fn of(scores: &[f64]) -> Option<Self> {
         let in_logarithms = scores.iter().all(|score| *score > 0.0);
         let mut sorted: Vec<f64> =
@@ -64,9 +63,9 @@ impl Tail {
 
     /// The threshold that a share `rate` of new good pictures should reach.
     ///
-    /// It is the quantile of the distribution of a new score, Student's t with half a degree of freedom for
-    /// each score but one, and three at least. The more scores there are beyond `1 / rate`, the more the quantile of the scores
-    /// themselves counts, which needs no distribution.
+    /// It is a quantile of the distribution of a new score: Student's t with `(N − 1) / 2` degrees of freedom
+    /// for `N` scores, and three at least. If `N` is larger than `1 / rate`, the quantile of the scores
+    /// themselves counts too, which needs no distribution. The more scores there are, the more it counts.
     pub fn threshold(&self, rate: f64) -> f64 {
         let count = self.sorted.len() as f64;
         let wide = (1.0 + 1.0 / count).sqrt() * self.scale;
@@ -76,9 +75,10 @@ impl Tail {
         if self.in_logarithms { value.exp() } else { value }
     }
 
-    /// The rate of new good pictures that reach `threshold`, from and to: an approximate interval of 90 %.
+    /// The lower and the upper end of an approximate 90 % interval for the share of new good pictures that
+    /// reach `threshold`.
     pub fn rates(&self, threshold: f64) -> [f64; 2] {
-        let away = (self.measured(threshold) - self.centre) / self.scale;
+        let away = self.away(threshold);
         let count = self.sorted.len() as f64;
         let error = (1.0 / count + away * away / (2.0 * self.freedom())).sqrt();
         let normal = Normal::standard();
@@ -92,7 +92,7 @@ impl Tail {
     }
 
     /// The distance of a score from the centre, in units of the scale.
-    pub fn away(&self, score: f64) -> f64 {
+    fn away(&self, score: f64) -> f64 {
         (self.measured(score) - self.centre) / self.scale
     }
 
@@ -109,8 +109,12 @@ impl Tail {
     }
 }
 
-/// The quantile of sorted values, linear between them.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+/// The quantile of values in rising order, linear between neighbours. `share` is clamped to [0, 1].
+///
+/// # Panics
+///
+/// If there is no value.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn scores_that_do_not_differ_have_no_tail() {
         assert!(Tail::of(&[1.0; 8]).is_none() && Tail::of(&[1.0]).is_none() && Tail::of(&[]).is_none());
-        // More than half of them are alike.
+        // More than half of the scores are equal.
         assert!(Tail::of(&[1.0, 1.0, 1.0, 1.0, 2.0]).is_some());
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::judge::next_batch;
-use crate::levels::LevelsWatch;
+use crate::levels::{FitLevels, LevelsWatch};
 use crate::observer::{Observer, Reporter, Stage};
 use crate::source::{Give, Source, ahead, give_all};
 use crate::workers::Workers;
@@ -32,8 +32,10 @@ pub fn drift(
         let mut watch = model.watch(params);
         let (preparer, size) = (watch.preparer(), watch.batch());
         let seen = LevelsWatch::new(preparer.preprocessor().levels());
+        let levels = FitLevels::of_model(model);
         let prepare = |index: usize, give: Give<'_, Piece>| {
             let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
+            levels.check(&picture)?;
             seen.picture(&picture);
             give_all(preparer.pieces(index, picture)?, give, |piece, last| {
                 if last {

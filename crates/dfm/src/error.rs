@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dfm_core::{Depth, DfmError};
+use dfm_core::{Depth, DfmError, Levels};
 use dfm_data::DataError;
 use dfm_weights::WeightsStoreError;
 use thiserror::Error;
@@ -95,14 +95,29 @@ pub enum Error {
     NotFinite,
     /// A picture that is made of other numbers than the first one of the fit.
     #[error(
-        "expected a picture with {expected}, as the first one of the fit has, found {got}: fit pictures of one kind, \
-         or fit with the levels `full`, where 255 of 8 bits and 65535 of 16 bits are white"
+        "expected a picture with {expected}, as the others of the fit have, found {got}: give pictures of one kind, or \
+         fit with the levels `full`, where 255 of 8 bits and 65535 of 16 bits are white"
     )]
     OtherDepth {
-        /// What the first picture is made of.
+        /// What the other pictures are made of.
         expected: Depth,
         /// What this one is made of.
         got: Depth,
+    },
+    /// Pictures that the levels make black or white everywhere.
+    #[error(
+        "all values of the {pictures} pictures lie outside of the levels {levels}: the pictures hold values from {low} to \
+         {high}, and each becomes black or white; state levels around these values"
+    )]
+    AllOutsideLevels {
+        /// The levels.
+        levels: Levels,
+        /// The number of pictures.
+        pictures: usize,
+        /// The smallest value of the pictures.
+        low: f64,
+        /// The largest value of the pictures.
+        high: f64,
     },
     /// A picture that was read twice and differed.
     #[error("the picture has changed since it was read first")]

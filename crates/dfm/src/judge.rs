@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Verdict};
+use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Threshold, Verdict};
 use tracing::{debug, info};
 
 use crate::error::Error;
-use crate::levels::LevelsWatch;
+use crate::levels::{FitLevels, LevelsWatch};
 use crate::note::Note;
 use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
@@ -82,16 +82,31 @@ impl Judge {
         observer: &dyn Observer,
         mut sink: impl FnMut(Vec<Judged>) -> Result<(), Error> + Send,
     ) -> Result<usize, Error> {
+        self.each_with(source, options, observer, |_: &Picture<'_>| (), |judged, _| sink(judged))
+    }
+
+    /// [`each`](Self::each), where `companion` sees every decoded picture, and what it makes goes to `sink`
+    /// with the verdicts, in their order.
+    pub(crate) fn each_with<C: Send>(
+        &self,
+        source: &dyn Source,
+        options: &JudgeOptions,
+        observer: &dyn Observer,
+        companion: impl Fn(&Picture<'_>) -> C + Sync + Send,
+        mut sink: impl FnMut(Vec<Judged>, Vec<C>) -> Result<(), Error> + Send,
+    ) -> Result<usize, Error> {
         let reporter = Reporter::new(observer);
+        self.tell_small_scores(options, &reporter);
         let mut sizes = Sizes::new(&self.model);
         self.workers.run(|| {
             let judging = self.judging(options)?;
             let progress = reporter.stage(Stage::Judging, Some(source.count()));
             let problem = |index: usize, error| reporter.problem(&source.path(index), error);
             let watch = self.watch();
-            self.each_verdict(judging, source, &progress, &watch, problem, |batch| {
-                sizes.see(&batch);
-                sink(batch)
+            self.each_batch(judging, source, &progress, (&watch, companion), problem, |batch| {
+                let (judged, companions): (Vec<Judged>, Vec<C>) = batch.into_iter().unzip();
+                sizes.see(&judged);
+                sink(judged, companions)
             })?;
             watch.tell(&reporter);
             Ok::<(), Error>(())
@@ -133,6 +148,14 @@ impl Judge {
         LevelsWatch::new(self.model.preprocessor().levels())
     }
 
+    /// Tells that the threshold is far too low, if verdicts rest on it.
+    pub(crate) fn tell_small_scores(&self, options: &JudgeOptions, reporter: &Reporter<'_>) {
+        let is_stated = matches!(options.threshold, Some(Threshold::Score(_)));
+        if !is_stated && self.model.rests_on_small_scores() {
+            reporter.note(Note::SmallScores);
+        }
+    }
+
     /// Checks the options of a call.
     pub(crate) fn judging(&self, options: &JudgeOptions) -> Result<Judging<'_>, Error> {
         Ok(self.model.judging(options)?)
@@ -166,10 +189,12 @@ impl Judge {
     ) -> Result<(), Error> {
         let begun = Instant::now();
         let (preparer, size) = (judging.preparer(), judging.batch());
+        let levels = FitLevels::of_model(&self.model);
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
             let begun = Instant::now();
             let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
+            levels.check(&picture)?;
             watch.picture(&picture);
             let mut with = Some(companion(&picture));
             let pieces = preparer.pieces(index, picture)?;

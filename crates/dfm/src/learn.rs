@@ -1,23 +1,15 @@
-//! Good pictures into a model.
+//! Learning: from good pictures to a model.
 
-use std::cell::RefCell;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use dfm_core::{Compute, Dfm, FitParams, Method, TileStatistics, ValidFitParams};
 
-use dfm_core::{
-    Compute, Dfm, DfmError, FeatureExtractor, FitParams, Learnt, Method, PictureSize, Piece, Preparer,
-    SizeRange, TileStatistics, ValidFitParams,
-};
-use tracing::info;
-
-use crate::checkpoint::{Checkpoint, first_keys};
+use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::first_size::{in_pictures_of, sizes};
-use crate::levels::{FitLevels, LevelsWatch};
+use crate::learning::{Fitted, Learning};
+use crate::levels::FitLevels;
 use crate::network::{Network, compute_or_usual};
-use crate::observer::{Observer, Reporter, Stage};
-use crate::pieces::{Ready, prepare};
-use crate::source::{Give, Loaded, Source, ahead};
+use crate::observer::{Observer, Reporter};
+use crate::source::Source;
 use crate::validate::validate;
 use crate::workers::Workers;
 
@@ -91,8 +83,8 @@ impl Learner {
         Self { network, ..self }
     }
 
-    /// Sets the device on which the network computes: our own kernels on the processor unless
-    /// given.
+    /// Sets the device on which the network computes: our own kernels on the processor, unless
+    /// this is set.
     #[must_use]
     pub fn with_compute(self, compute: impl Into<Compute>) -> Self {
         Self { compute: Some(compute.into()), ..self }
@@ -135,14 +127,14 @@ impl Learner {
         &self.params
     }
 
-    /// What decides the model of given pictures: the parameters of the fit but for how it is done, and
-    /// the network by the hash of its weights.
+    /// The settings that decide which model given pictures make. These are the parameters of the fit, except
+    /// those that say only how it runs, and the hash of the network's weights.
     ///
     /// # Errors
     ///
     /// If a parameter is out of its range or the weights cannot be had.
     pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
-        // By name, so that whoever adds a field decides whether it is a setting.
+        // Every field is named here, so whoever adds one must decide whether it is a setting.
         let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
         let params = params.clone().check()?;
         let exact = params.params().run.memory.exact;
@@ -178,8 +170,8 @@ impl Learner {
         self.workers.run(|| self.fit_with(source, None, &reporter))?
     }
 
-    /// [`fit`](Self::fit), where what is learnt is kept in `checkpoint` until the model is there:
-    /// `finish` takes the model, and once it has returned the checkpoint is removed.
+    /// Does the same as [`fit`](Self::fit), and keeps what is learnt in `checkpoint` until the model is
+    /// finished. `finish` takes the model. Once it has returned, the checkpoint is removed.
     ///
     /// # Errors
     ///
@@ -212,7 +204,10 @@ impl Learner {
         let compute = compute_or_usual(self.compute.as_ref())?;
         let extractor = self.network.extractor(&params, compute)?;
         let learning = Learning { source, levels, workers: &self.workers, reporter };
-        let Fitted { mut model, pictures } = learning.fit(&params, extractor, checkpoint)?;
+        let Fitted { mut model, pictures, .. } = learning.fit(&params, extractor, checkpoint)?;
+        if asked.is_auto() {
+            levels.tell_without_foreign(&model, &pictures, (source, &self.workers, reporter));
+        }
         if let Some(seed) = self.synthetic {
             model = validate(model, source, pictures, seed, &self.workers, reporter)?;
         }
@@ -222,7 +217,8 @@ impl Learner {
         Ok(model)
     }
 
-    /// Checks the parameters; by position, with the size of the first picture that can be read.
+    /// Checks the parameters. With statistics by position, the size of the first picture that can be read
+    /// becomes one of them.
     fn checked(&self, source: &dyn Source, levels: FitLevels) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
         params.method.levels = levels.levels;
@@ -237,132 +233,5 @@ impl Learner {
             params = params.with_method(method);
         }
         Ok(params.check()?)
-    }
-}
-
-/// Where pictures come from, and who hears of them.
-#[derive(Clone, Copy)]
-pub(crate) struct Learning<'l> {
-    pub(crate) source: &'l dyn Source,
-    /// What the pictures must be made of.
-    pub(crate) levels: FitLevels,
-    pub(crate) workers: &'l Workers,
-    pub(crate) reporter: &'l Reporter<'l>,
-}
-
-/// Hears what becomes of pictures.
-pub(crate) type Each<'a> = &'a mut dyn FnMut(Learnt<'_>) -> Result<(), DfmError>;
-
-/// A model, and the pictures that it has learnt just now.
-pub(crate) struct Fitted {
-    pub(crate) model: Dfm,
-    /// The content hash of each picture, and its index in the source.
-    pub(crate) pictures: Vec<([u8; 32], usize)>,
-}
-
-impl Learning<'_> {
-    fn fit(
-        self,
-        params: &ValidFitParams,
-        extractor: FeatureExtractor,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<Fitted, Error> {
-        let preparer = Preparer::for_fit(&extractor);
-        let batch = params.params().run.batch.min(extractor.largest_batch());
-        self.learn(&preparer, batch, checkpoint, |mut pieces, each| {
-            let (extractor, first) = params.in_precision(extractor, &mut pieces)?;
-            if let Some(checkpoint) = checkpoint {
-                let mut keys = first_keys(self.source, preparer.makes_tiles());
-                checkpoint.open(&extractor, batch, &mut keys, self.reporter)?;
-            }
-            Ok(params.fit_each(extractor, first.into_iter().chain(pieces), each)?)
-        })
-    }
-
-    /// Lets `learn` make a model of the pictures. What is learnt goes into the checkpoint, and what
-    /// that holds need not be learnt again. Pictures that cannot be used are told.
-    pub(crate) fn learn(
-        self,
-        preparer: &Preparer,
-        batch: usize,
-        checkpoint: Option<&Checkpoint>,
-        learn: impl FnOnce(&mut dyn Iterator<Item = Piece>, Each<'_>) -> Result<Dfm, Error>,
-    ) -> Result<Fitted, Error> {
-        let Self { source, levels, workers, reporter } = self;
-        let watch = LevelsWatch::new(preparer.preprocessor().levels());
-        let begun = Instant::now();
-        let progress = RefCell::new(Some(reporter.stage(Stage::Learning, Some(source.count()))));
-        let step = || progress.borrow().iter().for_each(|progress| progress.step());
-        let statistics = RefCell::new(None);
-        // Keys of the checkpoint of pieces that were given and not told of yet.
-        let keys = RefCell::new(std::collections::VecDeque::new());
-        let sizes = Mutex::new(None);
-        let see = |size: PictureSize| {
-            let mut sizes = sizes.lock().unwrap_or_else(PoisonError::into_inner);
-            let one = SizeRange::of(size);
-            *sizes = Some(sizes.map_or(one, |range: SizeRange| range.with(one)));
-        };
-        let prepare = |index: usize, give: Give<'_, Ready>| {
-            let seen = (&levels, &watch);
-            prepare(source, index, preparer, seen, checkpoint, &see, give)
-        };
-        let mut learnt_now: Vec<([u8; 32], usize)> = Vec::with_capacity(source.count());
-        let mut each = |learnt: Learnt<'_>| {
-            match learnt {
-                Learnt::Features(_, row) | Learnt::NotFinite(_, row) => {
-                    let key: Option<[u8; 32]> = keys.borrow_mut().pop_front().flatten();
-                    if let (Some(key), Some(checkpoint)) = (key, checkpoint) {
-                        checkpoint.keep(&key, row, reporter);
-                    }
-                }
-                Learnt::Picture(index, hash) => {
-                    step();
-                    learnt_now.push((hash, index));
-                }
-                Learnt::LeftOut(index) => {
-                    step();
-                    reporter.problem(&source.path(index), Error::NotFinite);
-                }
-                Learnt::Known(_) => step(),
-                _ => {}
-            }
-            Ok(())
-        };
-        let model = ahead(source.count(), workers.jobs(), batch, prepare, |loaded| {
-            let ready = loaded.filter_map(|Loaded { index, found, .. }| match found {
-                Ok((key, piece)) => {
-                    if checkpoint.is_some() {
-                        keys.borrow_mut().push_back(key);
-                    }
-                    Some(piece)
-                }
-                Err(error) => {
-                    reporter.problem(&source.path(index), error);
-                    step();
-                    None
-                }
-            });
-            // A fit that asks for more than the last picture is about to work out the components.
-            let end = std::iter::from_fn(|| {
-                progress.replace(None);
-                statistics.borrow_mut().get_or_insert_with(|| reporter.stage(Stage::Statistics, None));
-                None
-            });
-            learn(&mut ready.chain(end), &mut each)
-        })?;
-        watch.tell(reporter);
-        let names = learnt_now.iter().map(|(hash, index)| (*hash, source.name(*index)));
-        let model =
-            model.with_names(names).with_sizes(sizes.into_inner().unwrap_or_else(PoisonError::into_inner));
-        info!(
-            "{} of {} pictures learnt in {:.1?}; the model: {} pictures, {} components of {} directions",
-            learnt_now.len(),
-            source.count(),
-            begun.elapsed(),
-            model.record().picture_count,
-            model.component_count(),
-            model.record().taps.iter().map(|tap| tap.rank).sum::<usize>()
-        );
-        Ok(Fitted { model, pictures: learnt_now })
     }
 }

@@ -55,6 +55,7 @@ mod held_out;
 mod judge;
 mod kind;
 mod learn;
+mod learning;
 mod levels;
 mod lines;
 mod lock;
@@ -74,6 +75,7 @@ mod store;
 mod sweep;
 mod synthesise;
 mod units;
+mod update;
 mod validate;
 mod workers;
 
@@ -85,9 +87,9 @@ pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, MaskPixels, MaskReading, Problem,
-    RelativeNames, Training, TruthMask, Why, decode_picture, list, list_files, list_folder, list_good,
-    open_mask, open_picture, open_region, path_list, picture_depth, read_masks, read_picture, training,
-    training_on_all,
+    RelativeNames, Training, TruthMask, Why, counted, decode_picture, list, list_files, list_folder,
+    list_good, open_mask, open_picture, open_region, path_list, picture_depth, read_masks, read_picture,
+    training, training_on_all,
 };
 pub use dfm_render::{Heatmap, MapScale, legend};
 pub use dfm_weights as weights;
@@ -109,7 +111,7 @@ pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
 pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
-pub use note::Note;
+pub use note::{CoarseBecause, Note};
 pub use numbers::RegionsTable;
 pub use observer::{Observer, Silent, Stage};
 pub use products::{
@@ -118,10 +120,11 @@ pub use products::{
 };
 pub use report::PAGE;
 pub use source::{Content, Files, Pictures, Source};
-pub use store::{ModelChange, ModelStore, Updated};
+pub use store::ModelStore;
 pub use sweep::{Common, Grid, Setting, Sweeper, Trial, Tried, taps};
 pub use synthesise::{DefectiveDataset, Made};
 pub use units::bytes;
+pub use update::{ModelChange, Updated};
 pub use workers::Workers;
 
 /// The README's example compiles as a test.

@@ -1,8 +1,6 @@
 //! What programs read of verdicts. docs/json-schema.md describes it; names are never changed, only
 //! added.
 
-use std::path::PathBuf;
-
 use dfm_core::{CalibrationKind, Contradiction, Dfm, Label, MapRegion, Verdict};
 use serde::Serialize;
 
@@ -51,6 +49,34 @@ pub struct VerdictLine {
     pub outside_levels: Option<f64>,
 }
 
+/// One view of a [`PartLine`](crate::parts::PartLine).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ViewLine {
+    /// The view.
+    pub view: String,
+    /// Its picture.
+    pub path: String,
+    /// The raw score of the view's model.
+    pub score: f64,
+    /// The same on the scale that all views share.
+    pub scaled: f64,
+    /// The share of good pictures of this view that look at least as abnormal.
+    pub p_value: Option<f64>,
+    /// The value of its map from which a pixel belongs to a region; null without maps.
+    pub pixel_threshold: Option<f64>,
+    /// Where its map reaches that.
+    pub regions: Option<Vec<MapRegion>>,
+    /// The file of its heat map; null if none was written.
+    pub heatmap: Option<String>,
+    /// The file of its overlay; null if none was written.
+    pub overlay: Option<String>,
+    /// The file of the mask of its map; null if none was written.
+    pub mask: Option<String>,
+    /// The file of its map as numbers; null if none was written.
+    pub raw_map: Option<String>,
+}
+
 /// Regions of a picture, or in a row of a table how many there are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -90,9 +116,7 @@ impl VerdictLine {
     /// The same line with the files that were written for the picture.
     #[must_use]
     pub fn with_files(self, files: &PictureFiles) -> Self {
-        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let [heatmap, overlay, mask, raw_map] =
-            [&files.heatmap, &files.overlay, &files.mask, &files.raw_map].map(shown);
+        let [heatmap, overlay, mask, raw_map] = files.shown();
         Self { heatmap, overlay, mask, raw_map, ..self }
     }
 

@@ -1,9 +1,10 @@
 //! Maps as files: heat maps and overlays, masks, numbers.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dfm_core::{Levels, RegionRule, Transparency, Verdict};
+use dfm_core::{AnomalyMap, Levels, MarkedPixels, RegionRule, Transparency, Verdict};
 use dfm_data::{
     HEATMAP, LEGEND, MAP_CHUNK, MAP_CHUNK_AT, MAPS_MARK, MAPS_MARK_TEXT, MASK, OVERLAY, RelativeNames,
 };
@@ -50,6 +51,26 @@ enum Kind {
     Numbers { of_cells: bool },
 }
 
+/// The map of a picture that was judged, made once for everything that is written of it.
+pub(crate) struct Mapped<'v> {
+    /// Index of the picture in its source.
+    pub(crate) index: usize,
+    pub(crate) verdict: &'v Verdict,
+    pub(crate) map: &'v AnomalyMap,
+    /// The pixels that belong to regions, with the rule that says so.
+    pub(crate) marked: Option<(&'v MarkedPixels, RegionRule)>,
+}
+
+impl Mapped<'_> {
+    /// The pixels that belong to regions by `rule`; `None` without a pixel threshold.
+    fn marked(&self, rule: &RegionRule) -> Option<Cow<'_, MarkedPixels>> {
+        match self.marked {
+            Some((marked, by)) if by == *rule => Some(Cow::Borrowed(marked)),
+            _ => self.map.marked(rule).map(Cow::Owned),
+        }
+    }
+}
+
 /// The files that were written for one picture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,6 +95,12 @@ impl PictureFiles {
             mask: self.mask.or(other.mask),
             raw_map: self.raw_map.or(other.raw_map),
         }
+    }
+
+    /// The paths as JSON has them: heat map, overlay, mask and raw map.
+    pub(crate) fn shown(&self) -> [Option<String>; 4] {
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        [&self.heatmap, &self.overlay, &self.mask, &self.raw_map].map(shown)
     }
 }
 
@@ -149,49 +176,84 @@ impl MapsFolder {
     /// are there would take gigabytes. That is little beside compressing two pictures of its size,
     /// and all threads share it.
     pub fn write(&self, source: &dyn Source, batch: &[Judged], observer: &dyn Observer) -> Vec<PictureFiles> {
+        Self::write_all(std::slice::from_ref(self), source, batch, observer)
+    }
+
+    /// [`write`](Self::write) of several folders. Each map is made once for all of them, on the threads
+    /// of the first.
+    pub fn write_all(
+        folders: &[Self],
+        source: &dyn Source,
+        batch: &[Judged],
+        observer: &dyn Observer,
+    ) -> Vec<PictureFiles> {
+        let nothing = || vec![PictureFiles::default(); batch.len()];
+        let Some(first) = folders.first() else { return nothing() };
         let reporter = Reporter::new(observer);
-        let write = |one: &Judged| self.write_one(source, one.index, &one.verdict, &reporter);
-        let written = self.workers.run(|| batch.par_iter().map(write).collect::<Vec<_>>());
-        let written = match written {
+        let rule = folders.iter().find_map(Self::rule);
+        let write = |one: &Judged| {
+            let Some(map) = one.verdict.map() else { return PictureFiles::default() };
+            let marked = rule.and_then(|rule| map.marked(&rule));
+            let marked = marked.as_ref().zip(rule);
+            let mapped = Mapped { index: one.index, verdict: &one.verdict, map: &map, marked };
+            Self::write_mapped(folders, source, &mapped, &reporter)
+        };
+        match first.workers.run(|| batch.par_iter().map(write).collect()) {
             Ok(written) => written,
             Err(error) => {
-                reporter.problem(&self.folder, error);
-                return vec![PictureFiles::default(); batch.len()];
+                reporter.problem(&first.folder, error);
+                nothing()
             }
-        };
-        let files = batch.iter().zip(written).map(|(one, written)| {
-            written.unwrap_or_else(|error| {
-                reporter.problem(&source.path(one.index), error);
+        }
+    }
+
+    /// Writes what all `folders` have of one picture. The reporter hears what cannot be written.
+    pub(crate) fn write_mapped(
+        folders: &[Self],
+        source: &dyn Source,
+        mapped: &Mapped<'_>,
+        reporter: &Reporter<'_>,
+    ) -> PictureFiles {
+        folders.iter().fold(PictureFiles::default(), |all, folder| {
+            all.or(folder.write_one(source, mapped, reporter).unwrap_or_else(|error| {
+                reporter.problem(&source.path(mapped.index), error);
                 PictureFiles::default()
-            })
-        });
-        files.collect()
+            }))
+        })
+    }
+
+    /// Which pixels belong to regions, if what is written shows that.
+    fn rule(&self) -> Option<RegionRule> {
+        match &self.kind {
+            Kind::Colours(scale) => Some(scale.rule),
+            Kind::Masks(rule) => Some(*rule),
+            Kind::Numbers { .. } => None,
+        }
     }
 
     fn write_one(
         &self,
         source: &dyn Source,
-        index: usize,
-        verdict: &Verdict,
+        mapped: &Mapped<'_>,
         reporter: &Reporter<'_>,
     ) -> Result<PictureFiles, Error> {
-        let (Some(grid), Some(map)) = (&verdict.grid, verdict.map()) else {
-            return Ok(PictureFiles::default());
-        };
+        let Mapped { index, verdict, map, .. } = *mapped;
+        let Some(grid) = &verdict.grid else { return Ok(PictureFiles::default()) };
         let stem = self.folder.join(self.names.of(&source.path(index)));
         match &self.kind {
             Kind::Colours(scale) => {
-                let heatmap = Heatmap::new(grid, verdict.size, scale);
+                let heatmap = Heatmap::of_map(map, grid, scale);
                 let colours = png(heatmap.colours().into())?;
                 let picture = source.read(index)?.decode_with(Transparency::Background, self.levels)?;
                 let levelled = self.levels.read(picture)?;
-                let overlay = png(heatmap.over(&levelled.to_bytes()).into())?;
+                let marked = mapped.marked(&scale.rule);
+                let overlay = png(heatmap.over_with(&levelled.to_bytes(), marked.as_deref()).into())?;
                 let made = put_together(&stem, &[(HEATMAP, colours), (OVERLAY, overlay)])?;
                 let [heatmap, overlay] = self.told_of(made, reporter);
                 Ok(PictureFiles { heatmap, overlay, ..PictureFiles::default() })
             }
             Kind::Masks(rule) => {
-                let Some(marked) = map.marked(rule) else { return Ok(PictureFiles::default()) };
+                let Some(marked) = mapped.marked(rule) else { return Ok(PictureFiles::default()) };
                 let mask = GrayImage::from_fn(verdict.size.width, verdict.size.height, |x, y| {
                     [if marked.pixels()[y as usize * map.width + x as usize] { u8::MAX } else { 0 }].into()
                 });

@@ -1,11 +1,15 @@
-//! What a caller should know and that is no error.
+//! Notes: what a caller should know and what is not an error.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use dfm_core::SizeRange;
+use dfm_data::counted;
 
-/// Something that a caller should know and that is no error.
+/// The most pictures that a note names.
+const NAMED: usize = 20;
+
+/// Something that a caller should know and that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -28,9 +32,9 @@ pub enum Note {
         /// The sizes of the fit.
         usual: SizeRange,
     },
-    /// What lies among pictures and is not taken for one.
+    /// Files among the pictures that are not taken for pictures.
     LeftOut {
-        /// What, how many, and why.
+        /// Which files, how many, and why.
         text: String,
     },
     /// Pictures to judge that are also among the pictures to learn.
@@ -54,14 +58,14 @@ pub enum Note {
     },
     /// There is no checkpoint to resume, so the fit begins anew.
     NoCheckpoint {
-        /// Where it would be.
+        /// The path where it was expected.
         path: PathBuf,
     },
     /// A fit goes on from a checkpoint.
     Resumed {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that need not be learnt again.
+        /// The number of pictures that need not be learnt again.
         pictures: usize,
     },
     /// A checkpoint also holds what a fit on other pictures has learnt, so it is kept.
@@ -70,7 +74,7 @@ pub enum Note {
         path: PathBuf,
         /// Where it is kept.
         aside: PathBuf,
-        /// Pictures, or tiles of them, that are none of this fit's.
+        /// The number of pictures or tiles in it that do not belong to this fit.
         others: usize,
     },
     /// Another process is changing the same file, and this one waits for it.
@@ -85,18 +89,18 @@ pub enum Note {
         /// What the system said.
         reason: String,
     },
-    /// A file with other content is there and stays, so what was made of a picture has another name.
+    /// A file with other content is there and stays, so the file of this run gets another name.
     OtherName {
-        /// What stays.
+        /// The file that stays.
         path: PathBuf,
-        /// What was written.
+        /// The file that was written.
         written: PathBuf,
     },
     /// A fit failed, and its checkpoint stays.
     CheckpointLeft {
         /// The checkpoint.
         path: PathBuf,
-        /// Pictures that it holds.
+        /// The number of pictures that it holds.
         pictures: u64,
     },
     /// A checkpoint cannot be written; the fit goes on without it.
@@ -129,6 +133,8 @@ pub enum Note {
         /// How many there are.
         total: usize,
     },
+    /// The threshold of a model is far too low: its fit dropped directions and set no pictures aside.
+    SmallScores,
     /// Pictures with 16 bits a channel were judged or learnt by their high bytes.
     HighBytes {
         /// How many pictures.
@@ -140,23 +146,53 @@ pub enum Note {
         pictures: usize,
         /// The levels.
         levels: String,
-        /// Pixels outside, in the picture with the largest share of them.
+        /// The number of pixels outside, in the picture with the largest share of them.
         pixels: u64,
         /// All pixels of that picture.
         of: u64,
     },
-    /// Maps were fine and are now coarse, because the details of the pictures of the model are not known.
+    /// The levels of a fit were taken from pictures that the fit then left out as foreign, and would be others
+    /// without them.
+    LevelsOfForeign {
+        /// The levels of the model.
+        levels: String,
+        /// The levels without those pictures.
+        without: String,
+        /// How many pictures were left out.
+        pictures: usize,
+    },
+    /// An update was given pictures that the fit had left out as foreign, and they stay left out.
+    StayOut {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Maps were fine and are now coarse, because the details of the model's pictures are not known.
     MapsCoarse {
         /// The model that is written.
         path: PathBuf,
     },
-    /// The record of synthetic defects was about other pictures and is dropped.
+    /// A fit was to have fine maps, and has coarse ones.
+    FitCoarse {
+        /// Why.
+        why: CoarseBecause,
+    },
+    /// The figures on synthetic defects belong to other pictures and are dropped.
     ValidationDropped {
         /// The model that is written.
         path: PathBuf,
         /// Whether synthetic defects decided the threshold before.
         decided: bool,
     },
+}
+
+/// Why the maps of a fit are coarse although fine ones were to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CoarseBecause {
+    /// Memory did not suffice for an exact fit, so that pictures were set aside.
+    SetAside,
+    /// A picture could not be read once more to take out what the maps know of it.
+    NotReadAgain,
 }
 
 impl fmt::Display for Note {
@@ -167,8 +203,7 @@ impl fmt::Display for Note {
             Self::UnusualSizes { count, usual: SizeRange { smallest, largest } } => {
                 let [from, to] = [smallest, largest].map(|[width, height]| format!("{width}×{height}"));
                 let usual = if from == to { from } else { format!("{from} to {to}") };
-                let pictures =
-                    if *count == 1 { "1 picture has".to_owned() } else { format!("{count} pictures have") };
+                let pictures = have(*count);
                 write!(
                     f,
                     "{pictures} a size far from those of the fit, {usual} pixels: scores may not compare"
@@ -186,16 +221,19 @@ impl fmt::Display for Note {
                 write!(f, "{}: not there, so the fit begins anew", path.display())
             }
             Self::Resumed { path, pictures } => {
+                let (are, they) = if *pictures == 1 { ("is", "it is") } else { ("are", "they are") };
                 write!(
                     f,
-                    "{}: {pictures} pictures are learnt already, and are not learnt again if they are in this fit",
-                    path.display()
+                    "{}: {} {are} learnt already, and {are} not learnt again if {they} in this fit",
+                    path.display(),
+                    counted(*pictures, "picture")
                 )
             }
             Self::CheckpointKept { path, aside, others } => write!(
                 f,
-                "{}: {others} of what it holds is of pictures that are not in this fit, so it is kept, as {}",
+                "{}: {others} of its pictures or tiles {} not in this fit, so it is kept as {}",
                 path.display(),
+                if *others == 1 { "is" } else { "are" },
                 aside.display()
             ),
             Self::Waiting { path } => {
@@ -212,16 +250,16 @@ impl fmt::Display for Note {
             ),
             Self::OtherName { path, written } => write!(
                 f,
-                "{}: a file with other content is there and stays; this run's is {}. Others of this run may have \
+                "{}: a file with other content is there and stays; this run wrote {}. Other files of this run may have \
                  such names too",
                 path.display(),
                 written.display()
             ),
             Self::CheckpointLeft { path, pictures } => write!(
                 f,
-                "{}: holds the features of {pictures} pictures, from which a fit can be resumed, also with other \
-                 settings of the statistics",
-                path.display()
+                "{}: holds the features of {}; a fit can be resumed from it, also with other settings of the statistics",
+                path.display(),
+                counted(usize::try_from(*pictures).unwrap_or(usize::MAX), "picture")
             ),
             Self::CheckpointBroken { path, reason } => write!(
                 f,
@@ -231,24 +269,59 @@ impl fmt::Display for Note {
             Self::CheckpointStays { path, reason } => {
                 write!(f, "{}: no longer needed, but: {reason}", path.display())
             }
-            Self::View { name, pictures } => write!(f, "view {name}: {pictures} pictures to learn"),
+            Self::View { name, pictures } => write!(f, "view {name}: {} to learn", counted(*pictures, "picture")),
             Self::Product { name, number, total } => write!(f, "{name}: product {number} of {total}"),
+            Self::SmallScores => f.write_str(
+                "the threshold and the p-values of this model are far too low: memory did not suffice for its fit, by \
+                 an earlier version, and most good pictures are called anomalous; fit it again, or state a threshold",
+            ),
             Self::HighBytes { pictures } => write!(
                 f,
-                "{pictures} pictures have 16 bits a channel, and no levels are stated for them: 65535 counts as \
-                 white and the low bytes are dropped; a new fit of such pictures takes the levels that they use"
+                "{} 16 bits a channel, and no levels are stated for such pictures: 65535 counts as white and the low bytes \
+                 are dropped; a new fit of such pictures takes the levels that they use",
+                have(*pictures)
             ),
             Self::OutsideLevels { pictures, levels, pixels, of } => write!(
                 f,
-                "{pictures} pictures have values outside of the levels {levels}, which are clamped: up to {} % of the \
-                 pixels of a picture",
+                "{} values outside of the levels {levels}, which are clamped: up to {} % of the pixels of a picture",
+                have(*pictures),
                 share(*pixels, *of)
             ),
+            Self::LevelsOfForeign { levels, without, pictures } => write!(
+                f,
+                "the levels {levels} were taken from all pictures, {pictures} of which the fit then left out as foreign; without \
+                 those the levels are {without}: leave those pictures out, or state the levels, and fit again"
+            ),
+            Self::StayOut { names } => {
+                let (stay, rest) = (if names.len() == 1 { "stays" } else { "stay" }, names.len().saturating_sub(NAMED));
+                let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+                write!(
+                    f,
+                    "{} {stay} left out as foreign to the others: {}{more}",
+                    counted(names.len(), "picture"),
+                    names[..names.len() - rest].join(", ")
+                )
+            }
             Self::MapsCoarse { path } => write!(
                 f,
                 "{}: maps are coarse from here on: what fine maps know of pictures cannot be taken apart, nor added \
                  to a model that does not know it. Scores do not change; a new fit gives fine maps again",
                 path.display()
+            ),
+            Self::FitCoarse { why } => write!(
+                f,
+                "maps are coarse: {}. Scores do not change",
+                match why {
+                    CoarseBecause::SetAside => {
+                        "memory did not suffice for an exact fit, and pictures that are set aside take no part in \
+                         fine maps; a fit with more memory gives fine maps"
+                    }
+                    CoarseBecause::NotReadAgain => {
+                        "what fine maps know of a picture that is left out as foreign can be taken out only if the \
+                         picture is read again, and one could not be read again or has changed; a new fit gives \
+                         fine maps"
+                    }
+                }
             ),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
@@ -259,12 +332,17 @@ impl fmt::Display for Note {
                 };
                 write!(
                     f,
-                    "{}: what was found of synthetic defects was about other pictures and is dropped{threshold}",
+                    "{}: the figures on synthetic defects belong to other pictures and are dropped{threshold}",
                     path.display()
                 )
             }
         }
     }
+}
+
+/// The beginning of a sentence about this many pictures.
+fn have(pictures: usize) -> String {
+    format!("{} {}", counted(pictures, "picture"), if pictures == 1 { "has" } else { "have" })
 }
 
 /// A share in per cent with two significant digits.

@@ -3,7 +3,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use dfm_core::{Label, Verdict};
+use dfm_core::{Label, MapRegion, Verdict};
 use serde::Serialize;
 
 use crate::error::{Error, FileError};
@@ -92,12 +92,26 @@ impl RegionsTable {
     ///
     /// [`Error::File`] if the system refuses.
     pub fn push(&mut self, path: &str, verdict: &Verdict) -> Result<(), Error> {
-        for (place, region) in verdict.regions.iter().flatten().enumerate() {
+        let pixel_threshold = verdict.region_rule.and_then(|rule| rule.pixel_threshold);
+        let regions = verdict.regions.as_deref().unwrap_or_default();
+        self.push_regions(path, verdict.label, verdict.score, pixel_threshold, regions)
+    }
+
+    /// [`push`](Self::push) of regions with what the table says of their picture.
+    pub(crate) fn push_regions(
+        &mut self,
+        path: &str,
+        label: Option<Label>,
+        score: f64,
+        pixel_threshold: Option<f64>,
+        regions: &[MapRegion],
+    ) -> Result<(), Error> {
+        for (place, region) in regions.iter().enumerate() {
             let row = Row {
                 path,
-                label: verdict.label,
-                score: verdict.score,
-                pixel_threshold: verdict.region_rule.and_then(|rule| rule.pixel_threshold),
+                label,
+                score,
+                pixel_threshold,
                 region: place + 1,
                 x: region.x,
                 y: region.y,

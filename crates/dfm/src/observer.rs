@@ -1,4 +1,4 @@
-//! What a caller hears while work goes on.
+//! What a caller is told while work goes on.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ pub enum Stage {
     Reading,
     /// Taking good pictures through the network.
     Learning,
-    /// Working out the principal components of what was learnt; its end cannot be foreseen.
+    /// Computing the principal components. The time that it takes is not known in advance.
     Statistics,
     /// Judging pictures.
     Judging,
@@ -28,8 +28,8 @@ pub enum Stage {
     MakingDefects,
 }
 
-/// Hears what goes on: progress, notes, and pictures that cannot be used. Every method does nothing
-/// unless it is overridden. Methods are called from the thread that does the work.
+/// Receives progress, notes, and pictures that cannot be used. Every method does nothing unless it is
+/// overridden. Methods are called from the thread that does the work.
 ///
 /// ```
 /// use dfm::{Error, Observer, Silent};
@@ -50,7 +50,7 @@ pub trait Observer: Send + Sync {
         let _ = (stage, total);
     }
 
-    /// One picture or setting of a stage is done, or given up.
+    /// One picture or setting of a stage is finished or was given up.
     fn step(&self, stage: Stage) {
         let _ = stage;
     }
@@ -65,7 +65,7 @@ pub trait Observer: Send + Sync {
         let _ = (path, error);
     }
 
-    /// Something that is no error.
+    /// Something that the caller should know and that is not an error.
     fn note(&self, note: &Note) {
         let _ = note;
     }
@@ -77,7 +77,7 @@ pub struct Silent;
 
 impl Observer for Silent {}
 
-/// An observer on its way through one operation, which counts the problems.
+/// Passes messages of one operation to an observer, and counts the problems.
 pub(crate) struct Reporter<'o> {
     observer: &'o dyn Observer,
     problems: AtomicUsize,
@@ -88,12 +88,12 @@ impl<'o> Reporter<'o> {
         Self { observer, problems: AtomicUsize::new(0) }
     }
 
-    /// Tells a problem and counts it.
+    /// Reports a problem and counts it.
     pub(crate) fn problem(&self, path: &Path, error: impl Into<Error>) {
         Observer::problem(self, path, &error.into());
     }
 
-    /// Tells every one of `problems` and counts them.
+    /// Reports all `problems` and counts them.
     pub(crate) fn problems(&self, problems: impl IntoIterator<Item = dfm_data::Problem>) {
         problems.into_iter().for_each(|problem| self.problem(&problem.path, problem.error));
     }
@@ -108,13 +108,13 @@ impl<'o> Reporter<'o> {
         Progress { observer: self.observer, stage }
     }
 
-    /// Problems so far.
+    /// The number of problems so far.
     pub(crate) fn count(&self) -> usize {
         self.problems.load(Ordering::Relaxed)
     }
 }
 
-/// What a part of the operation tells goes on to the same observer, and its problems are counted.
+/// A part of the operation can report to this reporter, which passes everything on and counts the problems.
 impl Observer for Reporter<'_> {
     fn begin(&self, stage: Stage, total: Option<usize>) {
         self.observer.begin(stage, total);
@@ -138,14 +138,14 @@ impl Observer for Reporter<'_> {
     }
 }
 
-/// A stage that is on.
+/// A stage that is running.
 pub(crate) struct Progress<'o> {
     observer: &'o dyn Observer,
     stage: Stage,
 }
 
 impl Progress<'_> {
-    /// One more is done.
+    /// Reports that one more picture or setting is finished.
     pub(crate) fn step(&self) {
         self.observer.step(self.stage);
     }

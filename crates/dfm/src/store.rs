@@ -10,20 +10,17 @@ use dfm_core::{
     WrittenSizes,
 };
 use dfm_data::read_picture;
-use serde::Serialize;
 use tracing::info;
 
 use crate::error::{At, Error};
 use crate::files::{check_file, write_file};
 use crate::kind::{FileKind, foreign};
-use crate::learn::Learning;
-use crate::levels::FitLevels;
 use crate::lock::WriteLock;
 use crate::network::{Network, compute_or_usual};
 use crate::note::Note;
 use crate::observer::{Observer, Reporter, Silent};
 use crate::parts::refuse_parts;
-use crate::source::{Content, Source};
+use crate::source::Content;
 use crate::workers::Workers;
 
 /// Opens, changes and saves model files. A file appears whole or not at all, and has one writer at a
@@ -198,50 +195,6 @@ impl ModelStore {
         Ok((merged, sizes))
     }
 
-    /// Adds the pictures of `source` to the model at `path` and writes the result to `output`. Those
-    /// that it knows already count once. What changed is told.
-    ///
-    /// # Errors
-    ///
-    /// If the model keeps no fit statistic, no picture can be used, or `output` cannot be written.
-    pub fn update(
-        &self,
-        path: &Path,
-        source: &dyn Source,
-        output: &Path,
-        observer: &dyn Observer,
-    ) -> Result<Updated, Error> {
-        let reporter = Reporter::new(observer);
-        let threshold = |model: &Dfm| model.calibration().map(|calibration| calibration.threshold());
-        let (mut before, mut new) = (None, 0);
-        let (model, sizes) = self.revise(path, output, &reporter, |model| {
-            before = threshold(&model);
-            let preparer = dfm_core::Preparer::for_fit(model.extractor());
-            let batch = model.batch();
-            let learning = Learning {
-                source,
-                levels: FitLevels::default(),
-                workers: &self.workers,
-                reporter: &reporter,
-            };
-            let known = model.record().sizes;
-            let learnt = learning
-                .learn(&preparer, batch, None, |pieces, each| Ok(model.update_each(pieces, each)?))?;
-            new = learnt.pictures.len();
-            let sizes = known.zip(learnt.model.record().sizes).map(|(known, new)| known.with(new));
-            Ok(learnt.model.with_sizes(sizes))
-        })?;
-        let left_out = reporter.count();
-        let change = ModelChange {
-            new,
-            known: source.count().saturating_sub(new + left_out),
-            left_out,
-            threshold_before: before,
-            threshold_after: threshold(&model),
-        };
-        Ok(Updated { model, sizes, change })
-    }
-
     /// Takes `pictures` out of the model at `path`, all of them or none, and writes the result to
     /// `output`. Each is a file, or a name or content hash by which the model knows a picture.
     ///
@@ -262,7 +215,9 @@ impl ModelStore {
             }
             let sizes = model.record().sizes;
             let without = model.forget(&hashes).map_err(|error| match error {
-                DfmError::UnknownPicture { place, .. } => Error::from(error).at(Path::new(&pictures[place])),
+                DfmError::UnknownPicture { place, .. } | DfmError::NeverLearnt { place, .. } => {
+                    Error::from(error).at(Path::new(&pictures[place]))
+                }
                 other => other.into(),
             })?;
             Ok(without.with_sizes(sizes))
@@ -271,7 +226,7 @@ impl ModelStore {
 
     /// Opens a model and writes what `change` makes of it. Whether the file holds its weights stays
     /// as it is.
-    fn revise(
+    pub(crate) fn revise(
         &self,
         path: &Path,
         output: &Path,
@@ -300,34 +255,6 @@ fn open_model(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// A model that got more pictures.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Updated {
-    /// The model with them.
-    pub model: Dfm,
-    /// The sizes of its file.
-    pub sizes: WrittenSizes,
-    /// What is different now.
-    pub change: ModelChange,
-}
-
-/// What an update did.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ModelChange {
-    /// Pictures that the model did not know.
-    pub new: usize,
-    /// Pictures that it knew already.
-    pub known: usize,
-    /// Pictures that cannot be used.
-    pub left_out: usize,
-    /// The threshold before, if there was one.
-    pub threshold_before: Option<f64>,
-    /// The threshold after, if there is one.
-    pub threshold_after: Option<f64>,
-}
-
 /// Tells that figures about other pictures are not those of `model`, if they were dropped.
 fn note_dropped(validation: Option<&ValidationRecord>, model: &Dfm, output: &Path, reporter: &Reporter<'_>) {
     if let Some(validation) = validation.filter(|_| model.record().validation.is_none()) {
@@ -350,6 +277,8 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
         if let Some(hash) = content_hash(picture) {
             return Ok(hash);
         }
+        let named_out = model.record().foreign.iter().flat_map(|foreign| &foreign.pictures);
+        let mut named_out = named_out.filter(|out| out.name.as_deref() == Some(picture));
         let (_, known) = model.fit_statistics().unzip();
         let known = known.unwrap_or_default().iter().chain(model.set_aside());
         let mut named = known.filter(|hash| model.picture_name(hash) == Some(picture));
@@ -358,6 +287,9 @@ fn content_hash_of(model: &Dfm, picture: &str) -> Result<[u8; 32], Error> {
                 true => Ok(*first),
                 false => Err(Error::SeveralNamed),
             };
+        }
+        if let Some(hash) = named_out.next().and_then(|out| content_hash(&out.content_hash)) {
+            return Ok(hash);
         }
     }
     // As the model's own pictures were decoded.

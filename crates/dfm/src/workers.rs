@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::Error;
@@ -82,6 +83,26 @@ impl Workers {
             }
         };
         Ok(pool.install(work))
+    }
+
+    /// What `make` makes of each of the `items`, in their order. The work is done in the pool, several items at
+    /// a time.
+    ///
+    /// ```
+    /// let squares = dfm::Workers::new().map(&[1, 2, 3], |number| number * number)?;
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), dfm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Threads`] if the system gives no threads.
+    pub fn map<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        make: impl Fn(&T) -> R + Sync + Send,
+    ) -> Result<Vec<R>, Error> {
+        self.run(|| items.par_iter().map(make).collect())
     }
 }
 

@@ -141,7 +141,7 @@ fn what_has_no_label_or_no_picture_is_said() {
     fs::remove_file(dfm.path("ksdd2/test/0_GT.png")).unwrap();
     let run = evaluate(&dfm, "ksdd2", &[]).expect_code(2).expect_said(&["0_GT.png", "no label for"]);
     assert_eq!(run.json()[0]["pictures"], GOOD + DEFECTS - 1);
-    run.expect_said(&["1 pictures in train show defects"]);
+    run.expect_said(&["1 picture in train shows a defect"]);
 }
 
 #[test]

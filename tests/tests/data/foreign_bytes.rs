@@ -13,6 +13,7 @@ use dfm_core::{Dfm, FeatureRow, Keep, Method, SaveOptions};
 use dfm_tests::pictures;
 use dfm_tests::tiff::{Page, tiff};
 use image::{DynamicImage, ImageFormat, RgbImage};
+use sha2::{Digest, Sha256};
 
 #[path = "../../../crates/dfm-data/fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "a library's own file")]
@@ -32,6 +33,7 @@ const TARGETS: &[Target] = &[
     ("dfm", "config", targets::config),
     ("dfm", "model", targets::model),
     ("dfm", "onnx", targets::onnx),
+    ("dfm", "parts", targets::parts),
     ("dfm", "pickle", targets::pickle),
     ("dfm", "safetensors", targets::safetensors),
     ("dfm", "weights", targets::weights),
@@ -132,6 +134,8 @@ fn write() {
     for (file, bytes) in encoded() {
         put("dfm-image", "picture", file, bytes);
     }
+    put("dfm", "parts", "pattern.json", parts("null", "\"(?<part>.+)_(?<view>top|side)\""));
+    put("dfm", "parts", "list.json", parts("\"0.125\"", "null"));
     let weights = targets::speck_weights();
     put("dfm", "weights", "speck.safetensors", weights.to_bytes().unwrap());
     let taps = [Layer::named("layer1").pooled(4)];
@@ -160,6 +164,27 @@ fn write() {
         model.write(&mut bytes, &SaveOptions { slim }).unwrap();
         put("dfm", "model", file, bytes);
     }
+}
+
+/// A file of parts with this rate of false alarms and this pattern.
+fn parts(false_alarm: &str, pattern: &str) -> Vec<u8> {
+    let digest = "ab".repeat(32);
+    let view = |name: &str| {
+        format!("{{\"view\":\"{name}\",\"digest\":\"{digest}\",\"median\":\"1.5\",\"reach\":\"0.25\"}}")
+    };
+    let held_out: Vec<String> = (0..16).map(|part| format!("\"{}.5\"", part % 5)).collect();
+    let text = |sha256: &str| {
+        format!(
+            "{{\"format\":\"dfm-parts\",\"version\":1,\"program\":\"dfm 0.1.0\",\"sha256\":\"{sha256}\",\"pattern\":{pattern},\
+             \"parts\":16,\"calibration\":{{\"kind\":\"leave-one-out\",\"quantile\":\"0.99\",\"false_alarm\":{false_alarm},\
+             \"threshold\":null}},\"views\":[{},{}],\"held_out\":[{}]}}",
+            view("side"),
+            view("top"),
+            held_out.join(",")
+        )
+    };
+    let hash: String = Sha256::digest(text("")).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}\n", text(&hash)).into_bytes()
 }
 
 /// One small picture in every format and in several kinds of pixels.

@@ -6,6 +6,7 @@ mod awkward_data;
 mod datasets;
 mod foreign_bytes;
 mod geometry;
+mod inputs_page;
 mod kinds;
 mod malformed;
 mod masks;

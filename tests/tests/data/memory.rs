@@ -6,11 +6,13 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dfm::{
-    Content, Error, Files, Judge, JudgeOptions, Learner, Method, Network, Observer, Pictures, Silent, Source,
+    CoarseBecause, Content, Error, Files, Judge, JudgeOptions, Learner, Method, Network, Note, Observer,
+    Pictures, Silent, Source,
 };
-use dfm_core::{Keep, Layer, RgbImage, Tiling};
+use dfm_core::{Keep, Layer, MapKind, RgbImage, Tiling};
 use dfm_tests::models::flex;
 use dfm_tests::pictures;
 use image::ImageFormat;
@@ -138,5 +140,70 @@ fn a_source_that_panics_costs_one_picture_with_tiles_by_position_too() {
         let without = learner.fit(&in_memory(&good()[1..]), &Silent).expect("a model");
         assert_eq!(model.record().picture_count, without.record().picture_count);
         assert_eq!(*heard.0.lock().expect("no panic"), [PathBuf::from("0.png")]);
+    }
+}
+
+/// A store whose pictures from an index on are others if they are read more often than this.
+struct Changing {
+    before: Pictures,
+    after: Pictures,
+    from: usize,
+    most: usize,
+    reads: AtomicUsize,
+}
+
+impl Source for Changing {
+    fn count(&self) -> usize {
+        self.before.count()
+    }
+
+    fn path(&self, index: usize) -> Cow<'_, Path> {
+        self.before.path(index)
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.before.name(index)
+    }
+
+    fn read(&self, index: usize) -> Result<Content<'_>, Error> {
+        if index >= self.from && self.reads.fetch_add(1, Ordering::Relaxed) >= self.most {
+            return self.after.read(index);
+        }
+        self.before.read(index)
+    }
+}
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<Note>>);
+
+impl Observer for Notes {
+    fn note(&self, note: &Note) {
+        self.0.lock().expect("no panic").push(note.clone());
+    }
+}
+
+#[test]
+fn foreign_pictures_that_change_while_they_are_learnt_cost_the_fine_maps_and_it_is_said() {
+    let good: Vec<RgbImage> = (0..110).map(|seed| pictures::good(seed, 72, 56)).collect();
+    let bad: Vec<RgbImage> = (1000..1003).map(|seed| pictures::defective(seed, 72, 56)).collect();
+    let all = [good.as_slice(), &bad].concat();
+    let learner = learner(Method::default().with_taps([Layer::Layer1.pooled(4)]));
+    for (most, map) in [(bad.len(), MapKind::Coarse), (usize::MAX, MapKind::Fine)] {
+        let source = Changing {
+            before: in_memory(&all),
+            after: in_memory(&[&bad, good.as_slice()].concat()),
+            from: good.len(),
+            most,
+            reads: AtomicUsize::new(0),
+        };
+        let heard = Notes::default();
+        let model = learner.fit(&source, &heard).expect("a model");
+        let foreign = model.record().foreign.as_ref().expect("foreign pictures");
+        assert_eq!((foreign.pictures.len(), model.map_kind()), (bad.len(), map));
+        // Each is read once to learn it, and once more to take out what the maps know of it.
+        assert_eq!(source.reads.load(Ordering::Relaxed), 2 * bad.len());
+        let why = CoarseBecause::NotReadAgain;
+        let expected = if map == MapKind::Coarse { vec![Note::FitCoarse { why }] } else { Vec::new() };
+        assert_eq!(*heard.0.lock().expect("no panic"), expected);
     }
 }

@@ -7,7 +7,7 @@ use dfm_backbone::{CounterGenerator, Layer, Placement, PreprocessError, RegionEr
 use dfm_core::{
     AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, JudgeOptions, LoadOptions,
     Method, PictureSize, Piece, PreparedPicture, Preparer, Preprocessor, Region, RgbImage, SaveOptions,
-    ThresholdEstimate, Tiling, Verdict,
+    ThresholdEstimate, Tiling, UpdateOptions, Verdict,
 };
 use dfm_tests::golden::{self, Golden};
 use dfm_tests::models::{fit_prepared, flex, small_weights};
@@ -251,7 +251,7 @@ fn tiles_of_a_picture_come_and_go_together() {
     let hashes = model.fit_statistics().unwrap().1;
     assert_eq!(hashes.iter().filter(|other| **other == hash).count(), 6);
     let again = pieces_of(&model, 2..4);
-    let same = model.update_each(again, |_| Ok(())).unwrap();
+    let same = model.update_each(again, UpdateOptions::default(), |_| Ok(())).unwrap();
     assert_eq!(same.record().picture_count, 48);
     let less = same.forget(&[hash]).unwrap();
     let expected = fit(Some(TILING), (0..8).filter(|seed| *seed != 3), 0.99);
@@ -260,7 +260,7 @@ fn tiles_of_a_picture_come_and_go_together() {
     // Directions through f32, as what is merged and forgotten always is.
     assert_close("without one", score(&less), score(&expected), 1e-3);
     let more = pieces_of(&less, 3..4);
-    let more = less.update_each(more, |_| Ok(())).unwrap();
+    let more = less.update_each(more, UpdateOptions::default(), |_| Ok(())).unwrap();
     assert_eq!(more.record().picture_count, 48);
 }
 

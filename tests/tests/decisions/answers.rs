@@ -32,7 +32,7 @@ fn predict(dfm: &Program, more: &[&str]) -> Finished {
 fn few_pictures_say_what_they_can_support() {
     let dfm = program();
     save_good(&dfm, "few", 0..12);
-    let words = "12 held-out pictures: a rate of 8 % can be told apart from more, 1 % cannot";
+    let words = "12 held-out pictures: enough for a rate of 8 %, too few for 1 %";
     let fitted = fit(&dfm, "few", &[]).expect_code(0).expect_said(&["few pictures", words, "99"]);
     assert!(fitted.out.contains(words), "{}", fitted.out);
     assert!(dfm.run(&["info", "few.dfm"]).out.contains(words));
@@ -49,7 +49,7 @@ fn few_pictures_say_what_they_can_support() {
     // A rate that they support is no reason for a warning.
     let stated = fit(&dfm, "few", &["--false-alarm", "0.1"]).expect_code(0);
     assert!(!stated.err.contains("few pictures"), "{}", stated.err);
-    assert!(stated.out.contains("a rate of 10 % can be told apart from more;"), "{}", stated.out);
+    assert!(stated.out.contains("enough for a rate of 10 %;"), "{}", stated.out);
     let stated = info(&dfm, "few.dfm");
     assert_eq!(stated["calibration"]["support"]["is_few"], false);
     assert!(
@@ -70,8 +70,8 @@ fn tiles_count_pictures() {
     }
     let fitted = fit(&dfm, "large", &["--tile", "64"]).expect_code(0);
     let fitted = fitted.expect_said(&["few pictures", "2 held-out pictures"]);
-    assert!(fitted.out.contains("2 held-out pictures: a rate of 34 %"), "{}", fitted.out);
-    assert!(dfm.run(&["info", "large.dfm"]).out.contains("2 held-out pictures: a rate of 34 %"));
+    assert!(fitted.out.contains("2 held-out pictures: enough for a rate of 34 %"), "{}", fitted.out);
+    assert!(dfm.run(&["info", "large.dfm"]).out.contains("2 held-out pictures: enough for a rate of 34 %"));
     assert_eq!(info(&dfm, "large.dfm")["calibration"]["support"]["pictures"], 2);
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use dfm_core::{
     CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, FitParams, JudgeOptions, Keep, Keeping,
     Label, Layer, Learnt, LoadOptions, Method, ModelFileError, ModelInfo, PictureSize, Piece, Preparer,
-    RgbImage, Run, SaveOptions, StreamingParams, TileStatistics, Tiling, content_hash,
+    RgbImage, Run, SaveOptions, StreamingParams, TileStatistics, Tiling, UpdateOptions, content_hash,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{flex, small_weights};
@@ -233,7 +233,7 @@ fn an_update_learns_what_is_new_and_knows_what_was_set_aside() {
     let mut known = 0;
     let pieces = pieces_of(&model, &all);
     let more = model
-        .update_each(pieces, |learnt| {
+        .update_each(pieces, UpdateOptions::default(), |learnt| {
             known += usize::from(matches!(learnt, Learnt::Known(_)));
             Ok(())
         })
@@ -244,10 +244,13 @@ fn an_update_learns_what_is_new_and_knows_what_was_set_aside() {
     // What an exact model learns beyond memory is held out of the new pictures.
     let exact = fit(within(method(), TIGHT), &pictures_of(200..220)).unwrap();
     let pieces = pieces_of(&exact, &pictures_of(0..120));
-    let more = exact.update_each(pieces, |_| Ok(())).unwrap();
+    let more = exact.update_each(pieces, UpdateOptions::default(), |_| Ok(())).unwrap();
     assert_eq!((more.set_aside(), more.record().picture_count), (aside.as_slice(), 140));
     let pieces = pieces_of(&old(), &pictures_of(200..203));
-    assert!(old().update_each(pieces, |_| Ok(())).unwrap().calibration().is_none(), "none was asked for");
+    assert!(
+        old().update_each(pieces, UpdateOptions::default(), |_| Ok(())).unwrap().calibration().is_none(),
+        "none was asked for"
+    );
 }
 
 #[test]
@@ -278,15 +281,26 @@ fn merged_models_set_aside_what_neither_has_learnt() {
     assert_eq!(learnt(&merged).len(), both.len(), "each once");
     assert!(rejected(&merged) <= 25);
     // With an exact model that has learnt all that was set aside, nothing could calibrate.
-    let exact = fit(within(method(), 1 << 30), &pictures_of(0..120)).unwrap();
-    let refused = compressed().merge(&exact).unwrap_err();
-    assert!(matches!(refused, DfmError::NoneSetAside { .. }), "{refused}");
-    // It knows all of the other, so it stays as it is.
-    let same = exact.merge(&compressed()).unwrap();
-    assert_eq!((same.set_aside(), same.calibration_kind()), (&[][..], Some(CalibrationKind::LeaveOneOut)));
+    let first = compressed();
+    let mut some = pictures_of(0..120);
+    some.retain(|picture| first.set_aside().contains(&content_hash(picture)));
+    let exact = || fit(within(method(), 1 << 30), &some).unwrap();
+    for refused in [first.merge(&exact()), exact().merge(&compressed())] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, DfmError::NoneSetAside { .. }), "{refused}");
+    }
+    // An exact model that knows all of the other stays as it is, whichever comes first.
+    let exact = || fit(within(method(), 1 << 30), &pictures_of(0..120)).unwrap();
+    for same in [exact().merge(&compressed()), compressed().merge(&exact())] {
+        let same = same.unwrap();
+        let kind = Some(CalibrationKind::LeaveOneOut);
+        assert_eq!((same.set_aside(), same.calibration_kind()), (&[][..], kind));
+        assert!((threshold(&same) / threshold(&exact()) - 1.0).abs() < 1e-6);
+    }
 }
 
-/// Of two models of before, and of one that keeps its threshold as long as nothing asks for another.
+/// Two models of earlier versions cannot be updated, merged or made to forget. One keeps its threshold until
+/// another is asked for.
 #[test]
 fn a_compressed_model_that_set_nothing_aside_keeps_its_threshold_and_finds_no_other() {
     let held_out = compressed().held_out_scores().unwrap().len();
@@ -313,7 +327,7 @@ fn a_compressed_model_that_set_nothing_aside_keeps_its_threshold_and_finds_no_ot
     let pieces = pieces_of(&open(), &pictures_of(300..302));
     for refused in [
         open().forget(&[first]),
-        open().update_each(pieces, |_| Ok(())),
+        open().update_each(pieces, UpdateOptions::default(), |_| Ok(())),
         open().merge(&fit(within(method(), TIGHT), &pictures_of(300..320)).unwrap()),
     ] {
         let refused = refused.unwrap_err();

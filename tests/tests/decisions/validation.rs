@@ -262,7 +262,7 @@ fn other_pictures_take_the_figures_and_their_threshold_away() {
     dfm.run(&other).expect_code(0);
     for models in [["model.dfm", "other.dfm"], ["other.dfm", "model.dfm"]] {
         let merged = dfm.run(&[&["merge"], models.as_slice(), &["-o", "merged.dfm"]].concat());
-        merged.expect_code(0).expect_said(&["merged.dfm: what was found of synthetic defects"]);
+        merged.expect_code(0).expect_said(&["merged.dfm: the figures on synthetic defects"]);
         assert_eq!(validation(&dfm, "merged.dfm"), Value::Null);
     }
 }

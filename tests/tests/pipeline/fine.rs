@@ -5,8 +5,9 @@ use dfm_backbone::{BackboneWeights, InstructionSet};
 use dfm_core::{
     AnomalyGrid, CalibrationKind, Compute, Dfm, DfmError, FeatureExtractor, FitParams, JudgeOptions, Keep,
     Keeping, Layer, LoadOptions, MapKind, MapRegion, Method, ModelFileError, NetworkPrecision, PictureSize,
-    Piece, PreparedPicture, Region, RgbImage, Run, SaveOptions, Tap, Tiling, Verdict,
+    Piece, PreparedPicture, Region, RgbImage, Run, SaveOptions, Tap, Tiling, UpdateOptions, Verdict,
 };
+use dfm_stats::Tail;
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{fit_prepared, flex, hash, kernels, pieces, weights};
 use dfm_tests::pictures;
@@ -18,22 +19,22 @@ const TAPS: [Tap; 2] = [Layer::named("layer1").pooled(4), Layer::named("layer2")
 const SIZE: [usize; 2] = [64, 80];
 
 /// What two sums of `f32` in another order differ by, with a margin.
-const TOLERANCE: f64 = 1e-4;
+pub(crate) const TOLERANCE: f64 = 1e-4;
 
-fn method() -> Method {
+pub(crate) fn method() -> Method {
     Method::default().with_taps(TAPS).with_keep(Keep::Components(5))
 }
 
-fn extractor(method: &Method, compute: impl Into<Compute>) -> FeatureExtractor {
+pub(crate) fn extractor(method: &Method, compute: impl Into<Compute>) -> FeatureExtractor {
     let params = method.clone().check().expect("valid");
     params.extractor(weights("resnet18", Layer::named("layer2"), SIZE), compute).expect("an extractor")
 }
 
-fn best() -> Compute {
+pub(crate) fn best() -> Compute {
     kernels(InstructionSet::best())
 }
 
-fn prepared(
+pub(crate) fn prepared(
     extractor: &FeatureExtractor,
     make: impl Fn(u64) -> RgbImage,
     seeds: std::ops::Range<u64>,
@@ -42,11 +43,11 @@ fn prepared(
     seeds.map(|seed| preprocessor.prepare(make(seed)).expect("prepared")).collect()
 }
 
-fn good(seed: u64) -> RgbImage {
+pub(crate) fn good(seed: u64) -> RgbImage {
     pictures::good(seed, 80, 64)
 }
 
-fn fit_of(params: impl Into<FitParams>, seeds: std::ops::Range<u64>) -> Dfm {
+pub(crate) fn fit_of(params: impl Into<FitParams>, seeds: std::ops::Range<u64>) -> Dfm {
     let params = params.into();
     let extractor = extractor(&params.method, best());
     let pictures = prepared(&extractor, good, seeds);
@@ -62,11 +63,11 @@ fn new(model: &Dfm) -> Vec<PreparedPicture> {
     [prepared(model.extractor(), good, 60..62), defective].concat()
 }
 
-fn grids(model: &Dfm) -> Vec<AnomalyGrid> {
+pub(crate) fn grids(model: &Dfm) -> Vec<AnomalyGrid> {
     judged(model, &new(model)).into_iter().map(|verdict| verdict.grid.expect("a map")).collect()
 }
 
-fn assert_near(what: &str, got: &[AnomalyGrid], expected: &[AnomalyGrid], tolerance: f64) {
+pub(crate) fn assert_near(what: &str, got: &[AnomalyGrid], expected: &[AnomalyGrid], tolerance: f64) {
     assert_eq!(got.len(), expected.len());
     for (got, expected) in got.iter().zip(expected) {
         assert_eq!((got.height, got.width), (expected.height, expected.width), "{what}");
@@ -75,7 +76,7 @@ fn assert_near(what: &str, got: &[AnomalyGrid], expected: &[AnomalyGrid], tolera
     }
 }
 
-fn bytes(model: &Dfm) -> Vec<u8> {
+pub(crate) fn bytes(model: &Dfm) -> Vec<u8> {
     let mut bytes = Vec::new();
     model.write(&mut bytes, &SaveOptions::default()).expect("a written model");
     bytes
@@ -257,29 +258,19 @@ fn merged_and_updated_maps_are_those_of_one_fit() {
     let fresh = grids(&fit_of(method(), 0..24));
     let [one, other] = [0..14, 14..24].map(|seeds| fit_of(method(), seeds));
     // The peaks of both models decide.
-    let peaks_of = |model: &Dfm| -> Vec<f64> {
-        let file = ModelFile::open(&bytes(model));
-        file.bytes_of("calibration.peaks")
-            .as_chunks()
-            .0
-            .iter()
-            .map(|bytes| f64::from_le_bytes(*bytes))
-            .collect()
-    };
-    let mut peaks = [&one, &other].map(peaks_of).concat();
-    peaks.sort_by(f64::total_cmp);
+    let peaks_of = |model: &Dfm| ModelFile::open(&bytes(model)).f64_of("calibration.peaks");
+    let peaks = [&one, &other].map(peaks_of).concat();
     assert_eq!(peaks.len(), 24);
     let merged = read(&bytes(&one)).unwrap().merge(&read(&bytes(&other)).unwrap()).expect("a merge");
     assert_near("merged", &grids(&merged), &fresh, TOLERANCE);
     let found = merged.cell_threshold().expect("a threshold");
-    // The quantile of 99 % of 24 values.
-    let expected = peaks[22] * 0.23 + peaks[23] * 0.77;
+    let expected = Tail::of(&peaks).expect("a tail").threshold(0.01);
     assert_close("the threshold of both", found, expected, 1e-9);
     assert_eq!(read(&bytes(&merged)).unwrap().cell_threshold(), Some(found));
     // Update with new pictures and one that is known.
     let model = read(&bytes(&one)).unwrap();
     let more = pieces(prepared(model.extractor(), good, 13..24));
-    let updated = model.update_each(more, |_| Ok(())).expect("an update");
+    let updated = model.update_each(more, UpdateOptions::default(), |_| Ok(())).expect("an update");
     assert_near("updated", &grids(&updated), &fresh, TOLERANCE);
     assert!(updated.cell_threshold().is_some());
     // The order changes nothing, also where one has all pictures of the other.

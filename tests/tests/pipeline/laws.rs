@@ -9,7 +9,7 @@ use dfm_core::{
     Architecture, BackboneWeights, CalibrationParams, Compute, Dfm, DfmError, FeatureRow, FitParams,
     InputContract, JudgeOptions, Keep, Keeping, Label, Layer, Learnt, LoadOptions, Method, ModelFileError,
     ModelInfo, ModelUnion, NetworkPrecision, PictureSize, Piece, PreparedPicture, Preprocessor, RgbImage,
-    Run, SaveOptions, ScoreKind, Verdict,
+    Run, SaveOptions, ScoreKind, UpdateOptions, Verdict,
 };
 use dfm_tests::models::{fit_prepared, flex, hash, pieces};
 use dfm_tests::tolerance::{assert_close, relative_l2};
@@ -336,7 +336,7 @@ fn an_update_looks_at_no_picture_that_the_model_knows() {
         all[number] = Piece::computed(number, true, row, Placement::WHOLE, None);
     }
     let mut told = Vec::new();
-    let model = model.update_each(all, |learnt| {
+    let model = model.update_each(all, UpdateOptions::default(), |learnt| {
         match learnt {
             Learnt::Known(number) => told.push((number, true)),
             Learnt::Picture(number, _) => told.push((number, false)),

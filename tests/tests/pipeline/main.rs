@@ -5,6 +5,7 @@
 mod anomalib_golden;
 mod explain;
 mod fine;
+mod fine_foreign;
 mod golden;
 mod int8;
 mod laws;

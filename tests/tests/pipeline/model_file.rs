@@ -380,3 +380,33 @@ fn the_record_says_where_the_rank_was_cut_and_what_the_gaussian_is() {
         "{error}"
     );
 }
+
+#[test]
+fn half_components_halve_them_in_the_file_and_change_scores_by_less_than_a_thousandth() {
+    let keeping = Keeping::default().with_fit_statistic(false);
+    let params = FitParams::from(Method::default());
+    let whole = fitted(params.clone().with_keeping(keeping));
+    let half = fitted(params.clone().with_keeping(keeping.with_half_components(true)));
+    let files = [&whole, &half].map(|model| bytes(model, true));
+    // Of 5 components each entry takes two bytes less; beside the field in the header.
+    let columns: usize = whole.extractor().feature_shapes().iter().map(|shape| shape.len()).sum();
+    let saved = files[0].len() - files[1].len();
+    assert!(saved.abs_diff(2 * 5 * columns) < 200, "{saved} bytes of {}", files[0].len());
+    assert_eq!(ModelFile::open(&files[1]).dtype("directions"), Dtype::F16);
+    let options = || LoadOptions { weights: Some(small_weights()), ..LoadOptions::on(flex()) };
+    let read = Dfm::read(&mut files[1].as_slice(), options()).expect("a model");
+    assert!(bytes(&read, true) == files[1], "read and written again, the file is another");
+    let score = |model: &Dfm, seed: u64| {
+        let verdicts = model.judge([pictures::good(seed, 72, 56)], &JudgeOptions::default());
+        verdicts.expect("verdicts").remove(0).expect("a verdict").score
+    };
+    for seed in 100..110 {
+        let [whole, half, read] = [&whole, &half, &read].map(|model| score(model, seed));
+        assert_eq!(half, read);
+        // Entries change by 2⁻¹² of themselves or less, and the square of a residual by some times that.
+        assert!((half - whole).abs() < 1e-3 * whole, "{half} for {whole}");
+    }
+    // A model that is merged or updated needs all digits.
+    let both = params.with_keeping(Keeping::default().with_half_components(true));
+    assert!(matches!(both.check(), Err(DfmError::Parameter { name: "precision of components", .. })));
+}

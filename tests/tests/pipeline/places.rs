@@ -6,7 +6,7 @@ use dfm_core::{
     Aggregation, AnomalyGrid, CalibrationKind, CalibrationParams, Compat, Dfm, DfmError, DriftParams,
     FeatureExtractor, FeatureRow, FitParams, JudgeOptions, Keeping, Label, Learnt, LoadOptions, Method,
     PictureSize, Piece, Preparer, Region, RgbImage, SaveOptions, ScoreKind, Tap, ThresholdEstimate,
-    TileStatistics, Tiling, Verdict, content_hash,
+    TileStatistics, Tiling, UpdateOptions, Verdict, content_hash,
 };
 use dfm_tests::models::{flex, small_weights, weights};
 use dfm_tests::pictures;
@@ -256,7 +256,7 @@ fn merged_updated_and_forgetful_models_are_those_of_one_fit() {
         // With pictures that both know.
         agree("merged", &of(0..7).merge(&of(5..12)).unwrap());
         let more = pieces(whole.extractor(), (8..12).map(large));
-        let updated = of(0..9).update_each(more, |_| Ok(())).unwrap();
+        let updated = of(0..9).update_each(more, UpdateOptions::default(), |_| Ok(())).unwrap();
         agree("updated", &updated);
         let longer = of(0..13);
         let hash = content_hash(&large(12));

@@ -146,7 +146,7 @@ fn values_outside_of_the_levels_are_counted_and_said() {
     (0..72).for_each(|x| brighter.put_pixel(x, 3, Rgb([5000; 3])));
     save(&dfm, "new/1.png", &brighter.into());
     let run = dfm.run(&["predict", "model.dfm", "new", "--format", "json"]);
-    let run = run.expect_said(&["1 pictures", "outside of the levels", "1.8 %"]);
+    let run = run.expect_said(&["1 picture has", "outside of the levels", "1.8 %"]);
     let share = run.json()[1]["outside_levels"].as_f64().unwrap();
     assert!((share - 1.0 / 56.0).abs() < 1e-12, "{share}");
     // A table has a column for it.
@@ -167,7 +167,7 @@ fn pictures_of_other_bits_are_refused_or_told() {
     save_good(&dfm, twelve);
     fit(&dfm, "good", "deep.dfm", &[]).expect_code(0);
     let eight = dfm.save("eight/0.png", &pictures::good(50, 72, 56));
-    let words = ["8 bits a channel", "0..4095"];
+    let words = ["expected a picture with 16 bits a channel", "found 8 bits a channel"];
     dfm.run(&["predict", "deep.dfm", "eight"]).expect_code(2).expect_said(&words);
     dfm.run(&["update", "deep.dfm", "eight", "-o", "more.dfm"]).expect_code(2).expect_said(&words);
     // A picture among others of the fit: named, and left out.
@@ -185,7 +185,7 @@ fn pictures_of_other_bits_are_refused_or_told() {
     assert_eq!(levels(&dfm, "eight.dfm"), serde_json::Value::Null);
     save(&dfm, "new/deep.png", &deep(&pictures::good(50, 72, 56), |value| 256 * u16::from(value)));
     let run = dfm.run(&["predict", "eight.dfm", "new", "--format", "json"]);
-    let run = run.expect_said(&["1 pictures have 16 bits", "no levels"]);
+    let run = run.expect_said(&["1 picture has 16 bits", "no levels"]);
     let same = dfm.run(&["predict", "eight.dfm", "eight", "--format", "json"]);
     assert_eq!(run.scores(), same.scores());
     assert_eq!(run.json()[0].get("outside_levels"), None);
@@ -314,4 +314,86 @@ fn what_is_transparent_is_the_same_whatever_it_hides() {
     let [none, white] = [run(0), run(u16::MAX)];
     assert_eq!(none.scores(), white.scores());
     assert_eq!(white.json()[0]["outside_levels"], 0.0);
+}
+
+#[test]
+fn a_model_learns_and_judges_pictures_of_its_own_depth_alone() {
+    let dfm = program();
+    save_good(&dfm, twelve);
+    fit(&dfm, "good", "deep.dfm", &[]).expect_code(0);
+    for seed in 0..12 {
+        dfm.save(&format!("good8/{seed:02}.png"), &pictures::good(seed, 72, 56));
+    }
+    fit(&dfm, "good8", "eight.dfm", &[]).expect_code(0);
+    fs::create_dir_all(dfm.path("float")).unwrap();
+    fs::write(dfm.path("float/0.tif"), float_tiff(72, 56, |x, y| (x + y) as f32 / 128.0)).unwrap();
+    save(&dfm, "more/0.png", &deep(&pictures::good(50, 72, 56), twelve));
+    let words = ["0.tif", "expected a picture with 16 bits a channel", "found floating-point numbers"];
+    dfm.run(&["predict", "deep.dfm", "float"]).expect_code(2).expect_said(&words);
+    dfm.run(&["update", "deep.dfm", "float", "-o", "other.dfm"]).expect_code(2).expect_said(&words);
+    let words = ["0.png", "expected a picture with 8 bits a channel", "found 16 bits a channel"];
+    dfm.run(&["update", "eight.dfm", "more", "-o", "other.dfm"]).expect_code(2).expect_said(&words);
+    assert!(!dfm.path("other.dfm").exists());
+    // The depth stays known after an update.
+    dfm.run(&["update", "deep.dfm", "more"]).expect_code(0);
+    dfm.run(&["predict", "deep.dfm", "float"]).expect_code(2);
+    let info = |model: &str| dfm.run(&["info", model, "--format", "json"]).json().remove(0);
+    assert_eq!(info("deep.dfm")["record"]["depth"], "16-bit");
+    assert!(info("eight.dfm")["record"].get("depth").is_none());
+}
+
+#[test]
+fn pictures_that_lie_outside_of_the_levels_everywhere_are_told_with_their_values() {
+    let dfm = program();
+    save_good(&dfm, |value| 3000 + u16::from(value));
+    let run = fit(&dfm, "good", "model.dfm", &["--levels", "0..1000"]).expect_code(2);
+    let said =
+        ["all values of the 12 pictures lie outside of the levels 0..1000", "from 30", "--levels LOW..HIGH"];
+    run.expect_said(&said);
+}
+
+/// The largest value that a PNM file states is white with `full`, so such a file is judged as the same picture
+/// whose values fill 16 bits.
+#[test]
+fn the_largest_value_of_a_pnm_file_is_white_with_full_levels() {
+    let dfm = program();
+    for seed in 0..12 {
+        let picture = pictures::good(seed, 72, 56);
+        let values = || picture.pixels().map(|pixel| twelve(pixel.0[0]));
+        for (folder, white, factor) in [("good", 4095_u16, 1), ("scaled", 65_535, 16)] {
+            let mut bytes = format!("P5\n# a camera\n72 56\n{white}\n").into_bytes();
+            bytes.extend(values().flat_map(|value| (factor * value + (factor * value / 4096)).to_be_bytes()));
+            fs::create_dir_all(dfm.path(folder)).unwrap();
+            fs::write(dfm.path(&format!("{folder}/{seed:02}.pgm")), bytes).unwrap();
+        }
+    }
+    fit(&dfm, "good", "full.dfm", &["--levels", "full"]).expect_code(0);
+    let run = |folder: &str| dfm.run(&["predict", "full.dfm", folder, "--format", "json"]).expect_code(0);
+    for (score, scaled) in run("good").scores().into_iter().zip(run("scaled").scores()) {
+        assert!((score / scaled - 1.0).abs() < 1e-2, "{score} against {scaled}");
+    }
+    // Levels in the values of the file would make every pixel white: an error that says so.
+    let refused = fit(&dfm, "good", "range.dfm", &["--levels", "0..4095"]).expect_code(2);
+    refused.expect_said(&["outside of the levels 0..4095"]);
+}
+
+#[test]
+fn levels_that_a_foreign_picture_widened_are_told_with_those_of_the_others() {
+    let dfm = program();
+    for seed in 0..110 {
+        let picture = deep(&pictures::good(seed, 72, 56), |value| 3000 + u16::from(value));
+        save(&dfm, &format!("good/{seed:03}.png"), &picture);
+    }
+    let white = Rgb16Image::from_fn(72, 56, |x, _| Rgb([if x < 36 { 0 } else { 60_000 }; 3]));
+    save(&dfm, "good/white.png", &white.into());
+    let run = fit(&dfm, "good", "model.dfm", &[]).expect_code(0);
+    assert!(run.out.contains("foreign to the others and not learnt: white.png"), "{}", run.out);
+    let found = levels(&dfm, "model.dfm");
+    assert_eq!(found, "0..65535");
+    let run = run.expect_said(&["the levels 0..65535 were taken from all pictures", "left out as foreign"]);
+    let without = run.err.split("without those the levels are ").nth(1).unwrap().split(':').next().unwrap();
+    // The cure: those levels, stated.
+    let run = fit(&dfm, "good", "narrow.dfm", &["--levels", without]).expect_code(0);
+    assert_eq!(levels(&dfm, "narrow.dfm"), without);
+    assert!(!run.err.contains("were taken from all pictures"), "{}", run.err);
 }

@@ -71,6 +71,21 @@ fn a_fit_beyond_its_memory_says_what_it_dropped_and_stays_near_the_exact_one() {
 }
 
 #[test]
+fn a_fit_that_sets_pictures_aside_says_that_its_maps_are_coarse() {
+    let dfm = program(80);
+    let fit = |model: &str, memory: &str| {
+        let memory = ["--max-memory", memory];
+        dfm.run(&[&["fit", "good", "-o", model], SMALL.as_slice(), &["--pca", "8"], &memory].concat())
+    };
+    fit("small.dfm", "3MiB").expect_code(0).expect_said(&["maps are coarse", "memory did not suffice"]);
+    let small = info(&dfm, "small.dfm");
+    assert_eq!((&small["map"], small["record"]["set_aside"].is_number()), (&"coarse".into(), true));
+    let said = fit("large.dfm", "8MiB").expect_code(0).err;
+    assert!(!said.contains("coarse"), "{said}");
+    assert_eq!(info(&dfm, "large.dfm")["map"], "fine");
+}
+
+#[test]
 fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let dfm = program(80);
     fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
@@ -80,12 +95,15 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
     let record = info(&dfm, "small.dfm")["record"].clone();
     assert_eq!((record["picture_count"].clone(), record["taps"][0]["rank"].clone()), (81.into(), limit));
     fit(&dfm, "exact.dfm", &[]).expect_code(0);
-    // The other has learnt all that was set aside, so nothing is left that could tell a threshold.
-    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "both.dfm"]).expect_code(2).expect_said(&[
-        "finding the threshold",
-        "memory did not suffice",
-        "--max-memory",
-    ]);
+    // The other has learnt all that was set aside, so nothing is left that could tell a threshold. The order of
+    // the models changes nothing.
+    for [one, other] in [["exact.dfm", "small.dfm"], ["small.dfm", "exact.dfm"]] {
+        dfm.run(&["merge", one, other, "-o", "both.dfm"]).expect_code(2).expect_said(&[
+            "finding the threshold",
+            "memory did not suffice",
+            "--max-memory",
+        ]);
+    }
     for seed in 200..212 {
         dfm.save(&format!("more/{seed}.png"), &pictures::good(seed, 72, 56));
     }
@@ -102,6 +120,34 @@ fn a_compressed_model_is_updated_merged_and_made_to_forget() {
         info(&dfm, &less)["record"]["set_aside"] != both["set_aside"]
     });
     assert!(less.is_some(), "the names of pictures that were set aside are known");
+}
+
+/// What the exact model knows of pictures that both have is exact, whichever model comes first.
+#[test]
+fn an_exact_model_and_a_compressed_one_of_the_same_pictures_merge_in_both_orders() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &TIGHT).expect_code(0);
+    fit(&dfm, "exact.dfm", &[]).expect_code(0);
+    dfm.run(&["merge", "exact.dfm", "small.dfm", "-o", "one.dfm"]).expect_code(0);
+    dfm.run(&["merge", "small.dfm", "exact.dfm", "-o", "other.dfm"]).expect_code(0);
+    let [exact, one, other] = ["exact.dfm", "one.dfm", "other.dfm"].map(|model| info(&dfm, model));
+    for merged in [&one, &other] {
+        assert!(merged["record"]["taps"][0]["compression"].is_null(), "{merged}");
+        assert_eq!(merged["record"]["picture_count"], 80);
+    }
+    assert_eq!(one["threshold"], exact["threshold"]);
+    let of = |info: &Value| info["threshold"].as_f64().unwrap();
+    assert!((of(&other) / of(&exact) - 1.0).abs() < 1e-4, "{} against {}", of(&other), of(&exact));
+}
+
+#[test]
+fn few_pictures_that_were_set_aside_are_said_with_what_gives_more() {
+    let dfm = program(80);
+    let run = fit(&dfm, "small.dfm", &[&TIGHT[..], &["--tile", "40"]].concat()).expect_code(0);
+    run.expect_said(&[
+        "few pictures calibrate the threshold",
+        "with more memory (--max-memory) more pictures calibrate",
+    ]);
 }
 
 /// Figures of defects count only pictures that were not learnt.
@@ -149,4 +195,27 @@ fn a_compressed_model_whose_books_do_not_fit_is_refused() {
     dfm.run(&["audit", "bad.dfm"]).expect_code(2).expect_said(&["bad.dfm", "compression"]);
     // Judging reads nothing of what was compressed.
     dfm.run(&["predict", "bad.dfm", "new"]).expect_code(1);
+}
+
+#[test]
+fn a_compressed_model_of_an_earlier_version_says_that_its_threshold_is_far_too_low() {
+    let dfm = program(80);
+    fit(&dfm, "small.dfm", &[&TIGHT[..], &["--no-update"]].concat()).expect_code(0);
+    let record = info(&dfm, "small.dfm")["record"].clone();
+    let of = |name: &str| record[name].as_u64().expect("a count");
+    // As earlier versions wrote it: nothing set aside.
+    let old = ModelFile::open(&std::fs::read(dfm.path("small.dfm")).unwrap())
+        .replace(&format!(",\"set_aside\":{}", of("set_aside")), "")
+        .replace(&format!("\"held_out\":{}", of("held_out")), "\"held_out\":0")
+        .replace("\"version\":3", "\"version\":2");
+    std::fs::write(dfm.path("old.dfm"), old.close()).unwrap();
+    let said = |model: &str, more: &[&str]| {
+        let run = dfm.run(&[&["predict", model, "new"], more].concat());
+        assert!(run.code < 2, "{}", run.err);
+        run.err.contains("far too low")
+    };
+    assert!(said("old.dfm", &[]) && !said("old.dfm", &["--threshold", "9"]));
+    assert!(!said("small.dfm", &[]));
+    dfm.save_dataset();
+    assert!(dfm.run(&["evaluate", "old.dfm", "data"]).expect_code(0).err.contains("far too low"));
 }

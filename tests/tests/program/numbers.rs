@@ -1,6 +1,8 @@
 //! Maps as numbers: arrays, masks, a table of regions, and the one rule that says what a region is.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
@@ -127,6 +129,82 @@ fn cells_have_the_shape_of_the_grid_and_in_tiles_one_for_each() {
     assert_eq!(sides[1..], [16, 16]);
     assert!(sides[0] > 1, "{shape}");
     dfm.run(&["predict", "model.dfm", "new", "--grid"]).expect_code(2).expect_said(&["--raw-maps"]);
+}
+
+/// Every file below `folder`, by its path there, except the mark.
+fn files_below(dfm: &Program, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![dfm.path(folder)]);
+    while let Some(next) = folders.pop() {
+        for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    found.insert(
+                        path.strip_prefix(dfm.path(folder)).unwrap().to_owned(),
+                        fs::read(&path).unwrap(),
+                    );
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn an_evaluation_writes_the_files_that_a_prediction_writes() {
+    let dfm = program();
+    dfm.save_dataset();
+    let outputs = |name: &str| {
+        ["--maps", "--raw-maps", "--masks"]
+            .iter()
+            .flat_map(|flag| [(*flag).to_owned(), format!("{name}{flag}")])
+            .chain(["--regions".to_owned(), format!("{name}.csv"), "--close".to_owned(), "2".to_owned()])
+            .collect::<Vec<_>>()
+    };
+    let run = |arguments: &[&str], name: &str| {
+        let outputs = outputs(name);
+        let outputs = outputs.iter().map(String::as_str);
+        dfm.run(&arguments.iter().copied().chain(outputs).collect::<Vec<_>>())
+    };
+    run(&["predict", "model.dfm", "data/test"], "one").expect_code(1);
+    let evaluate = ["evaluate", "model.dfm", "data", "--bootstrap", "0", "--output", "run"];
+    run(&evaluate, "two").expect_code(0);
+    for flag in ["--maps", "--raw-maps", "--masks"] {
+        let files = files_below(&dfm, &format!("two{flag}"));
+        assert!(files.len() > 8, "{flag}: {:?}", files.keys());
+        assert!(files == files_below(&dfm, &format!("one{flag}")), "{flag}");
+    }
+    let table = |name: &str| fs::read_to_string(dfm.path(&format!("{name}.csv"))).unwrap();
+    assert!(table("two").contains("\ntest/square/0.png,anomalous,"), "{}", table("two"));
+    assert_eq!(table("two").replace("\ntest/", "\ndata/test/"), table("one").replace('\\', "/"));
+    // Each line of the predictions tells its files.
+    let lines = fs::read_to_string(dfm.path("run/predictions.jsonl")).unwrap();
+    for line in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        for field in ["heatmap", "overlay", "mask", "raw_map"] {
+            let path = line[field].as_str().unwrap_or_else(|| panic!("no {field} in {line}"));
+            assert!(dfm.path(path).is_file(), "{path}");
+        }
+    }
+    // A second run with the same results writes nothing new; one with others leaves what is there.
+    let before = files_below(&dfm, "two--masks");
+    run(&evaluate, "two").expect_code(0);
+    assert!(files_below(&dfm, "two--masks") == before);
+    let other = ["evaluate", "model.dfm", "data", "--masks", "two--masks", "--pixel-threshold", "1e-9"];
+    dfm.run(&other).expect_code(0);
+    let after = files_below(&dfm, "two--masks");
+    assert!(before.iter().all(|(path, bytes)| after[path] == *bytes));
+    assert_eq!(after.len(), 2 * before.len() - 1, "{:?}", after.keys());
+    // Cells too; and refusals come before any file.
+    dfm.run(&["evaluate", "model.dfm", "data", "--raw-maps", "cells", "--grid"]).expect_code(0);
+    assert!(files_below(&dfm, "cells").keys().any(|path| path.ends_with("square/0.png-grid.npy")));
+    dfm.run(&["evaluate", "model.dfm", "data", "--grid"]).expect_code(2).expect_said(&["--raw-maps"]);
+    let nll = ["fit", "good", "-o", "nll.dfm", "--score", "nll", "--pca", "3"];
+    dfm.run(&[&nll, SMALL.as_slice()].concat()).expect_code(0);
+    for flag in ["--maps", "--raw-maps", "--masks", "--regions"] {
+        let run = dfm.run(&["evaluate", "nll.dfm", "data", flag, "none"]).expect_code(2);
+        run.expect_said(&[&format!("{flag}: this model's score has no map")]);
+        assert!(!dfm.path("none").exists());
+    }
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn a_missing_view_is_an_error_of_that_part_alone() {
     fs::rename(dfm.path("new/a_top.jpg.png"), dfm.path("new/a_top.jpg")).unwrap();
     let run = dfm.run(&["predict", "part", "new", "--format", "json"]).expect_code(2);
     assert_eq!(run.json().len(), 0);
-    run.expect_said(&["view top is there twice"]);
+    run.expect_said(&["two pictures show view top"]);
 }
 
 #[test]
@@ -254,9 +254,13 @@ fn what_does_not_belong_together_is_refused() {
     fit(&dfm, &[], 0);
     save(&dfm, "new/a", 100, "");
     for (flags, words) in [
-        (&["predict", "part", "new", "--maps", "maps"][..], "--maps: a model of parts does not take it"),
-        (&["predict", "part", "new", "--roi", "1,1,20,20"], "--roi: a model of parts does not take it"),
-        (&["evaluate", "part", "new", "--report", "page"], "--report: a model of parts does not take it"),
+        (&["predict", "part", "new", "--roi", "1,1,20,20"][..], "--roi: a model of parts does not take it"),
+        (
+            &["predict", "part", "new", "--pixel-threshold", "2", "--masks", "maps"],
+            "--pixel-threshold: a model of parts does not take it",
+        ),
+        (&["predict", "part", "new", "--explain"], "--explain: a model of parts does not take it"),
+        (&["evaluate", "part", "new", "--review", "1..2"], "--review: a model of parts does not take it"),
         (&["merge", "part", "part", "-o", "both.dfm"], "expected a model of pictures, found one of parts"),
         (&["update", "part", "new"], "found one of parts with the views side, top"),
         (&["audit", "part"], "found one of parts"),
@@ -273,9 +277,126 @@ fn what_does_not_belong_together_is_refused() {
     ] {
         dfm.run(flags).expect_code(2).expect_said(&[words]);
     }
-    assert!(!dfm.path("p").exists() && !dfm.path("maps").exists() && !dfm.path("page").exists());
+    assert!(!dfm.path("p").exists() && !dfm.path("maps").exists());
     // Each view is a usual model.
     assert!(dfm.run(&["predict", "part/top.dfm", "new/a_top.png", "--maps", "maps"]).code < 2);
+}
+
+#[test]
+fn maps_masks_numbers_and_regions_of_each_view_are_those_of_its_own_model() {
+    let dfm = program();
+    save_good(&dfm);
+    fit(&dfm, &["--false-alarm", "0.1"], 0);
+    save(&dfm, "new/a", 100, "");
+    save(&dfm, "new/b", 101, "top");
+    let outputs = |name: &str| {
+        let flags = ["--maps", "--raw-maps", "--masks"];
+        let folders = flags.map(|flag| [flag.to_owned(), format!("{name}{flag}")]);
+        let table = ["--regions".to_owned(), format!("{name}.csv"), "--close".to_owned(), "1".to_owned()];
+        folders.into_iter().flatten().chain(table).collect::<Vec<_>>()
+    };
+    let flags = outputs("all");
+    let lines = judged(&dfm, 1, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut rows = 0;
+    for line in &lines {
+        for own in line["views"].as_array().unwrap() {
+            let view = own["view"].as_str().unwrap();
+            let flags = outputs(view);
+            let model = format!("part/{view}.dfm");
+            let alone = ["predict", model.as_str(), own["path"].as_str().unwrap(), "--format", "json"];
+            let flags = flags.iter().map(String::as_str);
+            let alone = dfm.run(&alone.into_iter().chain(flags).collect::<Vec<_>>());
+            let alone = alone.json().remove(0);
+            let count = |line: &Value| line["regions"].as_array().unwrap().len();
+            assert_eq!(count(own), count(&alone));
+            assert_eq!(own["pixel_threshold"], alone["pixel_threshold"]);
+            rows += count(own);
+            // The batch changes the rounding of values, so only masks have the same bytes.
+            for (field, flag) in [("heatmap", "--maps"), ("overlay", "--maps"), ("mask", "--masks")] {
+                let [one, other] = [own, &alone].map(|line| line[field].as_str().unwrap().to_owned());
+                assert!(one.starts_with(&format!("all{flag}")) && one.contains(view), "{one}");
+                let [one, other] = [one, other].map(|path| image::open(dfm.path(&path)).unwrap());
+                assert_eq!((one.width(), one.height()), (other.width(), other.height()));
+                assert!(field != "mask" || one == other, "{field} of {own}");
+            }
+            assert!(dfm.path(own["raw_map"].as_str().unwrap()).is_file());
+            assert!(dfm.path(&format!("all--maps/{view}/dfm-legend.png")).is_file());
+        }
+    }
+    assert!(rows > 0);
+    let table = fs::read_to_string(dfm.path("all.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + rows, "{table}");
+    assert!(table.lines().skip(1).any(|row| row.contains("b_top.png,anomalous,")), "{table}");
+    // Files of maps are no pictures of parts.
+    for _ in 0..2 {
+        assert_eq!(judged(&dfm, 1, &["--maps", "new/maps"]).len(), 2);
+    }
+    // Without maps nothing can be written, and that is said before anything is.
+    let flags = ["fit", "good", "-o", "nll", "--part", PATTERN, "--score", "nll", "--pca", "3"];
+    dfm.run(&[&flags, &SMALL[..]].concat()).expect_code(0);
+    for flag in ["--maps", "--raw-maps", "--masks", "--regions"] {
+        let run = dfm.run(&["predict", "nll", "new", flag, "none"]).expect_code(2);
+        run.expect_said(&[&format!("{flag}: this model's score has no map")]);
+        assert!(!dfm.path("none").exists());
+    }
+}
+
+#[test]
+fn an_evaluation_of_parts_leaves_maps_and_a_page_with_an_entry_for_each_part() {
+    let dfm = program();
+    (0..20).for_each(|part| save(&dfm, &format!("data/train/good/{part:02}"), part, ""));
+    (20..23).for_each(|part| save(&dfm, &format!("data/test/good/{part}"), part, ""));
+    (0..2).for_each(|part| save(&dfm, &format!("data/test/square/{part}"), 50 + part, "side"));
+    dfm.save(
+        "data/ground_truth/square/0_side_mask.png",
+        &image::RgbImage::from_fn(56, 72, |x, y| {
+            [if (21..35).contains(&x) && (29..43).contains(&y) { 255 } else { 0 }; 3].into()
+        }),
+    );
+    let flags = ["fit", "data", "-o", "part", "--part", PATTERN];
+    dfm.run(&[&flags, &SMALL[..]].concat()).expect_code(0);
+    let evaluate = ["evaluate", "part", "data", "--report", "page", "--masks", "masks", "--regions", "r.csv"];
+    dfm.run(&evaluate).expect_code(0);
+    let page = fs::read_to_string(dfm.path("page/index.html")).unwrap();
+    assert_eq!(page.matches("<li data-score=").count(), 5);
+    for (caption, count) in [("side: picture", 5), ("top: picture", 5), ("top: map", 5), ("side: mask", 5)] {
+        assert_eq!(page.matches(&format!("<figcaption>{caption}</figcaption>")).count(), count, "{caption}");
+    }
+    // Each view has its picture and its map; one has a mask.
+    let shown = |what: &str| page.matches(&format!("alt=\"{what} of ")).count();
+    assert_eq!((shown("side: picture"), shown("top: map"), shown("side: mask")), (5, 5, 1));
+    assert!(page.contains("test/square/0</bdi>") && page.contains("view side decides"), "{page}");
+    assert!(page.contains("whatever is counted here as pictures is counted in parts"));
+    assert!(dfm.path("page/roc.svg").is_file() && dfm.path("page/metrics.json").is_file());
+    let lines = fs::read_to_string(dfm.path("page/predictions.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 5);
+    for line in &lines {
+        for view in line["views"].as_array().unwrap() {
+            assert!(dfm.path(view["mask"].as_str().unwrap()).is_file());
+        }
+    }
+    let rows: usize = lines
+        .iter()
+        .flat_map(|line| line["views"].as_array().unwrap())
+        .map(|view| view["regions"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(fs::read_to_string(dfm.path("r.csv")).unwrap().lines().count(), 1 + rows);
+    // A verdict that the regions of a view contradict is said, in the table, in JSON and on the page.
+    let said = "parts called normal, though the map reaches the pixel threshold";
+    let high = ["evaluate", "part", "data", "--threshold", "1e9", "--report", "high"];
+    assert!(dfm.run(&high).expect_code(0).out.contains(said));
+    assert!(fs::read_to_string(dfm.path("high/index.html")).unwrap().contains(said));
+    let json = dfm.run(&["evaluate", "part", "data", "--threshold", "1e9", "--format", "json"]).json();
+    assert!(json[0]["contradictions"]["normal_with_regions"].as_u64().unwrap() >= 2, "{}", json[0]);
+    let judged = ["predict", "part", "data/test/square", "--threshold", "1e9"];
+    let judged = dfm.run(&judged).expect_code(0).expect_said(&[said]);
+    assert!(judged.out.contains("normal ("), "{}", judged.out);
+    // Nothing is written into a folder in which something else must stay.
+    fs::create_dir_all(dfm.path("mine")).unwrap();
+    fs::write(dfm.path("mine/index.html"), "<p>mine").unwrap();
+    dfm.run(&["evaluate", "part", "data", "--report", "mine"]).expect_code(2).expect_said(&["index.html"]);
+    assert_eq!(fs::read_to_string(dfm.path("mine/index.html")).unwrap(), "<p>mine");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn each_product_has_the_model_of_its_own_fit_and_what_failed_is_named() {
     let heading = table.out.lines().next().unwrap();
     assert_eq!(
         heading.split_whitespace().collect::<Vec<_>>(),
-        ["product", "pictures", "threshold", "seconds", "status"]
+        ["product", "pictures", "left", "out", "threshold", "calibrate", "seconds", "status"]
     );
     assert_eq!(table.out.matches("kept: same pictures and settings").count(), 2, "{}", table.out);
 }
@@ -173,7 +173,7 @@ fn a_fit_that_was_interrupted_goes_on_from_its_checkpoint() {
     assert!(partial.exists());
     let finished = dfm.run(&flags).expect_code(0);
     assert_eq!(finished.json()[0]["products"][0]["status"], "resumed");
-    finished.expect_said(&["pictures are learnt already"]);
+    finished.expect_said(&["learnt already"]);
     assert!(!partial.exists());
     let own = [&["fit", "root/one", "-o", "own.dfm"], &flags[4..10]].concat();
     dfm.run(&own).expect_code(0);
@@ -237,4 +237,20 @@ fn a_product_without_a_model_and_a_model_without_a_product_are_named() {
         assert!(names[place].1.is_string());
     }
     finished.expect_said(&["the model of this product", "the data set of this model", "2 of 3 products"]);
+}
+
+#[test]
+fn a_model_of_parts_among_the_models_is_called_one() {
+    let dfm = program();
+    for (seed, view) in (0..6).flat_map(|part| [(part, "top"), (100 + part, "side")]) {
+        dfm.save(&format!("pairs/{}_{view}.png", seed % 100), &pictures::good(seed, 72, 56));
+    }
+    fs::create_dir(dfm.path("models")).unwrap();
+    let fit = ["fit", "pairs", "-o", "models/data", "--part", "(?<part>.+)_(?<view>top|side)"];
+    dfm.run(&[&fit, &SMALL[..]].concat()).expect_code(0);
+    let finished = dfm.run(&["evaluate-all", "models", "root", "--format", "json"]).expect_code(2);
+    let row = &finished.json()[0]["products"][0];
+    let reason = row["reason"].as_str().unwrap();
+    assert_eq!(row["product"], "data");
+    assert!(reason.contains("found one of parts with the views side, top"), "{reason}");
 }

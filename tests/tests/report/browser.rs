@@ -17,6 +17,7 @@ fn report() -> Report {
         score,
         p_value: Some(0.25),
         remark: (score > 5.5).then(|| "for review".to_owned()),
+        views: Vec::new(),
         regions: vec![Region { corner: [1, 0], size: [2, 2], area: 3, peak: 9.0 }],
     };
     let pictures = [
@@ -64,7 +65,7 @@ fn page(report: &Report) -> String {
     image::RgbImage::new(4, 3).write_to(&mut png, image::ImageFormat::Png).expect("a PNG");
     let image = Image { format: ImageFormat::Png, width: 4, height: 3, bytes: png.into_inner() };
     let mut page = Vec::new();
-    let images = |_| Ok(Images { picture: Some(image.clone()), map: Some(image.clone()), mask: None });
+    let images = |_, _| Ok(Images { picture: Some(image.clone()), map: Some(image.clone()), mask: None });
     report.write(&mut page, images).expect("a page");
     String::from_utf8(page).expect("UTF-8")
 }

@@ -35,6 +35,10 @@ const WAYS: &[(&str, &[&str])] = &[
     ("power:6", &["--aggregate", "power:6"]),
     ("power:4, pool 2", &["--aggregate", "power:4", "--pool", "2"]),
     ("int8", &["--precision", "int8"]),
+    ("no update", &["--no-update"]),
+    ("no update, half", &["--no-update", "--half"]),
+    ("no update, pca 0.9", &["--no-update", "--pca", "0.9"]),
+    ("no update, pca 0.99", &["--no-update", "--pca", "0.99"]),
     ("bytes", &["--resampling", "bytes"]),
     (
         "published",
@@ -62,9 +66,9 @@ pub(crate) struct DatasetsFlags {
 
 /// A folder with pictures to learn and pictures to judge.
 #[derive(Debug)]
-struct DataSet {
-    name: String,
-    folder: PathBuf,
+pub(crate) struct DataSet {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
     /// How many pictures there are to learn.
     learnt: usize,
 }
@@ -82,12 +86,7 @@ pub(crate) fn run(flags: &DatasetsFlags) -> anyhow::Result<()> {
     }
     let chosen = |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| only == name);
     let ways: Vec<_> = WAYS.iter().filter(|(name, _)| chosen(name)).collect();
-    let mut sets = Vec::new();
-    for folder in &flags.folders {
-        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
-        find(&folder, DEPTH, &mut sets)?;
-    }
-    ensure!(!sets.is_empty(), "no folder has train/good and test, or holds one that has");
+    let sets = data_sets(&flags.folders)?;
     let (dfm, scratch) = (program::build()?, tempfile::tempdir().context("a scratch folder")?);
     let mut found: Vec<Vec<Figures>> = Vec::new();
     for (name, fit) in &ways {
@@ -108,6 +107,21 @@ pub(crate) fn run(flags: &DatasetsFlags) -> anyhow::Result<()> {
         println!("{text}\n");
     }
     if flags.write { report::write_to(DOCUMENT, &texts) } else { Ok(()) }
+}
+
+/// The data sets at `folders` or below them, by name.
+///
+/// # Errors
+///
+/// If there is none, or a folder cannot be read.
+pub(crate) fn data_sets(folders: &[PathBuf]) -> anyhow::Result<Vec<DataSet>> {
+    let mut sets = Vec::new();
+    for folder in folders {
+        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        find(&folder, DEPTH, &mut sets)?;
+    }
+    ensure!(!sets.is_empty(), "no folder has train/good and test, or holds one that has");
+    Ok(sets)
 }
 
 /// Adds the data sets at `folder` or below it, by name.

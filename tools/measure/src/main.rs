@@ -9,6 +9,8 @@ mod cases;
 mod datasets;
 mod decisions;
 mod decompose;
+mod draw;
+mod draws;
 mod environment;
 mod layers;
 mod machine;
@@ -60,6 +62,8 @@ enum Task {
     Datasets(datasets::DatasetsFlags),
     /// Measure how well another network finds defects, in PyTorch
     Backbone(backbone::BackboneFlags),
+    /// Measure models of few pictures, drawn at random: their figures, and those with turned copies
+    Draws(draws::DrawsFlags),
     /// Measure how much more good pictures to learn improve the figures
     Pictures(pictures::PicturesFlags),
     /// Measure how many good pictures are rejected at each stated rate
@@ -115,6 +119,7 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
         Some(Task::Scores(flags)) => scores::run(flags),
         Some(Task::Datasets(flags)) => datasets::run(flags),
         Some(Task::Backbone(flags)) => backbone::run(flags),
+        Some(Task::Draws(flags)) => draws::run(flags),
         Some(Task::Pictures(flags)) => pictures::run(flags),
         Some(Task::Decisions(flags)) => decisions::run(flags),
         Some(Task::Validation(flags)) => validation::run(flags),

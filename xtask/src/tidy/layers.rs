@@ -81,6 +81,7 @@ const PRODUCT: &str = "dfm";
 const NOT_ITS_TRADE: &[(&str, &[&str], &str)] = &[
     ("dfm-kernels", &["serde", "serde_json"], "it knows convolutions alone"),
     ("dfm-stats", &["serde", "serde_json"], "it knows no files"),
+    ("dfm-cli", &["rayon"], "the library does the work, on threads of its own"),
     ("dfm-report", &["rayon", "serde", "serde_json"], "it knows pages alone"),
     ("dfm-synthetic", &["rayon", "serde", "serde_json"], "it knows pictures alone"),
 ];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use anyhow::Context;
-use dfm::{Audit, AuditedPicture, ForeignPicture};
+use dfm::{Audit, AuditedPicture, OddPicture, counted};
 use serde_json::json;
 
 use crate::flags::{AuditFlags, ReportFormat};
@@ -13,7 +13,7 @@ use crate::report::plain;
 use crate::report::table::{self, Align, Table};
 use crate::{Outcome, args, output};
 
-/// Runs the command: `Anomalous` if a picture stands out, listed or not.
+/// Runs the command: `Failed` if pictures cannot be judged, `Anomalous` if a picture stands out, listed or not.
 pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let model = args::model(&flags.model, args::Purpose::Anything)?;
     let workers = args::workers(&flags.model.compute);
@@ -28,10 +28,22 @@ pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Out
                 "fence": audit.fence,
                 "worst": listed,
                 "left_out": audit.left_out,
+                "not_judged": audit.not_judged,
+                "not_searched": audit.not_searched,
             });
             writeln!(out, "{report}")?;
         }
         ReportFormat::Table => print(&audit, flags.top, &mut out)?,
+    }
+    if audit.not_judged > 0 {
+        messages.error(
+            &flags.model.path,
+            format_args!(
+                "the audit cannot judge {}, because memory did not suffice for an exact fit: a foreign picture may be \
+                 among them; fit again with more memory (--max-memory), or with fewer pictures",
+                counted(audit.not_judged, "picture")
+            ),
+        );
     }
     Ok(messages.outcome(if audit.standing_out > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
@@ -61,17 +73,24 @@ fn print(audit: &Audit, top: usize, out: &mut impl Write) -> anyhow::Result<()> 
     writeln!(out)?;
     writeln!(
         out,
-        "{} of {} pictures stand out, with scores above {}; someone always has the smallest p-value.",
+        "{} of {} {}, with scores above {}; one picture always has the smallest p-value.",
         audit.standing_out,
-        audit.pictures.len(),
+        counted(audit.pictures.len(), "picture"),
+        if audit.standing_out == 1 { "stands out" } else { "stand out" },
         table::score(audit.fence)
     )?;
+    if let Some(not_searched) = audit.not_searched {
+        writeln!(out, "At the fit, {not_searched}.")?;
+    }
     if !audit.left_out.is_empty() {
-        writeln!(out, "The fit left out {} as foreign to the others:", audit.left_out.len())?;
-        for ForeignPicture { name, content_hash, score, .. } in &audit.left_out {
+        let count: usize = audit.left_out.iter().map(|picture| picture.copies).sum();
+        writeln!(out, "The fit left out {count} as foreign to the others:")?;
+        for OddPicture { name, content_hash, score, copies, .. } in &audit.left_out {
             let shown = name.as_deref().unwrap_or(content_hash);
-            writeln!(out, "  {}  {}", table::score(*score), plain(shown))?;
+            let times = if *copies > 1 { format!(" ({copies} times)") } else { String::new() };
+            writeln!(out, "  {}  {}{times}", table::score(*score), plain(shown))?;
         }
+        writeln!(out, "dfm update --include-left-out learns those that it is given.")?;
     }
     if audit.standing_out > 0 {
         writeln!(out, "Look at them; dfm forget takes out what should not be there.")?;

@@ -60,7 +60,7 @@ fn measure(flags: &BenchFlags) -> anyhow::Result<Outcome> {
         precision: flags.precision.to_string(),
         batch: flags.batch,
         size,
-        threads: rayon::current_num_threads(),
+        threads: args::workers(&flags.compute).threads(),
         min_ms: times[0],
         median_ms,
         gflops: 2.0 * operations as f64 / median_ms / 1e6,

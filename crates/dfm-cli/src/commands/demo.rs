@@ -45,9 +45,9 @@ pub(crate) fn run(flags: &DemoFlags, messages: &Messages) -> anyhow::Result<Outc
     let threshold = judge.model().calibration().map(|calibration| calibration.threshold());
     let evaluator = Evaluator::new(judge.clone())
         .with_pictures(true)
+        .with_maps(vec![maps])
         .with_names(path.display().to_string(), flags.compute.device.clone());
     let mut run = evaluator.run_each(&dataset, &Default::default(), messages, |batch| {
-        maps.write(&files, batch, messages);
         batch.iter().try_for_each(|one| {
             let shown = below(&dataset, &files.paths()[one.index]);
             lines.push(VerdictLine::new(shown, &one.verdict, judge.model(), threshold))

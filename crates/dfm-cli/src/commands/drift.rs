@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use dfm::{DriftParams, DriftReport, Files, drift, scores_of_lines};
+use dfm::{DriftParams, DriftReport, Files, counted, drift, scores_of_lines};
 
 use crate::flags::{DriftFlags, ReportFormat};
 use crate::messages::Messages;
@@ -44,7 +44,8 @@ fn with_help(error: dfm::Error) -> anyhow::Error {
 /// The verdict for people, on a `folder` of pictures or on a file of predictions.
 fn print(report: &DriftReport, folder: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let verdict = if report.drift { "drift" } else { "no drift" };
-    writeln!(out, "{verdict}: {} pictures of today beside {} of the fit", report.pictures, report.reference)?;
+    let today = counted(report.pictures, "picture");
+    writeln!(out, "{verdict}: {today} of today beside {} of the fit", report.reference)?;
     writeln!(out)?;
     let mut table = Table::new(&[
         ("what", Align::Left),

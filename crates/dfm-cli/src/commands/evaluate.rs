@@ -4,14 +4,14 @@ use std::io::Write;
 
 use anyhow::Context;
 use dfm::metrics::BootstrapParams;
-use dfm::{EvaluationRun, Evaluator, Judge, METRICS, PAGE, PREDICTIONS};
+use dfm::{EvaluationRun, Evaluator, Judge, METRICS, PAGE, PREDICTIONS, RegionsTable};
 
 use super::figures;
 use crate::config::Record;
 use crate::flags::{EvaluateFlags, ReportFormat};
 use crate::hints::Hints;
 use crate::messages::Messages;
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, input, map_files, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
@@ -29,8 +29,13 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     input::refuse_parts(&dataset)?;
     let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
     let options = options.with_region_rule(args::region_rule(&flags.regions)?);
-    model.region_rule(&options).map_err(dfm::Error::from).hints()?;
-    let evaluator = Evaluator::new(Judge::new(model).with_workers(args::workers(compute)))
+    let rule = model.region_rule(&options).map_err(dfm::Error::from).hints()?;
+    map_files::check(&flags.maps, &model, rule)?;
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
+    let workers = args::workers(compute);
+    let maps = map_files::folders(&flags.maps, &model, rule, &Evaluator::files(&dataset), &workers)?;
+    let evaluator = Evaluator::new(Judge::new(model).with_workers(workers))
+        .with_maps(maps)
         .with_bootstrap(bootstrap)
         .with_pictures(flags.report.is_some())
         .with_names(flags.judge.model.path.display().to_string(), compute.device.clone());
@@ -40,6 +45,10 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     }
     if let Some(folder) = &flags.report {
         run.write_report(folder)?;
+    }
+    if let Some(mut table) = table.take() {
+        run.write_regions(&mut table)?;
+        table.finish()?;
     }
     let mut out = output::stdout();
     match flags.format {

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use dfm::Evaluation;
 use dfm::metrics::Figure;
+use dfm::{Evaluation, counted};
 
 use crate::report::plain;
 use crate::report::table::{self, Align, Table};
@@ -35,10 +35,10 @@ pub(crate) fn print(evaluation: &Evaluation, out: &mut impl Write) -> anyhow::Re
         let shares = [of(review.good, "good ones"), of(review.defects, "defects")];
         writeln!(
             out,
-            "for review         from {}: {} of {} pictures{}",
+            "for review         from {}: {} of {}{}",
             table::score(review.from),
             answers.review,
-            answers.count(),
+            counted(answers.count(), "picture"),
             shares.into_iter().flatten().map(|share| format!(", {share}")).collect::<String>()
         )?;
     }

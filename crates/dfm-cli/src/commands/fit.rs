@@ -7,7 +7,8 @@ use anyhow::bail;
 use dfm::{
     Aggregation, CalibrationKind, CalibrationParams, Checkpoint, Dfm, FileKind, Files, FitParams,
     InstructionSet, Keeping, Learner, Method, ModelStore, NetworkPrecision, Run, SaveOptions,
-    StreamingParams, TapRecord, TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
+    StreamingParams, Support, TapRecord, TileStatistics, TileStatisticsKind, WrittenSizes, check_file,
+    counted,
 };
 
 use super::info;
@@ -97,7 +98,9 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     };
     let params = FitParams::from(method)
         .with_run(Run::default().with_batch(flags.batch).with_memory(memory).with_robust(flags.robust))
-        .with_keeping(Keeping::default().with_fit_statistic(!flags.no_update));
+        .with_keeping(
+            Keeping::default().with_fit_statistic(!flags.no_update).with_half_components(flags.half),
+        );
     params.clone().check()?;
     Ok(params)
 }
@@ -138,6 +141,25 @@ fn calibration(flags: &FitFlags) -> anyhow::Result<Option<CalibrationParams>> {
     Ok(Some(asked.with_false_alarm(flags.false_alarm)))
 }
 
+/// Warns if few pictures calibrate the threshold of the model with this `name`.
+/// `has_set_aside` says whether these are the pictures that the fit set aside.
+pub(crate) fn tell_few(name: &str, support: &Support, has_set_aside: bool, messages: &Messages) {
+    if !support.is_few {
+        return;
+    }
+    let enough = match support.needed().zip(support.asked_rate) {
+        Some((needed, rate)) if !support.supports_asked() => {
+            format!(" ({} % takes {needed}; --false-alarm states a larger rate)", (1e6 * rate).round() / 1e4)
+        }
+        _ => String::new(),
+    };
+    let memory = match has_set_aside {
+        true => "; with more memory (--max-memory) more pictures calibrate",
+        false => "",
+    };
+    messages.say(format_args!("{name}: few pictures calibrate the threshold: {support}{enough}{memory}"));
+}
+
 /// Says what the `model` that was written to `path` holds.
 /// Few pictures behind the threshold are a warning.
 pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Messages) -> anyhow::Result<()> {
@@ -147,11 +169,11 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
     let (taps, ratios) = (record.params.method.taps.len(), model.explained_ratios());
     let places = record.taps.len() / taps;
     let learnt = match (record.params.method.tiling, record.params.method.tile_statistics) {
-        (Some(_), TileStatistics::Shared) => format!("{} tiles", record.picture_count),
+        (Some(_), TileStatistics::Shared) => counted(record.picture_count, "tile"),
         (Some(_), TileStatistics::Position(_)) => {
-            format!("{} pictures at {places} places", record.picture_count)
+            format!("{} at {}", counted(record.picture_count, "picture"), counted(places, "place"))
         }
-        (None, _) => format!("{} pictures", record.picture_count),
+        (None, _) => counted(record.picture_count, "picture"),
     };
     if !record.params.method.levels.is_auto() {
         writeln!(out, "  levels {}", record.params.method.levels)?;
@@ -209,6 +231,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
         let threshold = model.calibration().map(|found| found.threshold());
         writeln!(out, "  {}", plain(&info::foreign(found, threshold)))?;
     }
+    if let Some(not_searched) = record.not_searched {
+        writeln!(out, "  {not_searched}")?;
+    }
     if let Some(found) = &record.standing_out {
         writeln!(
             out,
@@ -216,18 +241,8 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
             plain(&info::standing_out(found, model.calibration().map(|found| found.threshold())))
         )?;
     }
-    if let Some(support) = support.filter(|support| support.is_few) {
-        let enough = match support.needed().zip(support.asked_rate) {
-            Some((needed, rate)) if !support.supports_asked() => {
-                format!(
-                    " ({} % takes {needed}; --false-alarm states a larger rate)",
-                    (1e6 * rate).round() / 1e4
-                )
-            }
-            _ => String::new(),
-        };
-        let path = path.display();
-        messages.say(format_args!("{path}: few pictures calibrate the threshold: {support}{enough}"));
+    if let Some(support) = support {
+        tell_few(&path.display().to_string(), &support, record.set_aside.is_some(), messages);
     }
     writeln!(
         out,

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use dfm::{
-    CalibrationInfo, Compat, ForeignPicture, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore,
+    CalibrationInfo, Compat, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore, OddPicture,
     PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
+    counted,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -46,34 +47,37 @@ pub(super) fn validation(found: &ValidationRecord) -> String {
 
 /// Which pictures a robust fit left out.
 pub(super) fn foreign(found: &ForeignRecord, threshold: Option<f64>) -> String {
-    let picture = |picture: &ForeignPicture| {
-        let name = picture.name.as_ref().unwrap_or(&picture.content_hash);
-        format!("{name} (score {})", table::score(picture.score))
-    };
-    let mut names: Vec<String> = found.pictures.iter().take(NAMED).map(picture).collect();
-    let count = found.pictures.len();
-    if let more @ 1.. = count - names.len() {
-        names.push(format!("{more} more"));
-    }
+    let count = found.count();
+    let names = listed(&found.pictures, found.pictures.len(), |picture| {
+        let times = if picture.copies > 1 { format!(", {} times", picture.copies) } else { String::new() };
+        format!("{} (score {}{times})", shown(picture), table::score(picture.score))
+    });
     let are = if count == 1 { "is" } else { "are" };
+    let of = found.of + count - found.pictures.len();
     let threshold =
         threshold.map_or_else(String::new, |at| format!("; the threshold is {}", table::score(at)));
     format!(
-        "{count} of {} pictures {are} foreign to the others and not learnt: {}{threshold} (`dfm audit` lists all, `dfm \
-         update` learns one all the same, `dfm fit --robust off` learns every picture)",
-        found.of,
-        names.join(", ")
+        "{count} of {of} pictures {are} foreign to the others and not learnt: {names}{threshold} (`dfm audit` lists all, \
+         `dfm update --include-left-out` learns one all the same, `dfm fit --robust off` learns every picture)"
     )
 }
 
-/// Which pictures of a fit look unlike the others, and what they do to the threshold.
-pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
-    let names =
-        found.pictures.iter().map(|picture| picture.name.as_ref().unwrap_or(&picture.content_hash).as_str());
-    let mut names: Vec<String> = names.take(NAMED).map(str::to_owned).collect();
-    if let more @ 1.. = found.count.saturating_sub(names.len()) {
+fn shown(picture: &OddPicture) -> &str {
+    picture.name.as_ref().unwrap_or(&picture.content_hash)
+}
+
+/// The first of some pictures, each as `show` makes it, and how many more there are.
+fn listed(pictures: &[OddPicture], count: usize, show: impl Fn(&OddPicture) -> String) -> String {
+    let mut names: Vec<String> = pictures.iter().take(NAMED).map(show).collect();
+    if let more @ 1.. = count.saturating_sub(names.len()) {
         names.push(format!("{more} more"));
     }
+    names.join(", ")
+}
+
+/// Which pictures of a fit look unlike the others, and what they do to the threshold.
+pub(crate) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) -> String {
+    let names = listed(&found.pictures, found.count, |picture| shown(picture).to_owned());
     let (stand, them) = if found.count == 1 { ("stands", "it") } else { ("stand", "them") };
     let moved = match (threshold, found.threshold_without) {
         (Some(with), Some(without)) => format!(
@@ -85,20 +89,17 @@ pub(super) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
     };
     format!(
         "{} of {} pictures {stand} far out: {}{moved} (`dfm forget` takes pictures out)",
-        found.count,
-        found.of,
-        names.join(", ")
+        found.count, found.of, names
     )
 }
 
 /// How many pictures a fit set aside.
 pub(super) fn set_aside(pictures: usize) -> String {
-    let (pictures, were) = if pictures == 1 {
-        ("1 picture".to_owned(), "was")
-    } else {
-        (format!("{pictures} pictures"), "were")
-    };
-    format!("{pictures} {were} not learnt and calibrate, because memory did not suffice for an exact fit")
+    let (were, calibrate) = if pictures == 1 { ("was", "calibrates") } else { ("were", "calibrate") };
+    format!(
+        "{} {were} not learnt and {calibrate}, because memory did not suffice for an exact fit",
+        counted(pictures, "picture")
+    )
 }
 
 fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
@@ -186,8 +187,8 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
         (score, _) => score.name().to_owned(),
     };
     line("score", format!("{score}{gaussian}"))?;
-    if method.score != ScoreKind::Nll {
-        line("maps", method.map_kind().name().to_owned())?;
+    if let Some(map) = info.map {
+        line("maps", map.name().to_owned())?;
     }
     if let Some(found) = &info.record.validation {
         line("validated on", format!("{} (seed {})", validation(found), found.seed))?;
@@ -207,7 +208,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
                 };
                 let from = match support {
                     Some(support) => support.to_string(),
-                    None => format!("{pictures} held-out pictures"),
+                    None => counted(*pictures, "held-out picture"),
                 };
                 format!("{threshold}, {rate} from {from}")
             }
@@ -216,6 +217,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     )?;
     if let Some(found) = &info.record.foreign {
         line("left out", foreign(found, info.threshold))?;
+    }
+    if let Some(not_searched) = info.record.not_searched {
+        line("left out", format!("none: {not_searched}"))?;
     }
     if let Some(found) = &info.record.standing_out {
         line("stands out", standing_out(found, info.threshold))?;

@@ -4,17 +4,16 @@ use std::io::Write;
 
 use anyhow::bail;
 use dfm::{
-    Contradiction, Contradictions, Judge, Judged, Label, MapScale, MapsFolder, PictureFiles, Regions,
-    RegionsTable, ScoreKind, Source, VerdictLine,
+    Contradiction, Contradictions, Judge, Judged, Label, MapsFolder, PictureFiles, Regions, RegionsTable,
+    Source, VerdictLine, counted,
 };
-use rayon::prelude::*;
 
 use super::explain;
-use crate::flags::{Format, LISTED, NumberFlags, PredictFlags, ReportFormat};
+use crate::flags::{Format, LISTED, PredictFlags, ReportFormat};
 use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::report::table::{self, Align, Table};
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, input, map_files, output};
 
 /// Runs the command: `Failed` if any picture could not be judged, `Anomalous` if any is, `Review` if a
 /// person should look at any.
@@ -27,65 +26,33 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     let (model, options) = args::judge(&flags.judge, purpose, messages)?;
     let options = options.with_region_rule(args::region_rule(&flags.regions)?);
     let rule = model.region_rule(&options).map_err(dfm::Error::from).hints()?;
-    let NumberFlags { raw_maps, masks, regions, .. } = &flags.numbers;
-    let has_maps = model.record().params.method.score != ScoreKind::Nll;
-    for (flag, is_given, takes_threshold) in [
-        ("--maps", flags.maps.is_some(), false),
-        ("--raw-maps", raw_maps.is_some(), false),
-        ("--masks", masks.is_some(), true),
-        ("--regions", regions.is_some(), true),
-    ] {
-        if is_given && !has_maps {
-            bail!("{flag}: this model's score has no map; fit one with --score fre or mahalanobis");
-        }
-        if is_given && takes_threshold && rule.pixel_threshold.is_none() {
-            bail!(
-                "{flag}: this model has no pixel threshold; give --pixel-threshold, or fit without --threshold"
-            );
-        }
-    }
-    let mut table = regions.as_deref().map(RegionsTable::new).transpose()?;
+    map_files::check(&flags.maps, &model, rule)?;
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
     let named = input::named(&flags.paths, flags.list.as_deref(), messages)?;
     let files = named.source();
     let workers = args::workers(&flags.judge.model.compute);
-    let (scale, levels) = (MapScale::by(&model, rule), model.record().params.method.levels);
-    let folders = [
-        flags
-            .maps
-            .as_deref()
-            .map(|folder| MapsFolder::new(folder, &files, scale).map(|maps| maps.with_levels(levels))),
-        raw_maps.as_deref().map(|folder| MapsFolder::numbers(folder, &files, flags.numbers.grid)),
-        masks.as_deref().map(|folder| MapsFolder::masks(folder, &files, rule)),
-    ];
-    let folders: Vec<MapsFolder> = folders.into_iter().flatten().collect::<Result<_, _>>()?;
-    let folders: Vec<MapsFolder> =
-        folders.into_iter().map(|folder| folder.with_workers(workers.clone())).collect();
+    let folders = map_files::folders(&flags.maps, &model, rule, &files, &workers)?;
     let options = options.with_map(!folders.is_empty()).with_regions(true).with_explain(flags.explain);
     let judging = model.judging(&options)?;
     let (threshold, review_from) = (judging.threshold(), judging.review_from());
     drop(judging);
-    let judge = Judge::new(model).with_workers(workers);
+    let judge = Judge::new(model).with_workers(workers.clone());
     let mut lines = Lines::new(flags.format)?;
     let (mut anomalous, mut review, mut explained) = (0, 0, Vec::new());
     let mut contradictions = Contradictions::default();
     judge.each(&files, &options, messages, |batch| {
-        let mut written = vec![PictureFiles::default(); batch.len()];
-        for folder in &folders {
-            for (all, more) in written.iter_mut().zip(folder.write(&files, &batch, messages)) {
-                *all = std::mem::take(all).or(more);
-            }
-        }
+        let written = MapsFolder::write_all(&folders, &files, &batch, messages);
         let answered = |label| batch.iter().filter(|one| one.verdict.label == Some(label)).count();
         anomalous += answered(Label::Anomalous);
         review += answered(Label::Review);
         batch.iter().for_each(|one| contradictions.push(one.verdict.contradiction()));
-        let line = |(one, written): (&Judged, &PictureFiles)| {
+        let line = |(one, written): &(&Judged, PictureFiles)| {
             let path = files.path(one.index).display().to_string();
             let line = VerdictLine::new(path, &one.verdict, judge.model(), threshold);
             line.with_review_from(review_from).with_files(written)
         };
-        let made: Vec<_> = batch.par_iter().zip(&written).map(line).collect();
-        made.into_iter().try_for_each(|line| lines.push(line))?;
+        let pairs: Vec<(&Judged, PictureFiles)> = batch.iter().zip(written).collect();
+        workers.map(&pairs, line)?.into_iter().try_for_each(|line| lines.push(line))?;
         if let Some(table) = &mut table {
             for one in &batch {
                 table.push(&files.path(one.index).display().to_string(), &one.verdict)?;
@@ -118,20 +85,22 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
 }
 
 /// The label, and the regions where they say something else.
-fn answer(line: &VerdictLine) -> String {
-    let label = line.label.map_or("-", explain::word);
-    match line.contradiction {
+pub(super) fn answer(label: &str, contradiction: Option<Contradiction>, regions: Option<usize>) -> String {
+    match contradiction {
         Some(Contradiction::NormalWithRegions) => {
-            let count = match &line.regions {
-                Some(Regions::List(list)) => list.len(),
-                Some(Regions::Count(count)) => *count,
-                None => 0,
-            };
-            format!("{label} ({count} region{})", if count == 1 { "" } else { "s" })
+            format!("{label} ({})", counted(regions.unwrap_or(0), "region"))
         }
         Some(Contradiction::AnomalousWithoutRegions) => format!("{label} (no region)"),
         _ => label.to_owned(),
     }
+}
+
+/// How many regions a picture has, if that is known.
+fn count(line: &VerdictLine) -> Option<usize> {
+    line.regions.as_ref().map(|regions| match regions {
+        Regions::List(list) => list.len(),
+        Regions::Count(count) => *count,
+    })
 }
 
 /// Verdicts on their way to standard output.
@@ -165,7 +134,7 @@ impl Lines {
                 table::score(line.score),
                 table::figure(line.normalized_score),
                 table::figure(line.p_value),
-                answer(&line),
+                answer(line.label.map_or("-", explain::word), line.contradiction, count(&line)),
                 line.path,
             ]),
             Self::Json => writeln!(output::stdout(), "{}", serde_json::to_string(&line)?)?,

@@ -5,11 +5,11 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use dfm::metrics::BootstrapParams;
 use dfm::{
-    EvaluatedProduct, FitStatus, FittedProduct, PRODUCTS, ProductsEvaluation, ProductsEvaluator,
-    ProductsLearner, SaveOptions, Worst,
+    EvaluatedProduct, FitStatus, FittedProduct, ForeignRecord, NotSearched, PRODUCTS, ProductsEvaluation,
+    ProductsEvaluator, ProductsLearner, SaveOptions, Support, Worst,
 };
 
-use super::fit;
+use super::{fit, info};
 use crate::flags::{EvaluateAllFlags, FitAllFlags, ReportFormat};
 use crate::hints::Hints;
 use crate::messages::Messages;
@@ -36,6 +36,17 @@ pub(crate) fn fit_all(flags: &FitAllFlags, messages: &Messages) -> anyhow::Resul
     match flags.format {
         ReportFormat::Json => writeln!(out, "{}", serde_json::json!({ "products": rows }))?,
         ReportFormat::Table => fitted(&rows).write(&mut out)?,
+    }
+    for row in &rows {
+        if let Some(found) = &row.foreign {
+            messages.say(format_args!("{}: {}", row.product, info::foreign(found, row.threshold)));
+        }
+        if let Some(not_searched) = row.not_searched {
+            messages.say(format_args!("{}: {not_searched}", row.product));
+        }
+        if let Some(support) = &row.support {
+            fit::tell_few(&row.product, support, row.not_searched == Some(NotSearched::Memory), messages);
+        }
     }
     let failed = rows.iter().filter(|row| row.status == FitStatus::Failed).count();
     let unused: usize = rows.iter().map(|row| row.errors).sum();
@@ -77,11 +88,21 @@ fn fitted(rows: &[FittedProduct]) -> Table {
     let mut table = Table::new(&[
         ("product", Align::Left),
         ("pictures", Align::Right),
+        ("left out", Align::Right),
         ("threshold", Align::Right),
+        ("calibrate", Align::Left),
         ("seconds", Align::Right),
         ("status", Align::Left),
     ]);
     for row in rows {
+        let calibrating = |support: &Support| {
+            let few = if support.is_few { ", few" } else { "" };
+            format!("{}{few}", support.pictures)
+        };
+        let left_out = match (row.pictures, row.not_searched) {
+            (None, _) | (_, Some(_)) => dash(),
+            (Some(_), None) => row.foreign.as_ref().map_or(0, ForeignRecord::count).to_string(),
+        };
         let status = match row.status {
             FitStatus::Fitted => "fitted",
             FitStatus::Resumed => "fitted, resumed",
@@ -95,7 +116,9 @@ fn fitted(rows: &[FittedProduct]) -> Table {
         table.push([
             plain(&row.product).into_owned(),
             row.pictures.map_or_else(dash, |pictures| pictures.to_string()),
+            left_out,
             row.threshold.map_or_else(dash, table::score),
+            row.support.as_ref().map_or_else(dash, calibrating),
             format!("{:.1}", row.seconds),
             format!("{status}{unused}"),
         ]);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use dfm::parts::holds_parts;
-use dfm::{FileKind, ModelChange, ModelStore, SaveOptions, check_file};
+use dfm::{FileKind, ModelChange, ModelStore, SaveOptions, UpdateOptions, check_file, counted};
 
 use super::fit::tell;
 use crate::flags::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};
@@ -32,8 +32,11 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
     }
     let pictures =
         input::good_pictures(&flags.folder, flags.layout(), Folders::all(flags.all_folders), messages)?;
-    let updated =
-        store.update(path, &pictures, target, messages).map_err(|error| error.at(&flags.folder)).hints()?;
+    let options = UpdateOptions::default().with_left_out(flags.include_left_out);
+    let updated = store
+        .update(path, &pictures, target, options, messages)
+        .map_err(|error| error.at(&flags.folder))
+        .hints()?;
     tell(&updated.model, target, updated.sizes, messages)?;
     writeln!(output::stdout(), "  {}", change(&updated.change))?;
     Ok(if flags.skip_bad { Outcome::Success } else { messages.outcome(Outcome::Success) })
@@ -41,9 +44,21 @@ pub(crate) fn update(flags: &UpdateFlags, messages: &Messages) -> anyhow::Result
 
 /// What an update did, in words.
 fn change(change: &ModelChange) -> String {
-    let pictures = |count: usize| format!("{count} picture{}", if count == 1 { "" } else { "s" });
-    let ModelChange { new, known, left_out, threshold_before, threshold_after, .. } = *change;
-    let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
+    let ModelChange { new, known, left_out, once_foreign, foreign, stay_out, .. } = *change;
+    let ModelChange { threshold_before, threshold_after, .. } = *change;
+    let before = match once_foreign {
+        0 => String::new(),
+        count => format!(" ({count} of them left out as foreign before)"),
+    };
+    let others: Vec<String> = [
+        (left_out, "left out"),
+        (foreign, "left out as foreign to the others"),
+        (stay_out, "still left out as foreign"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!(", {count} {what}"))
+    .collect();
     let threshold = match (threshold_before, threshold_after) {
         (Some(before), Some(after)) if before == after => {
             format!("the threshold stays {}", table::score(after))
@@ -56,7 +71,7 @@ fn change(change: &ModelChange) -> String {
         (None, Some(after)) => format!("the threshold is now {}", table::score(after)),
         (_, None) => "no threshold".to_owned(),
     };
-    format!("{} new, {known} known already{left_out}; {threshold}", pictures(new))
+    format!("{} new{before}, {known} known already{}; {threshold}", counted(new, "picture"), others.concat())
 }
 
 /// Takes pictures out of a model: all that were named, or none.

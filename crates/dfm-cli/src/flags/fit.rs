@@ -55,7 +55,8 @@ pub(crate) struct FitFlags {
     pub(crate) aggregate: Option<Aggregation>,
     /// What maps are made of: coarse (the cells that make the score) or fine (also what pooling hides;
     /// shows where up to --pool times as finely). Scores are the same. Default: fine for fre, but
-    /// coarse with --compat, --tile-statistics position and --pool 1
+    /// coarse with --compat, --tile-statistics position and --pool 1, and if memory makes a fit set
+    /// pictures aside
     #[arg(long, value_name = "KIND", value_parser = parse_map)]
     pub(crate) map: Option<MapKind>,
     /// Which values of pictures with 16 bits a channel are black and white: auto (a range around the
@@ -68,7 +69,7 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "X,Y,W,H|MASK.png")]
     pub(crate) roi: Option<String>,
     /// Mask of pixels that are never judged, of the pictures' size, alone or beside --roi. Zero is
-    /// outside the mask. The model records what is left as its region of interest
+    /// outside the mask. The model records what is left as its region of interest. Not with --tile
     #[arg(long, value_name = "MASK.png")]
     pub(crate) ignore: Option<PathBuf>,
     /// Cut pictures into tiles with sides of this many pixels, for small defects in large
@@ -106,7 +107,8 @@ pub(crate) struct FitFlags {
     #[arg(long, value_name = "HOW")]
     pub(crate) calibrate: Option<CalibrationKind>,
     /// Whether pictures that the others call foreign are left out and named: auto (from 100 pictures
-    /// on), on (however few) or off. Only with fre and leave-one-out
+    /// on), on (from 8 on) or off. Not with other scores than fre, --calibrate split or jackknife+,
+    /// --part, or tiles that share statistics: the fit then says that it looked at no picture
     #[arg(long, value_name = "HOW", default_value_t = Robust::Auto)]
     pub(crate) robust: Robust,
     #[command(flatten)]
@@ -122,9 +124,12 @@ pub(crate) struct FitFlags {
     /// Leave out what is needed to merge and update the model
     #[arg(long)]
     pub(crate) no_update: bool,
+    /// Keep components in half precision: a model of little more than half the size. Only with --no-update
+    #[arg(long, requires = "no_update")]
+    pub(crate) half: bool,
     /// Memory for features and statistics, for example 512MiB or 4GiB (default: a quarter of the
     /// machine's). Beyond it, or beyond two minutes of work, directions of the smallest variance are
-    /// dropped, and about a quarter of the pictures is not learnt but finds the threshold
+    /// dropped, and up to a quarter of the pictures is not learnt but finds the threshold
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) max_memory: Option<Memory>,
     /// Drop no direction, however long it takes; too little memory is an error

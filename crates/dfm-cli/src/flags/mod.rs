@@ -31,7 +31,7 @@ pub(crate) use network::{
     BackboneFlags, BenchFlags, ComputeFlags, DevicesFlags, FeaturesFlags, WeightsFlags, WeightsTask,
 };
 pub(crate) use products::{EvaluateAllFlags, FitAllFlags};
-pub(crate) use regions::{NumberFlags, RegionFlags};
+pub(crate) use regions::{MapFlags, RegionFlags};
 pub(crate) use sweep::{RankBy, SweepFlags};
 pub(crate) use synthesise::SynthesiseFlags;
 pub(crate) use union::{ForgetFlags, MergeFlags, RevisionFlags, UpdateFlags};

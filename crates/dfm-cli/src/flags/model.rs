@@ -7,7 +7,7 @@ use dfm::Review;
 use dfm::parts::PartPattern;
 
 use crate::flags::layout::LayoutFlag;
-use crate::flags::{ComputeFlags, Format, NumberFlags, RegionFlags, ReportFormat};
+use crate::flags::{ComputeFlags, Format, MapFlags, RegionFlags, ReportFormat};
 use crate::values::{parse_draws, parse_draws_or_none, parse_false_alarm, parse_finite, parse_review};
 
 /// Which model is used, and how it is opened.
@@ -68,11 +68,8 @@ pub(crate) struct PredictFlags {
     /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-    /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
-    #[arg(long, value_name = "DIR")]
-    pub(crate) maps: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) numbers: NumberFlags,
+    pub(crate) maps: MapFlags,
     #[command(flatten)]
     pub(crate) regions: RegionFlags,
     /// Show below the table what each score is made of, as `dfm explain` does
@@ -93,6 +90,8 @@ pub(crate) struct EvaluateFlags {
     /// For a model of parts, the pattern that joins pictures to parts, instead of the model's own
     #[arg(long, value_name = "PATTERN")]
     pub(crate) part: Option<PartPattern>,
+    #[command(flatten)]
+    pub(crate) maps: MapFlags,
     #[command(flatten)]
     pub(crate) regions: RegionFlags,
     /// Folder for metrics.json and predictions.jsonl, which `dfm compare` reads

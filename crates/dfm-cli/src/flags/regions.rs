@@ -1,4 +1,4 @@
-//! Flags that say which pixels of a map belong to regions, and where maps go as numbers.
+//! Flags that say which pixels of a map belong to regions, and which files are written of maps.
 
 use std::path::PathBuf;
 
@@ -23,9 +23,12 @@ pub(crate) struct RegionFlags {
     pub(crate) pixel_size: Option<f64>,
 }
 
-/// Where maps go as numbers.
+/// Which files are written of maps.
 #[derive(Debug, Args)]
-pub(crate) struct NumberFlags {
+pub(crate) struct MapFlags {
+    /// Folder for a heat map and an overlay of each picture; later runs do not judge what is in it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) maps: Option<PathBuf>,
     /// Folder for the map of each picture as a NumPy array of f32, in the size of the picture
     #[arg(long, value_name = "DIR")]
     pub(crate) raw_maps: Option<PathBuf>,
@@ -38,4 +41,13 @@ pub(crate) struct NumberFlags {
     /// File for a table of all regions as CSV, with one row for each
     #[arg(long, value_name = "FILE")]
     pub(crate) regions: Option<PathBuf>,
+}
+
+impl MapFlags {
+    /// The same with a folder of this name inside each folder.
+    pub(crate) fn below(&self, name: &str) -> Self {
+        let inside = |folder: &Option<PathBuf>| folder.as_ref().map(|folder| folder.join(name));
+        let [maps, raw_maps, masks] = [&self.maps, &self.raw_maps, &self.masks].map(inside);
+        Self { maps, raw_maps, masks, grid: self.grid, regions: self.regions.clone() }
+    }
 }

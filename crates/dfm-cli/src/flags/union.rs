@@ -50,6 +50,9 @@ pub(crate) struct UpdateFlags {
     /// folder of good pictures
     #[arg(long, conflicts_with = "layout")]
     pub(crate) all_folders: bool,
+    /// Learn also pictures that the fit had left out as foreign to the others. Without it they stay left out
+    #[arg(long)]
+    pub(crate) include_left_out: bool,
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,

@@ -7,7 +7,8 @@ use dfm_backbone::hexadecimal;
 use crate::decide::held_out::different;
 use crate::decide::left_out::PlacesLeftOut;
 use crate::error::DfmError;
-use crate::learn::record::ForeignPicture;
+use crate::learn::not_searched::NotSearched;
+use crate::learn::record::OddPicture;
 use crate::model::Dfm;
 
 /// Interquartile ranges above the upper quartile at which a picture stands out: Tukey's far
@@ -27,7 +28,13 @@ pub struct Audit {
     /// All different pictures, worst first.
     pub pictures: Vec<AuditedPicture>,
     /// Pictures that a robust fit left out, worst first. They are not in the model.
-    pub left_out: Vec<ForeignPicture>,
+    pub left_out: Vec<OddPicture>,
+    /// The number of different pictures that this audit cannot judge. After a fit for which memory did not
+    /// suffice, no score of a learnt picture is that of a model without it, and pictures that were set aside
+    /// are not among the rows of the fit.
+    pub not_judged: usize,
+    /// Why the fit did not look for foreign pictures, if it did not.
+    pub not_searched: Option<NotSearched>,
 }
 
 /// A picture of a fit.
@@ -53,7 +60,8 @@ impl Dfm {
     /// A picture stands out if its score lies more than three interquartile ranges above the upper
     /// quartile. If all scores are positive, their logarithms are compared instead. A few bad pictures
     /// move neither the quartile nor the range. Pictures that calibrate a split are audited with the
-    /// others. Pictures that were set aside because memory did not suffice are not.
+    /// others. Pictures that were set aside because memory did not suffice are not. They are counted with the
+    /// pictures that cannot be judged.
     ///
     /// # Errors
     ///
@@ -85,7 +93,10 @@ impl Dfm {
             .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash)));
         let standing_out = pictures.iter().filter(|picture| picture.stands_out).count();
         let left_out = self.record.foreign.iter().flat_map(|foreign| foreign.pictures.clone()).collect();
-        Ok(Audit { fence, standing_out, pictures, left_out })
+        let set_aside = kept.set_aside.as_ref().map_or(0, |aside| aside.pictures().len());
+        let not_judged = set_aside + if kept.is_compressed() { rows.len() } else { 0 };
+        let not_searched = self.record.not_searched;
+        Ok(Audit { fence, standing_out, pictures, left_out, not_judged, not_searched })
     }
 }
 

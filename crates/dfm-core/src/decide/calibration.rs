@@ -1,5 +1,5 @@
-//! From good pictures alone to a threshold, and from a raw score to a
-//! normalised one. The threshold rule stands here and nowhere else.
+//! From held-out scores of good pictures to a threshold, and from a raw score to a normalised one. The
+//! threshold rule is here and nowhere else.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,9 +30,8 @@ pub enum Label {
 /// n(s) = ½ · (1 + u / (1 + |u|))
 /// ```
 ///
-/// It lies in (0, 1), is ½ exactly at the threshold, and strictly increases with
-/// `s` for any sign of `s`, as far as `f64` can tell: unlike a logistic curve it
-/// nears 1 so slowly that two large scores do not round to the same number until
+/// It lies in (0, 1), is ½ exactly at the threshold, and strictly increases with `s` for any sign of `s`.
+/// Unlike a logistic curve, it approaches 1 slowly: two large scores do not round to the same `f64` until
 /// `u` is about 10¹⁵. It never rounds to 0 or 1 itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
@@ -50,7 +49,7 @@ impl Calibration {
         Self::new(threshold, threshold.abs().max(1.0))
     }
 
-    /// From its parts.
+    /// Builds a calibration from its parts.
     ///
     /// # Errors
     ///
@@ -66,10 +65,10 @@ impl Calibration {
         Ok(Self { threshold, spread })
     }
 
-    /// From scores of held-out good pictures. The threshold is the one that was chosen, or else the
-    /// score whose p-value is the false-alarm rate, or else an estimate. The
-    /// spread is the distance from the median of the scores to the threshold. If that is zero, the
-    /// spread is the size of the threshold, and 1 if the threshold is zero, too.
+    /// Builds a calibration from scores of held-out good pictures. The threshold is the one that was chosen,
+    /// or else the smallest score whose p-value is at most the false-alarm rate, or else an estimate. The
+    /// spread is the distance from the median of the scores to the threshold. If that is zero, the spread is
+    /// the size of the threshold, or 1 if the threshold is zero too.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What held-out scores of good pictures say of a new one: its p-value, and the threshold of
-//! a stated false-alarm rate.
+//! The p-value of a new score, and the threshold for a stated false-alarm rate, from held-out scores of
+//! good pictures.
 
 use dfm_stats::Tail;
 
@@ -40,26 +40,22 @@ impl HeldOutScores {
         &self.scores
     }
 
-    /// `(1 + as high) / (1 + n)`: the rank of a new score among all, from the top.
+    /// `(1 + as high) / (1 + n)`: the rank of a new score among all scores, from the top.
     pub(crate) fn p_value(&self, score: f64) -> f64 {
         self.p_value_of(self.sorted.len() - self.sorted.partition_point(|held_out| *held_out < score))
     }
 
-    /// The p-value that `as_high` of the scores give.
+    /// The p-value of a new score if `as_high` of the scores are at least as high.
     pub(crate) fn p_value_of(&self, as_high: usize) -> f64 {
         (1 + as_high) as f64 / (1 + self.sorted.len()) as f64
     }
 
     /// The quantile of the scores, linear between order statistics.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
-        let position = quantile.clamp(0.0, 1.0) * (self.sorted.len() - 1) as f64;
-        let below = position.floor() as usize;
-        let above = (below + 1).min(self.sorted.len() - 1);
-        let share = position - below as f64;
-        self.sorted[below] * (1.0 - share) + self.sorted[above] * share
+        dfm_stats::quantile(&self.sorted, quantile)
     }
 
-    /// The threshold where no rate is stated, for scores or for the largest cells of maps.
+    /// The threshold if no rate is stated, for scores or for the largest cells of maps.
     pub(crate) fn estimate(&self, params: CalibrationParams) -> f64 {
         let share = params.share_below();
         match params.estimate {
@@ -127,7 +123,7 @@ mod tests {
         }
     }
 
-    /// The law that a verdict by threshold is one by p-value, at rates that rounding meets.
+    /// A verdict by threshold equals a verdict by p-value, also at rates that rounding could change.
     #[test]
     fn a_score_reaches_the_threshold_if_and_only_if_its_p_value_is_at_most_the_rate() {
         let scores: Vec<f64> = (0..99).map(|index| f64::from(index * index % 61)).collect();

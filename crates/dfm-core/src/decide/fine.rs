@@ -3,14 +3,13 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use dfm_stats::Row;
 
 use crate::decide::left_out::LayersLeftOut;
 use crate::decide::split;
 use crate::error::DfmError;
-use crate::judge::detail::{fine_cells, weights};
-use crate::judge::fine::join;
+use crate::judge::fine::FineMap;
 use crate::judge::map::AnomalyGrid;
 use crate::judge::rule::ScoringRule;
 use crate::learn::detail::Details;
@@ -25,7 +24,7 @@ use crate::method::{CalibrationKind, Method};
 ///
 /// # Errors
 ///
-/// Those of [`LayersLeftOut`] and [`split::grids`].
+/// Those of [`LayersLeftOut`] and [`split::grids`], and if the device fails.
 pub(crate) fn peaks(
     method: &Method,
     kept: &Kept,
@@ -60,26 +59,19 @@ pub(crate) fn peaks(
             models.grids(&rows)?.into_iter().map(|grid| vec![grid]).collect()
         }
     };
-    let peak = |(hash, coarse): (&&[u8; 32], &Vec<AnomalyGrid>)| {
-        let (tiles, others) = details.without(hash, &counts)?;
-        let variance: Vec<f64> = others.variances().collect();
+    let mut peaks = Vec::with_capacity(held.len());
+    // One after the other: each takes about 40 bytes a feature.
+    for (hash, coarse) in held.into_iter().zip(coarse) {
+        let Some((tiles, others)) = details.without(hash, &counts) else { continue };
         let mut first = 0;
         let layers = details.shapes().iter().map(|shape| {
             let columns = first..first + shape.len();
             first = columns.end;
-            let mean = &others.mean[columns.clone()];
-            let weights = weights(others.count, mean, &variance[columns.clone()], *shape);
-            (*shape, columns, mean, weights)
+            let values: Vec<f32> = tiles.iter().flat_map(|tile| &tile[columns.clone()]).copied().collect();
+            Tensor::from_data(TensorData::new(values, [tiles.len(), shape.len()]), device)
         });
-        let layers: Vec<_> = layers.collect();
-        let of_tile = |(tile, coarse): (&&[f32], &AnomalyGrid)| {
-            let fine = layers.iter().map(|(shape, columns, mean, weights)| {
-                fine_cells(&tile[columns.clone()], mean, weights, *shape)
-            });
-            join(coarse, &fine.collect::<Vec<_>>()).peak()
-        };
-        Some(tiles.iter().zip(coarse).map(of_tile).fold(0.0, f64::max))
-    };
-    // One after the other: each takes 32 bytes a feature.
-    Ok(held.iter().zip(&coarse).filter_map(peak).collect())
+        let maps = FineMap::new(others, device).refine(coarse, layers.collect())?;
+        peaks.push(maps.iter().map(AnomalyGrid::peak).fold(0.0, f64::max));
+    }
+    Ok(peaks)
 }

@@ -1,4 +1,4 @@
-//! Scores of pictures that a model was fitted without, on the host in `f64`.
+//! Scores of pictures by models that were fitted without them, on the host in `f64`.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ const ROUNDING: f64 = 1e-13;
 /// Pictures whose residuals are brought into feature space together.
 const BATCH: usize = 64;
 
-/// The different pictures of a fit, in the order in which they first come. Copies of one picture must
-/// not vouch for each other, so they are left out together.
+/// The different pictures of a fit, in the order in which they first come. Copies of a picture are left
+/// out together, because one would make the other look usual.
 ///
 /// # Errors
 ///
@@ -42,10 +42,10 @@ pub(crate) fn different(content_hashes: &[[u8; 32]]) -> Result<Vec<Row>, DfmErro
 
 /// Scores pictures by models of all others, as the whole model scores new pictures. The scores are
 /// exactly those of fits without each picture, except that two things stay those of the whole fit. One
-/// is the number of components, because scores with another number could not be compared; if the others
-/// vary in fewer directions, a reconstruction error uses those. The other is the shrinkage. It says how
-/// far variances of about so many pictures can be trusted, and one picture more or less does not change
-/// that.
+/// is the number of components, because scores with another number could not be compared. If the other
+/// pictures vary in fewer directions, a reconstruction error uses all of those. The second is the
+/// shrinkage. It says how far variances from this number of pictures can be trusted, and one picture more
+/// or less does not change that.
 #[derive(Debug)]
 pub(crate) struct HeldOutScorer<'a> {
     statistic: &'a FitStatistic,
@@ -64,7 +64,7 @@ enum Rule {
 }
 
 impl<'a> HeldOutScorer<'a> {
-    /// For the pictures of `statistic` and a model of all of them. With a `ratio`, each model without a
+    /// Takes the `statistic` of the pictures and a model of all of them. With a `ratio`, each model without a
     /// picture has as many components as it needs to reach that share of its own variance.
     pub(crate) fn new(
         statistic: &'a FitStatistic,
@@ -99,8 +99,8 @@ impl<'a> HeldOutScorer<'a> {
     ///
     /// # Errors
     ///
-    /// If the others vary in too few directions for a likelihood without one of the pictures, or a
-    /// picture has no features that a score could be a share of.
+    /// If the others vary in too few directions for a likelihood without one of the pictures, or a relative
+    /// score is impossible because the features of a picture are all zero.
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         if self.aggregation.needs_cells() {
             let cells = self.cells(different)?;
@@ -127,7 +127,7 @@ impl<'a> HeldOutScorer<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`scores`](Self::scores), with the index among `rows`.
+    /// Those of [`scores`](Self::scores), with the index among `rows`.
     pub(crate) fn scores_of(&self, rows: &Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         let (coordinates, outside) = self.statistic.coordinates_of(rows)?;
         let squared = |features: &[f64]| features.iter().map(|value| value * value).sum();
@@ -180,7 +180,7 @@ impl<'a> HeldOutScorer<'a> {
                 needed: (self.components + 2).max(different + 1),
             }),
             Rule::Nll(_) => Ok(terms.distance + terms.log_determinant),
-            // If no direction is left out, the error is rounding only.
+            // If no direction is left out, the error consists of rounding only.
             Rule::Mahalanobis(shrinkage) => {
                 Ok(terms.distance + error * self.residual_weight(shrinkage, model, terms))
             }
@@ -199,7 +199,7 @@ impl<'a> HeldOutScorer<'a> {
     ///
     /// # Errors
     ///
-    /// If one has no features that a share could be of.
+    /// If a relative score is impossible because the features of a picture are all zero.
     pub(crate) fn cells(&self, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         if let Rule::Nll(_) = self.rule {
             return Ok(Vec::new());
@@ -270,7 +270,7 @@ impl<'a> HeldOutScorer<'a> {
     }
 }
 
-/// The score. If it is an error, its picture gets the index `picture`.
+/// The score, or the error with `picture` as the index of its picture.
 fn in_place(score: Result<f64, DfmError>, picture: usize) -> Result<f64, DfmError> {
     score.map_err(|error| match error {
         DfmError::NoFeatures { .. } => DfmError::NoFeatures { picture },
@@ -279,8 +279,8 @@ fn in_place(score: Result<f64, DfmError>, picture: usize) -> Result<f64, DfmErro
 }
 
 /// Adds the `remainder`, the squared length that compression dropped of a row, to the `cells` of its
-/// residual. Which cells it belongs to is not known, so every cell gets a share in proportion to what is
-/// known of it. Their sum is exact; each single cell is an estimate.
+/// residual. It is not known which cells the remainder belongs to, so every cell gets a share in
+/// proportion to its own value. The sum of the cells is exact; each single cell is an estimate.
 pub(crate) fn spread(cells: &mut [f64], remainder: f64) {
     let (known, count) = (cells.iter().sum::<f64>(), cells.len() as f64);
     for cell in cells {
@@ -296,10 +296,10 @@ pub(crate) fn squared_row_norms(statistic: &FitStatistic) -> Result<Vec<f64>, Df
     let mean_norm: f64 = mean.iter().map(|value| value * value).sum();
     let inside: f64 = mean_along.iter().map(|value| value * value).sum();
     let norm = |coordinates: &[f64]| {
-        // Outside of the directions, a row has the part of the mean. Inside, it has the sum of both.
+        // Outside of the directions, a row has the mean's part alone. Inside, it has the sum of both.
         let sum: f64 = coordinates.iter().zip(&mean_along).map(|(a, b)| (a + b).powi(2)).sum();
         let norm = (mean_norm - inside).max(0.0) + sum;
-        // A row of zeros must not become what rounding leaves of it.
+        // A row of zeros must give zero, not a rounding error.
         let length: f64 = coordinates.iter().map(|value| value * value).sum();
         if norm > ROUNDING * (mean_norm + length) { norm } else { 0.0 }
     };

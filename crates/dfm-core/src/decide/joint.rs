@@ -6,7 +6,7 @@ use crate::decide::held_out::different;
 use crate::decide::split::calibrating;
 use crate::error::DfmError;
 use crate::judge::options::Threshold;
-use crate::method::{CalibrationKind, CalibrationParams};
+use crate::method::{CalibrationKind, CalibrationParams, ThresholdEstimate};
 use crate::model::Dfm;
 
 /// The share of held-out scores of a view that lie within its reach.
@@ -140,13 +140,19 @@ pub struct JointCalibration {
 
 impl JointCalibration {
     /// From the joint scores of good parts that were held out as `params` say: as a whole in every
-    /// view.
+    /// view. With a split, the threshold is always the quantile of the scores and never that of their tail,
+    /// because the proof is about ranks.
     ///
     /// # Errors
     ///
     /// If there is no score, one is not finite, or they are too few for the rate of false alarms.
     pub fn new(params: CalibrationParams, scores: Vec<f64>) -> Result<Self, DfmError> {
-        let scores = HeldOutScores::new(params.kind.unwrap_or_default(), scores)?;
+        let kind = params.kind.unwrap_or_default();
+        let estimate = match kind {
+            CalibrationKind::LeaveOneOut => params.estimate,
+            CalibrationKind::Split | CalibrationKind::JackknifePlus => ThresholdEstimate::Quantile,
+        };
+        let (params, scores) = (params.with_estimate(estimate), HeldOutScores::new(kind, scores)?);
         let calibration = Calibration::from_held_out(&scores, params)?;
         Ok(Self { scores, calibration })
     }
@@ -346,6 +352,19 @@ mod tests {
         assert_eq!((alike[2], ViewScale::without_each(&[1.0]).is_err()), (alike[0], true));
         assert!(ViewScale::of(&[]).is_err() && ViewScale::of(&[1.0, f64::NAN]).is_err());
         assert!(ViewScale::new(0.0, 0.0).is_err() && ViewScale::new(f64::INFINITY, 1.0).is_err());
+    }
+
+    /// A split proves rates of ranks, and a tail is no rank.
+    #[test]
+    fn a_split_of_parts_never_takes_the_tail() {
+        let scores: Vec<f64> = (0..20).map(|k| (0.1 * f64::from(k)).exp()).collect();
+        let threshold = |params: CalibrationParams| {
+            JointCalibration::new(params, scores.clone()).unwrap().decision(None).unwrap().threshold()
+        };
+        let split = CalibrationParams::from(CalibrationKind::Split);
+        let quantile = threshold(split.with_estimate(ThresholdEstimate::Quantile));
+        assert_eq!(threshold(split), quantile);
+        assert!(threshold(CalibrationParams::default()) > quantile, "leave-one-out takes the tail");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Scores of pictures that a fit set aside.
+//! Scores of the pictures that a fit set aside.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::learn::aside::SetAside;
 /// Rows that are scored together.
 const BATCH: usize = 64;
 
-/// The scores of the rows that a fit set aside, as new pictures get them, by its own model.
+/// The scores of the rows that a fit set aside. Its own model scores them as new pictures.
 pub(crate) struct ScoresAside {
-    /// For each place, one a row.
+    /// For each place, the score of each row.
     scores: Vec<Vec<f64>>,
     /// The largest cell of the map of each row; empty for a score without maps.
     peaks: Vec<Vec<f64>>,
@@ -31,7 +31,7 @@ impl ScoresAside {
     ///
     /// # Errors
     ///
-    /// If a row has no features that a share could be of, or the device fails.
+    /// If a relative score is impossible because the features of a row are all zero, or the device fails.
     pub(crate) fn of(aside: &SetAside, rule: &ScoringRule, device: &Device) -> Result<Self, DfmError> {
         let (mut scores, mut peaks, mut usual) = (Vec::new(), Vec::new(), Vec::new());
         for (place, rows) in aside.rows.places().enumerate() {
@@ -55,8 +55,8 @@ impl ScoresAside {
         PlaceScale::of_usual(usual.collect())
     }
 
-    /// The score of each picture of `aside`, by rising content hash, and the largest cell of its maps: at
-    /// its worst place, or of its worst tile if tiles share statistics.
+    /// The score of each picture of `aside`, by rising content hash, and the largest cell of its maps. Both
+    /// are those of its worst place, or of its worst tile if tiles share statistics.
     pub(crate) fn of_pictures(self, aside: &SetAside, scale: &PlaceScale) -> (Vec<f64>, Vec<f64>) {
         let worst = |rows: Vec<Vec<f64>>| {
             let mut largest = BTreeMap::new();

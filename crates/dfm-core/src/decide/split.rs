@@ -37,7 +37,7 @@ pub fn held_out_hashes(content_hashes: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, Dfm
 ///
 /// # Errors
 ///
-/// If there are fewer than three, so that less than two would be left to fit.
+/// If there are fewer than three, because fewer than two would be left to fit.
 pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Result<Vec<Row>, DfmError> {
     if different.len() < 3 {
         return Err(DfmError::TooFewPictures { expected: 3, got: different.len() });
@@ -54,7 +54,7 @@ pub(crate) fn calibrating(different: &[Row], content_hashes: &[[u8; 32]]) -> Res
 ///
 /// # Errors
 ///
-/// If one has no features that a share could be of, or the device fails.
+/// If a relative score is impossible because the features of a picture are all zero, or the device fails.
 pub(crate) fn scores(
     kept: &Parts<FitStatistic>,
     held_out: &[Row],
@@ -128,7 +128,8 @@ fn scores_of_layer(
     rule: LayerRule<'_>,
     device: &Device,
 ) -> Result<Scores, DfmError> {
-    // A relative score is a share of the whole row, and what compression dropped belongs to both.
+    // A relative score is a share of the whole row. What compression dropped belongs to the residual and to
+    // the row.
     let (summed, norms) = match rule.aggregation {
         Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
         other => (other, None),
@@ -167,7 +168,7 @@ fn scores_of_layer(
     Ok(all)
 }
 
-/// Feature rows from their coordinates.
+/// The rows of features, from their coordinates.
 fn rows(
     whole: &FitStatistic,
     places: &[Row],

@@ -1,4 +1,4 @@
-//! What so many held-out good pictures can say of a rate of false alarms.
+//! Which false-alarm rates a number of held-out good pictures can support.
 
 use std::fmt;
 
@@ -12,33 +12,32 @@ use crate::model::Dfm;
 
 /// The confidence of [`Support::highest_rate`].
 const CONFIDENCE: f64 = 0.95;
-/// How many times the rate that was asked for the true one may be before pictures count as few.
+/// Pictures count as few if the true rate may be more than this many times the rate that was asked for.
 const MOST_TIMES: f64 = 10.0;
-/// Halvings of an interval of shares: beyond the precision of an `f64`.
+/// The number of halvings of an interval of shares. It is beyond the precision of an `f64`.
 const HALVINGS: usize = 60;
 
-/// What the held-out good pictures of a fit can say of a rate of false alarms.
+/// What the held-out good pictures of a fit can say about the false-alarm rate.
 ///
-/// Both numbers suppose that good pictures to come are like those held out. For a
-/// [split](crate::CalibrationKind::Split) they are then exact; for leave-one-out they are estimates.
+/// The rates assume that new good pictures are like those held out. For a
+/// [split](crate::CalibrationKind::Split) the smallest and the highest rate are then exact. For
+/// leave-one-out they are estimates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Support {
-    /// Different pictures that were held out, and calibrate.
+    /// The number of different pictures that were held out and calibrate.
     pub pictures: usize,
-    /// Pictures among them whose score reaches the threshold.
+    /// The number of these pictures whose score reaches the threshold.
     pub reaching: usize,
-    /// The rate of false alarms that the threshold is for; `None` of a threshold that was chosen in
-    /// another way.
+    /// The false-alarm rate that the threshold is for. `None` if the threshold was chosen in another way.
     pub asked_rate: Option<f64>,
     /// The smallest rate that a threshold from so many pictures can be for: `1 / (pictures + 1)`.
     pub smallest_rate: f64,
-    /// The true rate at the threshold is below this, with a confidence of 95 %: the exact binomial
-    /// bound of `reaching` of `pictures`.
+    /// The true rate at the threshold is below this, with a confidence of 95 %. It is the exact binomial
+    /// bound for `reaching` of `pictures`.
     pub highest_rate: f64,
-    /// The true rate at the threshold is about from the first to the second of these, by the
-    /// [`Tail`](dfm_stats::Tail) of the scores: an approximate interval of 90 %. `None` where the threshold
-    /// does not come from the tail.
+    /// The lower and the upper end of an approximate 90 % interval for the true rate at the threshold, by
+    /// the [`Tail`](dfm_stats::Tail) of the scores. `None` if the threshold does not come from the tail.
     pub tail_rates: Option<[f64; 2]>,
     /// Whether the pictures are so few that the true rate may be more than ten times the rate that
     /// was asked for, or 10 % where none was.
@@ -46,7 +45,7 @@ pub struct Support {
 }
 
 impl Support {
-    /// For `pictures` that calibrate, of which so many are `reaching` the threshold. `None` without
+    /// Describes `pictures` that calibrate, of which `reaching` reach the threshold. `None` without
     /// pictures.
     ///
     /// ```
@@ -80,12 +79,14 @@ impl Support {
         is_found: bool,
     ) -> Option<Self> {
         let reaching = scores.iter().filter(|score| **score >= threshold).count();
-        // As written by people: no digits of rounding.
+        // Rounded to what a person would write.
         let rate = || (1e9 * (1.0 - asked.share_below())).round() / 1e9;
         let rate = is_found.then(|| asked.false_alarm.unwrap_or_else(rate)).filter(|rate| *rate > 0.0);
         let tail =
             (is_found && asked.estimate == ThresholdEstimate::Tail).then(|| Tail::of(scores)).flatten();
-        let tail_rates = tail.map(|tail| tail.rates(threshold));
+        let share = reaching as f64 / scores.len() as f64;
+        // A tail that most of what reaches the threshold lies outside of says nothing.
+        let tail_rates = tail.map(|tail| tail.rates(threshold)).filter(|[_, high]| share <= *high);
         Self::new(scores.len(), reaching, rate).map(|support| Self { tail_rates, ..support })
     }
 
@@ -101,8 +102,8 @@ impl Support {
 }
 
 impl Dfm {
-    /// What the pictures that calibrate can say of the rate of false alarms at the model's threshold;
-    /// `None` of a model without held-out scores.
+    /// What the pictures that calibrate can say about the false-alarm rate at the model's threshold.
+    /// `None` for a model without held-out scores.
     pub fn support(&self) -> Option<Support> {
         let scores: &HeldOutScores = self.judged.scores.as_ref()?;
         let (asked, calibration) = (self.record.params.method.calibration?, self.judged.calibration?);
@@ -111,7 +112,8 @@ impl Dfm {
     }
 }
 
-/// One sentence: what the pictures can tell apart, what they cannot, and how large the rate may be.
+/// One sentence: the rate that the pictures are enough for, the rate that they are too few for, and the
+/// largest true rate.
 impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pictures = if self.pictures == 1 { "picture" } else { "pictures" };
@@ -119,12 +121,12 @@ impl fmt::Display for Support {
         let smallest = percent(self.smallest_rate);
         match self.asked_rate {
             Some(asked) if self.supports_asked() => {
-                write!(f, "a rate of {} can be told apart from more", percent(asked))?;
+                write!(f, "enough for a rate of {}", percent(asked))?;
             }
             Some(asked) => {
-                write!(f, "a rate of {smallest} can be told apart from more, {} cannot", percent(asked))?;
+                write!(f, "enough for a rate of {smallest}, too few for {}", percent(asked))?;
             }
-            None => write!(f, "a rate of {smallest} can be told apart from more, a smaller one cannot")?,
+            None => write!(f, "enough for a rate of {smallest}, too few for a smaller one")?,
         }
         match self.highest_rate < 1.0 {
             true => {
@@ -150,14 +152,14 @@ fn percent(share: f64) -> String {
         _ if percent >= 0.03 => 0.01,
         _ => 0.0001,
     };
-    // What is a whole number of steps but for rounding stays.
-    let rounded = (percent / step - 1e-6).ceil() * step;
+    // A whole number of steps stays as it is, in spite of rounding.
+    let rounded = (percent / step - 1e-6).ceil().max(0.0) * step;
     let digits = format!("{rounded:.4}");
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// The share of which at most `reaching` of `count` draws come with a probability of 5 %: the upper
-/// limit of Clopper and Pearson.
+/// The upper limit of Clopper and Pearson: the rate at which at most `reaching` of `count` draws succeed
+/// with a probability of 5 %.
 fn highest_rate(reaching: usize, count: usize) -> f64 {
     if reaching >= count {
         return 1.0;
@@ -170,7 +172,7 @@ fn highest_rate(reaching: usize, count: usize) -> f64 {
     high
 }
 
-/// The probability of at most `reaching` of `count` draws, each of which comes with `rate`.
+/// The probability that at most `reaching` of `count` draws succeed, each with probability `rate`.
 fn at_most(reaching: usize, count: usize, rate: f64) -> f64 {
     let (log_rate, log_rest) = (rate.ln(), (-rate).ln_1p());
     // The logarithm of the binomial coefficient, step by step.
@@ -221,19 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn one_sentence_says_what_can_be_told_apart() {
+    fn one_sentence_says_what_the_pictures_are_enough_for() {
         let said = |pictures, reaching, asked| Support::new(pictures, reaching, asked).unwrap().to_string();
         assert_eq!(
             said(12, 1, Some(0.01)),
-            "12 held-out pictures: a rate of 8 % can be told apart from more, 1 % cannot; with 95 % confidence the \
-             true rate is below 34 %"
+            "12 held-out pictures: enough for a rate of 8 %, too few for 1 %; with 95 % confidence the true rate is below \
+             34 %"
         );
         assert_eq!(
             said(300, 3, Some(0.01)),
-            "300 held-out pictures: a rate of 1 % can be told apart from more; with 95 % confidence the true rate is \
-             below 2.6 %"
+            "300 held-out pictures: enough for a rate of 1 %; with 95 % confidence the true rate is below 2.6 %"
         );
-        assert!(said(2, 1, Some(0.01)).contains("a rate of 34 % can be told apart from more, 1 % cannot"));
+        assert!(said(2, 1, Some(0.01)).contains("enough for a rate of 34 %, too few for 1 %"));
         assert!(said(1, 1, None).ends_with("the true rate may be anything"));
         assert_eq!([0.1, 0.055, 0.001, 1e-6].map(percent), ["10 %", "6 %", "0.1 %", "0.0001 %"]);
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 
 use dfm_backbone::hexadecimal;
+use half::f16;
 use safetensors::tensor::{Dtype, Metadata, View};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +34,16 @@ impl OwnedTensor {
     pub(crate) fn f32(shape: &[usize], values: impl IntoIterator<Item = f32>) -> Self {
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
         Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes }
+    }
+
+    /// Values that half precision can hold.
+    pub(crate) fn f16(shape: &[usize], values: impl IntoIterator<Item = f32>) -> Self {
+        let narrow = |value| f16::from_f32(value).to_le_bytes();
+        Self {
+            dtype: Dtype::F16,
+            shape: shape.to_vec(),
+            bytes: values.into_iter().flat_map(narrow).collect(),
+        }
     }
 
     pub(crate) fn f64(shape: &[usize], values: &[f64]) -> Self {
@@ -224,6 +235,11 @@ impl<'a> Container<'a> {
         self.leading(name, rows, Dtype::F32, f32::from_le_bytes)
     }
 
+    /// [`f32_rows`](Self::f32_rows) of an `f16` tensor, widened.
+    pub(crate) fn f16_rows(&self, name: &str, rows: usize) -> Result<(Vec<usize>, Vec<f32>), ModelFileError> {
+        self.leading(name, rows, Dtype::F16, |bytes| f16::from_le_bytes(bytes).to_f32())
+    }
+
     /// Shape and values of an `f64` tensor.
     pub(crate) fn f64(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), ModelFileError> {
         self.values(name, Dtype::F64, f64::from_le_bytes)
@@ -264,6 +280,7 @@ impl<'a> Container<'a> {
 fn type_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::U8 => "U8",
+        Dtype::F16 => "F16",
         Dtype::F32 => "F32",
         Dtype::F64 => "F64",
         // No tensor of ours has another; it is refused when it is read.

@@ -10,7 +10,7 @@ use crate::error::DfmError;
 use crate::file::container::{Container, RawFile};
 use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS};
 use crate::learn::record::FitRecord;
-use crate::method::{CalibrationKind, ThresholdEstimate};
+use crate::method::{CalibrationKind, MapKind, ScoreKind, ThresholdEstimate};
 
 /// The tensors of a tap of a model that keeps its fit statistic. A model without a fit statistic has
 /// the components among their bytes, too.
@@ -58,6 +58,8 @@ pub struct ModelInfo {
     pub threshold: Option<f64>,
     /// What a cell of a map reaches in about as few good pictures, if that was found.
     pub cell_threshold: Option<f64>,
+    /// What maps are made of. `None` if the score has no map.
+    pub map: Option<MapKind>,
     /// What the threshold and p-values rest on; `None` if the threshold was given.
     pub calibration: Option<CalibrationInfo>,
     /// Whether the model can be merged and updated.
@@ -174,6 +176,7 @@ impl ModelInfo {
             taps,
             threshold,
             cell_threshold,
+            map: (method.score != ScoreKind::Nll).then(|| method.map_kind()),
             calibration,
             updatable: header.fit_statistic,
             total_bytes: bytes.len(),

@@ -66,7 +66,10 @@ impl Part<'_> {
     /// The first `most` of `directions`, and how many there are.
     fn directions(&self, most: usize) -> Result<(Vec<f32>, usize), ModelFileError> {
         let (name, components) = (self.tap.name("directions"), self.record.components);
-        let (shape, values) = self.file.f32_rows(&name, most)?;
+        let (shape, values) = match self.file.header.record.params.keeping.half_components {
+            true => self.file.f16_rows(&name, most)?,
+            false => self.file.f32_rows(&name, most)?,
+        };
         match shape[..] {
             [rows, columns] if columns == self.columns && rows >= components => Ok((values, rows)),
             _ => Err(mismatch(

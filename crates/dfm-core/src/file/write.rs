@@ -192,8 +192,11 @@ impl Dfm {
                 }
             }
             None => {
-                let components =
-                    OwnedTensor::f32(&[components, features], pca.narrow_components().into_owned());
+                let (shape, values) = ([components, features], pca.narrow_components().into_owned());
+                let components = match self.record.params.keeping.half_components {
+                    true => OwnedTensor::f16(&shape, values),
+                    false => OwnedTensor::f32(&shape, values),
+                };
                 tensors.push(("directions", components));
             }
         }

@@ -15,6 +15,11 @@ impl<T> Parts<T> {
         whole.then_some(Self { layers, values })
     }
 
+    /// The same layers and places with what `change` makes of each value.
+    pub(crate) fn map<U>(self, change: impl FnMut(T) -> U) -> Parts<U> {
+        Parts { layers: self.layers, values: self.values.into_iter().map(change).collect() }
+    }
+
     /// How many places there are.
     pub(crate) fn place_count(&self) -> usize {
         self.values.len() / self.layers

@@ -21,6 +21,14 @@ impl Statistics {
         }
     }
 
+    /// The same with components of half precision, where only the components decide.
+    pub(crate) fn with_half_components(self) -> Self {
+        match self {
+            Self::Fre(pca) => Self::Fre(pca.with_half_components()),
+            other => other,
+        }
+    }
+
     pub(crate) fn gaussian(&self) -> Option<&SvdGaussian> {
         match self {
             Self::Fre(_) | Self::Mahalanobis(_) => None,

@@ -1,5 +1,5 @@
-//! Pictures that a fit sets aside because memory does not suffice for an exact one: they are never
-//! learnt, and calibrate as new pictures do.
+//! Pictures that a fit sets aside because memory does not suffice for an exact fit. They are never learnt,
+//! and calibrate as new pictures do.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,17 +9,19 @@ use crate::judge::parts::Parts;
 
 /// The most pictures that are set aside.
 const MOST: usize = 256;
-/// One in so many pictures is set aside.
+/// One in this many pictures is set aside.
 const SHARE: usize = 4;
-/// How many times as many may be set aside as at first: about a fifth of the memory then.
+/// How many times the first number of pictures may be set aside. They then take about a fifth of the
+/// memory.
 const GROWTH: usize = 2;
-/// Bytes for each value that is set aside: 4 as it is kept, and 8 more while a model is written.
+/// Bytes for each value that is set aside: 4 while it is kept, and 8 more while a model is written.
 pub(super) const VALUE_BYTES: u64 = 12;
 
 /// The features of pictures that were set aside.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SetAside {
-    /// One for each row, in rising order. Tiles that share statistics have the hash of their picture.
+    /// The content hash of each row, in rising order. A tile that shares statistics has the hash of its
+    /// picture.
     pub(crate) content_hashes: Vec<[u8; 32]>,
     /// The rows of each place and tap, as the network gave them.
     pub(crate) rows: Parts<Vec<f32>>,
@@ -33,12 +35,12 @@ impl SetAside {
         pictures
     }
 
-    /// Whether a picture was set aside.
+    /// Whether the picture was set aside.
     pub(crate) fn holds(&self, content_hash: &[u8; 32]) -> bool {
         self.content_hashes.binary_search(content_hash).is_ok()
     }
 
-    /// The pictures whose hashes `stay`; `None` if there are none.
+    /// The pictures for whose hashes `stay` is true. `None` if there are none.
     pub(crate) fn filtered(&self, stay: impl Fn(&[u8; 32]) -> bool) -> Option<Self> {
         let rows = 0..self.content_hashes.len();
         let rows: Vec<usize> = rows.filter(|row| stay(&self.content_hashes[*row])).collect();
@@ -48,7 +50,7 @@ impl SetAside {
         })
     }
 
-    /// These pictures, and those of `other`, which must be different ones at the same places and taps.
+    /// These pictures and those of `other`. The pictures must be different, at the same places and taps.
     pub(crate) fn joined(&self, other: &Self) -> Self {
         let content_hashes = [self.content_hashes.as_slice(), &other.content_hashes].concat();
         let mut order: Vec<usize> = (0..content_hashes.len()).collect();
@@ -62,16 +64,16 @@ impl SetAside {
     }
 }
 
-/// Some of `count` rows of values.
+/// The `rows` with these indices, among `count` rows of `values`.
 fn select(values: &[f32], count: usize, rows: &[usize]) -> Vec<f32> {
     let columns = values.len() / count.max(1);
     rows.iter().flat_map(|row| &values[row * columns..][..columns]).copied().collect()
 }
 
-/// The pictures that are set aside so far, while others are learnt: always those with the smallest
-/// content hashes. The choice does not depend on what the pictures show. Because a quarter of the
-/// pictures has hashes as small as a quarter of those at first, they stay about a quarter of all, until
-/// there are twice as many as at first, or 256.
+/// The pictures that are set aside so far, while others are learnt. They always have the smallest content
+/// hashes, so the choice does not depend on what the pictures show. At first they are a quarter of the
+/// pictures. A later picture joins them if its hash is smaller than the largest of theirs, so they stay
+/// about a quarter of all. Their number ends at twice the first number, or at 256.
 #[derive(Debug)]
 pub(super) struct Aside {
     pictures: BTreeMap<[u8; 32], Held>,
@@ -84,34 +86,34 @@ pub(super) struct Aside {
 /// A picture that is set aside.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// How often it came.
+    /// How many copies of it came.
     pub(super) copies: usize,
     /// The features of each of its pieces.
     pub(super) rows: Vec<Vec<f32>>,
 }
 
 /// The content hashes of the pictures to be set aside among different `pictures`: a quarter, rounded
-/// up, but no more than 256. `None` of fewer than two, because one has to be learnt.
+/// up, but no more than 256. `None` if there are fewer than two, because one has to be learnt.
 pub(super) fn chosen(pictures: &BTreeSet<[u8; 32]>) -> Option<BTreeSet<[u8; 32]>> {
     let count = pictures.len().div_ceil(SHARE).min(MOST);
     (pictures.len() > 1).then(|| pictures.iter().take(count).copied().collect())
 }
 
 impl Aside {
-    /// Begins with `pictures`, where the others so far are `learnt`.
+    /// Begins with `pictures` set aside. The other pictures so far are `learnt`.
     pub(super) fn new(pictures: BTreeMap<[u8; 32], Held>, learnt: HashSet<[u8; 32]>) -> Self {
         let capacity = (GROWTH * pictures.len()).min(MOST);
         Self { pictures, learnt, capacity }
     }
 
-    /// Whether a picture must wait for [`offer`](Self::offer) rather than be learnt.
+    /// Whether a picture must be [offered](Self::offer) rather than learnt.
     pub(super) fn wants(&self, content_hash: &[u8; 32]) -> bool {
         let is_small = || self.pictures.last_key_value().is_some_and(|(largest, _)| content_hash < largest);
         self.pictures.contains_key(content_hash) || (!self.learnt.contains(content_hash) && is_small())
     }
 
-    /// Takes a picture that is [wanted](Self::wants). Returns the one that it takes the place of, if
-    /// there is no more room, which is then to be learnt.
+    /// Sets aside a picture that is [wanted](Self::wants). If there is no more room, returns the picture
+    /// that it replaces. That picture must then be learnt.
     pub(super) fn offer(&mut self, content_hash: [u8; 32], rows: Vec<Vec<f32>>) -> Option<([u8; 32], Held)> {
         let held = self.pictures.entry(content_hash).or_insert(Held { copies: 0, rows });
         held.copies += 1;
@@ -120,12 +122,12 @@ impl Aside {
         Some(evicted)
     }
 
-    /// Rows in all.
+    /// The number of rows of all these pictures.
     pub(super) fn row_count(&self) -> usize {
         self.pictures.values().map(|held| held.rows.len()).sum()
     }
 
-    /// The features by place and tap. With statistics by position, each piece of a picture has its own
+    /// The features, by place and tap. With statistics by position, each tile of a picture has its own
     /// place.
     pub(super) fn finish(self, shapes: &[FeatureShape], places: usize) -> SetAside {
         let (mut content_hashes, mut rows) = (Vec::new(), vec![Vec::new(); places * shapes.len()]);

@@ -1,8 +1,7 @@
-//! From the statistic of good pictures to a model: the one way, whether they were just
-//! learnt, merged, or some of them forgotten.
+//! From the statistic of good pictures to a model. Fitting, merging, updating and forgetting all go this
+//! way.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use dfm_backbone::FeatureExtractor;
 use dfm_stats::{FitStatistic, Pca, ProbabilisticPca, Route, Row, Samples, SvdGaussian};
@@ -27,20 +26,20 @@ use crate::learn::record::{CompressionRecord, FitRecord, GaussianRecord, TapReco
 use crate::method::{CalibrationKind, MapKind, ScoreKind, ValidFitParams};
 use crate::model::{Dfm, Judged};
 
-/// The most different pictures of a jackknife+: with as many directions, a new picture takes
-/// about 10⁹ operations, some tenths of a second.
+/// The most different pictures of a jackknife+. With as many directions, a new picture takes about 10⁹
+/// operations, some tenths of a second.
 const MAX_JACKKNIFE: usize = 1000;
 
-/// The most maps of good pictures whose largest cells decide the threshold of cells: each takes
-/// as many operations as there are values in all directions.
+/// The most good pictures whose maps decide the threshold of cells. Each map takes as many operations as
+/// there are values in all directions.
 const MOST_MAPS: usize = 256;
 
-/// What a model judges by, and how it came to be.
+/// What a model judges by, and the record of its fit.
 struct Found {
     rule: ScoringRule,
     judged: Judged,
     taps: Vec<TapRecord>,
-    /// Pictures that were not fitted on.
+    /// Pictures that were held out of the fit.
     held_out: usize,
 }
 
@@ -59,7 +58,10 @@ impl ValidFitParams {
         details: Option<Details>,
     ) -> Result<Dfm, DfmError> {
         extractor.set_details(details.is_some())?;
-        let Found { rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
+        let Found { mut rule, judged, taps, held_out } = self.found(&extractor, &kept, details.as_ref())?;
+        if self.params().keeping.half_components {
+            rule.statistics = rule.statistics.map(Statistics::with_half_components);
+        }
         let record = FitRecord {
             params: self.params().clone(),
             picture_count: kept.known().count(),
@@ -70,6 +72,8 @@ impl ValidFitParams {
             sizes: None,
             standing_out: self.standing_out(&extractor, &kept, &rule, &judged),
             foreign: None,
+            not_searched: None,
+            depth: None,
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());
         let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
@@ -127,12 +131,7 @@ impl ValidFitParams {
         };
         let fitted = fitted(kept, &held_out)?;
         fitted.check_variation()?;
-        let mut rule = ScoringRule {
-            statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
-            scale: PlaceScale::default(),
-            aggregation: self.method().aggregation,
-            shapes: extractor.feature_shapes().to_vec(),
-        };
+        let mut rule = self.rule(extractor, &fitted)?;
         let by_position = !self.method().tile_statistics.is_shared();
         let judged = match aside {
             Some(aside) => {
@@ -157,6 +156,21 @@ impl ValidFitParams {
         Ok(Found { rule, judged, taps, held_out })
     }
 
+    /// The rule by which the model of the pictures that are `fitted` scores, before places are brought to one
+    /// scale.
+    ///
+    /// # Errors
+    ///
+    /// If the statistics refuse.
+    pub(super) fn rule(&self, extractor: &FeatureExtractor, fitted: &Kept) -> Result<ScoringRule, DfmError> {
+        Ok(ScoringRule {
+            statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
+            scale: PlaceScale::default(),
+            aggregation: self.method().aggregation,
+            shapes: extractor.feature_shapes().to_vec(),
+        })
+    }
+
     /// The statistics that scores are computed from, for the pictures of `statistic`.
     pub(crate) fn statistics(&self, statistic: &FitStatistic) -> Result<Statistics, DfmError> {
         let pca = self.truncate(statistic)?;
@@ -172,7 +186,7 @@ impl ValidFitParams {
         })
     }
 
-    /// Scores the pictures that calibrate, which are in these `rows`, by models without them.
+    /// Scores the pictures that calibrate by models without them. They are in these `rows`.
     fn hold_out(
         &self,
         kept: &Kept,
@@ -207,7 +221,8 @@ impl ValidFitParams {
         Ok(Judged { peaks: if compressed { Vec::new() } else { fine_peaks }, ..judged })
     }
 
-    /// The thresholds that scores of held-out pictures and the largest cells of their maps give.
+    /// The thresholds for scores and for cells, from the scores of held-out pictures and the largest cells of
+    /// their maps.
     fn judged(
         &self,
         kind: CalibrationKind,
@@ -257,16 +272,12 @@ impl TapRecord {
 }
 
 /// The pictures that are neither `held_out` nor copies of such pictures.
-fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
+pub(super) fn fitted<'a>(kept: &'a Kept, held_out: &[Row]) -> Result<Cow<'a, Kept>, DfmError> {
     if held_out.is_empty() {
         return Ok(Cow::Borrowed(kept));
     }
-    let hash_of = |place: usize| &kept.content_hashes[place];
-    let hashes: HashSet<&[u8; 32]> = held_out.iter().map(|row| hash_of(row.place)).collect();
-    let places: Vec<usize> =
-        (0..kept.content_hashes.len()).filter(|place| hashes.contains(hash_of(*place))).collect();
-    let fitted = kept.without(&places)?;
-    Ok(Cow::Owned(fitted))
+    let hashes = held_out.iter().map(|row| &kept.content_hashes[row.place]).collect();
+    Ok(Cow::Owned(kept.without(&kept.rows_of(&hashes))?))
 }
 
 /// Some of the `different` pictures: those with the smallest content hashes. The choice does not depend

@@ -1,7 +1,7 @@
 //! The details of the pictures of a fit: their statistic, and those of a few pictures themselves, which
 //! are held out later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use dfm_backbone::FeatureShape;
 
@@ -23,21 +23,23 @@ pub(crate) struct Details {
     peaks: Vec<f64>,
 }
 
+/// The details of each tile of a picture, by its number. A picture in one piece has one.
+type Tiles = BTreeMap<usize, Box<[f32]>>;
+
 /// The details of the pictures with the smallest content hashes, as many as memory allows. The choice
 /// depends neither on what pictures show nor on their order.
 #[derive(Debug, Clone, Default)]
 struct Held {
     max_bytes: u64,
     bytes: u64,
-    /// By content hash, the details of each tile by its number; a picture in one piece has one.
-    pictures: BTreeMap<[u8; 32], BTreeMap<usize, Box<[f32]>>>,
+    pictures: BTreeMap<[u8; 32], Tiles>,
     /// The smallest hash of a picture that had to go: none from there on can stay.
     end: Option<[u8; 32]>,
 }
 
 impl Details {
-    /// Of no picture. The statistic takes [`bytes`](Self::bytes), and pictures that are held may take an
-    /// eighth of the memory of the fit.
+    /// Begins without a picture. [`bytes`](Self::bytes) says how much memory this takes. Pictures that are
+    /// held may take an eighth of the memory of the fit.
     pub(crate) fn new(shapes: &[FeatureShape], max_bytes: u64) -> Self {
         let columns = shapes.iter().map(FeatureShape::len).sum();
         let held = Held { max_bytes: max_bytes / HELD_SHARE, ..Held::default() };
@@ -58,14 +60,36 @@ impl Details {
     pub(crate) fn bytes(shapes: &[FeatureShape], max_bytes: u64) -> u64 {
         let columns: u64 = shapes.iter().map(|shape| shape.len() as u64).sum();
         let held = (max_bytes / HELD_SHARE).min(MOST_HELD as u64 * 4 * columns);
-        // The moments of all pictures; beside them, once, those without one of the pictures, and weights.
-        48 * columns + held
+        // The moments of all pictures; beside them, once, those without one of the pictures, and what makes
+        // its map.
+        64 * columns + held
     }
 
     /// Adds the details of a picture, or of a tile of it.
     pub(crate) fn push(&mut self, content_hash: [u8; 32], tile: usize, details: &[f32]) {
         self.moments.push(details);
         self.held.push(content_hash, tile, details);
+    }
+
+    /// Takes out the details of a picture in one piece, which was added so many times. Pictures that are
+    /// not taken out must be left.
+    pub(crate) fn take_out(&mut self, content_hash: &[u8; 32], details: &[f32], copies: usize) {
+        self.moments.take_out(details, copies);
+        self.held.take_out(content_hash);
+    }
+
+    /// The pictures in one piece that have to be [held](Self::hold) as well, once others were taken out, so
+    /// that those among the `learnt` pictures with the smallest content hashes are held.
+    pub(crate) fn missing(&self, learnt: &[[u8; 32]]) -> Vec<[u8; 32]> {
+        let room = (self.held.max_bytes / (4 * self.moments.mean.len() as u64).max(1)) as usize;
+        let smallest: BTreeSet<&[u8; 32]> = learnt.iter().collect();
+        let smallest = smallest.into_iter().take(room.min(MOST_HELD));
+        smallest.filter(|hash| !self.held.pictures.contains_key(*hash)).copied().collect()
+    }
+
+    /// Holds the details of a picture in one piece whose details were added before.
+    pub(crate) fn hold(&mut self, content_hash: [u8; 32], details: &[f32]) {
+        self.held.push(content_hash, 0, details);
     }
 
     /// The details of these pictures and of those of `other`, which must be different ones.
@@ -81,15 +105,19 @@ impl Details {
 
     /// What a model keeps of them.
     pub(crate) fn statistics(&self) -> DetailStatistics {
+        self.statistics_of(&self.moments)
+    }
+
+    fn statistics_of(&self, moments: &Moments) -> DetailStatistics {
         let narrow = |value: f64| value as f32;
-        let mut mean = self.moments.mean.iter().copied().map(narrow);
-        let mut variance = self.moments.variances().map(narrow);
+        let mut mean = moments.mean.iter().copied().map(narrow);
+        let mut variance = moments.variances().map(narrow);
         let layer = |shape: &FeatureShape| LayerDetails {
             shape: *shape,
             mean: mean.by_ref().take(shape.len()).collect(),
             variance: variance.by_ref().take(shape.len()).collect(),
         };
-        DetailStatistics { count: self.moments.count, layers: self.shapes.iter().map(layer).collect() }
+        DetailStatistics { count: moments.count, layers: self.shapes.iter().map(layer).collect() }
     }
 
     /// How many rows of the fit they are of.
@@ -112,23 +140,32 @@ impl Details {
         self.held.pictures.keys()
     }
 
-    /// The details of a picture that is held, tile by tile, with the moments of all other pictures.
+    /// The details of a picture that is held, tile by tile, and what a model of all other pictures would keep.
     /// `rows` says how many rows of the fit have each content hash: copies of a picture are left out with
     /// it. `None` if no other picture would be left.
     pub(crate) fn without(
         &self,
         content_hash: &[u8; 32],
         rows: &HashMap<[u8; 32], usize>,
-    ) -> Option<(Vec<&[f32]>, Moments)> {
+    ) -> Option<(Vec<&[f32]>, DetailStatistics)> {
         let tiles: Vec<&[f32]> = self.held.pictures.get(content_hash)?.values().map(|tile| &**tile).collect();
         let own = rows.get(content_hash).copied().unwrap_or(0);
         let copies = own / tiles.len().max(1);
         let has_others = copies > 0 && self.moments.count > own;
-        has_others.then(|| (tiles.clone(), self.moments.without(tiles.into_iter(), copies)))
+        has_others.then(|| {
+            let others = self.moments.without(tiles.iter().copied(), copies);
+            (tiles, self.statistics_of(&others))
+        })
     }
 }
 
 impl Held {
+    fn take_out(&mut self, content_hash: &[u8; 32]) {
+        self.bytes -= self.pictures.remove(content_hash).iter().map(bytes_of).sum::<u64>();
+        // There is room again for pictures that had to go.
+        self.end = None;
+    }
+
     fn push(&mut self, content_hash: [u8; 32], tile: usize, details: &[f32]) {
         if self.end.is_some_and(|end| content_hash >= end) {
             return;
@@ -139,10 +176,15 @@ impl Held {
         }
         while self.bytes > self.max_bytes || self.pictures.len() > MOST_HELD {
             let Some((last, gone)) = self.pictures.pop_last() else { return };
-            self.bytes -= gone.values().map(|tile| 4 * tile.len() as u64).sum::<u64>();
+            self.bytes -= bytes_of(&gone);
             self.end = Some(last);
         }
     }
+}
+
+/// How many bytes the details of the tiles of a picture take.
+fn bytes_of(tiles: &Tiles) -> u64 {
+    tiles.values().map(|tile| 4 * tile.len() as u64).sum()
 }
 
 #[cfg(test)]
@@ -179,17 +221,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_out_leaves_the_details_of_the_others() {
+        for room in [8 * 16 * 3, 1 << 20] {
+            let mut all = details(&[3, 1, 5, 1, 4, 2, 6], room);
+            let learnt = [3, 5, 4, 2, 6].map(|picture| [picture; 32]);
+            let values =
+                |picture: u8| [1.0, 2.0, 3.0, 4.0].map(|factor: f32| factor * f32::from(picture) % 7.0);
+            all.take_out(&[1; 32], &values(1), 2);
+            for picture in all.missing(&learnt) {
+                all.hold(picture, &values(picture[0]));
+            }
+            let others = details(&[3, 5, 4, 2, 6], room);
+            assert_eq!((all.count(), held(&all)), (5, held(&others)));
+            assert!(all.missing(&learnt).is_empty());
+            let [got, expected] = [&all, &others].map(|details| &details.moments);
+            let pairs = got.mean.iter().zip(&expected.mean).chain(got.squares.iter().zip(&expected.squares));
+            pairs.for_each(|(got, expected)| assert!((got - expected).abs() < 1e-12));
+        }
+    }
+
+    #[test]
     fn a_picture_is_left_out_with_its_copies() {
         let all = details(&[3, 1, 5, 1, 4], 1 << 20);
         let rows = HashMap::from([([3; 32], 1), ([1; 32], 2), ([5; 32], 1), ([4; 32], 1)]);
         let (tiles, left) = all.without(&[1; 32], &rows).unwrap();
-        let others = details(&[3, 5, 4], 1 << 20).moments;
+        let others = details(&[3, 5, 4], 1 << 20).statistics();
         assert_eq!((tiles.len(), left.count), (1, 3));
-        for (got, expected) in left.mean.iter().zip(&others.mean) {
-            assert!((got - expected).abs() < 1e-12);
-        }
-        for (got, expected) in left.squares.iter().zip(&others.squares) {
-            assert!((got - expected).abs() < 1e-12);
+        for (got, expected) in left.layers.iter().zip(&others.layers) {
+            let pairs =
+                got.mean.iter().zip(&expected.mean).chain(got.variance.iter().zip(&expected.variance));
+            pairs.for_each(|(got, expected)| assert!((got - expected).abs() < 1e-6));
         }
         let alone = details(&[1, 1], 1 << 20);
         assert!(alone.without(&[1; 32], &HashMap::from([([1; 32], 2)])).is_none());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dfm_backbone::{FeatureExtractor, Picture};
+use dfm_backbone::{FeatureExtractor, Picture, hexadecimal};
 
 use crate::error::DfmError;
 use crate::learn::detail::Details;
@@ -36,6 +36,18 @@ pub enum Learnt<'r> {
     LeftOut(usize),
     /// The model knows the picture with this number already.
     Known(usize),
+    /// The picture with this number is not learnt, because the fit of the model had left it out as foreign
+    /// to the others. This is told at its last piece.
+    StaysOut(usize),
+}
+
+/// Pictures that do not go through the network.
+#[derive(Debug, Default)]
+pub(crate) struct Skipped {
+    /// The content hashes of pictures that the model knows.
+    pub(crate) known: HashSet<[u8; 32]>,
+    /// The content hashes, in hexadecimal, of pictures that stay left out.
+    pub(crate) out: HashSet<String>,
 }
 
 impl ValidFitParams {
@@ -48,8 +60,12 @@ impl ValidFitParams {
     /// Memory, beside the network: what [`Run::memory`](crate::Run::memory)
     /// allows. An exact fit of `N` pictures of `D` features takes about `28 · N · D` bytes
     /// at its peak, its calibration and its writing included. If that is more than is allowed, only
-    /// leading directions are kept, and about a quarter of the pictures, 256 at most, is set aside. They
+    /// leading directions are kept, and up to a quarter of the pictures, 256 at most, is set aside. They
     /// are not learnt, and calibrate whatever kind was asked for. They have the smallest content hashes.
+    ///
+    /// Maps are coarse, whatever was asked for, if pictures are set aside or left out as foreign
+    /// ([`Dfm::map_kind`]). [`fit_each_rereading`](Self::fit_each_rereading) keeps fine maps without the
+    /// foreign pictures.
     ///
     /// # Errors
     ///
@@ -101,6 +117,25 @@ impl ValidFitParams {
         pieces: impl IntoIterator<Item = Piece>,
         each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Dfm, DfmError> {
+        self.fit_each_rereading(extractor, pieces, each, |_| Vec::new())
+    }
+
+    /// [`fit_each`](Self::fit_each), with a fine map also where foreign pictures are left out
+    /// ([`Robust`](crate::Robust)). What the map knows of them is then taken out exactly. For that, the
+    /// pictures are needed once more, and as many others, 64 at most. `again` gives the pieces of the
+    /// pictures with these content hashes, a batch at a time, in any order. Maps are coarse if it cannot
+    /// give one of them ([`Dfm::map_kind`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit_each`](Self::fit_each).
+    pub fn fit_each_rereading(
+        &self,
+        extractor: FeatureExtractor,
+        pieces: impl IntoIterator<Item = Piece>,
+        each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
+        mut again: impl FnMut(&[[u8; 32]]) -> Vec<Piece>,
+    ) -> Result<Dfm, DfmError> {
         let mut pieces = pieces.into_iter();
         let mut extractor = extractor;
         extractor.set_details(self.method().map_kind() == MapKind::Fine)?;
@@ -108,19 +143,25 @@ impl ValidFitParams {
         let pieces = first.into_iter().chain(pieces);
         let gathering = self.gathering(&extractor, true)?;
         let Collected { gathering, details } =
-            self.collect_features(&extractor, gathering, &HashSet::new(), pieces, each)?;
+            self.collect_features(&extractor, gathering, &Skipped::default(), pieces, each)?;
         let (features, content_hashes, set_aside) = gathering.finish();
         if content_hashes.len() < 2 {
             return Err(DfmError::TooFewPictures { expected: 2, got: content_hashes.len() });
         }
         let kept = Kept::of(features, content_hashes, set_aside)?;
-        let (kept, foreign) = self.without_foreign(&extractor, kept)?;
-        // Details of pictures cannot be told apart any more. A fine map takes those of exactly the pictures
-        // that are learnt.
-        let details = details.filter(|_| foreign.is_none() && kept.set_aside.is_none());
+        let before = kept.content_hashes.clone();
+        let (kept, searched) = self.without_foreign(&extractor, kept, self.params().run.robust, |_| true)?;
+        // A fine map takes the details of exactly the pictures that are learnt.
+        let details = match details.filter(|_| kept.set_aside.is_none()) {
+            Some(all) if searched.foreign.is_some() => {
+                self.details_of_kept(&extractor, all, &before, &kept.content_hashes, &mut again)?
+            }
+            details => details,
+        };
         let coarse = details.is_none().then(|| self.with_coarse_maps()).transpose()?;
         let mut model = coarse.as_ref().unwrap_or(self).derive(extractor, kept, details)?;
-        model.record.foreign = foreign;
+        model.record.foreign = searched.foreign;
+        model.record.not_searched = searched.not_searched;
         Ok(model)
     }
 
@@ -141,13 +182,13 @@ impl ValidFitParams {
         Gathering::new(memory, extractor.feature_shapes(), self.places(), may_set_aside && has_use)
     }
 
-    /// Computes the features of every picture that is not `known`, a batch at a time, and brings the
+    /// Computes the features of every picture that is not `skipped`, a batch at a time, and brings the
     /// finite rows into `gathering`.
     pub(crate) fn collect_features<'e>(
         &self,
         extractor: &FeatureExtractor,
         mut gathering: Gathering<'e>,
-        known: &HashSet<[u8; 32]>,
+        skipped: &Skipped,
         mut pieces: impl Iterator<Item = Piece>,
         mut each: impl FnMut(Learnt<'_>) -> Result<(), DfmError>,
     ) -> Result<Collected<'e>, DfmError> {
@@ -165,10 +206,13 @@ impl ValidFitParams {
                 && let Some(piece) = pieces.next()
             {
                 let content_hash = piece.content_hash()?;
-                if !known.contains(&content_hash) {
-                    batch.push((piece, content_hash));
-                } else if piece.id().is_last {
-                    each(Learnt::Known(piece.number()))?;
+                let is_known = skipped.known.contains(&content_hash);
+                let stays_out = !skipped.out.is_empty() && skipped.out.contains(&hexadecimal(&content_hash));
+                match piece.id().is_last {
+                    _ if !is_known && !stays_out => batch.push((piece, content_hash)),
+                    true if is_known => each(Learnt::Known(piece.number()))?,
+                    true => each(Learnt::StaysOut(piece.number()))?,
+                    false => {}
                 }
             }
             if batch.is_empty() {

@@ -1,5 +1,5 @@
-//! Which pictures of a folder are foreign to the others, by what the others say of them. A robust fit
-//! leaves them out.
+//! Which pictures are foreign: each is scored by a model of the others, and its scores are too high to be
+//! chance. A robust fit leaves foreign pictures out.
 
 use dfm_backbone::{FeatureExtractor, hexadecimal};
 use dfm_stats::{Row, Tail};
@@ -9,85 +9,134 @@ use crate::decide::left_out::{PlacesLeftOut, usual_scale};
 use crate::decide::split;
 use crate::error::DfmError;
 use crate::judge::rule::ScoringRule;
-use crate::judge::scale::PlaceScale;
+use crate::learn::derive::fitted;
 use crate::learn::kept::Kept;
-use crate::learn::record::{ForeignPicture, ForeignRecord};
+use crate::learn::not_searched::NotSearched;
+use crate::learn::record::{ForeignRecord, OddPicture};
 use crate::method::{Aggregation, CalibrationKind, Robust, ScoreKind, ValidFitParams};
 
-/// The fewest different pictures of a fit that looks for foreign ones unasked. Of fewer, one picture is
-/// more than a hundredth, and what is odd and good is too much of what there is to learn.
-const FEWEST_UNASKED: usize = 100;
-/// The fewest different pictures that can say what is foreign.
+/// The fewest different pictures with which a fit looks for foreign ones by default. With fewer, one
+/// picture is more than a hundredth of what there is to learn, and an odd picture may well be good.
+pub(super) const FEWEST_UNASKED: usize = 100;
+/// The fewest different pictures with which a fit can tell what is foreign.
 const FEWEST: usize = 8;
-/// The most different pictures: each pass fits them once more.
+/// The most different pictures. Each pass fits all of them once more, which takes too long beyond this.
 const MOST: usize = 5000;
-/// What a first pass must find, so that others follow: the share of its finds that may be chance.
+/// The share of the finds of the first pass that may be chance. If the first pass finds nothing at this
+/// share, no picture is foreign.
 const GATE: f64 = 0.01;
-/// The share of the finds that may be chance once there is something foreign. It counts pictures that are
-/// like each other; good pictures that are merely odd may be more.
+/// The share of the finds that may be chance in every pass, once the first has found something.
 const EXTENT: f64 = 0.2;
-/// Both, for fewer than [`FEWEST_UNASKED`] pictures.
+/// The value of both shares for fewer than [`FEWEST_UNASKED`] pictures.
 const STRICT: f64 = 0.01;
-/// The most passes. Each shows what the foreign pictures of the one before had masked.
+/// The most passes. A pass may find pictures that were masked by foreign pictures found before.
 const PASSES: usize = 6;
-/// The largest share of the pictures that is left out.
+/// The largest share of the pictures that may be left out.
 const MOST_SHARE: f64 = 0.2;
-/// A local defect moves a high power mean of the cells, and one that is spread out moves their sum.
+/// A local defect raises a high power mean of the cells. A defect that is spread out raises their sum.
 const AGGREGATIONS: [Aggregation; 2] = [Aggregation::Sum, Aggregation::Power { exponent: 4.0 }];
 
+/// What a search for foreign pictures found.
+#[derive(Debug, Default)]
+pub(super) struct Searched {
+    /// The pictures that are foreign, if there are any.
+    pub(super) foreign: Option<ForeignRecord>,
+    /// Why no picture was looked at. `None` also if pictures are so few that they are not looked at unless
+    /// that is asked for.
+    pub(super) not_searched: Option<NotSearched>,
+}
+
 impl ValidFitParams {
-    /// The pictures to learn of those that are `kept`, and what was left out as foreign. Nothing changes if
-    /// no picture is foreign, the fit is not [`Robust`], or pictures cannot be left out one by one.
+    /// The pictures among `kept` that are to be learnt, and what a search found. A picture can only be found
+    /// foreign if `may_go` is true for its content hash. Nothing changes if no picture is foreign, if
+    /// [`Robust`] says so, or if pictures cannot be left out one by one.
     ///
     /// Every picture is scored by a model of all others, by the sum and by a high power mean of the cells.
     /// The [`Tail`] of each kind of score gives a p-value, and the rule of Benjamini and Hochberg says which
-    /// are too small to be chance. This is repeated without those pictures
-    /// until nothing changes. What is left out stays out.
+    /// are too small to be chance. This is repeated without those pictures until nothing changes. A picture
+    /// that was left out stays out.
     ///
     /// Cost: one pass of leave-one-out if nothing is foreign, else up to six fits.
     ///
     /// # Errors
     ///
-    /// If a decomposition or the device fails.
+    /// If the search is asked for and not possible, or a decomposition or the device fails.
     pub(super) fn without_foreign(
         &self,
         extractor: &FeatureExtractor,
         kept: Kept,
-    ) -> Result<(Kept, Option<ForeignRecord>), DfmError> {
-        // A fit of one picture says so by itself.
-        let Ok(all) = different(&kept.content_hashes) else { return Ok((kept, None)) };
-        let fewest = match self.params().run.robust {
-            Robust::Off => return Ok((kept, None)),
-            Robust::Auto => FEWEST_UNASKED,
-            Robust::On => FEWEST,
-        };
-        // Once directions were chosen by all pictures, none can be left out by itself.
-        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
-        if !(fewest..=MOST).contains(&all.len()) || !self.method().can_be_robust() || !is_exact {
-            return Ok((kept, None));
+        robust: Robust,
+        may_go: impl Fn(&[u8; 32]) -> bool,
+    ) -> Result<(Kept, Searched), DfmError> {
+        // A later step refuses a fit of one picture.
+        let Ok(all) = different(&kept.content_hashes) else { return Ok((kept, Searched::default())) };
+        let is_few = all.len() < FEWEST_UNASKED;
+        match (robust, self.not_searched(&kept, robust, all.len())) {
+            (Robust::On, Some(_)) => {
+                return Err(DfmError::Parameter {
+                    name: "robust",
+                    expected: "auto or off, unless the fit is exact and has 8 to 5000 different pictures",
+                    got: Robust::On.to_string(),
+                });
+            }
+            (_, not_searched @ Some(_)) => return Ok((kept, Searched { foreign: None, not_searched })),
+            (Robust::On, None) => {}
+            (_, None) if is_few => return Ok((kept, Searched::default())),
+            (_, None) => {}
         }
         if kept.check_variation().is_err() {
-            return Ok((kept, None));
+            return Ok((kept, Searched::default()));
         }
-        let search = Search { params: self, extractor, kept: &kept, all: &all };
+        let may_go = all.iter().map(|row| may_go(&kept.content_hashes[row.place])).collect();
+        let search = Search { params: self, extractor, kept: &kept, all: &all, may_go };
         let out = search.foreign()?;
         if !out.contains(&true) {
-            return Ok((kept, None));
+            return Ok((kept, Searched::default()));
         }
-        let record = search.record(&out)?;
-        let left = kept.without(&search.places(&out))?;
-        Ok((left, Some(record)))
+        let left = fitted(&kept, &search.rows(&out))?.into_owned();
+        let foreign = Some(search.record(&out, &left)?);
+        Ok((left, Searched { foreign, not_searched: None }))
+    }
+
+    /// Why so many different pictures cannot be looked at, if they cannot. If pictures are few and the search
+    /// is not asked for, only reasons count for which the fit cannot name pictures that stand out either.
+    fn not_searched(&self, kept: &Kept, robust: Robust, different: usize) -> Option<NotSearched> {
+        let method = self.method();
+        // In a compressed fit, all pictures took part in the choice of directions, so no single picture can
+        // be left out.
+        let is_exact = kept.set_aside.is_none() && !kept.is_compressed();
+        match robust {
+            Robust::Off => Some(NotSearched::Off),
+            _ if method.rows_are_tiles() => Some(NotSearched::Tiles),
+            _ if !is_exact => Some(NotSearched::Memory),
+            Robust::On if different < FEWEST => Some(NotSearched::FewPictures),
+            Robust::Auto if different < FEWEST_UNASKED => None,
+            _ => method.not_searched().or((different > MOST).then_some(NotSearched::ManyPictures)),
+        }
     }
 }
 
 impl crate::Method {
-    /// Whether a fit with this method can say which pictures are foreign: by FRE, one by one, where no proof
-    /// rests on pictures being held out blindly.
+    /// Whether a fit with this method can tell which pictures are foreign.
     pub(crate) fn can_be_robust(&self) -> bool {
-        self.score == ScoreKind::Fre
-            && self.compat.is_none()
-            && !self.rows_are_tiles()
-            && self.calibration_kind() == Some(CalibrationKind::LeaveOneOut)
+        self.not_searched().is_none()
+    }
+
+    /// Why a fit with this method cannot tell which pictures are foreign, if it cannot. The score must be FRE,
+    /// it must be possible to hold pictures out one by one, and no proof may rest on the choice of the
+    /// held-out pictures. No threshold need be looked for.
+    fn not_searched(&self) -> Option<NotSearched> {
+        if self.rows_are_tiles() {
+            return Some(NotSearched::Tiles);
+        }
+        match (self.score, self.compat, self.calibration_kind()) {
+            (ScoreKind::Nll | ScoreKind::Mahalanobis, _, _) => Some(NotSearched::Score),
+            (ScoreKind::Fre, Some(_), _) => Some(NotSearched::Compat),
+            (ScoreKind::Fre, None, Some(CalibrationKind::Split | CalibrationKind::JackknifePlus)) => {
+                Some(NotSearched::Calibration)
+            }
+            (ScoreKind::Fre, None, None | Some(CalibrationKind::LeaveOneOut)) => None,
+        }
     }
 }
 
@@ -97,6 +146,8 @@ struct Search<'s> {
     kept: &'s Kept,
     /// Every different picture.
     all: &'s [Row],
+    /// For each of them, whether it may be found foreign.
+    may_go: Vec<bool>,
 }
 
 impl Search<'_> {
@@ -108,11 +159,11 @@ impl Search<'_> {
         let mut out = vec![false; count];
         for pass in 0..PASSES {
             let Some(p_values) = self.p_values(&out)? else { break };
-            if pass == 0 && found(&p_values, gate).is_empty() {
+            let found = |share| found(&p_values, share).into_iter().filter(|index| self.may_go[*index]);
+            if pass == 0 && found(gate).next().is_none() {
                 break;
             }
-            let mut new: Vec<usize> =
-                found(&p_values, extent).into_iter().filter(|index| !out[*index]).collect();
+            let mut new: Vec<usize> = found(extent).filter(|index| !out[*index]).collect();
             let room = most - out.iter().filter(|out| **out).count();
             new.truncate(room);
             if new.is_empty() {
@@ -123,99 +174,74 @@ impl Search<'_> {
         Ok(out)
     }
 
-    /// The probability of each picture's scores if it is like those that are not `out`. `None` if scores do
-    /// not differ.
+    /// The p-value of each picture: the probability of scores as high as its own if it is like the pictures
+    /// that are not `out`. `None` if scores do not differ.
     fn p_values(&self, out: &[bool]) -> Result<Option<Vec<f64>>, DfmError> {
-        let fitted = self.fitted(&self.places(out))?;
-        let inside: Vec<usize> = (0..out.len()).filter(|index| !out[*index]).collect();
+        let outside = self.rows(out);
+        let fitted = fitted(self.kept, &outside)?;
+        fitted.check_variation()?;
+        let inside = different(&fitted.content_hashes)?;
+        let mut rule = self.params.rule(self.extractor, &fitted)?;
         let mut least = vec![1.0_f64; out.len()];
         for aggregation in AGGREGATIONS {
-            let rule = self.rule(&fitted, aggregation)?;
-            let rows = different(&fitted.content_hashes)?;
-            let mut scores = vec![0.0; out.len()];
-            let left_out = PlacesLeftOut::new(&fitted.statistics, &rule, None)?.scores(&rows)?;
-            inside.iter().zip(left_out).for_each(|(index, score)| scores[*index] = score);
-            let outside: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
-            self.score_as_new(&rule, &outside, &mut scores)?;
-            let of_inside: Vec<f64> = inside.iter().map(|index| scores[*index]).collect();
+            rule.aggregation = aggregation;
+            self.set_scale(&fitted, &mut rule)?;
+            let of_inside = PlacesLeftOut::new(&fitted.statistics, &rule, None)?.scores(&inside)?;
             let Some(tail) = Tail::of(&of_inside) else { return Ok(None) };
-            for (least, score) in least.iter_mut().zip(scores) {
-                // Two kinds of scores are two chances to be odd.
+            let of_outside = self.scores_as_new(&rule, &outside)?;
+            let (mut of_inside, mut of_outside) = (of_inside.into_iter(), of_outside.into_iter());
+            for (least, out) in least.iter_mut().zip(out) {
+                let scores = if *out { &mut of_outside } else { &mut of_inside };
+                let score = scores.next().expect("one score for each picture");
+                // Each kind of score can be high by chance, so the p-value is multiplied by their number.
                 *least = least.min(AGGREGATIONS.len() as f64 * tail.p_value(score));
             }
         }
         Ok(Some(least))
     }
 
-    /// Scores these pictures as new ones.
-    fn score_as_new(
-        &self,
-        rule: &ScoringRule,
-        pictures: &[usize],
-        scores: &mut [f64],
-    ) -> Result<(), DfmError> {
-        if pictures.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<Row> = pictures.iter().map(|index| self.all[*index]).collect();
-        let (found, _) = split::scores(&self.kept.statistics, &rows, rule, self.extractor.device())?;
-        pictures.iter().zip(found).for_each(|(index, score)| scores[*index] = score);
-        Ok(())
-    }
-
-    /// What is told of the pictures that are `out`: their scores by the model of the others, as the model
-    /// gives them.
-    fn record(&self, out: &[bool]) -> Result<ForeignRecord, DfmError> {
-        let indices: Vec<usize> = (0..out.len()).filter(|index| out[*index]).collect();
-        let rule = self.rule(&self.fitted(&self.places(out))?, self.params.method().aggregation)?;
-        let mut scores = vec![0.0; out.len()];
-        self.score_as_new(&rule, &indices, &mut scores)?;
-        let mut pictures: Vec<ForeignPicture> = indices
-            .into_iter()
-            .map(|index| ForeignPicture {
-                name: None,
-                content_hash: hexadecimal(&self.kept.content_hashes[self.all[index].place]),
-                score: scores[index],
-            })
-            .collect();
-        let worst_first = |a: &ForeignPicture, b: &ForeignPicture| {
-            b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash))
+    /// The record of the pictures that are `out`, with their scores as the model of those `left` gives them.
+    fn record(&self, out: &[bool], left: &Kept) -> Result<ForeignRecord, DfmError> {
+        let mut rule = self.params.rule(self.extractor, left)?;
+        self.set_scale(left, &mut rule)?;
+        let rows = self.rows(out);
+        let scores = self.scores_as_new(&rule, &rows)?;
+        let picture = |(row, score): (&Row, f64)| OddPicture {
+            name: None,
+            content_hash: hexadecimal(&self.kept.content_hashes[row.place]),
+            score,
+            copies: row.copies,
         };
-        pictures.sort_by(worst_first);
+        let mut pictures: Vec<OddPicture> = rows.iter().zip(scores).map(picture).collect();
+        pictures
+            .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.content_hash.cmp(&b.content_hash)));
         Ok(ForeignRecord { of: self.all.len(), pictures })
     }
 
-    fn fitted(&self, places: &[usize]) -> Result<Kept, DfmError> {
-        let fitted = if places.is_empty() { self.kept.clone() } else { self.kept.without(places)? };
-        fitted.check_variation()?;
-        Ok(fitted)
-    }
-
-    fn rule(&self, fitted: &Kept, aggregation: Aggregation) -> Result<ScoringRule, DfmError> {
-        let params = self.params;
-        let mut rule = ScoringRule {
-            statistics: fitted.statistics.each_ref().try_map(|statistic| params.statistics(statistic))?,
-            scale: PlaceScale::default(),
-            aggregation,
-            shapes: self.extractor.feature_shapes().to_vec(),
-        };
-        if !params.method().tile_statistics.is_shared() {
-            rule.scale = usual_scale(fitted, &rule)?;
+    /// The scores of these pictures as new pictures.
+    fn scores_as_new(&self, rule: &ScoringRule, pictures: &[Row]) -> Result<Vec<f64>, DfmError> {
+        match pictures {
+            [] => Ok(Vec::new()),
+            _ => Ok(split::scores(&self.kept.statistics, pictures, rule, self.extractor.device())?.0),
         }
-        Ok(rule)
     }
 
-    /// The rows of the pictures that are `out` and of their copies, in rising order.
-    fn places(&self, out: &[bool]) -> Vec<usize> {
-        let hash_of = |place: usize| &self.kept.content_hashes[place];
-        let gone: std::collections::HashSet<&[u8; 32]> =
-            self.all.iter().zip(out).filter(|(_, out)| **out).map(|(row, _)| hash_of(row.place)).collect();
-        (0..self.kept.content_hashes.len()).filter(|place| gone.contains(hash_of(*place))).collect()
+    /// Brings the places of `rule` to one scale.
+    fn set_scale(&self, fitted: &Kept, rule: &mut ScoringRule) -> Result<(), DfmError> {
+        if !self.params.method().tile_statistics.is_shared() {
+            rule.scale = usual_scale(fitted, rule)?;
+        }
+        Ok(())
+    }
+
+    /// The pictures that are out.
+    fn rows(&self, out: &[bool]) -> Vec<Row> {
+        self.all.iter().zip(out).filter(|(_, out)| **out).map(|(row, _)| *row).collect()
     }
 }
 
-/// The indices of p-values that are too small to be chance, smallest first: of what is found a share of at
-/// most `share` is chance on average (Benjamini and Hochberg 1995).
+/// The indices of p-values that are too small to be chance, smallest first. On average, at most `share` of
+/// the indices that are found are chance (Benjamini and Hochberg 1995).
 fn found(p_values: &[f64], share: f64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
@@ -235,7 +261,7 @@ mod tests {
         // As statsmodels.stats.multitest.multipletests(…, method="fdr_bh") rejects them: the lines are at
         // 0.01, 0.02, … for a share of 0.06.
         let p_values = [0.5, 0.009, 0.029, 0.9, 0.025, 0.2];
-        // The second smallest is above its line, the third below.
+        // The second smallest is above its line, and the third is below.
         assert_eq!(found(&p_values, 0.06), [1, 4, 2]);
         assert_eq!(found(&p_values, 0.056), [1]);
         assert!(found(&p_values, 0.05).is_empty());

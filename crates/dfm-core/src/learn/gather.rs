@@ -13,20 +13,20 @@ use crate::learn::aside::{self, Aside, Held, SetAside};
 use crate::pieces::{FeatureRow, PieceId};
 
 /// Collects rows. With statistics by position, it collects the rows of whole pictures only, because all
-/// statistics must be of the same pictures. Before memory would no longer suffice for an exact fit, it
-/// may [set pictures aside](SetAside).
+/// statistics must be of the same pictures. When memory would no longer suffice for an exact fit, it may
+/// [set pictures aside](SetAside).
 #[derive(Debug)]
 pub(crate) struct Gathering<'e> {
     shapes: &'e [FeatureShape],
     fits: Parts<StreamingFit>,
     content_hashes: Vec<[u8; 32]>,
-    /// A picture of which there are more pieces to come.
+    /// A picture of which more pieces are to come.
     begun: Option<Begun>,
     /// For each place, the rows of pictures that are on their way to its fits.
     whole: Vec<Vec<f32>>,
-    /// Whether pictures may be set aside that have not been yet.
+    /// Whether pictures may still be set aside. False once that has happened.
     may_set_aside: bool,
-    /// As long as they may, where the rows of each picture begin.
+    /// Where the rows of each picture begin, as long as pictures may still be set aside.
     starts: Vec<usize>,
     aside: Option<Aside>,
     /// Rows of each statistic for which memory is reserved beside the fits.
@@ -37,13 +37,14 @@ pub(crate) struct Gathering<'e> {
 struct Begun {
     number: usize,
     content_hash: [u8; 32],
-    /// The finite rows of its tiles so far, with statistics by position, or if it may be set aside.
+    /// The finite rows of its tiles so far. Used with statistics by position, and if pictures may be set
+    /// aside.
     rows: Vec<FeatureRow>,
     /// Rows that are on their way to a statistic that all tiles share.
     taken: usize,
 }
 
-/// What became of a picture once its pieces were there.
+/// What became of a picture once all its pieces had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gathered {
     /// It is learnt, or set aside.
@@ -53,7 +54,7 @@ pub(crate) enum Gathered {
 }
 
 impl<'e> Gathering<'e> {
-    /// For rows of taps with these `shapes` at this many `places`, which share the `memory`.
+    /// Collects rows of taps with these `shapes` at this many `places`, which share the `memory`.
     /// `may_set_aside` says whether to set pictures aside if memory does not suffice for an exact fit.
     ///
     /// # Errors
@@ -84,10 +85,11 @@ impl<'e> Gathering<'e> {
         })
     }
 
-    /// Takes the row of a piece, or `None` if the row is not finite. Says what became of the picture
-    /// before, if this piece belongs to another one, and what became of its own picture, if this piece
-    /// is the last. The pieces of a picture come one after the other. With statistics by position, a
-    /// picture that lacks a piece is left out. If tiles share statistics, every finite tile counts.
+    /// Takes the row of a piece, or `None` if the row is not finite. If this piece begins another picture,
+    /// the result says what became of the picture before. If this piece is the last of its picture, the
+    /// result says what became of this picture. The pieces of a picture come one after the other. With
+    /// statistics by position, a picture that lacks a piece is left out. If tiles share statistics, every
+    /// finite tile counts.
     ///
     /// # Errors
     ///
@@ -104,7 +106,7 @@ impl<'e> Gathering<'e> {
         let mut begun = self.begun.take().unwrap_or(begun);
         match row {
             Some(row) if self.whole.len() == 1 => {
-                // A picture that waits holds one row a tile, beside what memory is counted.
+                // A picture that waits holds one row for each tile. This memory is not counted.
                 if begun.rows.is_empty() {
                     self.make_room(&begun)?;
                 }
@@ -129,7 +131,7 @@ impl<'e> Gathering<'e> {
         Ok(before.into_iter().chain(own))
     }
 
-    /// What became of the last picture, if its last piece never came.
+    /// Ends the last picture, if its last piece never came, and says what became of it.
     ///
     /// # Errors
     ///
@@ -174,14 +176,14 @@ impl<'e> Gathering<'e> {
         self.aside.as_ref().is_some_and(|aside| aside.wants(content_hash))
     }
 
-    /// Notes where a picture begins of which so many rows are `taken`.
+    /// Records where the rows of a picture begin, of which this many are `taken`.
     fn begin_picture(&mut self, taken: usize) {
         if self.may_set_aside && taken == 0 {
             self.starts.push(self.content_hashes.len());
         }
     }
 
-    /// Puts the row of a picture on its way to the fits of a place.
+    /// Adds the row of a picture to those that wait for the fits of a place.
     fn learn(&mut self, place: usize, content_hash: [u8; 32], values: &[f32]) {
         // All places have the same pictures.
         if place == 0 {
@@ -198,8 +200,8 @@ impl<'e> Gathering<'e> {
         }
     }
 
-    /// Sets pictures aside if another row would no longer be fitted exactly. `begun` is the picture
-    /// that this row belongs to.
+    /// Sets pictures aside if a fit with one more row would no longer be exact. `begun` is the picture that
+    /// this row belongs to.
     fn make_room(&mut self, begun: &Begun) -> Result<(), DfmError> {
         let count = self.content_hashes.len();
         if !self.may_set_aside || self.fits.iter().all(|fit| fit.is_exact_for(count + 1)) {
@@ -211,13 +213,13 @@ impl<'e> Gathering<'e> {
         let ends = starts.iter().skip(1).copied().chain([count]);
         let pictures = || starts.iter().zip(ends.clone()).map(|(start, end)| *start..end);
         let hash_of = |rows: &Range<usize>| self.content_hashes[rows.start];
-        // A picture of which a part is learnt already is learnt whole, and so are its copies.
+        // If a part of a picture is learnt already, the whole picture is learnt, and so are its copies.
         let is_open = |hash: &[u8; 32]| begun.taken > 0 && *hash == begun.content_hash;
         let different: BTreeSet<[u8; 32]> =
             pictures().map(|rows| hash_of(&rows)).filter(|hash| !is_open(hash)).collect();
         let chosen = aside::chosen(&different).ok_or(DfmError::NothingToSetAside)?;
         let (mut held, mut taken) = (BTreeMap::<[u8; 32], Held>::new(), Vec::new());
-        // Where the rows of the first copy of each begin among all that are taken.
+        // Where the rows of the first copy of each picture begin, among all rows that are taken.
         let mut firsts = Vec::new();
         for rows in pictures().filter(|rows| chosen.contains(&hash_of(rows))) {
             let of_picture = held.entry(hash_of(&rows)).or_default();
@@ -232,7 +234,7 @@ impl<'e> Gathering<'e> {
             let of_taps = of_taps.expect("no row is merged as long as the fit is exact");
             for (hash, rows) in &firsts {
                 let joined = rows.clone().map(|row| {
-                    // They came as `f32`.
+                    // The values came as `f32`, so nothing is lost.
                     of_taps.iter().flat_map(|rows| rows.row(row)).map(|value| *value as f32).collect()
                 });
                 held.entry(*hash).or_default().rows.extend(joined);
@@ -245,7 +247,7 @@ impl<'e> Gathering<'e> {
         Ok(())
     }
 
-    /// Takes what is set aside from the memory of the fits.
+    /// Subtracts the memory of the pictures set aside from the memory of the fits.
     fn reserve(&mut self) {
         let places = self.whole.len();
         let rows = self.aside.as_ref().map_or(0, Aside::row_count) / places;
@@ -258,7 +260,7 @@ impl<'e> Gathering<'e> {
         }
     }
 
-    /// Hands what was collected on to the fits.
+    /// Hands the collected rows to the fits.
     ///
     /// # Errors
     ///
@@ -276,8 +278,8 @@ impl<'e> Gathering<'e> {
         Ok(())
     }
 
-    /// The fits, the content hash of each picture (if tiles share statistics, of each tile), and what
-    /// was set aside.
+    /// The fits, the content hash of each row, and the pictures that were set aside. A row is a picture or,
+    /// if tiles share statistics, a tile.
     pub(crate) fn finish(self) -> (Parts<StreamingFit>, Vec<[u8; 32]>, Option<SetAside>) {
         let places = self.whole.len();
         let aside = self.aside.map(|aside| aside.finish(self.shapes, places));
@@ -296,16 +298,15 @@ mod tests {
         FeatureShape { channels: 1, height: 1, width: 1 },
     ];
 
-    /// A tile on its way: its picture, its number, whether it is the last, and whether its row is
-    /// finite.
+    /// A tile for a test: its picture, its number, whether it is the last, and whether its row is finite.
     type Tile = (u8, usize, bool, bool);
 
     const fn tile(picture: u8, tile: usize) -> Tile {
         (picture, tile, tile == 2, true)
     }
 
-    /// How many rows every statistic has of `tiles`, the pictures that are learnt, and what was
-    /// told of each.
+    /// The number of rows that every statistic has of `tiles`, the pictures that are learnt, and what was
+    /// reported of each.
     fn gathered(places: usize, tiles: &[Tile]) -> (Vec<usize>, Vec<u8>, Vec<Gathered>) {
         let memory = StreamingParams { max_bytes: 64 << 20, exact: false }.check().unwrap();
         let mut gathering = Gathering::new(memory, &SHAPES, places, true).unwrap();
@@ -335,15 +336,15 @@ mod tests {
         assert_eq!((counts, hashes), (vec![3; 6], vec![1, 3, 5]));
         let learnt = |picture: u8| Gathered::Whole(picture.into(), [picture; 32]);
         assert_eq!(told, [learnt(1), Gathered::LeftOut(2), learnt(3), Gathered::LeftOut(4), learnt(5)]);
-        // One lacks its middle, the next its beginning: together they are no picture.
+        // One picture lacks its middle tile, and the next its first. Together they are no whole picture.
         let lacking = [tile(1, 0), tile(1, 2), tile(2, 1), tile(2, 2)];
         assert_eq!(gathered(3, &lacking).1, [0_u8; 0]);
         assert_eq!(gathered(3, &[tile(1, 0), tile(2, 1), tile(2, 2)]).1, [0_u8; 0]);
-        // Two copies, one after the other, are two pictures.
+        // Two copies that come one after the other count as two pictures.
         assert_eq!(gathered(3, &[whole(1), whole(1)].concat()).1, [1, 1]);
     }
 
-    /// Its finite tiles must not make it one of those that are learnt.
+    /// The finite tiles of a picture that is left out must not make it one of those that are learnt.
     #[test]
     fn by_position_a_picture_with_a_tile_that_is_not_finite_is_left_out_as_a_whole() {
         for broken in 0..3 {
@@ -388,7 +389,7 @@ mod tests {
         let at_a_place = if places > 1 { learnt.len() } else { fits.get(0, 0).count() };
         assert!(fits.iter().all(|fit| fit.count() == at_a_place) && at_a_place == learnt.len());
         let aside = aside.expect("memory does not suffice");
-        // Every row is the one of its hash, at each place and tap.
+        // Every row belongs to its hash, at each place and tap.
         for (place, taps) in aside.rows.places().enumerate() {
             for (columns, rows) in [600, 300].into_iter().zip(taps) {
                 assert_eq!(rows.len(), columns * aside.content_hashes.len());
@@ -408,14 +409,14 @@ mod tests {
         let mut backwards = numbers.clone();
         backwards.reverse();
         for order in [numbers.clone(), backwards, (0..120).collect(), (0..120).rev().collect()] {
-            // Each picture twice, the copy at once, soon or at the end.
+            // Each picture comes twice: the copy at once, soon or at the end.
             for gap in [1, 7, 120] {
                 let tiles: Vec<Tile> =
                     order.chunks(gap).flat_map(|part| [part, part].concat()).flat_map(one).collect();
                 let (learnt, aside) = set_aside(1, &tiles);
                 assert!(aside.len() > 3 && aside.is_sorted(), "{aside:?}");
                 assert!(aside.iter().all(|picture| !learnt.contains(picture)), "gap {gap}: {aside:?}");
-                // The smallest of all, except pictures that were learnt before they could be known to be.
+                // Those with the smallest hashes, except pictures that were learnt before this was known.
                 let smallest = (0..120).filter(|picture| !learnt.contains(picture)).collect::<Vec<u8>>();
                 assert_eq!(aside, smallest, "gap {gap}");
                 assert_eq!(aside, (0..aside.len() as u8).collect::<Vec<_>>(), "gap {gap}");
@@ -440,7 +441,7 @@ mod tests {
             }
             assert_eq!(aside[0], 0, "the smallest hash came last");
         }
-        // The picture with the smallest hash of all is begun when memory runs out: it is learnt, and so is its copy.
+        // The picture with the smallest hash is begun when memory runs out. It is learnt, and so is its copy.
         for before in 5..25 {
             let mut tiles: Vec<Tile> = (50..50 + before).flat_map(whole).collect();
             tiles.extend(whole(1));

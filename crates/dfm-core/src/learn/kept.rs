@@ -1,4 +1,4 @@
-//! What makes a model mergeable.
+//! What a model keeps so that it can be merged, updated and made to forget.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::error::DfmError;
 use crate::judge::parts::Parts;
 use crate::learn::aside::SetAside;
 
-/// The share of the variance that may be dropped while scores of a fit's own pictures are still those of
-/// new ones. An exact fit drops less where it drops what is below the precision of inner products.
+/// The share of the variance that a fit may drop and still count as exact. What inner products cannot
+/// resolve is a smaller share.
 pub(crate) const NEGLIGIBLE: f64 = 1e-6;
 
 /// The statistics of the pictures of a fit, for each place and tap, and the content hashes of the
@@ -19,12 +19,12 @@ pub(crate) const NEGLIGIBLE: f64 = 1e-6;
 pub(crate) struct Kept {
     pub(crate) statistics: Parts<FitStatistic>,
     pub(crate) content_hashes: Vec<[u8; 32]>,
-    /// Pictures that are not among these, because memory did not suffice.
+    /// Pictures that are not among the learnt ones, because memory did not suffice.
     pub(crate) set_aside: Option<SetAside>,
 }
 
 impl Kept {
-    /// Finishes the statistics of the features of each place and tap.
+    /// Finishes the fits, and so makes the statistics of each place and tap.
     ///
     /// # Errors
     ///
@@ -37,18 +37,18 @@ impl Kept {
         Ok(Self { statistics: features.try_map(StreamingFit::finish)?, content_hashes, set_aside })
     }
 
-    /// Whether so much was left out at any place or tap that scores of the pictures by models without
-    /// them say nothing of new pictures.
+    /// Whether compression dropped too much at any place or tap. Held-out scores of the learnt pictures then
+    /// say nothing about new pictures.
     pub(crate) fn is_compressed(&self) -> bool {
         self.statistics.iter().any(|statistic| statistic.dropped_share() > NEGLIGIBLE)
     }
 
-    /// What was set aside, if anything was. `None` of a statistic that tells without it how new pictures
-    /// score.
+    /// The pictures that were set aside. `None` if there are none and the fit is exact, so that the learnt
+    /// pictures themselves tell how new pictures score.
     ///
     /// # Errors
     ///
-    /// If nothing was, and the statistic cannot tell, for an `operation` that asks.
+    /// If there are none and the fit is not exact. The error names the `operation` that needs them.
     pub(crate) fn needed_aside(&self, operation: &'static str) -> Result<Option<&SetAside>, DfmError> {
         match &self.set_aside {
             None if self.is_compressed() => Err(DfmError::NoneSetAside { operation }),
@@ -56,7 +56,7 @@ impl Kept {
         }
     }
 
-    /// All pictures that are known: those learnt, row by row, then those set aside.
+    /// The content hashes of all known pictures: the learnt ones, row by row, then those set aside.
     pub(crate) fn known(&self) -> impl Iterator<Item = &[u8; 32]> {
         let set_aside = self.set_aside.iter().flat_map(|aside| &aside.content_hashes);
         self.content_hashes.iter().chain(set_aside)
@@ -81,8 +81,8 @@ impl Kept {
         }
     }
 
-    /// The statistics of these pictures and of those of `other`, which must be different ones. What either
-    /// set aside stays so, unless the other has learnt it.
+    /// The statistics of these pictures and of those of `other`, which must be different pictures. A picture
+    /// that either set aside stays set aside, unless the other has learnt it.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Kept {
         Ok(Self { statistics, content_hashes, set_aside: self.aside_with(other) })
     }
 
-    /// What this fit and `other` set aside, except pictures that the other of both has learnt.
+    /// The pictures that this fit or `other` set aside, except those that the other one has learnt.
     pub(crate) fn aside_with(&self, other: &Self) -> Option<SetAside> {
         let learnt = |kept: &Self| -> HashSet<[u8; 32]> { kept.content_hashes.iter().copied().collect() };
         let (ours, theirs) = (learnt(self), learnt(other));
@@ -111,6 +111,12 @@ impl Kept {
             (Some(own), Some(new)) => Some(own.joined(&new)),
             (own, new) => own.or(new),
         }
+    }
+
+    /// The indices of the rows of the pictures with these content hashes, in rising order.
+    pub(crate) fn rows_of(&self, content_hashes: &HashSet<&[u8; 32]>) -> Vec<usize> {
+        let is_theirs = |row: &usize| content_hashes.contains(&self.content_hashes[*row]);
+        (0..self.content_hashes.len()).filter(is_theirs).collect()
     }
 
     /// The statistics without the pictures with these `indices`, which must be in rising order.

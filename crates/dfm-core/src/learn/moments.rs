@@ -15,7 +15,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Of no row of so many columns. Takes 16 bytes a column.
+    /// Begins without a row. Takes 16 bytes for each of so many columns.
     pub(crate) fn new(columns: usize) -> Self {
         Self { count: 0, mean: vec![0.0; columns], squares: vec![0.0; columns] }
     }
@@ -61,22 +61,27 @@ impl Moments {
         }
     }
 
+    /// Takes out `copies` of a row. More rows than these must have been added.
+    pub(crate) fn take_out(&mut self, row: &[f32], copies: usize) {
+        let (all, gone) = (self.count as f64, copies as f64);
+        let others = all - gone;
+        self.count -= copies;
+        for ((mean, squares), value) in self.mean.iter_mut().zip(&mut self.squares).zip(row) {
+            let apart = f64::from(*value) - *mean;
+            *mean -= apart * (gone / others);
+            *squares = (*squares - apart * apart * (gone * all / others)).max(0.0);
+        }
+    }
+
     /// The moments without `copies` of each of some of the rows. If less than two rows would be left,
     /// which have no variance, only the mean is that of the others.
     pub(crate) fn without<'r>(&self, rows: impl Iterator<Item = &'r [f32]>, copies: usize) -> Self {
         let mut left = self.clone();
         for row in rows {
-            let (all, gone) = (left.count as f64, copies as f64);
-            let others = all - gone;
-            if others < 1.0 {
+            if left.count <= copies {
                 break;
             }
-            left.count -= copies;
-            for ((mean, squares), value) in left.mean.iter_mut().zip(&mut left.squares).zip(row) {
-                let apart = f64::from(*value) - *mean;
-                *mean -= apart * (gone / others);
-                *squares = (*squares - apart * apart * (gone * all / others)).max(0.0);
-            }
+            left.take_out(row, copies);
         }
         if left.count < 2 {
             left.squares.clone_from(&self.squares);

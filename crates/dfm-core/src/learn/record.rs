@@ -1,8 +1,10 @@
 //! How a model came to be, as its file tells it.
 
+use dfm_backbone::Depth;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::kept::NEGLIGIBLE;
+use crate::learn::not_searched::NotSearched;
 use crate::learn::sizes::SizeRange;
 use crate::method::{CalibrationKind, FitParams};
 
@@ -37,6 +39,14 @@ pub struct FitRecord {
     /// Pictures that a robust fit left out as foreign to the others, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<ForeignRecord>,
+    /// Why no picture was looked at for being foreign to the others. `None` if pictures were looked at, if
+    /// they were few, and in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_searched: Option<NotSearched>,
+    /// What the channels of the pictures are made of. `None` for 8 bits, for pictures of several kinds, and
+    /// in models of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "depth")]
+    pub depth: Option<Depth>,
 }
 
 /// Pictures that a [`Robust`](crate::Robust) fit left out. They are not in the model: learning them later
@@ -48,20 +58,19 @@ pub struct ForeignRecord {
     /// Different pictures that the fit was given.
     pub of: usize,
     /// Those left out, worst first.
-    pub pictures: Vec<ForeignPicture>,
+    pub pictures: Vec<OddPicture>,
 }
 
-/// A picture that a fit left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ForeignPicture {
-    /// Relative to the folder that was fitted; `None` where names are not known.
-    pub name: Option<String>,
-    /// In hexadecimal.
-    pub content_hash: String,
-    /// Its score by the model of the pictures that were learnt.
-    pub score: f64,
+impl ForeignRecord {
+    /// The content hashes of the pictures, in hexadecimal.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = String> {
+        self.pictures.iter().map(|picture| picture.content_hash.clone())
+    }
+
+    /// How many pictures were left out, copies included.
+    pub fn count(&self) -> usize {
+        self.pictures.iter().fold(0, |count, picture| count.saturating_add(picture.copies))
+    }
 }
 
 /// Pictures of a fit that look unlike all others: each scored by the model of all others, as
@@ -80,20 +89,53 @@ pub struct StandingOutRecord {
     /// long to find.
     pub threshold_without: Option<f64>,
     /// The first of them, worst first, 20 at most.
-    pub pictures: Vec<StandingOutPicture>,
+    pub pictures: Vec<OddPicture>,
 }
 
-/// A picture that stands out.
+/// A picture that is unlike the others, as a model of the others scores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct StandingOutPicture {
+pub struct OddPicture {
     /// Relative to the folder that was fitted; `None` where names are not known.
     pub name: Option<String>,
     /// In hexadecimal.
     pub content_hash: String,
-    /// Its score by the model of all others.
+    /// Its score by that model: of all others if it stands out, of the learnt ones if it was left out.
     pub score: f64,
+    /// How often the fit was given it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub copies: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(copies: &usize) -> bool {
+    *copies == 1
+}
+
+/// How a [`Depth`] is written: `dfm-image` knows no model files.
+mod depth {
+    use dfm_backbone::Depth;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const NAMES: [(&str, Depth); 2] = [("16-bit", Depth::Bits16), ("float", Depth::Float32)];
+
+    pub(super) fn serialize<S: Serializer>(depth: &Option<Depth>, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = NAMES.into_iter().find(|(_, known)| Some(*known) == *depth).map(|(name, _)| name);
+        name.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<Depth>, D::Error> {
+        let Some(name) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        match NAMES.into_iter().find(|(known, _)| *known == name) {
+            Some((_, depth)) => Ok(Some(depth)),
+            None => Err(D::Error::custom(format!("depth: expected 16-bit or float, found {name}"))),
+        }
+    }
 }
 
 impl FitRecord {

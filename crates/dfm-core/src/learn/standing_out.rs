@@ -1,5 +1,7 @@
 //! Which pictures of a fit look unlike the others, and what they do to its threshold.
 
+use std::collections::HashSet;
+
 use dfm_backbone::{FeatureExtractor, hexadecimal};
 use dfm_stats::Row;
 
@@ -9,7 +11,7 @@ use crate::decide::left_out::PlacesLeftOut;
 use crate::error::DfmError;
 use crate::judge::rule::ScoringRule;
 use crate::learn::kept::Kept;
-use crate::learn::record::{StandingOutPicture, StandingOutRecord};
+use crate::learn::record::{OddPicture, StandingOutRecord};
 use crate::method::{CalibrationKind, ValidFitParams};
 use crate::model::Judged;
 
@@ -21,8 +23,8 @@ const MOST_NAMED: usize = 20;
 const MOST_FITTED_AGAIN: usize = 2000;
 
 impl ValidFitParams {
-    /// The pictures that stand out of those that are `kept`. `None` if none does, there are too few,
-    /// no pictures were held out, or pictures cannot be left out one by one.
+    /// The pictures that stand out of those that are `kept`. `None` if none does, there are too few, or
+    /// pictures cannot be left out one by one.
     ///
     /// Cost: for leave-one-out next to nothing if none stands out, else that of the statistics once
     /// more.
@@ -33,7 +35,6 @@ impl ValidFitParams {
         rule: &ScoringRule,
         judged: &Judged,
     ) -> Option<StandingOutRecord> {
-        judged.calibration?;
         if self.method().rows_are_tiles() {
             return None;
         }
@@ -53,14 +54,15 @@ impl ValidFitParams {
         }
         let hash_of = |row: &Row| &kept.content_hashes[row.place];
         out.sort_by(|(a, one), (b, other)| other.total_cmp(one).then_with(|| hash_of(a).cmp(hash_of(b))));
-        let picture = |(row, score): &(&Row, f64)| StandingOutPicture {
+        let picture = |(row, score): &(&Row, f64)| OddPicture {
             name: None,
             content_hash: hexadecimal(hash_of(row)),
             score: *score,
+            copies: row.copies,
         };
         let threshold_without = match different.len() {
             0..=MOST_FITTED_AGAIN => {
-                let gone: Vec<&[u8; 32]> = out.iter().map(|(row, _)| hash_of(row)).collect();
+                let gone: HashSet<&[u8; 32]> = out.iter().map(|(row, _)| hash_of(row)).collect();
                 self.threshold_without(extractor, kept, &gone).ok().flatten()
             }
             _ => None,
@@ -91,11 +93,9 @@ impl ValidFitParams {
         &self,
         extractor: &FeatureExtractor,
         kept: &Kept,
-        gone: &[&[u8; 32]],
+        gone: &HashSet<&[u8; 32]>,
     ) -> Result<Option<f64>, DfmError> {
-        let hashes = kept.content_hashes.iter().enumerate();
-        let places: Vec<usize> =
-            hashes.filter(|(_, hash)| gone.contains(hash)).map(|(place, _)| place).collect();
+        let places = kept.rows_of(gone);
         match kept.content_hashes.len() - places.len() {
             got @ 0..2 => Err(DfmError::TooFewPictures { expected: 2, got }),
             _ => self.threshold_of(extractor, &kept.without(&places)?),

@@ -38,9 +38,14 @@ impl FitParams {
                             pictures of each new one";
             return refused("calibration", expected, CalibrationKind::JackknifePlus.to_string());
         }
+        if self.keeping.half_components && (self.keeping.fit_statistic || self.method.score != ScoreKind::Fre)
+        {
+            let expected = "single, unless the score is fre and the model keeps no fit statistic";
+            return refused("precision of components", expected, "half".to_owned());
+        }
         if self.run.robust == Robust::On && !self.method.can_be_robust() {
-            let expected = "auto or off, unless pictures are scored by fre and held out one by one: no rule says \
-                            which are foreign, or a proof rests on none being chosen";
+            let expected = "auto or off, unless the score is fre, pictures are held out one by one or not at all, and no \
+                            other program is reproduced";
             return refused("robust", expected, Robust::On.to_string());
         }
         let memory = self.run.memory.check()?;

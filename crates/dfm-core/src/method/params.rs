@@ -62,6 +62,8 @@ struct ParamsRecord {
     precision: NetworkPrecision,
     batch: usize,
     keep_fit_statistic: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    half_components: bool,
     #[serde(default, skip_serializing_if = "RegionRule::is_empty")]
     regions: RegionRule,
     /// Absent for a coarse map, which all models had once.
@@ -116,6 +118,7 @@ impl From<FitParams> for ParamsRecord {
             precision: method.precision,
             batch: run.batch,
             keep_fit_statistic: keeping.fit_statistic,
+            half_components: keeping.half_components,
             regions: method.regions,
             map,
         }
@@ -148,7 +151,10 @@ impl From<ParamsRecord> for FitParams {
                 precision: record.precision,
             },
             run: Run { batch: record.batch, ..Run::default() },
-            keeping: Keeping { fit_statistic: record.keep_fit_statistic },
+            keeping: Keeping {
+                fit_statistic: record.keep_fit_statistic,
+                half_components: record.half_components,
+            },
         }
     }
 }

@@ -132,6 +132,13 @@ impl Keeping {
         self.fit_statistic = fit_statistic;
         self
     }
+
+    /// Sets whether components have half precision.
+    #[must_use]
+    pub fn with_half_components(mut self, half_components: bool) -> Self {
+        self.half_components = half_components;
+        self
+    }
 }
 
 impl FitParams {

@@ -46,7 +46,10 @@ pub(super) fn find(train: &[PathBuf], test: &[Labelled]) -> Vec<String> {
         })
         .collect();
     if twins.len() > NAMED {
-        notes.push(format!("{} more pictures to judge are learnt", twins.len() - NAMED));
+        notes.push(match twins.len() - NAMED {
+            1 => "1 more picture to judge is learnt".to_owned(),
+            more => format!("{more} more pictures to judge are learnt"),
+        });
     }
     if !twins.is_empty() {
         notes.push("figures are too good where pictures that were learnt are judged".to_owned());

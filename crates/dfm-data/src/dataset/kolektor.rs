@@ -61,7 +61,10 @@ pub(super) fn read(root: &Path) -> Result<Contents, DataError> {
         }
     }
     if defects_to_learn > 0 {
-        contents.remarks.push(format!("{defects_to_learn} pictures in train show defects: left out"));
+        contents.remarks.push(match defects_to_learn {
+            1 => "1 picture in train shows a defect: left out".to_owned(),
+            count => format!("{count} pictures in train show defects: left out"),
+        });
     }
     Ok(contents)
 }

@@ -16,46 +16,46 @@ pub const BACKGROUND: [u8; 3] = [124, 116, 104];
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transparency {
-    /// The colour that the file hides there, as in PIL's `convert("RGB")`. Models that do not say
-    /// otherwise were fitted so.
+    /// The colour that the file has there, as in PIL's `convert("RGB")`. Models that record nothing else
+    /// were fitted in this way.
     #[default]
     Ignored,
-    /// [`BACKGROUND`]. A picture of which nothing can be seen is refused.
+    /// [`BACKGROUND`]. A picture that is transparent everywhere is refused.
     Background,
     /// Black, which marks nothing: for masks.
     Black,
 }
 
 impl Transparency {
-    /// Whether this is the value that files leave out.
+    /// Whether this is the value that model files leave out.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::Ignored
     }
 }
 
-/// How the colours of a file go with its alpha channel.
+/// The relation between the colours of a file and its alpha channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alpha {
-    /// Colours are as bright as if they were opaque.
+    /// Colours are not multiplied by alpha.
     Straight,
     /// Colours are multiplied by alpha already.
     Multiplied,
-    /// As `Straight`, but the file does not say so, and a channel that is zero everywhere is no alpha:
-    /// programs that write none leave it so.
+    /// Colours are taken as `Straight`, but the file does not say that the channel is alpha. A channel that
+    /// is zero everywhere is then no alpha, because programs without alpha write it like that.
     Doubtful,
-    /// The last channel is something else than alpha.
+    /// The last channel is not alpha.
     None,
 }
 
-/// Lays a picture on a colour. What comes out has no alpha channel, unless that is to be ignored.
+/// Lays a picture on a colour. The result has no alpha channel, unless that channel is to be ignored.
 ///
-/// Of 16 bits, the colour is the one that `levels` bring to that of [`Transparency`].
+/// With 16 bits, the colour is the one that `levels` map to the colour of [`Transparency`].
 ///
 /// # Errors
 ///
-/// [`PreprocessError::Invisible`] if nothing of the picture is seen; [`PreprocessError::NoBackground`] if
-/// the levels bring no value to the colour; [`PreprocessError::Unsupported`] if a picture with
-/// floating-point numbers is transparent in places.
+/// [`PreprocessError::Invisible`] if the picture is transparent everywhere;
+/// [`PreprocessError::NoBackground`] if the levels map no value to the colour;
+/// [`PreprocessError::Unsupported`] if a picture with floating-point numbers is transparent in places.
 pub(super) fn lay(
     picture: DynamicImage,
     alpha: Alpha,
@@ -121,7 +121,7 @@ enum Seen {
     Nothing,
 }
 
-/// Grey with alpha as colours with alpha.
+/// Grey with alpha, as RGB with alpha.
 pub(super) fn spread<T: Copy>([grey, alpha]: [T; 2]) -> [T; 4] {
     [grey, grey, grey, alpha]
 }
@@ -183,7 +183,7 @@ fn blend(value: u32, below: u32, alpha: u32, largest: u32, multiplied: bool) -> 
     let [value, below, alpha, largest] = [value, below, alpha, largest].map(u64::from);
     let own = if multiplied { value * largest } else { value * alpha };
     let sum = (own + below * (largest - alpha) + largest / 2) / largest;
-    // Colours that were multiplied may be brighter than they can be.
+    // Colours that are multiplied already may be brighter than their alpha allows.
     sum.min(largest) as u32
 }
 
@@ -201,7 +201,7 @@ mod tests {
             }
         }
         assert_eq!(blend(200, 100, 51, 255, false), 120);
-        // The same pixel, multiplied before.
+        // The same pixel, with its colours multiplied by alpha already.
         assert_eq!(blend(40, 100, 51, 255, true), 120);
         assert_eq!(blend(255, 255, 51, 255, true), 255);
     }

@@ -75,7 +75,7 @@ impl Directories {
         }
         let mut pages: Vec<Directory> = all.iter().filter(|page| !page.is_by_product).copied().collect();
         if pages.is_empty() {
-            // A small copy that lies alone is all there is.
+            // A smaller copy that is the only page is taken as the picture.
             match all.as_slice() {
                 [only] if !only.has_children => pages.push(*only),
                 [] => return Err(damaged("it has no page")),
@@ -93,7 +93,7 @@ impl Directories {
         self.pages.len()
     }
 
-    /// How the colours of page `index` go with its alpha channel.
+    /// The relation between the colours of page `index` and its alpha channel.
     pub(super) fn alpha(&self, index: usize) -> Alpha {
         self.pages[index].alpha
     }
@@ -127,7 +127,7 @@ struct Reader<F> {
 }
 
 impl<F: Read + Seek> Reader<F> {
-    /// Reads as much as there is, and says how much.
+    /// Reads as many bytes as there are, up to the length, and returns their number.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, PreprocessError> {
         let mut length = 0;
         while length < buffer.len() {
@@ -193,7 +193,7 @@ impl<F: Read + Seek> Reader<F> {
         directory.alpha = match extra {
             Some(1) => Alpha::Multiplied,
             Some(2) => Alpha::Straight,
-            // What the file calls something else may be infrared.
+            // A channel that the file does not call alpha may be infrared.
             Some(_) => Alpha::None,
             None => Alpha::Doubtful,
         };
@@ -221,8 +221,7 @@ pub fn page_count(mut file: impl Read + Seek) -> Result<usize, PreprocessError> 
     }
 }
 
-/// Makes the file of page `number`, from 1, of the file `bytes`. A file with one picture
-/// stays as it is shown.
+/// The file of page `number`, counted from 1, of the file `bytes`. A file with one picture stays as it is.
 ///
 /// # Errors
 ///

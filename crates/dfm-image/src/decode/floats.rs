@@ -14,10 +14,10 @@ use super::size_check::check_size;
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;
 
-/// What the tag of the sample format says of floating-point numbers.
+/// The value of the sample-format tag that means floating-point numbers.
 const FLOATING_POINT: u16 = 3;
 
-/// Whether the first picture of a TIFF has floating-point numbers. What is damaged has none.
+/// Whether the first picture of a TIFF has floating-point numbers. False for a damaged file.
 pub(super) fn holds_floats(bytes: &[u8]) -> bool {
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return false };
     matches!(decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat), Ok(Some(formats))
@@ -40,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage
             return Err(PreprocessError::Unsupported { format: FORMAT, found });
         }
     };
-    // It becomes RGB, whatever it is.
+    // The result is RGB, whatever the file has.
     check_size(width, height, 4 * channels.max(3) as u64, limits)?;
     let mut allowed = Limits::default();
     allowed.decoding_buffer_size = usize::try_from(limits.max_decoded_bytes).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 //! Whole JPEG files. Decoders are made for browsers: they show what they can of a damaged file
-//! and fill the rest with grey, which must not pass for a good part. Three things are therefore
-//! checked besides the decoder's own strict mode: every segment of the file is there
+//! and fill the rest with grey. Such a picture must not pass for a good part. Three things are
+//! therefore checked besides the decoder's own strict mode: every segment of the file is there
 //! (`jpeg_segments`), the coded data reaches the last pixel, and it ends there.
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};

@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes.
 
-/// As many of a file's first bytes as [`file_kind`] looks at.
+/// The number of first bytes of a file that [`file_kind`] looks at.
 pub const FIRST_BYTES: usize = 160;
 
 /// What a file is, by its first bytes.
@@ -15,8 +15,8 @@ pub enum FileKind {
     Unknown,
 }
 
-/// Says what a file with these first bytes is. It takes [`FIRST_BYTES`] or fewer, and says no more
-/// than that the file begins as such a picture does.
+/// Says what a file with these first bytes is. It takes [`FIRST_BYTES`] or fewer. The result only says
+/// that the file begins as such a picture does.
 ///
 /// ```
 /// use dfm_image::{FileKind, file_kind};
@@ -89,7 +89,7 @@ const OTHERS: &[(&[u8], &str)] = &[
     (b"Pf\n", "PFM"),
 ];
 
-/// A file in boxes, as films are: what it holds is in its brand.
+/// A file in boxes, as video files are. Its brand says what it holds.
 fn box_kind(brand: &[u8]) -> FileKind {
     match brand {
         b"avif" | b"avis" => FileKind::OtherPicture("AVIF"),
@@ -101,15 +101,14 @@ fn box_kind(brand: &[u8]) -> FileKind {
     }
 }
 
-/// Two letters are no magic number, so that the length of the second header must be one that there
-/// is.
+/// Two letters alone may begin any text, so the length of the second header must also be a known one.
 fn is_bmp(first: &[u8]) -> bool {
     let length = first.get(14..18).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
     first.starts_with(b"BM")
         && length.is_some_and(|length| [12, 16, 40, 52, 56, 64, 108, 124].contains(&length))
 }
 
-/// A letter and a digit are no magic number, so that a number or a comment must follow.
+/// A letter and a digit alone may begin any text, so a number or a comment must also follow.
 fn is_pnm(first: &[u8]) -> bool {
     let [b'P', b'1'..=b'7', space, rest @ ..] = first else { return false };
     let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());

@@ -20,7 +20,7 @@ pub(super) fn decode(
 ) -> Result<DynamicImage, PreprocessError> {
     let failed = |error| failed(name, &error, bytes.len());
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // `check_size` limits the pixels. This limit covers also what decoders need beside them.
+    // `check_size` limits the pixels. This limit also covers what decoders need beside them.
     let mut allowed = Limits::no_limits();
     allowed.max_alloc = Some(limits.max_decoded_bytes.saturating_add(64 << 20));
     reader.limits(allowed);
@@ -49,7 +49,7 @@ pub(super) fn depth(bytes: &[u8], format: ImageFormat, name: &'static str) -> Re
     }
 }
 
-/// What is wrong with a file of `got` bytes.
+/// The error of a decoder for a file of `got` bytes.
 fn failed(format: &'static str, error: &ImageError, got: usize) -> PreprocessError {
     match error {
         ImageError::Unsupported(kind) => PreprocessError::Unsupported { format, found: kind.to_string() },
@@ -58,7 +58,7 @@ fn failed(format: &'static str, error: &ImageError, got: usize) -> PreprocessErr
     }
 }
 
-/// Whether the decoder asked for more than there is.
+/// Whether the decoder asked for more bytes than the file has.
 fn is_cut_short(error: &ImageError) -> bool {
     let cause = match error {
         ImageError::IoError(cause) => Some(cause),
@@ -67,7 +67,7 @@ fn is_cut_short(error: &ImageError) -> bool {
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
-/// What the decoder found, without the library's frame around it, which names the format again.
+/// The message of the decoder alone. The library's text around it would name the format twice.
 fn reason_of(error: &ImageError) -> String {
     match error.source() {
         Some(reason) => reason.to_string(),

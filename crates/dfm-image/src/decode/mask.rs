@@ -41,7 +41,8 @@ fn values<P: Pixel<Subpixel: Into<u16>>>(pixels: &ImageBuffer<P, Vec<P::Subpixel
     let has_alpha = P::CHANNEL_COUNT.is_multiple_of(2);
     let value = |pixel: &P| {
         let channels = pixel.channels();
-        // Where alpha says something, the picture was laid on black, and has none.
+        // A picture whose alpha channel means something was laid on black already. An alpha channel that is
+        // left means nothing.
         let colours = &channels[..channels.len() - usize::from(has_alpha)];
         colours.iter().map(|colour| (*colour).into()).max().unwrap_or(0)
     };

@@ -86,8 +86,8 @@ pub fn decode_with(
 /// Decodes as [`decode_with`] does, to the numbers of the file: channels of 16 bits stay as they are,
 /// and so do 32-bit floating-point numbers of a TIFF.
 ///
-/// What is transparent in 16 bits shows the colour that is [`BACKGROUND`] where 65535 is white. For
-/// other [`Levels`] take [`decode_at`].
+/// In pictures with 16 bits, transparent pixels show [`BACKGROUND`] on a scale where 65535 is white. For
+/// other [`Levels`] use [`decode_at`].
 ///
 /// # Errors
 ///
@@ -100,13 +100,13 @@ pub fn decode_picture(
     decode_at(bytes, limits, transparency, Levels::Auto)
 }
 
-/// Decodes as [`decode_picture`] does, for what prepares the picture by these `levels`: what is
-/// transparent shows the colour that they bring to [`BACKGROUND`].
+/// Decodes as [`decode_picture`] does, for a picture that is prepared with these `levels`. Transparent
+/// pixels show the colour that the levels map to [`BACKGROUND`].
 ///
 /// # Errors
 ///
 /// Those of [`decode_picture`]; [`PreprocessError::NoBackground`] if the picture has 16 bits a channel,
-/// is transparent in places, and no such value is that colour.
+/// is transparent in places, and the levels map no value to that colour.
 pub fn decode_at(
     bytes: &[u8],
     limits: &DecodeLimits,
@@ -136,9 +136,9 @@ pub fn depth(bytes: &[u8], limits: &DecodeLimits) -> Result<Depth, PreprocessErr
     }
 }
 
-/// Counts in `tally` the values of a picture file with 16 bits a channel; others have none. Where
-/// `transparency` lays the picture on a colour, only opaque pixels count: what lies below is no value of
-/// the camera.
+/// Counts in `tally` the values of a picture file with 16 bits a channel. Other files are not counted. If
+/// `transparency` lays the picture on a colour, only opaque pixels count, because that colour does not come
+/// from the camera.
 ///
 /// # Errors
 ///
@@ -174,7 +174,7 @@ fn decode_as_stored(
     alpha::lay(picture, alpha, transparency, levels)
 }
 
-/// The upright picture as the file has it, and how its colours go with its alpha channel.
+/// The upright picture as the file has it, and the relation between its colours and its alpha channel.
 fn decode_with_alpha(bytes: &[u8], limits: &DecodeLimits) -> Result<(DynamicImage, Alpha), PreprocessError> {
     let (format, name) = checked_format(bytes, limits)?;
     several::check_single(bytes, format, name)?;
@@ -204,8 +204,8 @@ fn checked_format(
     format_of(bytes)
 }
 
-/// The TIFF file `bytes` without what lies beside its one picture, such as a smaller copy, and how
-/// its colours go with its alpha channel.
+/// The TIFF file `bytes` without what lies beside its one picture, such as a smaller copy. Also the
+/// relation between the colours of that picture and its alpha channel.
 fn only_page(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Alpha), PreprocessError> {
     let directories = Directories::read(Cursor::new(bytes))?;
     if directories.count() > 1 {

@@ -25,7 +25,7 @@ pub(super) fn check_single(
     refuse_several(name, count)
 }
 
-/// Refuses a JPEG whose first picture is `first` if others as large as that follow. Smaller ones are
+/// Refuses a JPEG if its first picture, `first`, is followed by others of the same size. Smaller ones are
 /// previews and gain maps.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ fn refuse_several(format: &'static str, count: usize) -> Result<(), PreprocessEr
     }
 }
 
-/// Frames of a GIF, which ends with a trailer.
+/// The number of frames of a GIF, which ends with a trailer.
 fn gif(bytes: &[u8]) -> Result<usize, PreprocessError> {
     frames_of_gif(bytes).ok_or(PreprocessError::CutShort { format: "GIF", got: bytes.len() as u64 })
 }
@@ -59,13 +59,13 @@ fn frames_of_gif(bytes: &[u8]) -> Option<usize> {
                 frames += 1;
                 at = behind_blocks(bytes, at + 11 + table(*bytes.get(at + 9)?))?;
             }
-            // The decoder says what is wrong.
+            // The file is damaged. The decoder will say how.
             _ => return Some(frames),
         }
     }
 }
 
-/// The place behind blocks that each begin with their length.
+/// The position behind a series of blocks that each begin with their length.
 fn behind_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match usize::from(*bytes.get(at)?) {
@@ -75,7 +75,8 @@ fn behind_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Pictures of a PNG: the frames of an animation, and what is shown in its place if that is none.
+/// The number of pictures of a PNG: the frames of its animation, and the still image if it is not one of
+/// them.
 fn png(bytes: &[u8]) -> usize {
     let (mut at, mut frames, mut is_first_frame) = (8, None, false);
     while let Some(head) = bytes.get(at..at + 8) {
@@ -86,7 +87,7 @@ fn png(bytes: &[u8]) -> usize {
                 frames = count.map(|count| u32::from_be_bytes(count) as usize);
             }
             b"fcTL" => is_first_frame = true,
-            // All this is said before the first pixels.
+            // These chunks come before the first pixels.
             b"IDAT" => break,
             _ => {}
         }
@@ -95,7 +96,7 @@ fn png(bytes: &[u8]) -> usize {
     frames.map_or(1, |frames| frames + usize::from(!is_first_frame))
 }
 
-/// Frames of a WebP.
+/// The number of frames of a WebP.
 fn webp(bytes: &[u8]) -> usize {
     let (mut at, mut frames) = (12_usize, 0);
     while let Some(head) = bytes.get(at..at.saturating_add(8)) {
@@ -106,7 +107,7 @@ fn webp(bytes: &[u8]) -> usize {
     frames
 }
 
-/// Pictures of a JPEG that are as large as its first one.
+/// The number of pictures of a JPEG that are as large as its first one.
 fn jpeg(bytes: &[u8], first: &Segments) -> usize {
     let (mut count, mut rest) = (1, &bytes[first.end_of_image..]);
     loop {
@@ -121,7 +122,7 @@ fn jpeg(bytes: &[u8], first: &Segments) -> usize {
     }
 }
 
-/// Pictures of a binary PNM, which may lie one behind the other.
+/// The number of pictures of a binary PNM, which may lie one behind the other.
 fn pnm(bytes: &[u8]) -> usize {
     let (mut count, mut rest) = (0, bytes);
     while let Some(behind) = behind_pnm(rest) {
@@ -131,7 +132,7 @@ fn pnm(bytes: &[u8]) -> usize {
     count
 }
 
-/// What lies behind the first picture of a binary PNM.
+/// The bytes behind the first picture of a binary PNM.
 fn behind_pnm(bytes: &[u8]) -> Option<&[u8]> {
     let start = bytes.trim_ascii_start();
     let [b'P', kind @ b'4'..=b'6', rest @ ..] = start else { return None };
@@ -156,6 +157,6 @@ fn behind_pnm(bytes: &[u8]) -> Option<&[u8]> {
         }
     };
     let length = usize::try_from(row.checked_mul(height)?).ok()?;
-    // One white space ends the header.
+    // One white-space character ends the header.
     rest.get(length.checked_add(1)?..)
 }

@@ -1,4 +1,4 @@
-//! The size that a file declares, against the limits.
+//! Comparison of the size that a file declares with the limits.
 
 use crate::error::PreprocessError;
 use crate::limits::DecodeLimits;

@@ -3,7 +3,7 @@
 //! Columns are averaged first: a row of the picture is read where it lies, in its own type, and
 //! nothing of the picture's size is copied.
 
-/// What a pixel of the result is made of: `weights` of the pixels from `first` on.
+/// The pixels that make a pixel of the result: those from `first` on, with these `weights`.
 struct Mixture {
     first: usize,
     weights: Vec<f32>,
@@ -47,8 +47,8 @@ pub(super) fn resize<S: Copy + Into<f32>>(
     resized
 }
 
-/// Of each of `target` pixels over the range of `length` from `start` in a side of `count` pixels,
-/// what it is made of: a triangle that is as wide as the scale, and at least two pixels.
+/// The weights of each of `target` pixels, which cover the range of `length` from `start` in a side of
+/// `count` pixels. They form a triangle that is as wide as the scale requires, and at least two pixels.
 fn mixtures(start: f64, length: f64, count: usize, target: usize) -> Vec<Mixture> {
     let scale = length / target as f64;
     let reach = scale.max(1.0);
@@ -89,7 +89,7 @@ mod tests {
     fn half_a_side_is_a_mean_with_the_neighbours() {
         let pixels = [0_u8, 8, 16, 64].map(|value| [value; 3]);
         let resized = resize(&pixels, 4, [0.0, 0.0, 4.0, 1.0], 2, 1);
-        // Weights of 3, 3 and 1 of 7, where nothing lies beyond the end.
+        // At the end, where no pixel follows, the weights are 3/7, 3/7 and 1/7.
         for (got, expected) in resized.iter().zip([(3.0 * 8.0 + 16.0) / 7.0, (8.0 + 3.0 * 80.0) / 7.0]) {
             assert!(got.iter().all(|value| (value - expected).abs() < 1e-4), "{got:?} {expected}");
         }

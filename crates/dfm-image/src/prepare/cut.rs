@@ -12,11 +12,11 @@ use crate::picture::Picture;
 use crate::region::Region;
 use crate::size::PictureSize;
 
-/// What is prepared of a picture, with values from 0 to 255.
+/// The part of a picture that is prepared, with values from 0 to 255.
 pub(super) enum Part<'p> {
     /// Bytes.
     Bytes(Cow<'p, RgbImage>),
-    /// Values between bytes too, row by row.
+    /// Numbers that need not be whole, row by row.
     Floats(PictureSize, Vec<[f32; 3]>),
 }
 
@@ -50,8 +50,8 @@ impl<'p> Part<'p> {
     }
 }
 
-/// The bounding rectangle of `region`, or the whole picture if there is none. Pixels outside the
-/// region become the mean of the input contract, whatever they were.
+/// The bounding rectangle of `region`, or the whole picture if there is no region. Pixels outside the
+/// region become the mean of the input contract.
 pub(super) fn cut<'p>(
     picture: &'p Levelled<'_>,
     region: Option<&Region>,

@@ -15,7 +15,7 @@ pub(super) fn bytes(rgb: &[u8], contract: &InputContract) -> Vec<f32> {
     planes
 }
 
-/// [`bytes`] for values between bytes, `[H, W, 3]`.
+/// The same as [`bytes`] for numbers that need not be whole, `[H, W, 3]`.
 pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
     let mut planes = Vec::with_capacity(3 * rgb.len());
     for (channel, source) in sources(contract).into_iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn floats(rgb: &[[f32; 3]], contract: &InputContract) -> Vec<f32> {
     planes
 }
 
-/// The RGB bytes that are nearest to zero once normalised.
+/// The RGB bytes that are nearest to zero after normalisation.
 pub(super) fn mean_colour(contract: &InputContract) -> [u8; 3] {
     let mut colour = [0; 3];
     for (channel, source) in sources(contract).into_iter().enumerate() {

@@ -132,7 +132,7 @@ impl Preprocessor {
     }
 
     /// Prepares an upright picture in one piece: brings it to its levels, cuts out its region,
-    /// resizes it (bilinear with antialias, as PIL and torchvision do) and normalises it. The
+    /// resizes it (bilinear with antialias, as PIL or torch do) and normalises it. The
     /// contract's [`Resize`](crate::Resize) says what becomes of its aspect ratio.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Preprocessor {
     }
 
     /// Prepares every tile of an upright picture, row by row, or the whole picture if it is not cut
-    /// into tiles. A tile is prepared when the iterator reaches it. All tiles carry the content
+    /// into tiles. Each tile is prepared when the iterator reaches it. All tiles carry the content
     /// hash of the whole picture.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ impl Preprocessor {
     > {
         let picture = self.levels.read(picture.into())?;
         let size = picture.picture().size();
-        // Before any tile is prepared: some tiles might fit the picture.
+        // This is checked before any tile is prepared, because some tiles might fit the picture.
         if let Some(region) = self.region() {
             cut::check(region, size)?;
         }

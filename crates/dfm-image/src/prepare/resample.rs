@@ -1,5 +1,5 @@
 //! Resizing, bilinear with antialias: a triangle filter as wide as the scale. The arithmetic is
-//! the fixed point of PIL, or the floating point of torchvision's tensors.
+//! the fixed point of PIL, or the floating point of torch's tensors.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -34,7 +34,7 @@ pub(super) fn bytes(
     Ok(target.into_vec())
 }
 
-/// [`bytes`] without rounding: values in 0 to 255, row by row.
+/// The same as [`bytes`] without rounding: values from 0 to 255, row by row.
 pub(super) fn floats(part: Part<'_>, source: [f64; 4], width: usize, height: usize) -> Vec<[f32; 3]> {
     let size = part.size();
     if is_there(size, source, width, height) {

@@ -24,8 +24,8 @@ pub(super) fn surround(planes: Vec<f32>, target: [usize; 4], contract: &InputCon
     filled
 }
 
-/// Which of `count` pixels shows at `position`, if they begin at `start`. Outside of them there is
-/// none, unless they are mirrored at their ends, as often as needed.
+/// Which of `count` pixels shows at `position`, if the first is at `start`. Outside of them no pixel
+/// shows, unless they are mirrored at their ends, as often as needed.
 fn from(position: usize, start: usize, count: usize, mirrors: bool) -> Option<usize> {
     if !mirrors {
         return position.checked_sub(start).filter(|position| *position < count);

@@ -28,7 +28,10 @@ pub(crate) fn histogram(report: &Report) -> String {
             label("middle", [WIDTH / 2.0, 34.0], text)
         );
     };
-    let mut body = String::new();
+    let (mut body, band) = match report.review_from.zip(report.threshold) {
+        Some((from, to)) => band([from, to], &axis),
+        None => Default::default(),
+    };
     for (tick, name) in axis.ticks() {
         let x = AREA.x(axis.share(tick));
         body += &line("grid", [x, AREA.top], [x, AREA.bottom]);
@@ -41,7 +44,7 @@ pub(crate) fn histogram(report: &Report) -> String {
     body += &label("middle name at-tick", [AREA.x(0.5), HEIGHT - 6.0], scale);
     body += &threshold(report.threshold, &axis);
     let said = format!(
-        "Histogram of raw scores from {} to {}: {} defects above the line, {} good pictures below it",
+        "Histogram of raw scores from {} to {}: {} defects above the line, {} good pictures below it{band}",
         number::score(axis.low),
         number::score(axis.high),
         report.count(Truth::Defect),
@@ -58,6 +61,24 @@ pub(crate) fn histogram(report: &Report) -> String {
         axis.logarithmic,
         report.threshold.map_or_else(String::new, |threshold| format!(" data-threshold=\"{threshold}\""))
     )
+}
+
+/// The band of scores for review, with its entry in the legend, and the words that tell it. It belongs to the
+/// evaluation, so it stays where it is if the reader moves the threshold.
+fn band([from, to]: [f64; 2], axis: &Axis) -> (String, String) {
+    let [left, right] = [from, to].map(|score| AREA.x(axis.share(score).clamp(0.0, 1.0)));
+    let Area { top, bottom, .. } = AREA;
+    let rect = |x: f64, y: f64, width: f64, height: f64| {
+        format!(
+            "<rect class=\"review\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        )
+    };
+    let said = format!("for review, {} to {}", number::score(from), number::score(to));
+    let legend = [AREA.left, HEIGHT - 18.0];
+    let body = rect(left, top, (right - left).max(0.0), bottom - top)
+        + &rect(legend[0], legend[1], 22.0, 12.0)
+        + &label("start", [legend[0] + 28.0, HEIGHT - 6.0], &said);
+    (body, format!("; {said}"))
 }
 
 /// The bars of one half: all of them pale, and those with wrong verdicts again in dark.
@@ -191,6 +212,27 @@ mod tests {
                 assert!(right, "{score} in {begin}..{end}, the threshold at {at}");
             }
         }
+    }
+
+    #[test]
+    fn the_band_of_review_has_a_colour_and_a_line_in_the_legend() {
+        let mut report = of(&[1.0, 2.0, 2.0, 2.0], &[3.0, 4.0], Some(2.5));
+        assert!(!histogram(&report).contains("review"));
+        report.review_from = Some(1.75);
+        let plot = histogram(&report);
+        // From 1.75 to the middle of the axis, which goes from 0.91 to 4.09.
+        let band = "<rect class=\"review\" x=\"284.7\" y=\"46.0\" width=\"211.3\" height=\"256.0\"/>";
+        assert!(plot.contains(band), "{plot}");
+        assert!(plot.contains(">for review, 1.7500 to 2.5000</text>"), "{plot}");
+        assert!(plot.contains("good pictures below it; for review, 1.7500 to 2.5000\""), "{plot}");
+        assert_eq!(plot.matches("class=\"review\"").count(), 2);
+        assert!(super::super::STYLE.matches(".plot .review { fill:").count() == 2);
+        // A band that begins before every score begins where the axis does.
+        report.review_from = Some(-7.0);
+        assert!(histogram(&report).contains("<rect class=\"review\" x=\"48.0\""));
+        // Without a threshold, nothing says where it ends.
+        report.threshold = None;
+        assert!(!histogram(&report).contains("review"));
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(crate) mod tests {
                 score: *score,
                 p_value: None,
                 remark: None,
+                views: Vec::new(),
                 regions: Vec::new(),
             }
         };

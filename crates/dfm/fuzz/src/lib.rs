@@ -106,6 +106,16 @@ pub fn onnx(bytes: &[u8]) -> bool {
     import(bytes)
 }
 
+/// Reads what joins the views of parts: as it is, then with the right hash, which a fuzzer would never guess.
+pub fn parts(bytes: &[u8]) -> bool {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let read = |bytes: &[u8]| {
+        std::fs::write(folder.path().join(dfm::parts::PARTS), bytes).expect("a file in the scratch folder");
+        dfm::parts::check_record(folder.path()).is_ok()
+    };
+    read(bytes) || with_its_hash(bytes).is_some_and(|bytes| read(&bytes))
+}
+
 /// Reads a file of flags as every command would.
 pub fn config(bytes: &[u8]) -> bool {
     // Two tests may read one input each at the same time.
@@ -123,6 +133,17 @@ fn import(bytes: &[u8]) -> bool {
     let Ok(weights) = WeightsFile::new(bytes.to_vec()).import(&options) else { return false };
     assert_eq!(weights.values().len(), 6);
     true
+}
+
+/// The file of parts with the hash of its text in place of the one that it has; `None` if it has no hash.
+fn with_its_hash(bytes: &[u8]) -> Option<Vec<u8>> {
+    const FIELD: &[u8] = br#""sha256":""#;
+    let from = bytes.windows(FIELD.len()).position(|window| window == FIELD)? + FIELD.len();
+    let to = from + bytes[from..].iter().position(|byte| *byte == b'"')?;
+    let text = [&bytes[..from], &bytes[to..]].concat();
+    let hash = Sha256::digest(text.strip_suffix(b"\n").unwrap_or(&text));
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some([&bytes[..from], hash.as_bytes(), &bytes[to..]].concat())
 }
 
 /// The model file with the digest of its content in place of the one that it has, as

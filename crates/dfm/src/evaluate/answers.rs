@@ -1,6 +1,7 @@
 //! The answers of a model, counted: normal, review, anomalous, and what speaks against them.
 
 use dfm_core::{Contradiction, Label};
+use dfm_data::counted;
 use serde::Serialize;
 
 use super::evaluated::EvaluatedPicture;
@@ -66,6 +67,13 @@ pub struct Contradictions {
 }
 
 impl Contradictions {
+    /// Counts those that were `found`.
+    pub(crate) fn of(found: impl Iterator<Item = Option<Contradiction>>) -> Self {
+        let mut all = Self::default();
+        found.for_each(|one| all.push(one));
+        all
+    }
+
     /// Adds what one picture says.
     pub fn push(&mut self, found: Option<Contradiction>) {
         match found {
@@ -77,7 +85,11 @@ impl Contradictions {
 
     /// One sentence for each kind that there is.
     pub fn notes(&self) -> Vec<String> {
-        let pictures = |count: usize| format!("{count} picture{}", if count == 1 { "" } else { "s" });
+        self.notes_of("picture")
+    }
+
+    /// [`notes`](Self::notes) of things with another name, such as `part`.
+    pub fn notes_of(&self, name: &str) -> Vec<String> {
         let kinds = [
             (self.normal_with_regions, "called normal, though the map reaches the pixel threshold"),
             (
@@ -86,6 +98,6 @@ impl Contradictions {
             ),
         ];
         let there = kinds.into_iter().filter(|(count, _)| *count > 0);
-        there.map(|(count, what)| format!("{} {what}", pictures(count))).collect()
+        there.map(|(count, what)| format!("{} {what}", counted(count, name))).collect()
     }
 }

@@ -10,6 +10,7 @@ use dfm_core::{Contradiction, Label, MapRegion, Support};
 use dfm_render::MapScale;
 
 use super::masks::MaskCounts;
+use crate::maps::PictureFiles;
 
 /// Everything that is known once all pictures are judged.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct EvaluatedPicture {
     pub regions: Option<Vec<MapRegion>>,
     /// The share of its pixels outside of the model's levels; `None` unless those are a range.
     pub outside_levels: Option<f64>,
+    /// The files that were written of its map.
+    pub files: PictureFiles,
 }
 
 impl EvaluatedPicture {

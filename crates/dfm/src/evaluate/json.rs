@@ -16,6 +16,7 @@ use super::answers::{Answers, Contradictions, ReviewFigures};
 use super::evaluated::{Evaluated, EvaluatedPicture};
 use super::masks::MaskCounts;
 use crate::error::Error;
+use crate::lines::ViewLine;
 
 /// What `dfm evaluate --format json` prints, and `metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -191,9 +192,24 @@ pub struct PictureLine {
     /// Where the map reaches that.
     #[serde(skip_deserializing)]
     pub regions: Option<Vec<MapRegion>>,
+    /// The file of its heat map; null if none was written.
+    #[serde(default)]
+    pub heatmap: Option<String>,
+    /// The file of its overlay; null if none was written.
+    #[serde(default)]
+    pub overlay: Option<String>,
+    /// The file of the mask of its map; null if none was written. The masks of its defect are `masks`.
+    #[serde(default)]
+    pub mask: Option<String>,
+    /// The file of its map as numbers; null if none was written.
+    #[serde(default)]
+    pub raw_map: Option<String>,
     /// The share of pixels outside of the model's levels; absent unless those are a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside_levels: Option<f64>,
+    /// The views of a part; absent for a picture.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub views: Option<Vec<ViewLine>>,
 }
 
 impl Settings {
@@ -227,8 +243,8 @@ impl Evaluation {
             classes.entry(picture.class.clone()).or_insert_with(|| class(evaluated, &picture.class));
         }
         let (image, pixel) = (evaluated.image.figures, evaluated.pixel.figures);
-        let mut contradictions = Contradictions::default();
-        evaluated.pictures.iter().for_each(|picture| contradictions.push(picture.contradiction()));
+        let contradictions =
+            Contradictions::of(evaluated.pictures.iter().map(EvaluatedPicture::contradiction));
         let share = |is_defect: bool| {
             let pictures = evaluated.pictures.iter().filter(|picture| picture.defect.is_some() == is_defect);
             Answers::of(pictures)?.review_share()
@@ -330,6 +346,7 @@ fn class(evaluated: &Evaluated, name: &str) -> ClassEvaluation {
 impl PictureLine {
     /// Describes one picture of the data set at `root`.
     pub(crate) fn new(picture: &EvaluatedPicture, root: &Path, evaluated: &Evaluated) -> Self {
+        let [heatmap, overlay, mask, raw_map] = picture.files.shown();
         Self {
             path: below(root, &picture.path),
             class: picture.class.clone(),
@@ -344,7 +361,12 @@ impl PictureLine {
             pixels: picture.pixels,
             pixel_threshold: evaluated.scale.rule.pixel_threshold.filter(|_| picture.regions.is_some()),
             regions: picture.regions.clone(),
+            heatmap,
+            overlay,
+            mask,
+            raw_map,
             outside_levels: picture.outside_levels,
+            views: None,
         }
     }
 }

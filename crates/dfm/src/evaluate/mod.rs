@@ -27,6 +27,8 @@ use dfm_render::MapScale;
 
 use crate::error::Error;
 use crate::judge::{Judge, Judged, Sizes};
+use crate::maps::{Mapped, MapsFolder, PictureFiles};
+use crate::numbers::RegionsTable;
 use crate::observer::{Observer, Reporter, Stage};
 use crate::report::{self, Gallery};
 use crate::source::{Files, Source};
@@ -47,6 +49,7 @@ pub struct Evaluator {
     judge: Judge,
     bootstrap: Option<BootstrapParams>,
     has_pictures: bool,
+    maps: Vec<MapsFolder>,
     /// Names of the model and the device, in the settings of the evaluation.
     names: [String; 2],
 }
@@ -55,7 +58,7 @@ impl Evaluator {
     /// Measures what `judge` says, with intervals of the usual number of draws.
     pub fn new(judge: Judge) -> Self {
         let bootstrap = Some(BootstrapParams::default());
-        Self { judge, bootstrap, has_pictures: false, names: Default::default() }
+        Self { judge, bootstrap, has_pictures: false, maps: Vec::new(), names: Default::default() }
     }
 
     /// How intervals are made; none without.
@@ -69,6 +72,19 @@ impl Evaluator {
     #[must_use]
     pub fn with_pictures(self, has_pictures: bool) -> Self {
         Self { has_pictures, ..self }
+    }
+
+    /// Writes the maps of all pictures into these folders, which were made for the
+    /// [`files`](Self::files) of the data set. Each map is made once, for figures and files alike.
+    #[must_use]
+    pub fn with_maps(self, maps: Vec<MapsFolder>) -> Self {
+        Self { maps, ..self }
+    }
+
+    /// The pictures of `dataset` in the order in which they are judged.
+    pub fn files(dataset: &Dataset) -> Files {
+        let paths = dataset.pictures.iter().map(|picture| picture.path.clone());
+        Files::new(dataset.folder(), paths.collect())
     }
 
     /// The names of the model, such as its path, and of the device, for the settings of the
@@ -109,8 +125,7 @@ impl Evaluator {
         self.bootstrap.map(BootstrapParams::check).transpose()?;
         let model = self.judge.model();
         let scale = MapScale::by(model, model.region_rule(options)?);
-        let paths: Vec<PathBuf> = dataset.pictures.iter().map(|picture| picture.path.clone()).collect();
-        let files = Files::new(dataset.folder(), paths);
+        let files = Self::files(dataset);
         let reporter = Reporter::new(observer);
         let mut gallery = self.has_pictures.then(Gallery::new).transpose()?;
         let mut tally = Tally::new(dataset, scale);
@@ -118,12 +133,12 @@ impl Evaluator {
         // The decoded picture is at hand when it is prepared, and its small copy outlives it.
         let levels = model.preprocessor().levels();
         let small = |picture: &Picture<'_>| match self.has_pictures {
-            // A picture of other levels is refused where it is prepared.
-            true => levels.read(picture.borrowed()).ok().map(|levelled| report::small(&levelled.to_bytes())),
+            true => report::small_of(picture, levels),
             false => None,
         };
         let watch = self.judge.watch();
         let judging = self.judge.judging(&options)?;
+        self.judge.tell_small_scores(&options, &reporter);
         let mut sizes = Sizes::new(model);
         let (threshold, review_from, support) =
             (judging.threshold(), judging.review_from(), judging.support());
@@ -136,9 +151,13 @@ impl Evaluator {
                 each(&judged)?;
                 let seen: Vec<Seen<'_>> =
                     judged.iter().map(|one| Seen { index: one.index, verdict: &one.verdict }).collect();
-                let images = tally.push(&seen, &reporter, |number, seen, mask| {
-                    let small = small[number].as_ref()?;
-                    Some(report::images(small, seen.verdict, mask, &scale))
+                let images = tally.push(&seen, &reporter, |number, seen, shown| {
+                    let small = small[number].as_ref();
+                    let images = small.map(|small| report::images(small, seen.verdict, shown.mask, &scale));
+                    let Some(map) = shown.map else { return (PictureFiles::default(), images) };
+                    let marked = shown.marked.map(|marked| (marked, scale.rule));
+                    let mapped = Mapped { index: seen.index, verdict: seen.verdict, map, marked };
+                    (MapsFolder::write_mapped(&self.maps, &files, &mapped, &reporter), images)
                 });
                 let Some(gallery) = &mut gallery else { return Ok(()) };
                 for (one, images) in judged.iter().zip(images) {
@@ -205,6 +224,20 @@ impl EvaluationRun {
         let lines = pictures.map(|picture| PictureLine::new(picture, &self.root, &self.evaluated));
         let figures = self.evaluation.clone().with_curves(&self.evaluated);
         files::write(folder, lines, &figures, config)
+    }
+
+    /// Adds the regions of all pictures to `table`, with the paths that [`PREDICTIONS`] has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RegionsTable::push`].
+    pub fn write_regions(&self, table: &mut RegionsTable) -> Result<(), Error> {
+        let pixel_threshold = self.evaluated.scale.rule.pixel_threshold;
+        self.evaluated.pictures.iter().try_for_each(|picture| {
+            let regions = picture.regions.as_deref().unwrap_or_default();
+            let path = below(&self.root, &picture.path);
+            table.push_regions(&path, picture.label, picture.score, pixel_threshold, regions)
+        })
     }
 
     /// Writes the page [`PAGE`](crate::PAGE) and its plots into `folder`, which is made if it is not

@@ -1,5 +1,7 @@
 //! What an evaluation lacks, in words.
 
+use dfm_data::counted;
+
 use super::json::Evaluation;
 
 impl Evaluation {
@@ -16,8 +18,14 @@ impl Evaluation {
         note(good == 0, format!("no good pictures: {both}"));
         let (missing, unusable) = (self.without_mask, self.unusable_masks);
         let left_out = "not in figures over pixels";
-        note(missing > 0, format!("{} with a defect but without a mask: {left_out}", pictures(missing)));
-        note(unusable > 0, format!("{} with a mask that cannot be used: {left_out}", pictures(unusable)));
+        note(
+            missing > 0,
+            format!("{} with a defect but without a mask: {left_out}", counted(missing, "picture")),
+        );
+        note(
+            unusable > 0,
+            format!("{} with a mask that cannot be used: {left_out}", counted(unusable, "picture")),
+        );
         note(
             good > 0 && self.pixel.auroc.is_some() && self.pixel.aupimo.is_none(),
             "too few pixels of good pictures for AUPIMO, which takes 100 000".to_owned(),
@@ -29,8 +37,4 @@ impl Evaluation {
         }
         notes
     }
-}
-
-fn pictures(count: usize) -> String {
-    format!("{count} picture{}", if count == 1 { "" } else { "s" })
 }

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::evaluated::{Evaluated, EvaluatedPicture};
 use super::masks::MaskCounts;
 use crate::error::Error;
+use crate::maps::PictureFiles;
 use crate::note::Note;
 use crate::observer::Reporter;
 
@@ -20,6 +21,15 @@ pub(crate) struct Seen<'v> {
     /// Index of the picture in the data set.
     pub(crate) index: usize,
     pub(crate) verdict: &'v Verdict,
+}
+
+/// What is known of the pixels of a picture.
+pub(crate) struct Shown<'p> {
+    /// Whether its masks mark each pixel, row by row.
+    pub(crate) mask: Option<&'p [bool]>,
+    pub(crate) map: Option<&'p AnomalyMap>,
+    /// The pixels of the map that belong to regions.
+    pub(crate) marked: Option<&'p MarkedPixels>,
 }
 
 /// Verdicts and their truth, as they come.
@@ -61,15 +71,15 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Adds a batch. Maps are made and masks read on all threads. A mask that cannot be used is
-    /// told, and its picture counts without pixels. `each` gets, on one of the threads, every
-    /// picture of the batch with its index there and the pixels that its masks mark; what it makes of
-    /// them is returned in order.
+    /// Adds a batch. Each map is made once, and masks are read, on all threads. A mask that cannot be
+    /// used is told, and its picture counts without pixels. `each` gets, on one of the threads, every
+    /// picture of the batch with its index there and what is known of its pixels. The files that it has
+    /// written are kept; what else it makes is returned in order.
     pub(crate) fn push<T: Send>(
         &mut self,
         batch: &[Seen<'_>],
         reporter: &Reporter<'_>,
-        each: impl Fn(usize, &Seen<'_>, Option<&[bool]>) -> T + Sync,
+        each: impl Fn(usize, &Seen<'_>, &Shown<'_>) -> (PictureFiles, T) + Sync,
     ) -> Vec<T> {
         let (dataset, scale) = (self.dataset, &self.scale);
         let look = |(number, seen): (usize, &Seen<'_>)| {
@@ -88,8 +98,9 @@ impl<'a> Tally<'a> {
                 Some(_) => None,
             });
             let regions = map.as_ref().zip(marked.as_ref()).map(|(map, marked)| map.regions_of(marked));
-            let made = each(number, seen, mask.as_deref());
-            (Looked { counts, problem, readings, regions, has_map: map.is_some() }, made)
+            let shown = Shown { mask: mask.as_deref(), map: map.as_ref(), marked: marked.as_ref() };
+            let (files, made) = each(number, seen, &shown);
+            (Looked { counts, problem, readings, regions, has_map: map.is_some(), files }, made)
         };
         let looked: Vec<_> = batch.par_iter().enumerate().map(look).collect();
         let mut all = Vec::with_capacity(batch.len());
@@ -102,7 +113,7 @@ impl<'a> Tally<'a> {
 
     fn add(&mut self, seen: &Seen<'_>, looked: Looked, reporter: &Reporter<'_>) {
         let labelled = &self.dataset.pictures[seen.index];
-        let Looked { counts, problem, readings, regions, has_map } = looked;
+        let Looked { counts, problem, readings, regions, has_map, files } = looked;
         for (path, reading) in labelled.masks.iter().zip(readings) {
             self.mask_counts.push(&reading);
             if reading.is_mostly_inside() {
@@ -145,6 +156,7 @@ impl<'a> Tally<'a> {
             pixels: None,
             regions,
             outside_levels,
+            files,
         });
     }
 
@@ -200,6 +212,7 @@ struct Looked {
     readings: Vec<MaskReading>,
     regions: Option<Vec<dfm_core::MapRegion>>,
     has_map: bool,
+    files: PictureFiles,
 }
 
 /// The pixels of a picture.

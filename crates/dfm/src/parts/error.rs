@@ -19,15 +19,15 @@ pub enum PartsError {
         found: String,
     },
     /// A picture whose name does not match.
-    #[error("its name does not match the pattern {pattern}, so it is of no part: not used")]
+    #[error("its name does not match the pattern {pattern}, so it belongs to no part: not used")]
     NoMatch {
         /// The pattern.
         pattern: String,
     },
-    /// A picture that a list does not name a part of.
+    /// A picture for which the list names no part.
     #[error("no part is known for it: not used")]
     NoPart,
-    /// A view with a name that no file can have.
+    /// A view whose name cannot be the name of a file.
     #[error(
         "view '{view}': expected a name of at most {limit} letters, digits, '-' and '_', which differs from others by \
          more than the case of its letters: not used"
@@ -43,23 +43,23 @@ pub enum PartsError {
     UnknownView {
         /// The view.
         view: String,
-        /// Those of the model.
+        /// The views of the model.
         known: Vec<String>,
     },
     /// A part that lacks views.
     #[error("view {} is missing: the part is not used", missing.join(", "))]
     MissingViews {
-        /// The views.
+        /// The views that are missing.
         missing: Vec<String>,
     },
     /// Two pictures of one view.
-    #[error("view {view} is there twice, as {} and as {}: the part is not used", first.display(), second.display())]
+    #[error("two pictures show view {view}, {} and {}: the part is not used", first.display(), second.display())]
     Twice {
         /// The view.
         view: String,
-        /// A picture of it.
+        /// One picture of the view.
         first: PathBuf,
-        /// Another.
+        /// The other picture.
         second: PathBuf,
     },
     /// A part with a picture that cannot be judged.
@@ -73,7 +73,7 @@ pub enum PartsError {
     Classes {
         /// The class that counts.
         first: String,
-        /// Another.
+        /// The other class.
         second: String,
     },
     /// Too few views, or too many.
@@ -105,21 +105,21 @@ pub enum PartsError {
     TooFewForRate {
         /// The rate asked for.
         rate: f64,
-        /// Different parts that it takes in all.
+        /// How many different parts this rate needs in all.
         needed: usize,
-        /// Parts among them that calibrate.
+        /// How many of these would calibrate.
         calibrating: usize,
-        /// Parts that calibrate.
+        /// How many parts calibrate.
         got: usize,
     },
-    /// A way to hold parts out that there is not.
+    /// A way to hold parts out that models of parts do not support.
     #[error("{name}: expected {expected}, got {got}")]
     Calibration {
         /// The parameter.
         name: &'static str,
         /// What it should be.
         expected: &'static str,
-        /// What it is.
+        /// What it was.
         got: String,
     },
     /// A file of parts that cannot be used.
@@ -130,7 +130,7 @@ pub enum PartsError {
         /// What was expected and found.
         reason: String,
     },
-    /// The model of a view is another than the one that was fitted with the others.
+    /// The model of a view is not the one that was fitted with the other views.
     #[error(
         "{}: expected the model of view {view} that the parts were calibrated with ({expected}), found another ({got}); \
          put it back, or fit the parts anew",

@@ -1,20 +1,24 @@
-//! A model of parts on parts whose truth is known.
+//! Evaluation of a model of parts on parts whose truth is known.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dfm_core::Label;
-use dfm_core::metrics::{BestF1, BootstrapParams, ConfusionMatrix, ImageFigures, best_f1, evaluate_images};
+use dfm_core::metrics::{BootstrapParams, ConfusionMatrix, ImageFigures, best_f1, evaluate_images};
 use dfm_data::{Dataset, GOOD};
-use serde::Serialize;
 
+use super::evaluation::{PartClass, PartsEvaluation, ViewEvaluation, class_of, is_anomalous};
 use super::grouped::GroupedParts;
+use super::images::MasksOf;
 use super::judge::{PartVerdict, PartsJudge, PartsOptions};
+use super::line::view_lines;
 use super::model::PartsModel;
 use super::pattern::PartPattern;
+use super::report;
 use crate::error::Error;
-use crate::evaluate::{Bootstrap, PictureLine, below, files};
+use crate::evaluate::{Bootstrap, Contradictions, PictureLine, below, files};
 use crate::observer::Observer;
+use crate::report::Gallery;
 
 /// Measures a model of parts on a data set.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct PartsEvaluator<'m> {
     model: &'m PartsModel,
     bootstrap: Option<BootstrapParams>,
     pattern: Option<PartPattern>,
+    has_pictures: bool,
     names: [String; 2],
 }
 
@@ -31,78 +36,17 @@ pub struct PartsRun {
     root: PathBuf,
     verdicts: Vec<PartVerdict>,
     evaluation: PartsEvaluation,
-}
-
-/// What `dfm evaluate --format json` prints of a model of parts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PartsEvaluation {
-    /// AUROC of the parts' joint scores; null where a class is missing.
-    pub part_auroc: Option<f64>,
-    /// Parts that were judged.
-    pub parts: usize,
-    /// Parts that were not judged: a view is missing, is there twice, or cannot be judged.
-    pub unjudged: usize,
-    /// Pictures of no part, or of an unknown view.
-    pub unmatched: usize,
-    /// The joint score from which a part is anomalous.
-    pub threshold: f64,
-    /// What that makes of each class.
-    pub confusion: ConfusionMatrix,
-    /// The best F1 that a threshold chosen with the truth in hand could reach.
-    pub best_f1: Option<BestF1>,
-    /// By class.
-    pub classes: BTreeMap<String, PartClass>,
-    /// Every figure over parts, with intervals.
-    pub part: ImageFigures,
-    /// Every view, in the order of the model.
-    pub views: Vec<ViewEvaluation>,
-    /// How intervals were made.
-    pub bootstrap: Option<Bootstrap>,
-    /// The model, as it was named.
-    pub model: String,
-    /// Where the network computed.
-    pub device: String,
-    /// The data set, as it was named.
-    pub dataset: String,
-}
-
-/// One class of a [`PartsEvaluation`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PartClass {
-    /// Parts of this class that were judged.
-    pub parts: usize,
-    /// Parts among them that are called anomalous.
-    pub called_anomalous: usize,
-    /// Mean joint score.
-    pub mean_score: f64,
-    /// AUROC of this defect against all good parts; null for `good`.
-    pub part_auroc: Option<f64>,
-}
-
-/// One view of a [`PartsEvaluation`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ViewEvaluation {
-    /// The view.
-    pub view: String,
-    /// AUROC that the scores of this view alone would have over the same parts.
-    pub part_auroc: Option<f64>,
-    /// Parts with a defect that are found and that this view decides.
-    pub found: usize,
-    /// Good parts that are called anomalous and that this view decides.
-    pub rejected: usize,
+    gallery: Option<Gallery>,
 }
 
 impl<'m> PartsEvaluator<'m> {
     /// Measures `model`, with intervals of the usual number of draws.
     pub fn new(model: &'m PartsModel) -> Self {
         let bootstrap = Some(BootstrapParams::default());
-        Self { model, bootstrap, pattern: None, names: Default::default() }
+        Self { model, bootstrap, pattern: None, has_pictures: false, names: Default::default() }
     }
 
-    /// How intervals are made; none without.
+    /// Sets how intervals are made. With `None` there are no intervals.
     #[must_use]
     pub fn with_bootstrap(self, bootstrap: Option<BootstrapParams>) -> Self {
         Self { bootstrap, ..self }
@@ -114,15 +58,23 @@ impl<'m> PartsEvaluator<'m> {
         Self { pattern, ..self }
     }
 
+    /// Keeps small copies of the pictures, maps and masks of all views for the page of
+    /// [`PartsRun::write_report`].
+    #[must_use]
+    pub fn with_pictures(self, has_pictures: bool) -> Self {
+        Self { has_pictures, ..self }
+    }
+
     /// The names of the model, such as its path, and of the device.
     #[must_use]
     pub fn with_names(self, model: impl Into<String>, device: impl Into<String>) -> Self {
         Self { names: [model.into(), device.into()], ..self }
     }
 
-    /// Joins the pictures of `dataset` to parts, by the pattern that was set, else by the list's own
-    /// names of parts, else by the model's pattern; judges every part and compares with the truth. A
-    /// part has a defect if any of its views has one. The observer hears what cannot be used.
+    /// Joins the pictures of `dataset` to parts, judges every part and compares the verdict with the truth.
+    /// Pictures are joined by the pattern that was set, else by the parts that the list names, else by the
+    /// model's pattern. A part has a defect if any of its views has one. The observer is told what cannot be
+    /// used.
     ///
     /// # Errors
     ///
@@ -133,7 +85,12 @@ impl<'m> PartsEvaluator<'m> {
         options: &PartsOptions,
         observer: &dyn Observer,
     ) -> Result<PartsRun, Error> {
-        let params = self.bootstrap.map(BootstrapParams::check).transpose()?;
+        let parts = self.group(dataset, observer);
+        self.run_on(dataset, &parts, &PartsJudge::new(self.model, options)?, observer)
+    }
+
+    /// Joins the pictures of `dataset` to parts, as [`run`](Self::run) does.
+    pub fn group(&self, dataset: &Dataset, observer: &dyn Observer) -> GroupedParts {
         let pattern = match &self.pattern {
             Some(pattern) => Some(pattern),
             None if !dataset.parts.is_empty() => None,
@@ -141,11 +98,34 @@ impl<'m> PartsEvaluator<'m> {
         };
         let names = self.model.view_names();
         let (pictures, listed) = (&dataset.pictures, &dataset.parts);
-        let parts = GroupedParts::labelled(pictures, listed, pattern, &names, dataset.folder(), observer);
-        let judge = PartsJudge::new(self.model, options)?;
+        GroupedParts::labelled(pictures, listed, pattern, &names, dataset.folder(), observer)
+    }
+
+    /// [`run`](Self::run) on the `parts` of [`group`](Self::group), with a `judge` of the same model, which
+    /// may write maps.
+    ///
+    /// # Errors
+    ///
+    /// If the bootstrap is out of its range, or a temporary file cannot be written.
+    pub fn run_on(
+        &self,
+        dataset: &Dataset,
+        parts: &GroupedParts,
+        judge: &PartsJudge<'_>,
+        observer: &dyn Observer,
+    ) -> Result<PartsRun, Error> {
+        let params = self.bootstrap.map(BootstrapParams::check).transpose()?;
+        let names = self.model.view_names();
+        let masks = self.has_pictures.then(|| MasksOf::new(dataset));
+        let mut gallery = self.has_pictures.then(Gallery::new).transpose()?;
         let mut verdicts = Vec::with_capacity(parts.parts.len());
-        let without = judge.each(&parts, observer, |batch| {
-            verdicts.extend(batch);
+        let without = judge.each_shown(parts, masks.as_ref(), observer, |batch| {
+            for (verdict, images) in batch {
+                verdicts.push(verdict);
+                if let Some(gallery) = &mut gallery {
+                    images.into_iter().try_for_each(|images| gallery.push(images))?;
+                }
+            }
             Ok(())
         })?;
         let threshold = judge.threshold();
@@ -192,6 +172,7 @@ impl<'m> PartsEvaluator<'m> {
             parts: verdicts.len(),
             unjudged: parts.incomplete + without,
             unmatched: parts.unmatched,
+            contradictions: Contradictions::of(verdicts.iter().map(PartVerdict::contradiction)),
             threshold,
             confusion: ConfusionMatrix::at(&scores, &labels, threshold),
             best_f1: best_f1(&scores, &labels),
@@ -207,7 +188,7 @@ impl<'m> PartsEvaluator<'m> {
             device,
             dataset: dataset.root.display().to_string(),
         };
-        Ok(PartsRun { root: dataset.folder().to_owned(), verdicts, evaluation })
+        Ok(PartsRun { root: dataset.folder().to_owned(), verdicts, evaluation, gallery })
     }
 }
 
@@ -222,9 +203,10 @@ impl PartsRun {
         &self.verdicts
     }
 
-    /// Writes [`METRICS`](crate::METRICS) and [`PREDICTIONS`](crate::PREDICTIONS) into `folder`, which is
-    /// made if it is not there, and the `config` of the run as [`CONFIG`](crate::CONFIG). A line of the predictions is one of a part, in the form of
-    /// those of pictures, so that two runs can be compared.
+    /// Writes [`METRICS`](crate::METRICS) and [`PREDICTIONS`](crate::PREDICTIONS) into `folder`, and the
+    /// `config` of the run as [`CONFIG`](crate::CONFIG). The folder is made if it is not there. Each line of
+    /// the predictions is about one part. It has the form of a line about a picture, so that two runs can be
+    /// compared.
     ///
     /// # Errors
     ///
@@ -234,7 +216,23 @@ impl PartsRun {
         files::write(folder, lines, &self.evaluation, config)
     }
 
+    /// Writes the page [`PAGE`](crate::PAGE) and its plots into `folder`, which is made if it is not there.
+    /// Each entry is a part with all its views. Without [`PartsEvaluator::with_pictures`] the page shows no
+    /// pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a file cannot be written, [`Error::Report`] if a figure cannot be drawn.
+    pub fn write_report(&mut self, folder: &Path) -> Result<(), Error> {
+        if self.gallery.is_none() {
+            self.gallery = Some(Gallery::new()?);
+        }
+        let gallery = self.gallery.as_mut().expect("a gallery was made above");
+        report::write(folder, &self.root, &self.verdicts, &self.evaluation, gallery)
+    }
+
     fn line(&self, part: &PartVerdict) -> PictureLine {
+        let names = self.evaluation.views.iter().map(|view| view.view.as_str());
         PictureLine {
             path: below(&self.root, Path::new(&part.name)),
             class: class_of(part).to_owned(),
@@ -242,24 +240,21 @@ impl PartsRun {
             score: part.score,
             normalized_score: Some(part.normalized_score),
             label: Some(part.label),
-            contradiction: None,
+            contradiction: part.contradiction(),
             p_value: Some(part.p_value),
             threshold: Some(self.evaluation.threshold),
             masks: Vec::new(),
             pixels: None,
             pixel_threshold: None,
             regions: None,
+            heatmap: None,
+            overlay: None,
+            mask: None,
+            raw_map: None,
             outside_levels: None,
+            views: Some(view_lines(names, part)),
         }
     }
-}
-
-fn class_of(part: &PartVerdict) -> &str {
-    part.class.as_deref().unwrap_or(GOOD)
-}
-
-fn is_anomalous(part: &PartVerdict) -> bool {
-    class_of(part) != GOOD
 }
 
 fn kind(part: &PartVerdict, defects: &[String]) -> Option<usize> {

@@ -1,5 +1,4 @@
-//! Numbers in `parts.json`: as text, so that what is read is the number that was written, to the last
-//! bit.
+//! Numbers in `parts.json`. They are written as text, so that each is read back to the last bit.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,7 +16,7 @@ fn parse(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("expected a finite number as text, got '{text}'"))
 }
 
-/// Several of them.
+/// Lists of such numbers.
 pub(super) mod list {
     use super::{Deserialize, Deserializer, Serialize, Serializer, parse};
     use serde::de::Error as _;
@@ -37,7 +36,7 @@ pub(super) mod list {
     }
 }
 
-/// One that may be missing.
+/// Such a number that may be missing.
 pub(super) mod option {
     use super::{Deserialize, Deserializer, Serialize, Serializer, parse};
     use serde::de::Error as _;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dfm_data::{GOOD, Labelled, PartOf};
+use dfm_data::{GOOD, Labelled, PartOf, counted};
 
 use super::error::PartsError;
 use super::pattern::PartPattern;
@@ -21,7 +21,7 @@ pub struct Part {
     pub name: String,
     /// One picture for each view, in the order of the views.
     pub pictures: Vec<PathBuf>,
-    /// Its class, where pictures are labelled: that of a view with a defect, else `good`.
+    /// Its class, if pictures are labelled. It is that of a view with a defect, else `good`.
     pub class: Option<String>,
 }
 
@@ -33,15 +33,15 @@ pub struct GroupedParts {
     pub views: Vec<String>,
     /// The parts.
     pub parts: Vec<Part>,
-    /// Parts that lack a view or have one twice.
+    /// The number of parts that lack a view or have one twice.
     pub incomplete: usize,
-    /// Pictures of no part, or of an unknown view.
+    /// The number of pictures of no part, or of an unknown view.
     pub unmatched: usize,
-    /// How many pictures each view has, in parts of any kind.
+    /// How many pictures each view has, counted over all parts, also incomplete ones.
     pub(super) counts: BTreeMap<String, usize>,
     /// The pattern that joined them.
     pub(super) pattern: Option<PartPattern>,
-    /// The folder below which pictures are named.
+    /// The folder that names of pictures are relative to.
     pub(super) root: PathBuf,
 }
 
@@ -54,8 +54,8 @@ struct Found {
 }
 
 impl GroupedParts {
-    /// Joins `files` by the names of their paths. The views are those that are `known`, or all that are
-    /// found. The observer hears of pictures that do not match, and of parts that lack a view or have
+    /// Joins `files` by their paths. The views are those that are `known`, or all that are found. The
+    /// observer is told of pictures that do not match, and of parts that lack a view or have
     /// one twice.
     pub fn by_pattern(
         files: &Files,
@@ -67,7 +67,7 @@ impl GroupedParts {
         Self::group(pictures, Some(pattern), known, files.root(), &Reporter::new(observer))
     }
 
-    /// Joins pictures whose parts a list names; `root` is the folder below which they are named.
+    /// Joins pictures whose parts a list names. Their names are relative to the folder `root`.
     pub fn of_list(
         pictures: impl IntoIterator<Item = (PathBuf, PartOf)>,
         root: &Path,
@@ -161,9 +161,10 @@ impl GroupedParts {
         Files::new(&self.root, self.parts.iter().map(|part| part.pictures[view].clone()).collect())
     }
 
-    /// How many parts there are, and what each view has, for people.
+    /// A text for people: how many parts there are, and how many pictures each view has.
     pub fn summary(&self) -> String {
-        format!("{} parts with all views; {}", self.parts.len(), self.counted().join(", "))
+        let parts = counted(self.parts.len(), "part");
+        format!("{parts} with all views; {}", self.counted().join(", "))
     }
 
     /// Each view with the number of its pictures.
@@ -171,7 +172,7 @@ impl GroupedParts {
         self.counts.iter().map(|(view, count)| format!("{count} of view {view}")).collect()
     }
 
-    /// The same views, with these parts alone.
+    /// The same views, with only these parts.
     pub(super) fn with_parts(&self, parts: Vec<Part>) -> Self {
         Self { parts, ..self.clone() }
     }

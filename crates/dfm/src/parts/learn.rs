@@ -1,4 +1,4 @@
-//! Good parts into a model of parts.
+//! Learning: from good parts to a model of parts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -25,35 +25,33 @@ use crate::source::{Files, Source};
 
 /// Learns what good parts look like, view by view, and the threshold of whole parts.
 ///
-/// Each view has a model of its own, fitted as the learner fits. The joint score of a part is the
-/// largest of its views' scores on the [scale](ViewScale) of their view. By leave-one-out, the joint
-/// scores of good parts are made of the scores that each view's model without the part gives: an
-/// estimate, as with a usual model. By split, a quarter of the parts is held out of every view, and
-/// their joint scores prove the rate.
+/// Each view has a model of its own, fitted by the learner. The joint score of a part is the largest of its
+/// views' scores on the [scale](ViewScale) of their view. With leave-one-out, each good part is scored by
+/// the models of the views without this part. The threshold is then an estimate, as in a usual model. With
+/// split, a quarter of the parts is held out of every view, and their joint scores prove the rate.
 #[derive(Debug, Clone)]
 pub struct PartsLearner {
     learner: Learner,
     calibration: CalibrationParams,
 }
 
-/// The models of all views, once the last is there.
+/// Takes the models of all views, once the last one is fitted.
 type Finish<'f> = &'f mut dyn FnMut(Vec<Dfm>) -> Result<(), Error>;
 
 impl PartsLearner {
-    /// Fits the views with `learner`, whose own threshold counts for nothing, and calibrates parts as
-    /// `calibration` says.
+    /// Fits the views with `learner`, and calibrates parts as `calibration` says. The calibration of
+    /// `learner` itself is ignored.
     pub fn new(learner: Learner, calibration: CalibrationParams) -> Self {
         Self { learner, calibration }
     }
 
     /// Fits a model of parts and writes it as the new folder `output`. What is learnt of each view is
-    /// kept in `OUTPUT-VIEW.partial` until the folder is there; with `resume`, the fit goes on from it.
-    /// The observer hears what cannot be used; a part of which a picture cannot be used does not
-    /// calibrate.
+    /// kept in `OUTPUT-VIEW.partial` until the folder is there. With `resume`, the fit goes on from it. The
+    /// observer is told what cannot be used. A part with a picture that cannot be used does not calibrate.
     ///
     /// # Errors
     ///
-    /// [`PartsError`] if there are too few views or parts, or the calibration is none that parts have;
+    /// [`PartsError`] if there are too few views or parts, or parts do not support the calibration;
     /// [`Error::File`] if something is at `output` already; what a fit of a view gives.
     pub fn fit_to(
         &self,
@@ -119,22 +117,22 @@ impl PartsLearner {
         }
     }
 
-    /// What fits the model of one view: with the held-out scores that its scale is made of.
+    /// The learner for the model of one view. It keeps the held-out scores that the scale is made from.
     fn view_learner(&self) -> Result<Learner, Error> {
         let params = self.learner.params().clone();
         let method = params.method.clone().with_calibration(CalibrationParams::default());
         let keeping = Keeping::default().with_fit_statistic(true);
-        // A part is learnt with all its views or not at all.
+        // A foreign picture is not left out: a part is learnt with all its views or not at all.
         let run = params.run.with_robust(Robust::Off);
         Ok(self.learner.clone().with_params(params.with_method(method).with_run(run).with_keeping(keeping)))
     }
 
-    /// Parts to fit on, and the quarter that calibrates, rounded up: that of the smallest hashes of the
-    /// first view's file. Parts with the same file are held out together, and one of them calibrates.
+    /// The parts to fit on, and the quarter that calibrates, rounded up. The quarter has the smallest hashes
+    /// of the first view's file. Parts with the same file are held out together, and one of them calibrates.
     fn split(&self, parts: &GroupedParts) -> Result<(GroupedParts, Vec<Part>), Error> {
         let mut by_hash: BTreeMap<[u8; 32], Vec<&Part>> = BTreeMap::new();
         for part in &parts.parts {
-            // One that cannot be read is told when it is learnt or judged.
+            // A picture that cannot be read is reported later, when it is learnt or judged.
             let bytes = read_picture(&part.pictures[0]).unwrap_or_default();
             let key = if bytes.is_empty() { Sha256::digest(&part.name) } else { Sha256::digest(bytes) };
             by_hash.entry(key.into()).or_default().push(part);
@@ -147,7 +145,7 @@ impl PartsLearner {
         Ok((parts.with_parts(fitted), held_out))
     }
 
-    /// The model of parts of the models of the views.
+    /// Joins the models of the views to a model of parts.
     fn joined(
         &self,
         fitted: &GroupedParts,
@@ -162,7 +160,7 @@ impl PartsLearner {
             let found = model.held_out_scores()?;
             let values: Vec<f64> = found.iter().map(|(_, score)| *score).collect();
             scales.push(ViewScale::of(&values)?);
-            // What is held out meets the scale of all others, as it met their model.
+            // A held-out part is scaled by the scale of all others, as it was scored by their model.
             let scaled = ViewScale::without_each(&values)?;
             let named: HashMap<String, f64> = found
                 .iter()
@@ -195,7 +193,7 @@ impl PartsLearner {
                 }
                 joint_of(&all, held_out.len())
             }
-            // Of most parts, the models would have learnt one view or another.
+            // Each view sets other pictures aside, so most parts would have been learnt by one of the models.
             kind if views.iter().any(|view| view.judge.model().record().set_aside.is_some()) => {
                 return Err(DfmError::TakesExactFit { kind }.into());
             }
@@ -240,7 +238,7 @@ fn names_of(model: &Dfm) -> HashSet<String> {
     hashes.filter_map(|hash| model.picture_name(hash).map(str::to_owned)).collect()
 }
 
-/// The scaled scores of pictures of a view; `None` of one that cannot be judged, which is told.
+/// The scaled scores of pictures of a view. `None` for a picture that cannot be judged, which is reported.
 fn scaled_by(view: &View, files: &Files, observer: &dyn Observer) -> Result<Vec<Option<f64>>, Error> {
     let mut scores = vec![None; files.count()];
     view.judge
@@ -263,9 +261,9 @@ fn joint_of(scaled: &[Vec<Option<f64>>], parts: usize) -> Vec<f64> {
     (0..parts).filter_map(of_part).collect()
 }
 
-/// `OUTPUT-VIEW`, the model that a checkpoint of a view would lie beside.
+/// `OUTPUT-VIEW`, the path that the path of a view's checkpoint is made from.
 fn beside(output: &Path, view: &str) -> PathBuf {
-    // Without a separator at its end, behind which the name would be one inside.
+    // A separator at the end is removed. Otherwise the name would lie inside the folder.
     let mut name = output.components().collect::<PathBuf>().into_os_string();
     name.push(format!("-{view}"));
     PathBuf::from(name)

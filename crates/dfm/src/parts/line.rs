@@ -1,10 +1,11 @@
-//! What programs read of verdicts on parts. docs/json-schema.md describes it; names are never changed,
-//! only added.
+//! Verdicts on parts as JSON for other programs. docs/json-schema.md describes it. Names may be added, but
+//! are never changed.
 
-use dfm_core::{CalibrationKind, Label};
+use dfm_core::{CalibrationKind, Contradiction, Label};
 use serde::Serialize;
 
-use super::judge::{PartVerdict, PartsJudge};
+use super::judge::{PartVerdict, PartsJudge, ViewVerdict};
+use crate::lines::ViewLine;
 
 /// A verdict on a part as one JSON object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,38 +15,24 @@ pub struct PartLine {
     pub part: String,
     /// The joint score; larger is more abnormal.
     pub score: f64,
-    /// In (0, 1), ½ at the threshold.
+    /// The normalised score: in (0, 1), and ½ at the threshold.
     pub normalized_score: f64,
     /// `normal` or `anomalous`.
     pub label: Label,
     /// The joint score from which a part is anomalous.
     pub threshold: f64,
-    /// The share of good parts as abnormal or more.
+    /// The share of good parts that look at least as abnormal.
     pub p_value: f64,
-    /// How those were held out.
+    /// How the good parts were held out.
     pub calibration: CalibrationKind,
-    /// What is therefore proved of `p_value`.
+    /// What is therefore proved about `p_value`.
     pub guarantee: &'static str,
+    /// How `label` and the regions of all views disagree; null if they agree.
+    pub contradiction: Option<Contradiction>,
     /// The view that decides: the one with the largest `scaled`.
     pub view: String,
     /// Every view.
     pub views: Vec<ViewLine>,
-}
-
-/// One view of a [`PartLine`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ViewLine {
-    /// The view.
-    pub view: String,
-    /// Its picture.
-    pub path: String,
-    /// The raw score of the view's model.
-    pub score: f64,
-    /// The same on the scale that all views share.
-    pub scaled: f64,
-    /// The share of good pictures of this view as abnormal or more.
-    pub p_value: Option<f64>,
 }
 
 impl PartLine {
@@ -53,13 +40,6 @@ impl PartLine {
     pub fn new(verdict: &PartVerdict, judge: &PartsJudge<'_>) -> Self {
         let names = judge.model().view_names();
         let kind = judge.model().calibration().kind();
-        let views = names.iter().zip(&verdict.views).map(|(name, view)| ViewLine {
-            view: name.clone(),
-            path: view.path.display().to_string(),
-            score: view.score,
-            scaled: view.scaled,
-            p_value: view.p_value,
-        });
         Self {
             part: verdict.name.clone(),
             score: verdict.score,
@@ -69,8 +49,31 @@ impl PartLine {
             p_value: verdict.p_value,
             calibration: kind,
             guarantee: kind.guarantee(),
+            contradiction: verdict.contradiction(),
             view: names[verdict.deciding].clone(),
-            views: views.collect(),
+            views: view_lines(names.iter().map(String::as_str), verdict),
         }
+    }
+}
+
+/// Describes all views of a part, which have these names.
+pub(super) fn view_lines<'n>(names: impl Iterator<Item = &'n str>, part: &PartVerdict) -> Vec<ViewLine> {
+    names.zip(&part.views).map(|(name, view)| view_line(name, view)).collect()
+}
+
+fn view_line(name: &str, view: &ViewVerdict) -> ViewLine {
+    let [heatmap, overlay, mask, raw_map] = view.files.shown();
+    ViewLine {
+        view: name.to_owned(),
+        path: view.path.display().to_string(),
+        score: view.score,
+        scaled: view.scaled,
+        p_value: view.p_value,
+        pixel_threshold: view.pixel_threshold,
+        regions: view.regions.clone(),
+        heatmap,
+        overlay,
+        mask,
+        raw_map,
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use dfm_core::{
-    Calibration, CalibrationKind, CalibrationParams, Dfm, DfmError, JointCalibration, ModelInfo, SaveOptions,
-    Threshold, ViewScale,
+    Calibration, CalibrationKind, CalibrationParams, Dfm, DfmError, JointCalibration, ModelInfo, NotSearched,
+    SaveOptions, Threshold, ViewScale,
 };
 use serde::Serialize;
 
@@ -33,21 +33,21 @@ pub struct PartsModel {
 pub struct View {
     /// Its name.
     pub name: String,
-    /// What judges its pictures.
+    /// Its judge, with the model of its pictures.
     pub judge: Judge,
-    /// From its scores to those that all views share.
+    /// The scale that makes its scores comparable with those of the other views.
     pub scale: ViewScale,
 }
 
-/// What a model of parts says of itself, without its weights being loaded.
+/// What a model of parts says about itself, read without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PartsInfo {
     /// The program that wrote it.
     pub program: String,
-    /// From names to parts; null if a list named the parts.
+    /// The pattern that joins pictures to parts; null if a list named the parts.
     pub pattern: Option<String>,
-    /// Parts that were learnt.
+    /// The number of parts that were learnt.
     pub parts: usize,
     /// The joint score from which a part is anomalous.
     pub threshold: f64,
@@ -57,10 +57,12 @@ pub struct PartsInfo {
     pub threshold_given: bool,
     /// How parts were held out.
     pub calibration: CalibrationKind,
-    /// What is therefore proved of p-values.
+    /// What is therefore proved about p-values.
     pub guarantee: &'static str,
     /// Parts that were held out.
     pub held_out: usize,
+    /// Why no picture was looked at for being foreign to the others.
+    pub not_searched: NotSearched,
     /// The views.
     pub views: Vec<ViewInfo>,
 }
@@ -71,11 +73,11 @@ pub struct PartsInfo {
 pub struct ViewInfo {
     /// Its name.
     pub view: String,
-    /// The median of its held-out scores: 0 of the joint scale.
+    /// The median of its held-out scores, which is 0 on the joint scale.
     pub median: f64,
-    /// From there to their 90 % quantile: 1 of the joint scale.
+    /// The distance from the median to the 90 % quantile, which is 1 on the joint scale.
     pub reach: f64,
-    /// What its model says of itself.
+    /// What its model says about itself.
     pub model: ModelInfo,
 }
 
@@ -95,8 +97,8 @@ impl PartsModel {
     ///
     /// # Errors
     ///
-    /// [`PartsError`] if [`PARTS`] is damaged, or the model of a view is another than the parts were
-    /// calibrated with; what opening a model gives.
+    /// [`PartsError`] if [`PARTS`] is damaged, or the model of a view is not the one that the parts were
+    /// calibrated with. Otherwise those of [`ModelStore::open`].
     pub fn open(folder: &Path, store: &ModelStore) -> Result<Self, Error> {
         let record = Record::read(folder)?;
         let pattern = record.pattern.as_deref().map(PartPattern::new).transpose()?;
@@ -113,11 +115,11 @@ impl PartsModel {
         Self::new(pattern, views, record.calibration.into(), record.held_out, record.parts)
     }
 
-    /// Reads what the model in `folder` says of itself. Hashes are checked, self-tests are not run.
+    /// Reads what the model in `folder` says about itself. Hashes are checked, but self-tests are not run.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), but for self-tests.
+    /// Those of [`open`](Self::open), except those of self-tests.
     pub fn info(folder: &Path) -> Result<PartsInfo, Error> {
         let record = Record::read(folder)?;
         let asked = CalibrationParams::from(record.calibration);
@@ -140,6 +142,7 @@ impl PartsModel {
             calibration: calibration.kind(),
             guarantee: calibration.kind().guarantee(),
             held_out,
+            not_searched: NotSearched::Parts,
             views: record.views.iter().map(view).collect::<Result<_, _>>()?,
         })
     }
@@ -193,7 +196,7 @@ impl PartsModel {
         &self.calibration
     }
 
-    /// From where on a part is anomalous.
+    /// The threshold from which a part is anomalous.
     pub(super) fn decision(&self, threshold: Option<Threshold>) -> Result<Calibration, Error> {
         self.calibration.decision(threshold).map_err(of_parts)
     }
@@ -202,6 +205,21 @@ impl PartsModel {
     pub fn models(&self) -> impl Iterator<Item = (&str, &Dfm)> {
         self.views.iter().map(|view| (view.name.as_str(), view.judge.model()))
     }
+}
+
+/// Reads [`PARTS`] in `folder` and checks everything but the models of the views: for tests of whatever such a
+/// file may hold.
+///
+/// # Errors
+///
+/// Those of [`PartsModel::open`] that are not about models of views.
+#[doc(hidden)]
+pub fn check_record(folder: &Path) -> Result<(), Error> {
+    let record = Record::read(folder)?;
+    record.pattern.as_deref().map(PartPattern::new).transpose()?;
+    record.views.iter().try_for_each(|view| view.scale().map(drop))?;
+    let calibration = JointCalibration::new(record.calibration.into(), record.held_out).map_err(of_parts)?;
+    calibration.decision(None).map(drop).map_err(of_parts)
 }
 
 impl ViewRecord {
@@ -224,7 +242,7 @@ impl ViewRecord {
     }
 }
 
-/// Says parts where pictures are said of a usual model.
+/// Changes an error about pictures to one about parts.
 fn of_parts(error: DfmError) -> Error {
     match error {
         DfmError::TooFewForFalseAlarm { false_alarm, needed, calibrating, got, .. } => {

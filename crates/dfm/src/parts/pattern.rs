@@ -1,4 +1,4 @@
-//! From the name of a picture to its part and its view.
+//! Patterns: from the path of a picture to its part and its view.
 
 use std::fmt;
 use std::path::{Component, Path};
@@ -63,7 +63,7 @@ impl PartPattern {
             builder.size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).nest_limit(DEEPEST);
             builder.build().map_err(|error| refused(format!("found {}", last_line(&error.to_string()))))
         };
-        // By itself first, so that it cannot close the group around it.
+        // The pattern is compiled alone first, so that it cannot close the group that we put around it.
         compiled(text)?;
         let regex = compiled(&format!(r"\A(?:{text})\z"))?;
         for group in ["part", "view"] {
@@ -125,7 +125,7 @@ impl FromStr for PartPattern {
     }
 }
 
-/// What is wrong: the crate's messages draw the pattern above it.
+/// The last line of the crate's message. The lines before it show the pattern.
 fn last_line(message: &str) -> String {
     let line = message.lines().last().unwrap_or(message);
     line.trim_start_matches("error: ").to_owned()
@@ -151,7 +151,7 @@ mod tests {
         }
         assert_eq!(part_of("(?i)(?<part>.+)_(?<view>top|side)", "7_TOP.png"), found("7", "TOP"));
         assert_eq!(part_of(r"(?<view>[a-z]+)\d*/(?<part>\d+)", "line/top2/7.png"), found("line/7", "top"));
-        // An alternative at the top level is whole, too.
+        // An alternative at the top level must match as a whole, too.
         assert_eq!(part_of("(?<part>.+)_(?<view>a)|b_c_d", "x_a_y.png"), None);
     }
 

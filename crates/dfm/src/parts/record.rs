@@ -19,7 +19,7 @@ pub const PARTS: &str = "parts.json";
 
 /// The most views of a part.
 pub(super) const MAX_VIEWS: usize = 64;
-/// What the file says it is.
+/// The name of the format, as the file states it.
 const FORMAT: &str = "dfm-parts";
 /// The version that is written and read.
 const VERSION: u32 = 1;
@@ -36,9 +36,9 @@ pub(super) struct Record {
     pub(super) program: String,
     /// SHA-256 of the object with this field empty.
     sha256: String,
-    /// From names to parts; null if a list named the parts.
+    /// The pattern that joins pictures to parts; null if a list named the parts.
     pub(super) pattern: Option<String>,
-    /// Parts that were learnt.
+    /// The number of parts that were learnt.
     pub(super) parts: usize,
     pub(super) calibration: CalibrationRecord,
     pub(super) views: Vec<ViewRecord>,
@@ -105,7 +105,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`PartsError::File`] if it cannot be read, is damaged, of another version, or says what cannot be.
+    /// [`PartsError::File`] if it cannot be read, is damaged, has another version, or holds impossible
+    /// values.
     pub(super) fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(PARTS);
         let refused = |reason: String| PartsError::File { path: path.clone(), reason };
@@ -128,7 +129,7 @@ impl Record {
         }
         let record: Self =
             serde_json::from_slice(&text).map_err(|error| refused(format!("is damaged: {error}")))?;
-        // The whole text, not only what it means: some digits change nothing.
+        // The whole text is compared, because some changes of digits would not change the values.
         if text != format!("{}\n", record.text()?).into_bytes() {
             return Err(refused("is damaged: its hash is another than it says".to_owned()).into());
         }
@@ -153,7 +154,7 @@ impl Record {
     }
 }
 
-/// What tells a file of another kind or version.
+/// The fields that show whether a file has another format or version.
 #[derive(Deserialize)]
 struct Kind {
     format: String,

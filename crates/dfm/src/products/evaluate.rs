@@ -1,4 +1,4 @@
-//! Every product's model on the data set of that product.
+//! Evaluation of the model of every product on the data set of that product.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,9 +16,10 @@ use crate::judge::Judge;
 use crate::kind::FileKind;
 use crate::note::Note;
 use crate::observer::{Observer, Reporter};
+use crate::parts::refuse_parts;
 use crate::store::ModelStore;
 
-/// The file of [`ProductsEvaluation`] beside the folders of the products.
+/// The file with the [`ProductsEvaluation`], beside the folders of the products.
 pub const PRODUCTS: &str = "products.json";
 
 /// Measures the models of all products.
@@ -41,7 +42,7 @@ pub struct ProductsEvaluator {
     device: String,
 }
 
-/// What was measured of all products.
+/// The figures of all products.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ProductsEvaluation {
@@ -51,11 +52,11 @@ pub struct ProductsEvaluation {
     pub mean: MeanFigures,
     /// The product with the worst value of each figure.
     pub worst: WorstFigures,
-    /// Products that could not be measured.
+    /// The number of products that could not be measured.
     pub failed: usize,
 }
 
-/// What was measured of one product.
+/// The figures of one product.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EvaluatedProduct {
@@ -67,17 +68,17 @@ pub struct EvaluatedProduct {
     pub image_auroc: Option<f64>,
     /// AUROC over the pixels of all pictures; null without masks or maps.
     pub pixel_auroc: Option<f64>,
-    /// Pictures with a defect that are called anomalous; null without a threshold.
+    /// The number of pictures with a defect that are called anomalous; null without a threshold.
     pub found: Option<usize>,
-    /// Pictures with a defect.
+    /// The number of pictures with a defect.
     pub defects: usize,
-    /// Good pictures that are called anomalous; null without a threshold.
+    /// The number of good pictures that are called anomalous; null without a threshold.
     pub rejected: Option<usize>,
-    /// Good pictures.
+    /// The number of good pictures.
     pub good: usize,
     /// The threshold.
     pub threshold: Option<f64>,
-    /// Pictures, masks and folders that could not be used.
+    /// The number of pictures, masks and folders that could not be used.
     pub errors: usize,
     /// How long it took.
     pub seconds: f64,
@@ -99,7 +100,8 @@ pub struct MeanFigures {
     pub rejected: Option<f64>,
 }
 
-/// The product with the worst value of each figure: the smallest, or the largest share rejected.
+/// The product with the worst value of each figure. The worst is the smallest value, and for the share
+/// rejected the largest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorstFigures {
@@ -136,13 +138,13 @@ impl ProductsEvaluator {
         }
     }
 
-    /// Sets the layout of every data set; recognised unless given.
+    /// Sets the layout of every data set. By default it is recognised.
     #[must_use]
     pub fn with_layout(self, layout: Option<Layout>) -> Self {
         Self { layout, ..self }
     }
 
-    /// How intervals are made; none without.
+    /// Sets how intervals are made. With `None` there are no intervals.
     #[must_use]
     pub fn with_bootstrap(self, bootstrap: Option<BootstrapParams>) -> Self {
         Self { bootstrap, ..self }
@@ -168,8 +170,9 @@ impl ProductsEvaluator {
     }
 
     /// Measures the model `NAME.dfm` in the folder `models` on the sub-folder `NAME` of `root`, for every
-    /// product. `each` sees every row as soon as it is known. A product without a model, a model without
-    /// a product, and whatever else cannot be measured is told to the observer and stands in its row.
+    /// product. `each` is given every row as soon as it is known. A product without a model, a model
+    /// without a product, and anything else that cannot be measured is reported to the observer and in its
+    /// row.
     ///
     /// # Errors
     ///
@@ -229,6 +232,8 @@ impl ProductsEvaluator {
 
     fn product(&self, product: &Product, path: &Path, observer: &Reporter<'_>) -> Result<Evaluation, Error> {
         if path.symlink_metadata().is_err() {
+            // A model of parts is a folder without the ending.
+            refuse_parts(&path.with_extension(""))?;
             return Err(Error::Unmatched { expected: "the model of this product", path: path.to_owned() });
         }
         let workers = self.store.workers();
@@ -345,7 +350,7 @@ fn share(part: Option<usize>, whole: usize) -> Option<f64> {
     part.filter(|_| whole > 0).map(|part| part as f64 / whole as f64)
 }
 
-/// Models in the folder that are of none of the `products`, sorted.
+/// The models in the folder that belong to none of the `products`, sorted.
 fn without_product(models: &Path, products: &[Product]) -> Result<Vec<PathBuf>, Error> {
     let known: Vec<PathBuf> = products.iter().map(|product| model_of(product, models)).collect();
     let mut others = Vec::new();

@@ -1,9 +1,9 @@
-//! A model for each product.
+//! Fits a model to each product.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use dfm_core::SaveOptions;
+use dfm_core::{ForeignRecord, NotSearched, SaveOptions, Support};
 use dfm_data::{Layout, read_picture, says_defects, training, training_on_all};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub struct ProductsLearner {
     all_folders: bool,
 }
 
-/// What became of one product.
+/// The result for one product.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FittedProduct {
@@ -48,15 +48,21 @@ pub struct FittedProduct {
     pub product: String,
     /// Its model.
     pub model: PathBuf,
-    /// Pictures that the model has learnt; `None` if there is no model of them.
+    /// The number of pictures that the model has learnt; `None` if there is no model of them.
     pub pictures: Option<usize>,
     /// The model's threshold.
     pub threshold: Option<f64>,
+    /// Pictures that the fit left out as foreign to the others, if there are any.
+    pub foreign: Option<ForeignRecord>,
+    /// Why the fit looked at no picture for being foreign, if it did not.
+    pub not_searched: Option<NotSearched>,
+    /// What the pictures that calibrate can say about the false-alarm rate. `None` without such pictures.
+    pub support: Option<Support>,
     /// How long the fit took.
     pub seconds: f64,
     /// How it ended.
     pub status: FitStatus,
-    /// Pictures and folders that could not be used.
+    /// The number of pictures and folders that could not be used.
     pub errors: usize,
     /// Why it failed.
     pub reason: Option<String>,
@@ -77,12 +83,15 @@ pub enum FitStatus {
     Failed,
 }
 
-/// A model that is there now.
+/// A model that is in place now.
 struct Made {
     pictures: usize,
     threshold: Option<f64>,
+    foreign: Option<ForeignRecord>,
+    not_searched: Option<NotSearched>,
+    support: Option<Support>,
     status: FitStatus,
-    /// Pictures that an earlier run could not use.
+    /// The number of pictures that an earlier run could not use.
     earlier_errors: usize,
 }
 
@@ -92,7 +101,7 @@ impl ProductsLearner {
         Self { learner, layout: None, save: SaveOptions::default(), all_folders: false }
     }
 
-    /// Sets the layout of every product; recognised unless given.
+    /// Sets the layout of every product. By default it is recognised.
     #[must_use]
     pub fn with_layout(self, layout: Option<Layout>) -> Self {
         Self { layout, ..self }
@@ -111,12 +120,12 @@ impl ProductsLearner {
     }
 
     /// Fits a model to every product in `root` and writes it to `NAME.dfm` in the folder `models`, which
-    /// is made if it is not there. `NAME.made.json` beside it says what it was made of. `each` sees
-    /// every row as soon as it is known.
+    /// is made if it is not there. `NAME.made.json` beside it says what it was made of. `each` is
+    /// given every row as soon as it is known.
     ///
     /// A model is kept if it was made of the same pictures with the same settings. The fit of a product
     /// that was interrupted goes on from its checkpoint. A model that something else made or changed is
-    /// not replaced: its product fails. What fails is told to the observer and stands in its row.
+    /// not replaced: its product fails. A failure is reported to the observer and in its row.
     ///
     /// Cost: reads every picture once more than a fit does, to know whether it has changed.
     ///
@@ -157,6 +166,9 @@ impl ProductsLearner {
                 model: model_of(product, models),
                 pictures: made.as_ref().map(|made| made.pictures),
                 threshold: made.as_ref().and_then(|made| made.threshold),
+                foreign: made.as_ref().and_then(|made| made.foreign.clone()),
+                not_searched: made.as_ref().and_then(|made| made.not_searched),
+                support: made.as_ref().and_then(|made| made.support),
                 seconds: begun.elapsed().as_secs_f64(),
                 status: made.as_ref().map_or(FitStatus::Failed, |made| made.status),
                 errors: counting.count() + made.map_or(0, |made| made.earlier_errors),
@@ -199,7 +211,7 @@ impl ProductsLearner {
         let known = Record::read(product, models)?;
         if path.symlink_metadata().is_ok() {
             let owned = known.as_ref().ok_or_else(|| Error::NotMadeHere { path: path.clone() })?;
-            // One that was begun is replaced, whole or not.
+            // A model whose fit was begun and not finished is replaced.
             if let Some(digest) = &owned.model_digest {
                 let info = ModelStore::info(&path)?;
                 if info.digest != *digest {
@@ -209,6 +221,9 @@ impl ProductsLearner {
                     return Ok(Made {
                         pictures: owned.pictures,
                         threshold: info.threshold,
+                        foreign: info.record.foreign,
+                        not_searched: info.record.not_searched,
+                        support: info.calibration.and_then(|calibration| calibration.support),
                         status: FitStatus::Kept,
                         earlier_errors: owned.errors,
                     });
@@ -235,13 +250,17 @@ impl ProductsLearner {
         Ok(Made {
             pictures: record.pictures,
             threshold: model.calibration().map(|calibration| calibration.threshold()),
+            foreign: model.record().foreign.clone(),
+            not_searched: model.record().not_searched,
+            support: model.support(),
             status: if resumes { FitStatus::Resumed } else { FitStatus::Fitted },
             earlier_errors: 0,
         })
     }
 }
 
-/// The SHA-256 of the names and the bytes of all pictures. One that cannot be read counts with its name.
+/// The SHA-256 of the names and the bytes of all pictures. A picture that cannot be read
+/// counts with its name.
 fn content_of(files: &Files) -> String {
     let hash = |index: usize| -> [u8; 32] {
         let mut hash = Sha256::new().chain_update(files.name(index)).chain_update([0]);

@@ -13,12 +13,12 @@ use crate::error::{At, Error};
 pub struct Product {
     /// The name of the sub-folder.
     pub name: String,
-    /// Where it is.
+    /// The path of the sub-folder.
     pub folder: PathBuf,
 }
 
-/// Lists the products in `root`, sorted by name: its sub-folders, but for hidden ones, folders of our
-/// maps, VisA's `split_csv`, and those at the paths `except`, such as the folder of the models.
+/// Lists the products in `root`, sorted by name. They are its sub-folders, except hidden ones, folders of
+/// our maps, VisA's `split_csv`, and those at the paths `except`, such as the folder of the models.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn model_of(product: &Product, models: &Path) -> PathBuf {
     models.join(with_ending(product, ".dfm"))
 }
 
-/// The name of the product's folder and an ending.
+/// A file name: the name of the product's folder, with an ending.
 pub(super) fn with_ending(product: &Product, ending: &str) -> OsString {
     let mut name = product.folder.file_name().unwrap_or_default().to_owned();
     name.push(ending);

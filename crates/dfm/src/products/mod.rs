@@ -1,6 +1,6 @@
 //! Many products at once: a folder with a sub-folder for each, and a folder with a model for each.
 //!
-//! What goes wrong with one product is told and stands in its row; the others go on.
+//! A failure of one product is reported to the observer and in its row. The other products go on.
 
 mod evaluate;
 mod fit;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::files::write_file;
 use crate::kind::FileKind;
 
-/// What the file says it is.
+/// The name of the format, as the file states it.
 const FORMAT: &str = "dfm-made";
 /// The version of the file that is written.
 const VERSION: u32 = 1;
@@ -29,9 +29,9 @@ pub(super) struct Record {
     pub(super) settings_sha256: String,
     /// The digest of the model; null while it is being made.
     pub(super) model_digest: Option<String>,
-    /// Pictures that the model has learnt.
+    /// The number of pictures that the model has learnt.
     pub(super) pictures: usize,
-    /// Pictures that could not be used.
+    /// The number of pictures that could not be used.
     pub(super) errors: usize,
 }
 
@@ -53,7 +53,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Error::Made`] if something else is in its place.
+    /// [`Error::Made`] if the file is not such a record.
     pub(super) fn read(product: &Product, models: &Path) -> Result<Option<Self>, Error> {
         let path = path(product, models);
         if path.symlink_metadata().is_err() {

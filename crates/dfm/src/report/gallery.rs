@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
-use dfm_core::{PictureSize, Verdict};
+use dfm_core::{Levels, Picture, PictureSize, Verdict};
 use dfm_render::{Heatmap, MapScale};
 use dfm_report::{Image, ImageFormat, Images};
 use image::codecs::jpeg::JpegEncoder;
@@ -76,7 +76,7 @@ impl Gallery {
     }
 }
 
-/// Encodes the images of a picture: the [small](small) copy itself, its map over it, and the pixels
+/// Encodes the images of a picture: the [small](small_of) copy itself, its map over it, and the pixels
 /// that its masks mark, row by row.
 pub(crate) fn images(
     small: &RgbImage,
@@ -101,9 +101,15 @@ pub(crate) fn images(
     Ok(Images { picture: Some(jpeg(small)?), map: map.transpose()?, mask: mask.transpose()? })
 }
 
+/// The [small] copy of a decoded picture whose values are read by `levels`; `None` for a picture of other
+/// levels, which is refused where it is prepared.
+pub(crate) fn small_of(picture: &Picture<'_>, levels: Levels) -> Option<RgbImage> {
+    levels.read(picture.borrowed()).ok().map(|levelled| small(&levelled.to_bytes()))
+}
+
 /// Scales a picture down until no side is longer than [`LONGER_SIDE`]; each pixel is the mean of
 /// those that it stands for.
-pub(crate) fn small(picture: &RgbImage) -> RgbImage {
+fn small(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height);
     if longer <= LONGER_SIDE {

@@ -3,6 +3,6 @@
 mod gallery;
 mod page;
 
-pub(crate) use gallery::{Gallery, images, small};
+pub(crate) use gallery::{Gallery, images, small_of};
 pub use page::PAGE;
-pub(crate) use page::{check, write};
+pub(crate) use page::{Reasons, area, check, drawn, figure, image_figures, remark, rows, write, write_page};

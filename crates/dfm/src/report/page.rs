@@ -7,14 +7,14 @@ use dfm_core::{Contradiction, Label, MapRegion};
 use dfm_data::GOOD;
 use dfm_render::{INFERNO, LINE, short};
 use dfm_report::{
-    Class, Curve, Group, Limit, MapScale, Measured, Overlap, Picture, PixelCounts, Region, Report, Tick,
-    Truth,
+    Class, Curve, Group, Images, Limit, MapScale, Measured, Overlap, Picture, PixelCounts, Region, Report,
+    Tick, Truth,
 };
 use serde_json::Value;
 
 use super::gallery::Gallery;
 use crate::error::Error;
-use crate::evaluate::{Evaluated, EvaluatedPicture, Evaluation, Settings, below};
+use crate::evaluate::{Evaluated, Evaluation, Settings, below};
 use crate::files::{check_file, make_folder, write_file};
 use crate::kind::FileKind;
 
@@ -38,14 +38,20 @@ pub(crate) fn write(
     evaluation: &Evaluation,
     gallery: &mut Gallery,
 ) -> Result<(), Error> {
+    write_page(folder, &report(root, evaluated, evaluation), |index, _| gallery.images(index))
+}
+
+/// Writes a page and its plots into `folder`, which is made if it is not there.
+pub(crate) fn write_page(
+    folder: &Path,
+    report: &Report,
+    images: impl FnMut(usize, usize) -> std::io::Result<Images>,
+) -> Result<(), Error> {
     make_folder(folder)?;
-    let report = report(root, evaluated, evaluation);
     for (name, plot) in report.plots()? {
         write_file(&folder.join(name), FileKind::PLOT, |writer| Ok(writer.write_all(plot.as_bytes())?))?;
     }
-    write_file(&folder.join(PAGE), FileKind::PAGE, |writer| {
-        Ok(report.write(writer, |index| gallery.images(index))?)
-    })
+    write_file(&folder.join(PAGE), FileKind::PAGE, |writer| Ok(report.write(writer, images)?))
 }
 
 fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report {
@@ -98,6 +104,7 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
         }),
         classes: classes(evaluation, &reasons),
         threshold: evaluated.threshold,
+        review_from: evaluated.review_from,
         pixels: evaluation.pixel_threshold.zip(evaluation.pixel_confusion).map(|(threshold, counts)| {
             PixelCounts {
                 threshold,
@@ -117,7 +124,8 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
                 truth: if picture.defect.is_some() { Truth::Defect } else { Truth::Good },
                 score: picture.score,
                 p_value: picture.p_value,
-                remark: remark(picture),
+                remark: remark(picture.label, picture.contradiction()),
+                views: Vec::new(),
                 regions: picture.regions.iter().flatten().map(region).collect(),
             })
             .collect(),
@@ -126,8 +134,8 @@ fn report(root: &Path, evaluated: &Evaluated, evaluation: &Evaluation) -> Report
 }
 
 /// What the verdict of the model says beyond the two sides of the threshold.
-fn remark(picture: &EvaluatedPicture) -> Option<String> {
-    let remark = match (picture.label, picture.contradiction()) {
+pub(crate) fn remark(label: Option<Label>, contradiction: Option<Contradiction>) -> Option<String> {
+    let remark = match (label, contradiction) {
         (Some(Label::Review), _) => "for review",
         (_, Some(Contradiction::NormalWithRegions)) => "called normal, but the map has regions",
         (_, Some(Contradiction::AnomalousWithoutRegions)) => "called anomalous, but the map has no region",
@@ -187,23 +195,29 @@ fn verdicts_apart(evaluated: &Evaluated) -> Option<String> {
 }
 
 /// The reasons why figures are missing.
-struct Reasons {
-    image: &'static str,
+pub(crate) struct Reasons {
+    pub(crate) image: &'static str,
     pixel: &'static str,
     aupimo: &'static str,
-    at_threshold: &'static str,
+    pub(crate) at_threshold: &'static str,
     at_pixel_threshold: &'static str,
 }
 
 impl Reasons {
-    fn new(evaluated: &Evaluated) -> Self {
-        let defects = evaluated.pictures.iter().filter(|picture| picture.defect.is_some()).count();
-        let image = match (defects, evaluated.pictures.len() - defects) {
+    /// The reasons where there is a threshold, and nothing is known of pixels.
+    pub(crate) fn of_pictures(good: usize, defects: usize) -> Self {
+        let image = match (defects, good) {
             (0, 0) => "no picture was judged",
             (0, _) => "no picture with a defect",
             (_, 0) => "no good picture",
             _ => "nothing to rank",
         };
+        Self { image, pixel: image, aupimo: image, at_threshold: image, at_pixel_threshold: image }
+    }
+
+    fn new(evaluated: &Evaluated) -> Self {
+        let defects = evaluated.pictures.iter().filter(|picture| picture.defect.is_some()).count();
+        let image = Self::of_pictures(evaluated.pictures.len() - defects, defects).image;
         let masked = evaluated.pictures.iter().any(|picture| picture.pixels.is_some());
         let pixel = match (evaluated.maps, defects) {
             (_, 0) => image,
@@ -228,7 +242,7 @@ impl Reasons {
     }
 }
 
-fn image_figures(figures: &ImageFigures, reasons: &Reasons) -> Vec<dfm_report::Figure> {
+pub(crate) fn image_figures(figures: &ImageFigures, reasons: &Reasons) -> Vec<dfm_report::Figure> {
     vec![
         figure("image AUROC", figures.auroc, reasons.image),
         figure("image average precision", figures.average_precision, reasons.image),
@@ -250,7 +264,7 @@ fn pixel_figures(evaluation: &Evaluation, reasons: &Reasons) -> Vec<dfm_report::
     ]
 }
 
-fn figure(name: &str, figure: Option<Figure>, without: &str) -> dfm_report::Figure {
+pub(crate) fn figure(name: &str, figure: Option<Figure>, without: &str) -> dfm_report::Figure {
     let value = figure.map(|figure| Measured {
         value: share(figure.value),
         interval: figure.low.zip(figure.high).map(|(low, high)| [share(low), share(high)]),
@@ -259,7 +273,7 @@ fn figure(name: &str, figure: Option<Figure>, without: &str) -> dfm_report::Figu
 }
 
 /// The area below a curve.
-fn area(figure: Option<Figure>) -> Option<f64> {
+pub(crate) fn area(figure: Option<Figure>) -> Option<f64> {
     figure.map(|figure| share(figure.value))
 }
 
@@ -268,7 +282,7 @@ fn share(value: f64) -> f64 {
     value.clamp(0.0, 1.0)
 }
 
-fn drawn(points: Vec<[f64; 2]>, without: &str) -> Result<Vec<[f64; 2]>, String> {
+pub(crate) fn drawn(points: Vec<[f64; 2]>, without: &str) -> Result<Vec<[f64; 2]>, String> {
     if points.is_empty() {
         return Err(without.to_owned());
     }
@@ -329,6 +343,6 @@ fn groups(settings: &Settings, evaluation: &Evaluation) -> Vec<Group> {
     ]
 }
 
-fn rows<const N: usize>(rows: [(&str, String); N]) -> Vec<(String, String)> {
+pub(crate) fn rows<const N: usize>(rows: [(&str, String); N]) -> Vec<(String, String)> {
     rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }

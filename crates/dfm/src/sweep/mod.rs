@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::evaluate::{Evaluated, Seen, Tally};
 use crate::first_size::in_pictures_of;
 use crate::levels::FitLevels;
+use crate::maps::PictureFiles;
 use crate::network::{Network, compute_or_usual};
 use crate::observer::{Observer, Reporter, Silent, Stage};
 use crate::source::{Files, Source};
@@ -332,7 +333,7 @@ fn judged(model: &Dfm, features: &Features, taps: &[Tap], dataset: &Dataset) -> 
         }
         let seen: Vec<Seen<'_>> =
             verdicts.iter().map(|(index, verdict)| Seen { index: *index, verdict }).collect();
-        tally.push(&seen, &silent, |_, _, _| ());
+        tally.push(&seen, &silent, |_, _, _| (PictureFiles::default(), ()));
     }
     tally.finish(threshold, None, 0)
 }

@@ -113,7 +113,8 @@ fn other_pictures_in_the_folder_are_learnt_and_those_that_went_are_not() {
     dfm.save("good/002.png", &pictures::good(200, 72, 56));
     // What was learnt of the two that went is not thrown away.
     // Batches of eight: the last four records are of one that is not whole.
-    let kept = ["model.dfm.partial: 2 of what it holds", "model.dfm.partial.other-1"];
+    let kept =
+        ["model.dfm.partial: 2 of its pictures or tiles are not in this fit", "model.dfm.partial.other-1"];
     resume(&dfm, &checkpoint, &[]).expect_code(0).expect_said(&kept);
     assert_whole(&dfm, "model.dfm", &[]);
     let aside = bytes(&dfm, "model.dfm.partial.other-1");

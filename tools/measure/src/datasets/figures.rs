@@ -65,6 +65,11 @@ pub(super) const MEASURES: &[Measure] = &[
         of: |figures| Some(figures.evaluate_seconds),
         larger_is_better: false,
     },
+    Measure {
+        name: "Size of the model in MiB",
+        of: |figures| Some(figures.model_bytes as f64 / f64::from(1 << 20)),
+        larger_is_better: false,
+    },
 ];
 
 impl Figures {

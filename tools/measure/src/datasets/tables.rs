@@ -1,7 +1,6 @@
 //! The figures of data sets as Markdown.
 
 use super::figures::{Figures, MEASURES, Measure};
-use crate::report::mebibytes;
 
 /// One row for each data set, with every figure of one way.
 pub(super) fn one_way(sets: &[&str], found: &[Figures]) -> String {
@@ -11,15 +10,12 @@ pub(super) fn one_way(sets: &[&str], found: &[Figures]) -> String {
         head += &format!(" {} |", measure.name);
         rule += "--:|";
     }
-    let mut rows = vec![head + " Model |", rule + "--:|"];
+    let mut rows = vec![head, rule];
     for (set, figures) in sets.iter().zip(found) {
-        let Figures { learnt, good, defective, model_bytes, .. } = figures;
+        let Figures { learnt, good, defective, .. } = figures;
         let values = MEASURES.iter().map(|measure| format!(" {} |", short((measure.of)(figures))));
         let values: String = values.collect();
-        rows.push(format!(
-            "| {set} | {learnt} | {good} | {defective} |{values} {} |",
-            mebibytes(*model_bytes)
-        ));
+        rows.push(format!("| {set} | {learnt} | {good} | {defective} |{values}"));
     }
     rows.join("\n")
 }

@@ -9,21 +9,22 @@ use anyhow::{Context, bail};
 use dfm::metrics::BootstrapParams;
 use dfm::parts::{
     GroupedParts, PartLine, PartPattern, PartsEvaluator, PartsJudge, PartsLearner, PartsModel, PartsOptions,
-    holds_parts, read_parts,
+    View, holds_parts, read_parts,
 };
 use dfm::{
-    CalibrationParams, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PREDICTIONS, SaveOptions,
-    Threshold,
+    CalibrationParams, Contradictions, Dataset, EvaluationRun, Files, Label, Layout, METRICS, PAGE,
+    PREDICTIONS, RegionsTable, Robust, SaveOptions, Threshold,
 };
 
 use super::fit;
 use crate::config::Record;
 use crate::flags::{
-    EvaluateFlags, FitFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags, ReportFormat, Validation,
+    EvaluateFlags, FitFlags, InfoFlags, JudgeFlags, MapFlags, ModelFlags, PredictFlags, ReportFormat,
+    Validation,
 };
 use crate::hints::Hints;
 use crate::messages::Messages;
-use crate::{Outcome, args, input, output};
+use crate::{Outcome, args, input, map_files, output};
 use print::{Lines, print_evaluation, print_info};
 
 /// What parts know of the flags of `dfm fit`; any other would be ignored, and is refused.
@@ -51,6 +52,7 @@ const FIT: &[&str] = &[
     "tile-statistics",
     "compat",
     "precision",
+    "robust",
     "val",
     "threshold",
     "false-alarm",
@@ -67,13 +69,19 @@ const FIT: &[&str] = &[
     "resume",
     "skip-bad",
 ];
-/// Those of `dfm predict`.
-const PREDICT: &[&str] = &[
+/// Those of `dfm predict` and `dfm evaluate` alike.
+const JUDGING: &[&str] = &[
     "model",
-    "paths",
-    "list",
     "part",
     "format",
+    "maps",
+    "raw-maps",
+    "grid",
+    "masks",
+    "regions",
+    "close",
+    "min-area",
+    "pixel-size",
     "threshold",
     "false-alarm",
     "weights",
@@ -81,22 +89,10 @@ const PREDICT: &[&str] = &[
     "threads",
     "jobs",
 ];
-/// Those of `dfm evaluate`.
-const EVALUATE: &[&str] = &[
-    "model",
-    "dataset",
-    "layout",
-    "part",
-    "output",
-    "bootstrap",
-    "format",
-    "threshold",
-    "false-alarm",
-    "weights",
-    "device",
-    "threads",
-    "jobs",
-];
+/// Those of `dfm predict` alone.
+const PREDICT: &[&str] = &["paths", "list"];
+/// Those of `dfm evaluate` alone.
+const EVALUATE: &[&str] = &["dataset", "layout", "output", "report", "bootstrap"];
 
 /// Whether pictures are to be learnt part by part: a pattern is given, or a list names parts.
 pub(crate) fn fits(flags: &FitFlags) -> bool {
@@ -115,13 +111,19 @@ pub(crate) fn judges(flags: &ModelFlags, pattern: Option<&PartPattern>) -> bool 
 
 /// `dfm fit`.
 pub(crate) fn fit(flags: &FitFlags, record: &Record, messages: &Messages) -> anyhow::Result<Outcome> {
-    refuse_others(record, FIT)?;
+    refuse_others(record, &[FIT])?;
     match flags.val {
         Validation::Train => {}
         Validation::None => {
             bail!("--val none: the views of parts are joined by their held-out scores; leave it out")
         }
         Validation::Synthetic => bail!("--val synthetic: parts have no synthetic defects; leave it out"),
+    }
+    if flags.robust == Robust::On {
+        bail!(
+            "--robust on: a part is learnt with all its views or not at all, so no picture is left out as foreign; leave it \
+             out, and take parts out of the folder whose pictures are said to stand out"
+        );
     }
     let learner = fit::learner(flags, messages)?.with_threshold(None);
     let calibration = CalibrationParams::default()
@@ -185,14 +187,22 @@ pub(crate) fn predict(flags: &PredictFlags, record: &Record, messages: &Messages
             flags.judge.model.path.display()
         ),
     };
-    let judge = PartsJudge::new(&model, &options)?;
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
+    let judge = with_maps(PartsJudge::new(&model, &options).hints()?, &parts, &flags.maps)?;
     let mut lines = Lines::new(flags.format, &names)?;
-    let mut anomalous = 0;
+    let (mut anomalous, mut contradictions) = (0, Contradictions::default());
     judge.each(&parts, messages, |batch| {
         anomalous += batch.iter().filter(|part| part.label == Label::Anomalous).count();
-        batch.iter().try_for_each(|part| lines.push(&PartLine::new(part, &judge)))
+        batch.iter().for_each(|part| contradictions.push(part.contradiction()));
+        if let Some(table) = &mut table {
+            batch.iter().try_for_each(|part| part.write_regions(table))?;
+        }
+        batch.iter().try_for_each(|part| lines.push(&PartLine::new(part, &judge), part.region_count()))
     })?;
     lines.finish()?;
+    table.map(RegionsTable::finish).transpose()?;
+    contradictions.notes_of("part").iter().for_each(|note| messages.say(note));
     Ok(messages.outcome(if anomalous > 0 { Outcome::Anomalous } else { Outcome::Success }))
 }
 
@@ -205,19 +215,34 @@ pub(crate) fn evaluate(
     let (model, options) = open(&flags.judge, EVALUATE, record)?;
     let bootstrap = (flags.bootstrap > 0)
         .then(|| BootstrapParams { replicates: flags.bootstrap, ..BootstrapParams::default() });
-    if let Some(folder) = &flags.output {
-        EvaluationRun::check_folder(folder, false)?;
-    }
+    let folders = || {
+        let outputs = flags.output.iter().map(|folder| (folder, false));
+        outputs.chain(flags.report.iter().map(|folder| (folder, true)))
+    };
+    folders().try_for_each(|(folder, has_page)| EvaluationRun::check_folder(folder, has_page))?;
     let compute = &flags.judge.model.compute;
     let dataset =
         args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
-    let run = PartsEvaluator::new(&model)
+    let options = options.with_region_rule(args::region_rule(&flags.regions)?);
+    let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
+    let judge = PartsJudge::new(&model, &options).hints()?;
+    let evaluator = PartsEvaluator::new(&model)
         .with_bootstrap(bootstrap)
         .with_pattern(flags.part.clone())
-        .with_names(flags.judge.model.path.display().to_string(), compute.device.clone())
-        .run(&dataset, &options, messages)?;
-    if let Some(folder) = &flags.output {
+        .with_pictures(flags.report.is_some())
+        .with_names(flags.judge.model.path.display().to_string(), compute.device.clone());
+    let parts = evaluator.group(&dataset, messages);
+    let judge = with_maps(judge, &parts, &flags.maps)?;
+    let mut run = evaluator.run_on(&dataset, &parts, &judge, messages)?;
+    for (folder, _) in folders() {
         run.write(folder, Some(&record.text()))?;
+    }
+    if let Some(folder) = &flags.report {
+        run.write_report(folder)?;
+    }
+    if let Some(mut table) = table.take() {
+        run.verdicts().iter().try_for_each(|part| part.write_regions(&mut table))?;
+        table.finish()?;
     }
     let mut out = output::stdout();
     match flags.format {
@@ -226,6 +251,9 @@ pub(crate) fn evaluate(
             print_evaluation(run.evaluation(), &mut out)?;
             if let Some(folder) = &flags.output {
                 writeln!(out, "{METRICS} and {PREDICTIONS} are in {}.", folder.display())?;
+            }
+            if let Some(folder) = &flags.report {
+                writeln!(out, "The report is {}.", folder.join(PAGE).display())?;
             }
         }
     }
@@ -243,8 +271,9 @@ pub(crate) fn info(flags: &InfoFlags) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// The model of parts that the flags describe, and what they ask of it.
-fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(PartsModel, PartsOptions)> {
+/// The model of parts that the flags describe, and what they ask of it. `own` are the flags that the command
+/// takes beside those of [`JUDGING`].
+fn open(flags: &JudgeFlags, own: &[&str], record: &Record) -> anyhow::Result<(PartsModel, PartsOptions)> {
     let model = &flags.model;
     if !holds_parts(&model.path) {
         bail!(
@@ -252,7 +281,7 @@ fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(
             model.path.display()
         );
     }
-    refuse_others(record, known)?;
+    refuse_others(record, &[JUDGING, own])?;
     let store = args::store(model.weights.as_deref(), &model.compute)?;
     let model = PartsModel::open(&model.path, &store).hints()?;
     let threshold = match (flags.threshold, flags.false_alarm) {
@@ -262,9 +291,28 @@ fn open(flags: &JudgeFlags, known: &[&str], record: &Record) -> anyhow::Result<(
     Ok((model, PartsOptions::default().with_threshold(threshold)))
 }
 
+/// The judge with the folders of maps that flags ask for: in each, a folder for each view.
+fn with_maps<'m>(
+    judge: PartsJudge<'m>,
+    parts: &GroupedParts,
+    flags: &MapFlags,
+) -> anyhow::Result<PartsJudge<'m>> {
+    let views = || judge.model().views().iter().enumerate();
+    for (_, view) in views() {
+        map_files::check(flags, view.judge.model(), judge.region_rule(view)?)?;
+    }
+    let folders = |(number, view): (usize, &View)| {
+        let (model, rule) = (view.judge.model(), judge.region_rule(view)?);
+        let own = flags.below(&view.name);
+        map_files::folders(&own, model, rule, &parts.files(number), view.judge.workers())
+    };
+    let maps = views().map(folders).collect::<anyhow::Result<_>>()?;
+    Ok(judge.with_maps(maps))
+}
+
 /// Refuses flags that would change nothing.
-fn refuse_others(record: &Record, known: &[&str]) -> anyhow::Result<()> {
-    match record.given().into_iter().find(|name| !known.contains(&name.as_str())) {
+fn refuse_others(record: &Record, known: &[&[&str]]) -> anyhow::Result<()> {
+    match record.given().into_iter().find(|name| !known.iter().any(|known| known.contains(&name.as_str()))) {
         Some(name) => bail!(
             "--{name}: a model of parts does not take it; each view is a usual model, VIEW.dfm in its folder, which \
              takes it for the pictures of that view"

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 
+use dfm::counted;
 use dfm::parts::{PartLine, PartsEvaluation, PartsInfo};
 
 use crate::commands::explain;
+use crate::commands::info::standing_out;
+use crate::commands::predict::answer;
 use crate::flags::Format;
 use crate::output;
 use crate::report::plain;
@@ -22,8 +25,11 @@ pub(super) fn print_info(info: &PartsInfo, out: &mut impl Write) -> std::io::Res
         let (median, reach) = (table::score(view.median), table::score(view.reach));
         line(
             &format!("view {}", view.view),
-            format!("{pictures} pictures; usual score {median}, one in ten lies {reach} above"),
+            format!("{}; usual score {median}, one in ten lies {reach} above", counted(pictures, "picture")),
         )?;
+        if let Some(found) = &view.model.record.standing_out {
+            line("stands out", standing_out(found, None))?;
+        }
     }
     line("score", "the largest of the views' (score − usual) / reach".to_owned())?;
     let rate = match info.false_alarm {
@@ -33,7 +39,8 @@ pub(super) fn print_info(info: &PartsInfo, out: &mut impl Write) -> std::io::Res
     };
     line("threshold", format!("{}, {rate}", table::score(info.threshold)))?;
     let least = 100.0 / (info.held_out as f64 + 1.0);
-    line("held out", format!("{} parts: a rate from {least:.1} % can be stated", info.held_out))?;
+    line("left out", format!("none: {}", info.not_searched))?;
+    line("held out", format!("{}: a rate from {least:.1} % can be stated", counted(info.held_out, "part")))?;
     line("p-values", format!("{}; proved: {}", info.calibration, info.guarantee))
 }
 
@@ -89,7 +96,11 @@ pub(super) fn print_evaluation(evaluation: &PartsEvaluation, out: &mut impl Writ
     )?;
     if evaluation.unjudged + evaluation.unmatched > 0 {
         let (parts, pictures) = (evaluation.unjudged, evaluation.unmatched);
-        writeln!(out, "not judged         {parts} parts, and {pictures} pictures of no part")?;
+        let (parts, pictures) = (counted(parts, "part"), counted(pictures, "picture"));
+        writeln!(out, "not judged         {parts}, and {pictures} of no part")?;
+    }
+    for note in evaluation.contradictions.notes_of("part") {
+        writeln!(out, "{note}")?;
     }
     Ok(())
 }
@@ -139,12 +150,14 @@ impl Lines {
         })
     }
 
-    pub(super) fn push(&mut self, line: &PartLine) -> Result<(), dfm::Error> {
+    /// Adds the verdict on a part, whose views have so many regions, if that is known.
+    pub(super) fn push(&mut self, line: &PartLine, regions: Option<usize>) -> Result<(), dfm::Error> {
         let label = explain::word(line.label);
         match self {
             Self::Table(table) => {
                 let figures = [table::score(line.score), table::figure(Some(line.normalized_score))];
-                let decided = [table::figure(Some(line.p_value)), label.to_owned(), line.view.clone()];
+                let answer = answer(label, line.contradiction, regions);
+                let decided = [table::figure(Some(line.p_value)), answer, line.view.clone()];
                 let own = line.views.iter().map(|view| table::score(view.scaled));
                 let part = [plain(&line.part).into_owned()];
                 table.push(figures.into_iter().chain(decided).chain(own).chain(part));
