@@ -43,7 +43,8 @@ fn described() -> BTreeMap<String, Described> {
 fn state_dict(name: &str, tensors: &BTreeMap<String, Vec<usize>>, prefix: &str) -> Vec<u8> {
     let made = tensors.iter().map(|(tensor, dims)| {
         let value = rule(name, tensor, dims);
-        let units = generated::units(&format!("{name}/{tensor}"), dims.iter().product());
+        let stream = format!("{name}/{tensor}");
+        let units = generated::units(&stream, dims.iter().product());
         let bytes = units.map(value).flat_map(f32::to_le_bytes).collect();
         (format!("{prefix}{tensor}"), Tensor { dims: dims.clone(), bytes })
     });

@@ -187,7 +187,7 @@ fn foreign_pictures_that_change_while_they_are_learnt_cost_the_fine_maps_and_it_
     let good: Vec<RgbImage> = (0..110).map(|seed| pictures::good(seed, 72, 56)).collect();
     let bad: Vec<RgbImage> = (1000..1003).map(|seed| pictures::defective(seed, 72, 56)).collect();
     let all = [good.as_slice(), &bad].concat();
-    let learner = learner(Method::default().with_taps([Layer::Layer1.pooled(4)]));
+    let learner = learner(Method::default().with_taps([Layer::named("layer1").pooled(4)]));
     for (most, map) in [(bad.len(), MapKind::Coarse), (usize::MAX, MapKind::Fine)] {
         let source = Changing {
             before: in_memory(&all),
