@@ -51,7 +51,8 @@ pub use dfm_image::{
     RegionError, Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError,
     Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page, page_count,
 };
-pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
+pub use dfm_kernels::{InstructionSet, NodeRanges, StepTime};
+pub use engine::UnsupportedNode;
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use families::resnet::{Block, ConvolutionShape, MaxPoolPadding, ResNet, StridePlacement};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use dfm_core::SizeRange;
+use dfm_core::{SizeRange, UnsupportedNode};
 use dfm_data::counted;
 
 /// The most pictures that a note names.
@@ -171,6 +171,11 @@ pub enum Note {
         /// The model that is written.
         path: PathBuf,
     },
+    /// Burn runs the network on a processor, because our own kernels do not compute a node of it.
+    ByBurn {
+        /// The node.
+        unsupported: UnsupportedNode,
+    },
     /// A fit was to have fine maps, and has coarse ones.
     FitCoarse {
         /// Why.
@@ -307,6 +312,11 @@ impl fmt::Display for Note {
                 "{}: maps are coarse from here on: what fine maps know of pictures cannot be taken apart, nor added \
                  to a model that does not know it. Scores do not change; a new fit gives fine maps again",
                 path.display()
+            ),
+            Self::ByBurn { unsupported } => write!(
+                f,
+                "the network runs by Burn, which is slower: our own kernels do not compute {unsupported}. Features \
+                 are the same but for rounding"
             ),
             Self::FitCoarse { why } => write!(
                 f,

@@ -6,6 +6,7 @@ use super::source::Source;
 use super::taps::Features;
 use super::values::{Value, Values};
 use crate::kernels::Step;
+use crate::plan::prepared::{Origin, Ranged};
 
 /// The steps of a graph while they are made.
 pub(super) struct Draft<'s, 'p> {
@@ -13,8 +14,9 @@ pub(super) struct Draft<'s, 'p> {
     features: &'s Features,
     pub(super) values: Values,
     steps: Vec<Step>,
-    /// For each step, the name of the first node that it computes.
-    names: Vec<String>,
+    /// For each step, what it computes.
+    origins: Vec<Origin>,
+    ranged: Vec<Ranged>,
     /// For each node, whether there is a step for it.
     done: Vec<bool>,
 }
@@ -23,13 +25,14 @@ impl<'s, 'p> Draft<'s, 'p> {
     /// No step yet.
     pub(super) fn new(source: &'s Source<'p>, features: &'s Features) -> Self {
         let nodes = source.nodes().len();
-        let (steps, names, done) = (Vec::new(), Vec::new(), vec![false; nodes]);
-        Self { source, features, values: Values::new(nodes), steps, names, done }
+        let (steps, origins, ranged) = (Vec::new(), Vec::new(), Vec::new());
+        let (values, done) = (Values::new(nodes), vec![false; nodes]);
+        Self { source, features, values, steps, origins, ranged, done }
     }
 
-    /// All steps, the names of their nodes, and the length of the arena.
-    pub(super) fn finish(self) -> (Vec<Step>, Vec<String>, usize) {
-        (self.steps, self.names, self.values.len())
+    /// All steps, with what they compute and the ranges that can be measured, and the length of the arena.
+    pub(super) fn finish(self) -> ((Vec<Step>, Vec<Origin>, Vec<Ranged>), usize) {
+        ((self.steps, self.origins, self.ranged), self.values.len())
     }
 
     /// Whether there is a step for the node.
@@ -37,12 +40,19 @@ impl<'s, 'p> Draft<'s, 'p> {
         self.done[node]
     }
 
+    /// Notes that the range of a convolution is that of the value of the node `value`.
+    pub(super) fn range(&mut self, convolution: usize, value: usize) {
+        let convolution = self.source.node(convolution).name().to_owned();
+        self.ranged.push(Ranged { convolution, value });
+    }
+
     /// Adds a step that computes the `chain` of nodes as `value`.
     pub(super) fn complete(&mut self, chain: &[usize], value: Value, step: Option<Step>) {
+        let end = chain[chain.len() - 1];
         if let Some(step) = step {
             self.push(chain[0], step);
+            self.origins.last_mut().expect("the step").value = Some(end);
         }
-        let end = chain[chain.len() - 1];
         let inputs = self.read(chain);
         self.values.put(end, value.clone(), self.reads(end));
         self.take_features(end, &value);
@@ -52,7 +62,7 @@ impl<'s, 'p> Draft<'s, 'p> {
     /// Adds a step for `node`.
     pub(super) fn push(&mut self, node: usize, step: Step) {
         self.steps.push(step);
-        self.names.push(self.source.node(node).name().to_owned());
+        self.origins.push(Origin { node: self.source.node(node).name().to_owned(), value: None });
     }
 
     /// Notes that the inputs of a chain of nodes have been read, and returns them.
