@@ -1,6 +1,6 @@
 //! Pretrained feature extractors on any Burn device: a picture goes in, and a row of features comes out.
 //!
-//! An [`Architecture`] describes the network, which is a [`Graph`](dfm_graph::Graph). [`BackboneWeights`]
+//! An [`Architecture`] describes the network, which is a [`Graph`]. [`BackboneWeights`]
 //! hold the numbers that the graph needs, with batch norms folded in. How a picture must be prepared is a part of the weights
 //! ([`InputContract`]), so that weights can be exchanged without changing the code that uses them.
 //! The names of `dfm-image`, which prepares pictures, are re-exported here.
