@@ -237,8 +237,10 @@ fn our_own_kernels_run_every_family_and_nothing_changes_a_bit() {
     for (name, layer, size) in cases {
         let layer = Layer::named(layer);
         let weights = random(name, layer, size);
-        let build = |compute| FeatureExtractor::new(weights.clone(), &[layer.pooled(1)], compute).expect(name);
-        let pictures: Vec<PreparedPicture> = (0..3).map(|seed| picture(&format!("input {seed}"), size)).collect();
+        let build =
+            |compute| FeatureExtractor::new(weights.clone(), &[layer.pooled(1)], compute).expect(name);
+        let pictures: Vec<PreparedPicture> =
+            (0..3).map(|seed| picture(&format!("input {seed}"), size)).collect();
         let run = |extractor: &FeatureExtractor, pictures: &[PreparedPicture]| {
             extractor.extract(pictures).expect(name).try_into_vec_as::<f32>().expect("values on the host")
         };

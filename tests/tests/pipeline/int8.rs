@@ -8,9 +8,9 @@ use dfm_core::{
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{fit_prepared, flex, kernels, weights};
-use dfm_tests::{golden, pictures};
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::relative_l2_f32;
+use dfm_tests::{golden, pictures};
 use safetensors::Dtype;
 
 /// Up to fifty layers, each rounded to 1/255 of its largest value and weights to 1/64 of
@@ -182,7 +182,8 @@ fn a_model_of_before_graphs_has_its_bits_and_merges_with_one_of_today() {
     let probe = RgbImage::from_raw(48, 40, file.bytes_of("self_test.probe").to_vec()).expect("a picture");
     let expected = file.f32_of("self_test.features");
     for instructions in InstructionSet::available() {
-        let model = Dfm::read(&mut bytes.as_slice(), LoadOptions::on(kernels(instructions))).expect("a model");
+        let model =
+            Dfm::read(&mut bytes.as_slice(), LoadOptions::on(kernels(instructions))).expect("a model");
         let picture = model.extractor().preprocessor().prepare(probe.clone()).expect("prepared");
         assert!(features(model.extractor(), &[picture]) == expected, "{instructions}: other bits");
     }

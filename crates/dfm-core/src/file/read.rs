@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use dfm_backbone::{
-    Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor, NodeRanges,
-    NetworkPrecision, Tap,
+    Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor, NetworkPrecision, NodeRanges,
+    Tap,
 };
 
 use rayon::prelude::*;
@@ -211,7 +211,8 @@ fn extractor(
     let (shape, values) = file.f32(RANGES)?;
     let list = shaped(RANGES, (shape, values.clone()), &[values.len()])?;
     let in_int8 = content("backbone in int8");
-    let ranges = NodeRanges::from_list(weights.graph(), &list).map_err(BackboneError::from).map_err(in_int8)?;
+    let ranges =
+        NodeRanges::from_list(weights.graph(), &list).map_err(BackboneError::from).map_err(in_int8)?;
     let mut extractor = FeatureExtractor::int8(weights, &params.method().taps, compute, ranges).map_err(
         |error| match error {
             // The device is at fault, not the file.

@@ -32,6 +32,16 @@ pub struct Plan {
     idle: Mutex<Vec<Memory>>,
 }
 
+/// The steps of a plan, and what they compute.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) steps: Vec<Step>,
+    /// For each step, what it computes.
+    pub(super) origins: Vec<Origin>,
+    /// For each convolution, in order, whose value is its range; empty in int8.
+    pub(super) ranged: Vec<Ranged>,
+}
+
 /// What a step computes.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
@@ -70,7 +80,7 @@ impl Plan {
     pub(super) fn of_steps(
         input: [usize; 3],
         [outputs, maps]: [Vec<[usize; 3]>; 2],
-        (steps, origins, ranged): (Vec<Step>, Vec<Origin>, Vec<Ranged>),
+        Made { steps, origins, ranged }: Made,
         arena: usize,
     ) -> Self {
         let averages = values(&outputs);

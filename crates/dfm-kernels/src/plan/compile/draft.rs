@@ -6,17 +6,14 @@ use super::source::Source;
 use super::taps::Features;
 use super::values::{Value, Values};
 use crate::kernels::Step;
-use crate::plan::prepared::{Origin, Ranged};
+use crate::plan::prepared::{Made, Origin, Ranged};
 
 /// The steps of a graph while they are made.
 pub(super) struct Draft<'s, 'p> {
     pub(super) source: &'s Source<'p>,
     features: &'s Features,
     pub(super) values: Values,
-    steps: Vec<Step>,
-    /// For each step, what it computes.
-    origins: Vec<Origin>,
-    ranged: Vec<Ranged>,
+    made: Made,
     /// For each node, whether there is a step for it.
     done: Vec<bool>,
 }
@@ -25,14 +22,12 @@ impl<'s, 'p> Draft<'s, 'p> {
     /// No step yet.
     pub(super) fn new(source: &'s Source<'p>, features: &'s Features) -> Self {
         let nodes = source.nodes().len();
-        let (steps, origins, ranged) = (Vec::new(), Vec::new(), Vec::new());
-        let (values, done) = (Values::new(nodes), vec![false; nodes]);
-        Self { source, features, values, steps, origins, ranged, done }
+        Self { source, features, values: Values::new(nodes), made: Made::default(), done: vec![false; nodes] }
     }
 
-    /// All steps, with what they compute and the ranges that can be measured, and the length of the arena.
-    pub(super) fn finish(self) -> ((Vec<Step>, Vec<Origin>, Vec<Ranged>), usize) {
-        ((self.steps, self.origins, self.ranged), self.values.len())
+    /// All steps, and the length of the arena.
+    pub(super) fn finish(self) -> (Made, usize) {
+        (self.made, self.values.len())
     }
 
     /// Whether there is a step for the node.
@@ -43,7 +38,7 @@ impl<'s, 'p> Draft<'s, 'p> {
     /// Notes that the range of a convolution is that of the value of the node `value`.
     pub(super) fn range(&mut self, convolution: usize, value: usize) {
         let convolution = self.source.node(convolution).name().to_owned();
-        self.ranged.push(Ranged { convolution, value });
+        self.made.ranged.push(Ranged { convolution, value });
     }
 
     /// Adds a step that computes the `chain` of nodes as `value`.
@@ -51,7 +46,7 @@ impl<'s, 'p> Draft<'s, 'p> {
         let end = chain[chain.len() - 1];
         if let Some(step) = step {
             self.push(chain[0], step);
-            self.origins.last_mut().expect("the step").value = Some(end);
+            self.made.origins.last_mut().expect("the step").value = Some(end);
         }
         let inputs = self.read(chain);
         self.values.put(end, value.clone(), self.reads(end));
@@ -61,8 +56,8 @@ impl<'s, 'p> Draft<'s, 'p> {
 
     /// Adds a step for `node`.
     pub(super) fn push(&mut self, node: usize, step: Step) {
-        self.steps.push(step);
-        self.origins.push(Origin { node: self.source.node(node).name().to_owned(), value: None });
+        self.made.steps.push(step);
+        self.made.origins.push(Origin { node: self.source.node(node).name().to_owned(), value: None });
     }
 
     /// Notes that the inputs of a chain of nodes have been read, and returns them.
