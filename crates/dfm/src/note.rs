@@ -361,3 +361,15 @@ fn share(pixels: u64, of: u64) -> String {
     let digits = (1.0 - percent.max(1e-6).log10().floor()).clamp(0.0, 8.0) as usize;
     format!("{percent:.digits$}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_the_node_for_whose_sake_burn_runs() {
+        let unsupported = UnsupportedNode { node: "blocks.3.attn".to_owned(), operation: "attention" };
+        let text = Note::ByBurn { unsupported }.to_string();
+        assert!(text.contains("by Burn") && text.contains("node 'blocks.3.attn' (attention)"), "{text}");
+    }
+}

@@ -191,7 +191,7 @@ fn a_model_of_before_graphs_has_its_bits_and_merges_with_one_of_today() {
     let ranges = old.extractor().ranges().expect("ranges").clone();
     assert_eq!(ranges.to_list(), file.f32_of("activation_ranges"));
     let names: Vec<&str> = ranges.outputs().map(|(name, _)| name).collect();
-    let convolutions = ["layer1.0.branch.0", "layer1.0.branch.1", "layer1.1.branch.0", "layer1.1.branch.1"];
+    let convolutions = ["layer1.0.conv1", "layer1.0.conv2", "layer1.1.conv1", "layer1.1.conv2"];
     assert_eq!(names, [&["stem"][..], &convolutions].concat());
     let again = {
         let mut bytes = Vec::new();

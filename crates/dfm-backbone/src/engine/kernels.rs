@@ -11,7 +11,6 @@ use crate::weights::BackboneWeights;
 
 /// A node that our own kernels do not compute. Burn then runs the whole network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct UnsupportedNode {
     /// The name of the node.
     pub node: String,
