@@ -4,10 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dfm_graph::NodeId;
 use dfm_kernels::{InstructionSet, NodeRanges, Plan, StepTime};
 
-use crate::engine::{BurnNetwork, UnsupportedNode, left_to_burn, plan, without_int8};
+use crate::engine::{BurnNetwork, left_to_burn, plan, without_int8};
 use crate::error::BackboneError;
 use crate::features::pool_and_flatten;
 use crate::tap::Tap;
+use crate::unsupported::UnsupportedNode;
 use crate::weights::BackboneWeights;
 
 /// A device, and what computes networks there: Burn, or on a processor our own kernels. A network with a node
@@ -214,5 +215,43 @@ impl Forward {
             Self::Burn { .. } => Ok(None),
             Self::Kernels(plan) => Ok(Some(plan.time_steps(picture, repeats)?)),
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use dfm_image::InputContract;
+    use dfm_kernels::KernelError;
+
+    use super::*;
+    use crate::architecture::Architecture;
+    use crate::layer::Layer;
+
+    fn unsupported() -> KernelError {
+        KernelError::Unsupported { node: "blocks.0".to_owned(), operation: "attention" }
+    }
+
+    #[test]
+    fn burn_runs_what_our_kernels_lack_and_says_for_whose_sake() {
+        let node = left_to_burn(unsupported()).expect("a network for Burn");
+        assert_eq!(node.to_string(), "node 'blocks.0' (attention)");
+        let other = left_to_burn(KernelError::TooSmall { height: 1, width: 2 }).expect_err("no network");
+        assert!(matches!(other, BackboneError::Kernels(KernelError::TooSmall { .. })), "{other}");
+
+        let layer = Layer::named("layer1");
+        let input = InputContract::imagenet().with_size(32, 32);
+        let architecture = Architecture::known("resnet18").expect("a known name");
+        let weights = BackboneWeights::random(architecture, layer, input, 0).expect("weights");
+        let taps = [layer.pooled(2)];
+        let nodes = weights.nodes(&taps).expect("a tap");
+        let device = burn::tensor::Device::flex();
+        let forward = Forward::by_burn(&weights, &taps, &nodes, &device, Some(node.clone())).expect("Burn");
+        assert!(!forward.has_kernels());
+        assert_eq!(forward.unsupported(), Some(&node));
+        let rows = forward.run(&[&[0.5; 3 * 32 * 32]], [32, 32], &device).expect("features");
+        assert_eq!(rows.dims(), [1, 64 * 4 * 4]);
+
+        let error = without_int8(&weights, unsupported()).to_string();
+        assert!(error.contains("node 'blocks.0' (attention) of 'resnet18'"), "{error}");
     }
 }

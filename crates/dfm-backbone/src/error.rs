@@ -6,8 +6,8 @@ use dfm_graph::GraphError;
 use dfm_image::{InputError, RegionError, TilingError};
 use thiserror::Error;
 
-use crate::engine::UnsupportedNode;
 use crate::layer::Layer;
+use crate::unsupported::UnsupportedNode;
 
 /// A network that cannot be built or run as asked.
 #[derive(Debug, Clone, PartialEq, Error)]

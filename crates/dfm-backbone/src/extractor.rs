@@ -9,12 +9,12 @@ use dfm_kernels::{NodeRanges, StepTime};
 
 use crate::compute::{Compute, Forward};
 use crate::detail::TapDetail;
-use crate::engine::UnsupportedNode;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::memory::MAX_ACTIVATION_BYTES;
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
+use crate::unsupported::UnsupportedNode;
 use crate::weights::BackboneWeights;
 
 /// A network up to the last tap, on one device, with the preparation of pictures before it and the

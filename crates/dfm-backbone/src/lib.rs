@@ -40,6 +40,7 @@ mod layer_name;
 mod memory;
 mod precision;
 mod tap;
+mod unsupported;
 pub mod weights;
 
 pub use architecture::Architecture;
@@ -52,7 +53,6 @@ pub use dfm_image::{
     Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page, page_count,
 };
 pub use dfm_kernels::{InstructionSet, NodeRanges, StepTime};
-pub use engine::UnsupportedNode;
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use families::resnet::{Block, ConvolutionShape, MaxPoolPadding, ResNet, StridePlacement};
@@ -60,6 +60,7 @@ pub use features::{FeatureShape, pool_and_flatten};
 pub use layer::Layer;
 pub use precision::NetworkPrecision;
 pub use tap::Tap;
+pub use unsupported::UnsupportedNode;
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, CounterGenerator, ImportOptions, Precision, WeightsError,
     WeightsFile, WeightsHeader, catalogue, import_weights,

@@ -11,5 +11,4 @@ mod tests;
 mod value;
 
 pub(crate) use burn::BurnNetwork;
-pub use kernels::UnsupportedNode;
 pub(crate) use kernels::{left_to_burn, plan, without_int8};
