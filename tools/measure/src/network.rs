@@ -33,7 +33,10 @@ impl Course {
             return Ok(Self { layer: Layer::named("layer3"), side: 256 });
         }
         let graph = architecture.graph()?;
-        let (layer, _) = graph.taps().last().with_context(|| architecture.name().to_owned())?;
+        let (_, end) = graph.taps().last().with_context(|| architecture.name().to_owned())?;
+        // The name of a stage, not that of its last block.
+        let names = graph.taps().filter(|(_, node)| *node == end).map(|(name, _)| name);
+        let layer = names.min_by_key(|name| name.len()).with_context(|| architecture.name().to_owned())?;
         Ok(Self { layer: layer.parse()?, side: 224 })
     }
 }
