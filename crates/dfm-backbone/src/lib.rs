@@ -32,6 +32,7 @@ mod architecture;
 mod block;
 mod compute;
 mod detail;
+mod details;
 mod error;
 mod extractor;
 mod features;
@@ -45,6 +46,7 @@ pub mod weights;
 
 pub use architecture::{Architecture, Block, ConvolutionShape, MaxPoolPadding, StridePlacement};
 pub use compute::Compute;
+pub use details::Details;
 pub use dfm_image::{
     BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,
     LevelsTally, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
