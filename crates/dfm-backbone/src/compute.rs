@@ -129,6 +129,15 @@ impl Forward {
         matches!(self, Self::Kernels(_))
     }
 
+    /// How many pictures are best worked on together behind the network; `None` if all of them are. On a
+    /// processor it is one.
+    pub(crate) fn pictures_apart(&self) -> Option<usize> {
+        match self {
+            Self::Burn { .. } => None,
+            Self::Kernels(_) => Some(1),
+        }
+    }
+
     /// How large activations become in `f32`.
     pub(crate) fn ranges(&self, pictures: &[&[f32]]) -> Result<NodeRanges, BackboneError> {
         match self {
@@ -188,14 +197,13 @@ impl Forward {
             Self::Kernels(plan) => {
                 let lengths = plan.map_shapes().iter().map(|shape| shape.iter().product::<usize>());
                 let columns: Vec<usize> = std::iter::once(plan.output_len()).chain(lengths).collect();
-                let values = plan.run_with_maps(pictures)?;
-                let all = columns.iter().sum();
+                let values = TensorData::new(plan.run_with_maps(pictures)?, [count, columns.iter().sum()]);
+                let all = Tensor::<2>::from_data(values, device);
                 let mut first = 0;
+                // Nothing is copied: each part is a view of some columns.
                 let mut parts = columns.into_iter().map(|columns| {
-                    let mut part: Vec<f32> = Vec::with_capacity(count * columns);
-                    values.chunks_exact(all).for_each(|row| part.extend(&row[first..first + columns]));
                     first += columns;
-                    Tensor::from_data(TensorData::new(part, [count, columns]), device)
+                    all.clone().slice([0..count, first - columns..first])
                 });
                 let rows = parts.next().expect("features come first");
                 Ok((rows, parts.collect()))

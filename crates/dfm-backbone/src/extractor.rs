@@ -9,6 +9,7 @@ use dfm_kernels::{NodeRanges, StepTime};
 
 use crate::compute::{Compute, Forward};
 use crate::detail::TapDetail;
+use crate::details::Details;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::memory::MAX_ACTIVATION_BYTES;
@@ -295,10 +296,10 @@ impl FeatureExtractor {
     /// # Shapes
     ///
     /// - rows: `[N, D]`
-    /// - details: for each of [`detail_shapes`](Self::detail_shapes) `[N, C · H · W]`
+    /// - details: for each of [`detail_shapes`](Self::detail_shapes) and `n` pictures `[n, C · H · W]`
     ///
-    /// Cost: beside the network a few operations for each value of the layers' outputs, and 4 bytes for
-    /// each of them.
+    /// Cost: beside the network 4 bytes for each value of the layers' outputs; once they are asked for, a few
+    /// operations for each of them.
     ///
     /// # Errors
     ///
@@ -306,8 +307,10 @@ impl FeatureExtractor {
     pub fn extract_with_details(
         &self,
         pictures: &[impl Borrow<PreparedPicture>],
-    ) -> Result<(Tensor<2>, Vec<Tensor<2>>), BackboneError> {
-        let Some(of_taps) = &self.details else { return Ok((self.extract(pictures)?, Vec::new())) };
+    ) -> Result<(Tensor<2>, Details), BackboneError> {
+        let Some(of_taps) = &self.details else {
+            return Ok((self.extract(pictures)?, Details::known(Vec::new())));
+        };
         let input = self.weights.header().input;
         let pixels = self.pixels(pictures)?;
         let (rows, maps) =
@@ -318,14 +321,14 @@ impl FeatureExtractor {
         };
         let (count, mut first) = (pictures.len(), 0);
         let (mut of_taps, mut maps) = (of_taps.iter(), maps.into_iter());
-        let mut details = Vec::with_capacity(of_taps.len());
+        let mut details = Details::new(count, self.network.pictures_apart().unwrap_or(count));
         for (tap, shape) in self.taps.iter().zip(&self.shapes) {
             let columns = first..first + shape.len();
             first = columns.end;
             if tap.pool > 1
                 && let (Some(detail), Some(maps)) = (of_taps.next(), maps.next())
             {
-                details.push(detail.of(maps, rows.clone().slice([0..count, columns])));
+                details.push(detail.clone(), maps, rows.clone().slice([0..count, columns]));
             }
         }
         Ok((rows, details))

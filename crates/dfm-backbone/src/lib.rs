@@ -30,6 +30,7 @@
 mod architecture;
 mod compute;
 mod detail;
+mod details;
 mod engine;
 mod error;
 mod extractor;
@@ -45,6 +46,7 @@ pub mod weights;
 
 pub use architecture::Architecture;
 pub use compute::Compute;
+pub use details::Details;
 pub use dfm_graph::{Graph, GraphError, NodeId, Parameter};
 pub use dfm_image::{
     BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,

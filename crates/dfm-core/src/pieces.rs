@@ -2,8 +2,10 @@
 
 use burn::tensor::{Tensor, TensorData};
 use dfm_backbone::{
-    FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor,
+    Details, FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture, PreprocessError,
+    Preprocessor,
 };
+use rayon::prelude::*;
 
 use crate::error::DfmError;
 use crate::host::to_host;
@@ -229,34 +231,36 @@ pub(crate) fn features(
     extractor: &FeatureExtractor,
     pieces: &[Piece],
     details: bool,
-) -> Result<(Tensor<2>, Vec<Tensor<2>>), DfmError> {
+) -> Result<(Tensor<2>, Details), DfmError> {
     let batch = Batch::of(extractor, pieces, details)?;
     if batch.known.iter().all(Option::is_none) {
         return match details {
             true => Ok(extractor.extract_with_details(&batch.prepared)?),
-            false => Ok((extractor.extract(&batch.prepared)?, Vec::new())),
+            false => Ok((extractor.extract(&batch.prepared)?, Details::known(Vec::new()))),
         };
     }
-    let columns = batch.columns;
     let values = batch.on_host(extractor)?;
     let mut first = 0;
     let mut part = |length: usize| {
-        let rows = values.chunks_exact(columns).flat_map(|row| &row[first..first + length]).copied();
+        let rows = values.iter().flat_map(|row| &row[first..first + length]).copied();
         let data = TensorData::new(rows.collect::<Vec<f32>>(), [pieces.len(), length]);
         first += length;
         Tensor::from_data(data, extractor.device())
     };
     let rows = part(extractor.row_len());
     let shapes = if details { extractor.detail_shapes() } else { Vec::new() };
-    Ok((rows, shapes.iter().map(|shape| part(shape.len())).collect()))
+    Ok((rows, Details::known(shapes.iter().map(|shape| part(shape.len())).collect())))
 }
 
-/// [`features`], row by row on the host: the details, if the extractor takes them, behind each row.
+/// [`features`], a row for each piece on the host: the details, if the extractor takes them, behind each row.
 ///
 /// # Errors
 ///
 /// Those of [`features`].
-pub(crate) fn features_on_host(extractor: &FeatureExtractor, pieces: &[Piece]) -> Result<Vec<f32>, DfmError> {
+pub(crate) fn features_on_host(
+    extractor: &FeatureExtractor,
+    pieces: &[Piece],
+) -> Result<Vec<Vec<f32>>, DfmError> {
     Batch::of(extractor, pieces, extractor.takes_details())?.on_host(extractor)
 }
 
@@ -277,23 +281,44 @@ impl<'p> Batch<'p> {
         Ok(Self { prepared: pieces.iter().filter_map(Piece::prepared).collect(), known, columns })
     }
 
-    fn on_host(self, extractor: &FeatureExtractor) -> Result<Vec<f32>, DfmError> {
-        let details = self.columns > extractor.row_len();
-        let extracted = match (self.prepared.is_empty(), details) {
-            (true, _) => Vec::new(),
-            (false, false) => to_host(extractor.extract(&self.prepared)?)?,
-            (false, true) => {
-                let (rows, details) = extractor.extract_with_details(&self.prepared)?;
-                to_host(Tensor::cat([vec![rows], details].concat(), 1))?
-            }
+    fn on_host(self, extractor: &FeatureExtractor) -> Result<Vec<Vec<f32>>, DfmError> {
+        let extracted = match self.prepared.is_empty() {
+            true => Vec::new(),
+            false => self.extracted(extractor)?,
         };
-        let mut extracted = extracted.chunks(self.columns);
-        let mut values = Vec::with_capacity(self.known.len() * self.columns);
-        for known in self.known {
-            let row = known.or_else(|| extracted.next());
-            values.extend_from_slice(row.expect("a piece is known, or was extracted"));
-        }
-        Ok(values)
+        let mut extracted = extracted.into_iter();
+        let row = |known: Option<&[f32]>| match known {
+            Some(row) => row.to_vec(),
+            None => extracted.next().expect("a piece is known, or was extracted"),
+        };
+        Ok(self.known.into_iter().map(row).collect())
+    }
+
+    /// The rows of the prepared pictures.
+    fn extracted(&self, extractor: &FeatureExtractor) -> Result<Vec<Vec<f32>>, DfmError> {
+        let (rows, details) = match self.columns > extractor.row_len() {
+            true => extractor.extract_with_details(&self.prepared)?,
+            false => (extractor.extract(&self.prepared)?, Details::known(Vec::new())),
+        };
+        let rows = to_host(rows)?;
+        let with_capacity = |row: &[f32]| {
+            let mut values = Vec::with_capacity(self.columns);
+            values.extend_from_slice(row);
+            values
+        };
+        let mut rows: Vec<Vec<f32>> = rows.par_chunks(extractor.row_len()).map(with_capacity).collect();
+        let parts = details.parts();
+        let size = parts.first().map_or(1, ExactSizeIterator::len);
+        rows.par_chunks_mut(size).zip(parts).try_for_each(|(rows, pictures)| {
+            for layer in details.of(pictures) {
+                let columns = layer.dims()[1];
+                let values = to_host(layer)?;
+                let of_rows = rows.iter_mut().zip(values.chunks_exact(columns));
+                of_rows.for_each(|(row, values)| row.extend_from_slice(values));
+            }
+            Ok::<(), DfmError>(())
+        })?;
+        Ok(rows)
     }
 }
 

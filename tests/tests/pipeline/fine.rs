@@ -104,7 +104,15 @@ fn details_agree_between_engines_and_are_what_the_pool_hides() {
     let shapes = kernels.detail_shapes();
     assert_eq!(shapes.len(), 2);
     assert_eq!(kernels.detail_len(), shapes.iter().map(|shape| shape.len()).sum::<usize>());
-    for (index, (ours, theirs)) in details.into_iter().zip(other_details).enumerate() {
+    assert_eq!(details.layers(), 2);
+    // A picture's details do not depend on those that are asked for with it.
+    let parts: Vec<_> = details.parts().into_iter().map(|part| details.of(part)).collect();
+    assert_eq!((parts.len(), other_details.parts().len()), (3, 1));
+    for (layer, whole) in details.of(0..3).into_iter().enumerate() {
+        let in_parts: Vec<f32> = parts.iter().flat_map(|part| host(part[layer].clone())).collect();
+        assert!(in_parts == host(whole), "layer {layer}");
+    }
+    for (index, (ours, theirs)) in details.of(0..3).into_iter().zip(other_details.of(0..3)).enumerate() {
         let (shape, cells) = (shapes[index], kernels.feature_shapes()[index]);
         let output = outputs.clone().slice([0..3, first..first + shape.len()]);
         first += shape.len();
@@ -389,7 +397,7 @@ fn features_without_details_make_no_fine_map() {
     assert!(matches!(judge(computed(row.clone()), true), Err(DfmError::ComputedFeatures { .. })));
     // With the details behind it, the row is as good as the picture.
     let (_, details) = model.extractor().extract_with_details(&pictures[..1]).unwrap();
-    let details = details.into_iter().flat_map(|part| part.try_into_vec_as::<f32>().unwrap());
+    let details = details.of(0..1).into_iter().flat_map(|layer| layer.try_into_vec_as::<f32>().unwrap());
     let whole: Vec<f32> = row.into_iter().chain(details).collect();
     let grid = judge(computed(whole.clone()), true).unwrap().grid.expect("a map");
     assert_near("computed", &[grid], &grids(&model)[..1], TOLERANCE);

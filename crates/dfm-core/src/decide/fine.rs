@@ -70,7 +70,8 @@ pub(crate) fn peaks(
             let values: Vec<f32> = tiles.iter().flat_map(|tile| &tile[columns.clone()]).copied().collect();
             Tensor::from_data(TensorData::new(values, [tiles.len(), shape.len()]), device)
         });
-        let maps = FineMap::new(others, device).refine(coarse, layers.collect())?;
+        let layers = dfm_backbone::Details::known(layers.collect());
+        let maps = FineMap::new(others, device).refine(coarse, &layers)?;
         peaks.push(maps.iter().map(AnomalyGrid::peak).fold(0.0, f64::max));
     }
     Ok(peaks)

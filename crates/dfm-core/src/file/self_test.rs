@@ -123,7 +123,7 @@ fn run(
     let scores = (0..scorers.count()).map(at).collect::<Result<_, DfmError>>()?;
     let map = match fine {
         // A fine map has one place.
-        Some(fine) => fine.refine(scorers.score(rows, &[0])?.maps, details)?,
+        Some(fine) => fine.refine(scorers.score(rows, &[0])?.maps, &details)?,
         None => Vec::new(),
     };
     Ok(Computed { features, scores, map: map.into_iter().flat_map(|map| map.values).collect() })

@@ -9,6 +9,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dfm_backbone::FeatureShape;
+use rayon::prelude::*;
 
 use crate::error::DfmError;
 use crate::host::to_host;
@@ -59,10 +60,7 @@ impl DetailScorer {
     /// Puts the statistics on `device`: 8 bytes a feature.
     pub(crate) fn new(statistics: &DetailStatistics, device: &Device) -> Self {
         let layer = |layer: &LayerDetails| {
-            let [mean, variance] = [&layer.mean, &layer.variance]
-                .map(|values| values.iter().copied().map(f64::from).collect::<Vec<_>>());
-            let inverse = weights(statistics.count, &mean, &variance, layer.shape);
-            let inverse = inverse.into_iter().map(|weight| (1.0 / weight) as f32).collect();
+            let inverse = inverses(statistics.count, layer);
             let shape = [1, layer.shape.channels, layer.shape.height * layer.shape.width];
             let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), device);
             LayerScorer { shape: layer.shape, mean: tensor(layer.mean.clone()), inverse: tensor(inverse) }
@@ -70,8 +68,7 @@ impl DetailScorer {
         Self { layers: statistics.layers.iter().map(layer).collect() }
     }
 
-    /// The fine cells of each layer in each picture of a batch, from the `details` of each layer
-    /// `[N, C · H · W]`.
+    /// The fine cells of each layer in each picture, from the `details` of each layer `[N, C · H · W]`.
     ///
     /// # Errors
     ///
@@ -91,29 +88,37 @@ impl DetailScorer {
     }
 }
 
-/// `w` of every feature of a layer. Positions where no channel ever varies, such as those beside a region,
-/// have no part in the means.
-fn weights(count: usize, mean: &[f64], variance: &[f64], shape: FeatureShape) -> Vec<f64> {
+/// `1 / w` of every feature of a `layer` of `count` pictures. Positions where no channel ever varies, such as
+/// those beside a region, have no part in the means.
+fn inverses(count: usize, layer: &LayerDetails) -> Vec<f32> {
+    let LayerDetails { shape, mean, variance } = layer;
     let positions = shape.height * shape.width;
     let mut varies = vec![false; positions];
     for channel in variance.chunks_exact(positions) {
         varies.iter_mut().zip(channel).for_each(|(varies, variance)| *varies |= *variance > 0.0);
     }
     let counted = varies.iter().filter(|varies| **varies).count().max(1) as f64;
+    let sum = |channel: &[f32]| channel.iter().copied().map(f64::from).sum::<f64>();
     let of_channels: Vec<f64> =
-        variance.chunks_exact(positions).map(|channel| channel.iter().sum::<f64>() / counted).collect();
+        variance.par_chunks_exact(positions).map(|channel| sum(channel) / counted).collect();
     let of_layer = of_channels.iter().sum::<f64>() / of_channels.len() as f64;
     let own = count as f64 / (count as f64 + PRIOR);
     let least = match FLOOR * of_layer {
         floor if floor > 0.0 => floor,
-        _ => (LEAST * mean.iter().map(|mean| mean * mean).sum::<f64>() / mean.len() as f64)
-            .max(f64::from(f32::MIN_POSITIVE)),
+        _ => {
+            let squares: f64 = mean.iter().map(|mean| f64::from(*mean) * f64::from(*mean)).sum();
+            (LEAST * squares / mean.len() as f64).max(f64::from(f32::MIN_POSITIVE))
+        }
     };
-    let channels = variance.chunks_exact(positions).zip(of_channels);
-    let weights = channels.flat_map(|(channel, of_channel)| {
-        channel.iter().map(move |variance| own * variance + (1.0 - own) * of_channel + least)
+    let mut inverses = vec![0.0; variance.len()];
+    let channels = inverses.par_chunks_exact_mut(positions).zip(variance.par_chunks_exact(positions));
+    channels.zip(of_channels).for_each(|((inverses, variance), of_channel)| {
+        for (inverse, variance) in inverses.iter_mut().zip(variance) {
+            let weight = own * f64::from(*variance) + (1.0 - own) * of_channel + least;
+            *inverse = (1.0 / weight) as f32;
+        }
     });
-    weights.collect()
+    inverses
 }
 
 #[cfg(test)]
@@ -122,20 +127,22 @@ mod tests {
     #[cfg(feature = "flex")]
     use crate::judge::fine::join;
     #[cfg(feature = "flex")]
-    use crate::learn::moments::Moments;
+    use crate::learn::moments::{Moments, Narrow};
 
     #[test]
     fn a_feature_that_never_varies_has_a_weight_all_the_same() {
-        let shape = FeatureShape { channels: 1, height: 1, width: 2 };
+        let inverses = |mean: &[f32], variance: &[f32]| {
+            let shape = FeatureShape { channels: 1, height: 1, width: mean.len() };
+            inverses(4, &LayerDetails { shape, mean: mean.to_vec(), variance: variance.to_vec() })
+        };
         for (mean, variance) in [([0.0, 0.0], [0.0, 0.0]), ([3.0, 1.0], [0.0, 0.0]), ([3.0, 1.0], [2.0, 0.0])]
         {
-            let weights = weights(4, &mean, &variance, shape);
-            assert!(weights.iter().all(|weight| *weight > 0.0 && weight.is_finite()), "{weights:?}");
+            let inverses = inverses(&mean, &variance);
+            assert!(inverses.iter().all(|inverse| *inverse > 0.0 && inverse.is_finite()), "{inverses:?}");
         }
         // Positions beside a region do not make the others look calm.
-        let wide = FeatureShape { width: 4, ..shape };
-        let beside = weights(4, &[0.0; 4], &[2.0, 1.0, 0.0, 0.0], wide);
-        assert_eq!(beside[..2], weights(4, &[0.0; 2], &[2.0, 1.0], shape)[..]);
+        let beside = inverses(&[0.0; 4], &[2.0, 1.0, 0.0, 0.0]);
+        assert_eq!(beside[..2], inverses(&[0.0; 2], &[2.0, 1.0])[..]);
     }
 
     #[cfg(feature = "flex")]
@@ -170,17 +177,19 @@ mod tests {
             let mut pictures: Vec<&[f32]> = detail.chunks_exact(shape.len()).collect();
             new.push(pictures.pop().unwrap().to_vec());
             let mut moments = Moments::new(shape.len());
-            pictures.iter().for_each(|picture| moments.push(picture));
-            let variance: Vec<f64> = moments.variances().collect();
+            moments.push(&pictures);
+            let Narrow { mean: narrow_mean, variance: narrow_variance, .. } = moments.narrow();
+            let variance = wide(&narrow_variance);
             let [mean, of_numpy, weight, fine] =
                 ["mean", "variance", "weight", "fine"].map(|name| read(&format!("{layer}.{name}")));
             close("mean", &moments.mean, &mean, 1e-6);
             close("variance", &variance, &of_numpy, 1e-6);
-            let weights = weights(moments.count, &moments.mean, &variance, shape);
+            let layer = LayerDetails { shape, mean: narrow_mean, variance: narrow_variance };
+            let weights: Vec<f64> =
+                inverses(moments.count, &layer).iter().map(|inverse| 1.0 / f64::from(*inverse)).collect();
             close("weight", &weights, &weight, 1e-6);
             expected.push(fine);
-            let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
-            layers.push(LayerDetails { shape, mean: narrow(&moments.mean), variance: narrow(&variance) });
+            layers.push(layer);
         }
         let device = burn::tensor::Device::flex();
         let scorer = DetailScorer::new(&DetailStatistics { count: 6, layers }, &device);

@@ -5,8 +5,11 @@
 //! fine cells a layer has the weight of the side of its grid. For the usual layers of 32×32 and 16×16
 //! positions the map is `(coarse³ · fine₂⁴ · fine₃²)^(1/9)`.
 
-use burn::tensor::{Device, Tensor};
-use dfm_backbone::PictureSize;
+use std::ops::Range;
+
+use burn::tensor::Device;
+use dfm_backbone::{Details, PictureSize};
+use rayon::prelude::*;
 
 use crate::error::DfmError;
 use crate::judge::detail::{DetailScorer, DetailStatistics};
@@ -37,10 +40,16 @@ impl FineMap {
     pub(crate) fn refine(
         &self,
         coarse: Vec<AnomalyGrid>,
-        details: Vec<Tensor<2>>,
+        details: &Details,
     ) -> Result<Vec<AnomalyGrid>, DfmError> {
-        let fine = by_row(self.scorer.grids(details)?, |layers| layers);
-        Ok(coarse.into_iter().zip(fine).map(|(coarse, fine)| join(&coarse, &fine)).collect())
+        let of_part = |pictures: Range<usize>| {
+            let coarse = &coarse[pictures.clone()];
+            let fine = by_row(self.scorer.grids(details.of(pictures))?, |layers| layers);
+            Ok(coarse.iter().zip(fine).map(|(coarse, fine)| join(coarse, &fine)).collect())
+        };
+        let maps: Result<Vec<Vec<AnomalyGrid>>, DfmError> =
+            details.parts().into_par_iter().map(of_part).collect();
+        Ok(maps?.into_iter().flatten().collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pictures through a model, with what one call asks for.
 
 use burn::tensor::Tensor;
-use dfm_backbone::{FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture};
+use dfm_backbone::{Details, FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture};
 use dfm_stats::Samples;
 use rayon::prelude::*;
 
@@ -177,7 +177,7 @@ impl Dfm {
         for batch in pictures.chunks(judging.batch) {
             let features = match judging.fine {
                 Some(_) => judging.extractor.extract_with_details(batch)?,
-                None => (judging.extractor.extract(batch)?, Vec::new()),
+                None => (judging.extractor.extract(batch)?, Details::known(Vec::new())),
             };
             let placements: Vec<&Placement> = batch.iter().map(|picture| &picture.placement).collect();
             let seen = judging.see(features, &placements).map_err(|error| error.behind(verdicts.len()))?;
@@ -276,7 +276,7 @@ impl Judging<'_> {
     /// Each row belongs to the piece with the placement of the same index.
     fn see(
         &self,
-        (rows, details): (Tensor<2>, Vec<Tensor<2>>),
+        (rows, details): (Tensor<2>, Details),
         placements: &[&Placement],
     ) -> Result<Vec<Seen>, DfmError> {
         let model = self.model;
@@ -289,7 +289,7 @@ impl Judging<'_> {
         };
         let mut rows = values.chunks_exact(self.extractor.row_len());
         let maps = match self.fine {
-            Some(fine) => fine.refine(scores.maps, details)?,
+            Some(fine) => fine.refine(scores.maps, &details)?,
             None => scores.maps,
         };
         let mut maps = maps.into_iter();

@@ -88,11 +88,10 @@ impl ValidFitParams {
             }
             let pieces: Option<Vec<Piece>> = asked.iter().map(|hash| given.remove(hash)).collect();
             let Some(pieces) = pieces else { return Ok(false) };
-            let values = features_on_host(extractor, &pieces)?;
-            if values.iter().any(|value| !value.is_finite()) {
+            let rows = features_on_host(extractor, &pieces)?;
+            if rows.iter().flatten().any(|value| !value.is_finite()) {
                 return Ok(false);
             }
-            let rows = values.chunks_exact(extractor.row_len() + extractor.detail_len());
             asked.iter().zip(rows).for_each(|(hash, row)| each(hash, &row[extractor.row_len()..]));
         }
         Ok(true)

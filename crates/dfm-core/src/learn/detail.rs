@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use dfm_backbone::FeatureShape;
 
 use crate::judge::detail::{DetailStatistics, LayerDetails};
-use crate::learn::moments::Moments;
+use crate::learn::moments::{Moments, Narrow};
 
 /// The most pictures whose details are held.
 const MOST_HELD: usize = 64;
@@ -65,10 +65,12 @@ impl Details {
         64 * columns + held
     }
 
-    /// Adds the details of a picture, or of a tile of it.
-    pub(crate) fn push(&mut self, content_hash: [u8; 32], tile: usize, details: &[f32]) {
-        self.moments.push(details);
-        self.held.push(content_hash, tile, details);
+    /// Adds the details of pieces: of each the content hash of its picture, the number of its tile, and its
+    /// details.
+    pub(crate) fn push(&mut self, pieces: &[([u8; 32], usize, &[f32])]) {
+        let rows: Vec<&[f32]> = pieces.iter().map(|(_, _, details)| *details).collect();
+        self.moments.push(&rows);
+        pieces.iter().for_each(|(content_hash, tile, details)| self.held.push(*content_hash, *tile, details));
     }
 
     /// Takes out the details of a picture in one piece, which was added so many times. Pictures that are
@@ -105,19 +107,18 @@ impl Details {
 
     /// What a model keeps of them.
     pub(crate) fn statistics(&self) -> DetailStatistics {
-        self.statistics_of(&self.moments)
+        self.by_layer(&self.moments.narrow())
     }
 
-    fn statistics_of(&self, moments: &Moments) -> DetailStatistics {
-        let narrow = |value: f64| value as f32;
-        let mut mean = moments.mean.iter().copied().map(narrow);
-        let mut variance = moments.variances().map(narrow);
-        let layer = |shape: &FeatureShape| LayerDetails {
-            shape: *shape,
-            mean: mean.by_ref().take(shape.len()).collect(),
-            variance: variance.by_ref().take(shape.len()).collect(),
+    fn by_layer(&self, all: &Narrow) -> DetailStatistics {
+        let mut first = 0;
+        let layer = |shape: &FeatureShape| {
+            let columns = first..first + shape.len();
+            first = columns.end;
+            let (mean, variance) = (all.mean[columns.clone()].to_vec(), all.variance[columns].to_vec());
+            LayerDetails { shape: *shape, mean, variance }
         };
-        DetailStatistics { count: moments.count, layers: self.shapes.iter().map(layer).collect() }
+        DetailStatistics { count: all.count, layers: self.shapes.iter().map(layer).collect() }
     }
 
     /// How many rows of the fit they are of.
@@ -153,8 +154,8 @@ impl Details {
         let copies = own / tiles.len().max(1);
         let has_others = copies > 0 && self.moments.count > own;
         has_others.then(|| {
-            let others = self.moments.without(tiles.iter().copied(), copies);
-            (tiles, self.statistics_of(&others))
+            let others = self.moments.without(&tiles, copies);
+            (tiles, self.by_layer(&others))
         })
     }
 }
@@ -200,7 +201,7 @@ mod tests {
         let mut details = Details::new(&SHAPES, max_bytes);
         for picture in pictures {
             let values = [1.0, 2.0, 3.0, 4.0].map(|factor: f32| factor * f32::from(*picture) % 7.0);
-            details.push([*picture; 32], 0, &values);
+            details.push(&[([*picture; 32], 0, &values)]);
         }
         details
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dfm_backbone::{FeatureExtractor, Picture, hexadecimal};
+use rayon::prelude::*;
 
 use crate::error::DfmError;
 use crate::learn::detail::Details;
@@ -221,21 +222,27 @@ impl ValidFitParams {
                 return Ok(Collected { gathering, details });
             }
             let (batch, hashes): (Vec<Piece>, Vec<[u8; 32]>) = batch.into_iter().unzip();
-            let values = features_on_host(extractor, &batch)?;
+            let rows = features_on_host(extractor, &batch)?;
             let columns = extractor.row_len();
-            let rows = values.chunks_exact(columns + extractor.detail_len());
-            for ((piece, content_hash), values) in batch.iter().map(Piece::id).zip(hashes).zip(rows) {
-                let mut row = FeatureRow { content_hash, values: values.to_vec() };
-                let is_finite = row.values.iter().all(|value| value.is_finite());
+            let finite: Vec<bool> =
+                rows.par_iter().map(|row| row.iter().all(|value| value.is_finite())).collect();
+            let pieces = || batch.iter().map(Piece::id).zip(&hashes);
+            if let Some(details) = &mut details {
+                let of_pieces = pieces().zip(&rows).zip(&finite).filter(|(_, is_finite)| **is_finite);
+                let of_pieces = of_pieces
+                    .map(|(((piece, content_hash), row), _)| (*content_hash, piece.tile, &row[columns..]));
+                details.push(&of_pieces.collect::<Vec<_>>());
+            }
+            for (((piece, content_hash), values), is_finite) in pieces().zip(rows).zip(finite) {
+                let mut row = FeatureRow { content_hash: *content_hash, values };
                 each(match is_finite {
                     true => Learnt::Features(piece, &row),
                     false => Learnt::NotFinite(piece, &row),
                 })?;
-                if let Some(details) = details.as_mut().filter(|_| is_finite) {
-                    details.push(content_hash, piece.tile, &row.values[columns..]);
-                }
+                // Only the features are collected.
                 row.values.truncate(columns);
-                for gathered in gathering.push(&piece, content_hash, is_finite.then_some(row))? {
+                row.values.shrink_to_fit();
+                for gathered in gathering.push(&piece, *content_hash, is_finite.then_some(row))? {
                     each(told(gathered))?;
                 }
             }

@@ -29,16 +29,21 @@ impl Moments {
         }
     }
 
-    /// Adds a row.
-    pub(crate) fn push(&mut self, row: &[f32]) {
-        self.count += 1;
-        let share = 1.0 / self.count as f64;
+    /// Adds `rows`, one after the other.
+    pub(crate) fn push(&mut self, rows: &[&[f32]]) {
+        let before = self.count;
+        self.count += rows.len();
         let columns = self.mean.par_chunks_mut(CHUNK).zip(self.squares.par_chunks_mut(CHUNK));
-        columns.zip(row.par_chunks(CHUNK)).for_each(|((mean, squares), row)| {
-            for ((mean, squares), value) in mean.iter_mut().zip(squares).zip(row) {
-                let before = f64::from(*value) - *mean;
-                *mean += before * share;
-                *squares += before * (f64::from(*value) - *mean);
+        // All rows pass while a chunk is in the caches.
+        columns.enumerate().for_each(|(chunk, (mean, squares))| {
+            for (count, row) in (before + 1..).zip(rows) {
+                let row = &row[chunk * CHUNK..][..mean.len()];
+                let share = 1.0 / count as f64;
+                for ((mean, squares), value) in mean.iter_mut().zip(&mut *squares).zip(row) {
+                    let before = f64::from(*value) - *mean;
+                    *mean += before * share;
+                    *squares += before * (f64::from(*value) - *mean);
+                }
             }
         });
     }
@@ -63,38 +68,77 @@ impl Moments {
 
     /// Takes out `copies` of a row. More rows than these must have been added.
     pub(crate) fn take_out(&mut self, row: &[f32], copies: usize) {
-        let (all, gone) = (self.count as f64, copies as f64);
-        let others = all - gone;
+        let taken = Taken::new(self.count, copies);
         self.count -= copies;
         for ((mean, squares), value) in self.mean.iter_mut().zip(&mut self.squares).zip(row) {
-            let apart = f64::from(*value) - *mean;
-            *mean -= apart * (gone / others);
-            *squares = (*squares - apart * apart * (gone * all / others)).max(0.0);
+            (*mean, *squares) = taken.column(*mean, *squares, *value);
         }
     }
 
-    /// The moments without `copies` of each of some of the rows. If less than two rows would be left,
-    /// which have no variance, only the mean is that of the others.
-    pub(crate) fn without<'r>(&self, rows: impl Iterator<Item = &'r [f32]>, copies: usize) -> Self {
-        let mut left = self.clone();
-        for row in rows {
-            if left.count <= copies {
-                break;
+    /// The mean and variance of each column.
+    pub(crate) fn narrow(&self) -> Narrow {
+        self.without(&[], 0)
+    }
+
+    /// The same without `copies` of each of some of the rows. If less than two rows would be left, which have
+    /// no variance, only the mean is that of the others. Takes 8 bytes for each column.
+    pub(crate) fn without(&self, rows: &[&[f32]], copies: usize) -> Narrow {
+        // The last row stays, if all would go.
+        let most = self.count.saturating_sub(1).checked_div(copies).unwrap_or(usize::MAX);
+        let rows = &rows[..rows.len().min(most)];
+        let count = self.count - copies * rows.len();
+        let mut left =
+            Narrow { count, mean: vec![0.0; self.mean.len()], variance: vec![0.0; self.mean.len()] };
+        let columns = left.mean.par_chunks_mut(CHUNK).zip(left.variance.par_chunks_mut(CHUNK));
+        columns.enumerate().for_each(|(chunk, (mean, variance))| {
+            let columns = chunk * CHUNK..chunk * CHUNK + mean.len();
+            let mut others = self.mean[columns.clone()].to_vec();
+            let mut squares = self.squares[columns.clone()].to_vec();
+            for (index, row) in rows.iter().enumerate() {
+                let taken = Taken::new(self.count - copies * index, copies);
+                for ((mean, squares), value) in others.iter_mut().zip(&mut squares).zip(&row[columns.clone()])
+                {
+                    (*mean, *squares) = taken.column(*mean, *squares, *value);
+                }
             }
-            left.take_out(row, copies);
-        }
-        if left.count < 2 {
-            left.squares.clone_from(&self.squares);
-            let scale = left.count as f64 / self.count as f64;
-            left.squares.iter_mut().for_each(|squares| *squares *= scale);
-        }
+            let (squares, divisor) = match count {
+                0 | 1 => (&self.squares[columns], self.count.max(1)),
+                _ => (&squares[..], count),
+            };
+            mean.iter_mut().zip(others).for_each(|(mean, of_others)| *mean = of_others as f32);
+            let variances = variance.iter_mut().zip(squares);
+            variances.for_each(|(variance, squares)| *variance = (squares / divisor as f64) as f32);
+        });
         left
     }
+}
 
-    /// The variance of each column, with the divisor `count`.
-    pub(crate) fn variances(&self) -> impl Iterator<Item = f64> + '_ {
-        let count = self.count.max(1) as f64;
-        self.squares.iter().map(move |squares| squares / count)
+/// Mean and variance of each column of `count` rows, as models keep them. The divisor is `count`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Narrow {
+    pub(crate) count: usize,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
+}
+
+/// What happens to the moments of every column where copies of a row are taken out.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    /// Copies by rows that stay, and that times all rows.
+    mean: f64,
+    squares: f64,
+}
+
+impl Taken {
+    fn new(all: usize, copies: usize) -> Self {
+        let (all, gone) = (all as f64, copies as f64);
+        Self { mean: gone / (all - gone), squares: gone * all / (all - gone) }
+    }
+
+    /// Mean and sum of squares of a column without its `value` in the row.
+    fn column(self, mean: f64, squares: f64, value: f32) -> (f64, f64) {
+        let apart = f64::from(value) - mean;
+        (mean - apart * self.mean, (squares - apart * apart * self.squares).max(0.0))
     }
 }
 
@@ -110,7 +154,9 @@ mod tests {
 
     fn moments(rows: &[[f32; 2]]) -> Moments {
         let mut moments = Moments::new(2);
-        rows.iter().for_each(|row| moments.push(row));
+        let rows: Vec<&[f32]> = rows.iter().map(|row| &row[..]).collect();
+        // Batches of different sizes.
+        rows.chunks(7).for_each(|batch| moments.push(batch));
         moments
     }
 
@@ -131,7 +177,10 @@ mod tests {
             let mean = values().sum::<f64>() / 40.0;
             let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / 40.0;
             assert!((got.mean[column] - mean).abs() < 1e-9);
-            assert!((got.variances().nth(column).unwrap() - variance).abs() < 1e-9 * variance);
+            assert!((got.squares[column] / 40.0 - variance).abs() < 1e-9 * variance);
+            let narrow = got.narrow();
+            assert_eq!((narrow.count, narrow.mean[column]), (40, got.mean[column] as f32));
+            assert_eq!(narrow.variance[column], (got.squares[column] / 40.0) as f32);
         }
     }
 
@@ -147,18 +196,25 @@ mod tests {
         let copied = moments(&[&rows[..], &[rows[3], rows[4]], &[rows[3], rows[4]]].concat());
         let others: Vec<[f32; 2]> = rows[..3].iter().chain(&rows[5..]).copied().collect();
         let gone = [rows[3], rows[4]];
-        assert_close(&copied.without(gone.iter().map(|row| &row[..]), 3), &moments(&others));
+        let left = copied.without(&[&gone[0], &gone[1]], 3);
+        let others = moments(&others).narrow();
+        assert_eq!(left.count, others.count);
+        let pairs = left.mean.iter().zip(&others.mean).chain(left.variance.iter().zip(&others.variance));
+        pairs.for_each(|(got, expected)| assert!((got - expected).abs() <= 1e-6 * expected.abs()));
     }
 
     #[test]
     fn one_row_that_is_left_has_the_variance_of_all() {
         let rows = rows(2);
-        let left = moments(&rows).without(std::iter::once(&rows[0][..]), 1);
-        assert_eq!(left.count, 1);
-        for (column, variance) in left.variances().enumerate() {
-            let spread = f64::from(rows[0][column] - rows[1][column]);
-            assert!((left.mean[column] - f64::from(rows[1][column])).abs() < 1e-9);
-            assert!((variance - spread * spread / 4.0).abs() < 1e-6);
+        // The second row cannot go as well.
+        for gone in [&[&rows[0][..]][..], &[&rows[0], &rows[1]]] {
+            let left = moments(&rows).without(gone, 1);
+            assert_eq!(left.count, 1);
+            for column in 0..2 {
+                let spread = rows[0][column] - rows[1][column];
+                assert!((left.mean[column] - rows[1][column]).abs() < 1e-6 * rows[1][column].abs());
+                assert!((left.variance[column] - spread * spread / 4.0).abs() < 1e-4);
+            }
         }
     }
 }
