@@ -4,6 +4,7 @@ use dfm_graph::{Graph, NodeId};
 use dfm_image::InputContract;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::average::with_averages;
 use crate::error::BackboneError;
 use crate::families;
 use crate::families::draft::Drafted;
@@ -134,6 +135,7 @@ impl Architecture {
     /// Those of [`check`](Self::check), and [`BackboneError::UnknownLayer`].
     pub fn graph_to(&self, layer: Layer) -> Result<Graph, BackboneError> {
         let graph = self.graph()?;
+        let graph = with_averages(self, &graph, [layer])?;
         let node = self.find(&graph, layer)?;
         Ok(graph.up_to(&[node]))
     }
@@ -144,8 +146,8 @@ impl Architecture {
     ///
     /// Those of [`graph_to`](Self::graph_to).
     pub fn channels(&self, layer: Layer) -> Result<usize, BackboneError> {
-        let graph = self.graph()?;
-        Ok(graph.node(self.find(&graph, layer)?).form().channels)
+        let graph = self.graph_to(layer)?;
+        Ok(graph.nodes().last().expect("a graph has a node").form().channels)
     }
 
     /// Height and width of the features at `layer` for a picture of `size` (height, width) pixels.
