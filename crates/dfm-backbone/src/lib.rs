@@ -39,6 +39,7 @@ mod features;
 mod layer;
 mod layer_name;
 mod memory;
+mod middle;
 mod precision;
 mod tap;
 pub mod weights;

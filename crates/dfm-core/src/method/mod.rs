@@ -131,6 +131,21 @@ impl Method {
         Self { rows: Rows::Cells, aggregation: Aggregation::Top { percent: USUAL_PERCENT }, ..self }
     }
 
+    /// SubspaceAD (arXiv 2602.23013) with features of `layer`, usually an average of a transformer's middle
+    /// blocks ([`Architecture::middle_blocks`](dfm_backbone::Architecture::middle_blocks)): every cell a row,
+    /// 99 % of the variance, FRE as the mean of the largest hundredth of the cells.
+    ///
+    /// ```
+    /// use dfm_core::{Layer, Method};
+    ///
+    /// let method = Method::subspace_ad(Layer::named("mean:blocks.4..blocks.7"));
+    /// assert_eq!(method.aggregation.to_string(), "top:1%");
+    /// assert!(method.check().is_ok());
+    /// ```
+    pub fn subspace_ad(layer: Layer) -> Self {
+        Self { taps: vec![layer.pooled(1)], keep: Keep::Ratio(0.99), map: None, ..Self::published() }.of_cells()
+    }
+
     /// What the program does by default for models of this score.
     pub fn usual_for(score: ScoreKind, compat: Option<Compat>) -> Self {
         let pooled = |layers: &[Layer]| layers.iter().map(|layer| layer.pooled(USUAL_POOL)).collect();
