@@ -111,8 +111,7 @@ pub(crate) fn with_averages<'g>(
     let averages = new
         .into_iter()
         .map(|layer| {
-            let members: Vec<NodeId> =
-                layer.averaged()?.into_iter().map(find).collect::<Result<_, _>>()?;
+            let members: Vec<NodeId> = layer.averaged()?.into_iter().map(find).collect::<Result<_, _>>()?;
             let last = members.iter().copied().max().ok_or(BackboneError::Average { got: layer })?;
             Ok((last, layer, members))
         })

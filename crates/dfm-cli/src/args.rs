@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use dfm::{
     Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, Method, ModelStore,
-    Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, USUAL_POOL, ValidFitParams, Workers, device,
+    Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, USUAL_POOL, ValidFitParams, Workers,
+    device,
 };
 use tracing::info;
 

@@ -186,7 +186,10 @@ mod tests {
         let statistic = fit(&rows(3, 6, 4));
         let models = LeaveBlockOut::new(&statistic, 2).unwrap();
         for (first, rows, copies) in [(0, 0, 1), (0, 6, 1), (4, 3, 1), (0, 3, 2), (usize::MAX, 2, 1)] {
-            assert!(models.residuals(&[RowBlock { first, rows, copies }]).is_err(), "{first} {rows} {copies}");
+            assert!(
+                models.residuals(&[RowBlock { first, rows, copies }]).is_err(),
+                "{first} {rows} {copies}"
+            );
         }
         assert!(LeaveBlockOut::new(&statistic, 0).is_err());
         assert!(LeaveBlockOut::new(&statistic, 5).is_err());

@@ -1,8 +1,8 @@
 //! Which network looks at pictures.
 
 use dfm_core::{
-    Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling, Resize, Tap,
-    Transparency, ValidFitParams, device,
+    Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling,
+    Resize, Tap, Transparency, ValidFitParams, device,
 };
 use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
 use tracing::{info, warn};

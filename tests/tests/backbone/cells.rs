@@ -36,7 +36,8 @@ fn pictures() -> Vec<PreparedPicture> {
     let count = 3 * HEIGHT * WIDTH;
     let base: Vec<f32> = units("cells/base", count).collect();
     let picture = |number: usize| {
-        let own = units(&format!("cells/{number}"), count);
+        let stream = format!("cells/{number}");
+        let own = units(&stream, count);
         let mut pixels: Vec<f32> = base.iter().zip(own).map(|(base, own)| base + 0.5 * own).collect();
         if number >= TRAINING && number % 2 == 1 {
             for (index, value) in pixels.iter_mut().enumerate() {
@@ -126,7 +127,8 @@ fn an_average_of_layers_is_the_plain_average_of_their_features() {
             (&transformer, "mean:blocks.0+blocks.5", &["blocks.0", "blocks.5"], 1),
             (&residual, "mean:layer2.0+layer2", &["layer2.0", "layer2"], 4),
         ] {
-            let each: Vec<Vec<f32>> = layers.iter().map(|layer| rows(weights, layer, pool, &device)).collect();
+            let each: Vec<Vec<f32>> =
+                layers.iter().map(|layer| rows(weights, layer, pool, &device)).collect();
             let (got, expected) = (rows(weights, average, pool, &device), mean(&each));
             let distance = relative_l2_f32(&got, &expected);
             println!("{average} on {name}: relative L2 {distance:.1e}");

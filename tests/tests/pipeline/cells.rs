@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use dfm_core::{
     Aggregation, AnomalyGrid, CalibrationKind, CalibrationParams, Dfm, DfmError, DriftParams, FitParams,
-    JudgeOptions, Keep, Keeping, Label, Layer, LoadOptions, Method, Piece, PictureSize, Preparer, Region,
+    JudgeOptions, Keep, Keeping, Label, Layer, LoadOptions, Method, PictureSize, Piece, Preparer, Region,
     RgbImage, Robust, Rows, Run, SaveOptions, StreamingParams, TileStatistics, Tiling, UpdateOptions,
     Verdict, content_hash,
 };
@@ -94,7 +94,11 @@ fn defects_are_found_and_the_map_shows_where() {
         let verdicts = judged(&model, &new());
         for (index, verdict) in verdicts.iter().enumerate() {
             let grid: &AnomalyGrid = verdict.grid.as_ref().unwrap();
-            assert_eq!(verdict.label, Some(if index < 3 { Label::Normal } else { Label::Anomalous }), "{index}");
+            assert_eq!(
+                verdict.label,
+                Some(if index < 3 { Label::Normal } else { Label::Anomalous }),
+                "{index}"
+            );
             if model.record().params.method.taps.len() == 1 {
                 let top = Aggregation::Top { percent: 1.0 };
                 assert_close("the score of the map", top.of(grid), verdict.score, 1e-6);
@@ -314,7 +318,8 @@ fn pictures_are_set_aside_whole_where_memory_does_not_suffice() {
         let memory = StreamingParams { max_bytes, exact: false };
         FitParams::from(method()).with_run(Run::default().with_memory(memory))
     };
-    let (small, exact) = (fit(memory(12 << 20), &good(0..60)).unwrap(), fit(memory(4 << 30), &good(0..60)).unwrap());
+    let (small, exact) =
+        (fit(memory(12 << 20), &good(0..60)).unwrap(), fit(memory(4 << 30), &good(0..60)).unwrap());
     assert!(!small.set_aside().is_empty() && exact.set_aside().is_empty());
     let learnt = small.fit_statistics().unwrap();
     assert_eq!(learnt.0[0].sample_count(), 256 * learnt.1.len());
@@ -365,5 +370,8 @@ fn models_of_other_rows_are_not_merged() {
     let cells = fit(method().with_aggregation(Aggregation::Sum), &good(0..4)).unwrap();
     let pictures = method().with_aggregation(Aggregation::Sum).with_rows(Rows::Picture);
     let refused = cells.merge(&fit(pictures, &good(4..8)).unwrap()).unwrap_err();
-    assert!(refused.to_string().contains("rows cells") && refused.to_string().contains("no rows"), "{refused}");
+    assert!(
+        refused.to_string().contains("rows cells") && refused.to_string().contains("no rows"),
+        "{refused}"
+    );
 }

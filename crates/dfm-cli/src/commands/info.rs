@@ -4,8 +4,8 @@ use std::io::Write;
 
 use dfm::{
     CalibrationInfo, Compat, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore, OddPicture,
-    PictureSize, Rows, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
-    counted,
+    PictureSize, Rows, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics,
+    ValidationRecord, counted,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust,
-    Rows, ScoreKind, TileStatisticsKind,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust, Rows,
+    ScoreKind, TileStatisticsKind,
 };
 
 use crate::flags::layout::LayoutFlag;

@@ -193,7 +193,6 @@ fn features(
     let deviations = whole.deviations_of(&Samples::from_f64(coordinates.copied().collect(), rank)?)?;
     let values = deviations.iter().zip(whole.mean().iter().cycle());
     let values = values.map(|(deviation, mean)| deviation + mean).collect();
-    let values: Vec<f32> =
-        rows.to_features(values, shape).into_iter().map(|value| value as f32).collect();
+    let values: Vec<f32> = rows.to_features(values, shape).into_iter().map(|value| value as f32).collect();
     Ok(Tensor::from_data(TensorData::new(values, [places.len(), shape.len()]), device))
 }

@@ -150,12 +150,7 @@ impl Part<'_> {
         }
     }
 
-    fn fit_statistic(
-        &self,
-        directions: &[f32],
-        rank: usize,
-        rows: usize,
-    ) -> Result<FitStatistic, DfmError> {
+    fn fit_statistic(&self, directions: &[f32], rank: usize, rows: usize) -> Result<FitStatistic, DfmError> {
         let compression = match &self.record.compression {
             Some(CompressionRecord { limit, error_bound, .. }) => {
                 let remainders = self.f64("remainders", &[rows])?;

@@ -322,7 +322,10 @@ mod tests {
         assert_eq!(refused(compat.clone().with_aggregation(Aggregation::Max)), "aggregation");
         let cells = good.clone().of_cells();
         assert!(cells.clone().check().is_ok());
-        assert_eq!(refused(good.clone().with_rows(Rows::Cells).with_compat(Some(Compat::Anomalib))), "compat");
+        assert_eq!(
+            refused(good.clone().with_rows(Rows::Cells).with_compat(Some(Compat::Anomalib))),
+            "compat"
+        );
         for score in [ScoreKind::Nll, ScoreKind::Mahalanobis] {
             assert_eq!(refused(good.clone().with_rows(Rows::Cells).with_score(score)), "score");
         }

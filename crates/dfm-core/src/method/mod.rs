@@ -143,7 +143,8 @@ impl Method {
     /// assert!(method.check().is_ok());
     /// ```
     pub fn subspace_ad(layer: Layer) -> Self {
-        Self { taps: vec![layer.pooled(1)], keep: Keep::Ratio(0.99), map: None, ..Self::published() }.of_cells()
+        Self { taps: vec![layer.pooled(1)], keep: Keep::Ratio(0.99), map: None, ..Self::published() }
+            .of_cells()
     }
 
     /// What the program does by default for models of this score.
