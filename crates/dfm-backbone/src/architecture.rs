@@ -203,7 +203,7 @@ impl Architecture {
 
     /// The error for a graph of this network.
     pub(crate) fn graph_error(&self, cause: dfm_graph::GraphError) -> BackboneError {
-        BackboneError::Graph { architecture: self.name().chars().take(64).collect(), cause }
+        BackboneError::Graph { architecture: self.name().chars().take(64).collect(), cause: Box::new(cause) }
     }
 
     /// The node of `layer` in the `graph` of this network or a part of it.
@@ -212,7 +212,7 @@ impl Architecture {
             let taps: Vec<&str> = graph.taps().map(|(name, _)| name).collect();
             BackboneError::UnknownLayer {
                 architecture: self.name().chars().take(64).collect(),
-                got: layer,
+                got: Box::new(layer),
                 expected: if taps.is_empty() { "the name of a node".to_owned() } else { taps.join(", ") },
             }
         })

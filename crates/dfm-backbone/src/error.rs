@@ -43,7 +43,7 @@ pub enum BackboneError {
         /// The architecture's name.
         architecture: String,
         /// The layer that was asked for.
-        got: Layer,
+        got: Box<Layer>,
         /// The layers that are usually tapped.
         expected: String,
     },
@@ -53,7 +53,7 @@ pub enum BackboneError {
         /// The architecture's name.
         architecture: String,
         /// What is wrong.
-        cause: GraphError,
+        cause: Box<GraphError>,
     },
     /// No [`NetworkPrecision`](crate::NetworkPrecision) has this name.
     #[error("unknown precision '{got}': expected f32 or int8")]
@@ -111,9 +111,9 @@ pub enum BackboneError {
         /// The architecture's name.
         architecture: String,
         /// The layer that was asked for.
-        tap: Layer,
+        tap: Box<Layer>,
         /// The last layer in the weights.
-        deepest: Layer,
+        deepest: Box<Layer>,
     },
     /// Patches would leave a part of the picture out.
     #[error(
@@ -183,7 +183,7 @@ pub enum BackboneError {
         /// The architecture's name.
         architecture: String,
         /// The last layer that is tapped.
-        tap: Layer,
+        tap: Box<Layer>,
         /// Height of the input, in pixels.
         height: usize,
         /// Width of the input, in pixels.

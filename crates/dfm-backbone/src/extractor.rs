@@ -183,7 +183,7 @@ impl FeatureExtractor {
         if bytes > MAX_ACTIVATION_BYTES {
             return Err(BackboneError::TooManyActivations {
                 architecture: header.architecture.name().to_owned(),
-                tap: deepest.layer,
+                tap: Box::new(deepest.layer),
                 height: header.input.height,
                 width: header.input.width,
                 limit: MAX_ACTIVATION_BYTES,

@@ -67,7 +67,7 @@ fn a_picture_too_small_has_no_features() {
     for name in ["resnet18", "resnet50_1by2"] {
         let architecture = Architecture::known(name).expect(name);
         let refused = |size| match architecture.feature_size(Layer::named("layer4"), size) {
-            Err(BackboneError::Graph { cause, .. }) => cause,
+            Err(BackboneError::Graph { cause, .. }) => *cause,
             other => panic!("{other:?}"),
         };
         assert!(matches!(refused([0, 0]), GraphError::PictureSize { .. }));

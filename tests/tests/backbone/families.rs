@@ -180,7 +180,8 @@ fn the_file_decides_the_grid_of_positions() {
 fn a_tensor_too_few_or_too_many_is_named() {
     let name = "convnextv2_atto";
     let complete = described().remove(name).unwrap().tensors;
-    let refused = |edit: &dyn Fn(&mut BTreeMap<String, Vec<usize>>), deepest: &str| {
+    type Edit<'e> = &'e dyn Fn(&mut BTreeMap<String, Vec<usize>>);
+    let refused = |edit: Edit<'_>, deepest: &str| {
         let mut tensors = complete.clone();
         edit(&mut tensors);
         weights(name, &state_dict(name, &tensors, ""), deepest)

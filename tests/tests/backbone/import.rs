@@ -155,14 +155,34 @@ fn a_file_that_must_have_a_checksum_is_read_only_if_it_has() {
 /// description of the Caffe network.
 #[test]
 fn input_contracts_are_the_published_ones() {
-    for name in Architecture::names() {
-        let architecture = Architecture::known(name).expect(name);
-        let usual = architecture.usual_input();
-        assert_eq!((usual.height, usual.width), (256, 256), "{name}");
-        let got = (usual.channels, usual.scale, usual.mean, usual.standard_deviation);
-        let expected = match *name {
-            "resnet50_1by2" => (ChannelOrder::Bgr, 1.0, [104.0, 117.0, 123.0], [1.0; 3]),
-            _ => (ChannelOrder::Rgb, 1.0 / 255.0, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+    const HALF: [[f32; 3]; 2] = [[0.5; 3]; 2];
+    const CLIP: [[f32; 3]; 2] =
+        [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]];
+    // Of networks that are no ResNets, as timm's default configuration has them.
+    let published = [
+        ("mobilenetv2_100", 224, IMAGENET),
+        ("mobilenetv3_large_100", 224, IMAGENET),
+        ("efficientnet_b0", 224, IMAGENET),
+        ("tf_efficientnet_lite0", 224, HALF),
+        ("tf_efficientnet_lite2", 260, HALF),
+        ("convnext_tiny", 224, IMAGENET),
+        ("convnextv2_atto", 224, IMAGENET),
+        ("vit_tiny_patch16_224", 224, HALF),
+        ("deit3_small_patch16_224", 224, IMAGENET),
+        ("vit_small_patch14_dinov2", 518, IMAGENET),
+        ("vit_base_patch32_clip_224", 224, CLIP),
+    ];
+    let resnets = Architecture::names().iter().filter(|name| name.contains("resn"));
+    let resnets: Vec<_> = resnets.map(|name| (*name, 256, IMAGENET)).collect();
+    assert!(resnets.len() >= 9, "{resnets:?}");
+    for (name, side, normalisation) in published.into_iter().chain(resnets) {
+        let usual = Architecture::known(name).expect(name).usual_input();
+        assert_eq!((usual.height, usual.width), (side, side), "{name}");
+        let got = (usual.channels, usual.scale, [usual.mean, usual.standard_deviation]);
+        let expected = match name {
+            "resnet50_1by2" => (ChannelOrder::Bgr, 1.0, [[104.0, 117.0, 123.0], [1.0; 3]]),
+            _ => (ChannelOrder::Rgb, 1.0 / 255.0, normalisation),
         };
         assert_eq!(got, expected, "{name}");
     }

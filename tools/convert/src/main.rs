@@ -37,7 +37,7 @@ enum Task {
         output: PathBuf,
     },
     /// Convert PyTorch, safetensors or ONNX weights to our own format
-    Convert(Convert),
+    Convert(Box<Convert>),
 }
 
 #[derive(Debug, Args)]

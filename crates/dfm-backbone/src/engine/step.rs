@@ -155,7 +155,7 @@ impl Step {
                 }
             },
             Self::Mean => {
-                let count = 1 + inputs.len();
+                let count = inputs.len();
                 let first = inputs.next().expect("a checked node has its inputs");
                 match inputs.fold(first, sum) {
                     Value::Map(sum) => Value::Map(sum / count as f64),

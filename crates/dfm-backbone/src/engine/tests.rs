@@ -83,7 +83,8 @@ fn activations_are_their_formulas() {
     };
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let hard = |x: f64| (x + 3.0).clamp(0.0, 6.0) / 6.0;
-    let formulas: [(Activation, Box<dyn Fn(f64) -> f64>); 9] = [
+    type Formula = Box<dyn Fn(f64) -> f64>;
+    let formulas: [(Activation, Formula); 9] = [
         (Activation::Relu, Box::new(|x| x.max(0.0))),
         (Activation::Relu6, Box::new(|x| x.clamp(0.0, 6.0))),
         (Activation::Sigmoid, Box::new(sigmoid)),

@@ -178,7 +178,11 @@ impl BackboneWeights {
         let WeightsHeader { architecture, deepest, .. } = &self.header;
         architecture.find(&architecture.graph()?, layer)?;
         let architecture = architecture.name().to_owned();
-        Err(BackboneError::TapBeyondWeights { architecture, tap: layer, deepest: *deepest })
+        Err(BackboneError::TapBeyondWeights {
+            architecture,
+            tap: Box::new(layer),
+            deepest: Box::new(*deepest),
+        })
     }
 
     /// Drops what the layer `tap` does not need, or all layers of an average.

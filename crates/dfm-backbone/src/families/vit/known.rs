@@ -101,7 +101,7 @@ fn network(name: &str, shapes: Shapes<'_>) -> Option<Known> {
         Norm::ImageNet => plain,
         Norm::Symmetric => with([0.5; 3], [0.5; 3]),
         Norm::Clip => {
-            with([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11])
+            with([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1])
         }
     };
     let draft = vit.draft(vit.grid(shapes("pos_embed")));

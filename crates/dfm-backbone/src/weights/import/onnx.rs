@@ -27,7 +27,7 @@ pub(super) fn values(
     let stage = Layer::RESNET.iter().position(|stage| *stage == deepest);
     let stages = 1 + stage.ok_or_else(|| BackboneError::UnknownLayer {
         architecture: name(),
-        got: deepest,
+        got: Box::new(deepest),
         expected: Layer::RESNET.map(|layer| layer.to_string()).join(", "),
     })?;
     let graph = GraphProto::parse(bytes)?;
