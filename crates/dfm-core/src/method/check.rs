@@ -69,6 +69,7 @@ impl Method {
             return refused("pool", "1 cell or more", "0".to_owned());
         }
         Tap::deepest(&self.taps)?;
+        self.check_rows()?;
         if self.taps.len() > 1 && self.score == ScoreKind::Nll {
             // A likelihood may be negative.
             let expected =
@@ -101,7 +102,6 @@ impl Method {
         if let Some(compat) = self.compat {
             compat.check(self)?;
         }
-        self.check_rows()?;
         if let Some(tiling) = self.tiling {
             tiling.check().map_err(BackboneError::from)?;
             if self.region.as_ref().is_some_and(Region::is_mask) {
