@@ -4,7 +4,6 @@ use dfm_graph::{Graph, NodeId};
 use dfm_image::InputContract;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::average::with_averages;
 use crate::error::BackboneError;
 use crate::families;
 use crate::families::draft::Drafted;
@@ -135,7 +134,7 @@ impl Architecture {
     /// Those of [`check`](Self::check), and [`BackboneError::UnknownLayer`].
     pub fn graph_to(&self, layer: Layer) -> Result<Graph, BackboneError> {
         let graph = self.graph()?;
-        let graph = with_averages(self, &graph, [layer])?;
+        let graph = self.with_averages(&graph, [layer])?;
         let node = self.find(&graph, layer)?;
         Ok(graph.up_to(&[node]))
     }

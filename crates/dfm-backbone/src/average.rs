@@ -91,49 +91,52 @@ fn between(first: &str, last: &str) -> Option<Vec<Layer>> {
     (from..=to).map(|number| Layer::checked(&format!("{before}{number}{after}"))).collect()
 }
 
-/// The `graph` of a network or a part of it with a node for each average among `layers`, directly behind the
-/// last of its layers. Other nodes stay as they are.
-///
-/// # Errors
-///
-/// If an average is none, a layer of one is unknown, or they have different shapes.
-pub(crate) fn with_averages<'g>(
-    architecture: &Architecture,
-    graph: &'g Graph,
-    layers: impl IntoIterator<Item = Layer>,
-) -> Result<Cow<'g, Graph>, BackboneError> {
-    let is_new = |layer: &Layer| layer.is_average() && graph.tap(layer.name()).is_none();
-    let new: BTreeSet<Layer> = layers.into_iter().filter(is_new).collect();
-    if new.is_empty() {
-        return Ok(Cow::Borrowed(graph));
-    }
-    let find = |layer: Layer| architecture.find(graph, layer);
-    let averages = new
-        .into_iter()
-        .map(|layer| {
-            let members: Vec<NodeId> = layer.averaged()?.into_iter().map(find).collect::<Result<_, _>>()?;
-            let last = members.iter().copied().max().ok_or(BackboneError::Average { got: layer })?;
-            Ok((last, layer, members))
-        })
-        .collect::<Result<Vec<_>, BackboneError>>()?;
-    let mut net = Builder::new();
-    let mut moved: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
-    for id in graph.ids() {
-        let node = graph.node(id);
-        let inputs: Vec<NodeId> = node.inputs().iter().map(|input| moved[input.index()]).collect();
-        moved.push(net.add_node(node.name(), node.operation().clone(), &inputs));
-        for (_, layer, members) in averages.iter().filter(|(last, ..)| *last == id) {
-            let members: Vec<NodeId> = members.iter().map(|member| moved[member.index()]).collect();
-            net.add_node(layer.name(), Operation::Mean, &members);
+impl Architecture {
+    /// The `graph` of this network or a part of it with a node for each average among `layers`, directly behind the
+    /// last of its layers. Other nodes stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If an average is none, a layer of one is unknown, or they have different shapes.
+    pub(crate) fn with_averages<'g>(
+        &self,
+        graph: &'g Graph,
+        layers: impl IntoIterator<Item = Layer>,
+    ) -> Result<Cow<'g, Graph>, BackboneError> {
+        let is_new = |layer: &Layer| layer.is_average() && graph.tap(layer.name()).is_none();
+        let new: BTreeSet<Layer> = layers.into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            return Ok(Cow::Borrowed(graph));
         }
-    }
-    graph.taps().for_each(|(name, id)| net.tap(name, moved[id.index()]));
-    match net.finish() {
-        Ok(graph) => Ok(Cow::Owned(graph)),
-        Err(GraphError::Inputs { node, got, .. }) if node.starts_with(Layer::MEAN) => {
-            Err(BackboneError::AverageShapes { got: node, shapes: got })
+        let find = |layer: Layer| self.find(graph, layer);
+        let averages = new
+            .into_iter()
+            .map(|layer| {
+                let members: Vec<NodeId> =
+                    layer.averaged()?.into_iter().map(find).collect::<Result<_, _>>()?;
+                let last = members.iter().copied().max().ok_or(BackboneError::Average { got: layer })?;
+                Ok((last, layer, members))
+            })
+            .collect::<Result<Vec<_>, BackboneError>>()?;
+        let mut net = Builder::new();
+        let mut moved: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
+        for id in graph.ids() {
+            let node = graph.node(id);
+            let inputs: Vec<NodeId> = node.inputs().iter().map(|input| moved[input.index()]).collect();
+            moved.push(net.add_node(node.name(), node.operation().clone(), &inputs));
+            for (_, layer, members) in averages.iter().filter(|(last, ..)| *last == id) {
+                let members: Vec<NodeId> = members.iter().map(|member| moved[member.index()]).collect();
+                net.add_node(layer.name(), Operation::Mean, &members);
+            }
         }
-        Err(cause) => Err(architecture.graph_error(cause)),
+        graph.taps().for_each(|(name, id)| net.tap(name, moved[id.index()]));
+        match net.finish() {
+            Ok(graph) => Ok(Cow::Owned(graph)),
+            Err(GraphError::Inputs { node, got, .. }) if node.starts_with(Layer::MEAN) => {
+                Err(BackboneError::AverageShapes { got: node, shapes: got })
+            }
+            Err(cause) => Err(self.graph_error(cause)),
+        }
     }
 }
 
@@ -188,11 +191,11 @@ mod tests {
     fn layers_of_different_shapes_have_no_average() {
         let network = Architecture::known("resnet18").unwrap();
         let graph = network.graph().unwrap();
-        let refused = with_averages(&network, &graph, [Layer::named("mean:layer1+layer2")]);
+        let refused = network.with_averages(&graph, [Layer::named("mean:layer1+layer2")]);
         assert!(matches!(refused, Err(BackboneError::AverageShapes { .. })), "{refused:?}");
-        let unknown = with_averages(&network, &graph, [Layer::named("mean:layer1+layer9")]);
+        let unknown = network.with_averages(&graph, [Layer::named("mean:layer1+layer9")]);
         assert!(matches!(unknown, Err(BackboneError::UnknownLayer { .. })), "{unknown:?}");
-        let none = with_averages(&network, &graph, [Layer::named("layer1")]).unwrap();
+        let none = network.with_averages(&graph, [Layer::named("layer1")]).unwrap();
         assert!(matches!(none, Cow::Borrowed(_)));
     }
 }

@@ -10,7 +10,6 @@ use dfm_image::InputContract;
 use super::catalogue::catalogue;
 use super::error::WeightsError;
 use super::header::{Precision, WeightsHeader, round_to_f16};
-use crate::average::with_averages;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
 use crate::layer::Layer;
@@ -126,7 +125,7 @@ impl BackboneWeights {
     pub fn feature_shape(&self, tap: Tap) -> Result<FeatureShape, BackboneError> {
         let WeightsHeader { architecture, input, .. } = &self.header;
         self.check_average(tap.layer)?;
-        let graph = with_averages(architecture, &self.graph, [tap.layer])?;
+        let graph = architecture.with_averages(&self.graph, [tap.layer])?;
         let node = self.node_in(&graph, tap.layer)?;
         let shapes = graph.shapes([input.height, input.width]);
         let shapes = shapes.map_err(|cause| architecture.graph_error(cause))?;
@@ -154,7 +153,7 @@ impl BackboneWeights {
     pub(crate) fn with_averages(mut self, taps: &[Tap]) -> Result<Self, BackboneError> {
         let layers = taps.iter().map(|tap| tap.layer);
         layers.clone().try_for_each(|layer| self.check_average(layer))?;
-        if let Cow::Owned(graph) = with_averages(&self.header.architecture, &self.graph, layers)? {
+        if let Cow::Owned(graph) = self.header.architecture.with_averages(&self.graph, layers)? {
             self.graph = Arc::new(graph);
         }
         Ok(self)

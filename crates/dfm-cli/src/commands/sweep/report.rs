@@ -231,8 +231,6 @@ fn joined<T: ToString>(values: &[T], by: &str) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(by)
 }
 
-/// The components, as `--pca` takes them.
-
 /// What `dfm fit` is told to make this model, but for the network and what all settings share.
 fn typed(setting: &Setting) -> String {
     format!(
