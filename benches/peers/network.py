@@ -52,11 +52,15 @@ def blocks(header: dict, tensors: dict) -> list[tuple[str | None, list[tuple[str
     return found
 
 
-def by_torch(path: Path):
+def by_torch(path: Path, side: int):
     """The network as a module of PyTorch; its batch norms are in the weights already."""
     import torch
 
     header, tensors = read(path)
+    if "graph" in header["architecture"]:
+        import graphs
+
+        return graphs.Network(header, tensors, side).eval()
 
     def convolution(name: str, stride: int) -> torch.nn.Conv2d:
         weight = torch.from_numpy(tensors[f"{name}.weight"].copy())
@@ -87,10 +91,18 @@ def by_torch(path: Path):
 
 
 def export(path: Path, output: Path, batch: int, side: int) -> None:
-    """The network as ONNX, written node by node, for a batch of one size."""
+    """The network as ONNX, for a batch of one size: a ResNet written node by node, others by PyTorch."""
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
     header, tensors = read(path)
+    if "graph" in header["architecture"]:
+        import torch
+
+        pictures = torch.zeros(batch, 3, side, side)
+        torch.onnx.export(
+            by_torch(path, side), (pictures,), output, dynamo=False, opset_version=17, input_names=["input"]
+        )
+        return
     nodes = []
 
     def node(kind: str, inputs: list[str], name: str, **attributes) -> str:
@@ -150,7 +162,7 @@ def pytorch(flags: argparse.Namespace, x: np.ndarray) -> None:
     import torch
 
     torch.set_num_threads(flags.threads)
-    network, x = by_torch(flags.network), torch.from_numpy(x)
+    network, x = by_torch(flags.network, flags.side), torch.from_numpy(x)
     if flags.contestant != "eager":
         network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     with torch.no_grad():

@@ -2,17 +2,18 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dfm_graph::NodeId;
-use dfm_kernels::{ActivationRanges, InstructionSet, Plan, StepTime};
+use dfm_kernels::{InstructionSet, NodeRanges, Plan, StepTime};
 
-use crate::engine::{BurnNetwork, network};
+use crate::engine::{BurnNetwork, left_to_burn, plan, without_int8};
 use crate::error::BackboneError;
 use crate::features::pool_and_flatten;
 use crate::tap::Tap;
+use crate::unsupported::UnsupportedNode;
 use crate::weights::BackboneWeights;
 
-/// A device, and what computes networks there: Burn, or on a processor our own kernels. Networks that our own
-/// kernels do not know are computed by Burn. Burn always computes everything except the network's forward
-/// pass.
+/// A device, and what computes networks there: Burn, or on a processor our own kernels. A network with a node
+/// that our own kernels do not compute is computed by Burn as a whole. Burn always computes everything except
+/// the network's forward pass.
 #[derive(Debug, Clone)]
 pub struct Compute {
     device: Device,
@@ -65,8 +66,14 @@ impl From<&Self> for Compute {
 /// A network that is ready to run.
 #[derive(Debug)]
 pub(crate) enum Forward {
-    /// By Burn, on any device; with the side of the pooling windows of each tap.
-    Burn(Box<BurnNetwork>, Vec<usize>),
+    /// By Burn, on any device.
+    Burn {
+        network: Box<BurnNetwork>,
+        /// The side of the pooling windows of each tap.
+        pools: Vec<usize>,
+        /// The node for whose sake our own kernels, which were asked for, do not run the network.
+        unsupported: Option<UnsupportedNode>,
+    },
     /// By our own kernels, on a processor.
     Kernels(Box<Plan>),
 }
@@ -79,29 +86,41 @@ impl Forward {
         taps: &[Tap],
         nodes: &[NodeId],
         compute: &Compute,
-        ranges: Option<&ActivationRanges>,
+        ranges: Option<&NodeRanges>,
     ) -> Result<Self, BackboneError> {
-        let own = match compute.instructions {
-            Some(instructions) => network(weights, taps)?.map(|network| (network, instructions)),
-            None => None,
+        let Some(instructions) = compute.instructions else {
+            return match ranges {
+                None => Self::by_burn(weights, taps, nodes, &compute.device, None),
+                Some(_) => Err(BackboneError::Int8Device),
+            };
         };
-        let input = weights.header().input;
-        let size = [input.height, input.width];
-        match (own, ranges) {
-            (Some((network, instructions)), None) => {
-                Ok(Self::Kernels(Box::new(Plan::new(&network, size, instructions)?)))
+        match (plan(weights, taps, nodes, instructions, ranges), ranges) {
+            (Ok(plan), _) => Ok(Self::Kernels(Box::new(plan))),
+            (Err(error), None) => {
+                Self::by_burn(weights, taps, nodes, &compute.device, Some(left_to_burn(error)?))
             }
-            (Some((network, instructions)), Some(ranges)) => {
-                Ok(Self::Kernels(Box::new(Plan::int8(&network, size, instructions, ranges)?)))
-            }
-            (None, None) => {
-                let network = BurnNetwork::new(weights, nodes, &compute.device)?;
-                Ok(Self::Burn(Box::new(network), taps.iter().map(|tap| tap.pool).collect()))
-            }
-            (None, Some(_)) if compute.instructions.is_some() => Err(BackboneError::Int8Network {
-                architecture: weights.header().architecture.name().to_owned(),
-            }),
-            (None, Some(_)) => Err(BackboneError::Int8Device),
+            (Err(error), Some(_)) => Err(without_int8(weights, error)),
+        }
+    }
+
+    /// The network by Burn, because our own kernels were not asked for or lack a node.
+    pub(crate) fn by_burn(
+        weights: &BackboneWeights,
+        taps: &[Tap],
+        nodes: &[NodeId],
+        device: &Device,
+        unsupported: Option<UnsupportedNode>,
+    ) -> Result<Self, BackboneError> {
+        let network = Box::new(BurnNetwork::new(weights, nodes, device)?);
+        Ok(Self::Burn { network, pools: taps.iter().map(|tap| tap.pool).collect(), unsupported })
+    }
+
+    /// The node for whose sake our own kernels do not run the network; `None` if they do, or were not asked
+    /// for.
+    pub(crate) fn unsupported(&self) -> Option<&UnsupportedNode> {
+        match self {
+            Self::Burn { unsupported, .. } => unsupported.as_ref(),
+            Self::Kernels(_) => None,
         }
     }
 
@@ -111,9 +130,9 @@ impl Forward {
     }
 
     /// How large activations become in `f32`.
-    pub(crate) fn ranges(&self, pictures: &[&[f32]]) -> Result<ActivationRanges, BackboneError> {
+    pub(crate) fn ranges(&self, pictures: &[&[f32]]) -> Result<NodeRanges, BackboneError> {
         match self {
-            Self::Burn(..) => Err(BackboneError::Int8Device),
+            Self::Burn { .. } => Err(BackboneError::Int8Device),
             Self::Kernels(plan) => Ok(plan.ranges(pictures)?),
         }
     }
@@ -126,7 +145,7 @@ impl Forward {
         device: &Device,
     ) -> Result<Tensor<2>, BackboneError> {
         match self {
-            Self::Burn(network, pools) => {
+            Self::Burn { network, pools, .. } => {
                 let values = TensorData::new(pictures.concat(), [pictures.len(), 3, height, width]);
                 let mut pools = pools.iter();
                 let rows = network.forward(Tensor::from_data(values, device), |features| {
@@ -153,7 +172,7 @@ impl Forward {
     ) -> Result<(Tensor<2>, Vec<Tensor<2>>), BackboneError> {
         let count = pictures.len();
         match self {
-            Self::Burn(network, pools) => {
+            Self::Burn { network, pools, .. } => {
                 let values = TensorData::new(pictures.concat(), [count, 3, height, width]);
                 let (mut pools, mut maps) = (pools.iter(), Vec::new());
                 let rows = network.forward(Tensor::from_data(values, device), |features| {
@@ -193,8 +212,46 @@ impl Forward {
         repeats: usize,
     ) -> Result<Option<Vec<StepTime>>, BackboneError> {
         match self {
-            Self::Burn(..) => Ok(None),
+            Self::Burn { .. } => Ok(None),
             Self::Kernels(plan) => Ok(Some(plan.time_steps(picture, repeats)?)),
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use dfm_image::InputContract;
+    use dfm_kernels::KernelError;
+
+    use super::*;
+    use crate::architecture::Architecture;
+    use crate::layer::Layer;
+
+    fn unsupported() -> KernelError {
+        KernelError::Unsupported { node: "blocks.0".to_owned(), operation: "attention" }
+    }
+
+    #[test]
+    fn burn_runs_what_our_kernels_lack_and_says_for_whose_sake() {
+        let node = left_to_burn(unsupported()).expect("a network for Burn");
+        assert_eq!(node.to_string(), "node 'blocks.0' (attention)");
+        let other = left_to_burn(KernelError::TooSmall { height: 1, width: 2 }).expect_err("no network");
+        assert!(matches!(other, BackboneError::Kernels(KernelError::TooSmall { .. })), "{other}");
+
+        let layer = Layer::named("layer1");
+        let input = InputContract::imagenet().with_size(32, 32);
+        let architecture = Architecture::known("resnet18").expect("a known name");
+        let weights = BackboneWeights::random(architecture, layer, input, 0).expect("weights");
+        let taps = [layer.pooled(2)];
+        let nodes = weights.nodes(&taps).expect("a tap");
+        let device = burn::tensor::Device::flex();
+        let forward = Forward::by_burn(&weights, &taps, &nodes, &device, Some(node.clone())).expect("Burn");
+        assert!(!forward.has_kernels());
+        assert_eq!(forward.unsupported(), Some(&node));
+        let rows = forward.run(&[&[0.5; 3 * 32 * 32]], [32, 32], &device).expect("features");
+        assert_eq!(rows.dims(), [1, 64 * 4 * 4]);
+
+        let error = without_int8(&weights, unsupported()).to_string();
+        assert!(error.contains("node 'blocks.0' (attention) of 'resnet18'"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use dfm_image::{InputError, RegionError, TilingError};
 use thiserror::Error;
 
 use crate::layer::Layer;
+use crate::unsupported::UnsupportedNode;
 
 /// A network that cannot be built or run as asked.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -158,11 +159,16 @@ pub enum BackboneError {
     /// The network was to be computed in int8 on a device that cannot.
     #[error("int8 is computed by our own kernels alone: take the device cpu, or f32")]
     Int8Device,
-    /// The network was to be computed in int8, and our own kernels do not know it.
-    #[error("int8 is computed by our own kernels alone, and they do not know '{architecture}': take f32")]
+    /// The network was to be computed in int8, and our own kernels do not know a node of it.
+    #[error(
+        "int8 is for residual networks of plain convolutions: {unsupported} of '{architecture}' is not computed in \
+         it; take f32"
+    )]
     Int8Network {
         /// The architecture's name.
         architecture: String,
+        /// The node that is not computed in int8.
+        unsupported: UnsupportedNode,
     },
     /// The engine does not know an operation.
     #[error("'{architecture}': node '{node}' is of the operation {operation}, which cannot be computed here")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dfm_image::{Levels, PictureSize, PreparedPicture, Preprocessor, Region, Tiling};
-use dfm_kernels::{ActivationRanges, StepTime};
+use dfm_kernels::{NodeRanges, StepTime};
 
 use crate::compute::{Compute, Forward};
 use crate::detail::TapDetail;
@@ -14,6 +14,7 @@ use crate::features::FeatureShape;
 use crate::memory::MAX_ACTIVATION_BYTES;
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
+use crate::unsupported::UnsupportedNode;
 use crate::weights::BackboneWeights;
 
 /// A network up to the last tap, on one device, with the preparation of pictures before it and the
@@ -28,7 +29,7 @@ pub struct FeatureExtractor {
     compute: Compute,
     largest_batch: usize,
     /// The ranges of activations, for a network in int8.
-    ranges: Option<ActivationRanges>,
+    ranges: Option<NodeRanges>,
     /// If the region is a mask: `[1, D]`, with one in the columns of the cells that count and zero in
     /// the others.
     counted: Option<Tensor<2>>,
@@ -63,7 +64,7 @@ impl FeatureExtractor {
         weights: BackboneWeights,
         taps: &[Tap],
         compute: impl Into<Compute>,
-        ranges: ActivationRanges,
+        ranges: NodeRanges,
     ) -> Result<Self, BackboneError> {
         Self::build(weights, taps, compute.into(), Some(ranges))
     }
@@ -73,7 +74,7 @@ impl FeatureExtractor {
     /// # Errors
     ///
     /// Those of [`int8`](Self::int8).
-    pub fn into_int8(self, ranges: ActivationRanges) -> Result<Self, BackboneError> {
+    pub fn into_int8(self, ranges: NodeRanges) -> Result<Self, BackboneError> {
         let (region, tiling) = (self.region().cloned(), self.preprocessor.tiling());
         let (picture_size, levels) = (self.preprocessor.picture_size(), self.preprocessor.levels());
         let details = self.takes_details();
@@ -169,7 +170,7 @@ impl FeatureExtractor {
         weights: BackboneWeights,
         taps: &[Tap],
         compute: Compute,
-        ranges: Option<ActivationRanges>,
+        ranges: Option<NodeRanges>,
     ) -> Result<Self, BackboneError> {
         let deepest = Tap::deepest(taps)?;
         let weights = weights.truncate(deepest.layer)?.with_averages(taps)?;
@@ -224,7 +225,7 @@ impl FeatureExtractor {
     }
 
     /// The ranges that the steps of a network in int8 fit; `None` in `f32`.
-    pub fn ranges(&self) -> Option<&ActivationRanges> {
+    pub fn ranges(&self) -> Option<&NodeRanges> {
         self.ranges.as_ref()
     }
 
@@ -233,10 +234,15 @@ impl FeatureExtractor {
         &self.compute
     }
 
-    /// Whether our own kernels run the network. If they do not although [`compute`](Self::compute) has them,
-    /// they do not know it, and Burn runs it.
+    /// Whether our own kernels run the network.
     pub fn has_kernels(&self) -> bool {
         self.network.has_kernels()
+    }
+
+    /// The node for whose sake Burn runs the network although [`compute`](Self::compute) has our own kernels;
+    /// `None` if they run it, or are not there.
+    pub fn unsupported_by_kernels(&self) -> Option<&UnsupportedNode> {
+        self.network.unsupported()
     }
 
     /// The device that rows of features are on.
@@ -331,16 +337,16 @@ impl FeatureExtractor {
     ///
     /// # Errors
     ///
-    /// Those of [`extract`](Self::extract); [`BackboneError::Int8Device`] unless our own
-    /// kernels compute, and [`BackboneError::Int8Network`] if they do not know the network; no picture with finite activations, or a network that is in int8
-    /// already.
+    /// Those of [`extract`](Self::extract); [`BackboneError::Int8Device`] unless our own kernels compute, and
+    /// [`BackboneError::Int8Network`] if they do not know the network; no picture with finite activations, or
+    /// a network that is in int8 already.
     pub fn measure_ranges(
         &self,
         pictures: &[impl Borrow<PreparedPicture>],
-    ) -> Result<ActivationRanges, BackboneError> {
-        if self.compute.instructions().is_some() && !self.has_kernels() {
+    ) -> Result<NodeRanges, BackboneError> {
+        if let Some(unsupported) = self.unsupported_by_kernels().cloned() {
             let architecture = self.weights.header().architecture.name().to_owned();
-            return Err(BackboneError::Int8Network { architecture });
+            return Err(BackboneError::Int8Network { architecture, unsupported });
         }
         let mut ranges = self.network.ranges(&self.pixels(pictures)?)?;
         ranges.input = ranges.input.max(self.weights.header().input.largest());

@@ -1,6 +1,6 @@
 //! Pretrained feature extractors on any Burn device: a picture goes in, and a row of features comes out.
 //!
-//! An [`Architecture`] describes the network, which is a [`Graph`](dfm_graph::Graph). [`BackboneWeights`]
+//! An [`Architecture`] describes the network, which is a [`Graph`]. [`BackboneWeights`]
 //! hold the numbers that the graph needs, with batch norms folded in. How a picture must be prepared is a part of the weights
 //! ([`InputContract`]), so that weights can be exchanged without changing the code that uses them.
 //! The names of `dfm-image`, which prepares pictures, are re-exported here.
@@ -42,6 +42,7 @@ mod memory;
 mod middle;
 mod precision;
 mod tap;
+mod unsupported;
 pub mod weights;
 
 pub use architecture::Architecture;
@@ -53,7 +54,7 @@ pub use dfm_image::{
     RegionError, Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError,
     Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page, page_count,
 };
-pub use dfm_kernels::{ActivationRanges, InstructionSet, StepTime};
+pub use dfm_kernels::{InstructionSet, NodeRanges, StepTime};
 pub use error::BackboneError;
 pub use extractor::FeatureExtractor;
 pub use families::resnet::{Block, ConvolutionShape, MaxPoolPadding, ResNet, StridePlacement};
@@ -61,6 +62,7 @@ pub use features::{FeatureShape, pool_and_flatten};
 pub use layer::Layer;
 pub use precision::NetworkPrecision;
 pub use tap::Tap;
+pub use unsupported::UnsupportedNode;
 pub use weights::{
     BackboneWeights, CatalogueEntry, Checksum, CounterGenerator, ImportOptions, Precision, WeightsError,
     WeightsFile, WeightsHeader, catalogue, import_weights,

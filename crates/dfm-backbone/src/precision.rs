@@ -16,7 +16,7 @@ pub enum NetworkPrecision {
     #[default]
     F32,
     /// Whole numbers of eight bits, which only our own kernels compute in. This is an approximation,
-    /// whose steps fit [`ActivationRanges`](dfm_kernels::ActivationRanges).
+    /// whose steps fit [`NodeRanges`](dfm_kernels::NodeRanges).
     Int8,
 }
 

@@ -61,11 +61,6 @@ impl Activation {
         })
     }
 
-    /// [`Relu`](Self::Relu), or nothing.
-    pub(crate) fn relu_if(relu: bool) -> Self {
-        if relu { Self::Relu } else { Self::Identity }
-    }
-
     /// The bounds that every micro-kernel puts its sums within, and what is still to be computed. A
     /// longer function in the micro-kernels would be so much code that their sums left the registers.
     pub(crate) fn split(self) -> ([f32; 2], Option<Self>) {

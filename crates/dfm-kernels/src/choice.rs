@@ -2,9 +2,9 @@
 
 mod table;
 
+use crate::convolution::Convolution;
 use crate::instructions::InstructionSet;
 use crate::layout::Map;
-use crate::network::Convolution;
 use crate::way::Way;
 pub use table::{FEWEST_CHANNELS, SIDES};
 

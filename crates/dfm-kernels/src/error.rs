@@ -6,10 +6,10 @@ use crate::way::Way;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// The fields of a convolution contradict each other, or what comes before it.
+    /// The fields of a convolution contradict each other.
     #[error("{convolution}: {field} must be {expected}, got {got}")]
     Convolution {
-        /// Where the convolution is, as in `blocks[2].branch[0]`.
+        /// What the convolution is called.
         convolution: String,
         /// The field.
         field: &'static str,
@@ -17,18 +17,6 @@ pub enum KernelError {
         expected: String,
         /// The value that it has.
         got: String,
-    },
-    /// The maximum after the stem is padded by more than a window can hold.
-    #[error(
-        "the maximum is padded by {before} before and {after} behind: expected less than the side of a window, {window}"
-    )]
-    Pool {
-        /// Rows above and columns to the left.
-        before: usize,
-        /// Rows below and columns to the right.
-        after: usize,
-        /// Side of a window.
-        window: usize,
     },
     /// The picture is too small to have a feature map.
     #[error("pictures of {height}×{width} pixels leave nothing of the feature map: take a larger size")]
@@ -65,7 +53,7 @@ pub enum KernelError {
     /// A sum has more products than whole numbers can hold.
     #[error("{convolution}: each output sums {got} products, in int8 at most {limit}: take f32")]
     TooManyTaps {
-        /// Where the convolution is, as in `blocks[2].branch[0]`.
+        /// The node of the convolution.
         convolution: String,
         /// The most products.
         limit: usize,

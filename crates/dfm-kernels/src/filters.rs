@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::convolution::Convolution;
 use crate::layout::{LANES, Lanes, part};
-use crate::network::Convolution;
 
 /// The weights of a convolution in one piece, in the order in which they are read.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::error::{KernelError, check_size};
 use crate::instructions::InstructionSet;
 use crate::kernels::{Direct, Ends, Kernels, Step, Steps, Winograd};
 use crate::layout::Map;
-use crate::network::Convolution;
 use crate::way::Way;
 
 /// The number of values that are read between two runs, so that weights have left the second-level

@@ -1,7 +1,7 @@
 //! The windows that a convolution or a pool sees.
 
+use crate::convolution::Convolution;
 use crate::layout::Map;
-use crate::network::Convolution;
 
 /// The windows that a convolution or a pool sees. Each pair is that of height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Plans of graphs: those of residual networks are the plans of [`Network`] to the bit, and all others are
-//! compared with graphs that are computed plainly in `f64`.
+//! Plans of graphs: those of residual networks have the bits that they had before there were graphs, and all
+//! others are compared with graphs that are computed plainly in `f64`.
 
 #[path = "support/graphs.rs"]
 mod graphs;
@@ -8,71 +8,119 @@ mod plain;
 mod support;
 
 use dfm_graph::{Activation, Graph, Padding};
-use dfm_kernels::{GraphTap, InstructionSet, KernelError, MaxPool, Network, NodeRanges, Plan, Tap};
-use support::Noise;
+use dfm_kernels::{GraphTap, InstructionSet, KernelError, Plan};
+use support::{Block, MaxPool, Network, Noise, Tap};
 
 fn tap(graph: &Graph, name: &str, average: usize) -> GraphTap {
     GraphTap { node: graph.tap(name).unwrap_or_else(|| panic!("{name}")), average }
 }
 
+/// What plans of residual networks gave before they were made of graphs: seed, width, groups and padding of
+/// the network, and for `f32` and int8 on each instruction set the hash of its bits and its memory on one
+/// thread and on three. Whoever writes the table of `choice.rs` anew takes these anew, too.
+type Before = ([usize; 4], [(InstructionSet, u64, [usize; 2]); 3], (u64, [usize; 2]));
+const BEFORE: [Before; 3] = [
+    (
+        [1, 20, 1, 1],
+        [
+            (InstructionSet::Portable, 0xed71_454c_7608_4389, [138_624, 313_728]),
+            (InstructionSet::Avx2, 0x4bcb_c129_35b5_36f1, [112_576, 235_584]),
+            (InstructionSet::Avx512, 0x4bcb_c129_35b5_36f1, [112_576, 235_584]),
+        ],
+        (0x82db_7009_4180_6835, [60_928, 118_272]),
+    ),
+    (
+        [2, 64, 1, 0],
+        [
+            (InstructionSet::Portable, 0xd712_acc8_49eb_f8a9, [237_568, 523_264]),
+            (InstructionSet::Avx2, 0x1290_76bf_86a4_555d, [237_568, 523_264]),
+            (InstructionSet::Avx512, 0x87ca_0c50_9200_2c55, [166_592, 310_336]),
+        ],
+        (0x59e6_e178_caa8_cc65, [86_144, 148_608]),
+    ),
+    (
+        [3, 48, 3, 1],
+        [
+            (InstructionSet::Portable, 0x72e5_7662_f154_ca25, [195_840, 426_240]),
+            (InstructionSet::Avx2, 0xfd4d_c8b7_ecd7_3479, [195_840, 426_240]),
+            (InstructionSet::Avx512, 0xb059_4830_12c0_fe75, [147_328, 280_704]),
+        ],
+        (0xe2e1_6445_bb5e_b235, [78_336, 138_240]),
+    ),
+];
+
 #[test]
-fn residual_networks_have_the_steps_the_memory_and_the_bits_that_they_had() {
-    for (seed, width, groups, before) in [(1, 20, 1, 1), (2, 64, 1, 0), (3, 48, 3, 1)] {
+fn residual_networks_have_the_memory_and_the_bits_that_they_had() {
+    for ([seed, width, groups, before], floats, (int8, int8_memory)) in BEFORE {
+        let mut noise = Noise(seed as u64);
         let pool = MaxPool { before, after: 1 };
-        let mut noise = Noise(seed);
         let network = noise.network(width, groups, pool);
-        let taps = [(0, 2), (1, 3), (2, 1)].map(|(blocks, average)| Tap { blocks, average });
-        let network = Network { taps: taps.to_vec(), ..network };
-        let (graph, parameters) = graphs::residual(&network);
-        let taps = taps.map(|it| tap(&graph, &format!("blocks.{}", it.blocks), it.average));
+        // Another block, so that a block without a projection reads what a tap takes.
+        let more: Block = noise.network(2 * width, groups, pool).blocks.remove(0);
+        let blocks = [network.blocks.clone(), vec![more]].concat();
         let size = [45, 54];
         let picture = noise.take(3 * size[0] * size[1], 1.0);
-        for instructions in InstructionSet::available() {
-            let old = Plan::new(&network, size, instructions).unwrap();
-            let new = Plan::compile(&graph, &parameters, size, &taps, instructions).unwrap();
-            assert_eq!((new.output_shapes(), new.map_shapes()), (old.output_shapes(), old.map_shapes()));
-            assert_eq!([1, 3].map(|threads| new.memory(threads)), [1, 3].map(|threads| old.memory(threads)));
-            assert_eq!(steps(&new, &picture), steps(&old, &picture));
-            let both = [old, new].map(|plan| plan.run_with_maps(&[&picture, &picture]).unwrap());
-            assert!(both[0] == both[1], "{instructions}: other bits");
+        let taps = [(1, 3), (2, 1), (3, 2)].map(|(blocks, average)| Tap { blocks, average });
+        let network = Network { taps: taps.to_vec(), blocks, ..network };
+        let ranges = network.plan(size, InstructionSet::Portable).unwrap().ranges(&[&picture]).unwrap();
+        let figures = |plan: Plan| {
+            let values = plan.run_with_maps(&[&picture, &picture]).unwrap();
+            (hash(&values), [1, 3].map(|threads| plan.memory(threads)))
+        };
+        for (instructions, bits, memory) in floats {
+            if !InstructionSet::available().contains(&instructions) {
+                continue;
+            }
+            let plan = network.plan(size, instructions).unwrap();
+            assert_eq!(figures(plan), (bits, memory), "{seed} on {instructions}");
+            let plan = network.int8(size, instructions, &ranges).unwrap();
+            assert_eq!(figures(plan), (int8, int8_memory), "{seed} in int8 on {instructions}");
         }
     }
 }
 
+/// A hash of the bits of some values (FNV-1a).
+fn hash(values: &[f32]) -> u64 {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 #[test]
-fn residual_networks_in_int8_have_the_steps_the_memory_and_the_bits_that_they_had() {
-    for (seed, width, groups, before) in [(1, 20, 1, 1), (2, 64, 1, 0), (3, 48, 3, 1)] {
-        let mut noise = Noise(seed);
-        let network = noise.network(width, groups, MaxPool { before, after: 1 });
-        // Another block, so that a block without a projection reads what a tap takes.
-        let more = noise.network(2 * width, groups, MaxPool { before, after: 1 }).blocks.remove(0);
-        let blocks = [network.blocks.clone(), vec![more]].concat();
-        let size = [45, 54];
-        let picture = noise.take(3 * size[0] * size[1], 1.0);
-        for taps in [vec![(1, 3), (2, 1)], vec![(2, 2), (3, 1)], vec![(1, 1), (3, 2)], vec![(3, 1)]] {
-            let blocks = blocks[..taps[taps.len() - 1].0].to_vec();
-            let taken = taps.iter().map(|(blocks, average)| Tap { blocks: *blocks, average: *average });
-            let network = Network { taps: taken.collect(), blocks, ..network.clone() };
-            let (graph, parameters) = graphs::residual(&network);
-            let taps: Vec<GraphTap> = taps
-                .iter()
-                .map(|(blocks, average)| tap(&graph, &format!("blocks.{blocks}"), *average))
-                .collect();
-            let ranges = Plan::new(&network, size, InstructionSet::Portable).unwrap();
-            let ranges = ranges.ranges(&[&picture]).unwrap();
-            let measured = Plan::compile(&graph, &parameters, size, &taps, InstructionSet::Portable).unwrap();
-            let named = measured.node_ranges(&[&picture]).unwrap();
-            assert_eq!(Some(&named), NodeRanges::of(&graph, &ranges).as_ref());
-            for instructions in InstructionSet::available() {
-                let old = Plan::int8(&network, size, instructions, &ranges).unwrap();
-                let new = Plan::compile_int8(&graph, &parameters, size, &taps, instructions, &named).unwrap();
-                assert_eq!(steps(&new, &picture), steps(&old, &picture));
-                assert_eq!(new.memory(3), old.memory(3));
-                let both = [old, new].map(|plan| plan.run_with_maps(&[&picture, &picture]).unwrap());
-                assert!(both[0] == both[1], "{instructions}: other bits");
-            }
-        }
-    }
+fn residual_networks_have_the_steps_that_they_had() {
+    let network = Noise(1).network(20, 1, MaxPool { before: 1, after: 1 });
+    let network =
+        Network { taps: vec![Tap { blocks: 1, average: 3 }, Tap { blocks: 2, average: 1 }], ..network };
+    let (size, picture) = ([45, 54], vec![0.5; 3 * 45 * 54]);
+    let plan = network.plan(size, InstructionSet::Portable).unwrap();
+    let expected = [
+        ("stem", "7×7/2 and maximum, 3 to 20 at 12×14", 1_825_740),
+        ("blocks.1.conv0", "3×3 by transforms, 20 at 12×14 to 20 at 12×14", 604_800),
+        ("blocks.1.conv1", "3×3 by transforms, 20 at 12×14 to 20 at 12×14", 604_800),
+        ("blocks.1", "average of 3×3, 20 at 12×14", 0),
+        ("blocks.2.projection", "1×1/2, 20 at 12×14 to 40 at 6×7", 33_600),
+        ("blocks.2.conv0", "1×1/1, 20 at 12×14 to 20 at 12×14", 67_200),
+        ("blocks.2.conv1", "3×3/2, 20 at 12×14 to 20 at 6×7", 151_200),
+        ("blocks.2.conv2", "1×1/1, 20 at 6×7 to 40 at 6×7", 33_600),
+        ("blocks.2", "average of 1×1, 40 at 6×7", 0),
+    ];
+    assert_eq!(steps(&plan, &picture), expected.map(|(node, step, count)| (node.into(), step.into(), count)));
+    // A block whose output is tapped and read is computed twice at its end: once for each.
+    let ranges = plan.ranges(&[&picture]).unwrap();
+    let int8 = steps(&network.int8(size, InstructionSet::Portable, &ranges).unwrap(), &picture);
+    let nodes: Vec<&str> = int8.iter().map(|(node, _, _)| node.as_str()).collect();
+    let expected = [
+        "stem",
+        "blocks.1.conv0",
+        "blocks.1.conv1",
+        "blocks.1.conv1",
+        "blocks.1",
+        "blocks.2.projection",
+        "blocks.2.conv0",
+        "blocks.2.conv1",
+        "blocks.2.conv2",
+        "blocks.2",
+    ];
+    assert_eq!(nodes, expected);
 }
 
 #[test]
@@ -83,7 +131,7 @@ fn what_is_not_computed_in_int8_is_named() {
         let taps = [tap(graph, name, 1)];
         let best = InstructionSet::best();
         let plan = Plan::compile(graph, &parameters, size, &taps, best).unwrap();
-        let ranges = plan.node_ranges(&[&vec![0.5; 3 * size[0] * size[1]]]).unwrap();
+        let ranges = plan.ranges(&[&vec![0.5; 3 * size[0] * size[1]]]).unwrap();
         match Plan::compile_int8(graph, &parameters, size, &taps, best, &ranges) {
             Err(KernelError::Unsupported8 { node, operation }) => format!("{node}: {operation}"),
             other => panic!("{other:?}"),
@@ -93,15 +141,15 @@ fn what_is_not_computed_in_int8_is_named() {
     assert_eq!(refused(&efficient, "blocks.0"), "conv_stem: convolution");
     let transformer = graphs::transformer(32, 2, [3, 5], Activation::GeluErf);
     assert_eq!(refused(&transformer, "map"), "patch_embed: convolution");
-    let (residual, _) = graphs::residual(&Noise(1).network(16, 1, MaxPool { before: 1, after: 1 }));
+    let (residual, _) = Noise(1).network(16, 1, MaxPool { before: 1, after: 1 }).graph();
     assert_eq!(refused(&residual, "blocks.0"), "blocks.0: max_pool");
     assert_eq!(refused(&residual, "picture"), "picture: picture");
 }
 
-/// The steps of a plan, and how many multiplications each has.
-fn steps(plan: &Plan, picture: &[f32]) -> Vec<(String, u64)> {
+/// The steps of a plan: the first node of each, what it does, and how many multiplications it has.
+fn steps(plan: &Plan, picture: &[f32]) -> Vec<(String, String, u64)> {
     let times = plan.time_steps(picture, 1).expect("times");
-    times.into_iter().map(|it| (it.step, it.multiply_adds)).collect()
+    times.into_iter().map(|it| (it.node, it.step, it.multiply_adds)).collect()
 }
 
 /// Compares every tapped value of a graph with the plain one, and looks that averages, threads and batches

@@ -6,9 +6,9 @@
 mod shapes;
 mod support;
 
-use dfm_kernels::{ActivationRanges, Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap};
+use dfm_kernels::{Convolution, GraphTap, InstructionSet, KernelError, NodeRanges, Plan};
 use shapes::{END_ONLY, SYMMETRIC};
-use support::Noise;
+use support::{MaxPool, Network, Noise, Tap};
 
 /// A feature map `[channels, height, width]` in steps of `step`, or as it is in steps of 1.
 #[derive(Clone)]
@@ -102,8 +102,8 @@ impl Map {
 }
 
 /// The output of the last block. It is the same whether other blocks are tapped or not.
-fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &ActivationRanges) -> Vec<f32> {
-    let mut outputs = ranges.outputs.iter().copied();
+fn reference(network: &Network, picture: &[f32], size: [usize; 2], ranges: &NodeRanges) -> Vec<f32> {
+    let mut outputs = ranges.outputs().map(|(_, range)| range);
     let mut next = || outputs.next().expect("a range");
     let step = (ranges.input / 4095.0).max(f32::MIN_POSITIVE);
     let inverse = 1.0 / step;
@@ -134,8 +134,13 @@ fn of_three_blocks(noise: &mut Noise, width: usize) -> Network {
     Network { taps: taps.to_vec(), ..network }
 }
 
-fn ranges(network: &Network, size: [usize; 2], pictures: &[&[f32]]) -> ActivationRanges {
-    Plan::new(network, size, InstructionSet::Portable).expect("a plan").ranges(pictures).expect("ranges")
+fn ranges(network: &Network, size: [usize; 2], pictures: &[&[f32]]) -> NodeRanges {
+    network.plan(size, InstructionSet::Portable).expect("a plan").ranges(pictures).expect("ranges")
+}
+
+/// Ranges of the input and of the convolutions of `network`, in their order.
+fn listed(network: &Network, list: &[f32]) -> Result<NodeRanges, KernelError> {
+    NodeRanges::from_list(&network.graph().0, list)
 }
 
 /// Relative L2 distance.
@@ -153,14 +158,12 @@ fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usiz
     let ranges = ranges(&network, size, &[&picture]);
     let expected = reference(&network, &picture, size, &ranges);
     for instructions in InstructionSet::available() {
-        let plan = Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+        let plan = network.int8(size, instructions, &ranges).expect("a plan");
         let actual = plan.run(&[&picture]).expect("features");
         assert!(actual == expected, "{instructions}, {width} channels, {size:?}: other bits");
     }
-    let exact = Plan::new(&network, size, InstructionSet::Portable)
-        .expect("a plan")
-        .run(&[&picture])
-        .expect("features");
+    let exact =
+        network.plan(size, InstructionSet::Portable).expect("a plan").run(&[&picture]).expect("features");
     // There are five layers. Each rounds its values to a step of 1/255 of the largest one, and its
     // weights to 1/64 of theirs. Together that is a few per cent. A wrong step of any layer would be
     // far more.
@@ -213,7 +216,7 @@ fn what_is_beyond_the_ranges_counts_as_their_end() {
         let expected = reference(&network, &wild, size, &ranges);
         assert!(expected.iter().all(|value| value.is_finite()));
         for instructions in InstructionSet::available() {
-            let plan = Plan::int8(&network, size, instructions, &ranges).unwrap();
+            let plan = network.int8(size, instructions, &ranges).unwrap();
             assert!(plan.run(&[&wild]).unwrap() == expected, "{instructions}, up to {scale}");
         }
     }
@@ -224,11 +227,11 @@ fn odd_ranges_give_the_same_everywhere() {
     let mut noise = Noise(6);
     let network = noise.network(20, 1, SYMMETRIC);
     let (size, picture) = ([18, 21], noise.take(3 * 18 * 21, 1.0));
-    let count = ranges(&network, size, &[&picture]).outputs.len();
+    let count = ranges(&network, size, &[&picture]).to_list().len();
     for range in [0.0, 1e-45, 1e-30, 3e38] {
-        let ranges = ActivationRanges { input: range, outputs: vec![range; count] };
+        let ranges = listed(&network, &vec![range; count]).expect("ranges");
         let on = |instructions| {
-            let plan = Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+            let plan = network.int8(size, instructions, &ranges).expect("a plan");
             plan.run(&[&picture]).expect("features").into_iter().map(f32::to_bits).collect::<Vec<u32>>()
         };
         let expected = on(InstructionSet::Portable);
@@ -248,15 +251,15 @@ fn every_tap_takes_what_it_would_take_alone() {
         for left_out in 0..3 {
             let taps: Vec<Tap> = network.taps.iter().filter(|tap| tap.blocks != left_out).copied().collect();
             let plan = Network { taps: taps.clone(), ..network.clone() };
-            let plan = Plan::int8(&plan, size, instructions, &all).unwrap();
+            let plan = plan.int8(size, instructions, &all).unwrap();
             let mut together = plan.run(&[&picture, &picture]).unwrap();
             let (mut alone, mut shapes) = (Vec::new(), Vec::<[usize; 3]>::new());
             for tap in taps {
                 let blocks = network.blocks[..tap.blocks].to_vec();
                 let one = Network { blocks, taps: vec![tap], ..network.clone() };
                 let ranges = ranges(&one, size, &[&picture]);
-                assert!(all.outputs.starts_with(&ranges.outputs), "the ranges of what comes first");
-                let one = Plan::int8(&one, size, instructions, &ranges).unwrap();
+                assert!(all.to_list().starts_with(&ranges.to_list()), "the ranges of what comes first");
+                let one = one.int8(size, instructions, &ranges).unwrap();
                 shapes.extend(one.output_shapes());
                 alone.extend(one.run(&[&picture]).unwrap());
             }
@@ -275,15 +278,15 @@ fn what_a_tap_takes_in_the_middle_is_not_rounded() {
     let ranges = ranges(&network, size, &[&picture]);
     let taps: Vec<Tap> = network.taps.iter().map(|tap| Tap { average: 1, ..*tap }).collect();
     let whole = Network { taps, ..network };
-    let plan = Plan::int8(&whole, size, InstructionSet::best(), &ranges).unwrap();
+    let plan = whole.int8(size, InstructionSet::best(), &ranges).unwrap();
     let features = plan.run(&[&picture]).unwrap();
-    let (mut begin, mut convolutions) = (0, 1);
+    let (mut begin, mut convolutions, ranges) = (0, 1, ranges.to_list());
     for (block, shape) in whole.blocks.iter().zip(plan.output_shapes()) {
         let map = &features[begin..][..shape.iter().product()];
         begin += map.len();
         convolutions += block.branch.len() + usize::from(block.projection.is_some());
         // In steps of 1/255 of the range, nearly all values would be whole numbers.
-        let step = ranges.outputs[convolutions - 1] / 255.0;
+        let step = ranges[convolutions] / 255.0;
         let between = map.iter().filter(|value| (*value / step - (*value / step).round()).abs() > 0.01);
         let positive = map.iter().filter(|value| **value > 0.0).count();
         assert!(10 * between.count() > 9 * positive && positive > 100, "{shape:?} is rounded");
@@ -294,9 +297,9 @@ fn what_a_tap_takes_in_the_middle_is_not_rounded() {
 fn a_tap_of_the_stem_is_refused() {
     let mut network = Noise(1).network(16, 1, SYMMETRIC);
     network.taps.insert(0, Tap { blocks: 0, average: 1 });
-    let ranges = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
-    let error = Plan::int8(&network, [8, 8], InstructionSet::best(), &ranges).expect_err("refused");
-    assert_eq!(error.to_string(), "taps[0]: blocks must be 1 or more in int8, got 0");
+    let ranges = listed(&network, &[1.0; 8]).expect("ranges");
+    let error = network.int8([8, 8], InstructionSet::best(), &ranges).expect_err("refused");
+    assert_eq!(error.to_string(), "node 'blocks.0': max_pool is not computed in int8 here: take f32");
 }
 
 #[test]
@@ -306,11 +309,11 @@ fn threads_and_batches_change_no_bit() {
     let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
     let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     let ranges = ranges(&network, [40, 33], &pictures);
-    let portable = Plan::int8(&network, [40, 33], InstructionSet::Portable, &ranges).unwrap();
+    let portable = network.int8([40, 33], InstructionSet::Portable, &ranges).unwrap();
     let expected: Vec<f32> =
         pictures.iter().flat_map(|picture| portable.run(&[picture]).expect("features")).collect();
     for instructions in InstructionSet::available() {
-        let plan = Plan::int8(&network, [40, 33], instructions, &ranges).unwrap();
+        let plan = network.int8([40, 33], instructions, &ranges).unwrap();
         for threads in [1, 2, 3, 7] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             let actual = pool.install(|| plan.run(&pictures)).unwrap();
@@ -326,15 +329,15 @@ fn ranges_are_the_largest_over_all_pictures() {
     let pictures = [0.2, 1.0, 0.5].map(|scale| noise.take(3 * 24 * 24, scale));
     let each = pictures.each_ref().map(|picture| ranges(&network, size, &[picture]));
     let together = ranges(&network, size, &pictures.each_ref().map(Vec::as_slice));
-    for (at, range) in together.to_vec().into_iter().enumerate() {
-        let largest = each.iter().map(|ranges| ranges.to_vec()[at]).fold(0.0, f32::max);
+    for (at, range) in together.to_list().into_iter().enumerate() {
+        let largest = each.iter().map(|ranges| ranges.to_list()[at]).fold(0.0, f32::max);
         assert!(range == largest && range > 0.0, "{at}: {range}");
     }
     let most = pictures[1].iter().fold(0.0_f32, |most, value| most.max(value.abs()));
     assert_eq!(together.input, most);
     // A picture that overflows must not change the result for the others.
     let broken = vec![f32::NAN; 3 * 24 * 24];
-    let plan = Plan::new(&network, size, InstructionSet::best()).unwrap();
+    let plan = network.plan(size, InstructionSet::best()).unwrap();
     let without = plan.ranges(&[&pictures[0]]).unwrap();
     assert_eq!(plan.ranges(&[&broken, &pictures[0]]), Ok(without));
     assert!(matches!(plan.ranges(&[&broken]), Err(KernelError::Ranges { .. })));
@@ -342,21 +345,68 @@ fn ranges_are_the_largest_over_all_pictures() {
 }
 
 #[test]
+fn ranges_belong_to_the_names_of_nodes() {
+    let mut noise = Noise(10);
+    let (network, size) = (noise.network(16, 1, SYMMETRIC), [24, 24]);
+    let measured = ranges(&network, size, &[&noise.take(3 * 24 * 24, 1.0)]);
+    let names: Vec<&str> = measured.outputs().map(|(name, _)| name).collect();
+    let expected = [
+        "stem",
+        "blocks.1.conv0",
+        "blocks.1.conv1",
+        "blocks.2.projection",
+        "blocks.2.conv0",
+        "blocks.2.conv1",
+        "blocks.2.conv2",
+    ];
+    assert_eq!(names, expected);
+    // A list of today's files is read in the order of convolutions.
+    assert_eq!(listed(&network, &measured.to_list()), Ok(measured));
+}
+
+/// In `f32` a depthwise convolution and the sum behind it are two steps, in int8 they are one.
+#[test]
+fn ranges_are_those_of_the_values_that_int8_rounds() {
+    let mut noise = Noise(12);
+    let (network, size) = (noise.network(5, 5, SYMMETRIC), [36, 17]);
+    let picture = noise.take(3 * 36 * 17, 100.0);
+    let ranges = ranges(&network, size, &[&picture]);
+    let (graph, parameters) = network.graph();
+    // The value behind the sum and the ReLU.
+    let tap = GraphTap { node: graph.tap("blocks.1").expect("a block"), average: 1 };
+    let plan = Plan::compile(&graph, &parameters, size, &[tap], InstructionSet::Portable).unwrap();
+    let most = plan.run(&[&picture]).unwrap().into_iter().fold(0.0, f32::max);
+    let range = ranges.outputs().find(|(name, _)| *name == "blocks.1.conv1").expect("a range").1;
+    assert!(most > 0.0 && range == most, "{range} {most}");
+}
+
+#[test]
 fn ranges_of_another_network_are_refused() {
     let network = Noise(1).network(16, 1, SYMMETRIC);
-    let refused = |ranges: &ActivationRanges| {
-        let error = Plan::int8(&network, [8, 8], InstructionSet::best(), ranges).expect_err("refused");
+    let refused = |list: &[f32]| {
+        let error = listed(&network, list).expect_err("refused");
         assert!(matches!(error, KernelError::Ranges { .. }), "{error}");
     };
-    let good = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
-    assert!(Plan::int8(&network, [8, 8], InstructionSet::best(), &good).is_ok());
-    refused(&ActivationRanges { outputs: vec![1.0; 6], ..good.clone() });
-    refused(&ActivationRanges { input: f32::NAN, ..good.clone() });
-    for bad in [-1.0, f32::INFINITY] {
-        let mut outputs = good.outputs.clone();
-        outputs[3] = bad;
-        refused(&ActivationRanges { outputs, ..good.clone() });
+    let good = [1.0; 8];
+    assert!(network.int8([8, 8], InstructionSet::best(), &listed(&network, &good).unwrap()).is_ok());
+    refused(&[]);
+    refused(&good[1..]);
+    for (at, bad) in [(0, f32::NAN), (4, -1.0), (7, f32::INFINITY)] {
+        let mut list = good;
+        list[at] = bad;
+        refused(&list);
     }
+    // Ranges of a shorter network lack some of the names.
+    let shorter = Network { blocks: network.blocks[..1].to_vec(), ..network.clone() };
+    let ranges = listed(&shorter, &[1.0; 4]).expect("ranges of the shorter network");
+    let error = network.int8([8, 8], InstructionSet::best(), &ranges).expect_err("refused");
+    let words = "expected one for the convolution 'blocks.2.projection', got none";
+    assert!(error.to_string().contains(words), "{error}");
+    // The input is public, so it is looked at again.
+    let mut broken = listed(&network, &good).unwrap();
+    broken.input = f32::NAN;
+    let error = network.int8([8, 8], InstructionSet::best(), &broken).expect_err("refused");
+    assert!(error.to_string().contains("finite numbers of 0 or more"), "{error}");
 }
 
 #[test]
@@ -367,8 +417,8 @@ fn sums_that_could_overflow_are_refused() {
         network.stem.kernel = [side; 2];
         network.stem.padding = side / 2;
         network.stem.weight = vec![1.0; 16 * 3 * side * side];
-        let ranges = ActivationRanges { input: 1.0, outputs: vec![1.0; 7] };
-        Plan::int8(&network, [8, 8], InstructionSet::best(), &ranges).map(drop)
+        let ranges = listed(&network, &[1.0; 8]).expect("ranges");
+        network.int8([8, 8], InstructionSet::best(), &ranges).map(drop)
     };
     assert_eq!(with_stem(9), Ok(()));
     let error = with_stem(41).expect_err("too many");

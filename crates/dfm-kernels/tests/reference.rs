@@ -6,11 +6,10 @@
 mod shapes;
 mod support;
 
-use dfm_kernels::{
-    Convolution, InstructionSet, KernelError, MaxPool, Network, Plan, Tap, Way, time_convolution,
-};
+use dfm_graph::GraphError;
+use dfm_kernels::{Convolution, InstructionSet, KernelError, Plan, Way, time_convolution};
 use shapes::{END_ONLY, SYMMETRIC};
-use support::Noise;
+use support::{MaxPool, Network, Noise, Tap};
 
 /// A feature map `[channels, height, width]`.
 #[derive(Clone)]
@@ -114,7 +113,7 @@ fn agrees_at(scale: f32, width: usize, groups: usize, pool: MaxPool, size: [usiz
     let picture = noise.take(3 * size[0] * size[1], scale);
     let expected = reference(&network, &picture, size);
     for instructions in InstructionSet::available() {
-        let plan = Plan::new(&network, size, instructions).expect("a plan");
+        let plan = network.plan(size, instructions).expect("a plan");
         let actual = plan.run(&[&picture]).expect("features");
         let distance = distance(&actual, &expected);
         // Sums of some hundred terms in f32, five layers deep.
@@ -178,7 +177,7 @@ fn inputs_below_the_smallest_normal_number_agree_with_the_reference() {
     let picture = noise.take(3 * 20 * 20, 1e-39);
     let expected = reference(&network, &picture, [20, 20]);
     for instructions in InstructionSet::available() {
-        let actual = Plan::new(&network, [20, 20], instructions).unwrap().run(&[&picture]).unwrap();
+        let actual = network.plan([20, 20], instructions).unwrap().run(&[&picture]).unwrap();
         // Such numbers have steps of 1.4e-45, some hundred to a sum.
         let distance = distance(&actual, &expected);
         assert!(distance < 1e-3, "{instructions}: {distance:e}");
@@ -193,7 +192,7 @@ fn what_is_not_a_number_stays_so() {
         let mut picture = noise.take(3 * 24 * 24, 1.0);
         picture[300] = value;
         for instructions in InstructionSet::available() {
-            let features = Plan::new(&network, [24, 24], instructions).unwrap().run(&[&picture]).unwrap();
+            let features = network.plan([24, 24], instructions).unwrap().run(&[&picture]).unwrap();
             // Somewhere, an infinity is subtracted from itself.
             assert!(features.iter().any(|value| value.is_nan()), "{instructions}: {value} is lost");
         }
@@ -207,10 +206,10 @@ fn averages_are_those_of_the_feature_map() {
     let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
     for instructions in InstructionSet::available() {
         network.taps[0].average = 1;
-        let plan = Plan::new(&network, size, instructions).unwrap();
+        let plan = network.plan(size, instructions).unwrap();
         let ([channels, height, width], map) = (plan.output_shapes()[0], plan.run(&[&picture]).unwrap());
         network.taps[0].average = 3;
-        let plan = Plan::new(&network, size, instructions).unwrap();
+        let plan = network.plan(size, instructions).unwrap();
         assert_eq!(plan.output_shapes(), [[channels, height / 3, width / 3]]);
         let averages = plan.run(&[&picture]).unwrap();
         assert!(!averages.is_empty());
@@ -232,13 +231,13 @@ fn every_tap_takes_what_it_would_take_alone() {
     let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
     for instructions in InstructionSet::available() {
         network.taps = taps.to_vec();
-        let plan = Plan::new(&network, size, instructions).unwrap();
+        let plan = network.plan(size, instructions).unwrap();
         let mut together = plan.run(&[&picture, &picture]).unwrap();
         let (mut alone, mut shapes) = (Vec::new(), Vec::<[usize; 3]>::new());
         for tap in taps {
             let blocks = network.blocks[..tap.blocks].to_vec();
             let one = Network { blocks, taps: vec![tap], ..network.clone() };
-            let one = Plan::new(&one, size, instructions).unwrap();
+            let one = one.plan(size, instructions).unwrap();
             shapes.extend(one.output_shapes());
             alone.extend(one.run(&[&picture]).unwrap());
         }
@@ -256,14 +255,14 @@ fn maps_come_beside_the_averages_and_change_no_bit_of_them() {
     let network = Network { taps: taps.to_vec(), ..network };
     let whole = Network { taps: taps.map(|tap| Tap { average: 1, ..tap }).to_vec(), ..network.clone() };
     let (size, picture) = ([45, 54], noise.take(3 * 45 * 54, 1.0));
-    let ranges = Plan::new(&network, size, InstructionSet::Portable).unwrap().ranges(&[&picture]).unwrap();
+    let ranges = network.plan(size, InstructionSet::Portable).unwrap().ranges(&[&picture]).unwrap();
     for instructions in InstructionSet::available() {
-        let of = |network: &Network| Plan::new(network, size, instructions).unwrap();
+        let of = |network: &Network| network.plan(size, instructions).unwrap();
         agree(&of(&network), &of(&whole), &picture, taps.len() - 1);
         // In int8 there is no tap behind the stem.
         let later = |network: &Network| {
             let network = Network { taps: network.taps[1..].to_vec(), ..network.clone() };
-            Plan::int8(&network, size, instructions, &ranges).unwrap()
+            network.int8(size, instructions, &ranges).unwrap()
         };
         agree(&later(&network), &later(&whole), &picture, taps.len() - 2);
     }
@@ -295,7 +294,7 @@ fn threads_and_batches_change_no_bit() {
     let pictures: Vec<Vec<f32>> = (0..5).map(|_| noise.take(3 * 40 * 33, 1.0)).collect();
     let pictures: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
     for instructions in InstructionSet::available() {
-        let plan = Plan::new(&network, [40, 33], instructions).unwrap();
+        let plan = network.plan([40, 33], instructions).unwrap();
         let on = |threads: usize, pictures: &[&[f32]]| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| plan.run(pictures)).unwrap()
@@ -310,60 +309,27 @@ fn threads_and_batches_change_no_bit() {
 #[test]
 fn a_picture_that_leaves_nothing_is_refused() {
     let network = Noise(1).network(16, 1, END_ONLY);
-    let error = Plan::new(&network, [1, 1], InstructionSet::best()).expect_err("nothing is left");
-    assert_eq!(error, KernelError::TooSmall { height: 1, width: 1 });
+    let error = network.plan([1, 1], InstructionSet::best()).expect_err("nothing is left");
+    assert!(matches!(error, KernelError::Graph(GraphError::TooSmall { .. })), "{error}");
     let taps = vec![Tap { blocks: 2, average: 9 }];
     let wide = Network { taps, ..Noise(1).network(16, 1, SYMMETRIC) };
-    assert!(Plan::new(&wide, [16, 16], InstructionSet::best()).is_err());
-    assert!(Plan::new(&network, [0, 5], InstructionSet::best()).is_err());
+    assert!(wide.plan([16, 16], InstructionSet::best()).is_err());
+    assert!(network.plan([0, 5], InstructionSet::best()).is_err());
 }
 
 #[test]
 fn pictures_of_another_size_are_refused() {
-    let plan =
-        Plan::new(&Noise(1).network(16, 1, SYMMETRIC), [8, 8], InstructionSet::best()).expect("a plan");
+    let plan = Noise(1).network(16, 1, SYMMETRIC).plan([8, 8], InstructionSet::best()).expect("a plan");
     let fitting = [0.0; 192];
     assert_eq!(plan.run(&[&fitting, &[0.0; 5]]), Err(KernelError::Input { expected: 192, got: 5 }));
     assert!(plan.run(&[&fitting]).is_ok());
 }
 
 #[test]
-fn networks_that_contradict_themselves_are_refused() {
-    let refused = |change: &dyn Fn(&mut Network)| {
-        let mut network = Noise(1).network(16, 1, SYMMETRIC);
-        change(&mut network);
-        match Plan::new(&network, [8, 8], InstructionSet::best()) {
-            Err(KernelError::Convolution { convolution, field, .. }) => format!("{convolution}: {field}"),
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(refused(&|network| network.taps[0].average = 0), "taps[0]: window");
-    assert_eq!(refused(&|network| network.taps[0].blocks = 1), "taps: blocks");
-    assert_eq!(refused(&|network| network.taps = vec![network.taps[0]; 2]), "taps: blocks");
-    assert_eq!(refused(&|network| network.taps.clear()), "taps: blocks");
-    assert_eq!(refused(&|network| network.stem.stride = 1), "stem: stride");
-    assert_eq!(refused(&|network| network.stem.weight.truncate(9)), "stem: weights");
-    assert_eq!(refused(&|network| network.blocks[0].branch[0].padding = 0), "blocks[0].branch[0]: kernel");
-    assert_eq!(refused(&|network| network.blocks[0].branch[1].groups = 0), "blocks[0].branch[1]: groups");
-    assert_eq!(refused(&|network| network.blocks[1].projection = None), "blocks[1].projection: shape");
-    assert_eq!(refused(&|network| network.blocks[1].branch[0].bias.clear()), "blocks[1].branch[0]: biases");
-    assert_eq!(refused(&|network| network.blocks[0].branch.clear()), "blocks[0].branch: length");
-}
-
-#[test]
-fn a_maximum_over_padding_alone_is_refused() {
-    for (before, after) in [(3, 0), (0, 3), (4, 1), (usize::MAX, usize::MAX)] {
-        let network = Noise(1).network(16, 1, MaxPool { before, after });
-        let error = Plan::new(&network, [8, 8], InstructionSet::best()).expect_err("nothing but padding");
-        assert_eq!(error, KernelError::Pool { before, after, window: 3 });
-    }
-}
-
-#[test]
 fn sides_without_pixels_and_sides_beyond_all_memory_are_refused() {
     let network = Noise(1).network(16, 1, SYMMETRIC);
     let convolution = &network.blocks[0].branch[0];
-    let plan = |size| Plan::new(&network, size, InstructionSet::best()).expect_err("no such size");
+    let plan = |size| network.plan(size, InstructionSet::best()).expect_err("no such size");
     let time = |size| {
         let best = InstructionSet::best();
         [Way::Direct, Way::Winograd]

@@ -97,6 +97,7 @@ impl Judge {
     ) -> Result<usize, Error> {
         let reporter = Reporter::new(observer);
         self.tell_small_scores(options, &reporter);
+        reporter.tell_engine(self.model.extractor());
         let mut sizes = Sizes::new(&self.model);
         self.workers.run(|| {
             let judging = self.judging(options)?;

@@ -56,6 +56,7 @@ impl Learning<'_> {
         extractor: FeatureExtractor,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Fitted, Error> {
+        self.reporter.tell_engine(&extractor);
         let preparer = Preparer::for_fit(&extractor);
         let batch = params.params().run.batch.min(extractor.largest_batch());
         let fitted = self.learn(&preparer, batch, checkpoint, |mut pieces, each, again| {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use dfm_core::SizeRange;
+use dfm_core::{SizeRange, UnsupportedNode};
 use dfm_data::counted;
 
 /// The most pictures that a note names.
@@ -171,6 +171,11 @@ pub enum Note {
         /// The model that is written.
         path: PathBuf,
     },
+    /// Burn runs the network on a processor, because our own kernels do not compute a node of it.
+    ByBurn {
+        /// The node.
+        unsupported: UnsupportedNode,
+    },
     /// A fit was to have fine maps, and has coarse ones.
     FitCoarse {
         /// Why.
@@ -308,6 +313,11 @@ impl fmt::Display for Note {
                  to a model that does not know it. Scores do not change; a new fit gives fine maps again",
                 path.display()
             ),
+            Self::ByBurn { unsupported } => write!(
+                f,
+                "the network runs by Burn, which is slower: our own kernels do not compute {unsupported}. Features \
+                 are the same but for rounding"
+            ),
             Self::FitCoarse { why } => write!(
                 f,
                 "maps are coarse: {}. Scores do not change",
@@ -350,4 +360,16 @@ fn share(pixels: u64, of: u64) -> String {
     let percent = 100.0 * pixels as f64 / of.max(1) as f64;
     let digits = (1.0 - percent.max(1e-6).log10().floor()).clamp(0.0, 8.0) as usize;
     format!("{percent:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_the_node_for_whose_sake_burn_runs() {
+        let unsupported = UnsupportedNode { node: "blocks.3.attn".to_owned(), operation: "attention" };
+        let text = Note::ByBurn { unsupported }.to_string();
+        assert!(text.contains("by Burn") && text.contains("node 'blocks.3.attn' (attention)"), "{text}");
+    }
 }

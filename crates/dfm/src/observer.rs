@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dfm_core::FeatureExtractor;
+
 use crate::error::Error;
 use crate::note::Note;
 
@@ -100,6 +102,13 @@ impl<'o> Reporter<'o> {
 
     pub(crate) fn note(&self, note: Note) {
         self.observer.note(&note);
+    }
+
+    /// Tells if Burn runs the network of `extractor` because our own kernels cannot.
+    pub(crate) fn tell_engine(&self, extractor: &FeatureExtractor) {
+        if let Some(unsupported) = extractor.unsupported_by_kernels().cloned() {
+            self.note(Note::ByBurn { unsupported });
+        }
     }
 
     /// Begins a stage, which ends when the result is dropped.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use dfm_backbone::{
-    Architecture, BackboneError, BackboneWeights, FeatureExtractor, ImportOptions, InputContract, Layer,
-    NetworkPrecision, WeightsError,
+    Architecture, BackboneError, BackboneWeights, FeatureExtractor, ImportOptions, InputContract,
+    InstructionSet, Layer, NetworkPrecision, PictureSize, Placement, PreparedPicture, WeightsError,
 };
 use dfm_tests::models::{flex, kernels};
 use dfm_tests::tolerance::relative_l2_f32;
@@ -221,27 +221,81 @@ fn patches_that_leave_a_part_out_are_refused() {
     }
 }
 
-/// Our own kernels say that they do not know a network. Burn then runs it on the same device.
+/// Both engines sum in `f32`, in other orders.
 #[test]
-fn what_our_kernels_do_not_know_runs_by_burn() {
-    let build = |name: &str, layer: &str, compute| {
-        let input = InputContract::imagenet().with_size(64, 64);
-        let architecture = Architecture::known(name).unwrap();
+fn our_own_kernels_run_every_family_and_nothing_changes_a_bit() {
+    let cases = [
+        // Inside a stage, too.
+        ("resnet18", "layer1.0", [64, 48]),
+        ("mobilenetv2_050", "blocks.3", [64, 96]),
+        ("mobilenetv3_small_100", "blocks.4", [75, 75]),
+        ("tf_efficientnet_lite0", "blocks.3", [75, 64]),
+        ("convnextv2_atto", "stages.2", [64, 96]),
+        ("vit_tiny_patch16_224", "blocks.2", [64, 96]),
+        ("vit_small_patch14_reg4_dinov2", "blocks.1", [70, 56]),
+    ];
+    for (name, layer, size) in cases {
         let layer = Layer::named(layer);
-        let weights = BackboneWeights::random(architecture, layer, input, 0).unwrap();
-        FeatureExtractor::new(weights, &[layer.pooled(1)], compute).expect(name)
-    };
-    let own = || kernels(dfm_backbone::InstructionSet::best());
-    assert!(build("resnet18", "layer1", own()).has_kernels());
-    assert!(!build("resnet18", "layer1", flex()).has_kernels());
-    // Inside a stage there is no tap for our kernels, and the features are those of Burn.
-    for (name, layer) in [("resnet18", "layer1.0"), ("mobilenetv2_100", "blocks.1")] {
-        let [one, other] = [own(), flex()].map(|compute| build(name, layer, compute));
-        assert!(!one.has_kernels(), "{name}");
-        let pixels = generated::units("input", 3 * 64 * 64).collect::<Vec<f32>>();
-        let [one, other] = [&one, &other]
-            .map(|it| features(it.weights(), Layer::named(layer), 1, &pixels, [64; 2], it.compute()));
-        assert_eq!(one, other, "{name}");
-        assert_eq!(build(name, layer, own()).precision(), NetworkPrecision::F32);
+        let weights = random(name, layer, size);
+        let build =
+            |compute| FeatureExtractor::new(weights.clone(), &[layer.pooled(1)], compute).expect(name);
+        let pictures: Vec<PreparedPicture> =
+            (0..3).map(|seed| picture(&format!("input {seed}"), size)).collect();
+        let run = |extractor: &FeatureExtractor, pictures: &[PreparedPicture]| {
+            extractor.extract(pictures).expect(name).try_into_vec_as::<f32>().expect("values on the host")
+        };
+        let by_burn = build(flex());
+        assert!(!by_burn.has_kernels() && by_burn.unsupported_by_kernels().is_none(), "{name}");
+        let expected = run(&by_burn, &pictures);
+        for instructions in InstructionSet::available() {
+            let own = build(kernels(instructions));
+            assert!(own.has_kernels() && own.unsupported_by_kernels().is_none(), "{name}");
+            assert_eq!(own.precision(), NetworkPrecision::F32);
+            let together = run(&own, &pictures);
+            let distance = relative_l2_f32(&together, &expected);
+            println!("{name} {layer} on {instructions}: relative L2 {distance:.1e} to flex");
+            assert!(distance < 2e-5, "{name} {layer} on {instructions}: {distance}");
+            let alone: Vec<f32> =
+                pictures.iter().flat_map(|picture| run(&own, std::slice::from_ref(picture))).collect();
+            assert!(alone == together, "{name} on {instructions}: the batch changes bits");
+            for threads in [1, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                assert!(pool.install(|| run(&own, &pictures)) == together, "{name}: {threads} threads");
+            }
+        }
+    }
+}
+
+fn random(name: &str, layer: Layer, [height, width]: [usize; 2]) -> BackboneWeights {
+    let input = InputContract::imagenet().with_size(height, width);
+    BackboneWeights::random(Architecture::known(name).expect(name), layer, input, 0).expect(name)
+}
+
+fn picture(stream: &str, [height, width]: [usize; 2]) -> PreparedPicture {
+    PreparedPicture {
+        pixels: generated::units(stream, 3 * height * width).collect(),
+        original: PictureSize { width: width as u32, height: height as u32 },
+        placement: Placement::WHOLE,
+        content_hash: None,
+        outside: None,
+    }
+}
+
+#[test]
+fn what_int8_does_not_know_is_named() {
+    let layer = Layer::named("blocks.1");
+    let extractor = FeatureExtractor::new(
+        random("mobilenetv2_100", layer, [64, 64]),
+        &[layer.pooled(1)],
+        kernels(InstructionSet::best()),
+    );
+    let extractor = extractor.expect("in f32 our kernels run it");
+    let ranges = extractor.measure_ranges(&[picture("input", [64, 64])]).expect("ranges");
+    match extractor.into_int8(ranges) {
+        Err(BackboneError::Int8Network { architecture, unsupported }) => {
+            assert_eq!(architecture, "mobilenetv2_100");
+            assert_eq!((unsupported.node.as_str(), unsupported.operation), ("conv_stem", "convolution"));
+        }
+        other => panic!("{other:?}"),
     }
 }

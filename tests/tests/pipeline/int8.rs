@@ -1,16 +1,16 @@
 //! Features, models and commands in int8: the same on every instruction set, near those
 //! in `f32`, and refused where they cannot be.
 
-use dfm_backbone::{ActivationRanges, BackboneError, InstructionSet};
+use dfm_backbone::{BackboneError, InstructionSet, RgbImage};
 use dfm_core::{
     Compute, Dfm, DfmError, FeatureExtractor, JudgeOptions, Layer, LoadOptions, Method, ModelFileError,
     NetworkPrecision, PreparedPicture, SaveOptions, Tap,
 };
 use dfm_tests::model_file::ModelFile;
 use dfm_tests::models::{fit_prepared, flex, kernels, weights};
-use dfm_tests::pictures;
 use dfm_tests::program::{Program, SMALL};
 use dfm_tests::tolerance::relative_l2_f32;
+use dfm_tests::{golden, pictures};
 use safetensors::Dtype;
 
 /// Up to fifty layers, each rounded to 1/255 of its largest value and weights to 1/64 of
@@ -172,7 +172,47 @@ fn a_fit_in_f32_takes_no_extractor_in_int8() {
     // In int8 already, it is taken as it is.
     assert_eq!(fit(NetworkPrecision::Int8).expect("a model").extractor().ranges(), Some(&ranges));
     assert!(int8().measure_ranges(&prepared(&int8(), 1)).is_err(), "ranges are those in f32");
-    assert!(ActivationRanges::from_slice(&[]).is_none());
+}
+
+/// The file was written before networks were graphs. In int8 no machine changes a bit.
+#[test]
+fn a_model_of_before_graphs_has_its_bits_and_merges_with_one_of_today() {
+    let bytes = golden::bytes("pipeline/int8-before-graphs.dfm");
+    let file = ModelFile::open(&bytes);
+    let probe = RgbImage::from_raw(48, 40, file.bytes_of("self_test.probe").to_vec()).expect("a picture");
+    let expected = file.f32_of("self_test.features");
+    for instructions in InstructionSet::available() {
+        let model =
+            Dfm::read(&mut bytes.as_slice(), LoadOptions::on(kernels(instructions))).expect("a model");
+        let picture = model.extractor().preprocessor().prepare(probe.clone()).expect("prepared");
+        assert!(features(model.extractor(), &[picture]) == expected, "{instructions}: other bits");
+    }
+    let old = Dfm::read(&mut bytes.as_slice(), LoadOptions::on(kernels(InstructionSet::best()))).unwrap();
+    let ranges = old.extractor().ranges().expect("ranges").clone();
+    assert_eq!(ranges.to_list(), file.f32_of("activation_ranges"));
+    let names: Vec<&str> = ranges.outputs().map(|(name, _)| name).collect();
+    let convolutions = ["layer1.0.conv1", "layer1.0.conv2", "layer1.1.conv1", "layer1.1.conv2"];
+    assert_eq!(names, [&["stem"][..], &convolutions].concat());
+    let again = {
+        let mut bytes = Vec::new();
+        old.write(&mut bytes, &SaveOptions { slim: true }).expect("a written model");
+        ModelFile::open(&bytes)
+    };
+    for tensor in ["activation_ranges", "self_test.features", "content_hashes"] {
+        assert_eq!(again.bytes_of(tensor), file.bytes_of(tensor), "{tensor}");
+    }
+    // A fit of today with the same steps.
+    let params = old.record().params.clone().check().expect("a sound method");
+    let weights = old.extractor().weights().clone();
+    let taps = &params.method().taps;
+    let compute = kernels(InstructionSet::best());
+    let mut extractor = FeatureExtractor::int8(weights, taps, compute, ranges).expect("an extractor");
+    extractor.set_levels(old.extractor().preprocessor().levels());
+    let pictures = prepared(&extractor, 12);
+    let new = fit_prepared(&params, extractor, pictures).expect("a model");
+    let merged = old.merge(&new).expect("one model");
+    assert_eq!(merged.record().picture_count, 24);
+    assert!(scores(&merged).iter().all(|score| score.is_finite()));
 }
 
 #[test]
@@ -196,7 +236,7 @@ fn ranges_that_are_not_the_networks_are_refused() {
         file.clone().with("activation_ranges", Dtype::F32, shape, bytes)
     };
     refused(with(&[5]), "one for each of 5 convolutions");
-    refused(with(&[0]), "a number and more");
+    refused(with(&[0]), "one for each of 5 convolutions");
     refused(with(&[2, 3]), "activation_ranges");
     // Others than those of the fit give other features.
     let halved = file.clone().with_f32("activation_ranges", |_, range| range / 2.0);

@@ -301,6 +301,16 @@ fn bench_measures_and_checks() {
         assert!(line[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {line}");
     }
     assert!(line["relative_l2"].as_f64().is_some_and(|distance| distance < 2e-5), "{line}");
+    assert_eq!(line["engine"], "kernels");
+    // A transformer, on both engines.
+    let transformer = ["bench", "--arch", "vit_tiny_patch16_224", "--layer", "blocks.1", "--size", "64"];
+    for (device, engine, words) in [("cpu", "kernels", "by our own kernels"), ("flex", "burn", "by Burn")] {
+        let arguments = [&transformer[..], &["--rounds", "1", "--device", device]].concat();
+        let line = dfm.run(&[&arguments[..], &["--format", "json"]].concat()).expect_code(0).json().remove(0);
+        assert_eq!(line["engine"], engine, "{line}");
+        let text = dfm.run(&arguments).expect_code(0).out;
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

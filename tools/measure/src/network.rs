@@ -13,8 +13,30 @@ use dfm_backbone::{
     Placement, PreparedPicture,
 };
 
-/// The layer whose output every contestant computes.
-const LAYER: Layer = Layer::named("layer3");
+/// What every contestant computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Course {
+    /// The layer whose output it is.
+    pub(crate) layer: Layer,
+    /// Height and width of the pictures.
+    pub(crate) side: usize,
+}
+
+impl Course {
+    /// Up to the third stage of a ResNet, at 256×256. Other networks are computed whole, at 224×224.
+    ///
+    /// # Errors
+    ///
+    /// If the network has no layer.
+    pub(crate) fn of(architecture: &Architecture) -> anyhow::Result<Self> {
+        if architecture.resnet().is_some() {
+            return Ok(Self { layer: Layer::named("layer3"), side: 256 });
+        }
+        let graph = architecture.graph()?;
+        let (layer, _) = graph.taps().last().with_context(|| architecture.name().to_owned())?;
+        Ok(Self { layer: layer.parse()?, side: 224 })
+    }
+}
 
 /// Flags of `cargo xtask bench alone network`, in the order of every contestant.
 #[derive(Debug, Args)]
@@ -45,8 +67,9 @@ pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
     let bytes = std::fs::read(&flags.network).with_context(|| flags.network.display().to_string())?;
     let weights = BackboneWeights::from_bytes(&bytes)?;
     drop(bytes);
-    let input = weights.header().input.with_size(flags.side, flags.side);
-    let extractor = FeatureExtractor::new(weights.with_input(input), &[LAYER.pooled(1)], compute()?)?;
+    let (input, layer) = (weights.header().input.with_size(flags.side, flags.side), weights.header().deepest);
+    let extractor = FeatureExtractor::new(weights.with_input(input), &[layer.pooled(1)], compute()?)?;
+    ensure!(extractor.has_kernels(), "our own kernels lack {:?}", extractor.unsupported_by_kernels());
     let pictures = pictures(&flags.input, flags.batch, flags.side)?;
     let forward = || Ok::<_, anyhow::Error>(extractor.extract(&pictures)?.into_data());
     std::fs::write(&flags.output, forward()?.as_bytes())
@@ -116,7 +139,7 @@ pub(crate) fn floats(path: &Path) -> anyhow::Result<Vec<f32>> {
 /// If they cannot be written.
 pub(crate) fn write_weights(architecture: &Architecture, path: &Path) -> anyhow::Result<()> {
     let input = architecture.usual_input();
-    let weights = BackboneWeights::random(architecture.clone(), LAYER, input, 0)?;
+    let weights = BackboneWeights::random(architecture.clone(), Course::of(architecture)?.layer, input, 0)?;
     let (header, mut values) = (weights.header().clone(), weights.values().to_vec());
     let biases = weights.graph().parameters().into_iter().zip(&mut values);
     for (index, (_, bias)) in biases.filter(|(parameter, _)| parameter.suffix == "bias").enumerate() {
@@ -147,8 +170,9 @@ pub(crate) fn write_input(batch: usize, side: usize, path: &Path) -> anyhow::Res
 /// # Errors
 ///
 /// If the picture is too small for the network.
-pub(crate) fn operations(architecture: &Architecture, side: usize) -> anyhow::Result<f64> {
-    Ok(2.0 * architecture.multiply_adds(LAYER, [side; 2])? as f64)
+pub(crate) fn operations(architecture: &Architecture) -> anyhow::Result<f64> {
+    let Course { layer, side } = Course::of(architecture)?;
+    Ok(2.0 * architecture.multiply_adds(layer, [side; 2])? as f64)
 }
 
 #[cfg(test)]
@@ -157,12 +181,34 @@ mod tests {
 
     #[test]
     fn operations_are_those_of_the_literature() {
-        let count = |name| operations(&Architecture::known(name).unwrap(), 256).unwrap() / 1e9;
+        let count = |name| operations(&Architecture::known(name).unwrap()).unwrap() / 1e9;
         // 2 · (3.93 + 4.33 + 0.31) / 2, counted layer by layer.
         assert!((count("resnet50") - 8.563).abs() < 0.001, "{}", count("resnet50"));
         assert!(count("resnet18") < count("resnet50"));
         // Twice the channels of the 3×3 convolutions, but not of the others.
         assert!(count("wide_resnet50_2") > 2.0 * count("resnet50"));
+        // torchvision publishes 300.77 million multiplications. The last convolution (320 to 1280 channels at
+        // 7×7) and the classifier are behind the last layer.
+        let whole = 300_774_272.0 - 1_280_000.0;
+        let head = 320.0 * 1280.0 * 49.0;
+        assert!(
+            (count("mobilenetv2_100") - 2e-9 * (whole - head)).abs() < 1e-6,
+            "{}",
+            count("mobilenetv2_100")
+        );
+    }
+
+    #[test]
+    fn networks_that_are_no_resnets_are_computed_whole() {
+        let course = |name| Course::of(&Architecture::known(name).unwrap()).unwrap();
+        assert_eq!(course("resnet18"), Course { layer: Layer::named("layer3"), side: 256 });
+        for (name, layer) in [
+            ("mobilenetv2_100", "blocks.6"),
+            ("convnext_tiny", "stages.3"),
+            ("tf_efficientnet_lite2", "blocks.6"),
+        ] {
+            assert_eq!(course(name), Course { layer: Layer::named(layer), side: 224 }, "{name}");
+        }
     }
 
     #[test]

@@ -15,12 +15,11 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use dfm_backbone::Architecture;
 
+use crate::network::Course;
 use crate::workspace;
 use crate::{environment, machine, network, report};
 use contest::{Contest, Contestant, Round};
 
-/// Height and width of the pictures.
-const SIDE: usize = 256;
 /// The requirements of benches/peers/network.py. The last file is the one to install from.
 const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-network.txt"];
 
@@ -29,7 +28,8 @@ const REQUIREMENTS: [&str; 2] = ["requirements.txt", "requirements-network.txt"]
 pub(crate) struct PeersFlags {
     /// Networks, as `dfm weights list` names them
     #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = architecture,
-          default_values = ["resnet50_1by2", "resnet18", "resnet50", "wide_resnet50_2"])]
+          default_values = ["resnet50_1by2", "resnet18", "resnet50", "wide_resnet50_2", "mobilenetv2_100",
+                            "tf_efficientnet_lite2", "convnext_tiny", "vit_small_patch14_dinov2"])]
     arch: Vec<Architecture>,
     /// Numbers of pictures in a batch
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8])]
@@ -70,10 +70,11 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
     };
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let input = scratch.path().join("input");
-    network::write_input(batch, SIDE, &input)?;
     let mut tables = Vec::new();
     for architecture in &flags.arch {
-        eprintln!("{}", architecture.name());
+        let Course { layer, side } = Course::of(architecture)?;
+        eprintln!("{} to {layer} at {side}×{side}", architecture.name());
+        network::write_input(batch, side, &input)?;
         let weights = scratch.path().join("weights");
         network::write_weights(architecture, &weights)?;
         let contests = flags.batch.iter().map(|&batch| {
@@ -81,16 +82,16 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
                 input: &input,
                 scratch: scratch.path(),
                 batch,
-                side: SIDE,
+                side,
                 threads: flags.threads,
                 count: flags.rounds as usize,
             };
-            hold(&programs, &weights, &round)
+            hold(&programs, architecture, &weights, &round)
         });
         let contests = contests.collect::<anyhow::Result<Vec<_>>>()?;
         let setting = machine::describe(flags.threads, None)?;
         let text = format!("{setting} {}\n\n{}", versions(&contests), {
-            table::table(&contests, network::operations(architecture, SIDE)?)
+            table::table(&contests, network::operations(architecture)?)
         });
         println!("## {}\n\n{text}\n", architecture.name());
         tables.push((format!("network:{}", architecture.name()), text));
@@ -98,11 +99,18 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
     if flags.write { report::write(&tables) } else { Ok(()) }
 }
 
-fn hold(programs: &Programs, weights: &Path, round: &Round<'_>) -> anyhow::Result<Contest> {
+fn hold(
+    programs: &Programs,
+    architecture: &Architecture,
+    weights: &Path,
+    round: &Round<'_>,
+) -> anyhow::Result<Contest> {
     let single = export(programs, weights, &Round { batch: 1, ..*round })?;
     let batched = export(programs, weights, round)?;
     let yardstick = programs.python("peak", "peak", weights);
-    contest::hold(&contestants(programs, weights, &single, &batched, round.batch), &yardstick, round)
+    let is_resnet = architecture.resnet().is_some();
+    let all = contestants(programs, is_resnet, weights, [&single, &batched], round.batch);
+    contest::hold(&all, &yardstick, round)
 }
 
 /// The network as ONNX, for batches of one size.
@@ -116,17 +124,18 @@ fn export(programs: &Programs, weights: &Path, round: &Round<'_>) -> anyhow::Res
 }
 
 /// All contestants, ours first. A mode that answers many requests at once is compared with our
-/// batches, not with our single pictures.
+/// batches, not with our single pictures. Our program for candle knows ResNets alone, and tract may
+/// lack an operation of another network.
 fn contestants(
     programs: &Programs,
+    is_resnet: bool,
     weights: &Path,
-    single: &Path,
-    batched: &Path,
+    [single, batched]: [&Path; 2],
     batch: usize,
 ) -> Vec<Contestant> {
     let rust = |name, program: &str, network: &Path| {
         let program = programs.rust.join(program).with_extension(std::env::consts::EXE_EXTENSION);
-        Contestant { name, program: vec![program], network: network.to_owned(), optional: false }
+        Contestant { name, program: vec![program], network: network.to_owned(), optional: !is_resnet }
     };
     let mut all = vec![
         Contestant {
@@ -142,8 +151,10 @@ fn contestants(
         programs.python("ONNX Runtime", "onnxruntime", batched),
         programs.python("OpenVINO latency", "openvino", batched),
         rust("tract", "tract", batched),
-        rust("candle", "candle", weights),
     ];
+    if is_resnet {
+        all.push(rust("candle", "candle", weights));
+    }
     if batch > 1 {
         all.push(programs.python("OpenVINO throughput", "openvino-throughput", single));
     }
@@ -181,13 +192,18 @@ mod tests {
     fn the_throughput_mode_meets_batches_alone() {
         let path = || PathBuf::from("x");
         let programs = Programs { ours: path(), python: path(), script: path(), rust: path() };
+        let of = |is_resnet, batch| {
+            contestants(&programs, is_resnet, Path::new("w"), [Path::new("1"), Path::new("n")], batch)
+        };
         let names = |batch| {
-            let all = contestants(&programs, Path::new("w"), Path::new("1"), Path::new("n"), batch);
+            let all = of(true, batch);
             all.into_iter().map(|one| (one.name, one.network)).collect::<Vec<_>>()
         };
         assert_eq!(names(1)[0].0, "DFM");
         assert!(!names(1).iter().any(|(name, _)| *name == "OpenVINO throughput"));
         assert!(names(8).contains(&("OpenVINO throughput", PathBuf::from("1"))));
         assert!(names(8).contains(&("ONNX Runtime", PathBuf::from("n"))));
+        assert!(of(true, 1).iter().any(|one| one.name == "candle"));
+        assert!(!of(false, 1).iter().any(|one| one.name == "candle"));
     }
 }

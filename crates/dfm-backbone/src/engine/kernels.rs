@@ -1,54 +1,56 @@
-//! A ResNet in the terms of our own kernels.
+//! A graph that our own kernels run, on a processor.
 
-use dfm_kernels::{Block, Convolution, MaxPool, Network};
+use dfm_graph::NodeId;
+use dfm_kernels::{GraphTap, InstructionSet, KernelError, NodeRanges, Plan};
 
 use crate::error::BackboneError;
-use crate::families::resnet::ConvolutionShape;
-use crate::layer::Layer;
 use crate::tap::Tap;
+use crate::unsupported::UnsupportedNode;
 use crate::weights::BackboneWeights;
 
-/// The network of the weights for our own kernels; `None` if they cannot run it: they know ResNets that are
-/// tapped at their stages.
+/// The network of `weights` by our own kernels, with taps at `nodes`; in int8 if there are `ranges`.
 ///
 /// # Errors
 ///
-/// If there is no tap.
-pub(crate) fn network(weights: &BackboneWeights, taps: &[Tap]) -> Result<Option<Network>, BackboneError> {
-    let deepest = Tap::deepest(taps)?;
-    let Some(resnet) = weights.header().architecture.resnet() else { return Ok(None) };
-    let stages = |layer: Layer| Layer::RESNET.iter().position(|stage| *stage == layer).map(|place| place + 1);
-    let Some(reached) = stages(deepest.layer) else { return Ok(None) };
-    let mut values = weights.values().chunks_exact(2);
-    let mut next = |shape: &ConvolutionShape| {
-        convolution(shape, values.next().expect("checked weights have every convolution"))
-    };
-    let stem = next(&resnet.stem());
-    let blocks = resnet.blocks(reached);
-    let blocks = blocks.iter().map(|block| Block {
-        projection: block.projection.as_ref().map(&mut next),
-        branch: block.branch.iter().map(&mut next).collect(),
-    });
-    let blocks = blocks.collect();
-    let (before, after) = resnet.max_pool_padding.sides();
-    let in_blocks = |tap: &Tap| {
-        let blocks = resnet.depths.iter().take(stages(tap.layer)?).sum();
-        Some(dfm_kernels::Tap { blocks, average: tap.pool })
-    };
-    let taps: Option<Vec<_>> = taps.iter().map(in_blocks).collect();
-    Ok(taps.map(|taps| Network { stem, pool: MaxPool { before, after }, blocks, taps }))
+/// [`KernelError::Unsupported`] names the node that they do not compute, and
+/// [`KernelError::Unsupported8`] the one that they do not compute in int8.
+pub(crate) fn plan(
+    weights: &BackboneWeights,
+    taps: &[Tap],
+    nodes: &[NodeId],
+    instructions: InstructionSet,
+    ranges: Option<&NodeRanges>,
+) -> Result<Plan, KernelError> {
+    let (graph, values, input) = (weights.graph(), weights.values(), weights.header().input);
+    let size = [input.height, input.width];
+    let taps = nodes.iter().zip(taps).map(|(node, tap)| GraphTap { node: *node, average: tap.pool });
+    let taps: Vec<GraphTap> = taps.collect();
+    match ranges {
+        None => Plan::compile(graph, values, size, &taps, instructions),
+        Some(ranges) => Plan::compile_int8(graph, values, size, &taps, instructions, ranges),
+    }
 }
 
-/// The same convolution in the kernels' terms, with its weight and its bias.
-fn convolution(shape: &ConvolutionShape, values: &[Vec<f32>]) -> Convolution {
-    Convolution {
-        out_channels: shape.out_channels,
-        in_channels_per_group: shape.in_channels_per_group,
-        kernel: shape.kernel,
-        stride: shape.stride,
-        padding: shape.padding,
-        groups: shape.groups,
-        weight: values[0].clone(),
-        bias: values[1].clone(),
+/// What is to be done if there is no plan in `f32`: the node for whose sake Burn runs the network, or an
+/// error.
+///
+/// # Errors
+///
+/// If Burn could not run the network either.
+pub(crate) fn left_to_burn(error: KernelError) -> Result<UnsupportedNode, BackboneError> {
+    match error {
+        KernelError::Unsupported { node, operation } => Ok(UnsupportedNode { node, operation }),
+        other => Err(other.into()),
+    }
+}
+
+/// The error if there is no plan in int8, which Burn does not compute in.
+pub(crate) fn without_int8(weights: &BackboneWeights, error: KernelError) -> BackboneError {
+    match error {
+        KernelError::Unsupported { node, operation } | KernelError::Unsupported8 { node, operation } => {
+            let architecture = weights.header().architecture.name().to_owned();
+            BackboneError::Int8Network { architecture, unsupported: UnsupportedNode { node, operation } }
+        }
+        other => other.into(),
     }
 }

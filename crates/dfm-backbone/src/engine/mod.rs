@@ -11,4 +11,4 @@ mod tests;
 mod value;
 
 pub(crate) use burn::BurnNetwork;
-pub(crate) use kernels::network;
+pub(crate) use kernels::{left_to_burn, plan, without_int8};

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use anyhow::bail;
 use dfm::{
-    Compute, CounterGenerator, FeatureExtractor, NetworkPrecision, PictureSize, Placement, PreparedPicture,
-    device,
+    Compute, CounterGenerator, FeatureExtractor, NetworkPrecision, Note, PictureSize, Placement,
+    PreparedPicture, device,
 };
 use serde::Serialize;
 
 use crate::flags::{BackboneFlags, BenchFlags, ReportFormat};
 use crate::report::table::bytes;
-use crate::{Outcome, args, output};
+use crate::{Outcome, args, messages, output};
 
 /// What two `f32` implementations may differ by: they sum in other orders.
 const TOLERANCE: f64 = 2e-5;
@@ -33,6 +33,9 @@ fn measure(flags: &BenchFlags) -> anyhow::Result<Outcome> {
     args::check_precision(flags.precision, &flags.compute)?;
     let compute = args::compute(&flags.compute)?;
     let mut extractor = extractor(flags, &compute)?;
+    if let Some(unsupported) = extractor.unsupported_by_kernels().cloned() {
+        messages::say(&Note::ByBurn { unsupported }.to_string());
+    }
     let input = extractor.weights().header().input;
     let pictures: Vec<PreparedPicture> =
         (0..flags.batch).map(|seed| picture(seed as u64, input.height, input.width)).collect();
@@ -57,6 +60,7 @@ fn measure(flags: &BenchFlags) -> anyhow::Result<Outcome> {
         arch: flags.arch.clone(),
         layer: flags.layer.to_string(),
         device: flags.compute.device.clone(),
+        engine: if extractor.has_kernels() { "kernels" } else { "burn" },
         precision: flags.precision.to_string(),
         batch: flags.batch,
         size,
@@ -133,7 +137,12 @@ fn print(line: &BenchLine, format: ReportFormat) -> anyhow::Result<()> {
         ReportFormat::Table => {
             let [height, width] = line.size;
             writeln!(out, "{} to {}, {height}×{width}, batch {}", line.arch, line.layer, line.batch)?;
-            writeln!(out, "  on {} in {} with {} threads", line.device, line.precision, line.threads)?;
+            let engine = if line.engine == "kernels" { "our own kernels" } else { "Burn" };
+            writeln!(
+                out,
+                "  on {} by {engine} in {} with {} threads",
+                line.device, line.precision, line.threads
+            )?;
             writeln!(out, "  {:.2} ms a picture in the middle, {:.2} at best", line.median_ms, line.min_ms)?;
             writeln!(out, "  {:.0} GFLOP/s; relative L2 to flex {:.1e}", line.gflops, line.relative_l2)?;
             if let Some(memory) = line.peak_rss_bytes {
@@ -150,6 +159,8 @@ struct BenchLine {
     arch: String,
     layer: String,
     device: String,
+    /// What ran the network: `kernels`, our own, or `burn`.
+    engine: &'static str,
     /// Numbers that the network computed in: `f32` or `int8`.
     precision: String,
     batch: usize,

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use dfm_backbone::{
-    ActivationRanges, Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor,
-    NetworkPrecision, Tap,
+    Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor, NetworkPrecision, NodeRanges,
+    Tap,
 };
 
 use rayon::prelude::*;
@@ -210,8 +210,10 @@ fn extractor(
     }
     const RANGES: &str = "activation_ranges";
     let (shape, values) = file.f32(RANGES)?;
-    let ranges = ActivationRanges::from_slice(&shaped(RANGES, (shape, values.clone()), &[values.len()])?);
-    let ranges = ranges.ok_or_else(|| mismatch(RANGES, "a number and more", "none".to_owned()))?;
+    let list = shaped(RANGES, (shape, values.clone()), &[values.len()])?;
+    let in_int8 = content("backbone in int8");
+    let ranges =
+        NodeRanges::from_list(weights.graph(), &list).map_err(BackboneError::from).map_err(in_int8)?;
     let mut extractor = FeatureExtractor::int8(weights, &params.method().taps, compute, ranges).map_err(
         |error| match error {
             // The device is at fault, not the file.

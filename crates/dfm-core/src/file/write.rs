@@ -64,7 +64,7 @@ impl Dfm {
             ("self_test.score".into(), OwnedTensor::f64(&[probed.len()], probed)),
         ];
         if let Some(ranges) = self.extractor.ranges() {
-            let ranges = ranges.to_vec();
+            let ranges = ranges.to_list();
             tensors.push(("activation_ranges".into(), OwnedTensor::f32(&[ranges.len()], ranges)));
         }
         let Judged { calibration, scores, cell_threshold, peaks, .. } = &self.judged;

@@ -72,7 +72,7 @@ impl CheckpointLayout {
             description.push(entry("levels", levels));
         }
         if let Some(ranges) = extractor.ranges() {
-            let bytes: Vec<u8> = ranges.to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
+            let bytes: Vec<u8> = ranges.to_list().into_iter().flat_map(f32::to_le_bytes).collect();
             description.push(entry("steps of int8", hexadecimal(&Sha256::digest(bytes))));
         }
         if extractor.takes_details() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use dfm_backbone::{Depth, hexadecimal};
+use dfm_backbone::{Depth, FeatureExtractor, NodeRanges, hexadecimal};
 use serde_json::Value;
 
 use crate::error::DfmError;
@@ -77,7 +77,8 @@ impl ModelUnion {
         // Coarse maps and fine ones make coarse ones.
         let method = &self.first.record.params.method;
         agree_methods(method, &other.record.params.method.clone().with_map(method.map))?;
-        agree("steps of int8", &ours.ranges(), &theirs.ranges())?;
+        let steps = |extractor: &FeatureExtractor| extractor.ranges().map(NodeRanges::to_list);
+        agree("steps of int8", &steps(ours), &steps(theirs))?;
         let depth = |model: &Dfm| model.record.depth.unwrap_or(Depth::Bits8);
         if self.first.record.depth.is_some() && other.record.depth.is_some() {
             agree_in_words("depth of pictures", depth(&self.first), depth(other))?;

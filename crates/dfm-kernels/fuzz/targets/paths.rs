@@ -7,9 +7,9 @@
 mod support;
 
 use arbitrary::Arbitrary;
-use dfm_kernels::{InstructionSet, MaxPool, Plan};
+use dfm_kernels::InstructionSet;
 use libfuzzer_sys::fuzz_target;
-use support::Noise;
+use support::{MaxPool, Noise};
 
 #[derive(Debug, Arbitrary)]
 struct Case {
@@ -36,7 +36,7 @@ fuzz_target!(|case: Case| {
     let scale = 10.0_f32.powi(i32::from(case.exponent % 16));
     let picture = noise.take(3 * size[0] * size[1], scale);
 
-    let Ok(plain) = Plan::new(&network, size, InstructionSet::Portable) else { return };
+    let Ok(plain) = network.plan(size, InstructionSet::Portable) else { return };
     let expected = plain.run(&[&picture]).expect("features");
     let norm = expected.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     // A network of a few channels can cancel nearly all of its sums. Rounding then follows
@@ -47,7 +47,7 @@ fuzz_target!(|case: Case| {
     let threads = 1 + usize::from(case.threads % 4);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
     for instructions in InstructionSet::available() {
-        let plan = Plan::new(&network, size, instructions).expect("a plan");
+        let plan = network.plan(size, instructions).expect("a plan");
         let actual = plan.run(&[&picture]).expect("features");
         let pairs = actual.iter().zip(&expected);
         let distance = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt();
@@ -60,7 +60,7 @@ fuzz_target!(|case: Case| {
     let Ok(ranges) = plain.ranges(&[&picture]) else { return };
     // Another picture, with values up to twice as large as those that the ranges were measured on.
     let picture = noise.take(picture.len(), 2.0 * scale);
-    let int8 = |instructions| Plan::int8(&network, size, instructions, &ranges).expect("a plan");
+    let int8 = |instructions| network.int8(size, instructions, &ranges).expect("a plan");
     let expected = int8(InstructionSet::Portable).run(&[&picture]).expect("features");
     for instructions in InstructionSet::available() {
         let plan = int8(instructions);

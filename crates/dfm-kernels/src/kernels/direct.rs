@@ -7,9 +7,9 @@ use super::set::Kernels;
 use super::sliding::Sliding;
 use super::sweep::{Rows, sweep};
 use super::work::{Work, Worker};
+use crate::convolution::Convolution;
 use crate::filters::{self, Filters};
 use crate::layout::{Division, Lanes};
-use crate::network::Convolution;
 use crate::window::Window;
 
 /// [`Lanes`] of input that meet all weights before the next ones do, so that they stay in the

@@ -11,9 +11,10 @@ use super::sweep::{Rows, sweep};
 use super::tile::PixelStep;
 use super::work::{Work, Worker};
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes, Map};
-use crate::network::{Convolution, MaxPool};
+use crate::pool::MaxPool;
 
 /// The rows of maxima for which the picture is copied between zeros at once.
 pub(super) const BAND: usize = 16;

@@ -177,13 +177,13 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
 mod tests {
     use super::*;
     use crate::activation::Activation;
+    use crate::convolution::Convolution;
     use crate::instructions::InstructionSet;
     use crate::kernels::average::Average;
     use crate::kernels::direct::Direct;
     use crate::kernels::ends::Ends;
     use crate::kernels::set::Kernels;
     use crate::layout::Map;
-    use crate::network::Convolution;
 
     /// A 1×1 convolution of one channel over 2×2 pixels, from one part of the arena to another.
     fn step(input: Range<usize>, output: Range<usize>) -> Step {

@@ -16,9 +16,9 @@ use super::tile::PixelStep;
 use super::transform::{ActivateTiles, IN, InputBlock, OutputBlock, PRODUCTS, tiles};
 use super::work::{Work, Worker};
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::filters::{self, Filters, Source};
 use crate::layout::{Division, LANES, Lanes};
-use crate::network::Convolution;
 
 /// [`Lanes`] of transformed input that a thread holds: about a MiB, which is half of the
 /// second-level cache of the processors that this is written for.

@@ -6,11 +6,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::buffers::Buffers;
 use crate::error::KernelError;
 use crate::kernels::{Memory, Step, Steps};
 use crate::layout::Lanes;
-use crate::network::Network;
 
 /// A network that is ready to run on pictures of one size.
 ///
@@ -26,17 +24,47 @@ pub struct Plan {
     /// Channels, height and width of the maps that can be taken beside the features.
     maps: Vec<[usize; 3]>,
     steps: Steps,
-    /// For each step, the first node that it computes; empty for a plan of a [`Network`].
-    names: Vec<String>,
+    /// For each step, what it computes.
+    origins: Vec<Origin>,
+    /// For each convolution, in order, whose value is its range; empty in int8.
+    pub(super) ranged: Vec<Ranged>,
     /// Memory of earlier runs: one set for each run that went on at the same time.
     idle: Mutex<Vec<Memory>>,
+}
+
+/// The steps of a plan, and what they compute.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) steps: Vec<Step>,
+    /// For each step, what it computes.
+    pub(super) origins: Vec<Origin>,
+    /// For each convolution, in order, whose value is its range; empty in int8.
+    pub(super) ranged: Vec<Ranged>,
+}
+
+/// What a step computes.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// The name of the first node that it computes.
+    pub(super) node: String,
+    /// The index of the node whose whole value it computes, if it is the last step of one.
+    pub(super) value: Option<usize>,
+}
+
+/// The value whose largest number is the range of a convolution.
+#[derive(Debug, Clone)]
+pub(super) struct Ranged {
+    /// The name of the convolution.
+    pub(super) convolution: String,
+    /// The index of the node of the value: the last one that int8 computes with the convolution.
+    pub(super) value: usize,
 }
 
 /// How long one step takes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StepTime {
-    /// The first node of the graph that the step computes; empty for a plan of a [`Network`].
+    /// The first node of the graph that the step computes.
     pub node: String,
     /// What the step does.
     pub step: String,
@@ -47,47 +75,17 @@ pub struct StepTime {
 }
 
 impl Plan {
-    /// A plan of `steps`, some of which take features. `None` if a tap is left without features.
-    pub(super) fn assemble(
-        network: &Network,
-        size: [usize; 2],
-        mut steps: Vec<Step>,
-        buffers: &Buffers,
-    ) -> Option<Self> {
-        let (mut outputs, mut maps) = (Vec::new(), Vec::new());
-        for step in &steps {
-            if let Step::Average(average) = step {
-                let shapes = if average.beside { &mut maps } else { &mut outputs };
-                shapes.push(average.shape());
-            }
-        }
-        let averages = values(&outputs);
-        for step in &mut steps {
-            if let Step::Average(average) = step
-                && average.beside
-            {
-                average.begin += averages;
-            }
-        }
-        if outputs.iter().any(|shape| shape.contains(&0)) {
-            return None;
-        }
-        let input = [network.stem.in_channels_per_group, size[0], size[1]];
-        let names = vec![String::new(); steps.len()];
-        Some(Self::of_steps(input, [outputs, maps], (steps, names), buffers.len()))
-    }
-
-    /// A plan of `steps` with the names of their nodes, over an arena of so many [`Lanes`], with the
-    /// shapes of its features and of the maps beside them.
+    /// A plan of `steps` with what they compute, over an arena of so many [`Lanes`], with the shapes of its
+    /// features and of the maps beside them.
     pub(super) fn of_steps(
         input: [usize; 3],
         [outputs, maps]: [Vec<[usize; 3]>; 2],
-        (steps, names): (Vec<Step>, Vec<String>),
+        Made { steps, origins, ranged }: Made,
         arena: usize,
     ) -> Self {
         let averages = values(&outputs);
         let steps = Steps::new(steps, arena, averages, averages + values(&maps));
-        Self { input, outputs, maps, steps, names, idle: Mutex::new(Vec::new()) }
+        Self { input, outputs, maps, steps, origins, ranged, idle: Mutex::new(Vec::new()) }
     }
 
     /// Channels, height and width of the features of every tap, in order.
@@ -168,7 +166,7 @@ impl Plan {
     pub fn time_steps(&self, picture: &[f32], repeats: usize) -> Result<Vec<StepTime>, KernelError> {
         let steps = self.steps.as_slice();
         let mut features = self.run(&[picture])?;
-        let named = || steps.iter().zip(&self.names);
+        let named = || steps.iter().zip(&self.origins);
         let taken = || named().filter(|(step, _)| self.steps.takes(step, self.output_len()));
         let mut times = vec![Vec::new(); taken().count()];
         for _ in 0..repeats.max(1) {
@@ -192,8 +190,8 @@ impl Plan {
             times.sort_unstable();
             times[times.len() / 2] as f64 * 1e-9
         };
-        let times = taken().zip(times).map(|((step, node), times)| StepTime {
-            node: node.clone(),
+        let times = taken().zip(times).map(|((step, origin), times)| StepTime {
+            node: origin.node.clone(),
             step: step.to_string(),
             multiply_adds: step.multiply_adds(),
             seconds: median(times),
@@ -210,10 +208,10 @@ impl Plan {
         }
     }
 
-    /// The nodes of the steps that write to the arena in `f32`, in order.
-    pub(super) fn written_nodes(&self) -> impl Iterator<Item = &str> {
-        let steps = self.steps.as_slice().iter().zip(&self.names);
-        steps.filter(|(step, _)| step.writes_floats()).map(|(_, name)| name.as_str())
+    /// What the steps that write to the arena in `f32` compute, in order.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Origin> {
+        let steps = self.steps.as_slice().iter().zip(&self.origins);
+        steps.filter(|(step, _)| step.writes_floats()).map(|(_, origin)| origin)
     }
 
     /// Whether the network is computed in whole numbers.
@@ -221,7 +219,7 @@ impl Plan {
         self.steps.as_slice().iter().any(Step::is_integer)
     }
 
-    /// Runs one picture on one thread, and gives `see` the output of every convolution in `f32` as
+    /// Runs one picture on one thread, and gives `see` what each step writes to the arena in `f32` as
     /// soon as it is computed.
     pub(super) fn run_step_by_step(&self, picture: &[f32], see: impl FnMut(&[Lanes])) {
         let mut memory = self.take_memory(1);

@@ -1,7 +1,6 @@
 //! Small graphs of several families, with random parameters.
 
-use dfm_graph::{Activation, Builder, Convolution, Graph, Interpolation, NodeId, Operation, Padding, Window};
-use dfm_kernels::Network;
+use dfm_graph::{Activation, Builder, Convolution, Graph, Interpolation, Operation, Padding, Window};
 
 use super::support::Noise;
 
@@ -18,38 +17,6 @@ pub(crate) fn drawn(graph: &Graph, noise: &mut Noise) -> Vec<Vec<f32>> {
         }
     };
     graph.parameters().iter().map(draw).collect()
-}
-
-/// A network as a graph, and its parameters.
-pub(crate) fn residual(network: &Network) -> (Graph, Vec<Vec<f32>>) {
-    let mut net = Builder::new();
-    let mut parameters = Vec::new();
-    let mut convolution = |net: &mut Builder, name: &str, input: NodeId, it: &dfm_kernels::Convolution| {
-        parameters.extend([it.weight.clone(), it.bias.clone()]);
-        let convolution =
-            Convolution::new(it.out_channels, it.kernel[0]).stride(it.stride).grouped(it.groups);
-        net.convolution(name, input, convolution)
-    };
-    let picture = net.picture();
-    let stem = convolution(&mut net, "stem", picture, &network.stem);
-    let stem = net.activation("stem.relu", stem, Activation::Relu);
-    let padding = Padding::Explicit { begin: [network.pool.before; 2], end: [network.pool.after; 2] };
-    let mut x = net.max_pool("blocks.0", stem, Window::new(3).stride(2).padded(padding));
-    for (index, block) in network.blocks.iter().enumerate() {
-        let name = format!("blocks.{}", index + 1);
-        let projection = block.projection.as_ref();
-        let shortcut = projection.map_or(x, |it| convolution(&mut net, &format!("{name}.projection"), x, it));
-        let mut branch = x;
-        for (place, it) in block.branch.iter().enumerate() {
-            if place > 0 {
-                branch = net.activation(&format!("{name}.relu{place}"), branch, Activation::Relu);
-            }
-            branch = convolution(&mut net, &format!("{name}.conv{place}"), branch, it);
-        }
-        let sum = net.add(&format!("{name}.sum"), branch, shortcut);
-        x = net.activation(&name, sum, Activation::Relu);
-    }
-    (net.finish().expect("a network that fits together"), parameters)
 }
 
 /// Inverted residuals with squeeze-and-excite, as in MobileNetV3 and EfficientNet.

@@ -1,6 +1,10 @@
 //! Random networks, for the tests and the fuzz target.
 
-use dfm_kernels::{Block, Convolution, MaxPool, Network, Tap};
+mod network;
+
+use dfm_kernels::Convolution;
+
+pub(crate) use network::{Block, MaxPool, Network, Tap};
 
 /// A deterministic stream of numbers in [−1, 1).
 pub(crate) struct Noise(pub(crate) u64);

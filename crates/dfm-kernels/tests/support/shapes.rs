@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use dfm_kernels::MaxPool;
-
-use super::support::Noise;
+use super::support::{MaxPool, Noise};
 
 pub(crate) const SYMMETRIC: MaxPool = MaxPool { before: 1, after: 1 };
 pub(crate) const END_ONLY: MaxPool = MaxPool { before: 0, after: 1 };

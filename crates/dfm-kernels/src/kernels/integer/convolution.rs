@@ -8,11 +8,11 @@ use super::sweep::{Rows, sweep};
 use super::tile::{Added, Output};
 use super::values::{ACTIVATION, PIXELS, Values, pixels, pixels_mut};
 use super::weights::{Weights, Width};
+use crate::convolution::Convolution;
 use crate::filters;
 use crate::kernels::sliding::Sliding;
 use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES};
-use crate::network::Convolution;
 use crate::window::Window;
 
 /// The largest magnitude of a weight; see the [module](super).

@@ -36,13 +36,13 @@ impl IntegerKernels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::convolution::Convolution;
     use crate::kernels::integer::convolution::IntegerConvolution;
     use crate::kernels::integer::ends::IntegerEnds;
     use crate::kernels::integer::values::{Values, pixels, pixels_mut};
     use crate::kernels::step::Step;
     use crate::kernels::steps::Steps;
     use crate::layout::{LANES, Map};
-    use crate::network::Convolution;
 
     /// The result of a 3×3 convolution of 20 channels to 36 for `input`.
     fn convolved(kernels: IntegerKernels, weight: &[f32], input: &[u8]) -> Vec<u8> {

@@ -10,13 +10,14 @@ use super::sweep::{Rows, sweep};
 use super::tile::{Added, Output};
 use super::values::{PIXELS, Pixel, Values, pixels_mut, words_mut};
 use super::weights::{Weights, Width};
+use crate::convolution::Convolution;
 use crate::filters::{self, Source};
 use crate::kernels::maximum::window;
 use crate::kernels::stem::{BAND, KEPT, band_rows};
 use crate::kernels::tile::PixelStep;
 use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES, Lanes, Map};
-use crate::network::{Convolution, MaxPool};
+use crate::pool::MaxPool;
 
 /// The largest value of the picture, in its steps.
 pub(crate) const PICTURE: f32 = 4095.0;

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use crate::convolution::Convolution;
 use crate::filters::Filters;
 use crate::layout::{LANES, Lanes};
-use crate::network::Convolution;
 
 /// The weights of 16 output channels on one line of the cache: four `i8` or two `i16` for each.
 #[derive(Debug, Clone, Copy)]

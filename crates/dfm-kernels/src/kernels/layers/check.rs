@@ -1,12 +1,12 @@
 //! Running one layer for a test, on every instruction set and any number of threads.
 
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::instructions::InstructionSet;
 use crate::kernels::set::Kernels;
 use crate::kernels::step::Step;
 use crate::kernels::steps::Steps;
 use crate::layout::{LANES, Lanes, Map, Placed};
-use crate::network::Convolution;
 use crate::window::Window;
 
 /// A deterministic stream of numbers.

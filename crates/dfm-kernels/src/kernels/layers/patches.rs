@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::layer::Layer;
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::filters::{self, Filters, Source};
 use crate::kernels::set::Kernels;
 use crate::kernels::shared::flat_mut;
@@ -12,7 +13,6 @@ use crate::kernels::sweep::{Rows, sweep};
 use crate::kernels::tile::PixelStep;
 use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES, Lanes, Map, Placed};
-use crate::network::Convolution;
 use crate::window::Window;
 
 /// [`Lanes`] of copied windows that meet all weights before the next ones do: 256 KiB.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::layer::Layer;
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::filters::{self, Filters, Source};
 use crate::kernels::picture::PictureRows;
 use crate::kernels::set::Kernels;
@@ -12,7 +13,6 @@ use crate::kernels::sweep::{Rows, sweep};
 use crate::kernels::tile::PixelStep;
 use crate::kernels::work::{Work, Worker};
 use crate::layout::{Division, LANES, Lanes, Map, Placed};
-use crate::network::Convolution;
 use crate::window::Window;
 
 /// The rows of output for which the picture is copied between zeros at once.

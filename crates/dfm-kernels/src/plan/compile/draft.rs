@@ -6,15 +6,14 @@ use super::source::Source;
 use super::taps::Features;
 use super::values::{Value, Values};
 use crate::kernels::Step;
+use crate::plan::prepared::{Made, Origin, Ranged};
 
 /// The steps of a graph while they are made.
 pub(super) struct Draft<'s, 'p> {
     pub(super) source: &'s Source<'p>,
     features: &'s Features,
     pub(super) values: Values,
-    steps: Vec<Step>,
-    /// For each step, the name of the first node that it computes.
-    names: Vec<String>,
+    made: Made,
     /// For each node, whether there is a step for it.
     done: Vec<bool>,
 }
@@ -23,13 +22,12 @@ impl<'s, 'p> Draft<'s, 'p> {
     /// No step yet.
     pub(super) fn new(source: &'s Source<'p>, features: &'s Features) -> Self {
         let nodes = source.nodes().len();
-        let (steps, names, done) = (Vec::new(), Vec::new(), vec![false; nodes]);
-        Self { source, features, values: Values::new(nodes), steps, names, done }
+        Self { source, features, values: Values::new(nodes), made: Made::default(), done: vec![false; nodes] }
     }
 
-    /// All steps, the names of their nodes, and the length of the arena.
-    pub(super) fn finish(self) -> (Vec<Step>, Vec<String>, usize) {
-        (self.steps, self.names, self.values.len())
+    /// All steps, and the length of the arena.
+    pub(super) fn finish(self) -> (Made, usize) {
+        (self.made, self.values.len())
     }
 
     /// Whether there is a step for the node.
@@ -37,12 +35,19 @@ impl<'s, 'p> Draft<'s, 'p> {
         self.done[node]
     }
 
+    /// Notes that the range of a convolution is that of the value of the node `value`.
+    pub(super) fn range(&mut self, convolution: usize, value: usize) {
+        let convolution = self.source.node(convolution).name().to_owned();
+        self.made.ranged.push(Ranged { convolution, value });
+    }
+
     /// Adds a step that computes the `chain` of nodes as `value`.
     pub(super) fn complete(&mut self, chain: &[usize], value: Value, step: Option<Step>) {
+        let end = chain[chain.len() - 1];
         if let Some(step) = step {
             self.push(chain[0], step);
+            self.made.origins.last_mut().expect("the step").value = Some(end);
         }
-        let end = chain[chain.len() - 1];
         let inputs = self.read(chain);
         self.values.put(end, value.clone(), self.reads(end));
         self.take_features(end, &value);
@@ -51,8 +56,8 @@ impl<'s, 'p> Draft<'s, 'p> {
 
     /// Adds a step for `node`.
     pub(super) fn push(&mut self, node: usize, step: Step) {
-        self.steps.push(step);
-        self.names.push(self.source.node(node).name().to_owned());
+        self.made.steps.push(step);
+        self.made.origins.push(Origin { node: self.source.node(node).name().to_owned(), value: None });
     }
 
     /// Notes that the inputs of a chain of nodes have been read, and returns them.

@@ -8,12 +8,12 @@ use super::source::Source;
 use super::taps::Features;
 use super::weights::weights;
 use crate::choice::choose;
+use crate::convolution::Convolution;
 use crate::error::KernelError;
 use crate::instructions::InstructionSet;
 use crate::kernels::{
     Depthwise, Direct, Ends, Kernels, Layer, Load, Patches, Planar, Pool, Pooling, Stem, Step, Winograd,
 };
-use crate::network::Convolution;
 use crate::way::Way;
 use crate::window::Window;
 
@@ -37,6 +37,7 @@ impl<'s, 'p> Layout<'s, 'p> {
     ///
     /// If these kernels do not compute the node.
     pub(super) fn node(&mut self, node: usize) -> Result<(), KernelError> {
+        self.note_range(node)?;
         match self.draft.source.operation(node) {
             Operation::Picture => self.load(),
             Operation::Convolution(convolution)
@@ -58,6 +59,22 @@ impl<'s, 'p> Layout<'s, 'p> {
             }
             _ => self.other(node),
         }
+    }
+
+    /// Notes whose value is the range of a convolution: that of the last node that int8 computes with it,
+    /// which may be a step of its own here.
+    fn note_range(&mut self, node: usize) -> Result<(), KernelError> {
+        let Operation::Convolution(convolution) = self.draft.source.operation(node) else { return Ok(()) };
+        let stem = self.draft.source.stem(node, self.window(node, &convolution.window));
+        let value = match stem.filter(|_| self.draft.takes_picture(node)) {
+            Some((chain, _)) => chain[2],
+            None => {
+                let chain = Chain::new(self.draft.source, &self.draft.values, node, Can::Add)?;
+                chain.nodes[chain.nodes.len() - 1]
+            }
+        };
+        self.draft.range(node, value);
+        Ok(())
     }
 
     /// The windows of a node over its input.

@@ -10,13 +10,13 @@ use super::taps::Features;
 use super::values::Value;
 use super::weights::weights;
 use crate::activation::Activation;
+use crate::convolution::Convolution;
 use crate::error::KernelError;
 use crate::instructions::InstructionSet;
 use crate::kernels::{
-    IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Step, Values as Kind,
+    ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Step,
+    Values as Kind,
 };
-use crate::network::Convolution;
-use crate::plan::integer::step;
 use crate::plan::prepared::Plan;
 use crate::plan::ranges::NodeRanges;
 use crate::window::Window;
@@ -56,10 +56,25 @@ impl Plan {
         if source.is_tapped(0) {
             return Err(layout.unsupported(0));
         }
-        let (steps, names, arena) = layout.draft.finish();
+        let (steps, arena) = layout.draft.finish();
         let Features { outputs, maps, .. } = features;
-        Ok(Self::of_steps(source.picture(), [outputs, maps], (steps, names), arena))
+        Ok(Self::of_steps(source.picture(), [outputs, maps], steps, arena))
     }
+}
+
+impl Kind {
+    /// The size of one step of values up to `range`: one if they are not rounded.
+    fn step(self, range: f32) -> f32 {
+        match self {
+            Self::Bytes => step(range, ACTIVATION),
+            Self::Floats => 1.0,
+        }
+    }
+}
+
+/// The size of one of `count` steps up to `range`. It is not so small that its inverse overflows.
+fn step(range: f32, count: f32) -> f32 {
+    (range / count).max(f32::MIN_POSITIVE)
 }
 
 /// A plan while it is made.

@@ -56,8 +56,8 @@ impl Plan {
                 layout.node(node)?;
             }
         }
-        let (steps, names, arena) = layout.draft.finish();
+        let (steps, arena) = layout.draft.finish();
         let Features { outputs, maps, .. } = features;
-        Ok(Self::of_steps(source.picture(), [outputs, maps], (steps, names), arena))
+        Ok(Self::of_steps(source.picture(), [outputs, maps], steps, arena))
     }
 }

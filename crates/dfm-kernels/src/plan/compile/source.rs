@@ -7,7 +7,7 @@ use dfm_graph::{Graph, Layout, Node, Operation, Parameter, Shape};
 use super::tap::GraphTap;
 use crate::error::{KernelError, check_size};
 use crate::layout::Map;
-use crate::network::MaxPool;
+use crate::pool::MaxPool;
 use crate::window::Window;
 
 /// The part of a graph that some taps need, with what follows from it for one size of pictures.

@@ -3,7 +3,7 @@
 use dfm_graph::Operation;
 
 use super::source::Source;
-use crate::network::Convolution;
+use crate::convolution::Convolution;
 
 /// Weights and bias of a convolution or a matrix product, times the factors of some nodes. Stride
 /// and padding are those of Winograd's convolutions; others are in the windows.
