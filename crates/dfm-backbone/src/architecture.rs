@@ -134,6 +134,7 @@ impl Architecture {
     /// Those of [`check`](Self::check), and [`BackboneError::UnknownLayer`].
     pub fn graph_to(&self, layer: Layer) -> Result<Graph, BackboneError> {
         let graph = self.graph()?;
+        let graph = self.with_averages(&graph, [layer])?;
         let node = self.find(&graph, layer)?;
         Ok(graph.up_to(&[node]))
     }
@@ -144,8 +145,8 @@ impl Architecture {
     ///
     /// Those of [`graph_to`](Self::graph_to).
     pub fn channels(&self, layer: Layer) -> Result<usize, BackboneError> {
-        let graph = self.graph()?;
-        Ok(graph.node(self.find(&graph, layer)?).form().channels)
+        let graph = self.graph_to(layer)?;
+        Ok(graph.nodes().last().expect("a graph has a node").form().channels)
     }
 
     /// Height and width of the features at `layer` for a picture of `size` (height, width) pixels.

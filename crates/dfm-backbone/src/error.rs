@@ -21,6 +21,23 @@ pub enum BackboneError {
         /// The beginning of the name as given.
         got: String,
     },
+    /// An average of layers is none.
+    #[error(
+        "the average '{got}': expected two to 64 layers in the order of the network, such as mean:blocks.3+blocks.5, or \
+         mean:blocks.3..blocks.8 for all from one to the other"
+    )]
+    Average {
+        /// The name as given.
+        got: Layer,
+    },
+    /// Layers of an average have different shapes.
+    #[error("the average '{got}': expected layers of one shape, found {shapes}")]
+    AverageShapes {
+        /// The name of the average.
+        got: String,
+        /// The shapes of the first layers.
+        shapes: String,
+    },
     /// The network has no layer of this name.
     #[error("'{architecture}' has no layer '{got}': expected {expected}")]
     UnknownLayer {

@@ -174,7 +174,7 @@ impl FeatureExtractor {
         ranges: Option<NodeRanges>,
     ) -> Result<Self, BackboneError> {
         let deepest = Tap::deepest(taps)?;
-        let weights = weights.truncate(deepest.layer)?;
+        let weights = weights.truncate(deepest.layer)?.with_averages(taps)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;
         let nodes = weights.nodes(taps)?;

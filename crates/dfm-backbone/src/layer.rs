@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// A name has up to 63 bytes and is kept inline, so a layer is a plain value. Names are ordered by their
 /// text, but numbers in them by their value, and a module comes behind its parts. So stages and blocks of
-/// each known family are in the order of the network.
+/// each known family are in the order of the network. An [average](Layer::averaged) of layers has a name of its
+/// own, and lies behind the last of them.
 ///
 /// ```
 /// use dfm_backbone::Layer;
@@ -72,11 +73,15 @@ impl Layer {
         if !text[0].is_ascii_alphabetic() && !matches!(text[0], b'_' | b'/') {
             return None;
         }
+        let is_average = matches!(text, [b'm', b'e', b'a', b'n', b':', ..]);
         let mut bytes = [0; Self::LONGEST];
         let mut index = 0;
         while index < text.len() {
             let byte = text[index];
-            if !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.' | b':' | b'/') {
+            let is_legal = byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/')
+                || (is_average && byte == b'+');
+            if !is_legal {
                 return None;
             }
             bytes[index] = byte;
@@ -85,9 +90,10 @@ impl Layer {
         Some(Self { bytes, length: text.len() as u8 })
     }
 
-    /// The name in parts: text, and the numbers between, and the end.
+    /// The name in parts: text, and the numbers between, and the end. An average has the parts of its last
+    /// layer.
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let mut rest = self.name();
+        let mut rest = self.last_name();
         std::iter::from_fn(move || {
             let is_digit = rest.chars().next()?.is_ascii_digit();
             let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
@@ -126,8 +132,10 @@ impl Hash for Layer {
 
 impl Ord for Layer {
     fn cmp(&self, other: &Self) -> Ordering {
-        // `layer01` and `layer1` have the same parts and are different names.
-        self.parts().cmp(other.parts()).then_with(|| self.name().cmp(other.name()))
+        // `layer01` and `layer1` have the same parts and are different names, and an average comes behind its
+        // last layer.
+        let averages = || self.is_average().cmp(&other.is_average());
+        self.parts().cmp(other.parts()).then_with(averages).then_with(|| self.name().cmp(other.name()))
     }
 }
 
@@ -159,10 +167,11 @@ impl<'de> Deserialize<'de> for Layer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         let shown: String = name.chars().take(64).collect();
-        Self::checked(&name).ok_or_else(|| {
+        let layer = Self::checked(&name).ok_or_else(|| {
             let expected = "a letter, then letters, digits, '_', '-', '.', ':' or '/', 63 at most";
             serde::de::Error::custom(format!("the layer '{shown}': expected {expected}"))
-        })
+        })?;
+        layer.averaged().map(|_| layer).map_err(serde::de::Error::custom)
     }
 }
 

@@ -8,8 +8,10 @@ use crate::layer::Layer;
 impl FromStr for Layer {
     type Err = BackboneError;
 
-    /// Any legal name.
+    /// Any legal name. That of an average must be one of layers in their order.
     fn from_str(name: &str) -> Result<Self, BackboneError> {
-        Self::checked(name).ok_or_else(|| BackboneError::LayerName { got: name.chars().take(64).collect() })
+        let legal = Self::checked(name);
+        let layer = legal.ok_or_else(|| BackboneError::LayerName { got: name.chars().take(64).collect() })?;
+        layer.averaged().map(|_| layer)
     }
 }

@@ -28,6 +28,7 @@
 //! [`FeatureShape`] says which channel and which cell of the map a column of a row belongs to.
 
 mod architecture;
+mod average;
 mod compute;
 mod detail;
 mod details;
@@ -39,6 +40,7 @@ mod features;
 mod layer;
 mod layer_name;
 mod memory;
+mod middle;
 mod precision;
 mod tap;
 mod unsupported;

@@ -31,7 +31,8 @@ impl fmt::Display for Tap {
 }
 
 impl Tap {
-    /// The last of `taps`, which decides how far a network is run.
+    /// The last of `taps`, which decides how far a network is run. If it is an average of layers, the last of
+    /// them.
     ///
     /// # Errors
     ///
@@ -39,7 +40,7 @@ impl Tap {
     pub fn deepest(taps: &[Self]) -> Result<Self, BackboneError> {
         let rising = taps.windows(2).all(|pair| pair[0].layer < pair[1].layer);
         match taps.last() {
-            Some(last) if rising => Ok(*last),
+            Some(last) if rising => Ok(last.layer.reach().pooled(last.pool)),
             _ => Err(BackboneError::Taps { got: taps.iter().map(|tap| tap.layer).collect() }),
         }
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use dfm::{
     Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, Method, ModelStore,
-    Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, ValidFitParams, Workers, device,
+    Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, USUAL_POOL, ValidFitParams, Workers,
+    device,
 };
 use tracing::info;
 
@@ -66,9 +67,11 @@ pub(crate) fn tiling(tile: Option<u32>, stride: Option<u32>) -> Option<Tiling> {
 
 /// Where features are taken: at the layers of the flags, or else at the `usual` taps' layers.
 pub(crate) fn taps(flags: &BackboneFlags, usual: &[Tap]) -> anyhow::Result<Vec<Tap>> {
+    let usual_pool = usual.first().map_or(USUAL_POOL, |tap| tap.pool);
     let usual: Vec<Layer> = usual.iter().map(|tap| tap.layer).collect();
     let layers = if flags.layer.is_empty() { &usual } else { &flags.layer };
-    dfm::taps(layers, &flags.pool).map_err(|error| anyhow::anyhow!("--{error}"))
+    let pools = if flags.pool.is_empty() { &[usual_pool] } else { flags.pool.as_slice() };
+    dfm::taps(layers, pools).map_err(|error| anyhow::anyhow!("--{error}"))
 }
 
 /// The network that the flags describe; pictures are resized as is usual for `method` if they do not

@@ -8,7 +8,7 @@ use dfm::metrics::BootstrapParams;
 use dfm::{BackboneError, Layer};
 use dfm::{
     CalibrationParams, Compat, DfmError, DriftParams, Keep, MapKind, Method, NameError, NetworkPrecision,
-    RegionRule, Review, ScoreKind, TileStatisticsKind,
+    RegionRule, Review, Rows, ScoreKind, TileStatisticsKind,
 };
 
 /// Height and width in pixels.
@@ -190,6 +190,11 @@ pub(crate) fn parse_score(text: &str) -> Result<ScoreKind, String> {
 
 /// `coarse` or `fine`.
 pub(crate) fn parse_map(text: &str) -> Result<MapKind, String> {
+    text.parse().map_err(|error| one_of(&error))
+}
+
+/// `picture` or `cells`.
+pub(crate) fn parse_rows(text: &str) -> Result<Rows, String> {
     text.parse().map_err(|error| one_of(&error))
 }
 

@@ -92,8 +92,8 @@ pub use learn::sizes::SizeRange;
 pub use learn::union::{ModelUnion, UpdateOptions};
 pub use method::{
     Aggregation, CalibrationKind, CalibrationParams, Compat, FitParams, Keeping, MAX_BATCH, MapKind, Method,
-    RegionRule, Robust, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind, USUAL_POOL,
-    ValidFitParams,
+    RegionRule, Robust, Rows, Run, ScoreKind, ThresholdEstimate, TileStatistics, TileStatisticsKind,
+    USUAL_POOL, ValidFitParams,
 };
 pub use model::{Dfm, Origin};
 pub use names::NameError;

@@ -16,7 +16,7 @@ pub enum GraphError {
     },
     /// A name cannot be used.
     #[error(
-        "the name '{name}' of a node or tap: expected 1 to 256 letters, digits, '_', '-', '.', ':' or '/'"
+        "the name '{name}' of a node or tap: expected 1 to 256 letters, digits, '_', '-', '.', ':', '/' or '+'"
     )]
     Name {
         /// The beginning of the name.

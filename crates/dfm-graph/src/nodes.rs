@@ -82,7 +82,7 @@ impl Nodes {
 }
 
 fn check_name(name: &str) -> Result<(), GraphError> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.:/+".contains(c);
     match (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(legal) {
         true => Ok(()),
         false => Err(GraphError::Name { name: shown(name) }),

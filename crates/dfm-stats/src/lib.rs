@@ -8,6 +8,7 @@
 //! - [`StreamingFit`]: the same for rows that come in batches, within a stated memory.
 //!   [`FitStatistic::merge`] adds rows later, and [`without`](FitStatistic::without) removes rows.
 //! - [`LeaveOneOut`]: models of all rows except one, without fitting them.
+//! - [`LeaveBlockOut`]: models of all rows except a block of rows.
 //! - [`Pca`]: the leading directions, chosen by their share of the variance or by their number.
 //! - [`SvdGaussian`]: a Gaussian whose covariance is never formed or inverted.
 //! - [`ProbabilisticPca`]: a density of components, with one variance for all other directions.
@@ -36,6 +37,7 @@ mod directions;
 mod drift;
 mod error;
 mod gaussian;
+mod leave_block_out;
 mod leave_one_out;
 mod merge;
 mod pca;
@@ -55,6 +57,7 @@ pub use directions::Route;
 pub use drift::{ScoreDrift, SubspaceDrift, score_drift, subspace_drift};
 pub use error::StatsError;
 pub use gaussian::SvdGaussian;
+pub use leave_block_out::{LeaveBlockOut, RowBlock};
 pub use leave_one_out::{LeaveOneOut, Row, RowTerms, Variances, WithoutRow};
 pub use pca::{Keep, Pca, PcaParams, ValidPcaParams};
 pub use probabilistic::{ProbabilisticPca, ProbabilisticScorer};

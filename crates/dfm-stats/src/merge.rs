@@ -80,7 +80,9 @@ impl FitStatistic {
         if let Some(place) = left_out.iter().find(|place| **place >= count) {
             return Err(refused(format!("indices below {count}"), place.to_string()));
         }
-        let stay: Vec<usize> = (0..count).filter(|place| !left_out.contains(place)).collect();
+        let mut stays = vec![true; count];
+        left_out.iter().for_each(|place| stays[*place] = false);
+        let stay: Vec<usize> = (0..count).filter(|place| stays[*place]).collect();
         if stay.is_empty() {
             return Err(refused("at least one row to stay".to_owned(), format!("all {count}")));
         }

@@ -1,8 +1,8 @@
 //! Which network looks at pictures.
 
 use dfm_core::{
-    BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling, Resize, Tap,
-    Transparency, ValidFitParams, device,
+    Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling,
+    Resize, Tap, Transparency, ValidFitParams, device,
 };
 use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
 use tracing::{info, warn};
@@ -66,6 +66,20 @@ impl Network {
     pub fn with_store(mut self, store: WeightStore) -> Self {
         self.store = Some(store);
         self
+    }
+
+    /// The architecture, where the names tell it: that of the network, or that of the weights, such as
+    /// `vit_small_patch14_dinov2` in `vit_small_patch14_dinov2.lvd142m`. No file is read.
+    pub fn architecture(&self) -> Option<Architecture> {
+        let Some(name) = &self.spec.backbone else {
+            let weights = self.spec.weights.as_deref().unwrap_or(dfm_weights::DEFAULT_BACKBONE);
+            if weights == "embedded" || weights == "random" {
+                return Architecture::known(dfm_weights::DEFAULT_BACKBONE);
+            }
+            let name = weights.rsplit(['/', '\\']).next()?;
+            return Architecture::known(name).or_else(|| Architecture::known(name.split('.').next()?));
+        };
+        Architecture::known(name)
     }
 
     /// The names of the network and its weights, for people; `-` for what is not named.

@@ -21,12 +21,12 @@ const TOLERANCE: f64 = 1e-4;
 const ON_WGPU: [&str; 2] = ["mobilenetv2_100", "vit_tiny_patch16_224"];
 
 /// What is known of a network of timm: windows of the features that are compared, and shapes of its tensors.
-struct Described {
+pub(crate) struct Described {
     taps: BTreeMap<String, usize>,
-    tensors: BTreeMap<String, Vec<usize>>,
+    pub(crate) tensors: BTreeMap<String, Vec<usize>>,
 }
 
-fn described() -> BTreeMap<String, Described> {
+pub(crate) fn described() -> BTreeMap<String, Described> {
     let all: Value = serde_json::from_slice(&golden::bytes("backbone/families.json")).expect("a list");
     let number = |value: &Value| value.as_u64().expect("a number") as usize;
     let entries = |value: &Value| value.as_object().expect("names").clone();
@@ -40,7 +40,7 @@ fn described() -> BTreeMap<String, Described> {
 }
 
 /// A state dict of the network, as safetensors.
-fn state_dict(name: &str, tensors: &BTreeMap<String, Vec<usize>>, prefix: &str) -> Vec<u8> {
+pub(crate) fn state_dict(name: &str, tensors: &BTreeMap<String, Vec<usize>>, prefix: &str) -> Vec<u8> {
     let made = tensors.iter().map(|(tensor, dims)| {
         let value = rule(name, tensor, dims);
         let stream = format!("{name}/{tensor}");
@@ -68,7 +68,7 @@ fn rule(network: &str, tensor: &str, dims: &[usize]) -> impl Fn(f32) -> f32 + us
     move |unit| shift + factor * unit
 }
 
-fn weights(name: &str, bytes: &[u8], deepest: &str) -> Result<BackboneWeights, WeightsError> {
+pub(crate) fn weights(name: &str, bytes: &[u8], deepest: &str) -> Result<BackboneWeights, WeightsError> {
     let options = ImportOptions {
         architecture: Architecture::known(name),
         deepest: Layer::named(deepest),

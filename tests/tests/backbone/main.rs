@@ -5,6 +5,7 @@
 
 mod agreement;
 mod architecture;
+mod cells;
 mod default_weights;
 mod families;
 mod generated;

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
 mod anomalib_golden;
+mod cells;
 mod explain;
 mod fine;
 mod fine_foreign;

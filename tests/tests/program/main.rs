@@ -1,6 +1,7 @@
 //! The whole program, as a user runs it: its commands, its flags and what it writes.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a suite")]
 
+mod cells;
 mod commands;
 mod compare;
 mod config;

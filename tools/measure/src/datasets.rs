@@ -34,6 +34,8 @@ const WAYS: &[(&str, &[&str])] = &[
     ("power:4", &["--aggregate", "power:4"]),
     ("power:6", &["--aggregate", "power:6"]),
     ("power:4, pool 2", &["--aggregate", "power:4", "--pool", "2"]),
+    ("rows cells", &["--rows", "cells"]),
+    ("rows cells, pool 1", &["--rows", "cells", "--pool", "1"]),
     ("int8", &["--precision", "int8"]),
     ("no update", &["--no-update"]),
     ("no update, half", &["--no-update", "--half"]),

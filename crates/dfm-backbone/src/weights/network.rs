@@ -1,5 +1,6 @@
 //! The weights of a network.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
@@ -98,7 +99,7 @@ impl BackboneWeights {
 
     /// Whether the weights reach the layer `tap`.
     pub fn reaches(&self, tap: Layer) -> bool {
-        self.graph.tap(tap.name()).is_some()
+        self.graph.tap(tap.reach().name()).is_some()
     }
 
     /// The nodes of [`graph`](Self::graph) at which `taps` are.
@@ -123,8 +124,10 @@ impl BackboneWeights {
     /// multiple of its patches, or the pool is empty or larger than the layer's map.
     pub fn feature_shape(&self, tap: Tap) -> Result<FeatureShape, BackboneError> {
         let WeightsHeader { architecture, input, .. } = &self.header;
-        let node = self.node(tap.layer)?;
-        let shapes = self.graph.shapes([input.height, input.width]);
+        self.check_average(tap.layer)?;
+        let graph = architecture.with_averages(&self.graph, [tap.layer])?;
+        let node = self.node_in(&graph, tap.layer)?;
+        let shapes = graph.shapes([input.height, input.width]);
         let shapes = shapes.map_err(|cause| architecture.graph_error(cause))?;
         self.check_patches([input.height, input.width])?;
         let shape = shapes[node.index()];
@@ -145,9 +148,30 @@ impl BackboneWeights {
         Ok(())
     }
 
+    /// The same weights, with the averages among `taps` as nodes of the [`graph`](Self::graph). They need no
+    /// numbers, so the weights are the same in a file.
+    pub(crate) fn with_averages(mut self, taps: &[Tap]) -> Result<Self, BackboneError> {
+        let layers = taps.iter().map(|tap| tap.layer);
+        layers.clone().try_for_each(|layer| self.check_average(layer))?;
+        if let Cow::Owned(graph) = self.header.architecture.with_averages(&self.graph, layers)? {
+            self.graph = Arc::new(graph);
+        }
+        Ok(self)
+    }
+
+    /// Checks that the weights reach every layer of an average.
+    fn check_average(&self, layer: Layer) -> Result<(), BackboneError> {
+        layer.averaged()?.into_iter().try_for_each(|member| self.node(member).map(|_| ()))
+    }
+
     /// The node of a layer.
     fn node(&self, layer: Layer) -> Result<NodeId, BackboneError> {
-        if let Some(node) = self.graph.tap(layer.name()) {
+        self.node_in(&self.graph, layer)
+    }
+
+    /// The node of a layer in the graph of these weights, with or without averages.
+    fn node_in(&self, graph: &Graph, layer: Layer) -> Result<NodeId, BackboneError> {
+        if let Some(node) = graph.tap(layer.name()) {
             return Ok(node);
         }
         let WeightsHeader { architecture, deepest, .. } = &self.header;
@@ -160,12 +184,13 @@ impl BackboneWeights {
         })
     }
 
-    /// Drops what the layer `tap` does not need.
+    /// Drops what the layer `tap` does not need, or all layers of an average.
     ///
     /// # Errors
     ///
     /// If the network has no such layer, or the weights do not reach it.
     pub fn truncate(mut self, tap: Layer) -> Result<Self, BackboneError> {
+        let tap = tap.reach();
         let part = self.graph.up_to(&[self.node(tap)?]);
         if part.nodes().len() == self.graph.nodes().len() {
             return Ok(self);

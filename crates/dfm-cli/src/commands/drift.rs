@@ -69,8 +69,11 @@ fn print(report: &DriftReport, folder: bool, out: &mut impl Write) -> anyhow::Re
     table.write(out)?;
     writeln!(out)?;
     if report.features.is_empty() {
-        let more =
-            if folder { "of tiles by position nothing else is" } else { "a folder of pictures shows more" };
+        let more = if folder {
+            "of tiles by position and of cells nothing else is"
+        } else {
+            "a folder of pictures shows more"
+        };
         writeln!(out, "Scores alone were compared; {more}.")?;
     }
     writeln!(

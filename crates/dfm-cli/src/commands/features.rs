@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dfm::{Dfm, FeatureExtractor, FeatureRows, FileKind, Files, Layer, check_file};
+use dfm::{Dfm, FeatureExtractor, FeatureRows, FileKind, Files, Layer, USUAL_POOL, check_file};
 
 use crate::flags::FeaturesFlags;
 use crate::messages::Messages;
@@ -10,7 +10,7 @@ use crate::{Outcome, args, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let taps = args::taps(&flags.backbone, &[Layer::named("layer3").pooled(1)])?;
+    let taps = args::taps(&flags.backbone, &[Layer::named("layer3").pooled(USUAL_POOL)])?;
     let params = args::features_at(taps, flags.batch)?;
     check_file(&flags.output, FileKind::FEATURES)?;
     let files = Files::named(&flags.paths, messages);

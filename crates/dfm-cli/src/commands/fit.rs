@@ -11,7 +11,7 @@ use dfm::{
     counted,
 };
 
-use super::info;
+use super::{info, recipe};
 use crate::flags::{FitFlags, Validation};
 use crate::hints::Hints;
 use crate::input::Folders;
@@ -72,11 +72,12 @@ pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<L
 
 /// The parameters that the flags describe, checked as far as they can be without pictures.
 fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
-    let usual = Method::usual_for(flags.score, flags.compat);
+    let usual = recipe::usual(flags)?;
     let mut method = usual
         .clone()
         .with_taps(args::taps(&flags.backbone, &usual.taps)?)
-        .with_keep(flags.pca)
+        .with_rows(usual.rows)
+        .with_keep(flags.pca.unwrap_or(usual.keep))
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or_else(|| usual_aggregation(&usual, flags.calibrate)))
         .with_map(flags.map)
@@ -102,6 +103,9 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
             Keeping::default().with_fit_statistic(!flags.no_update).with_half_components(flags.half),
         );
     params.clone().check()?;
+    if let Some(recipe) = flags.recipe {
+        messages.say(recipe::told(recipe, &params.method));
+    }
     Ok(params)
 }
 

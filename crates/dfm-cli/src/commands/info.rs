@@ -4,8 +4,8 @@ use std::io::Write;
 
 use dfm::{
     CalibrationInfo, Compat, ForeignRecord, InputContract, Keep, ModelInfo, ModelStore, OddPicture,
-    PictureSize, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics, ValidationRecord,
-    counted,
+    PictureSize, Rows, ScoreKind, StandingOutRecord, Tap, TapInfo, TapRecord, TileStatistics,
+    ValidationRecord, counted,
 };
 
 use crate::flags::{InfoFlags, ReportFormat};
@@ -183,6 +183,9 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     });
     let score = match (method.score, method.compat) {
         (ScoreKind::Fre, Some(Compat::Anomalib)) => "fre as anomalib's".to_owned(),
+        (ScoreKind::Fre, None) if method.rows == Rows::Cells => {
+            format!("fre, {} of the cells, each a row", method.aggregation)
+        }
         (ScoreKind::Fre, None) => format!("fre, {} of the cells", method.aggregation),
         (score, _) => score.name().to_owned(),
     };

@@ -16,6 +16,7 @@ pub(crate) mod init;
 pub(crate) mod parts;
 pub(crate) mod predict;
 pub(crate) mod products;
+mod recipe;
 pub(crate) mod sweep;
 pub(crate) mod synthesise;
 pub(crate) mod union;

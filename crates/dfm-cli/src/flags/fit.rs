@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dfm::parts::PartPattern;
 use dfm::{
-    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust,
+    Aggregation, CalibrationKind, Compat, Keep, Levels, MAX_BATCH, MapKind, NetworkPrecision, Robust, Rows,
     ScoreKind, TileStatisticsKind,
 };
 
@@ -13,7 +13,7 @@ use crate::flags::layout::LayoutFlag;
 use crate::flags::{BackboneFlags, ComputeFlags, RegionFlags};
 use crate::values::{
     Memory, count, parse_compat, parse_false_alarm, parse_finite, parse_keep, parse_map, parse_memory,
-    parse_precision, parse_score, tile_statistics,
+    parse_precision, parse_rows, parse_score, tile_statistics,
 };
 
 /// Flags of `dfm fit`.
@@ -43,19 +43,28 @@ pub(crate) struct FitFlags {
     pub(crate) part: Option<PartPattern>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
-    /// Share of the variance to keep, up to 1.0, or a whole number of components to keep
-    #[arg(long, default_value = "0.97", value_parser = parse_keep)]
-    pub(crate) pca: Keep,
+    /// Set --layer, --pool, --rows, --pca and --aggregate as a published method does. What is stated beside
+    /// it counts
+    #[arg(long, value_name = "METHOD", value_enum, conflicts_with = "compat")]
+    pub(crate) recipe: Option<Recipe>,
+    /// What a row of the statistics is: picture (all cells side by side, for parts that lie alike) or
+    /// cells (every cell a row of one statistic, wherever it lies; needs fre, takes no mask). Default:
+    /// picture
+    #[arg(long, value_name = "WHAT", value_parser = parse_rows)]
+    pub(crate) rows: Option<Rows>,
+    /// Share of the variance to keep, up to 1.0, or a whole number of components to keep (default: 0.97)
+    #[arg(long, value_parser = parse_keep)]
+    pub(crate) pca: Option<Keep>,
     /// Score: fre (with maps), nll (without maps) or mahalanobis (maps of the part outside the components)
     #[arg(long, default_value = "fre", value_parser = parse_score)]
     pub(crate) score: ScoreKind,
     /// How fre is computed from the cells of its map: sum, relative, max, top:1% or power:4 (default:
-    /// power:4; with --calibrate jackknife+: relative; with --compat: sum)
+    /// power:4; with --rows cells: top:1%; with --calibrate jackknife+: relative; with --compat: sum)
     #[arg(long, value_name = "HOW")]
     pub(crate) aggregate: Option<Aggregation>,
     /// What maps are made of: coarse (the cells that make the score) or fine (also what pooling hides;
     /// shows where up to --pool times as finely). Scores are the same. Default: fine for fre, but
-    /// coarse with --compat, --tile-statistics position and --pool 1, and if memory makes a fit set
+    /// coarse with --compat, --rows cells, --tile-statistics position and --pool 1, and if memory makes a fit set
     /// pictures aside
     #[arg(long, value_name = "KIND", value_parser = parse_map)]
     pub(crate) map: Option<MapKind>,
@@ -141,6 +150,14 @@ pub(crate) struct FitFlags {
     /// Do not count unreadable pictures as an error
     #[arg(long)]
     pub(crate) skip_bad: bool,
+}
+
+/// A published method, as flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Recipe {
+    /// SubspaceAD: the average of a transformer's middle blocks, --pool 1 --rows cells --pca 0.99
+    /// --aggregate top:1%
+    SubspaceAd,
 }
 
 /// How a model is validated without pictures of defects.

@@ -23,7 +23,7 @@ use clap_complete::Shell;
 pub(crate) use audit::AuditFlags;
 pub(crate) use drift::DriftFlags;
 pub(crate) use explain::{ExplainFlags, LISTED};
-pub(crate) use fit::{DemoFlags, FitFlags, Validation};
+pub(crate) use fit::{DemoFlags, FitFlags, Recipe, Validation};
 pub(crate) use format::{Format, ReportFormat};
 pub(crate) use init::{CONFIG_NAME, InitFlags};
 pub(crate) use model::{CompareFlags, EvaluateFlags, InfoFlags, JudgeFlags, ModelFlags, PredictFlags};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use dfm::weights::FileHash;
-use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resampling, Resize, USUAL_POOL};
+use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resampling, Resize};
 
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
@@ -33,11 +33,14 @@ pub(crate) struct BackboneFlags {
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are
-    /// geometric means (default: layer2,layer3; for nll, --compat and `dfm features`: layer3)
+    /// geometric means (default: layer2,layer3; for nll, --compat and `dfm features`: layer3).
+    /// mean:blocks.3..blocks.8 is the average of these layers as one, and so is mean:blocks.3+blocks.8
+    /// of two
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells: one for all layers, or one for each
-    #[arg(long, default_values_t = [USUAL_POOL], value_delimiter = ',', value_parser = count(1..=usize::MAX))]
+    /// (default: 4)
+    #[arg(long, value_delimiter = ',', value_parser = count(1..=usize::MAX))]
     pub(crate) pool: Vec<usize>,
     /// Size that pictures are resized to: 256 or HEIGHTxWIDTH (default: what the weights state)
     #[arg(long, value_parser = parse_size)]

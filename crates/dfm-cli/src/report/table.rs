@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use dfm::Keep;
 pub(crate) use dfm::bytes;
 
 /// How a column is set.
@@ -61,6 +62,15 @@ pub(crate) fn score(value: f64) -> String {
         size if size >= 1e6 || (size > 0.0 && size < 1e-3) => format!("{value:.4e}"),
         size if size >= 1000.0 => format!("{value:.1}"),
         _ => format!("{value:.4}"),
+    }
+}
+
+/// How many components are kept, as `--pca` takes it.
+pub(crate) fn keep(keep: Keep) -> String {
+    match keep {
+        // 1.0 is a share and 1 a number.
+        Keep::Ratio(ratio) => format!("{ratio:?}"),
+        Keep::Components(count) => count.to_string(),
     }
 }
 

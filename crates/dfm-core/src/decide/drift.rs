@@ -9,6 +9,7 @@ use crate::decide::left_out::PlacesLeftOut;
 use crate::error::DfmError;
 use crate::host::to_host;
 use crate::judge::joined::split_columns;
+use crate::method::Rows;
 use crate::model::Dfm;
 use crate::pieces::{Assembly, Piece, Preparer, each_of, features};
 
@@ -65,8 +66,8 @@ pub struct DriftReport {
     pub score_distance: f64,
     /// Its exact p-value.
     pub score_p_value: f64,
-    /// The drift of the features of each layer. It is empty if only scores are known, or if statistics
-    /// are by position.
+    /// The drift of the features of each layer. It is empty if only scores are known, if statistics are by
+    /// position, or if cells are rows.
     pub features: Vec<FeatureDrift>,
 }
 
@@ -93,7 +94,7 @@ pub struct DriftWatch<'m> {
     model: &'m Dfm,
     params: ValidDriftParams,
     scores: Vec<f64>,
-    /// Empty for statistics by position, where only scores are compared.
+    /// Empty for statistics by position and for cells as rows, where only scores are compared.
     rows: Vec<f32>,
     pictures: Assembly<f64>,
 }
@@ -123,6 +124,12 @@ impl Dfm {
     /// Pictures that scores are compared with.
     fn reference_count(&self) -> usize {
         self.record.set_aside.unwrap_or(self.record.picture_count)
+    }
+
+    /// Whether a stream's features are compared with those of the fit. A statistic by position has the rows of
+    /// one place only, and the cells of a picture are no independent rows.
+    fn compares_features(&self) -> bool {
+        self.scorers.count() == 1 && self.rule.rows == Rows::Picture
     }
 
     fn score_drift(&self, scores: &[f64]) -> Result<ScoreDrift, DfmError> {
@@ -164,12 +171,12 @@ impl DriftWatch<'_> {
     /// Memory: 4 bytes a feature, kept until [`finish`](Self::finish).
     pub fn push(&mut self, pieces: &[Piece]) -> Vec<(usize, DfmError)> {
         let Dfm { extractor, scorers, .. } = self.model;
-        let one_place = scorers.count() == 1;
+        let is_kept = self.model.compares_features();
         let seen = each_of(pieces, self.batch(), |batch| {
             let (features, _) = features(extractor, batch, false)?;
             let tiles: Vec<usize> = batch.iter().map(|piece| piece.placement().tile).collect();
             let scores = scorers.score(features.clone(), &tiles)?.values;
-            let values = if one_place { to_host(features)? } else { Vec::new() };
+            let values = if is_kept { to_host(features)? } else { Vec::new() };
             let mut rows = values.chunks(extractor.row_len()).map(<[f32]>::to_vec);
             Ok(scores.into_iter().map(|score| (score, rows.next())).collect())
         });
@@ -202,7 +209,7 @@ impl DriftWatch<'_> {
         let aside = kept.needed_aside("looking for drift")?;
         let hashes = aside.map_or(&kept.content_hashes, |aside| &aside.content_hashes);
         let (pictures, reference) = (self.scores.len(), hashes.len());
-        if self.model.scorers.count() > 1 {
+        if !self.model.compares_features() {
             return Ok(report(self.params, score, Vec::new(), pictures, reference));
         }
         let extractor = &self.model.extractor;

@@ -71,7 +71,7 @@ impl<'a> HeldOutScorer<'a> {
         layer: LayerRule<'_>,
         ratio: Option<f64>,
     ) -> Result<Self, DfmError> {
-        let LayerRule { statistics, aggregation, shape } = layer;
+        let LayerRule { statistics, aggregation, shape, .. } = layer;
         let rule = match statistics {
             Statistics::Fre(_) => Rule::Fre,
             Statistics::Nll(pca, gaussian) => {

@@ -3,7 +3,8 @@
 use dfm_backbone::FeatureShape;
 use dfm_stats::{FitStatistic, Row, Samples};
 
-use crate::decide::held_out::{HeldOutScorer, different};
+use crate::decide::held_out::different;
+use crate::decide::layer_out::LayerOut;
 use crate::error::DfmError;
 use crate::judge::joined::{by_row, geometric_mean, joint_grid, split_columns};
 use crate::judge::map::AnomalyGrid;
@@ -12,19 +13,19 @@ use crate::judge::rule::{LayerRule, ScoringRule};
 use crate::judge::scale::PlaceScale;
 use crate::learn::kept::Kept;
 
-/// The models without a picture, of all layers at one place: see [`HeldOutScorer`].
+/// The models without a picture, of all layers at one place: see [`LayerOut`].
 #[derive(Debug)]
 pub(crate) struct LayersLeftOut<'a> {
-    layers: Vec<HeldOutScorer<'a>>,
+    layers: Vec<LayerOut<'a>>,
     shapes: Vec<FeatureShape>,
 }
 
 impl<'a> LayersLeftOut<'a> {
-    /// As [`HeldOutScorer::new`], for every layer.
+    /// As [`LayerOut::new`], for every layer.
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::new`].
+    /// As for [`LayerOut::new`].
     pub(crate) fn new<'r>(
         kept: &'a [FitStatistic],
         layers: impl Iterator<Item = LayerRule<'r>>,
@@ -32,7 +33,7 @@ impl<'a> LayersLeftOut<'a> {
     ) -> Result<Self, DfmError> {
         let (mut scorers, mut shapes) = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
         for (statistic, rule) in kept.iter().zip(layers) {
-            scorers.push(HeldOutScorer::new(statistic, rule, ratio)?);
+            scorers.push(LayerOut::new(statistic, rule, ratio)?);
             shapes.push(rule.shape);
         }
         Ok(Self { layers: scorers, shapes })
@@ -42,7 +43,7 @@ impl<'a> LayersLeftOut<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::scores`].
+    /// As for [`LayerOut::scores`].
     pub(crate) fn scores(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         let scores = self.layers.iter().map(|layer| layer.scores(different)).collect::<Result<_, _>>()?;
         Ok(by_row(scores, geometric_mean))
@@ -53,7 +54,7 @@ impl<'a> LayersLeftOut<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::cells`].
+    /// As for [`LayerOut::cells`].
     pub(crate) fn peaks(&self, different: &[Row]) -> Result<Vec<f64>, DfmError> {
         Ok(self.grids(different)?.iter().map(AnomalyGrid::peak).collect())
     }
@@ -62,9 +63,9 @@ impl<'a> LayersLeftOut<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::cells`].
+    /// As for [`LayerOut::cells`].
     pub(crate) fn grids(&self, different: &[Row]) -> Result<Vec<AnomalyGrid>, DfmError> {
-        if self.layers.iter().any(HeldOutScorer::is_compressed) {
+        if self.layers.iter().any(LayerOut::is_compressed) {
             return Ok(Vec::new());
         }
         let mut grids = Vec::with_capacity(self.layers.len());
@@ -79,7 +80,7 @@ impl<'a> LayersLeftOut<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::scores_of`].
+    /// As for [`LayerOut::scores_of`].
     pub(crate) fn scores_of(&self, rows: Samples, different: &[Row]) -> Result<Vec<Vec<f64>>, DfmError> {
         let mut scores = Vec::with_capacity(self.layers.len());
         for (layer, rows) in self.layers.iter().zip(split_columns(rows, &self.shapes)?) {
@@ -101,7 +102,7 @@ impl<'a> PlacesLeftOut<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`HeldOutScorer::new`].
+    /// As for [`LayerOut::new`].
     pub(crate) fn new(
         kept: &'a Parts<FitStatistic>,
         rule: &'a ScoringRule,

@@ -9,6 +9,7 @@ pub(crate) mod drift;
 pub(crate) mod fine;
 pub(crate) mod held_out;
 pub(crate) mod joint;
+pub(crate) mod layer_out;
 pub(crate) mod left_out;
 pub(crate) mod set_aside;
 pub(crate) mod split;

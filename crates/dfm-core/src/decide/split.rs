@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dfm_backbone::FeatureShape;
 use dfm_stats::{FitStatistic, Row, Samples};
 
 use crate::decide::held_out::{different, spread, squared_row_norms};
@@ -15,7 +14,7 @@ use crate::judge::rule::{LayerRule, ScoringRule};
 use crate::judge::score::{Scorer, Scores, relative};
 use crate::judge::statistics::Statistics;
 use crate::learn::kept::Kept;
-use crate::method::Aggregation;
+use crate::method::{Aggregation, Rows};
 
 /// Pictures that are scored together.
 const BATCH: usize = 64;
@@ -131,7 +130,7 @@ fn scores_of_layer(
     // A relative score is a share of the whole row. What compression dropped belongs to the residual and to
     // the row.
     let (summed, norms) = match rule.aggregation {
-        Aggregation::Relative => (Aggregation::Sum, Some(squared_row_norms(whole)?)),
+        Aggregation::Relative => (Aggregation::Sum, Some(squared_norms(whole, rule)?)),
         other => (other, None),
     };
     // The part of the dropped variance that belongs to a score.
@@ -140,16 +139,23 @@ fn scores_of_layer(
         Statistics::Nll(..) => 0.0,
         Statistics::Mahalanobis(model) => model.residual_weight(),
     };
+    let count = rule.rows.count(rule.shape);
     let scorer = Scorer::new(LayerRule { aggregation: summed, ..rule }, device);
     let mut all = Scores { values: Vec::with_capacity(held_out.len()), maps: Vec::new() };
     for batch in held_out.chunks(BATCH) {
-        let Scores { values, mut maps } = scorer.score(rows(whole, batch, rule.shape, device)?)?;
+        let Scores { values, mut maps } = scorer.score(features(whole, batch, rule, device)?)?;
         for (index, (Row { place, .. }, score)) in batch.iter().zip(values).enumerate() {
-            let remainder = whole.compression().map_or(0.0, |compression| compression.remainders()[*place]);
+            let remainders = whole.compression().map(|found| &found.remainders()[place * count..][..count]);
+            let remainder = remainders.map_or(0.0, |remainders| remainders.iter().sum());
             if remainder > 0.0 && summed.needs_cells() {
                 let known = &mut maps[index].values;
                 let mut cells: Vec<f64> = known.iter().copied().map(f64::from).collect();
-                spread(&mut cells, remainder);
+                match (rule.rows, remainders) {
+                    (Rows::Cells, Some(remainders)) => {
+                        cells.iter_mut().zip(remainders).for_each(|(cell, dropped)| *cell += dropped);
+                    }
+                    _ => spread(&mut cells, remainder),
+                }
                 all.values.push(summed.of_cells(&cells));
                 known.iter_mut().zip(cells).for_each(|(cell, value)| *cell = value as f32);
                 continue;
@@ -168,17 +174,25 @@ fn scores_of_layer(
     Ok(all)
 }
 
-/// The rows of features, from their coordinates.
-fn rows(
+/// The squared length of the features of each picture.
+fn squared_norms(whole: &FitStatistic, rule: LayerRule<'_>) -> Result<Vec<f64>, DfmError> {
+    let norms = squared_row_norms(whole)?;
+    Ok(norms.chunks_exact(rule.rows.count(rule.shape)).map(|rows| rows.iter().sum()).collect())
+}
+
+/// The features of pictures, from the coordinates of their rows.
+fn features(
     whole: &FitStatistic,
     places: &[Row],
-    shape: FeatureShape,
+    rule: LayerRule<'_>,
     device: &Device,
 ) -> Result<Tensor<2>, DfmError> {
-    let rank = whole.rank();
-    let coordinates = places.iter().flat_map(|row| &whole.coordinates()[row.place * rank..][..rank]);
+    let LayerRule { rows, shape, .. } = rule;
+    let (rank, of_each) = (whole.rank(), whole.rank() * rows.count(shape));
+    let coordinates = places.iter().flat_map(|row| &whole.coordinates()[row.place * of_each..][..of_each]);
     let deviations = whole.deviations_of(&Samples::from_f64(coordinates.copied().collect(), rank)?)?;
     let values = deviations.iter().zip(whole.mean().iter().cycle());
-    let rows: Vec<f32> = values.map(|(deviation, mean)| (deviation + mean) as f32).collect();
-    Ok(Tensor::from_data(TensorData::new(rows, [places.len(), shape.len()]), device))
+    let values = values.map(|(deviation, mean)| deviation + mean).collect();
+    let values: Vec<f32> = rows.to_features(values, shape).into_iter().map(|value| value as f32).collect();
+    Ok(Tensor::from_data(TensorData::new(values, [places.len(), shape.len()]), device))
 }

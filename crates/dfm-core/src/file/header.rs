@@ -10,7 +10,7 @@ use crate::file::faults::{consistent, content};
 use crate::file::names;
 use crate::learn::record::{FitRecord, TapRecord};
 use crate::method::CalibrationKind;
-use crate::method::{MapKind, ScoreKind};
+use crate::method::{MapKind, Rows, ScoreKind};
 
 /// The version of the format that this program writes, unless a fit set pictures aside.
 pub(crate) const VERSION: u32 = 2;
@@ -138,6 +138,7 @@ impl Header {
             layer,
             tap: method.taps[layer],
             shape: self.feature_shapes[layer],
+            rows: method.rows,
             record,
             by_position,
             several,
@@ -195,6 +196,8 @@ pub(crate) struct TapTensors<'h> {
     pub(crate) tap: Tap,
     /// The shape of its features.
     pub(crate) shape: FeatureShape,
+    /// What a row of its statistic is.
+    pub(crate) rows: Rows,
     pub(crate) record: &'h TapRecord,
     /// With statistics by position, the names of tensors begin with the tile.
     by_position: bool,

@@ -161,6 +161,7 @@ impl Dfm {
             statistics,
             scale: place_scale(file, valid.places())?,
             aggregation: record.params.method.aggregation,
+            rows: record.params.method.rows,
             shapes: extractor.feature_shapes().to_vec(),
         };
         let scorers = PlaceScorers::new(&rule, extractor.device());

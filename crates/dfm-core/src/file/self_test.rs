@@ -146,7 +146,7 @@ mod tests {
     use crate::judge::rule::ScoringRule;
     use crate::judge::scale::PlaceScale;
     use crate::judge::statistics::Statistics;
-    use crate::method::Aggregation;
+    use crate::method::{Aggregation, Rows};
 
     fn extractor(seed: u64) -> FeatureExtractor {
         let input = InputContract::imagenet().with_size(64, 64);
@@ -170,6 +170,7 @@ mod tests {
             statistics: Parts::new(1, vec![Statistics::Fre(pca)]).unwrap(),
             scale: PlaceScale::default(),
             aggregation: Aggregation::Sum,
+            rows: Rows::Picture,
             shapes: extractor.feature_shapes().to_vec(),
         };
         PlaceScorers::new(&rule, extractor.device())

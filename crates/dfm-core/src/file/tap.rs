@@ -16,19 +16,19 @@ use crate::method::ScoreKind;
 /// were set aside.
 pub(super) type KeptOfTap = (FitStatistic, Vec<f32>);
 
-/// What scores are computed from at a tap, and what is kept if it is asked for: of how many rows the
-/// statistic is, and how many were set aside.
+/// What scores are computed from at a tap, and what is kept if it is asked for: of how many pictures or
+/// tiles the statistic is, and how many were set aside.
 pub(super) fn read(
     file: &Container<'_>,
     tap: TapTensors<'_>,
-    rows: Option<(usize, usize)>,
+    pieces: Option<(usize, usize)>,
 ) -> Result<(Statistics, Option<KeptOfTap>), DfmError> {
-    let (columns, record) = (tap.shape.len(), tap.record);
+    let (columns, record) = (tap.rows.columns(tap.shape), tap.record);
     let part = Part { file, tap, columns, record };
-    let (directions, kept) = match rows {
-        Some((pictures, aside)) => {
+    let (directions, kept) = match pieces {
+        Some((pieces, aside)) => {
             let (mut directions, rank) = part.directions(usize::MAX)?;
-            let kept = part.fit_statistic(&directions, rank, pictures)?;
+            let kept = part.fit_statistic(&directions, rank, part.rows_of(pieces))?;
             directions.truncate(record.components.saturating_mul(columns));
             let aside = if aside > 0 { part.rows_aside(aside)? } else { Vec::new() };
             (directions, Some((kept, aside)))
@@ -53,6 +53,11 @@ struct Part<'f> {
 }
 
 impl Part<'_> {
+    /// The rows of the statistic that so many pictures or tiles have.
+    fn rows_of(&self, pieces: usize) -> usize {
+        pieces.saturating_mul(self.tap.rows.count(self.tap.shape))
+    }
+
     fn f64(&self, name: &'static str, shape: &[usize]) -> Result<Vec<f64>, ModelFileError> {
         let name = self.tap.name(name);
         shaped(&name, self.file.f64(&name)?, shape)
@@ -102,7 +107,7 @@ impl Part<'_> {
             explained,
             variances[1],
             variances[0],
-            fitted_count(record)?,
+            self.rows_of(fitted_count(record)?),
             self.record.rank,
         )
         .map_err(content("principal components"))?;
@@ -138,22 +143,17 @@ impl Part<'_> {
 
     /// The rows that were set aside.
     fn rows_aside(&self, rows: usize) -> Result<Vec<f32>, ModelFileError> {
-        let values = self.f32(ASIDE_ROWS, &[rows, self.columns])?;
+        let values = self.f32(ASIDE_ROWS, &[rows, self.tap.shape.len()])?;
         match values.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(mismatch(&self.tap.name(ASIDE_ROWS), "finite numbers", value.to_string())),
             None => Ok(values),
         }
     }
 
-    fn fit_statistic(
-        &self,
-        directions: &[f32],
-        rank: usize,
-        pictures: usize,
-    ) -> Result<FitStatistic, DfmError> {
+    fn fit_statistic(&self, directions: &[f32], rank: usize, rows: usize) -> Result<FitStatistic, DfmError> {
         let compression = match &self.record.compression {
             Some(CompressionRecord { limit, error_bound, .. }) => {
-                let remainders = self.f64("remainders", &[pictures])?;
+                let remainders = self.f64("remainders", &[rows])?;
                 let compression = Compression::from_parts(*limit, *error_bound, remainders);
                 Some(compression.map_err(content("compression"))?)
             }
@@ -164,8 +164,8 @@ impl Part<'_> {
             self.f64(mean, &[self.columns])?,
             widen(directions),
             self.f64("singular_values", &[rank])?,
-            widen(&self.f32("coordinates", &[pictures, rank])?),
-            pictures,
+            widen(&self.f32("coordinates", &[rows, rank])?),
+            rows,
             compression,
         );
         Ok(statistic.map_err(content("fit statistic"))?)

@@ -188,7 +188,8 @@ impl Dfm {
                 if let Some(aside) = &kept.set_aside {
                     let (rows, values) = (aside.content_hashes.len(), aside.rows.get(tap.place, tap.layer));
                     kept_bytes += values.len() * 4;
-                    tensors.push((ASIDE_ROWS, OwnedTensor::f32(&[rows, features], values.iter().copied())));
+                    let shape = [rows, tap.shape.len()];
+                    tensors.push((ASIDE_ROWS, OwnedTensor::f32(&shape, values.iter().copied())));
                 }
             }
             None => {

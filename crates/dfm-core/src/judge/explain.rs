@@ -5,7 +5,8 @@ use std::ops::Range;
 use dfm_backbone::{FeatureShape, PictureSize, Placement, Span, Tap, hexadecimal};
 use dfm_stats::{FitStatistic, Samples};
 
-use crate::decide::held_out::{HeldOutScorer, different};
+use crate::decide::held_out::different;
+use crate::decide::layer_out::LayerOut;
 use crate::decide::set_aside::ScoresAside;
 use crate::error::DfmError;
 use crate::judge::joined::{geometric_mean, split_columns};
@@ -121,8 +122,9 @@ impl Dfm {
             let usual = || -> Result<Option<f64>, DfmError> {
                 // The statistic is of all pictures; after a split they are more than the model was fitted on.
                 let statistics = params.statistics(statistic)?;
-                let rule = LayerRule { statistics: &statistics, aggregation: self.rule.aggregation, shape };
-                Ok(median(HeldOutScorer::new(statistic, rule, None)?.scores(&rows)?))
+                let (aggregation, of) = (self.rule.aggregation, self.rule.rows);
+                let rule = LayerRule { statistics: &statistics, aggregation, rows: of, shape };
+                Ok(median(LayerOut::new(statistic, rule, None)?.scores(&rows)?))
             };
             // Where they cannot be held out, nothing is known of what is usual.
             Ok(usual().unwrap_or(None))
@@ -191,9 +193,9 @@ struct Shares {
 impl Shares {
     /// Computes the shares of one row of a tap's features.
     fn of(rule: LayerRule<'_>, row: &Samples) -> Result<Self, DfmError> {
-        let LayerRule { statistics, aggregation, shape } = rule;
-        let squares: Vec<f64> =
-            statistics.pca().residual(row)?.into_iter().map(|value| value * value).collect();
+        let LayerRule { statistics, aggregation, rows, shape } = rule;
+        let residual = statistics.pca().residual(&rows.of_features(row.clone(), shape)?)?;
+        let squares = rows.to_features(residual.into_iter().map(|value| value * value).collect(), shape);
         let mut cells = vec![0.0; shape.height * shape.width];
         for channel in squares.chunks_exact(cells.len()) {
             cells.iter_mut().zip(channel).for_each(|(cell, square)| *cell += square);
@@ -292,13 +294,14 @@ impl<'a> Neighbours<'a> {
     }
 
     fn nearest(&self, rows: &[Samples]) -> Result<NearestPicture, DfmError> {
-        let position = |(statistic, row): (&FitStatistic, &Samples)| {
-            let (coordinates, outside) = statistic.coordinates_of(row)?;
+        let position = |((statistic, row), shape): ((&FitStatistic, &Samples), &FeatureShape)| {
+            let rows = self.model.rule.rows.of_features(row.clone(), *shape)?;
+            let (coordinates, outside) = statistic.coordinates_of(&rows)?;
             // What compression dropped of the fit's own pictures is not known.
-            Ok((coordinates, if statistic.compression().is_some() { 0.0 } else { outside[0] }))
+            Ok((coordinates, if statistic.compression().is_some() { 0.0 } else { outside.iter().sum() }))
         };
-        let from: Vec<Position> =
-            self.statistics.iter().zip(rows).map(position).collect::<Result<_, DfmError>>()?;
+        let layers = self.statistics.iter().zip(rows).zip(&self.model.rule.shapes);
+        let from: Vec<Position> = layers.map(position).collect::<Result<_, DfmError>>()?;
         let mut nearest = (0, f64::INFINITY);
         for place in 0..self.content_hashes.len() {
             let distance = self.distance(&from, place);
@@ -315,10 +318,16 @@ impl<'a> Neighbours<'a> {
         })
     }
 
+    /// The coordinates of the picture with index `place`: of its row, or of all of its cells.
+    fn coordinates<'s>(&self, statistic: &'s FitStatistic, place: usize) -> &'s [f64] {
+        let of_each = statistic.coordinates().len() / self.content_hashes.len();
+        &statistic.coordinates()[place * of_each..][..of_each]
+    }
+
     /// The distance from `from` to the picture with index `place`.
     fn distance(&self, from: &[Position], place: usize) -> f64 {
         let of_tap = |(statistic, (own, outside)): (&FitStatistic, &Position)| {
-            let other = &statistic.coordinates()[place * statistic.rank()..][..statistic.rank()];
+            let other = self.coordinates(statistic, place);
             let inside: f64 = own.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
             (inside + outside).sqrt()
         };
@@ -329,9 +338,7 @@ impl<'a> Neighbours<'a> {
     fn median_distance(&self) -> Option<f64> {
         let hashes = self.content_hashes;
         let nearest = |place: usize| {
-            let own = |statistic: &FitStatistic| {
-                (statistic.coordinates()[place * statistic.rank()..][..statistic.rank()].to_vec(), 0.0)
-            };
+            let own = |statistic: &FitStatistic| (self.coordinates(statistic, place).to_vec(), 0.0);
             let from: Vec<Position> = self.statistics.iter().map(own).collect();
             let others = (0..hashes.len()).filter(|other| hashes[*other] != hashes[place]);
             others.map(|other| self.distance(&from, other)).reduce(f64::min)

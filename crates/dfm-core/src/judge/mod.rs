@@ -1,5 +1,6 @@
 //! From features to a verdict: scores of layers and places, maps and their regions, explanations.
 
+pub(crate) mod cells;
 mod components;
 pub(crate) mod detail;
 pub(crate) mod explain;

@@ -5,7 +5,7 @@ use dfm_backbone::FeatureShape;
 use crate::judge::parts::Parts;
 use crate::judge::scale::PlaceScale;
 use crate::judge::statistics::Statistics;
-use crate::method::Aggregation;
+use crate::method::{Aggregation, Rows};
 
 /// The rule by which features become a score: the statistics of every layer at every place, and how
 /// their results are put together.
@@ -16,6 +16,8 @@ pub(crate) struct ScoringRule {
     pub(crate) scale: PlaceScale,
     /// How FRE is made of the cells of a layer.
     pub(crate) aggregation: Aggregation,
+    /// What a row of the statistics is.
+    pub(crate) rows: Rows,
     /// The shape of the features of each layer, the same at all places.
     pub(crate) shapes: Vec<FeatureShape>,
 }
@@ -25,6 +27,7 @@ pub(crate) struct ScoringRule {
 pub(crate) struct LayerRule<'r> {
     pub(crate) statistics: &'r Statistics,
     pub(crate) aggregation: Aggregation,
+    pub(crate) rows: Rows,
     pub(crate) shape: FeatureShape,
 }
 
@@ -35,10 +38,11 @@ impl ScoringRule {
     ///
     /// If there is no such place.
     pub(crate) fn layers(&self, place: usize) -> impl ExactSizeIterator<Item = LayerRule<'_>> {
-        let aggregation = self.aggregation;
+        let (aggregation, rows) = (self.aggregation, self.rows);
         self.statistics.place(place).iter().zip(&self.shapes).map(move |(statistics, shape)| LayerRule {
             statistics,
             aggregation,
+            rows,
             shape: *shape,
         })
     }

@@ -10,7 +10,7 @@ use crate::host::to_host;
 use crate::judge::map::AnomalyGrid;
 use crate::judge::rule::LayerRule;
 use crate::judge::statistics::Statistics;
-use crate::method::Aggregation;
+use crate::method::{Aggregation, Rows};
 
 /// A [`LayerRule`] on a device.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(crate) struct Scorer {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Fre(PcaScorer, Aggregation),
+    Fre(PcaScorer, Aggregation, Rows),
     Nll(PcaScorer, Box<GaussianScorer>),
     Mahalanobis(Box<ProbabilisticScorer>),
 }
@@ -38,7 +38,7 @@ impl Scorer {
     /// Puts the statistics on `device`.
     pub(crate) fn new(rule: LayerRule<'_>, device: &Device) -> Self {
         let kind = match rule.statistics {
-            Statistics::Fre(pca) => Kind::Fre(pca.on_device(device), rule.aggregation),
+            Statistics::Fre(pca) => Kind::Fre(pca.on_device(device), rule.aggregation, rule.rows),
             Statistics::Mahalanobis(model) => Kind::Mahalanobis(Box::new(model.on_device(device))),
             Statistics::Nll(pca, gaussian) => {
                 Kind::Nll(pca.on_device(device), Box::new(gaussian.on_device(device)))
@@ -68,7 +68,9 @@ impl Scorer {
     /// of it.
     pub(crate) fn score(&self, rows: Tensor<2>) -> Result<Scores, DfmError> {
         let (values, maps) = match &self.kind {
-            Kind::Fre(pca, aggregation) => reconstruction_errors(pca, *aggregation, rows, self.shape)?,
+            Kind::Fre(pca, aggregation, of) => {
+                reconstruction_errors(pca, *aggregation, *of, rows, self.shape)?
+            }
             Kind::Mahalanobis(model) => distances(model, rows, self.shape)?,
             Kind::Nll(pca, gaussian) => (gaussian.negative_log_likelihood(pca.transform(rows))?, Vec::new()),
         };
@@ -96,6 +98,7 @@ impl DfmError {
 fn reconstruction_errors(
     pca: &PcaScorer,
     aggregation: Aggregation,
+    of: Rows,
     rows: Tensor<2>,
     shape: FeatureShape,
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
@@ -104,7 +107,7 @@ fn reconstruction_errors(
         _ => None,
     };
     let mut scores = (Vec::new(), Vec::new());
-    for (picture, mut cells) in residual_cells(pca, rows, shape)?.into_iter().enumerate() {
+    for (picture, mut cells) in residual_cells(pca, of, rows, shape)?.into_iter().enumerate() {
         // The caller finds rows that are not finite.
         if let Some(norm) = norms.as_ref().map(|norms| norms[picture]).filter(|norm| norm.is_finite()) {
             for cell in &mut cells {
@@ -125,7 +128,7 @@ fn distances(
     shape: FeatureShape,
 ) -> Result<(Vec<f64>, Vec<AnomalyGrid>), DfmError> {
     let inside = model.distance_inside(rows.clone())?;
-    let outside = residual_cells(model.pca(), rows, shape)?.into_iter();
+    let outside = residual_cells(model.pca(), Rows::Picture, rows, shape)?.into_iter();
     let score = |(inside, mut cells): (f64, Vec<f64>)| {
         cells.iter_mut().for_each(|cell| *cell *= model.residual_weight());
         (inside + cells.iter().sum::<f64>(), AnomalyGrid::of_cells(&cells, shape))
@@ -133,12 +136,24 @@ fn distances(
     Ok(inside.into_iter().zip(outside).map(score).unzip())
 }
 
-/// The squared residual of each row, summed over the channels of each cell.
-fn residual_cells(pca: &PcaScorer, rows: Tensor<2>, shape: FeatureShape) -> Result<Vec<Vec<f64>>, DfmError> {
+/// The squared residual of each picture, summed over the channels of each cell.
+fn residual_cells(
+    pca: &PcaScorer,
+    of: Rows,
+    rows: Tensor<2>,
+    shape: FeatureShape,
+) -> Result<Vec<Vec<f64>>, DfmError> {
     let FeatureShape { channels, height, width } = shape;
     let count = rows.dims()[0];
-    let squared = pca.squared_residual(rows).reshape([count, channels, height * width]);
-    let cells = to_host(squared.sum_dim(1).reshape([count, height * width]))?;
+    let sums = match of {
+        Rows::Picture => pca.squared_residual(rows).reshape([count, channels, height * width]).sum_dim(1),
+        Rows::Cells => {
+            let cells = rows.reshape([count, channels, height * width]).swap_dims(1, 2);
+            let cells = cells.reshape([count * height * width, channels]);
+            pca.squared_residual(cells).sum_dim(1).reshape([count, 1, height * width])
+        }
+    };
+    let cells = to_host(sums.reshape([count, height * width]))?;
     let unit = pca.square_unit();
     let of_row = |cells: &[f32]| cells.iter().map(|cell| f64::from(*cell) * unit).collect();
     Ok(cells.chunks(height * width).map(of_row).collect())

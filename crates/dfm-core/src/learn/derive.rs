@@ -167,6 +167,7 @@ impl ValidFitParams {
             statistics: fitted.statistics.each_ref().try_map(|statistic| self.statistics(statistic))?,
             scale: PlaceScale::default(),
             aggregation: self.method().aggregation,
+            rows: self.method().rows,
             shapes: extractor.feature_shapes().to_vec(),
         })
     }

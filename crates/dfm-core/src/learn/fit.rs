@@ -180,7 +180,8 @@ impl ValidFitParams {
         let has_use = self.method().calibration.is_some() && !self.params().run.memory.exact;
         let details = Details::bytes(&extractor.detail_shapes(), self.params().run.memory.max_bytes);
         let memory = self.memory().beside(details);
-        Gathering::new(memory, extractor.feature_shapes(), self.places(), may_set_aside && has_use)
+        let of = self.method().rows;
+        Gathering::new(memory, extractor.feature_shapes(), of, self.places(), may_set_aside && has_use)
     }
 
     /// Computes the features of every picture that is not `skipped`, a batch at a time, and brings the

@@ -10,6 +10,7 @@ use crate::error::DfmError;
 use crate::judge::joined::split_columns;
 use crate::judge::parts::Parts;
 use crate::learn::aside::{self, Aside, Held, SetAside};
+use crate::method::Rows;
 use crate::pieces::{FeatureRow, PieceId};
 
 /// Collects rows. With statistics by position, it collects the rows of whole pictures only, because all
@@ -18,6 +19,8 @@ use crate::pieces::{FeatureRow, PieceId};
 #[derive(Debug)]
 pub(crate) struct Gathering<'e> {
     shapes: &'e [FeatureShape],
+    /// What a row of a fit is.
+    of: Rows,
     fits: Parts<StreamingFit>,
     content_hashes: Vec<[u8; 32]>,
     /// A picture of which more pieces are to come.
@@ -54,7 +57,8 @@ pub(crate) enum Gathered {
 }
 
 impl<'e> Gathering<'e> {
-    /// Collects rows of taps with these `shapes` at this many `places`, which share the `memory`.
+    /// Collects rows of taps with these `shapes` at this many `places`, which share the `memory`. `of` says
+    /// what a row of a fit is.
     /// `may_set_aside` says whether to set pictures aside if memory does not suffice for an exact fit.
     ///
     /// # Errors
@@ -63,17 +67,19 @@ impl<'e> Gathering<'e> {
     pub(crate) fn new(
         memory: ValidStreamingParams,
         shapes: &'e [FeatureShape],
+        of: Rows,
         places: usize,
         may_set_aside: bool,
     ) -> Result<Self, DfmError> {
         let columns = shapes.iter().map(FeatureShape::len).sum();
         let memory = memory.among(places);
-        let start = |shape: &FeatureShape| memory.share(shape.len(), columns).start(shape.len());
+        let start = |shape: &FeatureShape| memory.share(shape.len(), columns).start(of.columns(*shape));
         let shapes_of_all: Vec<&FeatureShape> = (0..places).flat_map(|_| shapes).collect();
         let parts = Parts::new(shapes.len(), shapes_of_all)
             .expect("an extractor has taps, and checked parameters places");
         Ok(Self {
             shapes,
+            of,
             fits: parts.try_map(start)?,
             content_hashes: Vec::new(),
             begun: None,
@@ -204,7 +210,10 @@ impl<'e> Gathering<'e> {
     /// this row belongs to.
     fn make_room(&mut self, begun: &Begun) -> Result<(), DfmError> {
         let count = self.content_hashes.len();
-        if !self.may_set_aside || self.fits.iter().all(|fit| fit.is_exact_for(count + 1)) {
+        let is_exact = |(fit, shape): (&StreamingFit, &FeatureShape)| {
+            fit.is_exact_for((count + 1) * self.of.count(*shape))
+        };
+        if !self.may_set_aside || self.fits.iter().zip(self.shapes.iter().cycle()).all(is_exact) {
             return Ok(());
         }
         self.flush()?;
@@ -230,12 +239,21 @@ impl<'e> Gathering<'e> {
             taken.extend(rows);
         }
         for fits in self.fits.places_mut() {
-            let of_taps: Option<Vec<Samples>> = fits.iter_mut().map(|fit| fit.take(&taken)).collect();
+            let of_taps: Option<Vec<Vec<f64>>> = fits
+                .iter_mut()
+                .zip(self.shapes)
+                .map(|(fit, shape)| {
+                    let rows = fit.take(&self.of.rows_of(&taken, *shape))?;
+                    Some(self.of.to_features(rows.as_slice().to_vec(), *shape))
+                })
+                .collect();
             let of_taps = of_taps.expect("no row is merged as long as the fit is exact");
             for (hash, rows) in &firsts {
                 let joined = rows.clone().map(|row| {
+                    let of_taps = of_taps.iter().zip(self.shapes);
+                    let values = of_taps.flat_map(|(rows, shape)| &rows[row * shape.len()..][..shape.len()]);
                     // The values came as `f32`, so nothing is lost.
-                    of_taps.iter().flat_map(|rows| rows.row(row)).map(|value| *value as f32).collect()
+                    values.map(|value| *value as f32).collect()
                 });
                 held.entry(*hash).or_default().rows.extend(joined);
             }
@@ -271,8 +289,8 @@ impl<'e> Gathering<'e> {
         for (fits, rows) in of_places.filter(|(_, rows)| !rows.is_empty()) {
             let samples = split_columns(Samples::from_f32(rows, columns)?, self.shapes)?;
             rows.clear();
-            for (fit, rows) in fits.iter_mut().zip(samples) {
-                fit.push(rows)?;
+            for ((fit, rows), shape) in fits.iter_mut().zip(samples).zip(self.shapes) {
+                fit.push(self.of.of_features(rows, *shape)?)?;
             }
         }
         Ok(())
@@ -309,7 +327,7 @@ mod tests {
     /// reported of each.
     fn gathered(places: usize, tiles: &[Tile]) -> (Vec<usize>, Vec<u8>, Vec<Gathered>) {
         let memory = StreamingParams { max_bytes: 64 << 20, exact: false }.check().unwrap();
-        let mut gathering = Gathering::new(memory, &SHAPES, places, true).unwrap();
+        let mut gathering = Gathering::new(memory, &SHAPES, Rows::Picture, places, true).unwrap();
         let mut told = Vec::new();
         for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
             let values = vec![f32::from(picture), tile as f32, 1.0];
@@ -374,7 +392,7 @@ mod tests {
         ];
         let max_bytes = 1_800_000 * places as u64;
         let memory = StreamingParams { max_bytes, exact: false }.check().unwrap();
-        let mut gathering = Gathering::new(memory, &WIDE, places, true).unwrap();
+        let mut gathering = Gathering::new(memory, &WIDE, Rows::Picture, places, true).unwrap();
         for (picture, tile, is_last, is_finite) in tiles.iter().copied() {
             let value = |column: usize| f32::from(picture) + (tile * 900 + column) as f32 / 1e5;
             let values = (0..900).map(value).collect();
@@ -456,7 +474,7 @@ mod tests {
     #[test]
     fn without_two_whole_pictures_nothing_can_be_set_aside() {
         let memory = StreamingParams { max_bytes: 300_000, exact: false }.check().unwrap();
-        let mut gathering = Gathering::new(memory, &SHAPES, 1, true).unwrap();
+        let mut gathering = Gathering::new(memory, &SHAPES, Rows::Picture, 1, true).unwrap();
         let mut push = |tile: usize| {
             let row = FeatureRow { content_hash: [1; 32], values: vec![tile as f32, 1.0, 2.0] };
             gathering.push(&PieceId { number: 0, tile, is_last: false }, [1; 32], Some(row)).map(|_| ())

@@ -14,7 +14,8 @@ pub(crate) const NEGLIGIBLE: f64 = 1e-6;
 
 /// The statistics of the pictures of a fit, for each place and tap, and the content hashes of the
 /// pictures. All have the same pictures in the same order, or, if tiles share statistics, the same
-/// tiles.
+/// tiles. Where cells are rows, a picture or tile has as many rows in a statistic as its layer has cells, one
+/// after the other, and still one content hash.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) statistics: Parts<FitStatistic>,
@@ -113,7 +114,7 @@ impl Kept {
         }
     }
 
-    /// The indices of the rows of the pictures with these content hashes, in rising order.
+    /// The indices of the content hashes of the pictures with these content hashes, in rising order.
     pub(crate) fn rows_of(&self, content_hashes: &HashSet<&[u8; 32]>) -> Vec<usize> {
         let is_theirs = |row: &usize| content_hashes.contains(&self.content_hashes[*row]);
         (0..self.content_hashes.len()).filter(is_theirs).collect()
@@ -125,7 +126,12 @@ impl Kept {
     ///
     /// If nothing would be left, or a decomposition fails.
     pub(crate) fn without(&self, indices: &[usize]) -> Result<Self, DfmError> {
-        let statistics = self.statistics.each_ref().try_map(|statistic| statistic.without(indices))?;
+        let statistics = self.statistics.each_ref().try_map(|statistic| {
+            let of_each = statistic.sample_count() / self.content_hashes.len();
+            let rows: Vec<usize> =
+                indices.iter().flat_map(|index| index * of_each..(index + 1) * of_each).collect();
+            statistic.without(&rows)
+        })?;
         let mut gone = indices.iter().peekable();
         let left = |(index, hash): (usize, &[u8; 32])| {
             let stays = gone.next_if(|gone| **gone == index).is_none();

@@ -69,6 +69,7 @@ impl Method {
             return refused("pool", "1 cell or more", "0".to_owned());
         }
         Tap::deepest(&self.taps)?;
+        self.check_rows()?;
         if self.taps.len() > 1 && self.score == ScoreKind::Nll {
             // A likelihood may be negative.
             let expected =
@@ -108,6 +109,35 @@ impl Method {
             }
         }
         Ok((self.place_count()?, PcaParams { keep: self.keep }.check()?))
+    }
+
+    /// Checks that the rows can be what is asked for.
+    fn check_rows(&self) -> Result<(), DfmError> {
+        if self.rows.is_picture() {
+            return Ok(());
+        }
+        let got = || self.rows.to_string();
+        if let Some(compat) = self.compat {
+            let expected = "none where cells are rows, which no other program has";
+            return refused("compat", expected, compat.to_string());
+        }
+        if self.score != ScoreKind::Fre {
+            let expected = "fre, where cells are rows: only residuals of cells make a score of a picture";
+            return refused("score", expected, self.score.to_string());
+        }
+        if self.calibration_kind() == Some(CalibrationKind::JackknifePlus) {
+            let expected = "leave-one-out or split, where cells are rows: a new picture would be scored by a \
+                            model without each picture, each of which is a decomposition of its own";
+            return refused("calibration", expected, CalibrationKind::JackknifePlus.to_string());
+        }
+        match &self.region {
+            Some(region) if region.is_mask() => {
+                let expected = "picture, for a region that is a mask: cells outside of it have no features, and \
+                                would be learnt as rows of zeros";
+                refused("rows", expected, got())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that good pictures can be held out in this way in a fit with this method.
@@ -225,7 +255,7 @@ mod tests {
     use dfm_stats::Keep;
 
     use super::*;
-    use crate::method::kinds::Compat;
+    use crate::method::kinds::{Compat, Rows};
     use crate::method::{Keeping, Run};
 
     fn refused(params: impl Into<FitParams>) -> &'static str {
@@ -290,6 +320,19 @@ mod tests {
         let compat = good.clone().with_compat(Some(Compat::Anomalib));
         assert!(compat.clone().check().is_ok());
         assert_eq!(refused(compat.clone().with_aggregation(Aggregation::Max)), "aggregation");
+        let cells = good.clone().of_cells();
+        assert!(cells.clone().check().is_ok());
+        assert_eq!(
+            refused(good.clone().with_rows(Rows::Cells).with_compat(Some(Compat::Anomalib))),
+            "compat"
+        );
+        for score in [ScoreKind::Nll, ScoreKind::Mahalanobis] {
+            assert_eq!(refused(good.clone().with_rows(Rows::Cells).with_score(score)), "score");
+        }
+        let summed = good.clone().with_rows(Rows::Cells);
+        let jackknife = CalibrationParams::default().with_kind(CalibrationKind::JackknifePlus);
+        assert_eq!(refused(summed.with_calibration(jackknife)), "calibration");
+        assert_eq!(refused(cells.with_map(MapKind::Fine)), "map");
         for keep in [Keep::Ratio(1.0), Keep::Components(1)] {
             assert_eq!(refused(compat.clone().with_keep(keep)), "principal components");
         }

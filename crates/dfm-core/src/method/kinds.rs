@@ -26,6 +26,28 @@ pub enum ScoreKind {
 
 named!(ScoreKind, "fre, nll or mahalanobis", Fre => "fre", Nll => "nll", Mahalanobis => "mahalanobis");
 
+/// What a row of the statistics is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rows {
+    /// A picture, or a tile of it, with the features of all of its cells side by side. The statistics know
+    /// where in the picture a cell lies.
+    #[default]
+    Picture,
+    /// A cell. All cells of a layer are rows of one statistic, wherever they lie, so the statistics do not
+    /// know where a cell lies. The score is FRE: the residual of a cell is its value in the map.
+    Cells,
+}
+
+named!(Rows, "picture or cells", Picture => "picture", Cells => "cells");
+
+impl Rows {
+    pub(crate) fn is_picture(&self) -> bool {
+        *self == Self::Picture
+    }
+}
+
 /// Whose numbers are reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -17,7 +17,9 @@ pub use aggregation::Aggregation;
 pub(crate) use calibration::check_false_alarm;
 pub use calibration::{CalibrationParams, ThresholdEstimate};
 pub use check::ValidFitParams;
-pub use kinds::{CalibrationKind, Compat, MapKind, Robust, ScoreKind, TileStatistics, TileStatisticsKind};
+pub use kinds::{
+    CalibrationKind, Compat, MapKind, Robust, Rows, ScoreKind, TileStatistics, TileStatisticsKind,
+};
 pub use params::FitParams;
 pub use regions::RegionRule;
 
@@ -30,6 +32,9 @@ pub const USUAL_POOL: usize = 4;
 /// Exponent of the power mean by which cells make the usual score: docs/accuracy.md compares others on
 /// many data sets.
 const USUAL_EXPONENT: f64 = 4.0;
+
+/// Per cent of the cells, the largest ones, whose mean is the usual score where cells are rows.
+const USUAL_PERCENT: f64 = 1.0;
 
 /// What a model looks at and how it scores: models of the same method can be merged.
 ///
@@ -52,6 +57,8 @@ pub struct Method {
     /// Where features are taken, in the order of the layers. Each tap has statistics of its own. Scores
     /// and maps are the geometric means of those of the taps.
     pub taps: Vec<Tap>,
+    /// What a row of the statistics is.
+    pub rows: Rows,
     /// How many principal components are kept.
     pub keep: Keep,
     /// Which score the model gives.
@@ -96,6 +103,7 @@ impl Method {
     pub fn published() -> Self {
         Self {
             taps: vec![Layer::named("layer3").pooled(USUAL_POOL)],
+            rows: Rows::Picture,
             keep: Keep::Ratio(0.97),
             score: ScoreKind::Fre,
             aggregation: Aggregation::Sum,
@@ -114,6 +122,29 @@ impl Method {
     /// What anomalib 2.7.0's `Dfm` computes.
     pub fn anomalib() -> Self {
         Self::usual_for(ScoreKind::Fre, Some(Compat::Anomalib))
+    }
+
+    /// The same method with cells as rows, and the score that is usual for it: FRE as the mean of the largest
+    /// hundredth of the cells.
+    #[must_use]
+    pub fn of_cells(self) -> Self {
+        Self { rows: Rows::Cells, aggregation: Aggregation::Top { percent: USUAL_PERCENT }, ..self }
+    }
+
+    /// SubspaceAD (arXiv 2602.23013) with features of `layer`, usually an average of a transformer's middle
+    /// blocks ([`Architecture::middle_blocks`](dfm_backbone::Architecture::middle_blocks)): every cell a row,
+    /// 99 % of the variance, FRE as the mean of the largest hundredth of the cells.
+    ///
+    /// ```
+    /// use dfm_core::{Layer, Method};
+    ///
+    /// let method = Method::subspace_ad(Layer::named("mean:blocks.4..blocks.7"));
+    /// assert_eq!(method.aggregation.to_string(), "top:1%");
+    /// assert!(method.check().is_ok());
+    /// ```
+    pub fn subspace_ad(layer: Layer) -> Self {
+        Self { taps: vec![layer.pooled(1)], keep: Keep::Ratio(0.99), map: None, ..Self::published() }
+            .of_cells()
     }
 
     /// What the program does by default for models of this score.
@@ -191,6 +222,9 @@ impl Method {
         }
         if !self.tile_statistics.is_shared() {
             return Some(("coarse for tiles that are compared by position", "fine".to_owned()));
+        }
+        if !self.rows.is_picture() {
+            return Some(("coarse, where cells are rows: their residuals are the map", "fine".to_owned()));
         }
         let hides = self.taps.iter().any(|tap| tap.pool > 1);
         (!hides).then(|| ("coarse, unless a tap has a pool of 2 or more", "fine".to_owned()))

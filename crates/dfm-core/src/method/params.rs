@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::method::aggregation::Aggregation;
 use crate::method::calibration::ThresholdEstimate;
-use crate::method::kinds::{CalibrationKind, Compat, MapKind, ScoreKind, TileStatistics};
+use crate::method::kinds::{CalibrationKind, Compat, MapKind, Rows, ScoreKind, TileStatistics};
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
 
@@ -69,6 +69,8 @@ struct ParamsRecord {
     /// Absent for a coarse map, which all models had once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     map: Option<MapKind>,
+    #[serde(default, skip_serializing_if = "Rows::is_picture")]
+    rows: Rows,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +123,7 @@ impl From<FitParams> for ParamsRecord {
             half_components: keeping.half_components,
             regions: method.regions,
             map,
+            rows: method.rows,
         }
     }
 }
@@ -137,6 +140,7 @@ impl From<ParamsRecord> for FitParams {
         Self {
             method: Method {
                 taps: record.taps,
+                rows: record.rows,
                 keep: record.keep,
                 score: record.score,
                 aggregation: record.aggregation,
@@ -191,6 +195,11 @@ mod tests {
         let with = text.replace("true}", "true,\"map\":\"fine\"}");
         assert_eq!(serde_json::to_string(fine.params()).unwrap(), with);
         assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), *fine.params());
+        // And cells as rows.
+        let cells = FitParams::from(Method::published().with_rows(Rows::Cells)).check().unwrap();
+        let with = text.replace("true}", "true,\"rows\":\"cells\"}");
+        assert_eq!(serde_json::to_string(cells.params()).unwrap(), with);
+        assert_eq!(serde_json::from_str::<FitParams>(&with).unwrap(), *cells.params());
         // Models of before took the quantile of the scores, and keep it.
         let older = serde_json::from_str::<FitParams>(&text.replace("\"estimate\":\"tail\",", "")).unwrap();
         let estimate = older.method.calibration.map(|calibration| calibration.estimate);

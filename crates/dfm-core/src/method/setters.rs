@@ -4,7 +4,7 @@ use dfm_backbone::{Levels, NetworkPrecision, Region, Tap, Tiling};
 use dfm_stats::{Keep, StreamingParams};
 
 use crate::method::aggregation::Aggregation;
-use crate::method::kinds::{Compat, MapKind, Robust, ScoreKind, TileStatistics};
+use crate::method::kinds::{Compat, MapKind, Robust, Rows, ScoreKind, TileStatistics};
 use crate::method::params::FitParams;
 use crate::method::regions::RegionRule;
 use crate::method::{CalibrationParams, Keeping, Method, Run};
@@ -14,6 +14,13 @@ impl Method {
     #[must_use]
     pub fn with_taps(mut self, taps: impl IntoIterator<Item = Tap>) -> Self {
         self.taps = taps.into_iter().collect();
+        self
+    }
+
+    /// Sets what a row of the statistics is, and nothing else: see [`of_cells`](Self::of_cells).
+    #[must_use]
+    pub fn with_rows(mut self, rows: Rows) -> Self {
+        self.rows = rows;
         self
     }
 

@@ -41,6 +41,8 @@ const FIT: &[&str] = &[
     "resize",
     "resampling",
     "seed",
+    "recipe",
+    "rows",
     "pca",
     "score",
     "aggregate",

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use dfm::metrics::Figure;
-use dfm::{Common, Dataset, Keep, Setting, Trial};
+use dfm::{Common, Dataset, Setting, Trial};
 use serde::Serialize;
 
 use crate::flags::{RankBy, ReportFormat, SweepFlags};
@@ -76,7 +76,7 @@ impl Row {
             weights,
             layer: joined(&setting.layers, "+"),
             pool: joined(&setting.pools, "+"),
-            pca: pca(&setting),
+            pca: table::keep(setting.keep),
             score: setting.score.name(),
             aggregate: setting.aggregation.to_string(),
             image_auroc: image.and_then(|image| value(image.auroc)),
@@ -231,22 +231,13 @@ fn joined<T: ToString>(values: &[T], by: &str) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(by)
 }
 
-/// The components, as `--pca` takes them.
-fn pca(setting: &Setting) -> String {
-    match setting.keep {
-        // 1.0 is a share and 1 a number.
-        Keep::Ratio(ratio) => format!("{ratio:?}"),
-        Keep::Components(count) => count.to_string(),
-    }
-}
-
 /// What `dfm fit` is told to make this model, but for the network and what all settings share.
 fn typed(setting: &Setting) -> String {
     format!(
         "--layer {} --pool {} --pca {} --score {} --aggregate {}",
         joined(&setting.layers, ","),
         joined(&setting.pools, ","),
-        pca(setting),
+        table::keep(setting.keep),
         setting.score.name(),
         setting.aggregation
     )
