@@ -8,6 +8,7 @@
 mod file;
 mod kind;
 mod names;
+mod official;
 mod onnx;
 mod onnx_graph;
 mod onnx_scan;

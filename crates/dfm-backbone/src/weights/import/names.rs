@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use dfm_graph::{Graph, NodeId, Parameter};
 
+use super::official::WithRegisters;
 use crate::architecture::Architecture;
 use crate::error::BackboneError;
 use crate::families::draft::{Drafted, Part, Source};
@@ -28,6 +29,18 @@ pub(super) trait NamedTensors {
 /// The values of each parameter of `architecture` up to `deepest`, batch norms folded in, and the
 /// architecture itself, some of which the file may decide.
 pub(super) fn assemble(
+    file: &impl NamedTensors,
+    architecture: &Architecture,
+    deepest: Layer,
+) -> Result<(Architecture, Vec<Vec<f32>>), WeightsError> {
+    match WithRegisters::of(file) {
+        Some(official) => assemble_named(&official, architecture, deepest),
+        None => assemble_named(file, architecture, deepest),
+    }
+}
+
+/// [`assemble`] for a file with the names of torchvision or timm.
+fn assemble_named(
     file: &impl NamedTensors,
     architecture: &Architecture,
     deepest: Layer,
