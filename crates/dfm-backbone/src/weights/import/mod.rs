@@ -7,6 +7,7 @@
 
 mod file;
 mod kind;
+mod named;
 mod names;
 mod official;
 mod onnx;

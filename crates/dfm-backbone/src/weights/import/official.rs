@@ -1,7 +1,7 @@
 //! The official files of DINOv2 with registers, whose tensors differ from timm's: the registers have another
 //! name, and the class token has a position of its own, which timm adds to the token once and for all.
 
-use super::names::NamedTensors;
+use super::named::NamedTensors;
 use crate::weights::error::WeightsError;
 
 const REGISTERS: &str = "register_tokens";

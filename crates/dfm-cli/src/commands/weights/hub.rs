@@ -7,7 +7,7 @@ use dfm::weights::{
     pull_hub,
 };
 
-use super::{mirror, moving};
+use super::moving::moving;
 use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::{Outcome, output};
@@ -20,7 +20,9 @@ pub(super) fn fetch(
     messages: &Messages,
 ) -> anyhow::Result<Outcome> {
     let mut options = HubOptions::of_user().map_err(dfm::Error::from).hints()?;
-    options.endpoint = mirror(endpoint.map(str::to_owned), None).unwrap_or(options.endpoint);
+    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+        endpoint.clone_into(&mut options.endpoint);
+    }
     options.sha256 = sha256;
     let store = WeightStore::of_user();
     store.require_folder()?;

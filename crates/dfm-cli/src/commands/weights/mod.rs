@@ -2,6 +2,7 @@
 
 mod hub;
 mod list;
+mod moving;
 
 use std::io::Write;
 
@@ -14,10 +15,11 @@ use dfm::weights::{
     hub_catalogue, pull,
 };
 
+use moving::moving;
+
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::hints::Hints;
 use crate::messages::Messages;
-use crate::report::table::bytes;
 use crate::{Outcome, output};
 
 /// Runs the command.
@@ -77,17 +79,6 @@ fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::R
         );
     }
     Ok(Outcome::Success)
-}
-
-/// Says how much of a file is here. Every 32 MiB is often enough to see that it moves.
-fn moving(messages: &Messages) -> impl FnMut(u64, Option<u64>) {
-    let mut said = 0;
-    move |got, of| {
-        if got >> 25 > said {
-            said = got >> 25;
-            messages.say(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
-        }
-    }
 }
 
 /// Adds how a mirror, another folder or another file is named.
