@@ -1,7 +1,7 @@
 //! What to do about an error of the library: it names no flag and no command, the program does.
 
 use dfm::device::DeviceError;
-use dfm::weights::WeightsStoreError;
+use dfm::weights::{HubError, WeightsStoreError};
 use dfm::{
     BackboneError, CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError,
     PreprocessError, TilingError, WeightsError,
@@ -72,6 +72,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::OtherDepth { .. } => Some("--levels full does that".to_owned()),
         Error::AllOutsideLevels { .. } => Some("--levels LOW..HIGH states them".to_owned()),
         Error::Weights(error) => weights(error),
+        Error::Hub(error) => hub(error),
         Error::Model(error) => model(error),
         _ => None,
     }
@@ -105,6 +106,17 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
             Some("--backbone names it".to_owned())
         }
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
+        WeightsStoreError::Config { .. } => Some("`dfm weights pull` fetches it again".to_owned()),
+        _ => None,
+    }
+}
+
+fn hub(error: &HubError) -> Option<String> {
+    match error {
+        HubError::Store { .. } => Some("DFM_CACHE_DIR names it".to_owned()),
+        HubError::NoHash { .. } | HubError::NotGiven { .. } | HubError::NotPinned { .. } => {
+            Some("`dfm weights pull` takes it with --sha256".to_owned())
+        }
         _ => None,
     }
 }

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use dfm_backbone::{CatalogueEntry, WeightsError, hexadecimal};
+use dfm_backbone::{CatalogueEntry, Checksum, WeightsError, hexadecimal};
 use sha2::{Digest, Sha256};
 
 use crate::error::WeightsStoreError;
 use crate::hash::FileHash;
-use crate::pin::{self, Pin};
+use crate::pin::{self, Pin, PinOrigin};
 use crate::strength::Strength;
 
 /// What is known of a file that passed its check.
@@ -51,6 +51,19 @@ impl fmt::Display for FileCheck {
     }
 }
 
+/// Weights by their name, and what is known of their file before it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) checksum: Checksum,
+}
+
+impl From<&CatalogueEntry> for Subject<'static> {
+    fn from(entry: &CatalogueEntry) -> Self {
+        Self { name: entry.name, checksum: entry.checksum }
+    }
+}
+
 /// A file that has every digit that is known of it.
 pub(crate) struct Compared {
     sha256: FileHash,
@@ -59,16 +72,17 @@ pub(crate) struct Compared {
     unpinned: Option<(Pin, bool)>,
 }
 
-/// Compares `sha256`, that of the file at `path`, with the digits of `entry`, and with `given` or
+/// Compares `sha256`, that of the file at `path`, with the digits of `subject`, and with `given` or
 /// else with the pin.
 pub(crate) fn compare(
-    entry: &CatalogueEntry,
+    subject: Subject<'_>,
     path: &Path,
     sha256: FileHash,
     given: Option<&FileHash>,
 ) -> Result<Compared, WeightsStoreError> {
-    if !entry.checksum.matches(sha256.as_str()) {
-        let (expected, got) = (entry.checksum.digits().to_owned(), sha256.to_string());
+    let checksum = subject.checksum;
+    if !checksum.matches(sha256.as_str()) {
+        let (expected, got) = (checksum.digits().to_owned(), sha256.to_string());
         let cause = WeightsError::Checksum { expected, got };
         return Err(WeightsStoreError::File { path: path.to_owned(), cause });
     }
@@ -78,7 +92,7 @@ pub(crate) fn compare(
             return Err(WeightsStoreError::NotGiven { path, expected, got: sha256 });
         }
         // A pin that cannot be read is replaced like any other: the user knows the file.
-        let pin = Pin { sha256: sha256.clone(), given: true };
+        let pin = Pin { sha256: sha256.clone(), origin: PinOrigin::User };
         let known = pin::read(path).is_ok_and(|known| known.as_ref() == Some(&pin));
         let unpinned = if known { None } else { Some((pin, true)) };
         return Ok(Compared { sha256, strength: Strength::Given, unpinned });
@@ -87,17 +101,17 @@ pub(crate) fn compare(
         Some(pin) if pin.sha256 == sha256 => {
             Ok(Compared { sha256, strength: pin.strength(), unpinned: None })
         }
-        Some(pin) => Err(pinned_otherwise(entry, path, pin, sha256)),
+        Some(pin) => Err(pinned_otherwise(subject, path, pin, sha256)),
         None => {
-            let unpinned = Some((Pin { sha256: sha256.clone(), given: false }, false));
-            Ok(Compared { sha256, strength: Strength::published(entry), unpinned })
+            let unpinned = Some((Pin { sha256: sha256.clone(), origin: PinOrigin::FirstFile }, false));
+            Ok(Compared { sha256, strength: Strength::of(checksum), unpinned })
         }
     }
 }
 
 /// Pins the file at `path` if it was not pinned.
 pub(crate) fn pinned(
-    entry: &CatalogueEntry,
+    subject: Subject<'_>,
     path: &Path,
     compared: Compared,
 ) -> Result<FileCheck, WeightsStoreError> {
@@ -111,7 +125,7 @@ pub(crate) fn pinned(
         Ok(true) => PinState::New,
         // Another process wrote a pin meanwhile, or there is a link that leads nowhere.
         Ok(false) => match pin::read(path)? {
-            Some(pin) if pin.sha256 != sha256 => return Err(pinned_otherwise(entry, path, pin, sha256)),
+            Some(pin) if pin.sha256 != sha256 => return Err(pinned_otherwise(subject, path, pin, sha256)),
             Some(_) => PinState::Known,
             None => {
                 let reason = format!("{} is there and cannot be read", pin::path_of(path).display());
@@ -123,8 +137,8 @@ pub(crate) fn pinned(
     Ok(FileCheck { sha256, strength, pin })
 }
 
-fn pinned_otherwise(entry: &CatalogueEntry, path: &Path, pin: Pin, got: FileHash) -> WeightsStoreError {
-    let (name, path, pin_path) = (entry.name.to_owned(), path.to_owned(), pin::path_of(path));
+fn pinned_otherwise(subject: Subject<'_>, path: &Path, pin: Pin, got: FileHash) -> WeightsStoreError {
+    let (name, path, pin_path) = (subject.name.to_owned(), path.to_owned(), pin::path_of(path));
     WeightsStoreError::NotPinned { name, path, pin_path, expected: pin.sha256, got }
 }
 
@@ -138,6 +152,11 @@ pub(crate) fn hash_of(path: &Path) -> io::Result<FileHash> {
             count => hasher.update(&buffer[..count]),
         }
     }
+}
+
+/// The SHA-256 of bytes.
+pub(crate) fn hash_of_bytes(bytes: &[u8]) -> FileHash {
+    finish(Sha256::new_with_prefix(bytes))
 }
 
 /// What `hasher` has come to.

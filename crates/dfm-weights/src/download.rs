@@ -1,6 +1,6 @@
 //! Weights over HTTP, trusted only once their hash has been checked.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use crate::check::{self, FileCheck, PinState};
 use crate::error::DownloadError;
 use crate::hash::FileHash;
-use crate::pin::{self, Pin};
+use crate::hub::client::timed_out;
+use crate::pin::{self, Pin, PinOrigin};
 use crate::store::WeightStore;
 use crate::strength::Strength;
 use crate::temporary;
 
 /// The most bytes of weights: no known ones are half as large.
-const MAX_BYTES: u64 = 2 << 30;
+pub(crate) const MAX_BYTES: u64 = 2 << 30;
 
 /// How to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +117,8 @@ pub fn pull(
     let pin = match expected.pin {
         Some(_) => PinState::Known,
         None => {
-            let pin = Pin { sha256: sha256.clone(), given: given.is_some() };
+            let origin = if given.is_some() { PinOrigin::User } else { PinOrigin::FirstFile };
+            let pin = Pin { sha256: sha256.clone(), origin };
             let pin_path = pin::path_of(&path);
             pin::replace(&path, &pin).map_err(|cause| DownloadError::Store { path: pin_path, cause })?;
             PinState::New
@@ -176,9 +178,4 @@ impl<'a> Expected<'a> {
             (None, None) => Strength::published(self.entry),
         }
     }
-}
-
-fn timed_out(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
-    matches!(inner, Some(ureq::Error::Timeout(_))) || error.kind() == io::ErrorKind::TimedOut
 }

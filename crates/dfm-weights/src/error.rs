@@ -6,6 +6,7 @@ use std::time::Duration;
 use dfm_backbone::WeightsError;
 
 use crate::hash::FileHash;
+use crate::hub::{ConfigError, InvalidReference};
 use crate::pin::PinError;
 
 /// Why the weights that were asked for cannot be had.
@@ -35,8 +36,8 @@ pub enum WeightsStoreError {
     NothingEmbedded,
     /// Neither a name nor a file.
     #[error(
-        "weights {got}: expected embedded, random, the name of weights that can be fetched or a file, found nothing of \
-         that name"
+        "weights {got}: expected embedded, random, the name of weights that can be fetched, hf:OWNER/NAME or a file, \
+         found nothing of that name"
     )]
     Nothing {
         /// What was asked for.
@@ -85,6 +86,17 @@ pub enum WeightsStoreError {
         /// The SHA-256 of the file.
         got: FileHash,
     },
+    /// The description of a network that was fetched from a hub cannot be used.
+    #[error("{}: {cause}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: ConfigError,
+    },
+    /// Text that is meant as the name of a repository of a hub and is none.
+    #[error(transparent)]
+    Reference(#[from] InvalidReference),
     /// A pin that cannot be read.
     #[error(transparent)]
     Pin(#[from] PinError),

@@ -1,10 +1,10 @@
-//! Where the weights of a network come from: inside the library, from a seed, from a file, or from
-//! their official home by a download that is checked.
+//! Where the weights of a network come from: inside the library, from a seed, from a file, from their official
+//! home, or from a repository of a hub. What is fetched is checked.
 //!
 //! # How strong the check is
 //!
-//! Publishers state only eight digits of the SHA-256 of a file. [`Strength`] says what a file was
-//! compared with. The whole SHA-256 is pinned beside a file when it is fetched or used first, and
+//! Some publishers state only eight digits of the SHA-256 of a file, and some none. A hub states all 64.
+//! [`Strength`] says what a file was compared with. The whole SHA-256 is pinned beside a file when it is fetched or used first, and
 //! another file is refused from then on. The pin is as good as that first file was: a SHA-256 from
 //! somebody whom you trust ([`PullOptions::sha256`]) is better. Whoever can replace a file and its
 //! pin passes both checks.
@@ -23,6 +23,7 @@ mod check;
 mod download;
 mod error;
 mod hash;
+mod hub;
 mod pin;
 mod resolve;
 mod store;
@@ -34,7 +35,11 @@ pub use dfm_backbone::{CatalogueEntry, Checksum, catalogue};
 pub use download::{PullOptions, Pulled, pull};
 pub use error::{DownloadError, WeightsStoreError};
 pub use hash::{FileHash, InvalidHash};
-pub use pin::{Pin, PinError};
+pub use hub::{
+    Commit, ConfigError, HubEntry, HubError, HubOptions, HubPulled, HubReference, InvalidReference, Token,
+    hub_catalogue, pull_hub,
+};
+pub use pin::{Pin, PinError, PinOrigin};
 pub use resolve::{DEFAULT_BACKBONE, Described, LoadedWeights, WeightsSpec};
 pub use store::WeightStore;
 pub use strength::Strength;

@@ -14,6 +14,8 @@ use crate::temporary;
 const MAX_BYTES: u64 = 4096;
 /// A line of a pin whose SHA-256 the user gave. `sha256sum` skips lines that begin with `#`.
 const GIVEN: &str = "# given by the user";
+/// A line of a pin whose SHA-256 the hub stated.
+const STATED: &str = "# stated by the hub";
 
 /// The SHA-256 that a file must have at every later use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +23,20 @@ const GIVEN: &str = "# given by the user";
 pub struct Pin {
     /// The SHA-256.
     pub sha256: FileHash,
-    /// Whether the user gave it. Otherwise it is the SHA-256 of the file that was fetched or used
-    /// first.
-    pub given: bool,
+    /// Where it comes from.
+    pub origin: PinOrigin,
+}
+
+/// Where a pinned SHA-256 comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PinOrigin {
+    /// It is that of the file that was fetched or used first.
+    FirstFile,
+    /// The hub stated it when the file was fetched.
+    Hub,
+    /// The user gave it.
+    User,
 }
 
 /// Why a pin cannot be read.
@@ -54,7 +67,27 @@ pub enum PinError {
 impl Pin {
     /// How much a check against this pin says.
     pub fn strength(&self) -> Strength {
-        if self.given { Strength::Given } else { Strength::Pinned }
+        self.origin.strength()
+    }
+}
+
+impl PinOrigin {
+    /// How much a check against such a pin says.
+    pub fn strength(self) -> Strength {
+        match self {
+            Self::FirstFile => Strength::Pinned,
+            Self::Hub => Strength::Hub,
+            Self::User => Strength::Given,
+        }
+    }
+
+    /// The line that says so in the file of the pin.
+    fn line(self) -> Option<&'static str> {
+        match self {
+            Self::FirstFile => None,
+            Self::Hub => Some(STATED),
+            Self::User => Some(GIVEN),
+        }
     }
 }
 
@@ -76,11 +109,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<Pin>, PinError> {
     let content = file.and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     content.map_err(|cause| PinError::Io { path: path.clone(), cause })?;
     let text = String::from_utf8_lossy(&bytes);
-    let given = text.lines().any(|line| line.trim_end() == GIVEN);
+    let has = |origin: &PinOrigin| text.lines().any(|line| Some(line.trim_end()) == origin.line());
+    let origin = [PinOrigin::User, PinOrigin::Hub].into_iter().find(has).unwrap_or(PinOrigin::FirstFile);
     let line = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
     let digits = line.and_then(|line| line.split_whitespace().next()).unwrap_or_default();
     match digits.parse() {
-        Ok(sha256) => Ok(Some(Pin { sha256, given })),
+        Ok(sha256) => Ok(Some(Pin { sha256, origin })),
         Err(_) => Err(PinError::Content { path, found: digits.chars().take(80).collect() }),
     }
 }
@@ -103,6 +137,6 @@ pub(crate) fn replace(path: &Path, pin: &Pin) -> io::Result<()> {
 
 fn content(path: &Path, pin: &Pin) -> Vec<u8> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let given = if pin.given { format!("{GIVEN}\n") } else { String::new() };
-    format!("{given}{}  {name}\n", pin.sha256).into_bytes()
+    let origin = pin.origin.line().map_or_else(String::new, |line| format!("{line}\n"));
+    format!("{origin}{}  {name}\n", pin.sha256).into_bytes()
 }

@@ -9,6 +9,7 @@ use dfm_backbone::{
 
 use crate::check::{self, FileCheck};
 use crate::error::WeightsStoreError;
+use crate::hub::{HubReference, hub_catalogue};
 use crate::store::WeightStore;
 
 /// The network whose weights are inside the library.
@@ -20,8 +21,8 @@ pub const DEFAULT_BACKBONE: &str = "resnet50_1by2";
 pub struct WeightsSpec {
     /// The architecture; what the weights say if `None`.
     pub backbone: Option<String>,
-    /// `embedded`, `random`, the name of pulled weights, or a file; what is usual for the
-    /// architecture if `None`.
+    /// `embedded`, `random`, the name of pulled weights, the repository of a hub
+    /// ([`HubReference`]), or a file; what is usual for the architecture if `None`.
     pub weights: Option<String>,
     /// Seed of random weights.
     pub seed: u64,
@@ -140,6 +141,18 @@ impl WeightStore {
 
     /// Loads pulled weights by name, or a file.
     fn load_named(&self, asked: &str, options: ImportOptions) -> Result<LoadedWeights, WeightsStoreError> {
+        if HubReference::is_meant(asked) {
+            return self.load_hub(&asked.parse()?, options);
+        }
+        if let Some(entry) = hub_catalogue().iter().find(|entry| entry.name == asked) {
+            let not_pulled = |error| match error {
+                WeightsStoreError::NotPulled { .. } => {
+                    WeightsStoreError::NotPulled { name: asked.to_owned() }
+                }
+                other => other,
+            };
+            return self.load_hub(&entry.reference(), options).map_err(not_pulled);
+        }
         if let Some(entry) = catalogue().iter().find(|entry| entry.name == asked) {
             return self.load_pulled(entry, options);
         }
@@ -163,14 +176,14 @@ impl WeightStore {
         let failed = |cause| WeightsStoreError::File { path: path.clone(), cause };
         let file = WeightsFile::read(&path).map_err(failed)?;
         let sha256 = file.sha256().parse().expect("a SHA-256 has 64 hexadecimal digits");
-        let compared = check::compare(entry, &path, sha256, None)?;
+        let compared = check::compare(entry.into(), &path, sha256, None)?;
         options.architecture = options.architecture.or_else(|| Architecture::known(entry.name));
         options.input = options.input.or(Some(entry.input));
         options.license.get_or_insert_with(|| entry.license.to_owned());
         options.source.get_or_insert_with(|| entry.url());
         let weights = file.import(&options).map_err(failed)?;
         // Only weights that can be used are pinned.
-        Ok(LoadedWeights { weights, check: Some(check::pinned(entry, &path, compared)?) })
+        Ok(LoadedWeights { weights, check: Some(check::pinned(entry.into(), &path, compared)?) })
     }
 }
 

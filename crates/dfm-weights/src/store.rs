@@ -45,7 +45,8 @@ impl WeightStore {
         self.folder.as_ref().map(|_| ()).ok_or(WeightsStoreError::NoFolder)
     }
 
-    fn folder(&self) -> &Path {
+    /// The folder, or none.
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.as_deref().unwrap_or(Path::new(""))
     }
 
@@ -72,7 +73,8 @@ impl WeightStore {
             WeightsStoreError::File { path: path.clone(), cause }
         };
         let sha256 = check::hash_of(&path).map_err(failed)?;
-        check::pinned(entry, &path, check::compare(entry, &path, sha256, given)?)
+        let subject = entry.into();
+        check::pinned(subject, &path, check::compare(subject, &path, sha256, given)?)
     }
 
     /// Reads the pin of the file of `entry`; `None` if there is none.
@@ -106,8 +108,7 @@ impl WeightStore {
         if head.is_empty() || head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
             return Ok(None);
         }
-        let named = |number: u32| self.folder().join(format!("{}.other-{number}", entry.file_name));
-        Ok((1..).map(named).find(|path| path.symlink_metadata().is_err()))
+        Ok(Some(beside_other(&path)))
     }
 
     /// The file of `entry`, which must be there; not checked.
@@ -121,4 +122,12 @@ impl WeightStore {
         std::fs::create_dir_all(self.folder())?;
         Ok(self.folder())
     }
+}
+
+/// The path to which a file goes that lies at `path`, before another takes its place.
+pub(crate) fn beside_other(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let named = |number: u32| path.with_file_name(format!("{name}.other-{number}"));
+    let mut free = (1..).map(named).filter(|path| path.symlink_metadata().is_err());
+    free.next().expect("a number that is free")
 }

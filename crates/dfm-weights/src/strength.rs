@@ -22,8 +22,14 @@ pub enum Strength {
         /// How many.
         digits: usize,
     },
+    /// None, since the publisher states none.
+    Unstated,
     /// All digits, which the publisher states.
     Published,
+    /// All digits, which copies of the file state that others keep. The publisher states none.
+    Copies,
+    /// All digits, which the hub stated when the file was fetched.
+    Hub,
     /// All digits, pinned when the file was fetched or used first. The check is as good as that
     /// first file was.
     Pinned,
@@ -32,17 +38,24 @@ pub enum Strength {
 }
 
 impl Strength {
-    /// What the publisher of `entry` states.
+    /// What is known of the file of `entry` before it comes.
     pub fn published(entry: &CatalogueEntry) -> Self {
-        match entry.checksum {
+        Self::of(entry.checksum)
+    }
+
+    /// What a comparison with these digits says.
+    pub(crate) fn of(checksum: Checksum) -> Self {
+        match checksum {
             Checksum::Sha256(_) => Self::Published,
             Checksum::Prefix8(digits) => Self::Leading { digits: digits.len() },
+            Checksum::Copies(_) => Self::Copies,
+            Checksum::Unstated => Self::Unstated,
         }
     }
 
     /// Whether all digits were compared.
     pub fn is_whole(self) -> bool {
-        !matches!(self, Self::Leading { .. })
+        !matches!(self, Self::Leading { .. } | Self::Unstated)
     }
 }
 
@@ -52,6 +65,11 @@ impl fmt::Display for Strength {
             Self::Leading { digits } => {
                 write!(f, "{digits} of the 64 digits of its SHA-256, those in its name")
             }
+            Self::Unstated => f.write_str("nothing, since its publisher states no digit of its SHA-256"),
+            Self::Copies => f.write_str(
+                "all 64 digits of its SHA-256, which copies of it state; its publisher states none",
+            ),
+            Self::Hub => f.write_str("all 64 digits of its SHA-256, which the hub stated"),
             Self::Published => f.write_str("all 64 digits of its SHA-256, which its publisher states"),
             Self::Pinned => f.write_str("all 64 digits of its SHA-256, pinned at its first use"),
             Self::Given => f.write_str("all 64 digits of its SHA-256, given by the user"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dfm_core::{Depth, DfmError, Levels};
 use dfm_data::DataError;
-use dfm_weights::WeightsStoreError;
+use dfm_weights::{HubError, WeightsStoreError};
 use thiserror::Error;
 
 use crate::checkpoint_error::CheckpointFileError;
@@ -49,6 +49,9 @@ pub enum Error {
     /// The weights of a network.
     #[error(transparent)]
     Weights(#[from] WeightsStoreError),
+    /// Weights that cannot be fetched from a hub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// A checkpoint that cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointFileError),

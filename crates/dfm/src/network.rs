@@ -4,7 +4,9 @@ use dfm_core::{
     Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling,
     Resize, Tap, Transparency, ValidFitParams, device,
 };
-use dfm_weights::{LoadedWeights, WeightStore, WeightsSpec};
+use dfm_weights::{
+    HubOptions, HubReference, LoadedWeights, WeightStore, WeightsSpec, WeightsStoreError, pull_hub,
+};
 use tracing::{info, warn};
 
 use crate::error::Error;
@@ -25,7 +27,8 @@ impl Network {
         self
     }
 
-    /// Sets the weights: `embedded`, `random`, the name of pulled weights, or a file.
+    /// Sets the weights: `embedded`, `random`, the name of pulled weights, the repository of a hub
+    /// (`hf:OWNER/NAME`, which is fetched if it is not here), or a file.
     #[must_use]
     pub fn with_weights(mut self, weights: Option<String>) -> Self {
         self.spec.weights = weights;
@@ -96,9 +99,9 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] if they cannot be had.
+    /// [`Error::Weights`] or [`Error::Hub`] if they cannot be had.
     pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
-        let weights = self.told(self.store().load(&self.spec, deepest)?);
+        let weights = self.told(self.loaded(|store| store.load(&self.spec, deepest))?);
         // Weights say nothing about transparency.
         let input = InputContract { transparency: Transparency::Background, ..weights.header().input };
         Ok(weights.with_input(input))
@@ -142,7 +145,21 @@ impl Network {
             license: info.license.clone(),
             source: info.source.clone(),
         };
-        Ok(self.store().load_for(asked, header, deepest)?.map(|loaded| self.told(loaded)))
+        let loaded = self.loaded(|store| store.load_for(asked, header.clone(), deepest))?;
+        Ok(loaded.map(|loaded| self.told(loaded)))
+    }
+
+    /// What `load` gives. A repository of a hub that is not here is fetched first.
+    fn loaded<T>(&self, load: impl Fn(&WeightStore) -> Result<T, WeightsStoreError>) -> Result<T, Error> {
+        let store = self.store();
+        match load(&store) {
+            Err(WeightsStoreError::NotPulled { name }) if HubReference::is_meant(&name) => {
+                let reference = name.parse().map_err(WeightsStoreError::from)?;
+                fetch(&reference, &store)?;
+                Ok(load(&store)?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Logs how the file of the weights was checked: as a warning if not all digits were compared.
@@ -160,6 +177,19 @@ impl Network {
     fn store(&self) -> WeightStore {
         self.store.clone().unwrap_or_else(WeightStore::of_user)
     }
+}
+
+/// Fetches the weights of a repository as the environment says. This takes a while, so it is logged where
+/// everybody sees it.
+fn fetch(reference: &HubReference, store: &WeightStore) -> Result<(), Error> {
+    let options = HubOptions::of_user()?;
+    if !options.offline {
+        warn!("the weights {reference} are not here: they are fetched from {}", options.endpoint);
+    }
+    let pulled = pull_hub(reference, &options, store, |_, _| ())?;
+    let (commit, path) = (pulled.reference.revision(), pulled.path.display());
+    warn!("the weights {reference} are here: commit {commit}, {path}, {}", pulled.check);
+    Ok(())
 }
 
 /// The device that was asked for; else the usual one, which is the processor by our own kernels.

@@ -299,3 +299,50 @@ fn what_int8_does_not_know_is_named() {
         other => panic!("{other:?}"),
     }
 }
+
+/// The official files of DINOv2 with registers name them otherwise, and hold the position of the class token.
+#[test]
+fn an_official_file_with_registers_is_that_of_timm() {
+    let name = "vit_small_patch14_reg4_dinov2";
+    let mut tensors = described().remove(name).unwrap().tensors;
+    let timm = weights(name, &state_dict(name, &tensors, ""), "blocks.0").expect("timm's names");
+    let width = 384;
+    let [1, cells, 384] = tensors["pos_embed"][..] else { panic!("{:?}", tensors["pos_embed"]) };
+    let floats = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+    let of = |tensor: &str, count: usize| -> Vec<f32> {
+        generated::units(&format!("{name}/{tensor}"), count).collect()
+    };
+    let (class, positions) = (of("cls_token", width), of("pos_embed", cells * width));
+    // In the file, the class token and its position add up to the token of timm. These halves do so exactly.
+    let half: Vec<f32> = class.iter().map(|value| value / 2.0).collect();
+    for tensor in ["cls_token", "reg_token", "pos_embed"] {
+        tensors.remove(tensor);
+    }
+    let official = |prefix: &str, count: usize| {
+        let parsed = state_dict(name, &tensors, prefix);
+        let parsed = safetensors::SafeTensors::deserialize(&parsed).expect("a file");
+        let mut all: Vec<(String, Tensor)> = parsed
+            .iter()
+            .map(|(name, view)| {
+                let tensor = Tensor { dims: view.shape().to_vec(), bytes: view.data().to_vec() };
+                (name.to_owned(), tensor)
+            })
+            .collect();
+        let mut push = |tensor: &str, dims: &[usize], values: Vec<f32>| {
+            all.push((format!("{prefix}{tensor}"), Tensor { dims: dims.to_vec(), bytes: floats(values) }));
+        };
+        push("cls_token", &[1, 1, width], half.clone());
+        push("register_tokens", &[1, 4, width], of("reg_token", 4 * width));
+        push("mask_token", &[1, width], vec![0.0; width]);
+        let rows = [half.clone(), positions.clone()].concat();
+        push("pos_embed", &[1, count, width], rows[..count * width].to_vec());
+        weights(name, &safetensors::serialize(all, None).expect("a file"), "blocks.0")
+    };
+    for prefix in ["", "teacher.backbone."] {
+        let got = official(prefix, 1 + cells).expect("the official names");
+        assert_eq!(got.values(), timm.values());
+    }
+    // One cell too few fits no square.
+    let error = official("", cells).expect_err("a position is missing");
+    assert!(matches!(&error, WeightsError::Shape { tensor, .. } if tensor == "pos_embed"), "{error}");
+}

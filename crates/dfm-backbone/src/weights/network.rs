@@ -81,10 +81,14 @@ impl BackboneWeights {
         self.header.source_sha256.as_deref()
     }
 
-    /// SHA-256, in hexadecimal, of the file of the [`catalogue`] that the weights were converted
-    /// from; `None` for weights whose [source](WeightsHeader::source) is not the URL of such a file.
-    pub fn catalogue_sha256(&self) -> Option<&str> {
-        self.file_sha256().filter(|_| catalogue().iter().any(|entry| entry.url() == self.header.source))
+    /// SHA-256, in hexadecimal, of the fetched file that the weights were converted from; `None` for
+    /// weights whose [source](WeightsHeader::source) is neither the URL of a file of the [`catalogue`] nor a
+    /// repository of a hub (`hf:OWNER/NAME@COMMIT`).
+    pub fn fetched_sha256(&self) -> Option<&str> {
+        let source = &self.header.source;
+        let is_fetched =
+            || source.starts_with("hf:") || catalogue().iter().any(|entry| entry.url() == *source);
+        self.file_sha256().filter(|_| is_fetched())
     }
 
     /// Where the SHA-256 of their file stands once it is known.

@@ -29,7 +29,8 @@ pub(crate) struct BackboneFlags {
     /// The network (default: the network that the weights name, else resnet50_1by2)
     #[arg(long)]
     pub(crate) backbone: Option<String>,
-    /// Weights of the network: embedded, random, the name of pulled weights, or a file
+    /// Weights of the network: embedded, random, the name of pulled weights, a repository of a hub
+    /// (hf:OWNER/NAME or hf:OWNER/NAME@REVISION, fetched if it is not here), or a file
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are
@@ -95,6 +96,12 @@ pub(crate) struct WeightsFlags {
     pub(crate) task: WeightsTask,
 }
 
+/// What the environment says about a hub.
+const HUB: &str = "\
+A repository of a hub has a file model.safetensors of a known network, and config.json as timm writes it.
+HF_ENDPOINT names a mirror. HF_HUB_OFFLINE=1 forbids connections, and HF_TOKEN opens what is not open to
+everybody. A download that ended early goes on where it ended.";
+
 /// The commands of `dfm weights`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsTask {
@@ -102,15 +109,17 @@ pub(crate) enum WeightsTask {
     List,
     /// Print the licences of the weights inside this program
     Notices,
-    /// Fetch weights from their official home
+    /// Fetch weights from their official home, or from a repository of a hub
+    #[command(after_help = HUB)]
     Pull {
-        /// Name that `dfm weights list` shows
+        /// Name that `dfm weights list` shows, or hf:OWNER/NAME or hf:OWNER/NAME@REVISION
         name: String,
-        /// Mirror: URL of a folder to use instead of the official one (also DFM_WEIGHTS_ENDPOINT)
+        /// Mirror: URL of a folder to use instead of the official one (also DFM_WEIGHTS_ENDPOINT), or of
+        /// a hub (also HF_ENDPOINT)
         #[arg(long)]
         endpoint: Option<String>,
-        /// SHA-256 that the file must have, all 64 digits; without it, the 8 digits in the file's name
-        /// are checked, and all digits of the first file at every later use
+        /// SHA-256 that the file must have, all 64 digits; without it, the digits that its publisher or
+        /// the hub states are checked, and all digits of the first file at every later use
         #[arg(long, value_name = "HEX")]
         sha256: Option<FileHash>,
     },
@@ -122,7 +131,7 @@ pub(crate) struct BenchFlags {
     /// The network; see `dfm weights list`
     #[arg(long, default_value = "resnet50_1by2")]
     pub(crate) arch: String,
-    /// Weights of the network: random, embedded, the name of pulled weights, or a file
+    /// Weights of the network: random, embedded, the name of pulled weights, hf:OWNER/NAME, or a file
     #[arg(long, default_value = "random")]
     pub(crate) weights: String,
     /// Layer up to which the network runs

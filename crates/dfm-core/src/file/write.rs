@@ -130,7 +130,7 @@ impl Dfm {
                 license: weights.header().license.clone(),
                 source: weights.header().source.clone(),
                 sha256: weights.sha256(),
-                file_sha256: weights.catalogue_sha256().map(str::to_owned),
+                file_sha256: weights.fetched_sha256().map(str::to_owned),
                 included: !options.slim,
             },
             feature_shapes: self.extractor.feature_shapes().to_vec(),

@@ -7,7 +7,9 @@
 
 mod file;
 mod kind;
+mod named;
 mod names;
+mod official;
 mod onnx;
 mod onnx_graph;
 mod onnx_scan;

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use dfm_graph::{Graph, NodeId, Parameter};
 
+use super::named::NamedTensors;
+use super::official::WithRegisters;
 use crate::architecture::Architecture;
 use crate::error::BackboneError;
 use crate::families::draft::{Drafted, Part, Source};
@@ -15,19 +17,21 @@ use crate::weights::format;
 /// The most prefixes that are tried. A file of one network has a few.
 const MOST_PREFIXES: usize = 256;
 
-/// A file of named tensors, read one at a time.
-pub(super) trait NamedTensors {
-    /// Every name.
-    fn names(&self) -> Vec<String>;
-    /// The shape of the tensor `name`; `None` if there is no such tensor.
-    fn shape(&self, name: &str) -> Option<Vec<usize>>;
-    /// The values of the tensor `name`. It is called only once the shape is known to be right.
-    fn read(&self, name: &str) -> Result<Vec<f32>, WeightsError>;
-}
-
 /// The values of each parameter of `architecture` up to `deepest`, batch norms folded in, and the
 /// architecture itself, some of which the file may decide.
 pub(super) fn assemble(
+    file: &impl NamedTensors,
+    architecture: &Architecture,
+    deepest: Layer,
+) -> Result<(Architecture, Vec<Vec<f32>>), WeightsError> {
+    match WithRegisters::of(file) {
+        Some(official) => assemble_named(&official, architecture, deepest),
+        None => assemble_named(file, architecture, deepest),
+    }
+}
+
+/// [`assemble`] for a file with the names of torchvision or timm.
+fn assemble_named(
     file: &impl NamedTensors,
     architecture: &Architecture,
     deepest: Layer,

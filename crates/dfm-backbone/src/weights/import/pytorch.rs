@@ -7,7 +7,8 @@ use half::{bf16, f16};
 use pytorch_reader::{DType, PickleValue, PytorchReader};
 use tempfile::NamedTempFile;
 
-use super::names::{NamedTensors, not_floating_point};
+use super::named::NamedTensors;
+use super::names::not_floating_point;
 use crate::weights::error::WeightsError;
 
 /// A checkpoint whose tensors are read when they are asked for.

@@ -2,7 +2,8 @@
 
 use safetensors::tensor::SafeTensors;
 
-use super::names::{NamedTensors, widen};
+use super::named::NamedTensors;
+use super::names::widen;
 use crate::weights::error::WeightsError;
 use crate::weights::format;
 

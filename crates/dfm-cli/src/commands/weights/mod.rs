@@ -1,5 +1,9 @@
 //! `dfm weights`: what can be fetched, and fetching it.
 
+mod hub;
+mod list;
+mod moving;
+
 use std::io::Write;
 
 use anyhow::{Context, bail};
@@ -7,22 +11,28 @@ use anyhow::{Context, bail};
 use dfm::BackboneWeights;
 use dfm::WeightsError;
 use dfm::weights::{
-    CatalogueEntry, DownloadError, PullOptions, Pulled, Strength, WeightStore, WeightsStoreError, catalogue,
-    pull,
+    DownloadError, HubReference, PullOptions, Pulled, WeightStore, WeightsStoreError, catalogue,
+    hub_catalogue, pull,
 };
+
+use moving::moving;
 
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::hints::Hints;
 use crate::messages::Messages;
-use crate::report::table::{Align, Table, bytes};
 use crate::{Outcome, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     match &flags.task {
-        WeightsTask::List => list(),
+        WeightsTask::List => list::run(),
         WeightsTask::Notices => notices(),
         WeightsTask::Pull { name, endpoint, sha256 } => {
+            let short = hub_catalogue().iter().find(|entry| entry.name == name);
+            if HubReference::is_meant(name) || short.is_some() {
+                let reference = short.map_or_else(|| name.parse(), |entry| Ok(entry.reference()))?;
+                return hub::fetch(&reference, endpoint.as_deref(), sha256.clone(), messages);
+            }
             let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
             let options = PullOptions {
                 endpoint: endpoint.as_deref(),
@@ -36,8 +46,9 @@ pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<O
 
 fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::Result<Outcome> {
     let entry = catalogue().iter().find(|entry| entry.name == name).with_context(|| {
-        let names: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
-        format!("no weights are called '{name}': expected one of {}", names.join(", "))
+        let official = catalogue().iter().map(|entry| entry.name);
+        let names: Vec<&str> = official.chain(hub_catalogue().iter().map(|entry| entry.name)).collect();
+        format!("no weights are called '{name}': expected hf:OWNER/NAME or one of {}", names.join(", "))
     })?;
     let store = WeightStore::of_user();
     store.require_folder()?;
@@ -58,20 +69,13 @@ fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::R
         }
         Err(error) => return Err(dfm::Error::from(error)).hints(),
     }
-    let mut said = 0;
-    let pulled = pull(entry, options, &store, |got, of| {
-        // Every 32 MiB is often enough to see that it moves.
-        if got >> 25 > said {
-            said = got >> 25;
-            messages.say(format_args!("{} of {}", bytes(got), of.map_or("?".to_owned(), bytes)));
-        }
-    });
+    let pulled = pull(entry, options, &store, moving(messages));
     let Pulled { path, check, .. } = pulled.map_err(|error| with_help(name, error))?;
     writeln!(output::stdout(), "{}: {check}; {}", path.display(), entry.license)?;
     if !check.strength.is_whole() {
         messages.say(
-            "So few digits tell a damaged file from a sound one. They do not stop an attacker. If you know all 64 \
-             digits from somebody whom you trust, give them with --sha256",
+            "Few digits or none tell at most a damaged file from a sound one. They do not stop an attacker. If you know all 64 \
+             digits from a person whom you trust, give them with --sha256",
         );
     }
     Ok(Outcome::Success)
@@ -111,51 +115,6 @@ fn notices() -> anyhow::Result<Outcome> {
         writeln!(out, "{whose}\n\n{}\n", text.trim_end())?;
     }
     Ok(Outcome::Success)
-}
-
-fn list() -> anyhow::Result<Outcome> {
-    // Without a cache folder nothing was pulled; the list is of use all the same.
-    let store = WeightStore::of_user();
-    let mut table = Table::new(&[
-        ("name", Align::Left),
-        ("here", Align::Left),
-        ("checked by", Align::Left),
-        ("licence", Align::Left),
-        ("from", Align::Left),
-    ]);
-    if cfg!(feature = "embedded-weights") {
-        let row = ["resnet50_1by2", "inside", "this program", "BSD-2-Clause and MIT", "-"];
-        table.push(row.map(str::to_owned));
-    }
-    for line in catalogue().iter().map(|entry| describe(entry, &store)) {
-        let here = if line.pulled { "yes" } else { "no" };
-        table.push([line.name, here.to_owned(), line.checked_by, line.license, line.url]);
-    }
-    table.write(&mut output::stdout())?;
-    Ok(Outcome::Success)
-}
-
-/// One line of the list.
-struct WeightsLine {
-    name: String,
-    checked_by: String,
-    license: String,
-    pulled: bool,
-    url: String,
-}
-
-fn describe(entry: &CatalogueEntry, store: &WeightStore) -> WeightsLine {
-    WeightsLine {
-        name: entry.name.to_owned(),
-        checked_by: match store.pin(entry) {
-            Ok(Some(pin)) => pin.strength().to_string(),
-            Ok(None) => format!("{}: {}", Strength::published(entry), entry.checksum.digits()),
-            Err(error) => error.to_string(),
-        },
-        license: entry.license.to_owned(),
-        pulled: store.find(entry).is_some(),
-        url: entry.url(),
-    }
 }
 
 #[cfg(test)]
