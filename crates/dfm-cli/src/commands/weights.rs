@@ -1,26 +1,30 @@
 //! `dfm weights`: what can be fetched, and fetching it.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 #[cfg(feature = "embedded-weights")]
 use dfm::BackboneWeights;
-use dfm::WeightsError;
 use dfm::weights::{
     CatalogueEntry, DownloadError, PullOptions, Pulled, Strength, WeightStore, WeightsStoreError, catalogue,
     pull,
 };
+use dfm::{WeightsError, WeightsFile};
 
 use crate::flags::{WeightsFlags, WeightsTask};
 use crate::hints::Hints;
 use crate::messages::Messages;
+use crate::report::plain;
 use crate::report::table::{Align, Table, bytes};
+use crate::values::Size;
 use crate::{Outcome, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     match &flags.task {
         WeightsTask::List => list(),
+        WeightsTask::Nodes { file, size } => nodes(file, *size),
         WeightsTask::Notices => notices(),
         WeightsTask::Pull { name, endpoint, sha256 } => {
             let endpoint = mirror(endpoint.clone(), std::env::var("DFM_WEIGHTS_ENDPOINT").ok());
@@ -109,6 +113,33 @@ fn notices() -> anyhow::Result<Outcome> {
     let mut out = output::stdout();
     for (whose, text) in notices {
         writeln!(out, "{whose}\n\n{}\n", text.trim_end())?;
+    }
+    Ok(Outcome::Success)
+}
+
+/// What can be tapped of the network in a file.
+fn nodes(file: &Path, size: Option<Size>) -> anyhow::Result<Outcome> {
+    let path = || file.display().to_string();
+    let size = size.map(|Size { height, width }| [height, width]);
+    let found = WeightsFile::read(file).and_then(|weights| weights.nodes(size)).with_context(path)?;
+    let mut table =
+        Table::new(&[("layer", Align::Left), ("operation", Align::Left), ("features", Align::Right)]);
+    for node in &found.nodes {
+        let [height, width] = node.sides;
+        let tokens = if node.are_tokens { " tokens" } else { "" };
+        let features = format!("{}×{height}×{width}{tokens}", node.channels);
+        table.push([node.name.clone(), node.operation.to_owned(), features]);
+    }
+    let mut out = output::stdout();
+    let [height, width] = found.size;
+    let alone = if found.fixed { " alone, the size that the file takes" } else { "" };
+    writeln!(out, "for pictures of {height}×{width} pixels{alone}\n")?;
+    table.write(&mut out)?;
+    if !found.refused.is_empty() {
+        writeln!(out, "\nnot understood, with what depends on it:")?;
+        for line in &found.refused {
+            writeln!(out, "{}", plain(line))?;
+        }
     }
     Ok(Outcome::Success)
 }
