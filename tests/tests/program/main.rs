@@ -12,6 +12,7 @@ mod memory;
 mod messages;
 mod models;
 mod numbers;
+mod onnx_backbone;
 mod output;
 mod outputs;
 mod parts;

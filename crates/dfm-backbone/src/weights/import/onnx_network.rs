@@ -1,5 +1,7 @@
 //! The network that an ONNX file describes, as weights of our own.
 
+use std::collections::BTreeSet;
+
 use dfm_graph::Layout;
 use dfm_image::{InputContract, Normalisation};
 
@@ -50,13 +52,9 @@ pub struct OnnxNode {
 /// The nodes of a file.
 pub(super) fn nodes(bytes: &[u8], size: Option<[usize; 2]>) -> Result<OnnxNodes, WeightsError> {
     let network = network::network(bytes, size)?;
-    let mut refused: Vec<String> = Vec::new();
-    for refusal in network.refused.values() {
-        let line = format!("{} ({}): {}", refusal.node, refusal.operation, refusal.reason);
-        if !refused.contains(&line) {
-            refused.push(line);
-        }
-    }
+    let line =
+        |refusal: &network::Refusal| format!("{} ({}): {}", refusal.node, refusal.operation, refusal.reason);
+    let refused: BTreeSet<String> = network.refused.values().map(line).collect();
     let size = network.size();
     let shapes = network.graph.shapes(size).map_err(|cause| refused_by(&cause))?;
     let nodes = network.graph.nodes().iter().zip(&shapes).skip(1).map(|(node, shape)| OnnxNode {
@@ -66,7 +64,12 @@ pub(super) fn nodes(bytes: &[u8], size: Option<[usize; 2]>) -> Result<OnnxNodes,
         sides: shape.sides,
         are_tokens: shape.form.layout != Layout::Map,
     });
-    Ok(OnnxNodes { size, fixed: network.fixed, nodes: nodes.collect(), refused })
+    Ok(OnnxNodes {
+        size,
+        fixed: network.fixed,
+        nodes: nodes.collect(),
+        refused: refused.into_iter().collect(),
+    })
 }
 
 /// The weights of a file whose SHA-256 is `sha256`, up to the layer of the options.

@@ -8,7 +8,7 @@ use super::draft::fixed_positions;
 use super::expression::{Expression, Function, Operator, Step};
 use super::norms;
 use super::reader::{Call, Reader, decimal};
-use super::tensor::{MOST_VALUES, Reason, Tensor};
+use super::tensor::{MOST_MADE, Reason, Tensor};
 use super::value::{Scores, Value};
 use super::view::{Axis, View, shown};
 
@@ -291,7 +291,7 @@ impl<'v> Table<'v> {
     /// Calls `each` with the position, the channel and the number of every element of these sides.
     fn elements(&self, sides: &[usize], mut each: impl FnMut(usize, usize, usize)) -> Result<(), Reason> {
         let count: usize = sides.iter().product();
-        if count > MOST_VALUES {
+        if count > MOST_MADE {
             return Err(format!("{count} numbers"));
         }
         for element in 0..count {
@@ -335,7 +335,7 @@ impl<'v> Table<'v> {
         channels: usize,
         sign: f32,
     ) -> Result<Vec<f32>, Reason> {
-        super::tensor::count(&[positions, channels])?;
+        super::tensor::made(&[positions, channels])?;
         let sides: Vec<usize> = self.view.shape().iter().map(|side| side.value as usize).collect();
         let mut values = vec![f32::NAN; positions * channels];
         self.elements(&sides, |position, channel, number| {

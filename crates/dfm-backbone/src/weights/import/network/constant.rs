@@ -6,7 +6,7 @@ use super::reader::Call;
 use super::rearrange::{
     concatenated, expanded, gathered, reshaped, resized, sliced, squeezed, transposed, unsqueezed,
 };
-use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, known};
+use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, known, made};
 
 /// The value of a node that reads constants alone.
 pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
@@ -88,11 +88,8 @@ pub(super) fn sides(shape: &[Whole]) -> Result<Vec<usize>, Reason> {
 
 fn filled(call: &Call<'_>) -> Result<Tensor, Reason> {
     let dims = sides(call.constant(0)?.as_wholes()?)?;
-    let count = count(&dims)?;
     // A shape of a few bytes must not take gigabytes.
-    if count > 1 << 24 {
-        return Err(format!("{count} equal numbers"));
-    }
+    let count = made(&dims)?;
     let value = match call.node.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
         None => return Ok(Tensor::floats(dims, vec![0.0; count])),
         Some(value) => Tensor::read(value)?,
@@ -264,9 +261,7 @@ pub(super) fn common(shapes: &[&[usize]]) -> Result<Vec<usize>, Reason> {
             }
         }
     }
-    if count(&dims)? > 1 << 27 {
-        return Err(format!("the shape {dims:?}"));
-    }
+    made(&dims)?;
     Ok(dims)
 }
 

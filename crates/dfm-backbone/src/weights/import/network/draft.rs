@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use dfm_graph::{
-    Convolution, MOST_CHANNELS, MOST_NODES, MOST_PARAMETERS, MOST_SIDE, Operation, Padding, Window,
-};
+use dfm_graph::{Convolution, MOST_CHANNELS, MOST_NODES, MOST_SIDE, Operation, Padding, Window};
 
 use super::tensor::Reason;
 use super::view::{Axis, View, pictures, side};
+
+/// The most parameters of all nodes. A file of the size limit has half of them.
+const MOST_NUMBERS: u64 = 1 << 28;
 
 /// A node that is not finished: what comes behind it may be folded into its numbers.
 #[derive(Debug, Clone)]
@@ -104,8 +105,8 @@ impl Drafts {
             return Err(format!("more than {MOST_NODES} nodes"));
         }
         self.parameters += values.iter().map(|values| values.len() as u64).sum::<u64>();
-        if self.parameters > MOST_PARAMETERS {
-            return Err(format!("more than {MOST_PARAMETERS} parameters"));
+        if self.parameters > MOST_NUMBERS {
+            return Err(format!("more than {MOST_NUMBERS} parameters"));
         }
         let (inputs, origin) = (inputs.to_vec(), self.origin);
         self.nodes.push(Draft { operation, inputs, values, channels, sides, prefix, origin, state: 0 });
@@ -212,7 +213,7 @@ impl Drafts {
         }
         if shifted {
             let positions = self.nodes[node].positions();
-            super::tensor::count(&[positions, channels])?;
+            super::tensor::made(&[positions, channels])?;
             node =
                 self.add(fixed_positions(sides, prefix), &[node], vec![narrow(shifts).repeat(positions)])?;
         }

@@ -37,20 +37,21 @@ impl Network {
 #[derive(Default)]
 struct Names {
     taken: HashSet<String>,
+    /// The next number for a name that several nodes have.
+    next: HashMap<String, usize>,
 }
 
 impl Names {
     /// A name as close to `name` as can be.
     fn new(&mut self, name: &str) -> String {
-        let mut legal = legal(name);
-        let mut number = 2;
-        while self.taken.contains(&legal) {
+        let first = legal(name);
+        let mut legal = first.clone();
+        while !self.taken.insert(legal.clone()) {
+            let number = self.next.entry(first.clone()).or_insert(1);
+            *number += 1;
             let end = format!("-{number}");
-            let kept: String = self::legal(name).chars().take(Layer::LONGEST - end.len()).collect();
-            legal = kept + &end;
-            number += 1;
+            legal = first.chars().take(Layer::LONGEST - end.len()).collect::<String>() + &end;
         }
-        self.taken.insert(legal.clone());
         legal
     }
 }

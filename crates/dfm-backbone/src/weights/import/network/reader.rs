@@ -109,7 +109,9 @@ impl<'g> Reader<'g> {
         }
         if call.inputs.iter().all(|input| matches!(input, Value::Constant(_) | Value::Nothing)) {
             let value = constant::compute(call, self.opset)?;
-            self.computed = self.computed.saturating_add(value.len());
+            // A whole number takes as much as four others.
+            let each = if value.as_wholes().is_ok() { 4 } else { 1 };
+            self.computed = self.computed.saturating_add(each * value.len());
             if self.computed > MOST_COMPUTED {
                 return Err(format!("constants of more than {MOST_COMPUTED} values in all"));
             }

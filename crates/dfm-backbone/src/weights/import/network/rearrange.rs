@@ -5,7 +5,7 @@ use dfm_graph::Interpolation;
 use super::constant::{common, places, sides};
 use super::layout::{resolved, slices};
 use super::reader::Call;
-use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count};
+use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, made};
 use super::view::place;
 
 /// The numbers at these places.
@@ -124,9 +124,7 @@ pub(super) fn gathered(call: &Call<'_>) -> Result<Tensor, Reason> {
     let mut dims = tensor.dims[..axis].to_vec();
     dims.extend(&indices.dims);
     dims.extend(&tensor.dims[axis + 1..]);
-    if count(&dims)? > 1 << 27 {
-        return Err(format!("the shape {dims:?}"));
-    }
+    made(&dims)?;
     in_shape(&of_axis(tensor, axis, &elements), dims)
 }
 
@@ -192,7 +190,7 @@ pub(super) fn resized(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
     if !is_known || !is_plain || of_result != channels || rows * columns == 0 || height * width == 0 {
         return Err(format!("the mode '{}' of '{}': known is bicubic as in PyTorch", mode.0, mode.1));
     }
-    count(&[channels, height, width])?;
+    made(&[channels, height, width])?;
     let values = tensor.as_floats()?;
     let cells = (0..rows * columns).flat_map(|cell| (0..channels).map(move |channel| (cell, channel)));
     let cells: Vec<f32> = cells.map(|(cell, channel)| values[channel * rows * columns + cell]).collect();

@@ -11,6 +11,9 @@ pub(super) const MOST_AXES: usize = 8;
 /// The most values of a tensor.
 pub(super) const MOST_VALUES: usize = 1 << 29;
 
+/// The most numbers that learnt positions, or a constant that is computed, may have.
+pub(super) const MOST_MADE: usize = 1 << 25;
+
 /// Why something was refused, as the end of a sentence that names it.
 pub(super) type Reason = String;
 
@@ -144,6 +147,15 @@ pub(super) fn count(dims: &[usize]) -> Result<usize, Reason> {
     count
         .filter(|count| *count <= MOST_VALUES)
         .ok_or_else(|| format!("the shape {dims:?} has more than {MOST_VALUES} values"))
+}
+
+/// The number of values of a shape that is made and not read, within its limit.
+pub(super) fn made(dims: &[usize]) -> Result<usize, Reason> {
+    let count = count(dims)?;
+    match count <= MOST_MADE {
+        true => Ok(count),
+        false => Err(format!("{count} numbers of the shape {dims:?}, the limit is {MOST_MADE}")),
+    }
 }
 
 /// A number that does not depend on the number of pictures.
