@@ -14,7 +14,7 @@ use crate::pin::PinError;
 pub enum WeightsStoreError {
     /// No network has this name.
     #[error(
-        "backbone {got}: expected an ONNX file or one of {expected}; weights of our own format name their network \
+        "backbone {got}: expected one of {expected}, or an ONNX file; weights of our own format name their network \
          themselves"
     )]
     UnknownBackbone {

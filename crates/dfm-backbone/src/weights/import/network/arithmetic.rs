@@ -135,7 +135,7 @@ fn with<'g>(
         });
     }
     let view = reader.data(call, index)?;
-    let numbers = constant.as_floats()?;
+    let numbers = constant.weights()?;
     if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
         return Err(format!("the constant holds {number}, expected finite numbers"));
     }

@@ -36,6 +36,7 @@ pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
             Ok(Tensor::list([Whole::from(product.ok_or("a product beyond 64 bits")?)]))
         }
         "Where" => chosen(call),
+        "Clip" => clipped(call),
         "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Neg" | "Abs" | "Exp" | "Tanh" | "Sigmoid" | "Not" => {
             unary(call)
         }
@@ -221,6 +222,29 @@ fn of_wholes(kind: &str, a: Whole, b: Whole) -> Result<Whole, Reason> {
         "Div" | "Mod" => Err("a division by zero".to_owned()),
         _ => Err("an operation of constants that is not known here".to_owned()),
     }
+}
+
+/// Numbers within bounds, each of which may be left out.
+fn clipped(call: &Call<'_>) -> Result<Tensor, Reason> {
+    let tensor = call.constant(0)?;
+    let dims = tensor.dims.clone();
+    let (least, most) = (call.optional(1)?, call.optional(2)?);
+    if let Numbers::Wholes(values) = &tensor.numbers {
+        let bound = |tensor: Option<&Tensor>| match tensor.map(Tensor::as_known).transpose()?.as_deref() {
+            None => Ok(None),
+            Some([bound]) => Ok(Some(*bound)),
+            Some(bounds) => Err(format!("{} numbers as a bound", bounds.len())),
+        };
+        let (least, most) = (bound(least)?.unwrap_or(i64::MIN), bound(most)?.unwrap_or(i64::MAX));
+        let each = values.iter().map(|value| Ok(Whole::from(known(value)?.max(least).min(most))));
+        return Ok(Tensor::wholes(dims, each.collect::<Result<_, Reason>>()?));
+    }
+    let bound = |tensor: Option<&Tensor>, default: f32| match tensor.map(Tensor::only) {
+        None => Ok(default),
+        Some(only) => only.ok_or_else(|| "several numbers as a bound".to_owned()),
+    };
+    let (least, most) = (bound(least, f32::NEG_INFINITY)?, bound(most, f32::INFINITY)?);
+    Ok(Tensor::floats(dims, tensor.as_floats()?.iter().map(|value| value.max(least).min(most)).collect()))
 }
 
 /// One of two constants for each element.

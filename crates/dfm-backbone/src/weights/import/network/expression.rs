@@ -10,7 +10,7 @@ use std::rc::Rc;
 use dfm_graph::Activation;
 
 /// The most steps of an expression.
-const MOST_STEPS: usize = 64;
+const MOST_STEPS: usize = 32;
 
 /// A step of an expression.
 #[derive(Debug, Clone)]
@@ -103,18 +103,18 @@ impl Expression {
         {
             return Some(Meaning::Activation(*activation));
         }
-        let points: Vec<(f64, f64)> = points().map(|x| (x, self.at(x))).collect();
+        // Most functions differ at the first points.
         let agrees = |expected: &dyn Fn(f64) -> f64| {
-            points.iter().all(|(x, got)| (got - expected(*x)).abs() <= 2e-6 * (1.0 + x.abs()))
+            points().all(|x| (self.at(x) - expected(x)).abs() <= 2e-6 * (1.0 + x.abs()))
         };
         let found = ACTIVATIONS.into_iter().find(|activation| agrees(&|x| known(*activation, x)));
         if let Some(activation) = found {
             return Some(Meaning::Activation(activation));
         }
         let (shift, factor) = (self.at(0.0), (self.at(64.0) - self.at(-64.0)) / 128.0);
-        let is_affine = points.iter().all(|(x, got)| {
+        let is_affine = points().all(|x| {
             let expected = factor * x + shift;
-            (got - expected).abs() <= 1e-9 * (shift.abs() + (factor * x).abs())
+            (self.at(x) - expected).abs() <= 1e-9 * (shift.abs() + (factor * x).abs())
         });
         (is_affine && factor.is_finite() && shift.is_finite()).then_some(Meaning::Affine(factor, shift))
     }
@@ -164,7 +164,8 @@ const ACTIVATIONS: [Activation; 9] = [
 /// Where functions are compared: closely where they bend, and far out.
 fn points() -> impl Iterator<Item = f64> {
     let close = (-500..=500).map(|step| f64::from(step) * 0.025 + 0.0013);
-    close.chain([-300.0, -64.0, -32.0, -20.0, 0.0, 20.0, 32.0, 64.0, 300.0])
+    let first = [1.0, -1.0, 4.0, -4.0, 8.0, -300.0, -64.0, -32.0, -20.0, 0.0, 20.0, 32.0, 64.0, 300.0];
+    first.into_iter().chain(close)
 }
 
 fn sigmoid(x: f64) -> f64 {

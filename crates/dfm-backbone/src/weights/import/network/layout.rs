@@ -129,17 +129,26 @@ pub(super) fn resolved(from: &[Whole], target: &[Whole], zeros: bool) -> Result<
 
 fn slice(call: &Call<'_>, view: &View) -> Result<View, Reason> {
     let mut view = view.clone();
-    for (axis, first, last, step) in slices(call, &view.shape())? {
+    for Cut { axis, first, last, step } in cuts(call, &view.shape())? {
         if step != 1 {
-            return Err(format!("every {step}th element of axis {axis}"));
+            return Err(format!("every element of axis {axis} in steps of {step}"));
         }
-        view = view.slice(axis, first, last.saturating_sub(first))?;
+        view = view.slice(axis, first as usize, last.saturating_sub(first).max(0) as usize)?;
     }
     Ok(view)
 }
 
-/// Each axis that is cut, with its first and last element and its step.
-pub(super) fn slices(call: &Call<'_>, shape: &[Whole]) -> Result<Vec<(usize, usize, usize, i64)>, Reason> {
+/// The elements of an axis from `first` on, in steps, before `last`; behind it for a step below zero. `first` is
+/// an element unless there is none, and `last` may be one beyond either end.
+pub(super) struct Cut {
+    pub(super) axis: usize,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) step: i64,
+}
+
+/// Each axis that `Slice` cuts.
+pub(super) fn cuts(call: &Call<'_>, shape: &[Whole]) -> Result<Vec<Cut>, Reason> {
     let list = |name: &str, index: usize| call.axes(name, index)?.ok_or_else(|| format!("no {name}"));
     let (starts, ends) = (list("starts", 1)?, list("ends", 2)?);
     let axes = call.axes("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
@@ -151,20 +160,23 @@ pub(super) fn slices(call: &Call<'_>, shape: &[Whole]) -> Result<Vec<(usize, usi
     let mut cut = Vec::with_capacity(starts.len());
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
         let axis = place(axis, shape.len())?;
-        if step <= 0 {
-            return Err(format!("a step of {step}"));
+        if step == 0 {
+            return Err("a step of 0".to_owned());
         }
         if shape[axis].pictures {
             // All pictures, however many.
-            match (start, end) {
-                (0, i64::MAX) => continue,
-                (0, end) if end >= i64::from(i32::MAX) => continue,
+            match (start, end, step) {
+                (0, end, 1) if end >= i64::from(i32::MAX) => continue,
                 _ => return Err("some of the pictures".to_owned()),
             }
         }
         let side = shape[axis].value;
-        let within = |bound: i64| (if bound < 0 { bound.saturating_add(side) } else { bound }).clamp(0, side);
-        cut.push((axis, within(start) as usize, within(end) as usize, step));
+        let counted = |bound: i64| if bound < 0 { bound.saturating_add(side) } else { bound };
+        let (first, last) = match step > 0 {
+            true => (counted(start).clamp(0, side), counted(end).clamp(0, side)),
+            false => (counted(start).min(side - 1).max(-1), counted(end).min(side - 1).max(-1)),
+        };
+        cut.push(Cut { axis, first, last, step });
     }
     Ok(cut)
 }

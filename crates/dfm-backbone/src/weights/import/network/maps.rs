@@ -29,11 +29,11 @@ pub(super) fn convolution<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Resul
     let window = window(call, Some([rows, columns]), sides, padded)?;
     let bias = match call.optional(2)? {
         None => vec![0.0; out],
-        Some(bias) if bias.dims == [out] => bias.as_floats()?.to_vec(),
+        Some(bias) if bias.dims == [out] => bias.weights()?.to_vec(),
         Some(bias) => return Err(format!("a bias {:?}, expected [{out}]", bias.dims)),
     };
     let operation = Operation::Convolution(Convolution { out, groups, window });
-    let values = vec![weight.as_floats()?.to_vec(), bias];
+    let values = vec![weight.weights()?.to_vec(), bias];
     let node = reader.drafts.add(operation, &[node], values)?;
     Ok(Value::Data(reader.drafts.whole(node)))
 }

@@ -56,7 +56,7 @@ pub(super) fn layer_norm<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result
     }
     let vector = |index: usize, default: f32| match call.optional(index)? {
         None => Ok(vec![default; channels]),
-        Some(tensor) if tensor.dims == [channels] => Ok(tensor.as_floats()?.to_vec()),
+        Some(tensor) if tensor.dims == [channels] => Ok(tensor.weights()?.to_vec()),
         Some(tensor) => Err(format!("numbers {:?}, expected [{channels}]", tensor.dims)),
     };
     let values = vec![vector(1, 1.0)?, vector(2, 0.0)?];
@@ -76,7 +76,7 @@ pub(super) fn batch_norm<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result
     let vector = |index: usize| {
         let tensor = call.constant(index)?;
         match tensor.dims == [channels] {
-            true => tensor.as_floats(),
+            true => tensor.weights(),
             false => Err(format!("numbers {:?}, expected [{channels}]", tensor.dims)),
         }
     };

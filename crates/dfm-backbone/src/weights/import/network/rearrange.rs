@@ -3,7 +3,7 @@
 use dfm_graph::Interpolation;
 
 use super::constant::{common, places, sides};
-use super::layout::{resolved, slices};
+use super::layout::{Cut, cuts, resolved};
 use super::reader::Call;
 use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, made};
 use super::view::place;
@@ -107,9 +107,13 @@ fn of_axis(tensor: &Tensor, axis: usize, elements: &[usize]) -> Tensor {
 pub(super) fn sliced(call: &Call<'_>) -> Result<Tensor, Reason> {
     let mut tensor = call.constant(0)?.clone();
     let shape: Vec<Whole> = tensor.dims.iter().map(|side| Whole::from(*side as i64)).collect();
-    for (axis, first, last, step) in slices(call, &shape)? {
-        let step = usize::try_from(step).unwrap_or(usize::MAX);
-        let elements: Vec<usize> = (first..last).step_by(step).collect();
+    for Cut { axis, first, last, step } in cuts(call, &shape)? {
+        let mut elements = Vec::new();
+        let mut next = first;
+        while (step > 0 && next < last) || (step < 0 && next > last) {
+            elements.extend(usize::try_from(next));
+            next = next.saturating_add(step);
+        }
         tensor = of_axis(&tensor, axis, &elements);
     }
     Ok(tensor)

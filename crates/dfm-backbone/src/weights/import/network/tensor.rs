@@ -81,6 +81,14 @@ impl Tensor {
         }
     }
 
+    /// The values of a tensor that must have floating-point numbers, as weights have.
+    pub(super) fn weights(&self) -> Result<Rc<Vec<f32>>, Reason> {
+        match &self.numbers {
+            Numbers::Floats(values) => Ok(values.clone()),
+            Numbers::Wholes(_) => Err("expected floating-point numbers, found whole ones".to_owned()),
+        }
+    }
+
     /// The values as whole numbers.
     pub(super) fn as_wholes(&self) -> Result<&[Whole], Reason> {
         match &self.numbers {

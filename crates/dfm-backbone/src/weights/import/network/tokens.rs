@@ -17,7 +17,7 @@ pub(super) fn product<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Va
         [_, Value::Constant(weight)] => {
             let view = reader.data(call, 0)?;
             let [inputs, out] = matrix(weight)?;
-            let numbers = weight.as_floats()?;
+            let numbers = weight.weights()?;
             let weight = (0..out).flat_map(|row| (0..inputs).map(move |column| (row, column)));
             let weight = weight.map(|(row, column)| numbers[column * out + row]).collect();
             linear(reader, &view, [inputs, out], weight, vec![0.0; out])
@@ -51,7 +51,7 @@ pub(super) fn gemm<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value
     }
     let transposed = call.int("transB", 0) != 0;
     let [inputs, out] = if transposed { [columns, rows] } else { [rows, columns] };
-    let numbers = weight.as_floats()?;
+    let numbers = weight.weights()?;
     let at = |row: usize, column: usize| {
         numbers[if transposed { row * inputs + column } else { column * out + row }]
     };
@@ -61,7 +61,7 @@ pub(super) fn gemm<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value
     let bias = match call.optional(2)? {
         None => vec![0.0; out],
         Some(bias) if bias.len() == out && bias.dims.last() == Some(&out) => {
-            bias.as_floats()?.iter().map(|value| beta * value).collect()
+            bias.weights()?.iter().map(|value| beta * value).collect()
         }
         Some(bias) => match bias.only() {
             Some(number) => vec![beta * number; out],
@@ -143,7 +143,7 @@ fn prefix(reader: &mut Reader<'_>, constants: &[&Tensor], view: &View, axis: usi
     let mut tokens = Vec::new();
     for constant in constants {
         match constant.dims[..] {
-            [1, _, width] if width == channels => tokens.extend_from_slice(&constant.as_floats()?),
+            [1, _, width] if width == channels => tokens.extend_from_slice(&constant.weights()?),
             _ => return Err(format!("tokens {:?}, expected [1, …, {channels}]", constant.dims)),
         }
     }
