@@ -68,6 +68,11 @@ impl Architecture {
         Self { form: Form::Graph { name: name.to_owned(), graph } }
     }
 
+    /// Whether the network is good for one size of pictures alone, as one that an ONNX file describes.
+    pub(crate) fn is_for_one_size(&self) -> bool {
+        matches!(&self.form, Form::Graph { graph, .. } if graph.size().is_some())
+    }
+
     /// Every name that [`known`](Self::known) knows.
     pub fn names() -> &'static [&'static str] {
         families::names()

@@ -52,9 +52,10 @@ pub use details::Details;
 pub use dfm_graph::{Graph, GraphError, NodeId, Parameter};
 pub use dfm_image::{
     BACKGROUND, ChannelOrder, DecodeLimits, Depth, InputContract, InputError, Levelled, Levels, LevelsError,
-    LevelsTally, Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region,
-    RegionError, Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling, TilingError,
-    Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page, page_count,
+    LevelsTally, Normalisation, Picture, PictureSize, Placement, PreparedPicture, PreprocessError,
+    Preprocessor, Region, RegionError, Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tiling,
+    TilingError, Transparency, content_hash, count_values, decode, decode_at, decode_with, hexadecimal, page,
+    page_count,
 };
 pub use dfm_kernels::{InstructionSet, NodeRanges, StepTime};
 pub use error::BackboneError;
@@ -66,6 +67,6 @@ pub use precision::NetworkPrecision;
 pub use tap::Tap;
 pub use unsupported::UnsupportedNode;
 pub use weights::{
-    BackboneWeights, CatalogueEntry, Checksum, CounterGenerator, ImportOptions, Precision, WeightsError,
-    WeightsFile, WeightsHeader, catalogue, import_weights,
+    BackboneWeights, CatalogueEntry, Checksum, CounterGenerator, ImportOptions, OnnxNode, OnnxNodes,
+    Precision, WeightsError, WeightsFile, WeightsHeader, catalogue, import_weights,
 };

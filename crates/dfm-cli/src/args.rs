@@ -83,6 +83,7 @@ pub(crate) fn network(flags: &BackboneFlags, method: Option<&Method>) -> Network
         .with_weights(flags.weights.clone())
         .with_seed(flags.seed)
         .with_size(size)
+        .with_normalisation(flags.normalise)
         .with_resize(flags.resize.or(method.and_then(Method::usual_resize)))
         .with_resampling(flags.resampling.or(method.and_then(Method::usual_resampling)))
 }

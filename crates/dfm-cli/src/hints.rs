@@ -105,6 +105,13 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         WeightsStoreError::File { cause: WeightsError::ArchitectureNeeded { .. }, .. } => {
             Some("--backbone names it".to_owned())
         }
+        WeightsStoreError::File {
+            path,
+            cause: WeightsError::Backbone(BackboneError::UnknownLayer { .. }),
+        } => Some(format!("`dfm weights nodes {}` lists what an ONNX file has", path.display())),
+        WeightsStoreError::File {
+            cause: WeightsError::FixedSize { expected: [height, width], .. }, ..
+        } => Some(format!("--size {height}x{width} takes it")),
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
         WeightsStoreError::Config { .. } => Some("`dfm weights pull` fetches it again".to_owned()),
         _ => None,

@@ -64,10 +64,10 @@ pub use decide::support::Support;
 pub use decide::validation::SyntheticTally;
 pub use dfm_backbone::{
     Architecture, BACKGROUND, BackboneWeights, Compute, DecodeLimits, Depth, FeatureExtractor, FeatureShape,
-    InputContract, Layer, Levelled, Levels, LevelsError, LevelsTally, NetworkPrecision, Picture, PictureSize,
-    Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError, Resampling, Resize,
-    Rgb16Image, Rgb32FImage, RgbImage, Span, Tap, Tiling, TilingError, Transparency, UnsupportedNode,
-    content_hash, count_values, decode, decode_at, decode_with, page, page_count,
+    InputContract, Layer, Levelled, Levels, LevelsError, LevelsTally, NetworkPrecision, Normalisation,
+    Picture, PictureSize, Placement, PreparedPicture, PreprocessError, Preprocessor, Region, RegionError,
+    Resampling, Resize, Rgb16Image, Rgb32FImage, RgbImage, Span, Tap, Tiling, TilingError, Transparency,
+    UnsupportedNode, content_hash, count_values, decode, decode_at, decode_with, page, page_count,
 };
 pub use dfm_stats::{Keep, StreamingParams};
 pub use error::DfmError;

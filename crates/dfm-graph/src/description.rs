@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{GraphError, shown};
 use crate::graph::Graph;
-use crate::limits::MOST_INPUTS;
+use crate::limits::{MOST_INPUTS, MOST_SIDE};
 use crate::node::NodeId;
 use crate::nodes::Nodes;
 use crate::operation::Operation;
@@ -19,6 +19,9 @@ struct Description {
     /// Other names of nodes, under which features can be taken there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     taps: BTreeMap<String, String>,
+    /// The one size (height, width) of pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<[usize; 2]>,
 }
 
 /// What a file holds of a node.
@@ -61,7 +64,14 @@ impl TryFrom<Description> for Graph {
                 .ok_or_else(|| GraphError::TapAtNothing { tap: shown(&tap), node: shown(&node) })?;
             taps.insert(tap, NodeId(*place));
         }
-        nodes.finish(taps)
+        let graph = nodes.finish(taps)?;
+        match description.size {
+            None => Ok(graph),
+            Some([height, width]) if [height, width].iter().all(|side| (1..=MOST_SIDE).contains(side)) => {
+                Ok(graph.for_size([height, width]))
+            }
+            Some([height, width]) => Err(GraphError::PictureSize { height, width, limit: MOST_SIDE }),
+        }
     }
 }
 
@@ -74,7 +84,7 @@ impl From<&Graph> for Description {
             inputs: node.inputs.iter().map(name).collect(),
         });
         let taps = graph.taps().map(|(tap, id)| (tap.to_owned(), name(&id))).collect();
-        Self { nodes: nodes.collect(), taps }
+        Self { nodes: nodes.collect(), taps, size: graph.size() }
     }
 }
 

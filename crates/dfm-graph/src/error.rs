@@ -106,6 +106,17 @@ pub enum GraphError {
         /// The longest side.
         limit: usize,
     },
+    /// The graph is good for another size alone.
+    #[error(
+        "the network takes pictures of {}×{} pixels alone, got {}×{}: take that size, or a file for this one",
+        expected[0], expected[1], got[0], got[1]
+    )]
+    OtherSize {
+        /// The size (height, width) that the graph is good for.
+        expected: [usize; 2],
+        /// The size that was asked for.
+        got: [usize; 2],
+    },
     /// A node has no output at this size.
     #[error(
         "pictures of {height}×{width} pixels leave nothing at node '{node}': take a larger size or an earlier layer"

@@ -12,12 +12,26 @@ use crate::parameter::{Parameter, parameters};
 pub struct Graph {
     nodes: Vec<Node>,
     taps: BTreeMap<String, NodeId>,
+    size: Option<[usize; 2]>,
 }
 
 impl Graph {
     /// For `Nodes`, which checks.
     pub(crate) fn checked(nodes: Vec<Node>, taps: BTreeMap<String, NodeId>) -> Self {
-        Self { nodes, taps }
+        Self { nodes, taps, size: None }
+    }
+
+    /// The same graph, good for pictures of `size` (height, width) alone. It is for networks whose numbers
+    /// belong to one size, such as positions that nothing says how to interpolate.
+    #[must_use]
+    pub fn for_size(mut self, size: [usize; 2]) -> Self {
+        self.size = Some(size);
+        self
+    }
+
+    /// The one size (height, width) of pictures that the graph is good for; `None` if it takes any.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        self.size
     }
 
     /// The nodes. A node reads earlier ones only, and the first is the picture.
@@ -121,6 +135,6 @@ impl Graph {
             form: node.form,
         });
         let taps = self.taps.iter().filter_map(|(tap, id)| Some((tap.clone(), places[id.0]?)));
-        Self { nodes: nodes.collect(), taps: taps.collect() }
+        Self { nodes: nodes.collect(), taps: taps.collect(), size: self.size }
     }
 }

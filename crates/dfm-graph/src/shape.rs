@@ -44,12 +44,16 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// If the size has no pixel or a side above [`MOST_SIDE`](crate::MOST_SIDE), a node has no output at
+    /// If the size has no pixel or a side above [`MOST_SIDE`](crate::MOST_SIDE) or is not the
+    /// [one that the graph is good for](Self::size), a node has no output at
     /// this size or one with a longer side, or sides differ that must be the same.
     pub fn shapes(&self, size: [usize; 2]) -> Result<Vec<Shape>, GraphError> {
         let [height, width] = size;
         if size.iter().any(|side| !(1..=MOST_SIDE).contains(side)) {
             return Err(GraphError::PictureSize { height, width, limit: MOST_SIDE });
+        }
+        if let Some(expected) = self.size().filter(|expected| *expected != size) {
+            return Err(GraphError::OtherSize { expected, got: size });
         }
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {

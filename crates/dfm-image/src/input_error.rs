@@ -22,6 +22,15 @@ pub enum InputError {
         /// The name as given.
         got: String,
     },
+    /// No [`Normalisation`](crate::Normalisation) is written like this.
+    #[error(
+        "unknown normalisation '{got}': expected imagenet, half, unit, bytes, or a mean and a standard deviation of \
+         pixels in 0–1, such as 0.48,0.46,0.41/0.27,0.26,0.28"
+    )]
+    UnknownNormalisation {
+        /// The beginning of the text as given.
+        got: String,
+    },
     /// No [`Resize`](crate::Resize) has this name.
     #[error("unknown way to resize '{got}': expected stretch, mirror, letterbox or crop")]
     UnknownResize {

@@ -15,7 +15,8 @@ use crate::pin::PinError;
 pub enum WeightsStoreError {
     /// No network has this name.
     #[error(
-        "backbone {got}: expected one of {expected}; weights of our own format name their network themselves"
+        "backbone {got}: expected one of {expected}, or an ONNX file; weights of our own format name their network \
+         themselves"
     )]
     UnknownBackbone {
         /// The names of all networks.
@@ -29,6 +30,14 @@ pub enum WeightsStoreError {
         /// The network whose weights are inside.
         embedded: &'static str,
         /// What was asked for.
+        got: String,
+    },
+    /// The network is a file, which holds its weights, and others were asked for.
+    #[error("weights {got}: the network {} is a file that holds its weights; leave one of the two out", path.display())]
+    WeightsOfFile {
+        /// The file.
+        path: PathBuf,
+        /// The weights that were asked for.
         got: String,
     },
     /// The library was built without weights inside.

@@ -1,10 +1,10 @@
 //! From the names of a network and its weights to the weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dfm_backbone::{
-    Architecture, BackboneWeights, CatalogueEntry, ImportOptions, InputContract, Layer, Resampling, Resize,
-    WeightsFile, catalogue,
+    Architecture, BackboneWeights, CatalogueEntry, ImportOptions, InputContract, Layer, Normalisation,
+    Resampling, Resize, WeightsFile, catalogue,
 };
 
 use crate::check::{self, FileCheck};
@@ -17,9 +17,9 @@ pub const DEFAULT_BACKBONE: &str = "resnet50_1by2";
 
 /// Which network, and where its weights come from. The default is the network whose weights are
 /// inside the library.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct WeightsSpec {
-    /// The architecture; what the weights say if `None`.
+    /// The architecture, or an ONNX file, which is both network and weights; what the weights say if `None`.
     pub backbone: Option<String>,
     /// `embedded`, `random`, the name of pulled weights, the repository of a hub
     /// ([`HubReference`]), or a file; what is usual for the architecture if `None`.
@@ -32,6 +32,8 @@ pub struct WeightsSpec {
     pub resize: Option<Resize>,
     /// The arithmetic in which pictures are resized; the weights' own if `None`.
     pub resampling: Option<Resampling>,
+    /// How the values of pixels become numbers; the weights' own way if `None`.
+    pub normalisation: Option<Normalisation>,
 }
 
 /// What a model says of weights that its file leaves out. A file of other people's format does not
@@ -79,6 +81,9 @@ impl WeightStore {
             input = input.with_size(height, width);
         }
         input.resize = spec.resize.unwrap_or(input.resize);
+        if let Some(normalisation) = spec.normalisation {
+            input = input.normalised(normalisation);
+        }
         input.resampling = spec.resampling.unwrap_or(input.resampling);
         Ok(LoadedWeights { weights: weights.with_input(input), check })
     }
@@ -118,6 +123,15 @@ impl WeightStore {
         spec: &WeightsSpec,
         deepest: Layer,
     ) -> Result<LoadedWeights, WeightsStoreError> {
+        if let Some(path) = spec.backbone.as_deref().filter(|name| is_file(name)) {
+            let options = ImportOptions { deepest, size: spec.size, ..ImportOptions::default() };
+            return match &spec.weights {
+                None => self.load_named(path, options),
+                Some(got) => {
+                    Err(WeightsStoreError::WeightsOfFile { path: PathBuf::from(path), got: got.clone() })
+                }
+            };
+        }
         let architecture = spec.backbone.as_deref().map(known).transpose()?;
         let name = spec.backbone.as_deref().unwrap_or(DEFAULT_BACKBONE);
         let is_embedded = name == DEFAULT_BACKBONE;
@@ -134,7 +148,11 @@ impl WeightStore {
                 Err(WeightsStoreError::NotEmbedded { embedded: DEFAULT_BACKBONE, got: name.to_owned() })
             }
             asked => {
-                self.load_named(asked, ImportOptions { architecture, deepest, ..ImportOptions::default() })
+                let size = spec.size.filter(|_| architecture.is_none());
+                self.load_named(
+                    asked,
+                    ImportOptions { architecture, deepest, size, ..ImportOptions::default() },
+                )
             }
         }
     }
@@ -185,6 +203,11 @@ impl WeightStore {
         // Only weights that can be used are pinned.
         Ok(LoadedWeights { weights, check: Some(check::pinned(entry.into(), &path, compared)?) })
     }
+}
+
+/// Whether a file is named, and not a known network.
+fn is_file(name: &str) -> bool {
+    Architecture::known(name).is_none() && Path::new(name).is_file()
 }
 
 fn known(name: &str) -> Result<Architecture, WeightsStoreError> {

@@ -247,7 +247,10 @@ def main():
     write("dfm", "safetensors", {"speck.safetensors": safetensors(tensors)})
     pickles = {"zip.pth": pytorch_zip(tensors), "legacy.pth": pytorch_legacy(tensors)}
     write("dfm", "pickle", pickles)
-    write("dfm", "onnx", {"speck.onnx": onnx()})
+    # Whole networks, which tests/fixtures/backbone/make_onnx.py made.
+    networks = CRATES.parent / "tests" / "fixtures" / "backbone" / "onnx"
+    described = {name: (networks / name).read_bytes() for name in ("nhwc.onnx", "decomposed.onnx")}
+    write("dfm", "onnx", {"speck.onnx": onnx(), **described})
     write("dfm", "config", TOML)
     write("dfm-data", "manifest_csv", CSV)
     write("dfm-data", "manifest_jsonl", JSONL)

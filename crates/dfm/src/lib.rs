@@ -83,7 +83,9 @@ pub use burn::tensor::{Device, Tensor};
 pub use chain::Chain;
 pub use checkpoint::Checkpoint;
 pub use checkpoint_error::CheckpointFileError;
-pub use dfm_backbone::{BackboneError, CounterGenerator, InstructionSet, StepTime, WeightsError};
+pub use dfm_backbone::{
+    BackboneError, CounterGenerator, InstructionSet, OnnxNode, OnnxNodes, StepTime, WeightsError, WeightsFile,
+};
 pub use dfm_core::*;
 pub use dfm_data::{
     DataError, Dataset, GOOD, Labelled, Layout, LeftOut, Listing, MaskPixels, MaskReading, Problem,

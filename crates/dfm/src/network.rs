@@ -1,8 +1,8 @@
 //! Which network looks at pictures.
 
 use dfm_core::{
-    Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Resampling,
-    Resize, Tap, Transparency, ValidFitParams, device,
+    Architecture, BackboneWeights, Compute, FeatureExtractor, InputContract, Layer, ModelInfo, Normalisation,
+    Resampling, Resize, Tap, Transparency, ValidFitParams, device,
 };
 use dfm_weights::{
     HubOptions, HubReference, LoadedWeights, WeightStore, WeightsSpec, WeightsStoreError, pull_hub,
@@ -20,7 +20,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Sets the architecture, such as `resnet18`; what the weights say unless given.
+    /// Sets the architecture, such as `resnet18`, or an ONNX file, which is both network and weights; what the
+    /// weights say unless given.
     #[must_use]
     pub fn with_backbone(mut self, backbone: Option<String>) -> Self {
         self.spec.backbone = backbone;
@@ -61,6 +62,13 @@ impl Network {
     #[must_use]
     pub fn with_resampling(mut self, resampling: Option<Resampling>) -> Self {
         self.spec.resampling = resampling;
+        self
+    }
+
+    /// Sets how the values of pixels become numbers; the weights' own way unless given.
+    #[must_use]
+    pub fn with_normalisation(mut self, normalisation: Option<Normalisation>) -> Self {
+        self.spec.normalisation = normalisation;
         self
     }
 

@@ -13,4 +13,6 @@ mod import;
 mod kernels;
 mod malformed;
 mod onnx;
+mod onnx_hostile;
+mod onnx_networks;
 mod support;

@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod models;
 mod numbers;
+mod onnx_backbone;
 mod output;
 mod outputs;
 mod parts;

@@ -127,6 +127,35 @@ pub enum WeightsError {
         /// The value.
         got: String,
     },
+    /// A network in an ONNX file cannot be read.
+    #[error("the network in the ONNX file: {reason}")]
+    Network {
+        /// What was expected and found.
+        reason: String,
+    },
+    /// A node of an ONNX graph was not understood, and the layer needs it.
+    #[error(
+        "ONNX node '{node}' ({operation}): {reason}; take a layer before it, or export the network otherwise"
+    )]
+    Node {
+        /// The node.
+        node: String,
+        /// Its operation.
+        operation: String,
+        /// What was not understood.
+        reason: String,
+    },
+    /// A file takes pictures of one size alone.
+    #[error(
+        "the file takes pictures of {}×{} pixels alone, got {}×{}: take that size, or export the network for this one",
+        expected[0], expected[1], got[0], got[1]
+    )]
+    FixedSize {
+        /// The size (height, width) of the file.
+        expected: [usize; 2],
+        /// The size that was asked for.
+        got: [usize; 2],
+    },
     /// The graph is not that of the network.
     #[error(
         "ONNX graph: {what}: expected {expected}, found {got}; is it of another architecture? export the plain \

@@ -16,5 +16,5 @@ pub use catalogue::{CatalogueEntry, Checksum, catalogue};
 pub use error::WeightsError;
 pub use generator::CounterGenerator;
 pub use header::{Precision, WeightsHeader};
-pub use import::{ImportOptions, WeightsFile, import_weights};
+pub use import::{ImportOptions, OnnxNode, OnnxNodes, WeightsFile, import_weights};
 pub use network::BackboneWeights;

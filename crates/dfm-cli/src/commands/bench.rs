@@ -89,6 +89,7 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         size: Some(flags.size),
         resize: None,
         resampling: None,
+        normalise: None,
         seed: 0,
     };
     let params = args::features_at(vec![flags.layer.pooled(1)], flags.batch)?;

@@ -112,6 +112,7 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line("precision", method.precision.to_string())?;
     let InputContract { height, width, resize, resampling, .. } = info.input;
     line("input", format!("{height}×{width} pixels, {resize}, in {resampling}"))?;
+    line("", format!("pixels as {}", info.input.normalisation()))?;
     if !method.levels.is_auto() {
         line("levels", method.levels.to_string())?;
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use dfm::weights::FileHash;
-use dfm::{Layer, MAX_BATCH, NetworkPrecision, Resampling, Resize};
+use dfm::{Layer, MAX_BATCH, NetworkPrecision, Normalisation, Resampling, Resize};
 
 use crate::flags::{Format, ReportFormat};
 use crate::values::{Size, count, parse_precision, parse_size};
@@ -26,7 +26,8 @@ pub(crate) struct ComputeFlags {
 /// Which network is used, and which of its layers.
 #[derive(Debug, Args)]
 pub(crate) struct BackboneFlags {
-    /// The network (default: the network that the weights name, else resnet50_1by2)
+    /// The network: a name, or an ONNX file, which holds its weights (default: the network that the
+    /// weights name, else resnet50_1by2)
     #[arg(long)]
     pub(crate) backbone: Option<String>,
     /// Weights of the network: embedded, random, the name of pulled weights, a repository of a hub
@@ -55,6 +56,11 @@ pub(crate) struct BackboneFlags {
     /// PIL does). Default: floats; for --compat and `dfm features` what the weights state
     #[arg(long, value_name = "HOW")]
     pub(crate) resampling: Option<Resampling>,
+    /// How pixels become numbers: imagenet, half (-1 to 1), unit (0 to 1), bytes (0 to 255), or the mean
+    /// and the standard deviation of pixels in 0 to 1, R,G,B/R,G,B. Default: what the weights state; for
+    /// an ONNX file imagenet, or unit or bytes if the file normalises pictures itself
+    #[arg(long, value_name = "HOW")]
+    pub(crate) normalise: Option<Normalisation>,
     /// Seed of random weights, and of the defects of `dfm fit --val synthetic`
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -70,7 +76,7 @@ pub(crate) struct FeaturesFlags {
     #[arg(short, long)]
     pub(crate) output: PathBuf,
     /// Take network, layer, pool and size from this model; a slim model needs --weights
-    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "resampling", "seed"])]
+    #[arg(long, conflicts_with_all = ["backbone", "layer", "pool", "size", "resize", "resampling", "normalise", "seed"])]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) backbone: BackboneFlags,
@@ -107,6 +113,14 @@ everybody. A download that ended early goes on where it ended.";
 pub(crate) enum WeightsTask {
     /// List the weights that can be fetched, and how each is checked
     List,
+    /// List the nodes of the network in an ONNX file that --layer can name
+    Nodes {
+        /// The file
+        file: PathBuf,
+        /// Size of the pictures: 256 or HEIGHTxWIDTH (default: that of the file; 224 if it takes any)
+        #[arg(long, value_parser = parse_size)]
+        size: Option<Size>,
+    },
     /// Print the licences of the weights inside this program
     Notices,
     /// Fetch weights from their official home, or from a repository of a hub

@@ -101,9 +101,22 @@ pub fn pickle(bytes: &[u8]) -> bool {
     import(bytes)
 }
 
-/// Imports weights from ONNX.
+/// Imports weights from ONNX: those of a known network, and the network that the graph itself describes.
 pub fn onnx(bytes: &[u8]) -> bool {
-    import(bytes)
+    import(bytes) | network(bytes)
+}
+
+fn network(bytes: &[u8]) -> bool {
+    let file = WeightsFile::new(bytes.to_vec());
+    let Ok(nodes) = file.nodes(Some([32, 32])).or_else(|_| file.nodes(None)) else { return false };
+    let Some(last) = nodes.nodes.last() else { return false };
+    let deepest = last.name.parse().expect("the name of a layer");
+    let options = ImportOptions { deepest, size: Some(nodes.size), ..ImportOptions::default() };
+    // Numbers that are not finite are refused here.
+    let Ok(weights) = file.import(&options) else { return false };
+    let written = weights.to_bytes().expect("weights are written");
+    assert!(BackboneWeights::from_bytes(&written).is_ok_and(|read| read == weights));
+    true
 }
 
 /// Reads what joins the views of parts: as it is, then with the right hash, which a fuzzer would never guess.

@@ -9,6 +9,7 @@ use dfm_image::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
+use super::onnx_network::{self, OnnxNodes};
 use super::options::ImportOptions;
 use super::{names, onnx, pytorch, safetensors};
 use crate::architecture::Architecture;
@@ -78,6 +79,10 @@ impl WeightsFile {
         if kind == Kind::Own {
             return import_own(bytes, options);
         }
+        let described = options.architecture.as_ref().is_none_or(Architecture::is_for_one_size);
+        if kind == Kind::Onnx && described {
+            return onnx_network::import(bytes, sha256, options);
+        }
         let architecture = options
             .architecture
             .clone()
@@ -104,6 +109,23 @@ impl WeightsFile {
             source_sha256: Some(sha256.clone()),
         };
         BackboneWeights::new(header, values)
+    }
+}
+
+impl WeightsFile {
+    /// The nodes of the network that an ONNX file describes, for pictures of `size` (height, width); of the size
+    /// that [`ImportOptions::size`] says if `None`.
+    ///
+    /// # Errors
+    ///
+    /// If the file is none of ONNX, damaged, or takes no pictures of this size.
+    pub fn nodes(&self, size: Option<[usize; 2]>) -> Result<OnnxNodes, WeightsError> {
+        match Kind::of(&self.bytes) {
+            Some(Kind::Onnx) => onnx_network::nodes(&self.bytes, size),
+            _ => Err(WeightsError::Network {
+                reason: format!("expected a file of ONNX, found {}", start_of(&self.bytes)),
+            }),
+        }
     }
 }
 

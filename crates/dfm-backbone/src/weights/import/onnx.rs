@@ -285,9 +285,9 @@ mod tests {
         nodes[0].input = vec![name(begin)];
         nodes.push(node("Conv", name(MANY), "stem".to_owned()));
         nodes.reverse();
-        let input = vec![ValueInfoProto { name: name(0) }];
-        let graph = GraphProto { node: nodes, initializer: Vec::new(), input };
-        let bytes = ModelProto { graph: Some(graph) }.encode_to_vec();
+        let input = vec![ValueInfoProto { name: name(0), ..ValueInfoProto::default() }];
+        let graph = GraphProto { node: nodes, input, ..GraphProto::default() };
+        let bytes = ModelProto { graph: Some(graph), ..ModelProto::default() }.encode_to_vec();
         GraphProto::parse(&bytes).expect("a graph within its limit")
     }
 

@@ -12,6 +12,16 @@ use crate::weights::error::WeightsError;
 pub(super) struct ModelProto {
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) opset_import: Vec<OperatorSetIdProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct OperatorSetIdProto {
+    #[prost(string, tag = "1")]
+    pub(super) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(super) version: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -22,12 +32,45 @@ pub(super) struct GraphProto {
     pub(super) initializer: Vec<TensorProto>,
     #[prost(message, repeated, tag = "11")]
     pub(super) input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    pub(super) output: Vec<ValueInfoProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ValueInfoProto {
     #[prost(string, tag = "1")]
     pub(super) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(super) r#type: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    pub(super) tensor_type: Option<TensorTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorTypeProto {
+    #[prost(int32, tag = "1")]
+    pub(super) elem_type: i32,
+    #[prost(message, optional, tag = "2")]
+    pub(super) shape: Option<ShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) dim: Vec<DimensionProto>,
+}
+
+/// A side: a number, a name, or neither.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DimensionProto {
+    #[prost(int64, optional, tag = "1")]
+    pub(super) dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) dim_param: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -42,6 +85,8 @@ pub(super) struct NodeProto {
     pub(super) op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub(super) attribute: Vec<AttributeProto>,
+    #[prost(string, tag = "7")]
+    pub(super) domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -54,6 +99,10 @@ pub(super) struct AttributeProto {
     pub(super) i: i64,
     #[prost(bytes = "vec", tag = "4")]
     pub(super) s: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) t: Option<TensorProto>,
+    #[prost(float, repeated, tag = "7")]
+    pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
 }
@@ -66,25 +115,38 @@ pub(super) struct TensorProto {
     pub(super) data_type: i32,
     #[prost(float, repeated, tag = "4")]
     pub(super) float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub(super) int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub(super) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub(super) name: String,
     #[prost(bytes = "vec", tag = "9")]
     pub(super) raw_data: Vec<u8>,
+    #[prost(double, repeated, tag = "10")]
+    pub(super) double_data: Vec<f64>,
+    #[prost(int32, tag = "14")]
+    pub(super) data_location: i32,
 }
 
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: i32 = 1;
 
+impl ModelProto {
+    /// The model, which has a graph with a node.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<OperatorSetIdProto>, GraphProto), WeightsError> {
+        let refused = |reason: String| WeightsError::Container { format: "ONNX", reason };
+        onnx_scan::check(bytes)?;
+        let model = Self::decode(bytes).map_err(|error| refused(error.to_string()))?;
+        let graph = model.graph.filter(|graph| !graph.node.is_empty());
+        Ok((model.opset_import, graph.ok_or_else(|| refused("it holds no graph".to_owned()))?))
+    }
+}
+
 impl GraphProto {
     /// The graph of a model.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, WeightsError> {
-        let refused = |reason: String| WeightsError::Container { format: "ONNX", reason };
-        onnx_scan::check(bytes)?;
-        let model = ModelProto::decode(bytes).map_err(|error| refused(error.to_string()))?;
-        model
-            .graph
-            .filter(|graph| !graph.node.is_empty())
-            .ok_or_else(|| refused("it holds no graph".to_owned()))
+        Ok(ModelProto::parse(bytes)?.1)
     }
 }
 

@@ -14,6 +14,9 @@ const MODEL_GRAPH: u64 = 7;
 const GRAPH_NODE: u64 = 1;
 const GRAPH_INITIALIZER: u64 = 5;
 const GRAPH_INPUT: u64 = 11;
+const GRAPH_OUTPUT: u64 = 12;
+const NODE_DOC_STRING: u64 = 6;
+const NODE_METADATA: u64 = 9;
 const TENSOR_FLOAT_DATA: u64 = 4;
 const TENSOR_RAW_DATA: u64 = 9;
 
@@ -26,8 +29,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), WeightsError> {
         for (field, part) in Fields(graph) {
             // Each field has a key and a length.
             described += match field {
-                GRAPH_NODE | GRAPH_INPUT => 2 + part.len() as u64,
-                GRAPH_INITIALIZER => 2 + part.len() as u64 - weights(part),
+                GRAPH_INPUT | GRAPH_OUTPUT => 2 + part.len() as u64,
+                GRAPH_NODE => 2 + part.len() as u64 - bytes_of(part, &[NODE_DOC_STRING, NODE_METADATA]),
+                GRAPH_INITIALIZER => {
+                    2 + part.len() as u64 - bytes_of(part, &[TENSOR_FLOAT_DATA, TENSOR_RAW_DATA])
+                }
                 _ => 0,
             };
         }
@@ -35,10 +41,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), WeightsError> {
     within("ONNX graph without its weights", MAX_GRAPH_BYTES, described)
 }
 
-/// The bytes of the values of a tensor.
-fn weights(tensor: &[u8]) -> u64 {
-    let values = Fields(tensor).filter(|(field, _)| matches!(*field, TENSOR_FLOAT_DATA | TENSOR_RAW_DATA));
-    values.map(|(_, values)| values.len() as u64).sum()
+/// The bytes of some fields of a message: the values of a tensor, or what is said of a node for people, which
+/// is not read.
+fn bytes_of(message: &[u8], fields: &[u64]) -> u64 {
+    let of_fields = Fields(message).filter(|(field, _)| fields.contains(field));
+    of_fields.map(|(_, part)| part.len() as u64).sum()
 }
 
 fn within(what: &'static str, limit: u64, got: u64) -> Result<(), WeightsError> {

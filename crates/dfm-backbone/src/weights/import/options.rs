@@ -10,13 +10,19 @@ use crate::weights::header::Precision;
 /// What a weights file does not say itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportOptions {
-    /// The network. It must be given unless the file is of our own format.
+    /// The network. It must be given unless the file is of our own format or ONNX. Without it, an ONNX file is
+    /// read as the network that it describes.
     pub architecture: Option<Architecture>,
     /// The last layer to import.
     pub deepest: Layer,
     /// What the network expects of pictures. `None` takes that of the file if it is of our own
-    /// format, and else that of the [architecture's usual weights](Architecture::usual_input).
+    /// format, and else that of the [architecture's usual weights](Architecture::usual_input). For the
+    /// network that an ONNX file describes, it is ImageNet's, or pixels in 0–1 or 0–255 if the network normalises
+    /// them itself.
     pub input: Option<InputContract>,
+    /// The size (height, width) of pictures for the network that an ONNX file describes, which is read for one
+    /// size. `None` takes that of `input`, and else that of the file or, if it takes any, 224×224.
+    pub size: Option<[usize; 2]>,
     /// The precision that the weights are kept in. `None` takes that of the file if it is of our own
     /// format, and else `f32`.
     pub precision: Option<Precision>,
@@ -35,6 +41,7 @@ impl Default for ImportOptions {
             architecture: None,
             deepest: Layer::RESNET[3],
             input: None,
+            size: None,
             precision: None,
             license: None,
             source: None,

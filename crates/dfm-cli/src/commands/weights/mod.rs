@@ -3,6 +3,7 @@
 mod hub;
 mod list;
 mod moving;
+mod nodes;
 
 use std::io::Write;
 
@@ -26,6 +27,7 @@ use crate::{Outcome, output};
 pub(crate) fn run(flags: &WeightsFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     match &flags.task {
         WeightsTask::List => list::run(),
+        WeightsTask::Nodes { file, size } => nodes::run(file, *size),
         WeightsTask::Notices => notices(),
         WeightsTask::Pull { name, endpoint, sha256 } => {
             let short = hub_catalogue().iter().find(|entry| entry.name == name);
