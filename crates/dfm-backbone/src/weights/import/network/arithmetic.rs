@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use dfm_graph::{Activation, Operation};
 
+use super::call::{Call, decimal};
 use super::draft::fixed_positions;
 use super::expression::{Expression, Function, Operator, Step};
 use super::norms;
-use super::reader::{Call, Reader, decimal};
+use super::reader::Reader;
 use super::tensor::{MOST_MADE, Reason, Tensor};
 use super::value::{Scores, Value};
 use super::view::{Axis, View, shown};

@@ -1,12 +1,13 @@
 //! Constants that are computed of constants: the arithmetic of shapes that exporters write, and what they do with
 //! weights and learnt positions.
 
+use super::broadcast::{common, places};
+use super::call::Call;
 use super::layout::part_of_shape;
-use super::reader::Call;
 use super::rearrange::{
     concatenated, expanded, gathered, reshaped, resized, sliced, squeezed, transposed, unsqueezed,
 };
-use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, known, made};
+use super::tensor::{Numbers, Reason, Tensor, Whole, known, made, sides};
 
 /// The value of a node that reads constants alone.
 pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
@@ -74,17 +75,6 @@ fn cast(tensor: &Tensor, to: i64) -> Result<Tensor, Reason> {
         }
         _ => Err(format!("numbers of the type {to}")),
     }
-}
-
-/// The sides of a shape. What is repeated for each picture is kept once.
-pub(super) fn sides(shape: &[Whole]) -> Result<Vec<usize>, Reason> {
-    if shape.len() > MOST_AXES {
-        return Err(format!("{} axes, the limit is {MOST_AXES}", shape.len()));
-    }
-    let side = |side: &Whole| usize::try_from(side.value).map_err(|_| format!("a side of {}", side.value));
-    let sides = shape.iter().map(side).collect::<Result<Vec<_>, _>>()?;
-    count(&sides)?;
-    Ok(sides)
 }
 
 fn filled(call: &Call<'_>) -> Result<Tensor, Reason> {
@@ -269,38 +259,4 @@ fn chosen(call: &Call<'_>) -> Result<Tensor, Reason> {
             Ok(Tensor::floats(dims, each.collect()))
         }
     }
-}
-
-/// The shape that all shapes are repeated to.
-pub(super) fn common(shapes: &[&[usize]]) -> Result<Vec<usize>, Reason> {
-    let rank = shapes.iter().map(|dims| dims.len()).max().unwrap_or(0);
-    let mut dims = vec![1; rank];
-    for shape in shapes {
-        for (common, side) in dims[rank - shape.len()..].iter_mut().zip(*shape) {
-            match (*common, *side) {
-                (_, 1) => {}
-                (1, side) => *common = side,
-                (common, side) if common == side => {}
-                _ => return Err(format!("the shapes {shapes:?} do not fit")),
-            }
-        }
-    }
-    made(&dims)?;
-    Ok(dims)
-}
-
-/// For each element of the shape `to`, its place in the shape `from`, which is repeated along sides of 1.
-pub(super) fn places(to: &[usize], from: &[usize]) -> Vec<usize> {
-    let count: usize = to.iter().product();
-    let mut places = vec![0; count];
-    let (mut inner, mut stride) = (1, 1);
-    for axis in (0..to.len()).rev() {
-        let of_from = (axis + from.len()).checked_sub(to.len()).map_or(1, |axis| from[axis]);
-        if of_from > 1 {
-            places.iter_mut().enumerate().for_each(|(at, place)| *place += at / inner % to[axis] * stride);
-        }
-        inner *= to[axis];
-        stride *= of_from;
-    }
-    places
 }

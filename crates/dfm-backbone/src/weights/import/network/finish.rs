@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use dfm_graph::{Builder, Graph, MOST_NODES, NodeId, Operation};
 
+use super::call::name_of;
 use super::draft::Draft;
-use super::reader::{Reader, name_of};
+use super::reader::Reader;
 use super::value::{Refusal, Value};
 use crate::layer::Layer;
 use crate::weights::error::WeightsError;
@@ -118,8 +119,8 @@ fn settle_ends(reader: &mut Reader<'_>) {
                 if let Err(reason) = settled {
                     let node = &graph.node[index];
                     let refusal = Refusal {
-                        node: super::reader::shown(name_of(node)),
-                        operation: super::reader::shown(&node.op_type),
+                        node: super::call::shown(name_of(node)),
+                        operation: super::call::shown(&node.op_type),
                         reason,
                     };
                     reader.values.insert(output, Value::Refused(Rc::new(refusal)));

@@ -1,7 +1,7 @@
 //! The picture that an ONNX graph reads.
 
 use super::super::onnx_graph::{DimensionProto, GraphProto, ValueInfoProto};
-use super::reader::shown;
+use super::call::shown;
 use crate::weights::error::WeightsError;
 
 /// The size of pictures for a file that takes any.

@@ -1,6 +1,7 @@
 //! Operations that move no number: other shapes, other orders of axes, parts.
 
-use super::reader::{Call, Reader};
+use super::call::Call;
+use super::reader::Reader;
 use super::tensor::{Reason, Tensor, Whole, known};
 use super::value::Value;
 use super::view::{View, place, shown};

@@ -2,7 +2,8 @@
 
 use dfm_graph::{Activation, Convolution, MOST_CHANNELS, Operation, Padding, Window};
 
-use super::reader::{Call, Reader};
+use super::call::Call;
+use super::reader::Reader;
 use super::tensor::Reason;
 use super::value::{Padded, Value};
 

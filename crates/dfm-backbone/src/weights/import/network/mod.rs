@@ -11,6 +11,8 @@
 
 mod arithmetic;
 mod attention;
+mod broadcast;
+mod call;
 mod constant;
 mod draft;
 mod expression;
@@ -18,6 +20,7 @@ mod finish;
 mod input;
 mod layout;
 mod maps;
+mod nodes;
 mod norms;
 mod reader;
 mod rearrange;
@@ -29,10 +32,11 @@ mod view;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use self::call::shown;
 use self::draft::Drafts;
 pub(super) use self::finish::Network;
 use self::input::Input;
-use self::reader::{Reader, shown};
+use self::reader::Reader;
 use self::tensor::Tensor;
 pub(super) use self::value::Refusal;
 use self::value::Value;
@@ -77,7 +81,7 @@ pub(super) fn network(bytes: &[u8], size: Option<[usize; 2]>) -> Result<Network,
     values.insert(input.name, Value::Data(picture));
     let fixed = input.sides.iter().all(Option::is_some);
     let mut reader = Reader::new(&graph, drafts, values, opset, input.one_picture);
-    reader.read()?;
+    nodes::read(&mut reader)?;
     finish::finish(reader, size, fixed)
 }
 

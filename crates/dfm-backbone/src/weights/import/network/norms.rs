@@ -2,8 +2,9 @@
 
 use dfm_graph::Operation;
 
+use super::call::{Call, decimal};
 use super::expression::{Function, Operator};
-use super::reader::{Call, Reader, decimal};
+use super::reader::Reader;
 use super::tensor::Reason;
 use super::value::{Norm, Value};
 use super::view::{Axis, View};

@@ -2,10 +2,10 @@
 
 use dfm_graph::Interpolation;
 
-use super::constant::{common, places, sides};
+use super::broadcast::{common, places};
+use super::call::Call;
 use super::layout::{Cut, cuts, resolved};
-use super::reader::Call;
-use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, made};
+use super::tensor::{MOST_AXES, Numbers, Reason, Tensor, Whole, count, made, sides};
 use super::view::place;
 
 /// The numbers at these places.

@@ -166,6 +166,17 @@ pub(super) fn made(dims: &[usize]) -> Result<usize, Reason> {
     }
 }
 
+/// The sides of a shape. What is repeated for each picture is kept once.
+pub(super) fn sides(shape: &[Whole]) -> Result<Vec<usize>, Reason> {
+    if shape.len() > MOST_AXES {
+        return Err(format!("{} axes, the limit is {MOST_AXES}", shape.len()));
+    }
+    let side = |side: &Whole| usize::try_from(side.value).map_err(|_| format!("a side of {}", side.value));
+    let sides = shape.iter().map(side).collect::<Result<Vec<_>, _>>()?;
+    count(&sides)?;
+    Ok(sides)
+}
+
 /// A number that does not depend on the number of pictures.
 pub(super) fn known(number: &Whole) -> Result<i64, Reason> {
     match number.pictures {

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use dfm_graph::{MOST_CHANNELS, Operation};
 
 use super::attention;
+use super::call::Call;
 use super::expression::Meaning;
-use super::reader::{Call, Reader};
+use super::reader::Reader;
 use super::tensor::{Reason, Tensor};
 use super::value::{Scores, Value};
 use super::view::{Axis, View, shown, side};
