@@ -105,19 +105,25 @@ pub enum StatsError {
     },
 }
 
+/// Checks that `values` has `expected` entries.
+pub(crate) fn check_count<T>(what: &'static str, values: &[T], expected: usize) -> Result<(), StatsError> {
+    if values.len() == expected {
+        return Ok(());
+    }
+    Err(StatsError::Shape {
+        what,
+        expected: format!("{expected} values"),
+        got: format!("{} values", values.len()),
+    })
+}
+
 /// Checks that `values` has `expected` entries, all finite.
 pub(crate) fn check_values<T: Copy + Into<f64>>(
     what: &'static str,
     values: &[T],
     expected: usize,
 ) -> Result<(), StatsError> {
-    if values.len() != expected {
-        return Err(StatsError::Shape {
-            what,
-            expected: format!("{expected} values"),
-            got: format!("{} values", values.len()),
-        });
-    }
+    check_count(what, values, expected)?;
     // All values are looked at, since a compiler can do that with vectors.
     if values.iter().fold(true, |all, value| all & (*value).into().is_finite()) {
         return Ok(());

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::blocks::copy;
 use crate::components::Components;
 use crate::compression::Compression;
-use crate::error::{StatsError, check_values};
+use crate::error::{StatsError, check_count, check_values};
 use crate::samples::Samples;
 use crate::statistic::{FitStatistic, check_directions, check_falling};
 
@@ -146,9 +146,12 @@ impl Pca {
     ) -> Result<Self, StatsError> {
         let (columns, count) = (mean.len(), explained_variance.len());
         check_values("mean", &mean, columns.max(1))?;
-        check_values("components", &components, count.saturating_mul(columns))?;
+        let values = count.saturating_mul(columns);
+        check_count("components", &components, values)?;
         check_falling("explained variance", &explained_variance)?;
-        check_directions(&components, columns)?;
+        // Rows of unit length are finite. Only if one is not, the cause is looked for.
+        check_directions(&components, columns)
+            .map_err(|error| check_values("components", &components, values).err().unwrap_or(error))?;
         let whole = count >= 1 && count <= rank && sample_count >= 2;
         let variances =
             residual_variance >= 0.0 && residual_variance.is_finite() && total_variance.is_normal();

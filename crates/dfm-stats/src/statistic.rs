@@ -1,5 +1,7 @@
 //! The statistic of rows, from which models and later fits are made.
 
+use rayon::prelude::*;
+
 use crate::blocks::centre;
 use crate::compression::Compression;
 use crate::decompose::{decompose, multiply, power_of_two};
@@ -282,27 +284,39 @@ pub(crate) fn check_falling(what: &'static str, values: &[f64]) -> Result<(), St
 /// Checks that the rows of `directions` have unit length and are at right angles, in `O(R · D)`. For a
 /// sum of the rows with signs `s`, the product of row `k` with that sum is `s_k` if and only if the
 /// other terms cancel. Rows that are not orthogonal cancel only for a few choices of signs.
-pub(crate) fn check_directions<T: Copy + Into<f64>>(
+///
+/// Values that are not finite do not pass: the length of their row is none.
+pub(crate) fn check_directions<T: Copy + Into<f64> + Sync>(
     directions: &[T],
     columns: usize,
 ) -> Result<(), StatsError> {
+    /// Rows that one thread sums up. The result is the same for every number of threads.
+    const ROWS: usize = 32;
     let wrong =
         |got: String| StatsError::Shape { what: "directions", expected: "orthonormal rows".to_owned(), got };
+    let parts = directions.par_chunks(ROWS * columns).enumerate().map(|(part, rows)| {
+        let mut sum = vec![0.0; columns];
+        for (index, row) in rows.chunks_exact(columns).enumerate() {
+            let norm = dot(row, row).sqrt();
+            // The length of a row with a value that is not a number is not a number.
+            if !((norm - 1.0).abs() <= UNIT_TOLERANCE) {
+                return Err(format!("length {norm}"));
+            }
+            let sign = sign(part * ROWS + index);
+            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += sign * (*value).into());
+        }
+        Ok(sum)
+    });
     let mut sum = vec![0.0; columns];
-    for (index, row) in directions.chunks_exact(columns).enumerate() {
-        let norm = dot(row, row).sqrt();
-        if (norm - 1.0).abs() > UNIT_TOLERANCE {
-            return Err(wrong(format!("length {norm}")));
-        }
-        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += sign(index) * (*value).into());
+    for part in parts.collect::<Vec<_>>() {
+        sum.iter_mut().zip(part.map_err(wrong)?).for_each(|(sum, part)| *sum += part);
     }
-    for (index, row) in directions.chunks_exact(columns).enumerate() {
-        let along = dot(row, &sum);
-        if (along - sign(index)).abs() > 2.0 * UNIT_TOLERANCE {
-            return Err(wrong(format!("row {index} along others")));
-        }
+    let rows = directions.par_chunks_exact(columns).enumerate();
+    let astray = rows.find_first(|(index, row)| (dot(row, &sum) - sign(*index)).abs() > 2.0 * UNIT_TOLERANCE);
+    match astray {
+        Some((index, _)) => Err(wrong(format!("row {index} along others"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The inner product, as several sums side by side: additions that wait for each other would take most

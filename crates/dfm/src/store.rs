@@ -95,9 +95,14 @@ impl ModelStore {
             None => None,
         };
         let begun = Instant::now();
-        let file = open_model(path)?;
+        let mut file = open_model(path)?;
         let options = LoadOptions { weights, fit_statistic, ..LoadOptions::on(compute) };
-        let read = || Dfm::read(&mut BufReader::new(file), options);
+        // A pipe can be read once, and in one order.
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let read = || match is_file {
+            true => Dfm::read_file(&mut file, options),
+            false => Dfm::read(&mut file, options),
+        };
         let model = self.workers.run(read)?.at(path)?;
         info!(
             "model {}: {} components of {} pictures, read and self-tested in {:.1?}",

@@ -42,7 +42,7 @@ impl BackboneWeights {
             let (tensor, architecture) = (tensor.to_owned(), header.architecture.name().to_owned());
             return Err(WeightsError::Unused { tensor, architecture });
         }
-        Self::new(header, all)
+        Self::of_rounded(header, all)
     }
 
     /// [`from_bytes`](Self::from_bytes) for bytes that [`to_bytes`](Self::to_bytes) made. The SHA-256

@@ -43,18 +43,21 @@ impl BackboneWeights {
     /// deepest layer, or a parameter is missing, left over, of another size, or holds a value that is not
     /// finite.
     pub fn new(header: WeightsHeader, mut values: Vec<Vec<f32>>) -> Result<Self, WeightsError> {
+        if header.precision == Precision::F16 {
+            values.iter_mut().flatten().for_each(round_to_f16);
+        }
+        Self::of_rounded(header, values)
+    }
+
+    /// [`new`](Self::new) for values that have the precision of the header, such as those of its file.
+    pub(super) fn of_rounded(header: WeightsHeader, values: Vec<Vec<f32>>) -> Result<Self, WeightsError> {
         let graph = header.architecture.graph_to(header.deepest)?;
         header.input.check().map_err(BackboneError::from)?;
         let parameters = graph.parameters();
         if parameters.len() != values.len() {
             return Err(WeightsError::Parameters { expected: parameters.len(), got: values.len() });
         }
-        for (parameter, values) in parameters.iter().zip(&mut values) {
-            if header.precision == Precision::F16 {
-                values.iter_mut().for_each(round_to_f16);
-            }
-            check(parameter, values)?;
-        }
+        parameters.iter().zip(&values).try_for_each(|(parameter, values)| check(parameter, values))?;
         Ok(Self { header, graph: Arc::new(graph), values, sha256: OnceLock::new() })
     }
 

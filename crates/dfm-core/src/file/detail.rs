@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use dfm_backbone::FeatureExtractor;
 
-use crate::file::container::{Container, OwnedTensor};
+use crate::file::container::OwnedTensor;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, mismatch, shaped};
 use crate::file::header::TapTensors;
 use crate::file::names::{COUNT, MEAN, PEAKS, PROBE, VARIANCE};
+use crate::file::opened::OpenedFile;
 use crate::judge::detail::{DetailStatistics, LayerDetails};
 use crate::judge::fine::FineMap;
 use crate::method::MapKind;
@@ -37,7 +38,7 @@ pub(super) fn tensors(
 ///
 /// If a tensor has another shape, a value is not finite, a variance is negative, or the count is none.
 pub(super) fn read(
-    file: &Container<'_>,
+    file: &OpenedFile,
     extractor: &FeatureExtractor,
 ) -> Result<Option<FineMap>, ModelFileError> {
     let header = &file.header;
@@ -71,7 +72,7 @@ pub(super) fn read(
 ///
 /// If it has another shape than the finest details.
 pub(super) fn probe_map(
-    file: &Container<'_>,
+    file: &OpenedFile,
     extractor: &FeatureExtractor,
 ) -> Result<Vec<f32>, ModelFileError> {
     let cells = extractor.detail_shapes().iter().map(|shape| shape.height * shape.width).max();
@@ -86,7 +87,7 @@ pub(super) fn probe_map(
 /// # Errors
 ///
 /// If there is none, there are more than pictures, or one is not finite.
-pub(super) fn peaks(file: &Container<'_>) -> Result<Vec<f64>, ModelFileError> {
+pub(super) fn peaks(file: &OpenedFile) -> Result<Vec<f64>, ModelFileError> {
     let header = &file.header;
     if header.record.params.method.map_kind() == MapKind::Coarse || !header.cells_calibrated {
         return Ok(Vec::new());

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::decide::support::Support;
 use crate::error::DfmError;
-use crate::file::container::{Container, RawFile};
 use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS};
+use crate::file::opened::{OpenedFile, Wanted};
 use crate::learn::record::FitRecord;
 use crate::method::{CalibrationKind, MapKind, ScoreKind, ThresholdEstimate};
 
@@ -113,9 +113,8 @@ impl ModelInfo {
     ///
     /// [`ModelFileError`](crate::ModelFileError), as for [`Dfm::read`](crate::Dfm::read).
     pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
-        let bytes = RawFile::read(reader, max_bytes)?;
-        let file = Container::parse(&bytes)?;
-        file.check_digest()?;
+        let (file, mut bytes) = OpenedFile::of_stream(reader, max_bytes)?;
+        file.load(&mut bytes, |_| Wanted::All)?;
         let threshold = match file.header.calibrated {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,
@@ -179,7 +178,7 @@ impl ModelInfo {
             map: (method.score != ScoreKind::Nll).then(|| method.map_kind()),
             calibration,
             updatable: header.fit_statistic,
-            total_bytes: bytes.len(),
+            total_bytes: file.len(),
             backbone_bytes: file.byte_len("backbone"),
             fit_statistic_bytes,
         })

@@ -5,6 +5,7 @@
 //! allocated, shapes against the header, the content against its hash, and the
 //! computation against a stored probe.
 
+mod arrivals;
 mod container;
 mod detail;
 pub(crate) mod error;
@@ -12,6 +13,7 @@ mod faults;
 mod header;
 mod info;
 mod names;
+mod opened;
 mod read;
 pub(crate) mod self_test;
 mod tap;

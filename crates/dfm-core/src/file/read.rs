@@ -1,7 +1,7 @@
 //! From a file to a model that has passed its self-test.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use dfm_backbone::{
     Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor, NetworkPrecision, NodeRanges,
@@ -14,11 +14,11 @@ use crate::decide::calibration::Calibration;
 use crate::decide::conformal::HeldOutScores;
 use crate::decide::held_out::different;
 use crate::error::DfmError;
-use crate::file::container::{Container, RawFile};
 use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
-use crate::file::header::{ASIDE_HASHES, Header};
+use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS, Header};
+use crate::file::opened::{OpenedFile, Wanted};
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
 use crate::file::tap;
 use crate::judge::parts::Parts;
@@ -64,10 +64,8 @@ impl Dfm {
     /// the device. A model that loads computes what it computed when it was
     /// fitted.
     ///
-    /// Cost: one picture through the network. Memory: the file, and beside it its
-    /// weights (in `f32`, whatever the file holds), three times the components, and if the
-    /// [fit statistic](LoadOptions::fit_statistic) is asked for its directions and
-    /// coordinates in `f64`, twice their size there.
+    /// Cost: one picture through the network. Memory: the stream, and beside it what
+    /// [`read_file`](Self::read_file) takes, which is better for a file.
     ///
     /// # Errors
     ///
@@ -75,21 +73,49 @@ impl Dfm {
     /// were given and cannot be used, and a device that fails, have errors of their
     /// own.
     pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
-        let bytes = RawFile::read(reader, options.max_bytes)?;
-        let file = Container::parse(&bytes)?;
+        let (file, mut bytes) = OpenedFile::of_stream(reader, options.max_bytes)?;
+        Self::read_opened(&file, &mut bytes, options)
+    }
+
+    /// [`read`](Self::read) from a `file`, from its first byte on. Each byte is read once. It is hashed while
+    /// another thread makes the model of what was read before.
+    ///
+    /// Memory: the weights (in `f32`, whatever the file holds) and as the network reads them, twice the
+    /// components, and if the [fit statistic](LoadOptions::fit_statistic) is asked for its directions and
+    /// coordinates in `f64` beside what the file holds of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    pub fn read_file(file: &mut (impl Read + Seek + Send), options: LoadOptions) -> Result<Self, DfmError> {
+        let opened = OpenedFile::of_file(file, options.max_bytes)?;
+        Self::read_opened(&opened, file, options)
+    }
+
+    fn read_opened(
+        opened: &OpenedFile,
+        file: &mut (impl Read + Seek + Send),
+        options: LoadOptions,
+    ) -> Result<Self, DfmError> {
+        let whole = needs_all(opened, &options);
+        let few = few_rows(&opened.header)?;
+        let wanted = |name: &str| match few.get(name) {
+            Some(wanted) if !whole => *wanted,
+            _ => Wanted::All,
+        };
         let mut intact = Ok(());
         // The digest is computed while the model is made of the same bytes. If it is another, whatever
         // was made or refused is dropped.
         let model = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| intact = file.check_digest());
-            Self::make(&file, options)
+            scope.spawn(|_| intact = opened.load(file, wanted));
+            Self::make(opened, options, whole)
         });
         intact?;
         model
     }
 
     /// The model that a file describes, which has passed its self-test.
-    fn make(file: &Container<'_>, options: LoadOptions) -> Result<Self, DfmError> {
+    fn make(file: &OpenedFile, options: LoadOptions, whole: bool) -> Result<Self, DfmError> {
         let header = &file.header;
         let valid = header.record.params.clone().check().map_err(content("parameters"))?;
 
@@ -101,20 +127,15 @@ impl Dfm {
         }
         let (content_hashes, aside_hashes) = content_hashes(file)?.unzip();
         let scores = held_out_scores(file, content_hashes.as_deref())?;
-        let by_kept = |scores: &HeldOutScores| scores.kind() == CalibrationKind::JackknifePlus;
-        let whole = options.fit_statistic || scores.as_ref().is_some_and(by_kept);
         let content_hashes = content_hashes.filter(|_| whole);
         let rows =
             content_hashes.as_ref().map(|hashes| (hashes.len(), aside_hashes.as_ref().map_or(0, Vec::len)));
         let tap_tensors = header.tap_tensors()?;
-        // The network is laid out by this thread, to which the device may be tied.
-        let mut of_taps = Ok(Vec::new());
-        let extractor = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| {
-                of_taps = tap_tensors.into_par_iter().map(|tap| tap::read(file, tap, rows)).collect();
-            });
-            network(file, &valid, options.weights, options.compute)
-        })?;
+        // The network is laid out by this thread, to which the device may be tied. Another one reads and
+        // hashes meanwhile. The weights come first in the order of the digest.
+        let extractor = network(file, &valid, options.weights, options.compute)?;
+        let of_taps: Result<Vec<_>, DfmError> =
+            tap_tensors.into_par_iter().map(|tap| tap::read(file, tap, rows)).collect();
         let (statistics, kept): (Vec<_>, Vec<_>) = of_taps?.into_iter().unzip();
         let layers = valid.method().taps.len();
         let statistics = Parts::new(layers, statistics).expect("the header has a record of each");
@@ -133,7 +154,7 @@ impl Dfm {
         let self_test = SelfTest {
             probe: shaped(
                 "self_test.probe",
-                file.bytes("self_test.probe").map(|(shape, bytes)| (shape, bytes.to_vec()))?,
+                file.bytes("self_test.probe")?,
                 &[PROBE_HEIGHT as usize, PROBE_WIDTH as usize, 3],
             )?,
             features: shaped("self_test.features", file.f32("self_test.features")?, &[extractor.row_len()])?,
@@ -182,9 +203,29 @@ impl Dfm {
     }
 }
 
+/// Whether all that a model keeps is needed: if it is asked for, or decides.
+fn needs_all(file: &OpenedFile, options: &LoadOptions) -> bool {
+    let kind = file.header.record.calibration_kind();
+    options.fit_statistic || kind == Some(CalibrationKind::JackknifePlus)
+}
+
+/// The tensors of which judging needs less than there is, and how much it needs.
+fn few_rows(header: &Header) -> Result<HashMap<String, Wanted>, ModelFileError> {
+    let mut few = HashMap::new();
+    for tap in header.tap_tensors()? {
+        // If the components are those of fewer pictures, they have a tensor of their own.
+        let is_apart = header.is_split() && header.fit_statistic;
+        let components = if is_apart { 0 } else { tap.record.components };
+        few.insert(tap.name("directions"), Wanted::Rows(components));
+        few.insert(tap.name("coordinates"), Wanted::Nothing);
+        few.insert(tap.name(ASIDE_ROWS), Wanted::Nothing);
+    }
+    Ok(few)
+}
+
 /// The network that the header describes.
 fn network(
-    file: &Container<'_>,
+    file: &OpenedFile,
     params: &ValidFitParams,
     given: Option<BackboneWeights>,
     compute: Compute,
@@ -200,7 +241,7 @@ fn network(
 
 /// The network in the precision of the fit.
 fn extractor(
-    file: &Container<'_>,
+    file: &OpenedFile,
     params: &ValidFitParams,
     weights: BackboneWeights,
     compute: Compute,
@@ -231,14 +272,14 @@ fn extractor(
 /// The weights in the file, or those given for a slim one, or those that a slim one
 /// says how to make again.
 fn backbone_weights(
-    file: &Container<'_>,
+    file: &OpenedFile,
     given: Option<BackboneWeights>,
 ) -> Result<BackboneWeights, DfmError> {
     let Header { backbone, record, .. } = &file.header;
     let deepest = Tap::deepest(&record.params.method.taps)?.layer;
     if backbone.included {
         let weights =
-            BackboneWeights::from_own_bytes(file.bytes("backbone")?.1).map_err(content("backbone"))?;
+            BackboneWeights::from_own_bytes(&file.bytes("backbone")?.1).map_err(content("backbone"))?;
         let weights = weights.truncate(deepest).map_err(content("backbone"))?;
         consistent("backbone.license", &weights.header().license, &backbone.license)?;
         consistent("backbone.source", &weights.header().source, &backbone.source)?;
@@ -290,7 +331,7 @@ type Hashes = Vec<[u8; 32]>;
 
 /// The content hashes of the pictures that are kept, and of those that were set aside; `None` if none
 /// are kept.
-fn content_hashes(file: &Container<'_>) -> Result<Option<(Hashes, Hashes)>, ModelFileError> {
+fn content_hashes(file: &OpenedFile) -> Result<Option<(Hashes, Hashes)>, ModelFileError> {
     let Header { record, fit_statistic, .. } = &file.header;
     if !fit_statistic {
         return Ok(None);
@@ -323,7 +364,7 @@ fn content_hashes(file: &Container<'_>) -> Result<Option<(Hashes, Hashes)>, Mode
 
 /// The scores that calibrate, if any do, and the pictures that are kept, if any are.
 fn held_out_scores(
-    file: &Container<'_>,
+    file: &OpenedFile,
     content_hashes: Option<&[[u8; 32]]>,
 ) -> Result<Option<HeldOutScores>, DfmError> {
     const SCORES: &str = "calibration.scores";
@@ -346,7 +387,7 @@ fn held_out_scores(
 }
 
 /// The scale that makes scores of this many `places` comparable.
-fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelFileError> {
+fn place_scale(file: &OpenedFile, places: usize) -> Result<PlaceScale, ModelFileError> {
     const USUAL: &str = "usual_scores";
     if file.header.record.params.method.tile_statistics.is_shared() {
         return Ok(PlaceScale::default());
@@ -357,7 +398,7 @@ fn place_scale(file: &Container<'_>, places: usize) -> Result<PlaceScale, ModelF
 }
 
 /// The names of the pictures that are kept, by content hash.
-fn names(file: &Container<'_>, hashes: &[&[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
+fn names(file: &OpenedFile, hashes: &[&[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DfmError> {
     const NAMES: &str = "picture_names";
     let refused = |got: String| {
         let expected = format!(

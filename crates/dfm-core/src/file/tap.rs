@@ -3,10 +3,10 @@
 use dfm_stats::{Compression, FitStatistic, Pca, ProbabilisticPca, SvdGaussian};
 
 use crate::error::DfmError;
-use crate::file::container::Container;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
 use crate::file::header::{ASIDE_ROWS, TapTensors};
+use crate::file::opened::OpenedFile;
 use crate::judge::statistics::Statistics;
 use crate::learn::record::{CompressionRecord, FitRecord, TapRecord};
 use crate::method::CalibrationKind;
@@ -19,7 +19,7 @@ pub(super) type KeptOfTap = (FitStatistic, Vec<f32>);
 /// What scores are computed from at a tap, and what is kept if it is asked for: of how many pictures or
 /// tiles the statistic is, and how many were set aside.
 pub(super) fn read(
-    file: &Container<'_>,
+    file: &OpenedFile,
     tap: TapTensors<'_>,
     pieces: Option<(usize, usize)>,
 ) -> Result<(Statistics, Option<KeptOfTap>), DfmError> {
@@ -27,13 +27,13 @@ pub(super) fn read(
     let part = Part { file, tap, columns, record };
     let (directions, kept) = match pieces {
         Some((pieces, aside)) => {
-            let (mut directions, rank) = part.directions(usize::MAX)?;
+            let (mut directions, rank) = part.directions()?;
             let kept = part.fit_statistic(&directions, rank, part.rows_of(pieces))?;
             directions.truncate(record.components.saturating_mul(columns));
             let aside = if aside > 0 { part.rows_aside(aside)? } else { Vec::new() };
             (directions, Some((kept, aside)))
         }
-        None => (part.directions(record.components)?.0, None),
+        None => (part.directions()?.0, None),
     };
     // The statistic is of all pictures; a split model was fitted on fewer.
     let components = match file.header.is_split() && file.header.fit_statistic {
@@ -45,7 +45,7 @@ pub(super) fn read(
 
 /// The part of a file that belongs to a tap.
 struct Part<'f> {
-    file: &'f Container<'f>,
+    file: &'f OpenedFile,
     tap: TapTensors<'f>,
     /// Features of a row.
     columns: usize,
@@ -68,12 +68,12 @@ impl Part<'_> {
         shaped(&name, self.file.f32(&name)?, shape)
     }
 
-    /// The first `most` of `directions`, and how many there are.
-    fn directions(&self, most: usize) -> Result<(Vec<f32>, usize), ModelFileError> {
+    /// The `directions` that are wanted, and how many there are.
+    fn directions(&self) -> Result<(Vec<f32>, usize), ModelFileError> {
         let (name, components) = (self.tap.name("directions"), self.record.components);
         let (shape, values) = match self.file.header.record.params.keeping.half_components {
-            true => self.file.f16_rows(&name, most)?,
-            false => self.file.f32_rows(&name, most)?,
+            true => self.file.f16(&name)?,
+            false => self.file.f32(&name)?,
         };
         match shape[..] {
             [rows, columns] if columns == self.columns && rows >= components => Ok((values, rows)),
