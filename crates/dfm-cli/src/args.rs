@@ -105,9 +105,7 @@ pub(crate) fn features_at(taps: Vec<Tap>, batch: usize) -> anyhow::Result<ValidF
 
 /// What opens and saves models.
 pub(crate) fn store(weights: Option<&str>, flags: &ComputeFlags) -> anyhow::Result<ModelStore> {
-    let weights = weights.map(|weights| Network::default().with_weights(Some(weights.to_owned())));
-    let store = ModelStore::default().with_compute(compute(flags)?).with_workers(workers(flags));
-    Ok(store.with_weights(weights))
+    store_on(weights, flags, &workers(flags))
 }
 
 /// Which pixels belong to regions, where that is asked for.
@@ -128,6 +126,13 @@ pub(crate) fn region_rule(flags: &RegionFlags) -> anyhow::Result<RegionRule> {
         .with_pixel_size(flags.pixel_size))
 }
 
+/// The same, on these threads.
+fn store_on(weights: Option<&str>, flags: &ComputeFlags, workers: &Workers) -> anyhow::Result<ModelStore> {
+    let weights = weights.map(|weights| Network::default().with_weights(Some(weights.to_owned())));
+    let store = ModelStore::default().with_compute(compute(flags)?).with_workers(workers.clone());
+    Ok(store.with_weights(weights))
+}
+
 /// What a model is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -137,9 +142,10 @@ pub(crate) enum Purpose {
     Anything,
 }
 
-/// The model that the flags describe, self-tested on its device.
-pub(crate) fn model(flags: &ModelFlags, purpose: Purpose) -> anyhow::Result<Dfm> {
-    open_model(&flags.path, flags.weights.as_deref(), &flags.compute, purpose)
+/// The model that the flags describe, self-tested on its device. It is read on the threads of `workers`, which
+/// the command should go on with: threads that are new have no memory yet.
+pub(crate) fn model(flags: &ModelFlags, purpose: Purpose, workers: &Workers) -> anyhow::Result<Dfm> {
+    open_model(&flags.path, flags.weights.as_deref(), &flags.compute, purpose, workers)
 }
 
 /// The model at `path`, with the `weights` that a slim one leaves out.
@@ -148,8 +154,9 @@ pub(crate) fn open_model(
     weights: Option<&str>,
     flags: &ComputeFlags,
     purpose: Purpose,
+    workers: &Workers,
 ) -> anyhow::Result<Dfm> {
-    let store = store(weights, flags)?;
+    let store = store_on(weights, flags, workers)?;
     match purpose {
         Purpose::Judging => store.open(path),
         Purpose::Anything => store.open_whole(path),
@@ -161,9 +168,10 @@ pub(crate) fn open_model(
 pub(crate) fn judge(
     flags: &JudgeFlags,
     purpose: Purpose,
+    workers: &Workers,
     messages: &Messages,
 ) -> anyhow::Result<(Dfm, JudgeOptions)> {
-    let model = model(&flags.model, purpose)?;
+    let model = model(&flags.model, purpose, workers)?;
     let options = match (flags.threshold, flags.false_alarm) {
         (Some(threshold), _) => JudgeOptions::default().with_threshold(Threshold::Score(threshold)),
         (None, Some(rate)) => {

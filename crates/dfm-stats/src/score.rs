@@ -224,19 +224,26 @@ fn read(sums: Tensor<2>) -> Result<Vec<f32>, StatsError> {
 
 /// The columns of `values` `[K, D]` row by row: `[D, K]`.
 fn turned(values: &[f32], columns: usize) -> Vec<f32> {
-    /// The number of rows that are read side by side: their values of one column fill a line of the
-    /// cache.
-    const ROWS: usize = 16;
+    /// The number of rows and columns that are turned together. More rows would drive each other out of the
+    /// cache if their length is a power of two.
+    const SIDE: usize = 8;
     /// The number of columns that one thread transposes: a mebibyte for a thousand components.
     const COLUMNS: usize = 256;
     let count = values.len() / columns;
     let mut turned = vec![0.0; values.len()];
     turned.par_chunks_mut(COLUMNS * count).enumerate().for_each(|(part, turned)| {
-        for (block, rows) in values.chunks(ROWS * columns).enumerate() {
-            for (column, row) in turned.chunks_exact_mut(count).enumerate() {
-                let column = part * COLUMNS + column;
-                for (to, from) in row[block * ROWS..].iter_mut().zip(rows.chunks_exact(columns)) {
-                    *to = from[column];
+        for (block, rows) in values.chunks(SIDE * columns).enumerate() {
+            let first = part * COLUMNS;
+            for (step, turned) in turned.chunks_mut(SIDE * count).enumerate() {
+                let (at, wide) = (first + step * SIDE, turned.len() / count);
+                let mut square = [[0.0; SIDE]; SIDE];
+                for (line, row) in square.iter_mut().zip(rows.chunks_exact(columns)) {
+                    line[..wide].copy_from_slice(&row[at..at + wide]);
+                }
+                let high = rows.len() / columns;
+                for (column, to) in turned.chunks_exact_mut(count).enumerate() {
+                    let line: [f32; SIDE] = std::array::from_fn(|row| square[row][column]);
+                    to[block * SIDE..][..high].copy_from_slice(&line[..high]);
                 }
             }
         }
@@ -247,4 +254,21 @@ fn turned(values: &[f32], columns: usize) -> Vec<f32> {
 fn upload(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {
     let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
     Tensor::from_data(TensorData::new(narrow, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turned_values_are_those_of_the_columns() {
+        for (count, columns) in [(1, 1), (3, 5), (8, 8), (17, 300), (40, 513), (9, 256)] {
+            let values: Vec<f32> = (0..count * columns).map(|index| index as f32).collect();
+            let turned = turned(&values, columns);
+            for (column, row) in turned.chunks_exact(count).enumerate() {
+                let expected: Vec<f32> = values.iter().skip(column).step_by(columns).copied().collect();
+                assert_eq!(row, expected, "{count} × {columns}, column {column}");
+            }
+        }
+    }
 }

@@ -15,8 +15,8 @@ use crate::{Outcome, args, output};
 
 /// Runs the command: `Failed` if pictures cannot be judged, `Anomalous` if a picture stands out, listed or not.
 pub(crate) fn run(flags: &AuditFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let model = args::model(&flags.model, args::Purpose::Anything)?;
     let workers = args::workers(&flags.model.compute);
+    let model = args::model(&flags.model, args::Purpose::Anything, &workers)?;
     let audit = workers.run(|| model.audit())?.with_context(|| flags.model.path.display().to_string())?;
     let mut out = output::stdout();
     match flags.format {

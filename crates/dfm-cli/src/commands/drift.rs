@@ -16,8 +16,8 @@ pub(crate) fn run(flags: &DriftFlags, messages: &Messages) -> anyhow::Result<Out
     let params = DriftParams { false_alarm: flags.false_alarm, ..DriftParams::default() };
     let checked = params.check()?;
     let named = || flags.today.display().to_string();
-    let model = args::model(&flags.model, args::Purpose::Anything)?;
     let workers = args::workers(&flags.model.compute);
+    let model = args::model(&flags.model, args::Purpose::Anything, &workers)?;
     let report = match flags.today.is_dir() {
         true => {
             let files = Files::in_folder(&flags.today, messages).with_context(named)?;

@@ -24,15 +24,14 @@ pub(crate) fn run(flags: &EvaluateFlags, record: &Record, messages: &Messages) -
     };
     folders().try_for_each(|(folder, has_page)| EvaluationRun::check_folder(folder, has_page))?;
     let compute = &flags.judge.model.compute;
-    let dataset =
-        args::workers(compute).run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
+    let workers = args::workers(compute);
+    let dataset = workers.run(|| input::test_set(&flags.dataset, flags.layout(), messages))??;
     input::refuse_parts(&dataset)?;
-    let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, messages)?;
+    let (model, options) = args::judge(&flags.judge, args::Purpose::Judging, &workers, messages)?;
     let options = options.with_region_rule(args::region_rule(&flags.regions)?);
     let rule = model.region_rule(&options).map_err(dfm::Error::from).hints()?;
     map_files::check(&flags.maps, &model, rule)?;
     let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
-    let workers = args::workers(compute);
     let maps = map_files::folders(&flags.maps, &model, rule, &Evaluator::files(&dataset), &workers)?;
     let evaluator = Evaluator::new(Judge::new(model).with_workers(workers))
         .with_maps(maps)

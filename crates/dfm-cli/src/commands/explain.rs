@@ -14,12 +14,13 @@ use crate::{Outcome, args, input, output};
 
 /// Runs the command: `Failed` if any picture could not be explained, whatever the verdicts.
 pub(crate) fn run(flags: &ExplainFlags, messages: &Messages) -> anyhow::Result<Outcome> {
-    let (model, options) = args::judge(&flags.judge, args::Purpose::Anything, messages)?;
+    let workers = args::workers(&flags.judge.model.compute);
+    let (model, options) = args::judge(&flags.judge, args::Purpose::Anything, &workers, messages)?;
     let named = input::named(&flags.paths, None, messages)?;
     let files = named.source();
     let options = options.with_explain(true);
     let threshold = model.judging(&options)?.threshold();
-    let judge = Judge::new(model).with_workers(args::workers(&flags.judge.model.compute));
+    let judge = Judge::new(model).with_workers(workers);
     judge.each(&files, &options, messages, |batch| {
         for one in batch {
             let path = files.path(one.index).display().to_string();

@@ -14,12 +14,13 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
     let params = args::features_at(taps, flags.batch)?;
     check_file(&flags.output, FileKind::FEATURES)?;
     let files = Files::named(&flags.paths, messages);
+    let workers = args::workers(&flags.compute);
     let model: Dfm;
     let owned: FeatureExtractor;
     let extractor = match &flags.model {
         Some(path) => {
             let weights = flags.backbone.weights.as_deref();
-            model = args::open_model(path, weights, &flags.compute, args::Purpose::Judging)?;
+            model = args::open_model(path, weights, &flags.compute, args::Purpose::Judging, &workers)?;
             model.extractor()
         }
         None => {
@@ -28,7 +29,6 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
             &owned
         }
     };
-    let workers = args::workers(&flags.compute);
     let rows = FeatureRows::extract(extractor, &files, flags.batch, &workers, messages)?;
     rows.write(extractor, &flags.output)?;
     let (count, columns) = (rows.paths.len(), extractor.row_len());

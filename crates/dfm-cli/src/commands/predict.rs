@@ -23,14 +23,14 @@ pub(crate) fn run(flags: &PredictFlags, messages: &Messages) -> anyhow::Result<O
     }
     // What is nearest is known from the pictures of the fit.
     let purpose = if flags.explain { args::Purpose::Anything } else { args::Purpose::Judging };
-    let (model, options) = args::judge(&flags.judge, purpose, messages)?;
+    let workers = args::workers(&flags.judge.model.compute);
+    let (model, options) = args::judge(&flags.judge, purpose, &workers, messages)?;
     let options = options.with_region_rule(args::region_rule(&flags.regions)?);
     let rule = model.region_rule(&options).map_err(dfm::Error::from).hints()?;
     map_files::check(&flags.maps, &model, rule)?;
     let mut table = flags.maps.regions.as_deref().map(RegionsTable::new).transpose()?;
     let named = input::named(&flags.paths, flags.list.as_deref(), messages)?;
     let files = named.source();
-    let workers = args::workers(&flags.judge.model.compute);
     let folders = map_files::folders(&flags.maps, &model, rule, &files, &workers)?;
     let options = options.with_map(!folders.is_empty()).with_regions(true).with_explain(flags.explain);
     let judging = model.judging(&options)?;

@@ -5,10 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytemuck::cast_slice_mut;
-use rayon::Yield;
 use safetensors::tensor::Dtype;
 
-/// How long a thread sleeps before it looks again whether its pool has work. A tensor that arrives wakes it.
+/// How long a thread sleeps before it looks for work of its pool: long enough for another thread to take the
+/// reading. A tensor that arrives wakes it.
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// The values of a tensor.
@@ -78,21 +78,22 @@ impl Arrivals {
     }
 
     /// What `find` finds among the tensors once `name` is there; `None` if it never arrives, or `find` finds
-    /// nothing. Meanwhile the thread does other work of its pool: the reading itself may be among it.
+    /// nothing. If it does not arrive soon, the thread does other work of its pool meanwhile. The reading
+    /// itself is among that work if no other thread of the pool has begun it.
     pub(super) fn wait<T>(
         &self,
         name: &str,
         find: impl FnOnce(&mut HashMap<String, Values>) -> Option<T>,
     ) -> Option<T> {
-        let mut state = self.lock();
         let is_missing = |state: &mut State| !state.is_closed && !state.tensors.contains_key(name);
+        let mut state = self.lock();
         while is_missing(&mut state) {
-            drop(state);
-            let has_worked = matches!(rayon::yield_now(), Some(Yield::Executed));
-            state = self.lock();
-            if !has_worked {
-                let waited = self.changed.wait_timeout_while(state, PAUSE, is_missing);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout_while(state, PAUSE, is_missing);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if is_missing(&mut state) {
+                drop(state);
+                rayon::yield_now();
+                state = self.lock();
             }
         }
         find(&mut state.tensors)

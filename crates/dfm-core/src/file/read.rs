@@ -185,7 +185,7 @@ impl Dfm {
             rows: record.params.method.rows,
             shapes: extractor.feature_shapes().to_vec(),
         };
-        let scorers = PlaceScorers::new(&rule, extractor.device());
+        let scorers = PlaceScorers::new(&rule, &extractor);
         let mut model = Self::assemble(extractor, rule, scorers, judged, record, self_test, kept);
         model.fine = fine;
         model.origin = Some(Origin {

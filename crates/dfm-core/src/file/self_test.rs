@@ -173,7 +173,7 @@ mod tests {
             rows: Rows::Picture,
             shapes: extractor.feature_shapes().to_vec(),
         };
-        PlaceScorers::new(&rule, extractor.device())
+        PlaceScorers::new(&rule, extractor)
     }
 
     #[test]

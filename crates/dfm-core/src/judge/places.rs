@@ -4,7 +4,8 @@
 //! The code that uses this module sees the statistics of one place as if they were the whole model. A
 //! model of one place gives the same bits as without this module.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
+use dfm_backbone::FeatureExtractor;
 
 use crate::error::DfmError;
 use crate::judge::layers::LayerScorers;
@@ -18,10 +19,11 @@ pub(crate) struct PlaceScorers {
 }
 
 impl PlaceScorers {
-    /// Puts the statistics on `device`.
-    pub(crate) fn new(rule: &ScoringRule, device: &Device) -> Self {
+    /// Puts the statistics on the device of the `extractor` that makes the rows.
+    pub(crate) fn new(rule: &ScoringRule, extractor: &FeatureExtractor) -> Self {
+        let (device, side_by_side) = (extractor.device(), extractor.has_kernels());
         let scorers = (0..rule.statistics.place_count())
-            .map(|place| LayerScorers::new(rule.layers(place), device))
+            .map(|place| LayerScorers::new(rule.layers(place), device, side_by_side))
             .zip(rule.scale.weights());
         Self { places: scorers.collect() }
     }

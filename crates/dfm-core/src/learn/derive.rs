@@ -75,7 +75,7 @@ impl ValidFitParams {
             not_searched: None,
             depth: None,
         };
-        let scorers = PlaceScorers::new(&rule, extractor.device());
+        let scorers = PlaceScorers::new(&rule, &extractor);
         let fine = details.map(|details| FineMap::new(details.statistics(), extractor.device()));
         let self_test = SelfTest::record(&extractor, &scorers, fine.as_ref())?;
         let kept = self.params().keeping.fit_statistic.then_some(kept);
