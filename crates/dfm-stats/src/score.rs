@@ -238,12 +238,19 @@ fn turned(values: &[f32], columns: usize) -> Vec<f32> {
                 let (at, wide) = (first + step * SIDE, turned.len() / count);
                 let mut square = [[0.0; SIDE]; SIDE];
                 for (line, row) in square.iter_mut().zip(rows.chunks_exact(columns)) {
-                    line[..wide].copy_from_slice(&row[at..at + wide]);
+                    match row[at..at + wide].first_chunk() {
+                        Some(whole) => *line = *whole,
+                        None => line[..wide].copy_from_slice(&row[at..at + wide]),
+                    }
                 }
                 let high = rows.len() / columns;
                 for (column, to) in turned.chunks_exact_mut(count).enumerate() {
                     let line: [f32; SIDE] = std::array::from_fn(|row| square[row][column]);
-                    to[block * SIDE..][..high].copy_from_slice(&line[..high]);
+                    let to = &mut to[block * SIDE..][..high];
+                    match to.first_chunk_mut() {
+                        Some(whole) => *whole = line,
+                        None => to.copy_from_slice(&line[..high]),
+                    }
                 }
             }
         }

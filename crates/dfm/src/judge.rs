@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dfm_core::{Dfm, JudgeOptions, Judging, Picture, Piece, SizeRange, Threshold, Verdict};
+use dfm_data::counted;
 use tracing::{debug, info};
 
 use crate::error::Error;
@@ -12,6 +13,7 @@ use crate::levels::{FitLevels, LevelsWatch};
 use crate::note::Note;
 use crate::observer::{Observer, Progress, Reporter, Silent, Stage};
 use crate::source::{Give, Loaded, Source, ahead, give_all};
+use crate::spent::Spent;
 use crate::workers::Workers;
 
 /// A picture that was judged.
@@ -191,8 +193,16 @@ impl Judge {
         let begun = Instant::now();
         let (preparer, size) = (judging.preparer(), judging.batch());
         let levels = FitLevels::of_model(&self.model);
+        let preparing = Spent::default();
         let prepare = |index: usize, give: Give<'_, (Piece, Option<C>)>| {
             let begun = Instant::now();
+            let mut waited = Duration::ZERO;
+            let give: Give<'_, (Piece, Option<C>)> = &mut |found, last| {
+                let waiting = Instant::now();
+                let wanted = give(found, last);
+                waited += waiting.elapsed();
+                wanted
+            };
             let picture = source.read(index)?.decode_for(preparer.preprocessor())?;
             debug!("{}: decoded in {:.1?}", source.path(index).display(), begun.elapsed());
             levels.check(&picture)?;
@@ -205,6 +215,7 @@ impl Judge {
                 }
                 (piece, if last { with.take() } else { None })
             })?;
+            preparing.add(begun.elapsed().saturating_sub(waited));
             Ok(())
         };
         ahead(source.count(), self.workers.jobs(), size, prepare, |loaded| {
@@ -235,7 +246,16 @@ impl Judge {
                 debug!("a batch of {count} pictures judged in {:.1?}", batch_begun.elapsed());
                 sink(judged)?;
                 if ended {
-                    info!("{} pictures read and judged in {:.1?}", source.count(), begun.elapsed());
+                    let jobs = self.workers.jobs().min(source.count()).max(1);
+                    info!(
+                        "{} pictures read and judged in {:.1?}: {:.1?} in the network; {:.1?} of decoding and \
+                         preparing on each of {}",
+                        source.count(),
+                        begun.elapsed(),
+                        judging.network_time(),
+                        preparing.total() / u32::try_from(jobs).unwrap_or(u32::MAX),
+                        counted(jobs, "thread"),
+                    );
                     return Ok(());
                 }
             }

@@ -71,6 +71,7 @@ mod pieces;
 mod products;
 mod report;
 mod source;
+mod spent;
 mod store;
 mod sweep;
 mod synthesise;

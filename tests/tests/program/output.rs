@@ -115,7 +115,13 @@ fn verbose_says_what_runs_where_and_quiet_says_errors_alone() {
         |more: &[&str]| dfm.run(&[&["predict", "m.dfm", "good", "--threshold", "1e9"], more].concat());
     let run = predict(&["-v"]).expect_code(0);
     assert!(!run.err.contains("00.png"), "{}", run.err);
-    run.expect_said(&["model m.dfm", "self-tested in", "12 pictures read and judged in"]);
+    run.expect_said(&[
+        "model m.dfm",
+        "self-tested in",
+        "12 pictures read and judged in",
+        "in the network",
+        "of decoding and preparing on each of",
+    ]);
     predict(&["-vv"]).expect_code(0).expect_said(&["00.png: decoded in", "a batch of 12 pictures"]);
     let quiet = predict(&["-q"]).expect_code(0);
     assert_eq!((quiet.err.as_str(), quiet.out.lines().count()), ("", 13));

@@ -43,8 +43,12 @@ impl Values {
         if cfg!(target_endian = "big") {
             match &mut self {
                 Self::Bytes(_) => {}
-                Self::F32(values) => values.iter_mut().for_each(|it| *it = f32::from_bits(it.to_bits().swap_bytes())),
-                Self::F64(values) => values.iter_mut().for_each(|it| *it = f64::from_bits(it.to_bits().swap_bytes())),
+                Self::F32(values) => {
+                    values.iter_mut().for_each(|it| *it = f32::from_bits(it.to_bits().swap_bytes()))
+                }
+                Self::F64(values) => {
+                    values.iter_mut().for_each(|it| *it = f64::from_bits(it.to_bits().swap_bytes()))
+                }
             }
         }
         self

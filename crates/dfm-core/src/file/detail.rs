@@ -76,10 +76,7 @@ pub(super) fn read(
 /// # Errors
 ///
 /// If it has another shape than the finest details.
-pub(super) fn probe_map(
-    file: &OpenedFile,
-    extractor: &FeatureExtractor,
-) -> Result<Vec<f32>, ModelFileError> {
+pub(super) fn probe_map(file: &OpenedFile, extractor: &FeatureExtractor) -> Result<Vec<f32>, ModelFileError> {
     let cells = extractor.detail_shapes().iter().map(|shape| shape.height * shape.width).max();
     match cells {
         Some(cells) => shaped(PROBE, file.f32(PROBE)?, &[cells]),

@@ -271,10 +271,7 @@ fn extractor(
 
 /// The weights in the file, or those given for a slim one, or those that a slim one
 /// says how to make again.
-fn backbone_weights(
-    file: &OpenedFile,
-    given: Option<BackboneWeights>,
-) -> Result<BackboneWeights, DfmError> {
+fn backbone_weights(file: &OpenedFile, given: Option<BackboneWeights>) -> Result<BackboneWeights, DfmError> {
     let Header { backbone, record, .. } = &file.header;
     let deepest = Tap::deepest(&record.params.method.taps)?.layer;
     if backbone.included {

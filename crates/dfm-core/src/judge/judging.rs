@@ -1,5 +1,7 @@
 //! Pictures through a model, with what one call asks for.
 
+use std::time::{Duration, Instant};
+
 use burn::tensor::Tensor;
 use dfm_backbone::{Details, FeatureExtractor, Picture, PictureSize, Placement, PreparedPicture};
 use dfm_stats::Samples;
@@ -43,6 +45,8 @@ pub struct Judging<'m> {
     /// What makes fine maps, if maps are asked for and the model has fine ones.
     fine: Option<&'m FineMap>,
     pictures: Assembly<Seen>,
+    /// What pieces took in the network so far.
+    network_time: Duration,
 }
 
 /// What was found for a piece, or for several pieces of one picture.
@@ -108,6 +112,7 @@ impl Dfm {
             },
             explainer: options.explain.then(|| Explainer::new(self)).transpose()?,
             pictures: Assembly::new(),
+            network_time: Duration::ZERO,
             extractor,
         })
     }
@@ -237,6 +242,12 @@ impl Judging<'_> {
         self.rule.pixel_threshold
     }
 
+    /// How long the network has computed for what was [pushed](Self::push) so far. A device of its own may
+    /// compute longer than that, because nobody waits for it.
+    pub fn network_time(&self) -> Duration {
+        self.network_time
+    }
+
     /// Judges `pieces`, [`batch`](Self::batch) of them at a time, and tells the verdicts on pictures
     /// that are now complete, with their numbers. The pieces of a picture come one after the other. If
     /// the last piece of a picture never comes, its other pieces are forgotten. A piece that cannot be
@@ -246,10 +257,15 @@ impl Judging<'_> {
     /// model looks at; its features are not finite, or all zero where the score is relative to
     /// them; a map was asked for that `f32` cannot hold; or the device fails.
     pub fn push(&mut self, pieces: Vec<Piece>) -> Vec<(usize, Result<Verdict, DfmError>)> {
+        let mut network_time = Duration::ZERO;
         let seen = each_of(&pieces, self.batch, |batch| {
             let placements: Vec<&Placement> = batch.iter().map(Piece::placement).collect();
-            self.see(features(&self.extractor, batch, self.fine.is_some())?, &placements)
+            let begun = Instant::now();
+            let features = features(&self.extractor, batch, self.fine.is_some());
+            network_time += begun.elapsed();
+            self.see(features?, &placements)
         });
+        self.network_time += network_time;
         let mut complete = Vec::new();
         for (piece, seen) in pieces.iter().zip(seen) {
             if let Some(found) = self.pictures.push(&piece.id(), seen, Seen::join) {

@@ -1,11 +1,15 @@
 //! How far a figure would move with other pictures of the same kinds.
 
+use rayon::prelude::*;
+
 use crate::error::DfmError;
 
 use super::Figure;
 
 /// The share of replicates that an interval leaves out at each end.
 const TAIL: f64 = 0.025;
+/// Draws that are in memory at a time.
+const AT_ONCE: usize = 1024;
 
 /// How intervals are made, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +47,15 @@ impl BootstrapParams {
 pub struct ValidBootstrapParams(BootstrapParams);
 
 impl ValidBootstrapParams {
-    /// Draws pictures with replacement, of each kind as many as there are, and tells `each`
-    /// how often every picture was drawn. `kinds` has the kind of every picture.
-    pub(super) fn draw(&self, kinds: &[Option<usize>], mut each: impl FnMut(&[u32])) {
+    /// Draws pictures with replacement, of each kind as many as there are. `of_draw` is told how often every
+    /// picture was drawn, on any thread of the pool, and `sink` gets what it finds in the order of the draws.
+    /// `kinds` has the kind of every picture. The draws follow from the seed alone.
+    pub(super) fn draw<T: Send>(
+        &self,
+        kinds: &[Option<usize>],
+        of_draw: impl Fn(&[u32]) -> T + Sync,
+        mut sink: impl FnMut(T),
+    ) {
         let mut strata: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
         for (picture, kind) in kinds.iter().enumerate() {
             match strata.iter_mut().find(|(other, _)| other == kind) {
@@ -53,10 +63,11 @@ impl ValidBootstrapParams {
                 None => strata.push((*kind, vec![picture])),
             }
         }
-        let mut state = self.0.seed;
-        let mut weights = vec![0_u32; kinds.len()];
-        for _ in 0..self.0.replicates {
-            weights.fill(0);
+        let draw = |replicate: usize, weights: &mut Vec<u32>| {
+            weights.clear();
+            weights.resize(kinds.len(), 0);
+            // Every replicate takes one number for each picture.
+            let mut state = state_after(self.0.seed, replicate as u64 * kinds.len() as u64);
             for (_, pictures) in &strata {
                 for _ in pictures {
                     // Off by less than the number of pictures in 2⁶⁴.
@@ -64,14 +75,28 @@ impl ValidBootstrapParams {
                     weights[pictures[place as usize]] += 1;
                 }
             }
-            each(&weights);
+            of_draw(weights)
+        };
+        for first in (0..self.0.replicates).step_by(AT_ONCE) {
+            let some = (first..self.0.replicates.min(first + AT_ONCE)).into_par_iter();
+            let found: Vec<T> =
+                some.map_init(Vec::new, |weights, replicate| draw(replicate, weights)).collect();
+            found.into_iter().for_each(&mut sink);
         }
     }
 }
 
+/// What SplitMix64 adds to its state for each number.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The state of SplitMix64 after so many numbers.
+fn state_after(seed: u64, numbers: u64) -> u64 {
+    seed.wrapping_add(STEP.wrapping_mul(numbers))
+}
+
 /// The next number of SplitMix64.
 fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    *state = state.wrapping_add(STEP);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -112,7 +137,7 @@ mod tests {
         let kinds = [None, Some(1), None, Some(0), Some(1), None, None];
         let params = BootstrapParams { replicates: 400, seed: 3 }.check().unwrap();
         let mut totals = [0; 7];
-        params.draw(&kinds, |weights| {
+        params.draw(&kinds, <[u32]>::to_vec, |weights| {
             for kind in [None, Some(0), Some(1)] {
                 let of_kind = |place: &usize| kinds[*place] == kind;
                 let drawn: u32 = (0..7).filter(of_kind).map(|place| weights[place]).sum();
@@ -123,9 +148,37 @@ mod tests {
         // A mean of 400 with a standard deviation below 20.
         assert!(totals.iter().all(|total| (300..500).contains(total)), "{totals:?}");
         let mut again = Vec::new();
-        params.draw(&kinds, |weights| again.push(weights.to_vec()));
+        params.draw(&kinds, <[u32]>::to_vec, |weights| again.push(weights));
         let sum = again.iter().fold([0; 7], |sum: [u32; 7], one| std::array::from_fn(|k| sum[k] + one[k]));
         assert_eq!(sum, totals);
+    }
+
+    /// Reports of other days stay comparable: the same seed gives the same draws on every number of threads.
+    #[test]
+    fn draws_are_those_of_one_stream_whatever_the_threads() {
+        let kinds = [None, Some(0), None, None, Some(0)];
+        let params = BootstrapParams { replicates: 1500, seed: 7 }.check().unwrap();
+        let drawn = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut all = Vec::new();
+            pool.install(|| params.draw(&kinds, <[u32]>::to_vec, |weights| all.push(weights)));
+            all
+        };
+        // One stream of numbers for all draws, as they were made before there were threads.
+        let mut state = 7;
+        let one_by_one = (0..1500).map(|_| {
+            let mut weights = vec![0; kinds.len()];
+            for pictures in [&[0, 2, 3][..], &[1, 4]] {
+                for _ in pictures {
+                    let place = (u128::from(next(&mut state)) * pictures.len() as u128) >> 64;
+                    weights[pictures[place as usize]] += 1;
+                }
+            }
+            weights
+        });
+        let expected: Vec<Vec<u32>> = one_by_one.collect();
+        assert_eq!(drawn(1), expected);
+        assert_eq!(drawn(3), expected);
     }
 
     #[test]

@@ -45,14 +45,18 @@ impl<'a> Coarse<'a> {
             .collect();
         let plain = self.figures(&vec![1; pictures.len()], &kinds, &drawable);
         let mut found: Vec<[Vec<f64>; FIGURES]> = vec![Default::default(); plain.len()];
-        params.draw(&kinds, |weights| {
-            for (found, raw) in found.iter_mut().zip(self.figures(weights, &kinds, &drawable)) {
-                let values = raw.iter().flat_map(|raw| raw.0);
-                for (found, estimate) in found.iter_mut().zip(values) {
-                    found.extend(estimate.map(|estimate| estimate.value));
+        params.draw(
+            &kinds,
+            |weights| self.figures(weights, &kinds, &drawable),
+            |drawn| {
+                for (found, raw) in found.iter_mut().zip(drawn) {
+                    let values = raw.iter().flat_map(|raw| raw.0);
+                    for (found, estimate) in found.iter_mut().zip(values) {
+                        found.extend(estimate.map(|estimate| estimate.value));
+                    }
                 }
-            }
-        });
+            },
+        );
         found
             .into_iter()
             .zip(plain)

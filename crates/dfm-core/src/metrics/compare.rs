@@ -63,7 +63,7 @@ const FIGURES: usize = 8;
 /// Compares two models over the same `pictures`: both see the same draws, so that what is
 /// hard for both does not count. `thresholds` are those of the models.
 ///
-/// Cost: a few operations for each picture and replicate.
+/// Cost: a few operations for each picture and replicate, on the threads of the pool.
 pub fn paired_figures(
     pictures: &[PairedPicture],
     thresholds: [Option<f64>; 2],
@@ -79,8 +79,8 @@ pub fn paired_figures(
     let mut found: [Vec<f64>; FIGURES] = Default::default();
     let good = kinds.iter().filter(|kind| kind.is_none()).count();
     if can_draw(good, kinds.len() - good) {
-        bootstrap.draw(&kinds, |weights| {
-            for (found, pair) in found.iter_mut().zip(figures(weights)) {
+        bootstrap.draw(&kinds, figures, |drawn| {
+            for (found, pair) in found.iter_mut().zip(drawn) {
                 found.extend(pair.map(|[first, second]| second - first));
             }
         });

@@ -31,7 +31,7 @@ pub struct ImageEvaluation {
 /// number of the defect, below `defects`. Intervals are made if `bootstrap` says how:
 /// pictures are drawn with replacement, as many of each kind as there are.
 ///
-/// Cost: a few operations for each picture, defect and replicate.
+/// Cost: a few operations for each picture, defect and replicate, on the threads of the pool.
 ///
 /// # Panics
 ///
@@ -56,11 +56,10 @@ pub fn evaluate_images(
     let values: Vec<[Option<f64>; 4]> = groups.iter().map(|group| figures(&plain, *group)).collect();
     let mut found: Vec<[Vec<f64>; 4]> = vec![Default::default(); groups.len()];
     if let Some(params) = bootstrap {
-        params.draw(kinds, |weights| {
-            for (found, group) in found.iter_mut().zip(&groups) {
-                for (found, value) in found.iter_mut().zip(figures(weights, *group)) {
-                    found.extend(value);
-                }
+        let of_draw = |weights: &[u32]| groups.iter().map(|group| figures(weights, *group)).collect();
+        params.draw(kinds, of_draw, |drawn: Vec<[Option<f64>; 4]>| {
+            for (found, values) in found.iter_mut().zip(drawn) {
+                found.iter_mut().zip(values).for_each(|(found, value)| found.extend(value));
             }
         });
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::files::{METRICS, PREDICTIONS};
 use super::json::PictureLine;
 use crate::error::Error;
+use crate::workers::Workers;
 
 /// What tells two evaluations apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +38,7 @@ pub struct Comparison {
 /// # Errors
 ///
 /// [`Error::Runs`] if a folder holds no evaluation, or the two are of other pictures, classes or
-/// masks; if the bootstrap is out of its range.
+/// masks; if the bootstrap is out of its range, or the system gives no threads.
 pub fn compare(first: &Path, second: &Path, bootstrap: BootstrapParams) -> Result<Comparison, Error> {
     let checked = bootstrap.check()?;
     let [one, other] = [Run::read(first)?, Run::read(second)?];
@@ -49,6 +50,7 @@ pub fn compare(first: &Path, second: &Path, bootstrap: BootstrapParams) -> Resul
             Some(count + usize::from(line.is_right()? && !other.lines[path].is_right()?))
         })
     };
+    let figures = Workers::new().run(|| paired_figures(&pairs, thresholds, &checked))?;
     Ok(Comparison {
         first: first.display().to_string(),
         second: second.display().to_string(),
@@ -56,7 +58,7 @@ pub fn compare(first: &Path, second: &Path, bootstrap: BootstrapParams) -> Resul
         only_first_right: right(&one, &other),
         only_second_right: right(&other, &one),
         replicates: bootstrap.replicates,
-        figures: paired_figures(&pairs, thresholds, &checked),
+        figures,
     })
 }
 

@@ -8,7 +8,7 @@ use dfm_core::{Levels, Picture, PictureSize, Verdict};
 use dfm_render::{Heatmap, MapScale};
 use dfm_report::{Image, ImageFormat, Images};
 use image::codecs::jpeg::JpegEncoder;
-use image::{GrayImage, Luma, RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops};
 
 use crate::error::Error;
 
@@ -91,10 +91,9 @@ pub(crate) fn images(
         jpeg(&Heatmap::new(grid, size, scale).over(small))
     });
     let mask = mask.map(|marked| {
-        let mask = GrayImage::from_fn(verdict.size.width, verdict.size.height, |x, y| {
-            let at = y as usize * verdict.size.width as usize + x as usize;
-            Luma([if marked.get(at).copied().unwrap_or(false) { u8::MAX } else { 0 }])
-        });
+        let PictureSize { width: columns, height: rows } = verdict.size;
+        let mut mask = GrayImage::new(columns, rows);
+        mask.iter_mut().zip(marked).for_each(|(value, marked)| *value = u8::from(*marked) * u8::MAX);
         let mask = imageops::thumbnail(&mask, width, height);
         encoded(ImageFormat::Png, width, height, |out| mask.write_to(out, image::ImageFormat::Png))
     });
