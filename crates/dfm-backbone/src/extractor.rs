@@ -373,7 +373,9 @@ impl FeatureExtractor {
                 let (height, width) = (input.height, input.width);
                 return Err(BackboneError::PictureSize { index, expected, got, height, width });
             }
-            if let Some(got) = picture.pixels.iter().copied().find(|value| !value.is_finite()) {
+            // All values are looked at, since a compiler can do that with vectors.
+            let is_finite = picture.pixels.iter().fold(true, |all, value| all & value.is_finite());
+            if !is_finite && let Some(got) = picture.pixels.iter().copied().find(|value| !value.is_finite()) {
                 return Err(BackboneError::PictureNotFinite { index, got });
             }
         }

@@ -13,6 +13,7 @@ mod laws;
 mod layers;
 mod metrics;
 mod model_file;
+mod model_reading;
 mod networks;
 mod places;
 mod scores;

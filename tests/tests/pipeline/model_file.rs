@@ -11,7 +11,7 @@ use dfm_tests::models::{fit_prepared, flex, small_weights};
 use dfm_tests::{devices, pictures};
 use safetensors::Dtype;
 
-fn fitted(params: impl Into<FitParams>) -> Dfm {
+pub(crate) fn fitted(params: impl Into<FitParams>) -> Dfm {
     let mut params = params.into();
     params.method.taps = vec![Layer::named("layer1").pooled(4)];
     params.method.keep = Keep::Components(5);
@@ -22,7 +22,7 @@ fn fitted(params: impl Into<FitParams>) -> Dfm {
     fit_prepared(&params, extractor, prepared.collect::<Vec<_>>()).expect("a fit")
 }
 
-fn bytes(model: &Dfm, slim: bool) -> Vec<u8> {
+pub(crate) fn bytes(model: &Dfm, slim: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     model.write(&mut bytes, &SaveOptions { slim }).expect("a written model");
     bytes

@@ -11,7 +11,9 @@ pub(super) fn to_rgb(picture: DynamicImage) -> Picture<'static> {
         // The library's own conversion would go through a colour space.
         DynamicImage::ImageLuma8(grey) => {
             let (width, height) = grey.dimensions();
-            Picture::from(RgbImage::from_fn(width, height, |x, y| [grey.get_pixel(x, y).0[0]; 3].into()))
+            let mut rgb = RgbImage::new(width, height);
+            rgb.pixels_mut().zip(grey.pixels()).for_each(|(rgb, grey)| rgb.0 = [grey.0[0]; 3]);
+            Picture::from(rgb)
         }
         DynamicImage::ImageLuma16(grey) => words(grey.dimensions(), |x, y| [grey.get_pixel(x, y).0[0]; 3]),
         DynamicImage::ImageLumaA16(grey) => words(grey.dimensions(), |x, y| [grey.get_pixel(x, y).0[0]; 3]),
