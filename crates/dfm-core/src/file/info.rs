@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::decide::support::Support;
 use crate::error::DfmError;
 use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS};
-use crate::file::opened::{OpenedFile, Wanted};
+use crate::file::opened::OpenedFile;
+use crate::file::wanted::Wanted;
 use crate::learn::record::FitRecord;
 use crate::method::{CalibrationKind, MapKind, ScoreKind, ThresholdEstimate};
 

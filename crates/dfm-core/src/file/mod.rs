@@ -17,6 +17,7 @@ mod opened;
 mod read;
 pub(crate) mod self_test;
 mod tap;
+mod wanted;
 mod write;
 
 pub use info::{CalibrationInfo, ModelInfo, TapInfo};

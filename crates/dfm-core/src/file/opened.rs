@@ -15,22 +15,12 @@ use crate::file::container::{FileDigest, KEY, type_name};
 use crate::file::error::ModelFileError;
 use crate::file::faults::mismatch;
 use crate::file::header::Header;
+use crate::file::wanted::Wanted;
 
 /// A model's header is a few kilobytes; this leaves room for any number of tensors.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
 /// Bytes that are read and hashed at a time: they stay in the cache between the two.
 const AT_ONCE: usize = 128 << 10;
-
-/// How much of a tensor to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Nothing. Its bytes are hashed all the same.
-    Nothing,
-    /// The first rows: as many, or all if there are fewer.
-    Rows(usize),
-    /// All of it.
-    All,
-}
 
 /// A file whose header was read. Its tensors follow from [`load`](Self::load).
 pub(super) struct OpenedFile {

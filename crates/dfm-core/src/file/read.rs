@@ -7,7 +7,6 @@ use dfm_backbone::{
     Architecture, BackboneError, BackboneWeights, Compute, FeatureExtractor, NetworkPrecision, NodeRanges,
     Tap,
 };
-
 use rayon::prelude::*;
 
 use crate::decide::calibration::Calibration;
@@ -17,10 +16,11 @@ use crate::error::DfmError;
 use crate::file::detail;
 use crate::file::error::ModelFileError;
 use crate::file::faults::{consistent, content, inconsistent, mismatch, shaped};
-use crate::file::header::{ASIDE_HASHES, ASIDE_ROWS, Header};
-use crate::file::opened::{OpenedFile, Wanted};
+use crate::file::header::{ASIDE_HASHES, Header};
+use crate::file::opened::OpenedFile;
 use crate::file::self_test::{PROBE_HEIGHT, PROBE_WIDTH, SelfTest};
 use crate::file::tap;
+use crate::file::wanted::{Wanted, needed_to_judge};
 use crate::judge::parts::Parts;
 use crate::judge::places::PlaceScorers;
 use crate::judge::rule::ScoringRule;
@@ -60,18 +60,16 @@ impl LoadOptions {
 }
 
 impl Dfm {
-    /// Reads a model, checks its hash and its shapes, and runs its self-test on
-    /// the device. A model that loads computes what it computed when it was
-    /// fitted.
+    /// Reads a model, checks its hash and its shapes, and runs its self-test on the device. A model that
+    /// loads computes what it computed when it was fitted.
     ///
     /// Cost: one picture through the network. Memory: the stream, and beside it what
     /// [`read_file`](Self::read_file) takes, which is better for a file.
     ///
     /// # Errors
     ///
-    /// [`ModelFileError`], for every way in which a file can be wrong; weights that
-    /// were given and cannot be used, and a device that fails, have errors of their
-    /// own.
+    /// [`ModelFileError`], for every way in which a file can be wrong; weights that were given and cannot
+    /// be used, and a device that fails, have errors of their own.
     pub fn read(reader: &mut impl Read, options: LoadOptions) -> Result<Self, DfmError> {
         let (file, mut bytes) = OpenedFile::of_stream(reader, options.max_bytes)?;
         Self::read_opened(&file, &mut bytes, options)
@@ -97,12 +95,11 @@ impl Dfm {
         file: &mut (impl Read + Seek + Send),
         options: LoadOptions,
     ) -> Result<Self, DfmError> {
-        let whole = needs_all(opened, &options);
-        let few = few_rows(&opened.header)?;
-        let wanted = |name: &str| match few.get(name) {
-            Some(wanted) if !whole => *wanted,
-            _ => Wanted::All,
-        };
+        // A jackknife+ decides by what is kept.
+        let kind = opened.header.record.calibration_kind();
+        let whole = options.fit_statistic || kind == Some(CalibrationKind::JackknifePlus);
+        let few = if whole { HashMap::new() } else { needed_to_judge(&opened.header)? };
+        let wanted = |name: &str| few.get(name).copied().unwrap_or(Wanted::All);
         let mut intact = Ok(());
         // The digest is computed while the model is made of the same bytes. If it is another, whatever
         // was made or refused is dropped.
@@ -201,26 +198,6 @@ impl Dfm {
         model.self_test.check(&model.extractor, &model.scorers, model.fine.as_ref())?;
         Ok(model)
     }
-}
-
-/// Whether all that a model keeps is needed: if it is asked for, or decides.
-fn needs_all(file: &OpenedFile, options: &LoadOptions) -> bool {
-    let kind = file.header.record.calibration_kind();
-    options.fit_statistic || kind == Some(CalibrationKind::JackknifePlus)
-}
-
-/// The tensors of which judging needs less than there is, and how much it needs.
-fn few_rows(header: &Header) -> Result<HashMap<String, Wanted>, ModelFileError> {
-    let mut few = HashMap::new();
-    for tap in header.tap_tensors()? {
-        // If the components are those of fewer pictures, they have a tensor of their own.
-        let is_apart = header.is_split() && header.fit_statistic;
-        let components = if is_apart { 0 } else { tap.record.components };
-        few.insert(tap.name("directions"), Wanted::Rows(components));
-        few.insert(tap.name("coordinates"), Wanted::Nothing);
-        few.insert(tap.name(ASIDE_ROWS), Wanted::Nothing);
-    }
-    Ok(few)
 }
 
 /// The network that the header describes.
