@@ -27,6 +27,15 @@ const KEPT_OF_TAP: [&str; 7] = [
 /// The tensors of such a model that belong to all taps.
 const KEPT: [&str; 3] = ["content_hashes", "picture_names", ASIDE_HASHES];
 
+/// The tensors that something is told of, alone or behind the name of a tap. They are small.
+const TOLD: [&str; 5] =
+    ["calibration", "calibration.scores", "calibration.cells", "variances", "explained_variance"];
+
+/// Whether this can stand before the name of a tensor: nothing, or the name of a tap.
+fn is_prefix(prefix: &str) -> bool {
+    prefix.is_empty() || prefix.ends_with('.')
+}
+
 /// The contents of a model file, hash checked, self-test not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelInfo {
@@ -115,7 +124,8 @@ impl ModelInfo {
     /// [`ModelFileError`](crate::ModelFileError), as for [`Dfm::read`](crate::Dfm::read).
     pub fn read(reader: &mut impl Read, max_bytes: u64) -> Result<Self, DfmError> {
         let (file, mut bytes) = OpenedFile::of_stream(reader, max_bytes)?;
-        file.load(&mut bytes, |_| Wanted::All)?;
+        let is_told = |name: &str| TOLD.iter().any(|told| name.strip_suffix(told).is_some_and(is_prefix));
+        file.load(&mut bytes, |name| if is_told(name) { Wanted::All } else { Wanted::Nothing })?;
         let threshold = match file.header.calibrated {
             true => file.f64("calibration")?.1.first().copied(),
             false => None,
