@@ -299,7 +299,8 @@ pub(crate) fn check_directions<T: Copy + Into<f64> + Sync>(
         for (index, row) in rows.chunks_exact(columns).enumerate() {
             let norm = dot(row, row).sqrt();
             // The length of a row with a value that is not a number is not a number.
-            if !((norm - 1.0).abs() <= UNIT_TOLERANCE) {
+            let is_unit = (norm - 1.0).abs() <= UNIT_TOLERANCE;
+            if !is_unit {
                 return Err(format!("length {norm}"));
             }
             let sign = sign(part * ROWS + index);
