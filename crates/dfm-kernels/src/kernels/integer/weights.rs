@@ -140,6 +140,11 @@ impl Weights {
         packed
     }
 
+    /// The number of lines for each chunk of input.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// The filter of one group.
     pub(super) fn filter(&self, group: usize) -> Filter<'_> {
         let Group { first_block, blocks, offsets, lines } = &self.groups[group];
