@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::finish::finish;
 use super::kernels::{BYTES, PIXELS, Products, Shape, Sums, TileKernels};
 
-pub(super) const KERNELS: TileKernels = TileKernels { begin, end, multiply, finish };
+pub(super) const KERNELS: TileKernels = TileKernels { begin, end, multiply, store, finish };
 
 /// Whether this processor has the tiles, and the system lets this process use them. Asked once.
 pub(super) fn is_available() -> bool {
@@ -96,13 +96,15 @@ unsafe fn end() {
     unsafe { asm!("tilerelease", options(nostack, nomem)) };
 }
 
-/// Runs the products of all chunks. `$load` loads the tiles and multiplies them, with the input of the
-/// first tile of pixels at `{t}` and that of the second at `{u}`; `$sums` are the tiles of sums, each
-/// with its place in [`Sums`].
+/// Runs the products of all chunks. `$multiply` loads the tiles and multiplies them, with the input of
+/// the first tile of pixels at `{t}` and that of the second at `{u}`.
 macro_rules! products {
-    ($products:ident, $sums:ident, [$($multiply:literal)*], [$($tile:literal at $place:literal)*]) => {
+    ($products:ident, $($multiply:literal)*) => {
         asm!(
-            $(concat!("tilezero tmm", $tile),)*
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
             "2:",
             "mov {t}, [{offsets}]",
             "lea {u}, [{second} + {t}]",
@@ -112,79 +114,81 @@ macro_rules! products {
             "add {offsets}, 8",
             "dec {count}",
             "jnz 2b",
-            "mov {step}, 64",
-            $(concat!("tilestored [{sums} + {step}*1 + ", $place, "], tmm", $tile),)*
             t = out(reg) _,
             u = out(reg) _,
             first = in(reg) $products.inputs[0],
             second = in(reg) $products.inputs[1],
-            step = inout(reg) $products.step => _,
+            step = in(reg) $products.step,
             offsets = inout(reg) $products.offsets.as_ptr() => _,
             count = inout(reg) $products.offsets.len() => _,
             weights = inout(reg) $products.weights => _,
             line = in(reg) $products.blocks * BYTES,
             chunk = in(reg) $products.blocks * $products.shape.depth * BYTES,
-            sums = in(reg) &raw mut *$sums,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
+            options(nostack, readonly),
         )
     };
 }
 
-unsafe fn multiply(products: &Products<'_>, sums: &mut Sums) {
+/// Tiles 0 and 1 get the sums of the first tile of pixels, and 2 and 3 those of the second.
+unsafe fn multiply(products: &Products<'_>) {
     assert!(!products.offsets.is_empty());
     // SAFETY: the caller vouches for the instructions, the tiles' shape and the inputs. The loop runs
-    // once for every offset, and reads as many lines of weights as the caller vouches for. The sums
-    // have room for four tiles of 16 lines of 64 bytes.
+    // once for every offset, and reads as many lines of weights as the caller vouches for.
     unsafe {
         match (products.tiles, products.blocks) {
             (2, 2) => products!(
-                products, sums,
-                [
-                    "tileloadd tmm4, [{t} + {step}*1]"
-                    "tileloadd tmm6, [{weights} + {line}*1]"
-                    "tdpbusd tmm0, tmm4, tmm6"
-                    "tileloadd tmm7, [{weights} + {line}*1 + 64]"
-                    "tdpbusd tmm1, tmm4, tmm7"
-                    "tileloadd tmm5, [{u} + {step}*1]"
-                    "tdpbusd tmm2, tmm5, tmm6"
-                    "tdpbusd tmm3, tmm5, tmm7"
-                ],
-                ["0" at "0" "1" at "1024" "2" at "2048" "3" at "3072"]
+                products,
+                "tileloadd tmm4, [{t} + {step}*1]"
+                "tileloadd tmm6, [{weights} + {line}*1]"
+                "tdpbusd tmm0, tmm4, tmm6"
+                "tileloadd tmm7, [{weights} + {line}*1 + 64]"
+                "tdpbusd tmm1, tmm4, tmm7"
+                "tileloadd tmm5, [{u} + {step}*1]"
+                "tdpbusd tmm2, tmm5, tmm6"
+                "tdpbusd tmm3, tmm5, tmm7"
             ),
             (1, 2) => products!(
-                products, sums,
-                [
-                    "tileloadd tmm4, [{t} + {step}*1]"
-                    "tileloadd tmm6, [{weights} + {line}*1]"
-                    "tdpbusd tmm0, tmm4, tmm6"
-                    "tileloadd tmm7, [{weights} + {line}*1 + 64]"
-                    "tdpbusd tmm1, tmm4, tmm7"
-                ],
-                ["0" at "0" "1" at "1024"]
+                products,
+                "tileloadd tmm4, [{t} + {step}*1]"
+                "tileloadd tmm6, [{weights} + {line}*1]"
+                "tdpbusd tmm0, tmm4, tmm6"
+                "tileloadd tmm7, [{weights} + {line}*1 + 64]"
+                "tdpbusd tmm1, tmm4, tmm7"
             ),
             (2, 1) => products!(
-                products, sums,
-                [
-                    "tileloadd tmm4, [{t} + {step}*1]"
-                    "tileloadd tmm6, [{weights} + {line}*1]"
-                    "tdpbusd tmm0, tmm4, tmm6"
-                    "tileloadd tmm5, [{u} + {step}*1]"
-                    "tdpbusd tmm2, tmm5, tmm6"
-                ],
-                ["0" at "0" "2" at "2048"]
+                products,
+                "tileloadd tmm4, [{t} + {step}*1]"
+                "tileloadd tmm6, [{weights} + {line}*1]"
+                "tdpbusd tmm0, tmm4, tmm6"
+                "tileloadd tmm5, [{u} + {step}*1]"
+                "tdpbusd tmm2, tmm5, tmm6"
             ),
             (1, 1) => products!(
-                products, sums,
-                [
-                    "tileloadd tmm4, [{t} + {step}*1]"
-                    "tileloadd tmm6, [{weights} + {line}*1]"
-                    "tdpbusd tmm0, tmm4, tmm6"
-                ],
-                ["0" at "0"]
+                products,
+                "tileloadd tmm4, [{t} + {step}*1]"
+                "tileloadd tmm6, [{weights} + {line}*1]"
+                "tdpbusd tmm0, tmm4, tmm6"
             ),
             (tiles, blocks) => unreachable!("{tiles} tiles by {blocks} blocks"),
         }
+    }
+}
+
+/// Compiled code uses no tiles, so that they still hold what [`multiply`] left there.
+unsafe fn store(sums: &mut Sums) {
+    // SAFETY: the caller vouches for the instructions. The sums have room for four tiles of 16 lines of
+    // 64 bytes.
+    unsafe {
+        asm!(
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 1024], tmm1",
+            "tilestored [{sums} + {line}*1 + 2048], tmm2",
+            "tilestored [{sums} + {line}*1 + 3072], tmm3",
+            sums = in(reg) &raw mut *sums,
+            line = in(reg) BYTES,
+            options(nostack),
+        );
     }
 }

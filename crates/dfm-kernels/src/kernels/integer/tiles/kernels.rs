@@ -26,13 +26,19 @@ pub(crate) struct TileKernels {
     ///
     /// The processor must have the instructions.
     pub(super) end: unsafe fn(),
-    /// See [`Products`].
+    /// See [`Products`]. The sums stay in the tiles of this thread.
     ///
     /// # Safety
     ///
     /// Every address that [`Products`] describes must be valid for reading. The tiles of this thread
     /// must be set up for its shape, and the processor must have the instructions.
-    pub(super) multiply: for<'a> unsafe fn(&Products<'a>, &mut Sums),
+    pub(super) multiply: for<'a> unsafe fn(&Products<'a>),
+    /// Writes the sums that the tiles of this thread hold.
+    ///
+    /// # Safety
+    ///
+    /// The tiles of this thread must be set up, and the processor must have the instructions.
+    pub(super) store: unsafe fn(&mut Sums),
     /// See [`Finish`].
     ///
     /// # Safety

@@ -1,17 +1,33 @@
 //! Plain Rust in place of tiles, for tests where there are none.
 
+use std::cell::RefCell;
+
 use super::kernels::{Finish, Products, Shape, Sums, TileKernels};
 use crate::kernels::integer::portable::round;
 use crate::kernels::integer::tile::{Added, Output};
 use crate::layout::LANES;
 
-pub(super) const KERNELS: TileKernels = TileKernels { begin, end, multiply, finish };
+pub(super) const KERNELS: TileKernels = TileKernels { begin, end, multiply, store, finish };
 
 unsafe fn begin(_: Shape) {}
 
 unsafe fn end() {}
 
-unsafe fn multiply(products: &Products<'_>, sums: &mut Sums) {
+thread_local! {
+    /// The sums that a thread holds.
+    static HELD: RefCell<Sums> = const { RefCell::new(Sums::ZERO) };
+}
+
+unsafe fn store(sums: &mut Sums) {
+    HELD.with_borrow(|held| sums.clone_from(held));
+}
+
+unsafe fn multiply(products: &Products<'_>) {
+    // SAFETY: the caller's.
+    HELD.with_borrow_mut(|held| unsafe { multiply_into(products, held) });
+}
+
+unsafe fn multiply_into(products: &Products<'_>, sums: &mut Sums) {
     let Shape { pixels, depth } = products.shape;
     for tile in 0..products.tiles {
         for block in 0..products.blocks {

@@ -57,6 +57,13 @@ impl Drop for Tiles {
     }
 }
 
+/// Sums that are computed, and not yet finished.
+struct Before<'f> {
+    filter: Filter<'f>,
+    /// One or two tiles.
+    parts: [Option<Part>; 2],
+}
+
 /// A tile of pixels of which some are computed for the first time.
 #[derive(Clone, Copy)]
 struct Part {
@@ -104,14 +111,10 @@ pub(super) unsafe fn sweep<'f>(
     let (kernels, shape) = (tiles.kernels, tiles.shape);
     assert!(shape.pixels <= rows.columns);
     let parts = rows.parts(shape.pixels);
-    let mut sums = [Sums::ZERO, Sums::ZERO];
-    // Sums are finished while the products behind them are computed.
-    let mut before: Option<(Filter<'f>, [Option<Part>; 2])> = None;
-    let mut turn = 0;
+    let mut sums = Sums::ZERO;
+    let mut before: Option<Before<'f>> = None;
     for filter in filters {
-        assert!(filter.depth == shape.depth && (1..=2).contains(&filter.blocks));
-        assert!(filter.lines.len() == filter.offsets.len() * filter.depth * filter.blocks);
-        assert!(filter.multipliers.len() == filter.blocks && filter.bias.len() == filter.blocks);
+        filter.check(shape.depth);
         for index in (0..parts).step_by(2) {
             let first = rows.part(index, shape.pixels);
             let second = (index + 1 < parts).then(|| rows.part(index + 1, shape.pixels));
@@ -124,19 +127,21 @@ pub(super) unsafe fn sweep<'f>(
                 offsets: filter.offsets,
                 weights: filter.lines.as_ptr(),
             };
-            // SAFETY: the caller vouches for the inputs of all pixels, the assertions for the
-            // weights. `Tiles` has set up the tiles of this thread.
-            unsafe { (kernels.multiply)(&products, &mut sums[turn]) };
-            turn = 1 - turn;
-            if let Some((filter, parts)) = before.replace((filter, [Some(first), second])) {
-                // SAFETY: the caller's.
-                unsafe { finish(kernels, filter, &sums[turn], parts, maps) };
+            // The sums before are finished while these products are computed.
+            // SAFETY: the caller vouches for the inputs of all pixels, `check` for the weights, and for
+            // the outputs. `Tiles` has set up the tiles of this thread.
+            unsafe {
+                (kernels.multiply)(&products);
+                if let Some(before) = before.replace(Before { filter, parts: [Some(first), second] }) {
+                    finish(kernels, &before, &sums, maps);
+                }
+                (kernels.store)(&mut sums);
             }
         }
     }
-    if let Some((filter, parts)) = before {
+    if let Some(before) = before {
         // SAFETY: the caller's.
-        unsafe { finish(kernels, filter, &sums[1 - turn], parts, maps) };
+        unsafe { finish(kernels, &before, &sums, maps) };
     }
 }
 
@@ -145,14 +150,9 @@ pub(super) unsafe fn sweep<'f>(
 /// # Safety
 ///
 /// Everything that is added must be valid for reading, and the output for writing, by nobody else.
-unsafe fn finish(
-    kernels: TileKernels,
-    filter: Filter<'_>,
-    sums: &Sums,
-    parts: [Option<Part>; 2],
-    maps: Maps,
-) {
-    for (sums, part) in sums.0.iter().zip(parts) {
+unsafe fn finish(kernels: TileKernels, before: &Before<'_>, sums: &Sums, maps: Maps) {
+    let filter = before.filter;
+    for (sums, part) in sums.0.iter().zip(before.parts) {
         let Some(part) = part else { continue };
         let at = |values: Values| values.piece(maps.map, filter.first_block, part.pixel) * LANES;
         let strides = |values: Values| values.strides(maps.map).map(|pieces| pieces * LANES);
