@@ -1,6 +1,5 @@
 //! The code that computes products of tiles, and what it reads and writes.
 
-use crate::instructions::InstructionSet;
 use crate::kernels::integer::tile::{Added, Output};
 use crate::kernels::integer::weights::Line;
 use crate::layout::LANES;
@@ -108,18 +107,6 @@ pub(super) struct Finish<'a> {
     pub(super) output: Output,
     /// Values from one pixel of the output to the next, and from one block to the next.
     pub(super) output_strides: [usize; 2],
-}
-
-impl TileKernels {
-    /// The code for `instructions`; `None` if they have no tiles, or this processor lacks them.
-    pub(crate) fn of(instructions: InstructionSet) -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if instructions == InstructionSet::Amx && instructions.is_available() {
-            return Some(super::amx::KERNELS);
-        }
-        let _ = instructions;
-        None
-    }
 }
 
 impl std::fmt::Debug for TileKernels {

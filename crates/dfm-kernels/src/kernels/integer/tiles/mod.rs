@@ -12,6 +12,7 @@ mod amx;
 #[cfg(test)]
 mod check;
 mod convolution;
+mod dispatch;
 #[cfg(target_arch = "x86_64")]
 mod finish;
 mod kernels;
