@@ -16,6 +16,9 @@ import sys
 import time
 from pathlib import Path
 
+# Python's own modules come before files of the same name beside this one.
+sys.path.append(sys.path.pop(0))
+
 import numpy as np
 
 

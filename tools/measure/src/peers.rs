@@ -83,7 +83,8 @@ pub(crate) fn run(flags: &PeersFlags) -> anyhow::Result<()> {
         ours: std::env::current_exe().context("the path of this program")?,
         python: environment::python("peers", &REQUIREMENTS)?,
         script: workspace::root().join("benches/peers/network.py"),
-        rust: environment::rust_peers()?,
+        // They compute in f32 alone.
+        rust: if flags.small { PathBuf::new() } else { environment::rust_peers()? },
     };
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let input = scratch.path().join("input");
