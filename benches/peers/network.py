@@ -1,6 +1,7 @@
 """One contestant of `cargo xtask bench peers`: the network of a weights file of ours by somebody else's hand.
 
     network.py export    WEIGHTS -      OUT.onnx BATCH SIDE THREADS
+    network.py quantise  IN.onnx INPUT  OUT.onnx BATCH SIDE THREADS
     network.py peak      -       -      -        BATCH SIDE THREADS
     network.py CONTESTANT NETWORK INPUT OUTPUT   BATCH SIDE THREADS
 
@@ -14,6 +15,9 @@ import json
 import sys
 import time
 from pathlib import Path
+
+# Python's own modules come before files of the same name beside this one.
+sys.path.append(sys.path.pop(0))
 
 import numpy as np
 
@@ -138,6 +142,37 @@ def export(path: Path, output: Path, batch: int, side: int) -> None:
     save(model, output)
 
 
+def quantise(path: Path, x: np.ndarray, output: Path) -> None:
+    """The ONNX file in eight bits, by ONNX Runtime's static quantisation: weights per channel, ranges from
+    the pictures."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    import onnx
+
+    batch = onnx.load(path, load_external_data=False).graph.input[0].type.tensor_type.shape.dim[0].dim_value
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(x[place : place + batch] for place in range(0, len(x), batch))
+
+        def get_next(self):
+            pictures = next(self.left, None)
+            return None if pictures is None else {"input": pictures}
+
+    prepared = output.with_suffix(".prepared.onnx")
+    quant_pre_process(str(path), str(prepared))
+    quantize_static(
+        str(prepared),
+        str(output),
+        Pictures(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
+
+
 def serve(forward, output: Path | None, version: str, measure=None) -> None:
     """Says that all is ready, and times as often as asked."""
     result = np.ascontiguousarray(forward(), dtype="<f4")
@@ -158,21 +193,26 @@ def serve(forward, output: Path | None, version: str, measure=None) -> None:
 
 
 def pytorch(flags: argparse.Namespace, x: np.ndarray) -> None:
-    """Eager, eager in channels_last, or compiled with the weights frozen into the code."""
+    """Eager, eager in channels_last, or compiled with the weights frozen into the code; in f32, or in bf16
+    where autocast takes it."""
+    import contextlib
+
     import torch
 
     torch.set_num_threads(flags.threads)
     network, x = by_torch(flags.network, flags.side), torch.from_numpy(x)
     if flags.contestant != "eager":
         network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        if flags.contestant == "compile":
+    small = flags.contestant == "compile-bf16"
+    cast = torch.autocast("cpu", dtype=torch.bfloat16) if small else contextlib.nullcontext()
+    with torch.no_grad(), cast:
+        if flags.contestant.startswith("compile"):
             import torch._inductor.config
 
             torch._inductor.config.freezing = True
             network = torch.compile(network)
             network(x)
-        serve(lambda: network(x).numpy(), flags.output, f"torch {torch.__version__.split('+')[0]}")
+        serve(lambda: network(x).float().numpy(), flags.output, f"torch {torch.__version__.split('+')[0]}")
 
 
 def onnxruntime(flags: argparse.Namespace, x: np.ndarray) -> None:
@@ -189,11 +229,14 @@ def onnxruntime(flags: argparse.Namespace, x: np.ndarray) -> None:
 
 
 def openvino(flags: argparse.Namespace, x: np.ndarray) -> None:
-    """OpenVINO, one request after the other, or as many pictures at once as it thinks best."""
+    """OpenVINO, one request after the other, or as many pictures at once as it thinks best; in f32, or in the
+    numbers that it takes by itself."""
     import openvino as ov
 
-    hint = "THROUGHPUT" if flags.contestant == "openvino-throughput" else "LATENCY"
-    settings = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": flags.threads, "INFERENCE_PRECISION_HINT": "f32"}
+    hint = "THROUGHPUT" if flags.contestant.endswith("throughput") else "LATENCY"
+    settings = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": flags.threads}
+    if not flags.contestant.startswith("openvino-default"):
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
     model = ov.Core().compile_model(str(flags.network), "CPU", settings)
     version = f"openvino {ov.__version__.split('-')[0]}"
     if hint == "LATENCY":
@@ -247,8 +290,9 @@ def peak(flags: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["eager", "channels-last", "compile", "onnxruntime", "openvino", "openvino-throughput"]
-    parser.add_argument("contestant", choices=["export", "peak", *names])
+    names = ["eager", "channels-last", "compile", "compile-bf16", "onnxruntime"]
+    names += ["openvino", "openvino-throughput", "openvino-default", "openvino-default-throughput"]
+    parser.add_argument("contestant", choices=["export", "quantise", "peak", *names])
     parser.add_argument("network", type=Path)
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
@@ -264,7 +308,9 @@ if __name__ == "__main__":
         picture = 3 * flags.side * flags.side
         x = np.fromfile(flags.input, dtype="<f4", count=flags.batch * picture)
         x = x.reshape(flags.batch, 3, flags.side, flags.side)
-        if flags.contestant == "onnxruntime":
+        if flags.contestant == "quantise":
+            quantise(flags.network, x, flags.output)
+        elif flags.contestant == "onnxruntime":
             onnxruntime(flags, x)
         elif flags.contestant.startswith("openvino"):
             openvino(flags, x)

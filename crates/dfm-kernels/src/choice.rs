@@ -20,7 +20,13 @@ impl Way {
 pub(crate) fn choose(convolution: &Convolution, map: Map, instructions: InstructionSet) -> Way {
     let channels = convolution.in_channels_per_group.min(convolution.out_channels);
     let larger = SIDES.partition_point(|side| side * side <= map.pixels());
-    let fewest = FEWEST_CHANNELS[instructions as usize][larger.saturating_sub(1)];
+    let row = match instructions {
+        InstructionSet::Portable => 0,
+        InstructionSet::Avx2 => 1,
+        // Tiles compute whole numbers alone, without transforms.
+        InstructionSet::Avx512 | InstructionSet::Amx => 2,
+    };
+    let fewest = FEWEST_CHANNELS[row][larger.saturating_sub(1)];
     match Way::Winograd.suits(convolution) && fewest.is_some_and(|fewest| channels >= fewest) {
         true => Way::Winograd,
         false => Way::Direct,

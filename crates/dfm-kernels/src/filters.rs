@@ -131,6 +131,29 @@ pub(crate) fn pack(convolution: &Convolution, source: Source, most_blocks: usize
     })
 }
 
+/// Packs a convolution of one group over pixels of up to `pixel` channels that lie together. Neighbouring
+/// pixels lie without gaps, so that a row of taps is read in chunks of `chunk` values, whole or not.
+pub(crate) fn pack_rows(
+    convolution: &Convolution,
+    source: Source,
+    pixel: usize,
+    chunk: usize,
+    most_blocks: usize,
+) -> Filters {
+    let [rows, columns] = convolution.kernel;
+    let groups = convolution.in_channels_per_group.div_ceil(pixel);
+    pack_chunks(convolution, most_blocks, chunk, |_| {
+        (0..groups)
+            .flat_map(|group| (0..rows).map(move |y| (group, y)))
+            .flat_map(|(group, y)| (0..columns * pixel).step_by(chunk).map(move |first| (group, y, first)))
+            .map(|(group, y, first)| Chunk {
+                offset: group * source.block + y * source.row + first,
+                taps: (first..first + chunk).map(|at| [group * pixel + at % pixel, y, at / pixel]).collect(),
+            })
+            .collect()
+    })
+}
+
 /// Packs a convolution over single channels, whose rows lie without gaps.
 pub(crate) fn pack_planar(convolution: &Convolution, source: Source, most_blocks: usize) -> Filters {
     let [rows, columns] = convolution.kernel;

@@ -11,6 +11,8 @@ pub enum InstructionSet {
     Avx2,
     /// AVX-512F.
     Avx512,
+    /// AVX-512 with VNNI, and tiles of eight-bit numbers (AMX-INT8). Only whole numbers use the tiles.
+    Amx,
 }
 
 impl InstructionSet {
@@ -24,6 +26,9 @@ impl InstructionSet {
             }
             if is_x86_feature_detected!("avx512f") {
                 sets.push(Self::Avx512);
+            }
+            if crate::kernels::tiles_are_available() {
+                sets.push(Self::Amx);
             }
         }
         sets
@@ -46,6 +51,7 @@ impl fmt::Display for InstructionSet {
             Self::Portable => "portable",
             Self::Avx2 => "AVX2",
             Self::Avx512 => "AVX-512",
+            Self::Amx => "AVX-512 and AMX",
         })
     }
 }

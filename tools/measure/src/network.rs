@@ -56,6 +56,9 @@ pub(crate) struct NetworkFlags {
     side: usize,
     /// Number of threads to compute with; `RAYON_NUM_THREADS` sets them
     threads: usize,
+    /// Compute in eight bits. The ranges are those of the pictures
+    #[arg(long)]
+    int8: bool,
 }
 
 /// Computes once, says that it is ready, and then times as many forward passes as each line of
@@ -71,9 +74,14 @@ pub(crate) fn run(flags: &NetworkFlags) -> anyhow::Result<()> {
     let weights = BackboneWeights::from_bytes(&bytes)?;
     drop(bytes);
     let (input, layer) = (weights.header().input.with_size(flags.side, flags.side), weights.header().deepest);
-    let extractor = FeatureExtractor::new(weights.with_input(input), &[layer.pooled(1)], compute()?)?;
+    let (weights, taps) = (weights.with_input(input), [layer.pooled(1)]);
+    let mut extractor = FeatureExtractor::new(weights.clone(), &taps, compute()?)?;
     ensure!(extractor.has_kernels(), "our own kernels lack {:?}", extractor.unsupported_by_kernels());
     let pictures = pictures(&flags.input, flags.batch, flags.side)?;
+    if flags.int8 {
+        let ranges = extractor.measure_ranges(&pictures)?;
+        extractor = FeatureExtractor::int8(weights, &taps, compute()?, ranges)?;
+    }
     let forward = || Ok::<_, anyhow::Error>(extractor.extract(&pictures)?.into_data());
     std::fs::write(&flags.output, forward()?.as_bytes())
         .with_context(|| flags.output.display().to_string())?;

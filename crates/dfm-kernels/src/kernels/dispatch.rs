@@ -8,11 +8,11 @@ use super::{avx2, avx512};
 use crate::instructions::InstructionSet;
 
 impl Kernels {
-    /// The vector code of `instructions`, or the portable one if this processor lacks them.
+    /// The vector code of `instructions` for `f32`, or the portable one if this processor lacks them.
     pub(crate) fn of(instructions: InstructionSet) -> Self {
         match instructions {
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 if instructions.is_available() => avx512::KERNELS,
+            InstructionSet::Avx512 | InstructionSet::Amx if instructions.is_available() => avx512::KERNELS,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 if instructions.is_available() => avx2::KERNELS,
             _ => portable::KERNELS,
@@ -30,7 +30,7 @@ impl Kernels {
         unsafe {
             match self.instructions {
                 #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512 => avx512::routine(routine),
+                InstructionSet::Avx512 | InstructionSet::Amx => avx512::routine(routine),
                 #[cfg(target_arch = "x86_64")]
                 InstructionSet::Avx2 => avx2::routine(routine),
                 _ => portable::routine(routine),

@@ -45,7 +45,8 @@ pub(crate) use average::Average;
 pub(crate) use direct::Direct;
 pub(crate) use ends::Ends;
 pub(crate) use integer::{
-    ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Values,
+    ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, TileKernels,
+    TiledConvolution, Values, tiles_are_available,
 };
 pub(crate) use layers::{
     Attention, Concatenate, Depthwise, Layer, Load, Normalise, Other, Patches, Pixels, Planar, Pointwise,

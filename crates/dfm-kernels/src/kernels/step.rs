@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::average::Average;
 use super::direct::Direct;
-use super::integer::{IntegerConvolution, IntegerStem};
+use super::integer::{IntegerConvolution, IntegerStem, TiledConvolution};
 use super::layers::Layer;
 use super::stem::Stem;
 use super::winograd::Winograd;
@@ -23,6 +23,8 @@ pub(crate) enum Step {
     IntegerStem(IntegerStem),
     /// A convolution in whole numbers.
     Integer(IntegerConvolution),
+    /// A convolution in whole numbers by products of tiles.
+    Tiled(TiledConvolution),
     /// The averages that a tap takes.
     Average(Average),
     /// A layer of another kind.
@@ -38,6 +40,7 @@ impl Step {
             Self::Winograd(step) => step.scratch_len(),
             Self::IntegerStem(step) => step.scratch_len(),
             Self::Integer(step) => step.scratch_len(),
+            Self::Tiled(step) => step.scratch_len(),
             Self::Average(_) => 0,
             Self::Layer(layer) => layer.scratch_len(),
         }
@@ -51,6 +54,7 @@ impl Step {
             Self::Winograd(step) => step.division(threads).items(),
             Self::IntegerStem(step) => step.division(threads).items(),
             Self::Integer(step) => step.division(threads).items(),
+            Self::Tiled(step) => step.division(threads).items(),
             Self::Average(step) => step.items(),
             Self::Layer(layer) => layer.items(threads),
         }
@@ -64,6 +68,7 @@ impl Step {
             Self::Direct(step) => vec![step.input()],
             Self::Winograd(step) => vec![step.input()],
             Self::Integer(step) => step.inputs(),
+            Self::Tiled(step) => step.inputs(),
             Self::Average(step) => vec![step.read()],
             Self::Layer(layer) => layer.reads(),
         }
@@ -77,6 +82,7 @@ impl Step {
             Self::Winograd(step) => step.output(),
             Self::IntegerStem(step) => step.output(),
             Self::Integer(step) => step.output(),
+            Self::Tiled(step) => step.output(),
             Self::Average(_) => 0..0,
             Self::Layer(layer) => layer.writes(),
         }
@@ -114,6 +120,7 @@ impl Step {
                 Self::Winograd(step) => step.run(work, worker, index, item),
                 Self::IntegerStem(step) => step.run(work, worker, item),
                 Self::Integer(step) => step.run(work, worker, item),
+                Self::Tiled(step) => step.run(work, worker, item),
                 Self::Average(step) => step.run(work, item),
                 Self::Layer(layer) => layer.run(work, worker, item),
             }
@@ -134,7 +141,7 @@ impl Step {
 
     /// Whether the step computes in whole numbers.
     pub(crate) fn is_integer(&self) -> bool {
-        matches!(self, Self::IntegerStem(_) | Self::Integer(_))
+        matches!(self, Self::IntegerStem(_) | Self::Integer(_) | Self::Tiled(_))
     }
 
     /// The number of multiplications, each with its addition, of this step computed tap by tap.
@@ -145,6 +152,7 @@ impl Step {
             Self::Winograd(step) => step.multiply_adds,
             Self::IntegerStem(step) => step.multiply_adds,
             Self::Integer(step) => step.multiply_adds,
+            Self::Tiled(step) => step.multiply_adds,
             Self::Average(_) => 0,
             Self::Layer(layer) => layer.multiply_adds(),
         }
@@ -159,6 +167,7 @@ impl std::fmt::Display for Step {
             Self::Winograd(step) => step.fmt(f),
             Self::IntegerStem(step) => step.fmt(f),
             Self::Integer(step) => step.fmt(f),
+            Self::Tiled(step) => step.fmt(f),
             Self::Average(step) => step.fmt(f),
             Self::Layer(layer) => layer.fmt(f),
         }

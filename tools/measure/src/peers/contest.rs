@@ -13,8 +13,13 @@ use crate::network::floats;
 const TURN_MILLISECONDS: f64 = 700.0;
 /// Pause between turns, so the threads of the last contestant have gone to sleep.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Largest difference of features, as the norm of the difference over the norm.
-const TOLERANCE: f64 = 1e-4;
+/// Largest difference of features in f32, as the norm of the difference over the norm.
+pub(crate) const TOLERANCE: f64 = 1e-4;
+/// The same in smaller numbers: beyond it, a contestant computes another network.
+pub(crate) const SMALL_TOLERANCE: f64 = 0.1;
+
+/// The beginning of the names of our own contestants.
+pub(crate) const OURS: &str = "DFM";
 
 /// A contestant.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Contestant {
     /// Whether the contest takes place without this contestant, because a machine may lack what it
     /// needs.
     pub(crate) optional: bool,
+    /// The largest difference from the features of the first contestant.
+    pub(crate) tolerance: f64,
 }
 
 /// The input of all contestants.
@@ -49,14 +56,23 @@ pub(crate) struct Outcome {
     /// Milliseconds for a picture.
     pub(crate) times: Vec<f64>,
     pub(crate) peak_bytes: Option<u64>,
-    /// Difference from our features; ours come first.
+    /// Difference from the features of the first contestant.
     pub(crate) difference: f64,
 }
 
-/// The results of all contestants, ours first.
+impl Outcome {
+    /// Whether it is that of our own program.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with(OURS)
+    }
+}
+
+/// The results of all contestants. The first is ours in f32.
 #[derive(Debug)]
 pub(crate) struct Contest {
     pub(crate) batch: usize,
+    /// The index of the outcome that the peers are compared with, which is the last one of ours.
+    pub(crate) ours: usize,
     pub(crate) outcomes: Vec<Outcome>,
     /// Contestants that could not take part, with the reason.
     pub(crate) absent: Vec<(&'static str, String)>,
@@ -91,7 +107,12 @@ pub(crate) fn hold(
         let features = floats(&round.scratch.join("features"))?;
         let difference = relative_l2(&features, ours.as_ref().unwrap_or(&features))
             .with_context(|| format!("{}: features of another shape", contestant.name))?;
-        ensure!(difference <= TOLERANCE, "{}: relative L2 {difference:.1e} to ours", contestant.name);
+        ensure!(
+            difference <= contestant.tolerance,
+            "{}: relative L2 {difference:.1e} to ours, at most {:.1e}",
+            contestant.name,
+            contestant.tolerance
+        );
         ours.get_or_insert(features);
         // The first runs after the one that was written are also a warm-up.
         let warm = worker.run(3)?.into_iter().fold(f64::INFINITY, f64::min);
@@ -116,7 +137,9 @@ pub(crate) fn hold(
         outcome.peak_bytes = worker.peak_bytes();
         outcome
     });
-    Ok(Contest { batch: round.batch, outcomes: outcomes.collect(), absent, peak_rate })
+    let outcomes: Vec<Outcome> = outcomes.collect();
+    let ours = outcomes.iter().rposition(Outcome::is_ours).context("no contestant is ours")?;
+    Ok(Contest { batch: round.batch, ours, outcomes, absent, peak_rate })
 }
 
 fn start(contestant: &Contestant, round: &Round<'_>) -> anyhow::Result<Worker> {

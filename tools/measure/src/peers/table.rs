@@ -9,7 +9,7 @@ pub(crate) fn table(contests: &[Contest], operations: f64) -> String {
                      |--:|---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for contest in contests {
-        let ours = contest.outcomes.first().map_or(f64::NAN, middle);
+        let ours = contest.outcomes.get(contest.ours).map_or(f64::NAN, middle);
         for outcome in &contest.outcomes {
             let median = middle(outcome);
             let fastest = outcome.times.iter().copied().fold(f64::INFINITY, f64::min);
@@ -33,9 +33,10 @@ pub(crate) fn table(contests: &[Contest], operations: f64) -> String {
 
 /// Our time against that of the best peer, the peak of the machine, and who is missing.
 fn verdict(contest: &Contest) -> String {
-    let Some((ours, peers)) = contest.outcomes.split_first() else { return String::new() };
+    let Some(ours) = contest.outcomes.get(contest.ours) else { return String::new() };
+    let peers = contest.outcomes.iter().filter(|outcome| !outcome.is_ours());
     let mut text = format!("\nBatch {}: ", contest.batch);
-    if let Some(best) = peers.iter().min_by(|a, b| middle(a).total_cmp(&middle(b))) {
+    if let Some(best) = peers.min_by(|a, b| middle(a).total_cmp(&middle(b))) {
         let ratio = middle(ours) / middle(best);
         text.push_str(&format!("ours / best peer = **{ratio:.2}** ({}); ", best.name));
     }
@@ -47,7 +48,7 @@ fn verdict(contest: &Contest) -> String {
     text + "\n"
 }
 
-/// The difference from our features; empty for our own.
+/// The difference from the features of the first contestant; empty for itself.
 fn difference(outcome: &Outcome) -> String {
     if outcome.difference > 0.0 { format!("{:.1e}", outcome.difference) } else { "–".to_owned() }
 }
@@ -74,10 +75,20 @@ mod tests {
             outcome("steady", &[20.0, 20.0, 20.0]),
         ];
         let absent = vec![("late", "why\nit has no compiler".to_owned())];
-        let contest = Contest { batch: 1, outcomes, absent, peak_rate: 400.0 };
+        let contest = Contest { batch: 1, ours: 0, outcomes, absent, peak_rate: 400.0 };
         let table = table(&[contest], 2e9);
         assert!(table.contains("| 1 | DFM | 9.00 | 10.00 | 1.00 | 200 | 50 % | 5 MiB | 1.0e-7 |"), "{table}");
         assert!(table.contains("ours / best peer = **0.50** (steady)"), "{table}");
         assert!(table.contains("Not run: late (it has no compiler)"), "{table}");
+    }
+
+    #[test]
+    fn peers_of_small_numbers_are_compared_with_ours_in_small_numbers() {
+        let outcomes = vec![outcome("DFM", &[10.0]), outcome("DFM int8", &[4.0]), outcome("other", &[5.0])];
+        let contest = Contest { batch: 8, ours: 1, outcomes, absent: Vec::new(), peak_rate: 400.0 };
+        let table = table(&[contest], 2e9);
+        assert!(table.contains("| 8 | DFM | 10.00 | 10.00 | 0.40 |"), "{table}");
+        assert!(table.contains("| 8 | other | 5.00 | 5.00 | 0.80 |"), "{table}");
+        assert!(table.contains("ours / best peer = **0.80** (other)"), "{table}");
     }
 }

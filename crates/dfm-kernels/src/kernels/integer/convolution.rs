@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::ends::IntegerEnds;
 use super::set::IntegerKernels;
 use super::sweep::{Rows, sweep};
-use super::tile::{Added, Output};
 use super::values::{ACTIVATION, PIXELS, Values, pixels, pixels_mut};
 use super::weights::{Weights, Width};
 use crate::convolution::Convolution;
@@ -16,11 +15,11 @@ use crate::layout::{Division, LANES};
 use crate::window::Window;
 
 /// The largest magnitude of a weight; see the [module](super).
-const WEIGHT: f32 = 64.0;
+pub(super) const WEIGHT: f32 = 64.0;
 
 /// Pixels of input that meet all weights before the next ones do, so that they stay in the
 /// second-level cache: 256 KiB.
-const SPAN: usize = 16 << 10;
+pub(super) const SPAN: usize = 16 << 10;
 
 /// A convolution, and where its input and output lie.
 #[derive(Debug)]
@@ -43,10 +42,7 @@ impl IntegerConvolution {
     /// If a map does not fit its part, or a sum may overflow.
     pub(crate) fn new(convolution: &Convolution, kernels: IntegerKernels, ends: IntegerEnds) -> Self {
         let (input_map, output_map) = (ends.input_map, ends.output_map);
-        assert!(ends.input.len() >= Values::Bytes.len(input_map));
-        assert!(ends.output.len() >= ends.values.len(output_map));
-        let residual = ends.residual.as_ref();
-        assert!(residual.is_none_or(|residual| residual.at.len() >= residual.values.len(output_map)));
+        ends.check(Values::Bytes);
         assert!(convolution.weight.len() / convolution.out_channels <= Self::MOST_TAPS);
         let sliding = Sliding::new(Window::of(convolution), input_map, output_map, SPAN);
         let weights =
@@ -59,20 +55,12 @@ impl IntegerConvolution {
 
     /// The part of the arena that is written.
     pub(crate) fn output(&self) -> Range<usize> {
-        let IntegerEnds { output, output_map, values, .. } = &self.ends;
-        output.start..output.start + values.len(*output_map)
+        self.ends.writes()
     }
 
-    /// The parts of the arena that are read: the input, and the residual unless the results overwrite
-    /// it.
+    /// The parts of the arena that are read.
     pub(crate) fn inputs(&self) -> Vec<Range<usize>> {
-        let IntegerEnds { input, output, output_map, values, residual, .. } = &self.ends;
-        let mut inputs = vec![input.clone()];
-        let overwritten = |at: &Range<usize>, kind: Values| at.start == output.start && kind == *values;
-        if let Some(residual) = residual.as_ref().filter(|it| !overwritten(&it.at, it.values)) {
-            inputs.push(residual.at.start..residual.at.start + residual.values.len(*output_map));
-        }
-        inputs
+        self.ends.reads()
     }
 
     /// [`Lanes`](crate::layout::Lanes) of scratch memory.
@@ -96,7 +84,7 @@ impl IntegerConvolution {
             self.division(work.threads).item(item, sliding.units(), self.weights.groups.len());
         // SAFETY: the caller vouches that nobody writes the input.
         let input = pixels(unsafe { work.arena.slice(self.ends.input.clone()) });
-        let (output, added) = (self.first_output(work), self.first_added(work));
+        let (output, added) = (self.ends.first_output(work), self.ends.first_added(work));
         for units in sliding.spans(units, self.kernels.pixels()) {
             let [count, columns] = sliding.rows(&units);
             // Values of the output before these units, in one block.
@@ -129,25 +117,6 @@ impl IntegerConvolution {
             for group in groups.clone() {
                 unsafe { sweep(&self.kernels, self.weights.filter(group), rows) };
             }
-        }
-    }
-
-    /// The first pixel of the output.
-    fn first_output(&self, work: &Work<'_>) -> Output {
-        let to = work.arena.at(self.ends.output.clone());
-        match self.ends.values {
-            Values::Bytes => Output::Bytes(to.cast()),
-            Values::Floats => Output::Floats { to: to.cast(), relu: self.ends.relu },
-        }
-    }
-
-    /// The first pixel of the residual.
-    fn first_added(&self, work: &Work<'_>) -> Added {
-        let Some(residual) = &self.ends.residual else { return Added::Nothing };
-        let from = work.arena.at(residual.at.clone()).cast_const();
-        match residual.values {
-            Values::Bytes => Added::Bytes { from: from.cast(), factor: residual.factor },
-            Values::Floats => Added::Floats { from: from.cast(), factor: residual.factor },
         }
     }
 }

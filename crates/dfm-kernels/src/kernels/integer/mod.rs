@@ -20,6 +20,7 @@ mod set;
 mod stem;
 mod sweep;
 mod tile;
+mod tiles;
 mod values;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
@@ -29,4 +30,5 @@ pub(crate) use convolution::IntegerConvolution;
 pub(crate) use ends::{IntegerEnds, Residual};
 pub(crate) use set::IntegerKernels;
 pub(crate) use stem::{IntegerStem, PICTURE};
+pub(crate) use tiles::{TileKernels, TiledConvolution, are_available as tiles_are_available};
 pub(crate) use values::{ACTIVATION, Values};

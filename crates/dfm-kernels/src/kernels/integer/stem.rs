@@ -41,6 +41,8 @@ pub(crate) struct IntegerStem {
     pool: MaxPool,
     output: Range<usize>,
     output_map: Map,
+    /// The kind of bytes that the output holds.
+    values: Values,
     pub(crate) multiply_adds: u64,
 }
 
@@ -61,10 +63,10 @@ impl IntegerStem {
         kernels: IntegerKernels,
         size: [usize; 2],
         convolved: Map,
-        (output, output_map): (Range<usize>, Map),
+        (output, output_map, values): (Range<usize>, Map, Values),
         steps: [f32; 2],
     ) -> Self {
-        assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= Values::Bytes.len(output_map));
+        assert!(stem.stride == 2 && stem.groups == 1 && output.len() >= values.len(output_map));
         let taps = stem.weight.len() / stem.out_channels;
         assert!((1..=Self::MOST_TAPS).contains(&taps));
         let largest = WEIGHT.min(i32::MAX as usize / (PICTURE as usize * taps));
@@ -84,13 +86,14 @@ impl IntegerStem {
             pool,
             output,
             output_map,
+            values,
             multiply_adds: stem.multiply_adds(convolved.pixels()),
         }
     }
 
     /// The part of the arena that is written.
     pub(crate) fn output(&self) -> Range<usize> {
-        self.output.start..self.output.start + Values::Bytes.len(self.output_map)
+        self.output.start..self.output.start + self.values.len(self.output_map)
     }
 
     /// [`Lanes`] of scratch memory: a copy of the rows that a band sees, then the rows of the
@@ -192,11 +195,10 @@ impl IntegerStem {
     unsafe fn maximum(&self, work: &Work<'_>, kept: &[Pixel], row: usize, seen: Range<usize>) {
         let (from, to) = (self.convolved.width, self.output_map.width);
         let output = work.arena.at(self.output.clone()).cast::<Pixel>();
+        let together = self.values.together(self.output_map);
         for block in 0..self.convolved.blocks() {
-            let begin = block * self.output_map.pixels() + row * to;
-            // SAFETY: the map fits its part of the arena, and the caller vouches for this row.
-            let maxima = unsafe { std::slice::from_raw_parts_mut(output.wrapping_add(begin), to) };
-            for (x, maximum) in maxima.iter_mut().enumerate() {
+            let first = self.values.piece(self.output_map, block, row * to);
+            for x in 0..to {
                 let columns = window(x, self.pool.before, from);
                 let mut most = [0; LANES];
                 for row in seen.clone() {
@@ -205,7 +207,8 @@ impl IntegerStem {
                         most = larger(most, *pixel);
                     }
                 }
-                *maximum = most;
+                // SAFETY: the map fits its part of the arena, and the caller vouches for this row.
+                unsafe { output.wrapping_add(first + x * together).write(most) };
             }
         }
     }

@@ -92,6 +92,19 @@ pub(super) struct Filter<'a> {
     pub(super) bias: &'a [Lanes],
 }
 
+impl Filter<'_> {
+    /// Checks the lengths that tiles of `depth` lines rely on.
+    ///
+    /// # Panics
+    ///
+    /// If one is wrong.
+    pub(super) fn check(&self, depth: usize) {
+        assert!(self.depth == depth && (1..=2).contains(&self.blocks) && !self.offsets.is_empty());
+        assert!(self.lines.len() == self.offsets.len() * depth * self.blocks);
+        assert!(self.multipliers.len() == self.blocks && self.bias.len() == self.blocks);
+    }
+}
+
 impl Weights {
     /// Rounds the weights of `convolution` to whole numbers within ±`largest`, and lets `pack` put
     /// them in order. One step of a sum is `input_step` times the step of the output channel's
@@ -138,6 +151,11 @@ impl Weights {
             });
         }
         packed
+    }
+
+    /// The number of lines for each chunk of input.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// The filter of one group.

@@ -15,7 +15,7 @@ use crate::error::KernelError;
 use crate::instructions::InstructionSet;
 use crate::kernels::{
     ACTIVATION, IntegerConvolution, IntegerEnds, IntegerKernels, IntegerStem, PICTURE, Residual, Step,
-    Values as Kind,
+    TileKernels, TiledConvolution, Values as Kind,
 };
 use crate::plan::prepared::Plan;
 use crate::plan::ranges::NodeRanges;
@@ -45,6 +45,7 @@ impl Plan {
         let mut layout = Layout {
             draft: Draft::new(&source, &features),
             kernels: IntegerKernels::of(instructions),
+            tiles: tiles(&source, instructions),
             kinds: vec![(Kind::Floats, 1.0); source.nodes().len()],
             ranges,
         };
@@ -66,7 +67,7 @@ impl Kind {
     /// The size of one step of values up to `range`: one if they are not rounded.
     fn step(self, range: f32) -> f32 {
         match self {
-            Self::Bytes => step(range, ACTIVATION),
+            Self::Bytes | Self::Groups => step(range, ACTIVATION),
             Self::Floats => 1.0,
         }
     }
@@ -81,12 +82,28 @@ fn step(range: f32, count: f32) -> f32 {
 struct Layout<'s, 'p> {
     draft: Draft<'s, 'p>,
     kernels: IntegerKernels,
+    /// What computes every convolution but the first one, in place of the kernels.
+    tiles: Option<TileKernels>,
     /// For each node, the kind of its values and the size of one of their steps, once they are computed.
     kinds: Vec<(Kind, f32)>,
     ranges: &'s NodeRanges,
 }
 
+/// The code for tiles, if the instructions have them and every convolution behind the first one can use
+/// it: groups of channels see too few bytes of a pixel.
+fn tiles(source: &Source<'_>, instructions: InstructionSet) -> Option<TileKernels> {
+    let is_grouped =
+        |node: usize| matches!(source.operation(node), Operation::Convolution(it) if it.groups > 1);
+    let mut nodes = 0..source.nodes().len();
+    if nodes.any(is_grouped) { None } else { TileKernels::of(instructions) }
+}
+
 impl Layout<'_, '_> {
+    /// The kind of the values that are rounded.
+    fn bytes(&self) -> Kind {
+        if self.tiles.is_some() { Kind::Groups } else { Kind::Bytes }
+    }
+
     /// Adds the steps of a node.
     fn node(&mut self, node: usize) -> Result<(), KernelError> {
         let Operation::Convolution(convolution) = self.draft.source.operation(node) else {
@@ -135,9 +152,9 @@ impl Layout<'_, '_> {
         if source.is_tapped(chain[2]) {
             return Err(self.unsupported(chain[2]));
         }
-        let map = source.map(chain[2]);
-        let size = self.step(node, Kind::Bytes)?;
-        let value = self.draft.values.take_len(map, Kind::Bytes.len(map));
+        let (map, bytes) = (source.map(chain[2]), self.bytes());
+        let size = self.step(node, bytes)?;
+        let value = self.draft.values.take_len(map, bytes.len(map));
         let [_, height, width] = source.picture();
         let stem = IntegerStem::new(
             convolution,
@@ -145,10 +162,10 @@ impl Layout<'_, '_> {
             self.kernels,
             [height, width],
             source.map(node),
-            (value.placed.at.clone(), map),
+            (value.placed.at.clone(), map, bytes),
             [step(self.ranges.input, PICTURE), size],
         );
-        self.kinds[chain[2]] = (Kind::Bytes, size);
+        self.kinds[chain[2]] = (bytes, size);
         self.draft.complete(&chain, value, Some(Step::IntegerStem(stem)));
         Ok(())
     }
@@ -159,7 +176,9 @@ impl Layout<'_, '_> {
         let source = self.draft.source;
         self.check(node, convolution, IntegerConvolution::MOST_TAPS)?;
         let input = source.inputs(node)[0];
-        let (Kind::Bytes, input_step) = self.kinds[input] else { return Err(self.unsupported(input)) };
+        let (Kind::Bytes | Kind::Groups, input_step) = self.kinds[input] else {
+            return Err(self.unsupported(input));
+        };
         let chain = self.chain(node)?;
         let end = chain.nodes[chain.nodes.len() - 1];
         let reads = self.draft.reads(end);
@@ -169,7 +188,7 @@ impl Layout<'_, '_> {
             wanted.push(Kind::Floats);
         }
         if reads > 0 && is_relu {
-            wanted.push(Kind::Bytes);
+            wanted.push(self.bytes());
         }
         let onto = chain.onto.map(|other| (other, self.draft.value(other), self.kinds[other]));
         // A value that nothing else will read is overwritten by results of its kind. They are computed
@@ -204,15 +223,18 @@ impl Layout<'_, '_> {
                 residual,
                 steps: [input_step, *size],
             };
-            let step = IntegerConvolution::new(convolution, self.kernels, ends);
-            self.draft.push(node, Step::Integer(step));
+            let step = match self.tiles {
+                Some(tiles) => Step::Tiled(TiledConvolution::new(convolution, tiles, ends)),
+                None => Step::Integer(IntegerConvolution::new(convolution, self.kernels, ends)),
+            };
+            self.draft.push(node, step);
         }
         let inputs = self.draft.read(&chain.nodes);
         for (kind, size, value) in results {
             if kind == Kind::Floats {
                 self.draft.take_features(end, &value);
             }
-            let is_read = reads > 0 && (kind == Kind::Bytes || !is_relu);
+            let is_read = reads > 0 && (kind != Kind::Floats || !is_relu);
             if is_read {
                 self.kinds[end] = (kind, size);
             }
