@@ -44,7 +44,7 @@ struct Names {
 
 impl Names {
     /// A name as close to `name` as can be.
-    fn new(&mut self, name: &str) -> String {
+    fn take(&mut self, name: &str) -> String {
         let first = legal(name);
         let mut legal = first.clone();
         while !self.taken.insert(legal.clone()) {
@@ -146,8 +146,8 @@ fn build(reader: &Reader<'_>, found: &[Vec<String>], size: [usize; 2]) -> Result
             continue;
         }
         let name = match found[index].first() {
-            Some(name) => names.new(name),
-            None => names.new(&format!("{}.{}", reader.name(draft.origin), draft.operation.name())),
+            Some(name) => names.take(name),
+            None => names.take(&format!("{}.{}", reader.name(draft.origin), draft.operation.name())),
         };
         let inputs: Vec<NodeId> = draft.inputs.iter().filter_map(|input| ids[*input]).collect();
         let id = builder.add_node(&name, draft.operation.clone(), &inputs);
