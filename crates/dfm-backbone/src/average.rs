@@ -14,7 +14,7 @@ const MOST: usize = 64;
 
 impl Layer {
     /// What the name of an average of layers begins with.
-    const MEAN: &str = "mean:";
+    pub const MEAN: &str = "mean:";
 
     /// The layers that this one is the average of, in order: none unless it is an average.
     ///

@@ -199,6 +199,25 @@ pub enum BackboneError {
         /// The bytes that it needs.
         got: u64,
     },
+    /// One picture would need more work than any known network does.
+    #[error(
+        "'{architecture}' up to {tap} at {height}×{width} pixels takes {got} operations for a picture, the limit is \
+         {limit}: take a smaller picture size"
+    )]
+    TooManyOperations {
+        /// The architecture's name.
+        architecture: String,
+        /// The last layer that is tapped.
+        tap: Box<Layer>,
+        /// Height of the input, in pixels.
+        height: usize,
+        /// Width of the input, in pixels.
+        width: usize,
+        /// The limit.
+        limit: u64,
+        /// The operations that it takes.
+        got: u64,
+    },
     /// No pictures were given.
     #[error("extracting features needs at least one picture, got none")]
     EmptyBatch,

@@ -76,7 +76,6 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     let mut method = usual
         .clone()
         .with_taps(args::taps(&flags.backbone, &usual.taps)?)
-        .with_rows(usual.rows)
         .with_keep(flags.pca.unwrap_or(usual.keep))
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or_else(|| usual_aggregation(&usual, flags.calibrate)))

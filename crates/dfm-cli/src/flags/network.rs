@@ -36,8 +36,8 @@ pub(crate) struct BackboneFlags {
     pub(crate) weights: Option<String>,
     /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are
     /// geometric means (default: layer2,layer3; for nll, --compat and `dfm features`: layer3).
-    /// mean:blocks.3..blocks.8 is the average of these layers as one, and so is mean:blocks.3+blocks.8
-    /// of two
+    /// mean:blocks.3..blocks.8 models the average of blocks 3 to 8 as one layer,
+    /// mean:blocks.3+blocks.8 that of two blocks
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells: one for all layers, or one for each
