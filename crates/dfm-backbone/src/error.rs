@@ -23,12 +23,14 @@ pub enum BackboneError {
     },
     /// An average of layers is none.
     #[error(
-        "the average '{got}': expected two to 64 layers in the order of the network, such as mean:blocks.3+blocks.5, or \
-         mean:blocks.3..blocks.8 for all from one to the other"
+        "the average '{got}': expected {expected}, such as mean:blocks.3+blocks.5, or mean:blocks.3..blocks.8 for all \
+         from one to the other"
     )]
     Average {
         /// The name as given.
         got: Layer,
+        /// What is expected, where it differs.
+        expected: &'static str,
     },
     /// Layers of an average have different shapes.
     #[error("the average '{got}': expected layers of one shape, found {shapes}")]

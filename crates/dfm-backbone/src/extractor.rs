@@ -174,6 +174,7 @@ impl FeatureExtractor {
         ranges: Option<NodeRanges>,
     ) -> Result<Self, BackboneError> {
         let deepest = Tap::deepest(taps)?;
+        weights.check_order(taps)?;
         let weights = weights.truncate(deepest.layer)?.with_averages(taps)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;

@@ -59,7 +59,7 @@ pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<L
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    let network = args::network(&flags.backbone, Some(&params.method));
+    let network = args::network(&flags.backbone, Some(&params.method))?;
     Ok(Learner::new(params.method.clone())
         .with_params(params)
         .with_network(network)
@@ -182,6 +182,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
         writeln!(out, "  levels {}", record.params.method.levels)?;
     }
     for (number, tap) in record.params.method.taps.iter().enumerate() {
+        if let Some(text) = info::averaged(tap) {
+            writeln!(out, "  {text}")?;
+        }
         let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
         let found = || record.taps.iter().skip(number).step_by(taps);
         let explained = ratios.iter().skip(number).step_by(taps).map(|ratio| 100.0 * ratio);

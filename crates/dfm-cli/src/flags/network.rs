@@ -31,7 +31,8 @@ pub(crate) struct BackboneFlags {
     #[arg(long)]
     pub(crate) backbone: Option<String>,
     /// Weights of the network: embedded, random, the name of pulled weights, a repository of a hub
-    /// (hf:OWNER/NAME or hf:OWNER/NAME@REVISION, fetched if it is not here), or a file
+    /// (hf:OWNER/NAME or hf:OWNER/NAME@REVISION, fetched if it is not here), or a file. An ONNX file
+    /// of a ResNet needs --backbone with its name; --backbone FILE.onnx takes any network, without --weights
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are

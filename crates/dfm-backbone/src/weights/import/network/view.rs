@@ -51,6 +51,12 @@ pub(super) struct View {
 }
 
 impl View {
+    /// Whether two views are the same numbers in the same arrangement.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.node, self.state, &self.sides, self.first)
+            == (other.node, other.state, &other.sides, other.first)
+    }
+
     /// The shape of the ONNX tensor.
     pub(super) fn shape(&self) -> Vec<Whole> {
         let of_side = |side: &Side| Whole {
