@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
             let join = node("Concat", &["part"; 512], "bias", &[("axis", &[0])]);
             bias(g, vec![wholes("part", &vec![1; 1 << 20])], vec![join]);
         },
-        "the limit is",
+        "values in all",
     ),
     (
         "numbers of two kinds beside each other",
@@ -180,8 +180,8 @@ fn a_network_that_normalises_sees_all_of_the_picture() {
     let mut model = normalised([0.485, 0.456, 0.406], [4.4; 3]);
     let graph = model.graph.as_mut().unwrap();
     super::dims(graph).iter_mut().skip(2).for_each(|side| side.value = Some(10));
-    let weights = file(&model).import(&options("r")).expect("the convolution");
-    let error = weights.feature_shape(Layer::named("r").pooled(1)).expect_err("a rim that is cut off");
+    let weights = file(&model).import(&options("end")).expect("the network");
+    let error = weights.feature_shape(Layer::named("end").pooled(1)).expect_err("a rim that is cut off");
     assert!(matches!(error, BackboneError::Patches { height: 10, rows: 4, .. }), "{error}");
 }
 
@@ -193,11 +193,11 @@ fn a_dropout_gives_no_factor_twice() {
     between(
         graph,
         vec![numbers("half", &[], &[0.5])],
-        vec![node("Mul", &["c", "half"], "m", &[]), node("Dropout", &["m"], "x", &[])],
+        vec![node("Mul", &["c", "half"], "less", &[]), node("Dropout", &["less"], "x", &[])],
     );
     graph.node[3] = node("MaxPool", &["x"], "r", &[("kernel_shape", &[1, 1])]);
-    let error = file(&model).import(&options("m")).expect_err("a step").to_string();
-    assert!(error.contains("'m' is no layer: it is a step of 'x'"), "{error}");
+    let error = file(&model).import(&options("less")).expect_err("a step").to_string();
+    assert!(error.contains("'less' is no layer: it is a step of 'x'"), "{error}");
     let weights = file(&model).import(&options("x")).expect("the dropout");
     let (got, before) = (&weights.values()[0], floats("w", &[4, 3, 4, 4]));
     let before: Vec<f32> =
@@ -269,12 +269,12 @@ fn a_name_of_two_values_is_no_layer() {
     let mut model = sound();
     let graph = model.graph.as_mut().unwrap();
     graph.node[0].name = "first".to_owned();
-    graph.node[1].name = "c".to_owned();
+    graph.node[4].name = "c".to_owned();
     let error = file(&model).import(&options("c")).expect_err("two values").to_string();
     assert!(error.contains("two values have this name") && error.contains("'first'"), "{error}");
     let nodes = file(&model).nodes(None).expect("the network");
     assert!(nodes.refused.iter().any(|line| line.contains("two values have this name")));
-    for layer in ["first", "r", "end"] {
+    for layer in ["first", "sum", "end"] {
         file(&model).import(&options(layer)).expect(layer);
     }
 }

@@ -48,10 +48,6 @@ impl Plan {
             kinds: vec![(Kind::Floats, 1.0); source.nodes().len()],
             ranges,
         };
-        // Before the ranges, which a network of other operations does not have.
-        if let Some(node) = (1..source.nodes().len()).find(|node| !is_known(source.operation(*node))) {
-            return Err(layout.unsupported(node));
-        }
         for node in 1..source.nodes().len() {
             if !layout.draft.is_done(node) {
                 layout.node(node)?;
@@ -79,14 +75,6 @@ impl Kind {
 /// The size of one of `count` steps up to `range`. It is not so small that its inverse overflows.
 fn step(range: f32, count: f32) -> f32 {
     (range / count).max(f32::MIN_POSITIVE)
-}
-
-/// Whether some step in whole numbers computes the operation.
-fn is_known(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Convolution(_) | Operation::MaxPool(_) | Operation::Add | Operation::Activation(_)
-    )
 }
 
 /// A plan while it is made.
