@@ -73,6 +73,11 @@ impl Architecture {
         matches!(&self.form, Form::Graph { graph, .. } if graph.size().is_some())
     }
 
+    /// Whether an ONNX file described the network. Its name then has the beginning of the file's SHA-256.
+    pub fn is_of_onnx(&self) -> bool {
+        matches!(&self.form, Form::Graph { name, .. } if name.starts_with("onnx-"))
+    }
+
     /// Every name that [`known`](Self::known) knows.
     pub fn names() -> &'static [&'static str] {
         families::names()

@@ -12,9 +12,16 @@ use crate::layer::Layer;
 /// The most layers of an average.
 const MOST: usize = 64;
 
+/// What is expected of an average.
+const LAYERS: &str = "two to 64 layers";
+const TOO_MANY: &str = "two to 64 layers, and these are more";
+const UNORDERED: &str = "two to 64 layers, each once, in the order of their names";
+const RANGE: &str = "two to 64 layers, and as the ends of a range two names that differ in one number alone";
+const REVERSED: &str = "two to 64 layers, and the smaller number first in a range";
+
 impl Layer {
     /// What the name of an average of layers begins with.
-    const MEAN: &str = "mean:";
+    pub const MEAN: &str = "mean:";
 
     /// The layers that this one is the average of, in order: none unless it is an average.
     ///
@@ -36,18 +43,23 @@ impl Layer {
     /// [`BackboneError::Average`] unless these are two to 64 layers in the order of their names.
     pub fn averaged(&self) -> Result<Vec<Self>, BackboneError> {
         let Some(text) = self.name().strip_prefix(Self::MEAN) else { return Ok(Vec::new()) };
-        let wrong = || BackboneError::Average { got: *self };
+        let wrong = |expected| BackboneError::Average { got: *self, expected };
         let mut layers: Vec<Self> = Vec::new();
         for part in text.split('+') {
             match part.split_once("..") {
-                Some((first, last)) => layers.extend(between(first, last).ok_or_else(wrong)?),
-                None => layers.push(Self::checked(part).ok_or_else(wrong)?),
+                Some((first, last)) => layers.extend(between(first, last).map_err(wrong)?),
+                None => layers.push(Self::checked(part).ok_or_else(|| wrong(LAYERS))?),
             }
         }
-        let are_plain = layers.iter().all(|layer| !layer.is_average());
-        match (2..=MOST).contains(&layers.len()) && are_plain && layers.is_sorted_by(|one, next| one < next) {
+        if layers.len() < 2 || layers.iter().any(Self::is_average) {
+            return Err(wrong(LAYERS));
+        }
+        if layers.len() > MOST {
+            return Err(wrong(TOO_MANY));
+        }
+        match layers.is_sorted_by(|one, next| one < next) {
             true => Ok(layers),
-            false => Err(wrong()),
+            false => Err(wrong(UNORDERED)),
         }
     }
 
@@ -70,12 +82,12 @@ impl Layer {
     }
 }
 
-/// The layers from `first` to `last`, whose names differ in one number.
-fn between(first: &str, last: &str) -> Option<Vec<Layer>> {
+/// The layers from `first` to `last`, whose names differ in one number; else what is expected.
+fn between(first: &str, last: &str) -> Result<Vec<Layer>, &'static str> {
     let is_digit = |c: char| c.is_ascii_digit();
     let same = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
     // The number that differs begins where the digits before the first other byte begin.
-    let begin = first.get(..same)?.trim_end_matches(is_digit).len();
+    let begin = first.get(..same).ok_or(RANGE)?.trim_end_matches(is_digit).len();
     let number = |name: &str| -> Option<(u32, usize)> {
         let digits = name[begin..].find(|c| !is_digit(c)).unwrap_or(name.len() - begin);
         let text = &name[begin..begin + digits];
@@ -83,12 +95,20 @@ fn between(first: &str, last: &str) -> Option<Vec<Layer>> {
         let value: u32 = text.parse().ok()?;
         (value.to_string() == text).then_some((value, begin + digits))
     };
-    let ((from, behind), (to, behind_last)) = (number(first)?, number(last)?);
+    let ((from, behind), (to, behind_last)) = number(first).zip(number(last)).ok_or(RANGE)?;
     let (before, after) = (&first[..begin], &first[behind..]);
-    if last[behind_last..] != *after || from >= to || (to - from) as usize >= MOST {
-        return None;
+    if last[behind_last..] != *after || from == to {
+        return Err(RANGE);
     }
-    (from..=to).map(|number| Layer::checked(&format!("{before}{number}{after}"))).collect()
+    if from > to {
+        return Err(REVERSED);
+    }
+    if (to - from) as usize >= MOST {
+        return Err(TOO_MANY);
+    }
+    let layers: Option<Vec<_>> =
+        (from..=to).map(|number| Layer::checked(&format!("{before}{number}{after}"))).collect();
+    layers.ok_or(RANGE)
 }
 
 impl Architecture {
@@ -114,7 +134,11 @@ impl Architecture {
             .map(|layer| {
                 let members: Vec<NodeId> =
                     layer.averaged()?.into_iter().map(find).collect::<Result<_, _>>()?;
-                let last = members.iter().copied().max().ok_or(BackboneError::Average { got: layer })?;
+                let last = members
+                    .iter()
+                    .copied()
+                    .max()
+                    .ok_or(BackboneError::Average { got: layer, expected: LAYERS })?;
                 Ok((last, layer, members))
             })
             .collect::<Result<Vec<_>, BackboneError>>()?;
@@ -175,6 +199,11 @@ mod tests {
             assert_eq!(averaged(wrong), None, "{wrong}");
             assert!(wrong.parse::<Layer>().is_err(), "{wrong}");
         }
+        let cause = |name: &str| Layer::named(name).averaged().unwrap_err().to_string();
+        assert!(cause("mean:layer3..layer1").contains("the smaller number first"));
+        assert!(cause("mean:a1..a65").contains("these are more"));
+        assert!(cause("mean:layer1..stage2").contains("differ in one number alone"));
+        assert!(cause("mean:layer3+layer1").contains("in the order of their names"));
         assert_eq!(averaged("layer1"), Some(Vec::new()));
         assert!(Layer::checked("layer1+layer2").is_none());
     }

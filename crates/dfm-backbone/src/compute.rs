@@ -71,7 +71,7 @@ pub(crate) enum Forward {
         network: Box<BurnNetwork>,
         /// The side of the pooling windows of each tap.
         pools: Vec<usize>,
-        /// The node for whose sake our own kernels, which were asked for, do not run the network.
+        /// The node because of which Burn runs the network although our own kernels were asked for.
         unsupported: Option<UnsupportedNode>,
     },
     /// By our own kernels, on a processor.
@@ -115,12 +115,20 @@ impl Forward {
         Ok(Self::Burn { network, pools: taps.iter().map(|tap| tap.pool).collect(), unsupported })
     }
 
-    /// The node for whose sake our own kernels do not run the network; `None` if they do, or were not asked
+    /// The node because of which Burn runs the network; `None` if our own kernels run it, or were not asked
     /// for.
     pub(crate) fn unsupported(&self) -> Option<&UnsupportedNode> {
         match self {
             Self::Burn { unsupported, .. } => unsupported.as_ref(),
             Self::Kernels(_) => None,
+        }
+    }
+
+    /// The bytes that one picture needs on one thread, if that is known: Burn takes memory as it needs it.
+    pub(crate) fn memory(&self) -> u64 {
+        match self {
+            Self::Burn { .. } => 0,
+            Self::Kernels(plan) => plan.memory(1) as u64,
         }
     }
 

@@ -19,10 +19,20 @@ pub struct Details {
 /// The same for one layer.
 #[derive(Debug, Clone)]
 enum LayerDetails {
-    /// They are made from the output of the layer, `[N, C · H · W]`, and its pooled cells, `[N, C · h · w]`.
-    Made { detail: TapDetail, maps: Tensor<2>, cells: Tensor<2> },
+    /// They are made when they are asked for.
+    Made(Box<Made>),
     /// They are known, `[N, C · H · W]`.
-    Known(Tensor<2>),
+    Known(Box<Tensor<2>>),
+}
+
+/// What the details of one layer are made from.
+#[derive(Debug, Clone)]
+struct Made {
+    detail: TapDetail,
+    /// The output of the layer, `[N, C · H · W]`.
+    maps: Tensor<2>,
+    /// Its pooled cells, `[N, C · h · w]`.
+    cells: Tensor<2>,
 }
 
 impl Details {
@@ -33,14 +43,14 @@ impl Details {
 
     /// Adds a layer with the output `maps` and the pooled `cells`.
     pub(crate) fn push(&mut self, detail: TapDetail, maps: Tensor<2>, cells: Tensor<2>) {
-        self.layers.push(LayerDetails::Made { detail, maps, cells });
+        self.layers.push(LayerDetails::Made(Box::new(Made { detail, maps, cells })));
     }
 
     /// Details that are known: those of each layer, `[N, C · H · W]`.
     pub fn known(layers: Vec<Tensor<2>>) -> Self {
         let pictures = layers.first().map_or(0, |layer| layer.dims()[0]);
         Self {
-            layers: layers.into_iter().map(LayerDetails::Known).collect(),
+            layers: layers.into_iter().map(|layer| LayerDetails::Known(Box::new(layer))).collect(),
             pictures,
             part: pictures.max(1),
         }
@@ -62,7 +72,7 @@ impl Details {
     pub fn of(&self, pictures: Range<usize>) -> Vec<Tensor<2>> {
         let rows = |all: &Tensor<2>| all.clone().slice([pictures.clone(), 0..all.dims()[1]]);
         let layer = |layer: &LayerDetails| match layer {
-            LayerDetails::Made { detail, maps, cells } => detail.of(rows(maps), rows(cells)),
+            LayerDetails::Made(made) => made.detail.of(rows(&made.maps), rows(&made.cells)),
             LayerDetails::Known(details) => rows(details),
         };
         self.layers.iter().map(layer).collect()

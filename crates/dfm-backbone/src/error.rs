@@ -23,12 +23,14 @@ pub enum BackboneError {
     },
     /// An average of layers is none.
     #[error(
-        "the average '{got}': expected two to 64 layers in the order of the network, such as mean:blocks.3+blocks.5, or \
-         mean:blocks.3..blocks.8 for all from one to the other"
+        "the average '{got}': expected {expected}, such as mean:blocks.3+blocks.5, or mean:blocks.3..blocks.8 for all \
+         from one to the other"
     )]
     Average {
         /// The name as given.
         got: Layer,
+        /// What is expected, where it differs.
+        expected: &'static str,
     },
     /// Layers of an average have different shapes.
     #[error("the average '{got}': expected layers of one shape, found {shapes}")]
@@ -197,6 +199,25 @@ pub enum BackboneError {
         /// The limit in bytes.
         limit: u64,
         /// The bytes that it needs.
+        got: u64,
+    },
+    /// One picture would need more work than any known network does.
+    #[error(
+        "'{architecture}' up to {tap} at {height}×{width} pixels takes {got} operations for a picture, the limit is \
+         {limit}: take a smaller picture size"
+    )]
+    TooManyOperations {
+        /// The architecture's name.
+        architecture: String,
+        /// The last layer that is tapped.
+        tap: Box<Layer>,
+        /// Height of the input, in pixels.
+        height: usize,
+        /// Width of the input, in pixels.
+        width: usize,
+        /// The limit.
+        limit: u64,
+        /// The operations that it takes.
         got: u64,
     },
     /// No pictures were given.

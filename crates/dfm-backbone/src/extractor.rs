@@ -12,7 +12,7 @@ use crate::detail::TapDetail;
 use crate::details::Details;
 use crate::error::BackboneError;
 use crate::features::FeatureShape;
-use crate::memory::MAX_ACTIVATION_BYTES;
+use crate::limits::{self, MAX_ACTIVATION_BYTES};
 use crate::precision::NetworkPrecision;
 use crate::tap::Tap;
 use crate::unsupported::UnsupportedNode;
@@ -174,26 +174,16 @@ impl FeatureExtractor {
         ranges: Option<NodeRanges>,
     ) -> Result<Self, BackboneError> {
         let deepest = Tap::deepest(taps)?;
+        weights.check_order(taps)?;
         let weights = weights.truncate(deepest.layer)?.with_averages(taps)?;
         let header = weights.header();
         let preprocessor = Preprocessor::new(header.input)?;
         let nodes = weights.nodes(taps)?;
         let shapes = taps.iter().map(|tap| weights.feature_shape(*tap)).collect::<Result<_, _>>()?;
-        let input = [header.input.height, header.input.width];
-        let bytes = weights.graph().activation_bytes(input);
-        let bytes = bytes.map_err(|cause| header.architecture.graph_error(cause))?;
-        if bytes > MAX_ACTIVATION_BYTES {
-            return Err(BackboneError::TooManyActivations {
-                architecture: header.architecture.name().to_owned(),
-                tap: Box::new(deepest.layer),
-                height: header.input.height,
-                width: header.input.width,
-                limit: MAX_ACTIVATION_BYTES,
-                got: bytes,
-            });
-        }
+        let bytes = limits::activation_bytes(&weights, deepest.layer)?;
         let largest_batch = usize::try_from(MAX_ACTIVATION_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
         let network = Forward::new(&weights, taps, &nodes, &compute, ranges.as_ref())?;
+        limits::check_engine(&weights, deepest.layer, network.memory())?;
         let (weights, network) = (Arc::new(weights), Arc::new(network));
         let taps = taps.to_vec();
         Ok(Self {
@@ -240,7 +230,7 @@ impl FeatureExtractor {
         self.network.has_kernels()
     }
 
-    /// The node for whose sake Burn runs the network although [`compute`](Self::compute) has our own kernels;
+    /// The node because of which Burn runs the network although [`compute`](Self::compute) has our own kernels;
     /// `None` if they run it, or are not there.
     pub fn unsupported_by_kernels(&self) -> Option<&UnsupportedNode> {
         self.network.unsupported()

@@ -39,7 +39,7 @@ mod families;
 mod features;
 mod layer;
 mod layer_name;
-mod memory;
+mod limits;
 mod middle;
 mod precision;
 mod tap;

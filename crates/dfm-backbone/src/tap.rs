@@ -1,5 +1,6 @@
 //! Where features are taken out of a network.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -36,11 +37,13 @@ impl Tap {
     ///
     /// # Errors
     ///
-    /// If there is no tap, the taps are not in the order of their layers' names, or a layer is tapped twice.
+    /// If there is no tap, or a layer is tapped twice. Whether the taps are in the order of the network is known
+    /// once the network is, and names do not tell it.
     pub fn deepest(taps: &[Self]) -> Result<Self, BackboneError> {
-        let rising = taps.windows(2).all(|pair| pair[0].layer < pair[1].layer);
+        let mut layers = HashSet::with_capacity(taps.len());
+        let once = taps.iter().all(|tap| layers.insert(tap.layer));
         match taps.last() {
-            Some(last) if rising => Ok(last.layer.reach().pooled(last.pool)),
+            Some(last) if once => Ok(last.layer.reach().pooled(last.pool)),
             _ => Err(BackboneError::Taps { got: taps.iter().map(|tap| tap.layer).collect() }),
         }
     }

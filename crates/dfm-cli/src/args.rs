@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use dfm::weights::{HubOptions, HubReference};
 use dfm::{
     Compute, Dfm, FeatureExtractor, FitParams, InstructionSet, JudgeOptions, Layer, Method, ModelStore,
     Network, NetworkPrecision, RegionRule, Tap, Threshold, Tiling, USUAL_POOL, ValidFitParams, Workers,
@@ -76,24 +77,32 @@ pub(crate) fn taps(flags: &BackboneFlags, usual: &[Tap]) -> anyhow::Result<Vec<T
 
 /// The network that the flags describe; pictures are resized as is usual for `method` if they do not
 /// say how, or else as the weights state.
-pub(crate) fn network(flags: &BackboneFlags, method: Option<&Method>) -> Network {
+pub(crate) fn network(flags: &BackboneFlags, method: Option<&Method>) -> anyhow::Result<Network> {
     let size = flags.size.map(|Size { height, width }| [height, width]);
-    Network::default()
+    Ok(Network::default()
         .with_backbone(flags.backbone.clone())
         .with_weights(flags.weights.clone())
+        .with_hub(hub(flags.weights.as_deref())?)
         .with_seed(flags.seed)
         .with_size(size)
         .with_normalisation(flags.normalise)
         .with_resize(flags.resize.or(method.and_then(Method::usual_resize)))
-        .with_resampling(flags.resampling.or(method.and_then(Method::usual_resampling)))
+        .with_resampling(flags.resampling.or(method.and_then(Method::usual_resampling))))
 }
 
-/// The extractor of a network.
+/// How a hub is asked, as the environment says, if `weights` are those of a repository.
+pub(crate) fn hub(weights: Option<&str>) -> anyhow::Result<Option<HubOptions>> {
+    let is_meant = weights.is_some_and(HubReference::is_meant);
+    is_meant.then(HubOptions::of_user).transpose().map_err(dfm::Error::from).hints()
+}
+
+/// The extractor of a network, whose weights are fetched if they are not here.
 pub(crate) fn extractor(
     network: &Network,
     params: &ValidFitParams,
     compute: Compute,
 ) -> anyhow::Result<FeatureExtractor> {
+    network.fetch(&Messages::of_program()).hints()?;
     network.extractor(params, compute).hints()
 }
 
@@ -103,7 +112,7 @@ pub(crate) fn features_at(taps: Vec<Tap>, batch: usize) -> anyhow::Result<ValidF
     Ok(params.with_run(dfm::Run::default().with_batch(batch)).check()?)
 }
 
-/// What opens and saves models.
+/// What opens and saves models, with the `weights` that slim ones leave out, which are fetched if they are not here.
 pub(crate) fn store(weights: Option<&str>, flags: &ComputeFlags) -> anyhow::Result<ModelStore> {
     store_on(weights, flags, &workers(flags))
 }
@@ -128,7 +137,12 @@ pub(crate) fn region_rule(flags: &RegionFlags) -> anyhow::Result<RegionRule> {
 
 /// The same, on these threads.
 fn store_on(weights: Option<&str>, flags: &ComputeFlags, workers: &Workers) -> anyhow::Result<ModelStore> {
-    let weights = weights.map(|weights| Network::default().with_weights(Some(weights.to_owned())));
+    let hub = hub(weights)?;
+    let weights =
+        weights.map(|weights| Network::default().with_weights(Some(weights.to_owned())).with_hub(hub));
+    if let Some(network) = &weights {
+        network.fetch(&Messages::of_program()).hints()?;
+    }
     let store = ModelStore::default().with_compute(compute(flags)?).with_workers(workers.clone());
     Ok(store.with_weights(weights))
 }

@@ -1,11 +1,16 @@
 //! What to do about an error of the library: it names no flag and no command, the program does.
 
+use std::path::Path;
+
 use dfm::device::DeviceError;
 use dfm::weights::{HubError, WeightsStoreError};
 use dfm::{
-    BackboneError, CheckpointFileError, DataError, DfmError, Error, FileError, ModelFileError,
+    BackboneError, CheckpointFileError, DataError, DfmError, Error, FileError, Layer, ModelFileError,
     PreprocessError, TilingError, WeightsError,
 };
+
+/// Where the folder of fetched weights comes from.
+const FOLDER: &str = "DFM_CACHE_DIR names it";
 
 /// Adds hints.
 pub(crate) trait Hints<T> {
@@ -78,6 +83,22 @@ fn hint(error: &Error) -> Option<String> {
     }
 }
 
+/// What to do about a layer that the network, from this file if it is from one, does not have.
+fn unknown_layer(got: Layer, path: Option<&Path>) -> Option<String> {
+    if got.name().contains("..") {
+        return Some(format!("the average of the layers of a range is written {}{got}", Layer::MEAN));
+    }
+    // These are what is taken where no layer is named.
+    let default = Layer::RESNET[1..3].contains(&got);
+    let default = default
+        .then(|| "layer2,layer3 is for ResNets, and this network has no default: give --layer".to_owned());
+    let is_onnx = |path: &&Path| path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("onnx"));
+    let list =
+        path.filter(is_onnx).map(|path| format!("`dfm weights nodes {}` lists its layers", path.display()));
+    let hints: Vec<String> = default.into_iter().chain(list).collect();
+    (!hints.is_empty()).then(|| hints.join("; "))
+}
+
 fn picture(error: &PreprocessError) -> Option<String> {
     match error {
         PreprocessError::LevelsNeeded => Some("fit with --levels LOW..HIGH".to_owned()),
@@ -107,25 +128,42 @@ fn weights(error: &WeightsStoreError) -> Option<String> {
         }
         WeightsStoreError::File {
             path,
-            cause: WeightsError::Backbone(BackboneError::UnknownLayer { .. }),
-        } => Some(format!("`dfm weights nodes {}` lists what an ONNX file has", path.display())),
+            cause: WeightsError::Backbone(BackboneError::UnknownLayer { got, .. }),
+        } => unknown_layer(**got, Some(path)),
+        WeightsStoreError::Weights(WeightsError::Backbone(BackboneError::UnknownLayer { got, .. })) => {
+            unknown_layer(**got, None)
+        }
         WeightsStoreError::File {
             cause: WeightsError::FixedSize { expected: [height, width], .. }, ..
         } => Some(format!("--size {height}x{width} takes it")),
         WeightsStoreError::Nothing { .. } => Some("`dfm weights list` lists the names".to_owned()),
+        WeightsStoreError::NoFolder => Some(FOLDER.to_owned()),
+        WeightsStoreError::OtherDescription { name, .. } => Some(format!("run `dfm weights pull {name}`")),
         WeightsStoreError::Config { .. } => Some("`dfm weights pull` fetches it again".to_owned()),
         _ => None,
     }
 }
 
 fn hub(error: &HubError) -> Option<String> {
-    match error {
-        HubError::Store { .. } => Some("DFM_CACHE_DIR names it".to_owned()),
+    let hint = match error {
+        HubError::Store { .. } | HubError::NoFolder => FOLDER,
         HubError::NoHash { .. } | HubError::NotGiven { .. } | HubError::NotPinned { .. } => {
-            Some("`dfm weights pull` takes it with --sha256".to_owned())
+            "`dfm weights pull` takes it with --sha256"
         }
-        _ => None,
-    }
+        HubError::Offline { .. } => "HF_HUB_OFFLINE forbids connections",
+        HubError::Token | HubError::Denied { .. } => "HF_TOKEN gives the token",
+        HubError::Endpoint { .. }
+        | HubError::Unreachable { .. }
+        | HubError::Status { .. }
+        | HubError::TokenNotSent { .. }
+        | HubError::Redirection { .. }
+        | HubError::NoCommit { .. }
+        | HubError::OtherCommit { .. }
+        | HubError::OtherDescription { .. }
+        | HubError::Size { .. } => "HF_ENDPOINT names the hub or a mirror",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn model(error: &DfmError) -> Option<String> {
@@ -142,6 +180,15 @@ fn model(error: &DfmError) -> Option<String> {
         DfmError::NotCalibrated => "fit without --threshold and --val none, or give --threshold",
         DfmError::Parameter { name: "tiling", .. } => {
             "fit without --tile, or with --tile-statistics position"
+        }
+        DfmError::Parameter { name: "compat", expected, .. } if expected.starts_with("none") => {
+            "leave --compat out"
+        }
+        DfmError::Backbone(BackboneError::UnknownLayer { got, .. }) => {
+            return unknown_layer(**got, None);
+        }
+        DfmError::Model(ModelFileError::WeightsNeeded { file_sha256: Some(_), .. }) => {
+            "give them with --weights; `sha256sum FILE` prints the SHA-256 of a file"
         }
         DfmError::Parameter { name: "compat", .. } => "leave --compat out, or name another --backbone",
         DfmError::Model(ModelFileError::WeightsNeeded { .. }) => "give them with --weights",

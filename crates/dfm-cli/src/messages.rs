@@ -32,6 +32,11 @@ impl Messages {
         Self { quiet, errors: AtomicUsize::new(0), unread: Mutex::default(), bars: Mutex::default() }
     }
 
+    /// Where no messages are passed: as quiet as the log of the program.
+    pub(crate) fn of_program() -> Self {
+        Self::new(!tracing::enabled!(tracing::Level::WARN))
+    }
+
     /// Reports what is wrong with `path`.
     pub(crate) fn error(&self, path: &Path, error: impl Display) {
         self.errors.fetch_add(1, Ordering::Relaxed);
@@ -90,6 +95,7 @@ impl Observer for Messages {
             Stage::Extracting => "extracting",
             Stage::Sweeping => "fitting and judging",
             Stage::MakingDefects => "making defects",
+            Stage::Fetching => "fetching weights, MiB",
             _ => "working",
         };
         let bar = match total {
@@ -123,6 +129,7 @@ impl Observer for Messages {
     fn note(&self, note: &Note) {
         let hint = match note {
             Note::CheckpointLeft { .. } => "; --resume goes on from it",
+            Note::Pixels { .. } => "; --normalise states it",
             Note::StayOut { .. } => "; --include-left-out learns them",
             Note::ValidationDropped { .. } => "; a fit with --val synthetic finds it anew",
             _ => "",

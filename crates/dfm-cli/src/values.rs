@@ -44,9 +44,18 @@ impl fmt::Display for Pools {
     }
 }
 
-/// `layer3`, or several joined as `layer2+layer3`.
+/// `layer3`, or several joined as `layer2+layer3`. What follows `mean:` belongs to the average, as it does
+/// where one layer is named.
 pub(crate) fn parse_layers(text: &str) -> Result<Layers, String> {
-    let layers: Result<Vec<Layer>, _> = text.split('+').map(str::parse).collect();
+    let mut names: Vec<String> = Vec::new();
+    for part in text.split('+') {
+        match names.last_mut().filter(|name| name.starts_with(Layer::MEAN) && !part.starts_with(Layer::MEAN))
+        {
+            Some(average) => *average += &format!("+{part}"),
+            None => names.push(part.to_owned()),
+        }
+    }
+    let layers: Result<Vec<Layer>, _> = names.iter().map(|name| name.parse()).collect();
     let layers = layers.map_err(|error: BackboneError| error.to_string())?;
     let twice = (1..layers.len()).any(|place| layers[..place].contains(&layers[place]));
     if twice { Err("expected each layer once".to_owned()) } else { Ok(Layers(layers)) }
@@ -229,6 +238,26 @@ mod tests {
         for text in ["", "x", "12x", "-1", "1x2x3", "many"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn layers_are_joined_and_an_average_keeps_what_follows() {
+        let parse = |text: &str| parse_layers(text).map(|layers| (layers.0.len(), layers.to_string()));
+        for (text, count) in [
+            ("layer2+layer3", 2),
+            ("mean:blocks.3+blocks.8", 1),
+            ("mean:blocks.3..blocks.5+blocks.8", 1),
+            ("blocks.1+mean:blocks.3+blocks.8", 2),
+            ("mean:blocks.1+blocks.2+mean:blocks.3+blocks.8", 2),
+        ] {
+            assert_eq!(parse(text), Ok((count, text.to_owned())));
+        }
+        // As for one model: the text names the same average.
+        assert_eq!(
+            parse_layers("mean:blocks.3+blocks.8").unwrap().0,
+            ["mean:blocks.3+blocks.8".parse().unwrap()]
+        );
+        assert!(parse("layer2+layer2").is_err() && parse("layer2++layer3").is_err());
     }
 
     #[test]

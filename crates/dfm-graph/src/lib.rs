@@ -50,7 +50,10 @@ pub use builder::Builder;
 pub use error::GraphError;
 pub use form::{Form, Layout};
 pub use graph::Graph;
-pub use limits::{MOST_CHANNELS, MOST_NODES, MOST_PARAMETERS, MOST_SIDE};
+pub use limits::{
+    LARGEST_WINDOW, LONGEST_GRID, MOST_CHANNELS, MOST_INPUTS, MOST_NODES, MOST_PARAMETERS, MOST_PREFIX,
+    MOST_SIDE,
+};
 pub use memory::attention_scratch;
 pub use node::{Node, NodeId};
 pub use operation::{Convolution, Interpolation, Operation};

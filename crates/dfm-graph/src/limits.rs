@@ -10,12 +10,12 @@ pub const MOST_CHANNELS: usize = 1 << 16;
 /// The longest side of a picture, in pixels.
 pub const MOST_SIDE: usize = 1 << 16;
 /// The most inputs of one node.
-pub(crate) const MOST_INPUTS: usize = 64;
+pub const MOST_INPUTS: usize = 64;
 /// The longest name, in bytes.
 pub(crate) const LONGEST_NAME: usize = 256;
 /// The largest kernel, stride and dilation along one axis.
-pub(crate) const LARGEST_WINDOW: usize = 1024;
+pub const LARGEST_WINDOW: usize = 1024;
 /// The longest side of a grid of positions.
-pub(crate) const LONGEST_GRID: usize = 4096;
+pub const LONGEST_GRID: usize = 4096;
 /// The most prefix tokens.
-pub(crate) const MOST_PREFIX: usize = 1024;
+pub const MOST_PREFIX: usize = 1024;

@@ -251,6 +251,18 @@ fn padding_that_makes_maps_larger_and_larger_is_refused() {
 }
 
 #[test]
+fn work_without_a_multiplication_is_counted() {
+    let pool = json!({"max_pool": {
+        "kernel": [1024, 1024],
+        "padding": {"explicit": {"begin": [512, 512], "end": [511, 511]}},
+    }});
+    let graph = read(json!([node("n", pool, &["picture"])]), json!({})).unwrap();
+    assert_eq!(graph.multiply_adds([4096, 4096]).unwrap(), 0);
+    let values = 3 * 4096 * 4096;
+    assert_eq!(graph.operations([4096, 4096]).unwrap(), values * (1024 * 1024 + 16));
+}
+
+#[test]
 fn sides_that_differ_are_found_when_the_size_is_known() {
     let build = |last: Operation| {
         let mut net = Builder::new();

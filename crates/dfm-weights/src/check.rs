@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use dfm_backbone::{CatalogueEntry, Checksum, WeightsError, hexadecimal};
+use dfm_backbone::{CatalogueEntry, Checksum, WeightsError};
 use sha2::{Digest, Sha256};
 
 use crate::error::WeightsStoreError;
-use crate::hash::FileHash;
+use crate::hash::{self, FileHash, Hashed};
 use crate::pin::{self, Pin, PinOrigin};
 use crate::strength::Strength;
 
@@ -144,22 +144,12 @@ fn pinned_otherwise(subject: Subject<'_>, path: &Path, pin: Pin, got: FileHash) 
 
 /// The SHA-256 of the file at `path`, which is read piece by piece.
 pub(crate) fn hash_of(path: &Path) -> io::Result<FileHash> {
-    let mut file = File::open(path)?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(finish(hasher)),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
+    let mut file = Hashed::new(File::open(path)?);
+    file.read_all()?;
+    Ok(file.finish().1)
 }
 
 /// The SHA-256 of bytes.
 pub(crate) fn hash_of_bytes(bytes: &[u8]) -> FileHash {
-    finish(Sha256::new_with_prefix(bytes))
-}
-
-/// What `hasher` has come to.
-pub(crate) fn finish(hasher: Sha256) -> FileHash {
-    hexadecimal(&hasher.finalize()).parse().expect("a SHA-256 has 64 hexadecimal digits")
+    hash::of(Sha256::new_with_prefix(bytes))
 }

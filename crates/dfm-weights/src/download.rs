@@ -1,16 +1,14 @@
 //! Weights over HTTP, trusted only once their hash has been checked.
 
-use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use dfm_backbone::CatalogueEntry;
-use sha2::{Digest, Sha256};
 
-use crate::check::{self, FileCheck, PinState};
+use crate::check::{FileCheck, PinState};
 use crate::error::DownloadError;
-use crate::hash::FileHash;
-use crate::hub::client::timed_out;
+use crate::hash::{FileHash, Hashed};
+use crate::http::{self, End};
 use crate::pin::{self, Pin, PinOrigin};
 use crate::store::WeightStore;
 use crate::strength::Strength;
@@ -70,44 +68,31 @@ pub fn pull(
     let not_kept = |cause| DownloadError::Store { path: path.clone(), cause };
     let expected = Expected::of(entry, given, store)?;
 
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(patience))
-        .timeout_recv_response(Some(patience))
-        // For each read, not for the whole body: a slow line may take its time.
-        .timeout_per_read(Some(patience))
-        .build()
-        .into();
+    let agent: ureq::Agent = http::settings(patience).build().into();
     let response = agent.get(&url).call().map_err(|error| failed(error.to_string()))?;
     let announced = response.body().content_length();
     if announced.is_some_and(|length| length > MAX_BYTES) {
         return Err(DownloadError::TooLarge { url, limit: MAX_BYTES });
     }
-    let mut body = response.into_body().into_reader().take(MAX_BYTES + 1);
 
     let folder = store.create().map_err(not_kept)?;
-    let mut file = temporary::create(folder).map_err(not_kept)?;
-    let mut hasher = Sha256::new();
-    let (mut buffer, mut got) = (vec![0; 1 << 16], 0_u64);
-    loop {
-        let count = match body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if timed_out(&error) => return Err(DownloadError::Stalled { url, got, patience }),
-            Err(_) if announced.is_some() => break,
-            Err(error) => return Err(failed(error.to_string())),
-        };
-        hasher.update(&buffer[..count]);
-        file.write_all(&buffer[..count]).map_err(not_kept)?;
-        got += count as u64;
-        progress(got, announced);
-    }
-    if got > MAX_BYTES {
-        return Err(DownloadError::TooLarge { url, limit: MAX_BYTES });
+    let mut file = Hashed::new(temporary::create(folder).map_err(not_kept)?);
+    let body = response.into_body().into_reader();
+    let ended =
+        http::receive(body, &mut file, MAX_BYTES, |got| progress(got, announced)).map_err(not_kept)?;
+    let got = file.length();
+    match ended {
+        End::Ended => {}
+        // The number of bytes says it.
+        End::Broken(_) if announced.is_some() => {}
+        End::Broken(error) => return Err(failed(error.to_string())),
+        End::Silent => return Err(DownloadError::Stalled { url, got, patience }),
+        End::TooLong { .. } => return Err(DownloadError::TooLarge { url, limit: MAX_BYTES }),
     }
     if let Some(expected) = announced.filter(|expected| *expected != got) {
         return Err(DownloadError::CutShort { url, expected, got });
     }
-    let sha256 = check::finish(hasher);
+    let (file, sha256) = file.finish();
     expected.compare(&url, &sha256)?;
     file.as_file().sync_all().map_err(not_kept)?;
     if let Some(aside) = store.aside(entry).map_err(not_kept)? {

@@ -95,6 +95,25 @@ pub enum WeightsStoreError {
         /// The SHA-256 of the file.
         got: FileHash,
     },
+    /// Another description of a network than the one that was fetched from a hub.
+    #[error(
+        "{}: expected the SHA-256 {expected}, which {} has pinned, found {got}: not the description of the network that \
+         was fetched first; fetch the weights '{name}' again",
+        path.display(),
+        pin_path.display()
+    )]
+    OtherDescription {
+        /// The name of the weights.
+        name: String,
+        /// The description.
+        path: PathBuf,
+        /// The file that has the pinned SHA-256.
+        pin_path: PathBuf,
+        /// The pinned SHA-256.
+        expected: FileHash,
+        /// The SHA-256 of the description.
+        got: FileHash,
+    },
     /// The description of a network that was fetched from a hub cannot be used.
     #[error("{}: {cause}", path.display())]
     Config {
@@ -112,8 +131,8 @@ pub enum WeightsStoreError {
     /// Weights that cannot be made or used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The environment names no folder for pulled weights.
-    #[error("no cache folder is known: set DFM_CACHE_DIR")]
+    /// No folder for pulled weights is known.
+    #[error("no folder for fetched weights is known: name one")]
     NoFolder,
 }
 
@@ -217,8 +236,8 @@ pub enum DownloadError {
     /// A pin that cannot be read.
     #[error(transparent)]
     Pin(#[from] PinError),
-    /// The environment names no folder for pulled weights.
-    #[error("no cache folder is known: set DFM_CACHE_DIR")]
+    /// No folder for pulled weights is known.
+    #[error("no folder for fetched weights is known: name one")]
     NoFolder,
     /// The store could not be written.
     #[error("cannot keep the weights at {}: {cause}; make room there, or choose another folder", path.display())]

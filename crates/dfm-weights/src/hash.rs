@@ -1,7 +1,11 @@
 //! The SHA-256 of a file.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::str::FromStr;
+
+use dfm_backbone::hexadecimal;
+use sha2::{Digest, Sha256};
 
 /// The SHA-256 of a file: 64 hexadecimal digits, in lower case.
 ///
@@ -22,6 +26,74 @@ pub struct FileHash(Box<str>);
 pub struct InvalidHash {
     /// The first 80 characters of the text.
     pub got: String,
+}
+
+/// A file whose SHA-256 is computed while it is read or written, from its beginning on.
+pub(crate) struct Hashed<F> {
+    file: F,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl<F> Hashed<F> {
+    /// A file of which nothing was read or written yet.
+    pub(crate) fn new(file: F) -> Self {
+        Self { file, hasher: Sha256::new(), length: 0 }
+    }
+
+    /// The bytes that were read or written.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&mut self) -> &mut F {
+        &mut self.file
+    }
+
+    /// Forgets what was read or written.
+    pub(crate) fn restart(&mut self) {
+        (self.length, self.hasher) = (0, Sha256::new());
+    }
+
+    /// The file, and the SHA-256 of what was read or written.
+    pub(crate) fn finish(self) -> (F, FileHash) {
+        (self.file, of(self.hasher))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+}
+
+impl<F: Read> Hashed<F> {
+    /// Reads to the end.
+    pub(crate) fn read_all(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.add(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl<F: Write> Hashed<F> {
+    /// Writes `bytes`.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.add(bytes);
+        Ok(())
+    }
+}
+
+/// What `hasher` has come to.
+pub(crate) fn of(hasher: Sha256) -> FileHash {
+    hexadecimal(&hasher.finalize()).parse().expect("a SHA-256 has 64 hexadecimal digits")
 }
 
 impl FileHash {

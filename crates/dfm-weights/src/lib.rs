@@ -23,6 +23,7 @@ mod check;
 mod download;
 mod error;
 mod hash;
+mod http;
 mod hub;
 mod pin;
 mod resolve;

@@ -27,8 +27,8 @@ pub struct Pin {
     pub origin: PinOrigin,
 }
 
-/// Where a pinned SHA-256 comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Where a pinned SHA-256 comes from. What is later in the order says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PinOrigin {
     /// It is that of the file that was fetched or used first.

@@ -124,7 +124,8 @@ impl WeightStore {
         deepest: Layer,
     ) -> Result<LoadedWeights, WeightsStoreError> {
         if let Some(path) = spec.backbone.as_deref().filter(|name| is_file(name)) {
-            let options = ImportOptions { deepest, size: spec.size, ..ImportOptions::default() };
+            let (size, normalisation) = (spec.size, spec.normalisation);
+            let options = ImportOptions { deepest, size, normalisation, ..ImportOptions::default() };
             return match &spec.weights {
                 None => self.load_named(path, options),
                 Some(got) => {
@@ -148,10 +149,11 @@ impl WeightStore {
                 Err(WeightsStoreError::NotEmbedded { embedded: DEFAULT_BACKBONE, got: name.to_owned() })
             }
             asked => {
-                let size = spec.size.filter(|_| architecture.is_none());
+                let (size, normalisation) =
+                    (spec.size.filter(|_| architecture.is_none()), spec.normalisation);
                 self.load_named(
                     asked,
-                    ImportOptions { architecture, deepest, size, ..ImportOptions::default() },
+                    ImportOptions { architecture, deepest, size, normalisation, ..ImportOptions::default() },
                 )
             }
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dfm_core::{Depth, DfmError, Levels};
+use dfm_core::{Depth, DfmError, Layer, Levels};
 use dfm_data::DataError;
 use dfm_weights::{HubError, WeightsStoreError};
 use thiserror::Error;
@@ -49,6 +49,15 @@ pub enum Error {
     /// The weights of a network.
     #[error(transparent)]
     Weights(#[from] WeightsStoreError),
+    /// What is named as the file of a network is not there.
+    #[error("{}: no such file", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Layers of a network that do not follow each other.
+    #[error("the layers {0:?} lie side by side in the network: expected one of them behind all others")]
+    LayersApart(Vec<Layer>),
     /// Weights that cannot be fetched from a hub.
     #[error(transparent)]
     Hub(#[from] HubError),

@@ -133,10 +133,13 @@ impl Learner {
     /// # Errors
     ///
     /// If a parameter is out of its range or the weights cannot be had.
-    pub(crate) fn settings(&self) -> Result<serde_json::Value, Error> {
+    pub(crate) fn settings(&self, observer: &dyn Observer) -> Result<serde_json::Value, Error> {
         // Every field is named here, so whoever adds one must decide whether it is a setting.
         let Self { params, network, compute, workers: _, by_position, synthetic, threshold } = self;
-        let params = params.clone().check()?;
+        network.fetch(observer)?;
+        let mut params = params.clone();
+        params.method.taps = network.in_order(&params.method.taps)?;
+        let params = params.check()?;
         let exact = params.params().run.memory.exact;
         let extractor = network.extractor(&params, compute_or_usual(compute.as_ref())?)?;
         let header = extractor.weights().header();
@@ -197,12 +200,14 @@ impl Learner {
         checkpoint: Option<&Checkpoint>,
         reporter: &Reporter<'_>,
     ) -> Result<Dfm, Error> {
+        self.network.fetch(reporter)?;
         let indices: Vec<usize> = (0..source.count()).collect();
         let asked = self.params.method.levels;
         let levels = FitLevels::of(asked, source, &indices, &self.workers, reporter)?;
         let params = self.checked(source, levels)?;
         let compute = compute_or_usual(self.compute.as_ref())?;
         let extractor = self.network.extractor(&params, compute)?;
+        self.network.tell_pixels(&extractor, reporter);
         let learning = Learning { source, levels, workers: &self.workers, reporter };
         let Fitted { mut model, pictures, .. } = learning.fit(&params, extractor, checkpoint)?;
         if asked.is_auto() {
@@ -221,6 +226,7 @@ impl Learner {
     /// becomes one of them.
     fn checked(&self, source: &dyn Source, levels: FitLevels) -> Result<ValidFitParams, Error> {
         let mut params = self.params.clone();
+        params.method.taps = self.network.in_order(&params.method.taps)?;
         params.method.levels = levels.levels;
         if let Some(region) = params.method.region.take() {
             let region = in_pictures_of(source, levels, region);

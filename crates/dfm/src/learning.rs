@@ -10,9 +10,10 @@ use dfm_core::{
 use tracing::info;
 
 use crate::checkpoint::{Checkpoint, first_keys};
+use crate::coarse_because::CoarseBecause;
 use crate::error::Error;
 use crate::levels::{FitLevels, LevelsWatch};
-use crate::note::{CoarseBecause, Note};
+use crate::note::Note;
 use crate::observer::{Reporter, Stage};
 use crate::pieces::{Ready, prepare};
 use crate::source::{Give, Loaded, Source, ahead};

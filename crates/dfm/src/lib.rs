@@ -44,11 +44,13 @@
 mod chain;
 mod checkpoint;
 mod checkpoint_error;
+mod coarse_because;
 mod drift;
 mod error;
 mod evaluate;
 mod explanation_line;
 mod features;
+mod file_network;
 mod files;
 mod first_size;
 mod held_out;
@@ -84,8 +86,10 @@ pub use burn::tensor::{Device, Tensor};
 pub use chain::Chain;
 pub use checkpoint::Checkpoint;
 pub use checkpoint_error::CheckpointFileError;
+pub use coarse_because::CoarseBecause;
 pub use dfm_backbone::{
-    BackboneError, CounterGenerator, InstructionSet, OnnxNode, OnnxNodes, StepTime, WeightsError, WeightsFile,
+    BackboneError, CounterGenerator, ImportOptions, InstructionSet, OnnxNode, OnnxNodes, StepTime,
+    WeightsError, WeightsFile,
 };
 pub use dfm_core::*;
 pub use dfm_data::{
@@ -114,7 +118,7 @@ pub use learn::Learner;
 pub use lines::{Regions, VerdictLine};
 pub use maps::{MapsFolder, PictureFiles};
 pub use network::Network;
-pub use note::{CoarseBecause, Note};
+pub use note::Note;
 pub use numbers::RegionsTable;
 pub use observer::{Observer, Silent, Stage};
 pub use products::{

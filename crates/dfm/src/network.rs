@@ -10,6 +10,11 @@ use dfm_weights::{
 use tracing::{info, warn};
 
 use crate::error::Error;
+use crate::note::Note;
+use crate::observer::{Observer, Stage};
+
+/// The bytes of one step of [`Stage::Fetching`].
+const MEBIBYTE: u64 = 1 << 20;
 
 /// The network, where its weights come from, and the size of pictures that it sees. The default is
 /// the network whose weights are inside this library, as those weights expect it.
@@ -17,6 +22,7 @@ use crate::error::Error;
 pub struct Network {
     spec: WeightsSpec,
     store: Option<WeightStore>,
+    hub: Option<HubOptions>,
 }
 
 impl Network {
@@ -29,7 +35,7 @@ impl Network {
     }
 
     /// Sets the weights: `embedded`, `random`, the name of pulled weights, the repository of a hub
-    /// (`hf:OWNER/NAME`, which is fetched if it is not here), or a file.
+    /// (`hf:OWNER/NAME`; [`with_hub`](Self::with_hub) says how it is fetched), or a file.
     #[must_use]
     pub fn with_weights(mut self, weights: Option<String>) -> Self {
         self.spec.weights = weights;
@@ -79,6 +85,40 @@ impl Network {
         self
     }
 
+    /// Sets how a hub is asked for the weights of a repository that are not here. Unless given, they are an error,
+    /// and no connection is opened.
+    #[must_use]
+    pub fn with_hub(mut self, hub: Option<HubOptions>) -> Self {
+        self.hub = hub;
+        self
+    }
+
+    /// Fetches the weights if they are those of a repository of a hub, are not here, and it is
+    /// [known](Self::with_hub) how to ask. The observer is told before and after, and hears how far it is. A fit and
+    /// a sweep do this themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Hub`] if they cannot be fetched.
+    pub fn fetch(&self, observer: &dyn Observer) -> Result<(), Error> {
+        let asked = self.spec.weights.as_deref().filter(|asked| HubReference::is_meant(asked));
+        let (Some(asked), Some(options)) = (asked, &self.hub) else { return Ok(()) };
+        let reference: HubReference = asked.parse().map_err(WeightsStoreError::from)?;
+        let store = self.store();
+        if store.find_hub(&reference).is_some() {
+            return Ok(());
+        }
+        if !options.offline {
+            let (reference, endpoint) = (reference.to_string(), options.endpoint.clone());
+            observer.note(&Note::Fetching { reference, endpoint });
+        }
+        let mut moving = Moving { observer, has_begun: false, steps: 0 };
+        let pulled = pull_hub(&reference, options, &store, |got, of| moving.at(got, of));
+        drop(moving);
+        observer.note(&Note::Fetched { pulled: pulled? });
+        Ok(())
+    }
+
     /// The architecture, where the names tell it: that of the network, or that of the weights, such as
     /// `vit_small_patch14_dinov2` in `vit_small_patch14_dinov2.lvd142m`. No file is read.
     pub fn architecture(&self) -> Option<Architecture> {
@@ -91,6 +131,11 @@ impl Network {
             return Architecture::known(name).or_else(|| Architecture::known(name.split('.').next()?));
         };
         Architecture::known(name)
+    }
+
+    /// What was asked for.
+    pub(crate) fn spec(&self) -> &WeightsSpec {
+        &self.spec
     }
 
     /// The names of the network and its weights, for people; `-` for what is not named.
@@ -107,9 +152,11 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] or [`Error::Hub`] if they cannot be had.
+    /// [`Error::Weights`] if they cannot be had. Those of a repository must have been
+    /// [fetched](Self::fetch).
     pub fn weights(&self, deepest: Layer) -> Result<BackboneWeights, Error> {
-        let weights = self.told(self.loaded(|store| store.load(&self.spec, deepest))?);
+        self.check_file()?;
+        let weights = told(self.store().load(&self.spec, deepest)?);
         // Weights say nothing about transparency.
         let input = InputContract { transparency: Transparency::Background, ..weights.header().input };
         Ok(weights.with_input(input))
@@ -153,33 +200,8 @@ impl Network {
             license: info.license.clone(),
             source: info.source.clone(),
         };
-        let loaded = self.loaded(|store| store.load_for(asked, header.clone(), deepest))?;
-        Ok(loaded.map(|loaded| self.told(loaded)))
-    }
-
-    /// What `load` gives. A repository of a hub that is not here is fetched first.
-    fn loaded<T>(&self, load: impl Fn(&WeightStore) -> Result<T, WeightsStoreError>) -> Result<T, Error> {
-        let store = self.store();
-        match load(&store) {
-            Err(WeightsStoreError::NotPulled { name }) if HubReference::is_meant(&name) => {
-                let reference = name.parse().map_err(WeightsStoreError::from)?;
-                fetch(&reference, &store)?;
-                Ok(load(&store)?)
-            }
-            other => Ok(other?),
-        }
-    }
-
-    /// Logs how the file of the weights was checked: as a warning if not all digits were compared.
-    fn told(&self, loaded: LoadedWeights) -> BackboneWeights {
-        if let Some(check) = &loaded.check {
-            let source = &loaded.weights.header().source;
-            match check.strength.is_whole() {
-                true => info!("weights from {source}: {check}"),
-                false => warn!("weights from {source}: {check}"),
-            }
-        }
-        loaded.weights
+        let loaded = self.store().load_for(asked, header, deepest)?;
+        Ok(loaded.map(told))
     }
 
     fn store(&self) -> WeightStore {
@@ -187,17 +209,46 @@ impl Network {
     }
 }
 
-/// Fetches the weights of a repository as the environment says. This takes a while, so it is logged where
-/// everybody sees it.
-fn fetch(reference: &HubReference, store: &WeightStore) -> Result<(), Error> {
-    let options = HubOptions::of_user()?;
-    if !options.offline {
-        warn!("the weights {reference} are not here: they are fetched from {}", options.endpoint);
+/// Logs how the file of the weights was checked: as a warning if not all digits were compared.
+fn told(loaded: LoadedWeights) -> BackboneWeights {
+    if let Some(check) = &loaded.check {
+        let source = &loaded.weights.header().source;
+        match check.strength.is_whole() {
+            true => info!("weights from {source}: {check}"),
+            false => warn!("weights from {source}: {check}"),
+        }
     }
-    let pulled = pull_hub(reference, &options, store, |_, _| ())?;
-    let (commit, path) = (pulled.reference.revision(), pulled.path.display());
-    warn!("the weights {reference} are here: commit {commit}, {path}, {}", pulled.check);
-    Ok(())
+    loaded.weights
+}
+
+/// How far a download is. The stage ends when this is dropped.
+struct Moving<'o> {
+    observer: &'o dyn Observer,
+    has_begun: bool,
+    steps: u64,
+}
+
+impl Moving<'_> {
+    /// So many bytes are here, of how many, if that is known.
+    fn at(&mut self, got: u64, of: Option<u64>) {
+        if !self.has_begun {
+            let total = of.and_then(|of| usize::try_from(of / MEBIBYTE).ok());
+            self.observer.begin(Stage::Fetching, total);
+            self.has_begun = true;
+        }
+        while self.steps < got / MEBIBYTE {
+            self.observer.step(Stage::Fetching);
+            self.steps += 1;
+        }
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if self.has_begun {
+            self.observer.end(Stage::Fetching);
+        }
+    }
 }
 
 /// The device that was asked for; else the usual one, which is the processor by our own kernels.

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use dfm_core::{SizeRange, UnsupportedNode};
 use dfm_data::counted;
+use dfm_weights::HubPulled;
+
+use crate::coarse_because::CoarseBecause;
 
 /// The most pictures that a note names.
 const NAMED: usize = 20;
@@ -171,6 +174,23 @@ pub enum Note {
         /// The model that is written.
         path: PathBuf,
     },
+    /// Weights are not here and are now fetched from a hub.
+    Fetching {
+        /// The repository.
+        reference: String,
+        /// The hub.
+        endpoint: String,
+    },
+    /// Weights were fetched from a hub.
+    Fetched {
+        /// What came, how it was checked, and what its repository states.
+        pulled: HubPulled,
+    },
+    /// Nothing states what the network of an ONNX file expects of pixels, so it was assumed.
+    Pixels {
+        /// How the values of pixels become numbers.
+        normalisation: String,
+    },
     /// Burn runs the network on a processor, because our own kernels do not compute a node of it.
     ByBurn {
         /// The node.
@@ -188,16 +208,6 @@ pub enum Note {
         /// Whether synthetic defects decided the threshold before.
         decided: bool,
     },
-}
-
-/// Why the maps of a fit are coarse although fine ones were to be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CoarseBecause {
-    /// Memory did not suffice for an exact fit, so that pictures were set aside.
-    SetAside,
-    /// A picture could not be read once more to take out what the maps know of it.
-    NotReadAgain,
 }
 
 impl fmt::Display for Note {
@@ -313,26 +323,29 @@ impl fmt::Display for Note {
                  to a model that does not know it. Scores do not change; a new fit gives fine maps again",
                 path.display()
             ),
+            Self::Fetching { reference, endpoint } => {
+                write!(f, "the weights {reference} are not here: they are fetched from {endpoint}")
+            }
+            Self::Fetched { pulled } => {
+                let more = pulled.resized_otherwise().map_or_else(String::new, |text| format!(". {text}"));
+                write!(f, "fetched {pulled}{more}")
+            }
+            Self::Pixels { normalisation } => {
+                let why = match normalisation.as_str() {
+                    "imagenet" => "the file does not normalise pictures itself",
+                    _ => "the file normalises pictures itself",
+                };
+                write!(
+                    f,
+                    "pixels as {normalisation}, assumed because {why}: no ONNX file states what its network expects"
+                )
+            }
             Self::ByBurn { unsupported } => write!(
                 f,
                 "the network runs by Burn, which is slower: our own kernels do not compute {unsupported}. Features \
                  are the same but for rounding"
             ),
-            Self::FitCoarse { why } => write!(
-                f,
-                "maps are coarse: {}. Scores do not change",
-                match why {
-                    CoarseBecause::SetAside => {
-                        "memory did not suffice for an exact fit, and pictures that are set aside take no part in \
-                         fine maps; a fit with more memory gives fine maps"
-                    }
-                    CoarseBecause::NotReadAgain => {
-                        "what fine maps know of a picture that is left out as foreign can be taken out only if the \
-                         picture is read again, and one could not be read again or has changed; a new fit gives \
-                         fine maps"
-                    }
-                }
-            ),
+            Self::FitCoarse { why } => write!(f, "maps are coarse: {why}. Scores do not change"),
             Self::ValidationDropped { path, decided } => {
                 let threshold = match decided {
                     true => {

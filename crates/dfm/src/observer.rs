@@ -28,6 +28,8 @@ pub enum Stage {
     Sweeping,
     /// Making defects.
     MakingDefects,
+    /// Fetching the weights of a network. A step is one mebibyte.
+    Fetching,
 }
 
 /// Receives progress, notes, and pictures that cannot be used. Every method does nothing unless it is

@@ -11,6 +11,7 @@ mod families;
 mod generated;
 mod import;
 mod kernels;
+mod limits;
 mod malformed;
 mod onnx;
 mod onnx_hostile;

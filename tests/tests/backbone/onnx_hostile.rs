@@ -1,5 +1,7 @@
 //! ONNX graphs that are damaged or hostile: each gives one error, which says what is wrong.
 
+mod meaning;
+
 use dfm_backbone::{ImportOptions, Layer, WeightsFile};
 use prost::Message;
 
@@ -29,6 +31,14 @@ struct Graph {
     initializer: Vec<Tensor>,
     #[prost(message, repeated, tag = "11")]
     input: Vec<Value>,
+    #[prost(message, repeated, tag = "15")]
+    sparse: Vec<Sparse>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sparse {
+    #[prost(int64, repeated, tag = "3")]
+    dims: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -157,6 +167,7 @@ fn sound() -> Model {
             floats("m", &[4, 6]),
         ],
         input: vec![pixels],
+        sparse: Vec::new(),
     };
     Model { ir_version: 8, graph: Some(graph), opset: vec![Opset { domain: String::new(), version: 17 }] }
 }
@@ -189,6 +200,7 @@ const CASES: &[Case] = &[
     ("a node gives a constant", |g| g.node[1].output[0] = "w".to_owned(), "'w' is given twice"),
     ("a constant is given twice", |g| g.initializer.push(floats("w", &[1])), "'w' is given twice"),
     ("two inputs", |g| g.input.push(Value { name: "mask".to_owned(), kind: None }), "2 (pixels, mask)"),
+    ("a sparse constant", |g| g.sparse.push(Sparse { dims: vec![4] }), "a sparse constant; export it dense"),
     ("no input", |g| g.input.clear(), "expected one input"),
     ("an input without a type", |g| g.input[0].kind = None, "stated type"),
     ("four channels", |g| dims(g)[1].value = Some(4), "[?, 4, 8, 8]"),

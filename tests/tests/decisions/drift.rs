@@ -172,7 +172,7 @@ fn the_program_tells_drift_by_its_exit_code_from_pictures_and_from_scores() {
             "{found}"
         );
         let said = dfm.run(&["drift", "model.dfm", "predictions.jsonl"]).out;
-        assert!(said.contains("Scores alone were compared"), "{said}");
+        assert!(said.contains("Only scores were compared"), "{said}");
     }
 }
 

@@ -103,13 +103,14 @@ fn what_cells_cannot_have_is_refused_with_the_reason() {
     for (more, said) in [
         (&["--score", "nll"][..], "fre, where cells are rows"),
         (&["--score", "mahalanobis"], "fre, where cells are rows"),
-        (&["--compat", "anomalib", "--resize", "stretch"], "where cells are rows"),
+        (&["--compat", "anomalib", "--resize", "stretch"], "no numbers to reproduce"),
         (&["--calibrate", "jackknife+"], "leave-one-out or split, where cells are rows"),
         (&["--roi", "mask.png"], "cells outside of it have no features"),
         (&["--map", "fine"], "where cells are rows"),
     ] {
         let run = fit(&dfm, "good", "x.dfm", &[&["--rows", "cells"], more].concat());
-        run.expect_code(2).expect_said(&[said]);
+        let run = run.expect_code(2).expect_said(&[said]);
+        assert!(!run.err.contains("another --backbone"), "{}", run.err);
         assert!(!dfm.path("x.dfm").exists());
     }
     fit(&dfm, "good", "x.dfm", &["--rows", "stripes"]).expect_code(2).expect_said(&["picture or cells"]);
@@ -143,6 +144,11 @@ fn a_recipe_sets_what_the_flags_do_not() {
     assert_eq!(own["taps"], serde_json::json!([{"layer": "blocks.3", "pool": 2}]));
     assert_eq!((&own["keep"]["components"], &own["aggregation"]), (&5.into(), &"max".into()));
     assert!(own.get("rows").is_none());
+    // Other rows keep the score of the recipe.
+    with("rows.dfm", &["--rows", "picture"])
+        .expect_code(0)
+        .expect_said(&["--rows picture", "--aggregate top:1%"]);
+    assert_eq!(params(&dfm, "rows.dfm")["aggregation"], "top:1%");
     // A network without blocks of tokens has no middle ones.
     let small = |model: &str, more: &[&str]| {
         let arguments = ["fit", "good", "-o", model, "--recipe", "subspace-ad", "--size", "64"];
@@ -165,7 +171,9 @@ fn a_wrong_average_is_refused_by_name() {
     let dfm = program();
     for (layer, said) in [
         ("mean:layer1", "expected two to 64 layers"),
-        ("mean:layer2+layer1", "expected two to 64 layers"),
+        ("mean:layer2+layer1", "each once, in the order of their names"),
+        ("mean:layer3..layer1", "the smaller number first"),
+        ("mean:layer1..layer65", "these are more"),
         ("mean:layer1..stage2", "mean:blocks.3..blocks.8"),
         ("mean:layer1+layer2", "expected layers of one shape"),
     ] {

@@ -44,7 +44,7 @@ fn a_fit_fetches_a_repository_once_and_the_model_records_it() {
     assert!(!dfm.path("m.dfm").exists());
 
     let first = run(&dfm, &hub.url, &[], &fit("m.dfm", &name)).expect_code(0);
-    first.expect_said(&["are fetched from", COMMIT, "which the hub stated"]);
+    first.expect_said(&["are fetched from", COMMIT, "which the hub stated", "; mit", "'bicubic'"]);
     // From now on without a connection.
     let again = run(&dfm, NOWHERE, &[], &fit("slim.dfm", &name)[..]).expect_code(0);
     assert!(!again.err.contains("fetched"), "{}", again.err);
@@ -63,6 +63,12 @@ fn a_fit_fetches_a_repository_once_and_the_model_records_it() {
     };
     let scores = predict("m.dfm", &[]).scores();
     assert_eq!(predict("slim.dfm", &["--weights", &name]).scores(), scores);
+    // A prediction fetches them too, and says so.
+    let cache = dfm.path("other-cache").display().to_string();
+    let elsewhere = ["predict", "slim.dfm", "good", "--format", "json", "--weights", &name];
+    let predicted = run(&dfm, &hub.url, &[("DFM_CACHE_DIR", &cache)], &elsewhere);
+    let predicted = predicted.expect_said(&["are fetched from", COMMIT]);
+    assert_eq!(predicted.scores(), scores);
     // The branch moves: the commit of the fit is still here, and other weights are not taken for it.
     hub.change(|state| {
         state.commit = "e".repeat(40);
@@ -100,6 +106,16 @@ fn pull_says_what_is_known_and_list_shows_what_is_here() {
     pull(NOWHERE, &[], "hf:acme/other").expect_code(2).expect_said(&["cannot reach"]);
     pull(&hub.url, &[], "hf:acme/other").expect_code(2).expect_said(&["RepoNotFound", "check owner"]);
     pull(&hub.url, &[], "hf:acme").expect_code(2).expect_said(&["hf:OWNER/NAME", "'hf:acme'"]);
+    // A damaged description is fetched again, and without a connection it is an error that says how.
+    let commit = ["cache", "weights", "hf", REPOSITORY, COMMIT, "config.json"];
+    let description = commit.iter().fold(dfm.path(""), |path, part| path.join(part));
+    let sound = std::fs::read_to_string(&description).unwrap();
+    std::fs::write(&description, format!("{sound} ")).unwrap();
+    let offline = [("HF_HUB_OFFLINE", "1")];
+    let help = format!("run `dfm weights pull {named}`");
+    pull(&hub.url, &offline, &named).expect_code(2).expect_said(&["config.json", &help]);
+    pull(&hub.url, &[], &named).expect_code(0).expect_said(&["config.json", "fetched anew"]);
+    assert_eq!(std::fs::read_to_string(&description).unwrap(), sound);
     let endpoint = ["weights", "pull", &name, "--endpoint", &hub.url];
     run(&dfm, NOWHERE, &[], &endpoint).expect_code(0);
     let sha256 = ["weights", "pull", &name, "--endpoint", &hub.url, "--sha256", &"ab".repeat(32)];
@@ -137,5 +153,8 @@ fn a_token_that_cannot_be_sent_is_an_error() {
     refused.expect_said(&["HF_TOKEN"]);
     let refused = pull("other").expect_code(2);
     assert!(!refused.err.contains("other"), "{}", refused.err);
+    // Weights of no hub need no token.
+    let here = ["fit", "good", "-o", "m.dfm", "--weights", "random", "--layer", "layer1", "--size", "32x32"];
+    run(&dfm, &hub.url, &[("HF_TOKEN", "not secret")], &here).expect_code(0);
     pull("secret").expect_code(0);
 }

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) ranges: bool,
     /// Whether the store changes a byte.
     pub(crate) alters: bool,
+    /// Whether the hub ends the connection in the middle of a description.
+    pub(crate) cuts_config: bool,
 }
 
 /// A request that came.
@@ -75,6 +77,7 @@ impl Hub {
             silent: false,
             ranges: true,
             alters: false,
+            cuts_config: false,
         };
         let hub = Self { url, state: Arc::new(Mutex::new(state)), seen: Arc::default() };
         for (listener, is_store) in listeners.into_iter().zip([false, true]) {
@@ -185,7 +188,8 @@ fn answer(stream: &mut TcpStream, request: &Seen, state: &State, store: &str) {
         let length = body.len();
         let head =
             format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
-        let body = if is_head { &[] } else { body };
+        let sent = if state.cuts_config { length / 2 } else { length };
+        let body = if is_head { &[] } else { &body[..sent] };
         // The client may have left already.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
     };

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod folders;
 mod hub;
+mod hub_damage;
 mod hub_program;
 mod hub_server;
 mod input;

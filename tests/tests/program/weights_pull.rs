@@ -256,14 +256,26 @@ fn cached_weights_that_were_exchanged_are_not_used() {
     }
 }
 
-#[test]
-fn the_list_needs_no_cache_folder() {
-    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+/// The program, with nothing that names a folder.
+fn without_folder(dfm: &Program) -> std::process::Command {
     let mut command = dfm.command();
     for name in ["DFM_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"] {
         command.env_remove(name);
     }
-    let output = command.args(["weights", "list"]).output().unwrap();
+    command
+}
+
+#[test]
+fn the_list_needs_no_cache_folder() {
+    let dfm = Program::new(env!("CARGO_BIN_EXE_dfm-under-test"));
+    let output = without_folder(&dfm).args(["weights", "list"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("resnet101"));
+    // What needs one says how it is named.
+    for name in ["resnet101", "hf:acme/other"] {
+        let output = without_folder(&dfm).args(["weights", "pull", name]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("no folder") && said.contains("DFM_CACHE_DIR names it"), "{said}");
+    }
 }

@@ -20,7 +20,7 @@ use crate::process::{self, Measured};
 use crate::workspace;
 use crate::{environment, machine, report};
 
-/// The requirements of benches/peers/statistics.py.
+/// The requirements of benches/peers/decompositions.py.
 const REQUIREMENTS: [&str; 1] = ["requirements.txt"];
 /// The share of the variance that the components must explain.
 const RATIO: f64 = 0.97;
@@ -55,7 +55,7 @@ pub(crate) struct StatisticsFlags {
 struct Contestant {
     /// Name for the table.
     name: &'static str,
-    /// Name in benches/peers/statistics.py; none for ours.
+    /// Name in benches/peers/decompositions.py; none for ours.
     method: Option<&'static str>,
     /// Whether it is stopped when it takes too long, and may fail. It then takes no more turns.
     limited: bool,
@@ -187,7 +187,7 @@ fn take_turn(
         Some(method) => {
             let mut command = Command::new(round.python);
             command
-                .arg(workspace::root().join("benches/peers/statistics.py"))
+                .arg(workspace::root().join("benches/peers/decompositions.py"))
                 .arg(method)
                 .arg(round.features);
             command.args([round.rows, part::COLUMNS].map(|number| number.to_string())).arg(&variances);

@@ -62,6 +62,7 @@ const LAYERS: &[Layer] = &[
             "dfm-cli",
             "dfm-core",
             "dfm-data",
+            "dfm-graph",
             "dfm-image",
             "dfm-report",
             "dfm-stats",

@@ -31,7 +31,7 @@ pub(crate) fn plan(
     }
 }
 
-/// What is to be done if there is no plan in `f32`: the node for whose sake Burn runs the network, or an
+/// What is to be done if there is no plan in `f32`: the node because of which Burn runs the network, or an
 /// error.
 ///
 /// # Errors

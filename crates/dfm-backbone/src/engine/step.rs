@@ -74,7 +74,7 @@ impl Step {
             }
             (Operation::MaxPool(window), Some(input)) => {
                 let mut options = MaxPoolOptions::new(window.kernel).with_stride(window.stride);
-                // Padding never decides: Burn, too, takes no value from it.
+                // Burn's maximum never takes a value from the padding.
                 options.padding = pairs(window, input.sides);
                 Self::MaxPool(options)
             }

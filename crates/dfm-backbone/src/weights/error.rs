@@ -145,6 +145,17 @@ pub enum WeightsError {
         /// What was not understood.
         reason: String,
     },
+    /// A network computes something of the pixels first, which does not say what it expects of them.
+    #[error(
+        "the network multiplies pixels by {factors:?} after it subtracts {means:?}: expected what says whether pixels \
+         are 0 to 1 or 0 to 255; state what pixels become before the network"
+    )]
+    UnclearPixels {
+        /// The factor of each channel.
+        factors: Vec<f32>,
+        /// What is subtracted of each channel before.
+        means: Vec<f32>,
+    },
     /// A file takes pictures of one size alone.
     #[error(
         "the file takes pictures of {}×{} pixels alone, got {}×{}: take that size, or export the network for this one",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use dfm_graph::{Convolution, Graph, Node, NodeId, Operation, Padding, Parameter};
+use dfm_graph::{Convolution, Graph, NodeId, Operation, Padding, Parameter};
 use dfm_image::InputContract;
 
 use super::catalogue::catalogue;
@@ -84,14 +84,18 @@ impl BackboneWeights {
         self.header.source_sha256.as_deref()
     }
 
-    /// SHA-256, in hexadecimal, of the fetched file that the weights were converted from; `None` for
-    /// weights whose [source](WeightsHeader::source) is neither the URL of a file of the [`catalogue`] nor a
-    /// repository of a hub (`hf:OWNER/NAME@COMMIT`).
+    /// SHA-256, in hexadecimal, of the fetched file that the weights were converted from, or of the ONNX file
+    /// that describes the network; `None` for weights of a known network whose
+    /// [source](WeightsHeader::source) is neither the URL of a file of the [`catalogue`] nor a repository of a hub
+    /// (`hf:OWNER/NAME@COMMIT`).
     pub fn fetched_sha256(&self) -> Option<&str> {
         let source = &self.header.source;
-        let is_fetched =
-            || source.starts_with("hf:") || catalogue().iter().any(|entry| entry.url() == *source);
-        self.file_sha256().filter(|_| is_fetched())
+        let is_recorded = || {
+            self.header.architecture.is_of_onnx()
+                || source.starts_with("hf:")
+                || catalogue().iter().any(|entry| entry.url() == *source)
+        };
+        self.file_sha256().filter(|_| is_recorded())
     }
 
     /// Where the SHA-256 of their file stands once it is known.
@@ -123,6 +127,15 @@ impl BackboneWeights {
         }
     }
 
+    /// Checks that each of `taps` lies behind the one before it, as far as the weights reach them.
+    pub(crate) fn check_order(&self, taps: &[Tap]) -> Result<(), BackboneError> {
+        let nodes = taps.iter().filter_map(|tap| self.graph.tap(tap.layer.reach().name()));
+        match nodes.is_sorted() {
+            true => Ok(()),
+            false => Err(BackboneError::Taps { got: taps.iter().map(|tap| tap.layer).collect() }),
+        }
+    }
+
     /// The shape of the features at `tap` for pictures of the size that the weights ask for.
     ///
     /// # Errors
@@ -143,9 +156,27 @@ impl BackboneWeights {
 
     /// Checks that a network that cuts the picture into patches side by side sees all of it.
     fn check_patches(&self, size: [usize; 2]) -> Result<(), BackboneError> {
-        let reads_picture = |node: &&Node| node.inputs().iter().any(|input| input.index() == 0);
-        for node in self.graph.nodes().iter().filter(reads_picture) {
-            let Operation::Convolution(Convolution { window, .. }) = node.operation() else { continue };
+        // The picture, and what has a value for each of its pixels, such as the picture with its channels normalised.
+        let mut of_pixels = vec![false; self.graph.nodes().len()];
+        for (index, node) in self.graph.nodes().iter().enumerate() {
+            let reads_pixels = node.inputs().iter().any(|input| of_pixels[input.index()]);
+            let window = match node.operation() {
+                Operation::Picture => {
+                    of_pixels[index] = true;
+                    continue;
+                }
+                Operation::Convolution(Convolution { window, .. }) if reads_pixels => window,
+                Operation::Activation(_)
+                | Operation::Scale
+                | Operation::Add
+                | Operation::Multiply
+                | Operation::Concatenate => {
+                    of_pixels[index] = reads_pixels;
+                    continue;
+                }
+                _ => continue,
+            };
+            of_pixels[index] = (window.kernel, window.stride) == ([1; 2], [1; 2]);
             let is_cut = window.kernel == window.stride && window.padding == Padding::NONE;
             if is_cut && (0..2).any(|axis| !size[axis].is_multiple_of(window.kernel[axis])) {
                 let ([height, width], [rows, columns]) = (size, window.kernel);

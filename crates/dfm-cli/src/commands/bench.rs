@@ -93,7 +93,7 @@ fn extractor(flags: &BenchFlags, compute: &Compute) -> anyhow::Result<FeatureExt
         seed: 0,
     };
     let params = args::features_at(vec![flags.layer.pooled(1)], flags.batch)?;
-    args::extractor(&args::network(&backbone, None), &params, compute.clone())
+    args::extractor(&args::network(&backbone, None)?, &params, compute.clone())
 }
 
 /// Noise of about the size of normalised pixels.

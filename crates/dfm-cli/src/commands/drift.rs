@@ -70,11 +70,11 @@ fn print(report: &DriftReport, folder: bool, out: &mut impl Write) -> anyhow::Re
     writeln!(out)?;
     if report.features.is_empty() {
         let more = if folder {
-            "of tiles by position and of cells nothing else is"
+            "the features of a model by position, or with cells as rows, are not"
         } else {
             "a folder of pictures shows more"
         };
-        writeln!(out, "Scores alone were compared; {more}.")?;
+        writeln!(out, "Only scores were compared; {more}.")?;
     }
     writeln!(
         out,

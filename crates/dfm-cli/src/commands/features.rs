@@ -5,13 +5,13 @@ use std::io::Write;
 use dfm::{Dfm, FeatureExtractor, FeatureRows, FileKind, Files, Layer, USUAL_POOL, check_file};
 
 use crate::flags::FeaturesFlags;
+use crate::hints::Hints;
 use crate::messages::Messages;
 use crate::{Outcome, args, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<Outcome> {
     let taps = args::taps(&flags.backbone, &[Layer::named("layer3").pooled(USUAL_POOL)])?;
-    let params = args::features_at(taps, flags.batch)?;
     check_file(&flags.output, FileKind::FEATURES)?;
     let files = Files::named(&flags.paths, messages);
     let workers = args::workers(&flags.compute);
@@ -24,7 +24,8 @@ pub(crate) fn run(flags: &FeaturesFlags, messages: &Messages) -> anyhow::Result<
             model.extractor()
         }
         None => {
-            let network = args::network(&flags.backbone, None);
+            let network = args::network(&flags.backbone, None)?;
+            let params = args::features_at(network.in_order(&taps).hints()?, flags.batch)?;
             owned = args::extractor(&network, &params, args::compute(&flags.compute)?)?;
             &owned
         }

@@ -59,7 +59,7 @@ pub(crate) fn learner(flags: &FitFlags, messages: &Messages) -> anyhow::Result<L
     if flags.precision == NetworkPrecision::Int8 && InstructionSet::best() == InstructionSet::Portable {
         messages.say("int8 is slower than f32 on this processor, which has neither AVX2 nor AVX-512");
     }
-    let network = args::network(&flags.backbone, Some(&params.method));
+    let network = args::network(&flags.backbone, Some(&params.method))?;
     Ok(Learner::new(params.method.clone())
         .with_params(params)
         .with_network(network)
@@ -76,7 +76,6 @@ fn params(flags: &FitFlags, messages: &Messages) -> anyhow::Result<FitParams> {
     let mut method = usual
         .clone()
         .with_taps(args::taps(&flags.backbone, &usual.taps)?)
-        .with_rows(usual.rows)
         .with_keep(flags.pca.unwrap_or(usual.keep))
         .with_precision(flags.precision)
         .with_aggregation(flags.aggregate.unwrap_or_else(|| usual_aggregation(&usual, flags.calibrate)))
@@ -183,6 +182,9 @@ pub(crate) fn tell(model: &Dfm, path: &Path, sizes: WrittenSizes, messages: &Mes
         writeln!(out, "  levels {}", record.params.method.levels)?;
     }
     for (number, tap) in record.params.method.taps.iter().enumerate() {
+        if let Some(text) = info::averaged(tap) {
+            writeln!(out, "  {text}")?;
+        }
         let layer = if taps > 1 { format!("{}: ", tap.layer) } else { String::new() };
         let found = || record.taps.iter().skip(number).step_by(taps);
         let explained = ratios.iter().skip(number).step_by(taps).map(|ratio| 100.0 * ratio);

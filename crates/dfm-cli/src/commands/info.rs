@@ -93,6 +93,13 @@ pub(crate) fn standing_out(found: &StandingOutRecord, threshold: Option<f64>) ->
     )
 }
 
+/// How many layers a tap averages, and which.
+pub(super) fn averaged(tap: &Tap) -> Option<String> {
+    let layers = tap.layer.averaged().ok()?;
+    let (first, last) = layers.first().zip(layers.last())?;
+    Some(format!("{} is the average of {} layers, {first} to {last}", tap.layer, layers.len()))
+}
+
 /// How many pictures a fit set aside.
 pub(super) fn set_aside(pictures: usize) -> String {
     let (were, calibrate) = if pictures == 1 { ("was", "calibrates") } else { ("were", "calibrate") };
@@ -109,6 +116,11 @@ fn print(info: &ModelInfo, out: &mut impl Write) -> std::io::Result<()> {
     line("format", format!("version {}, by {}", info.version, info.program))?;
     let taps: Vec<String> = method.taps.iter().map(Tap::to_string).collect();
     line("backbone", format!("{} up to {}", info.architecture.name(), taps.join(" and ")))?;
+    for tap in &method.taps {
+        if let Some(text) = averaged(tap) {
+            line("", text)?;
+        }
+    }
     line("precision", method.precision.to_string())?;
     let InputContract { height, width, resize, resampling, .. } = info.input;
     line("input", format!("{height}×{width} pixels, {resize}, in {resampling}"))?;

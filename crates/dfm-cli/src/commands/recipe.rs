@@ -20,18 +20,14 @@ pub(super) fn usual(flags: &FitFlags) -> anyhow::Result<Method> {
     Ok(match flags.rows {
         None => usual,
         Some(Rows::Cells) => usual.of_cells(),
-        // Cells decide the score of a recipe, too.
-        Some(rows) if usual.rows != rows => {
-            let Method { aggregation, .. } = Method::usual_for(flags.score, flags.compat);
-            usual.with_rows(rows).with_aggregation(aggregation)
-        }
+        // What a recipe says of the score counts for other rows, too.
         Some(rows) => usual.with_rows(rows),
     })
 }
 
 /// SubspaceAD, with the score that was asked for.
 fn subspace_ad(flags: &FitFlags, usual: Method) -> anyhow::Result<Method> {
-    let layer = match (flags.backbone.layer.first(), args::network(&flags.backbone, None).architecture()) {
+    let layer = match (flags.backbone.layer.first(), args::network(&flags.backbone, None)?.architecture()) {
         // The layers that are stated count.
         (Some(layer), _) => *layer,
         (None, Some(architecture)) => architecture.middle_blocks().ok_or_else(|| {
@@ -41,6 +37,10 @@ fn subspace_ad(flags: &FitFlags, usual: Method) -> anyhow::Result<Method> {
                 architecture.name()
             )
         })?,
+        (None, None) if flags.backbone.backbone.is_some() => anyhow::bail!(
+            "--recipe subspace-ad: no name tells the middle blocks of a network from a file: expected --layer, such as \
+             --layer mean:blocks.4..blocks.7 with the names that `dfm weights nodes` lists"
+        ),
         (None, None) => anyhow::bail!(
             "--recipe subspace-ad: the middle blocks follow from the network, which neither --backbone nor the name of \
              the weights tells: expected --backbone, or --layer such as mean:blocks.4..blocks.7"

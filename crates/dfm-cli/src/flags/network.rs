@@ -31,13 +31,14 @@ pub(crate) struct BackboneFlags {
     #[arg(long)]
     pub(crate) backbone: Option<String>,
     /// Weights of the network: embedded, random, the name of pulled weights, a repository of a hub
-    /// (hf:OWNER/NAME or hf:OWNER/NAME@REVISION, fetched if it is not here), or a file
+    /// (hf:OWNER/NAME or hf:OWNER/NAME@REVISION, fetched if it is not here), or a file. An ONNX file
+    /// of a ResNet needs --backbone with its name; --backbone FILE.onnx takes any network, without --weights
     #[arg(long)]
     pub(crate) weights: Option<String>,
     /// Layers whose outputs are modelled. Each has statistics of its own; scores and maps are
     /// geometric means (default: layer2,layer3; for nll, --compat and `dfm features`: layer3).
-    /// mean:blocks.3..blocks.8 is the average of these layers as one, and so is mean:blocks.3+blocks.8
-    /// of two
+    /// mean:blocks.3..blocks.8 models the average of blocks 3 to 8 as one layer,
+    /// mean:blocks.3+blocks.8 that of two blocks
     #[arg(long, value_delimiter = ',')]
     pub(crate) layer: Vec<Layer>,
     /// Side of the average pool over that output, in cells: one for all layers, or one for each

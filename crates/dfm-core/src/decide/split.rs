@@ -150,11 +150,13 @@ fn scores_of_layer(
             if remainder > 0.0 && summed.needs_cells() {
                 let known = &mut maps[index].values;
                 let mut cells: Vec<f64> = known.iter().copied().map(f64::from).collect();
-                match (rule.rows, remainders) {
-                    (Rows::Cells, Some(remainders)) => {
-                        cells.iter_mut().zip(remainders).for_each(|(cell, dropped)| *cell += dropped);
+                match rule.rows {
+                    // A cell is a row, so what was dropped is known of each.
+                    Rows::Cells => {
+                        let dropped = remainders.into_iter().flatten();
+                        cells.iter_mut().zip(dropped).for_each(|(cell, dropped)| *cell += dropped);
                     }
-                    _ => spread(&mut cells, remainder),
+                    Rows::Picture => spread(&mut cells, remainder),
                 }
                 all.values.push(summed.of_cells(&cells));
                 known.iter_mut().zip(cells).for_each(|(cell, value)| *cell = value as f32);

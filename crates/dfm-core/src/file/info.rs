@@ -89,6 +89,9 @@ pub struct TapInfo {
     pub tile: Option<usize>,
     /// The layer.
     pub layer: Layer,
+    /// The layers that it is the average of, in order; empty unless it is an average.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub averaged: Vec<Layer>,
     /// Side of the average pool behind it.
     pub pool: usize,
     /// Shape of its features before flattening.
@@ -160,6 +163,7 @@ impl ModelInfo {
             taps.push(TapInfo {
                 tile: tensors.tile(),
                 layer: tensors.tap.layer,
+                averaged: tensors.tap.layer.averaged()?,
                 pool: tensors.tap.pool,
                 feature_shape: shape,
                 components: record.components,

@@ -210,9 +210,9 @@ mod tests {
         for gone in [&[&rows[0][..]][..], &[&rows[0], &rows[1]]] {
             let left = moments(&rows).without(gone, 1);
             assert_eq!(left.count, 1);
-            for column in 0..2 {
-                let spread = rows[0][column] - rows[1][column];
-                assert!((left.mean[column] - rows[1][column]).abs() < 1e-6 * rows[1][column].abs());
+            for (column, (first, second)) in rows[0].iter().zip(&rows[1]).enumerate() {
+                let spread = first - second;
+                assert!((left.mean[column] - second).abs() < 1e-6 * second.abs());
                 assert!((left.variance[column] - spread * spread / 4.0).abs() < 1e-4);
             }
         }

@@ -118,7 +118,7 @@ impl Method {
         }
         let got = || self.rows.to_string();
         if let Some(compat) = self.compat {
-            let expected = "none where cells are rows, which no other program has";
+            let expected = "none: no other program makes cells the rows of its statistics, so there are no numbers to reproduce";
             return refused("compat", expected, compat.to_string());
         }
         if self.score != ScoreKind::Fre {

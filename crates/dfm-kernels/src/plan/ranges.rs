@@ -80,7 +80,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// If a picture has another size, no picture is left, or this plan is in int8.
+    /// If a picture has another size, no picture is left, the values of a convolution cannot be had, or this
+    /// plan is in int8.
     pub fn ranges(&self, pictures: &[&[f32]]) -> Result<NodeRanges, KernelError> {
         self.fitting(pictures)?;
         if self.is_int8() {
@@ -94,11 +95,16 @@ impl Plan {
             expected: "a picture with finite activations".to_owned(),
             got: format!("{} without", pictures.len()),
         })?;
-        let outputs = self.ranged.iter().filter_map(|Ranged { convolution, value }| {
-            let step = self.written().position(|origin| origin.value == Some(*value))?;
-            Some((convolution.clone(), largest[1 + step]))
+        let outputs = self.ranged.iter().map(|Ranged { convolution, value }| {
+            // A factor behind a convolution is folded into it, and its values are nowhere.
+            let step = self.written().position(|origin| origin.value == Some(*value));
+            let step = step.ok_or_else(|| KernelError::Unsupported8 {
+                node: convolution.clone(),
+                operation: "convolution",
+            })?;
+            Ok((convolution.clone(), largest[1 + step]))
         });
-        Ok(NodeRanges { input: largest[0], outputs: outputs.collect() })
+        Ok(NodeRanges { input: largest[0], outputs: outputs.collect::<Result<_, KernelError>>()? })
     }
 
     /// The largest magnitude of the picture, and the largest value that each step writes in `f32`.

@@ -1,7 +1,5 @@
 //! Requests to a hub. It points to other servers for large files, and says before what they are.
 
-use std::io;
-
 use ureq::Body;
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
@@ -10,6 +8,7 @@ use super::error::HubError;
 use super::options::HubOptions;
 use super::reference::{Commit, HubReference};
 use crate::hash::FileHash;
+use crate::http;
 
 /// A hub points to its store of large files at once, or once more after a repository was renamed.
 const MOST_REDIRECTIONS: usize = 8;
@@ -46,12 +45,7 @@ impl<'a> Client<'a> {
         let endpoint = options.endpoint.trim_end_matches('/');
         let home = Address::parse(endpoint)
             .ok_or_else(|| HubError::Endpoint { got: endpoint.chars().take(80).collect() })?;
-        let patience = Some(options.patience);
-        let agent = ureq::Agent::config_builder()
-            .timeout_connect(patience)
-            .timeout_recv_response(patience)
-            // For each read, not for the whole body: a slow line may take its time.
-            .timeout_per_read(patience)
+        let agent = http::settings(options.patience)
             // Redirections are followed here: another host must not see the token.
             .max_redirects(0)
             .http_status_as_error(false)
@@ -96,6 +90,10 @@ impl<'a> Client<'a> {
             }
             let url = at.shown();
             if !response.status().is_redirection() {
+                let refuses = [401, 403].contains(&response.status().as_u16());
+                if is_home && refuses && self.options.token.is_some() && !at.is_private() {
+                    return Err(HubError::TokenNotSent { url, status: response.status().as_u16() });
+                }
                 return check(response, url, from, is_home);
             }
             let location = text(response.headers(), header::LOCATION.as_str()).unwrap_or_default();
@@ -170,10 +168,4 @@ fn check(response: Response<Body>, url: String, from: u64, is_home: bool) -> Res
 /// The value of a header, if it is there and is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-}
-
-/// Whether a read failed because nothing came for too long.
-pub(crate) fn timed_out(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
-    matches!(inner, Some(ureq::Error::Timeout(_))) || error.kind() == io::ErrorKind::TimedOut
 }

@@ -37,13 +37,18 @@ pub(crate) struct Config {
 #[non_exhaustive]
 pub enum ConfigError {
     /// Not JSON, or not what timm writes.
-    #[error("expected what timm writes, with 'architecture' and 'pretrained_cfg', found: {found}")]
+    #[error(
+        "expected what timm writes, with 'architecture' and 'pretrained_cfg', found: {found}; take a repository \
+            that timm wrote, or export the network to ONNX"
+    )]
     Content {
         /// What was found.
         found: String,
     },
     /// A network of no known family.
-    #[error("network '{got}': expected one of {expected}")]
+    #[error(
+        "network '{got}': expected one of {expected}; take a repository of one of these, or export the network to ONNX"
+    )]
     UnknownNetwork {
         /// The names of the known networks.
         expected: String,
@@ -52,7 +57,8 @@ pub enum ConfigError {
     },
     /// A network that was changed.
     #[error(
-        "argument '{name}' of the network: expected the plain '{architecture}', found {got}: another network"
+        "argument '{name}' of the network: expected the plain '{architecture}', found {got}: the repository changes the \
+         network, and only the unchanged network is known; take another repository, or export the network to ONNX"
     )]
     Changed {
         /// The name of the network.
@@ -63,7 +69,9 @@ pub enum ConfigError {
         got: String,
     },
     /// A value that no network can have.
-    #[error("{field}: expected {expected}, found {got}")]
+    #[error(
+        "{field}: expected {expected}, found {got}; take another repository, or export the network to ONNX"
+    )]
     Field {
         /// The name of the value.
         field: &'static str,
@@ -175,6 +183,7 @@ mod tests {
         let refused =
             config(r#""model_args": {"patch_size": 2},"#, "[3, 112, 112]").expect_err("patches of 2");
         assert!(matches!(&refused, ConfigError::Changed { name, .. } if name == "patch_size"), "{refused}");
+        assert!(refused.to_string().contains("export the network to ONNX"), "{refused}");
         config(r#""model_args": {"img_size": 112},"#, "[3, 112, 112]").expect("another size of pictures");
     }
 
@@ -192,6 +201,10 @@ mod tests {
         }
         let unknown = r#"{"architecture": "swin_tiny", "pretrained_cfg": {"input_size": [3, 224, 224],
             "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}"#;
-        assert!(matches!(refused(unknown), ConfigError::UnknownNetwork { .. }));
+        let unknown = refused(unknown);
+        assert!(matches!(unknown, ConfigError::UnknownNetwork { .. }), "{unknown}");
+        for error in [unknown, other, config("", "[1, 64, 64]").expect_err("one channel")] {
+            assert!(error.to_string().contains("export the network to ONNX"), "{error}");
+        }
     }
 }

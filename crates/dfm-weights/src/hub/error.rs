@@ -15,8 +15,8 @@ use crate::pin::PinError;
 pub enum HubError {
     /// The weights are not here, and no connection may be opened.
     #[error(
-        "{reference} is not here, and HF_HUB_OFFLINE forbids to fetch it: fetch it once without that, or copy the \
-         folder of weights from a machine that has it"
+        "{reference} is not here, and no connection may be opened: allow it once, or copy the folder of weights from a \
+         machine that has it"
     )]
     Offline {
         /// The repository.
@@ -29,12 +29,14 @@ pub enum HubError {
         got: String,
     },
     /// The token cannot be sent.
-    #[error("HF_TOKEN: expected visible characters without a space, found others; copy the token anew")]
+    #[error(
+        "token of the hub: expected visible characters without a space, found others; copy the token anew"
+    )]
     Token,
     /// The hub could not be reached.
     #[error(
-        "cannot reach {url}: {reason}; check the connection, or name a mirror in HF_ENDPOINT; what was fetched before \
-         is used without a connection"
+        "cannot reach {url}: {reason}; check the connection, or name a mirror; what was fetched before is used without a \
+         connection"
     )]
     Unreachable {
         /// What was asked for.
@@ -58,7 +60,7 @@ pub enum HubError {
     /// The hub does not give the file to this user.
     #[error(
         "{url}: the hub refuses (status {status}{}): there is no such repository, or it is not open to everybody; \
-         check its name, accept its terms on its page, and set HF_TOKEN",
+         check its name, accept its terms on its page, and give a token that may read it",
         told(code)
     )]
     Denied {
@@ -69,9 +71,20 @@ pub enum HubError {
         /// What the hub calls the error.
         code: Option<String>,
     },
+    /// The hub refuses, and the token was kept back, because others could read it on the way.
+    #[error(
+        "{url}: the hub refuses (status {status}), and the token was not sent to it, because the connection is not \
+         encrypted; name an endpoint that begins with https://"
+    )]
+    TokenNotSent {
+        /// What was asked for.
+        url: String,
+        /// The status of HTTP.
+        status: u16,
+    },
     /// The server answered with something else.
     #[error(
-        "{url}: expected the file, found status {status}{}; try again later, or name a mirror in HF_ENDPOINT",
+        "{url}: expected the file, found status {status}{}; try again later, or name a mirror",
         told(code)
     )]
     Status {
@@ -83,7 +96,7 @@ pub enum HubError {
         code: Option<String>,
     },
     /// The server points to where nothing may be fetched from.
-    #[error("{url}: the server points to {to}: {reason}; name another mirror in HF_ENDPOINT")]
+    #[error("{url}: the server points to {to}: {reason}; name another mirror")]
     Redirection {
         /// What was asked for.
         url: String,
@@ -94,14 +107,14 @@ pub enum HubError {
     },
     /// The hub does not say which commit the file is of.
     #[error(
-        "{url}: expected the header X-Repo-Commit with a commit, found none: not a hub; name one in HF_ENDPOINT"
+        "{url}: expected the header X-Repo-Commit with a commit, found none: not a hub; name another endpoint"
     )]
     NoCommit {
         /// What was asked for.
         url: String,
     },
     /// The hub answered with another commit than the one that was asked for.
-    #[error("{url}: expected the commit {expected}, found {got}; name another mirror in HF_ENDPOINT")]
+    #[error("{url}: expected the commit {expected}, found {got}; name another mirror")]
     OtherCommit {
         /// What was asked for.
         url: String,
@@ -143,26 +156,32 @@ pub enum HubError {
     },
     /// The connection ended before the file did.
     #[error(
-        "{url}: the connection ended after {got} bytes, expected {expected}; try again: it goes on from there"
+        "{url}: the connection ended after {got} bytes, expected {expected}; try again{}",
+        from_there(*kept)
     )]
     CutShort {
         /// What was asked for.
         url: String,
         /// The bytes of the file.
         expected: u64,
-        /// The bytes that are here.
+        /// The bytes that came.
         got: u64,
+        /// Whether they are kept, so that the next try goes on from there.
+        kept: bool,
     },
     /// The server stopped sending.
     #[error(
-        "{url}: the server sent nothing for {} s, after {got} bytes; try again: it goes on from there",
-        .patience.as_secs_f64()
+        "{url}: the server sent nothing for {} s, after {got} bytes; try again{}",
+        .patience.as_secs_f64(),
+        from_there(*kept)
     )]
     Stalled {
         /// What was asked for.
         url: String,
-        /// The bytes that are here.
+        /// The bytes that came.
         got: u64,
+        /// Whether they are kept, so that the next try goes on from there.
+        kept: bool,
         /// How long we waited.
         patience: Duration,
     },
@@ -204,6 +223,24 @@ pub enum HubError {
         /// The SHA-256 that the hub states.
         got: FileHash,
     },
+    /// Another description of the network than the one that is pinned for this commit.
+    #[error(
+        "{url}: expected the SHA-256 {expected}, which {} has pinned for this commit, found {got}: not the description \
+         that was fetched first, not kept; name another mirror, or, if you know that the new one is right, delete {} and \
+         fetch the repository anew",
+        pin_path.display(),
+        pin_path.display()
+    )]
+    OtherDescription {
+        /// What was asked for.
+        url: String,
+        /// The file that has the pinned SHA-256.
+        pin_path: PathBuf,
+        /// The pinned SHA-256.
+        expected: FileHash,
+        /// The SHA-256 of what came.
+        got: FileHash,
+    },
     /// The description of the network cannot be used.
     #[error("{url}: {cause}")]
     Config {
@@ -215,8 +252,8 @@ pub enum HubError {
     /// A pin that cannot be read.
     #[error(transparent)]
     Pin(#[from] PinError),
-    /// The environment names no folder for pulled weights.
-    #[error("no cache folder is known: set DFM_CACHE_DIR")]
+    /// No folder for pulled weights is known.
+    #[error("no folder for fetched weights is known: name one")]
     NoFolder,
     /// The store could not be written.
     #[error("cannot keep the weights at {}: {cause}; make room there, or choose another folder", path.display())]
@@ -226,6 +263,11 @@ pub enum HubError {
         /// What the system said.
         cause: io::Error,
     },
+}
+
+/// What a next try does.
+fn from_there(kept: bool) -> &'static str {
+    if kept { ": it goes on from there" } else { "" }
 }
 
 fn told(code: &Option<String>) -> String {

@@ -1,7 +1,7 @@
 //! Weights from a repository of a hub.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
@@ -13,7 +13,8 @@ use super::options::HubOptions;
 use super::reference::{Commit, HubReference};
 use super::transfer::{self, Wanted};
 use crate::check::{self, FileCheck, PinState};
-use crate::hash::FileHash;
+use crate::hash::{FileHash, Hashed};
+use crate::http::{self, End};
 use crate::pin::{self, Pin, PinOrigin};
 use crate::store::{WeightStore, beside_other};
 use crate::temporary;
@@ -34,6 +35,26 @@ pub struct HubPulled {
     pub license: Option<String>,
     /// How pictures were resized when the network was trained, if it is not how this library does.
     pub interpolation: Option<String>,
+}
+
+impl HubPulled {
+    /// What to say of pictures that were resized in another way when the network was trained, if they were.
+    pub fn resized_otherwise(&self) -> Option<String> {
+        let how = self.interpolation.as_ref()?;
+        Some(format!(
+            "The network was trained with pictures that were resized with '{how}'. DFM resizes bilinearly with antialias, \
+             in a fit and in a prediction alike"
+        ))
+    }
+}
+
+/// Where the file is, what it is, how it was checked, and its licence.
+impl fmt::Display for HubPulled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let license =
+            self.license.as_deref().unwrap_or("licence not stated in its description, see its page");
+        write!(f, "{}: {}, {}; {license}", self.path.display(), self.reference, self.check)
+    }
 }
 
 /// Fetches the weights of a repository and the description of their network, checks them, and only then
@@ -74,42 +95,48 @@ pub fn pull_hub(
     let described = client.file(&at, CONFIG);
     let text = small(&client, &described)?;
     let config = Config::parse(&text).map_err(|cause| HubError::Config { url: described.shown(), cause })?;
+    let description = Description::of(folder.join(CONFIG), text, described.shown())?;
 
     let address = client.file(&at, WEIGHTS);
     let (_, facts) = of_commit(&address, client.facts(&address)?, Some(commit.clone()))?;
     let url = address.shown();
     let (sha256, origin) = expected(url.clone(), facts.sha256, options.sha256.clone())?;
-    let known = pin::read(&path)?.filter(|pin| pin.sha256 == sha256 && pin.origin == origin);
+    let known = match pin::read(&path) {
+        // A pin that cannot be read is replaced like any other: the user knows the file.
+        Err(_) if origin == PinOrigin::User => None,
+        known => known?,
+    };
     if origin != PinOrigin::User
-        && let Some(pin) = pin::read(&path)?.filter(|pin| pin.sha256 != sha256)
+        && let Some(pin) = known.as_ref().filter(|pin| pin.sha256 != sha256)
     {
-        let (pin_path, expected) = (pin::path_of(&path), pin.sha256);
+        let (pin_path, expected) = (pin::path_of(&path), pin.sha256.clone());
         return Err(HubError::NotPinned { url, pin_path, expected, got: sha256 });
     }
+    // What the user gave once is not forgotten when the hub states the same.
+    let same = known.as_ref().filter(|pin| pin.sha256 == sha256);
+    let origin = same.map_or(origin, |pin| pin.origin.max(origin));
+    let pin = Pin { sha256: sha256.clone(), origin };
     let is_new = !check::hash_of(&path).is_ok_and(|got| got == sha256);
+    let part = folder.join(format!("{WEIGHTS}.part"));
     if is_new {
-        let part = folder.join(format!("{WEIGHTS}.part"));
         let wanted = Wanted { address, sha256: &sha256, size: facts.size };
         transfer::fetch(&client, &wanted, &part, &mut progress)?;
+    }
+    // The weights come last: whatever interrupts this, a repository that has its weights is whole.
+    description.keep()?;
+    let pin_state = match known.is_some_and(|known| known == pin) {
+        true => PinState::Known,
+        false => {
+            pin::replace(&path, &pin).map_err(not_kept(&pin::path_of(&path)))?;
+            PinState::New
+        }
+    };
+    if is_new {
         if path.symlink_metadata().is_ok() {
             fs::rename(&path, beside_other(&path)).map_err(not_kept(&path))?;
         }
         fs::rename(&part, &path).map_err(not_kept(&path))?;
     }
-    let keep_config = || {
-        let path = folder.join(CONFIG);
-        temporary::beside(&path, &text)?.persist(&path)?;
-        pin::replace(&path, &Pin { sha256: check::hash_of_bytes(&text), origin })
-    };
-    keep_config().map_err(not_kept(&folder))?;
-    let pin_state = match known {
-        Some(_) => PinState::Known,
-        None => {
-            let pin = Pin { sha256: sha256.clone(), origin };
-            pin::replace(&path, &pin).map_err(not_kept(&pin::path_of(&path)))?;
-            PinState::New
-        }
-    };
     if reference.commit().is_none() {
         store.note_commit(reference, &commit).map_err(not_kept(&folder))?;
     }
@@ -117,6 +144,46 @@ pub fn pull_hub(
     let check = FileCheck { sha256, strength: origin.strength(), pin: pin_state };
     let Config { license, interpolation, .. } = config;
     Ok(HubPulled { path, reference: at, check, is_new, license, interpolation })
+}
+
+/// The description of a network, as it came.
+struct Description {
+    path: PathBuf,
+    text: Vec<u8>,
+    sha256: FileHash,
+    /// Whether this description is pinned.
+    is_pinned: bool,
+}
+
+impl Description {
+    /// The description `text` from `url`, which goes to `path`. A commit never changes, so another one than the
+    /// pinned one is refused.
+    fn of(path: PathBuf, text: Vec<u8>, url: String) -> Result<Self, HubError> {
+        let sha256 = check::hash_of_bytes(&text);
+        let known = pin::read(&path)?;
+        match &known {
+            Some(pin) if pin.sha256 != sha256 => {
+                let (pin_path, expected) = (pin::path_of(&path), pin.sha256.clone());
+                Err(HubError::OtherDescription { url, pin_path, expected, got: sha256 })
+            }
+            _ => Ok(Self { path, text, sha256, is_pinned: known.is_some() }),
+        }
+    }
+
+    /// Puts it into its place. Nobody states its SHA-256, so it is pinned as the first one that came.
+    fn keep(self) -> Result<(), HubError> {
+        let Self { path, text, sha256, is_pinned } = self;
+        let write = || {
+            if !check::hash_of(&path).is_ok_and(|got| got == sha256) {
+                temporary::beside(&path, &text)?.persist(&path)?;
+            }
+            match is_pinned {
+                true => Ok(()),
+                false => pin::replace(&path, &Pin { sha256: sha256.clone(), origin: PinOrigin::FirstFile }),
+            }
+        };
+        write().map_err(|cause| HubError::Store { path: path.clone(), cause })
+    }
 }
 
 /// What the hub says of a file, with its commit, which must be `wanted` if that is given.
@@ -148,16 +215,18 @@ fn small(client: &Client<'_>, address: &Address) -> Result<Vec<u8>, HubError> {
     let answer = client.get(address, 0)?;
     let url = answer.url;
     let announced = answer.response.body().content_length();
-    let mut bytes = Vec::new();
-    let mut body = answer.response.into_body().into_reader().take(config::MAX_BYTES + 1);
-    body.read_to_end(&mut bytes)
-        .map_err(|error| HubError::Unreachable { url: url.clone(), reason: error.to_string() })?;
-    let got = bytes.len() as u64;
-    if got > config::MAX_BYTES {
-        return Err(HubError::TooLarge { url, limit: config::MAX_BYTES, got });
-    }
-    match announced.filter(|expected| *expected != got) {
-        Some(expected) => Err(HubError::Size { url, expected: got, got: expected }),
-        None => Ok(bytes),
+    let mut file = Hashed::new(Vec::new());
+    let limit = config::MAX_BYTES;
+    let body = answer.response.into_body().into_reader();
+    let ended = http::receive(body, &mut file, limit, |_| ()).expect("memory takes every byte");
+    let (got, kept) = (file.length(), false);
+    match (ended, announced) {
+        (End::TooLong { got }, _) => Err(HubError::TooLarge { url, limit, got }),
+        (End::Silent, _) => Err(HubError::Stalled { url, got, kept, patience: client.options.patience }),
+        (End::Ended | End::Broken(_), Some(expected)) if expected != got => {
+            Err(HubError::CutShort { url, expected, got, kept })
+        }
+        (End::Broken(error), _) => Err(HubError::Unreachable { url, reason: error.to_string() }),
+        (End::Ended, _) => Ok(file.finish().0),
     }
 }

@@ -25,13 +25,14 @@ pub(super) const CONFIG: &str = "config.json";
 const LONGEST_LINE: u64 = 512;
 
 impl WeightStore {
-    /// The repository at the commit that is here; `None` if its weights were not fetched. A branch is the
-    /// commit that it was when it was fetched last. Nothing is checked.
+    /// The repository at the commit that is here; `None` if its weights or the description of their network are
+    /// not. A branch is the commit that it was when it was fetched last. Nothing is checked.
     pub fn find_hub(&self, reference: &HubReference) -> Option<HubReference> {
         self.require_folder().ok()?;
         let commit = reference.commit().or_else(|| self.commit_of(reference))?;
         let at = reference.at(&commit);
-        self.hub_path(&at).is_file().then_some(at)
+        let is_whole = self.hub_path(&at).is_file() && self.commit_folder(&at).join(CONFIG).is_file();
+        is_whole.then_some(at)
     }
 
     /// The path at which the weights of a repository lie, or would lie. `at` names a commit.
@@ -49,11 +50,14 @@ impl WeightStore {
     }
 
     /// Checks the weights of a repository that are here: against `given` if the user knows their SHA-256, else
-    /// against the one that the hub stated when they were fetched.
+    /// against the one that the hub stated when they were fetched. The description of their network is checked
+    /// against its pin.
     ///
     /// # Errors
     ///
-    /// If they are not here, are another file, or they or their pin cannot be read.
+    /// If one of the two is not here, is another file, or it or its pin cannot be read.
+    /// [`WeightsStoreError::OtherDescription`] and [`WeightsStoreError::Config`] are about the description, all
+    /// others about the weights or a pin.
     pub fn check_hub(
         &self,
         reference: &HubReference,
@@ -64,7 +68,9 @@ impl WeightStore {
         let sha256 = check::hash_of(&path).map_err(|cause| reading(&path, cause))?;
         let name = reference.to_string();
         let subject = Subject { name: &name, checksum: Checksum::Unstated };
-        check::pinned(subject, &path, check::compare(subject, &path, sha256, given)?)
+        let compared = check::compare(subject, &path, sha256, given)?;
+        self.config(subject, &at)?;
+        check::pinned(subject, &path, compared)
     }
 
     /// The branches, tags and commits of repositories that are here, in the order of their names.
@@ -122,10 +128,11 @@ impl WeightStore {
         let file = File::open(&path).map_err(|cause| reading(&path, cause))?;
         let read = file.take(config::MAX_BYTES).read_to_end(&mut bytes);
         read.map_err(|cause| reading(&path, cause))?;
-        let compared = check::compare(subject, &path, check::hash_of_bytes(&bytes), None)?;
+        let compared =
+            check::compare(subject, &path, check::hash_of_bytes(&bytes), None).map_err(of_description)?;
         let config = Config::parse(&bytes);
         let config = config.map_err(|cause| WeightsStoreError::Config { path: path.clone(), cause })?;
-        check::pinned(subject, &path, compared)?;
+        check::pinned(subject, &path, compared).map_err(of_description)?;
         Ok(config)
     }
 
@@ -170,6 +177,16 @@ impl WeightStore {
 
     fn hub_root(&self) -> PathBuf {
         self.folder().join("hf")
+    }
+}
+
+/// What is wrong with a description. The SHA-256 that a user gives is that of the weights, so the cure differs.
+fn of_description(error: WeightsStoreError) -> WeightsStoreError {
+    match error {
+        WeightsStoreError::NotPinned { name, path, pin_path, expected, got } => {
+            WeightsStoreError::OtherDescription { name, path, pin_path, expected, got }
+        }
+        other => other,
     }
 }
 

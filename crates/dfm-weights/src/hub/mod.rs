@@ -3,7 +3,7 @@
 
 mod address;
 mod catalogue;
-pub(crate) mod client;
+mod client;
 pub(crate) mod config;
 mod error;
 mod fetch;

@@ -1,18 +1,17 @@
 //! A large file on its way: it goes on where it ended, and appears whole or not at all.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use ureq::http::{StatusCode, header};
 
 use super::address::Address;
-use super::client::{Answer, Client, text, timed_out};
+use super::client::{Answer, Client, text};
 use super::error::HubError;
-use crate::check::finish;
 use crate::download::MAX_BYTES;
-use crate::hash::FileHash;
+use crate::hash::{FileHash, Hashed};
+use crate::http::{self, End};
 
 /// How often a connection that brought something is taken up again.
 const MOST_CONNECTIONS: u32 = 8;
@@ -42,7 +41,7 @@ pub(super) fn fetch(
     let mut partial = Partial::open(part, wanted.size)?;
     let mut connections = 0;
     loop {
-        let before = partial.length;
+        let before = partial.length();
         let ended = match wanted.size == Some(before) {
             true => Ended::Whole,
             false => receive(client, wanted, &mut partial, progress)?,
@@ -50,22 +49,23 @@ pub(super) fn fetch(
         connections += 1;
         match ended {
             Ended::Whole => break,
-            _ if partial.length > before && connections < MOST_CONNECTIONS => {}
+            _ if partial.length() > before && connections < MOST_CONNECTIONS => {}
             Ended::Early { expected } => {
-                return Err(HubError::CutShort { url, expected, got: partial.length });
+                return Err(HubError::CutShort { url, expected, got: partial.length(), kept: true });
             }
             Ended::Silent => {
                 let patience = client.options.patience;
-                return Err(HubError::Stalled { url, got: partial.length, patience });
+                return Err(HubError::Stalled { url, got: partial.length(), kept: true, patience });
             }
         }
     }
-    let got = finish(std::mem::take(&mut partial.hasher));
+    let (file, got) = partial.hashed.finish();
     if got != *wanted.sha256 {
-        partial.delete();
+        // If that fails, the next try finds it by its hash.
+        let _ = file.set_len(0).and_then(|()| std::fs::remove_file(part));
         return Err(HubError::Checksum { url, expected: wanted.sha256.clone(), got });
     }
-    partial.file.sync_all().map_err(|cause| HubError::Store { path: part.to_owned(), cause })
+    file.sync_all().map_err(|cause| HubError::Store { path: part.to_owned(), cause })
 }
 
 /// How a connection ended.
@@ -88,16 +88,17 @@ fn receive(
     partial: &mut Partial<'_>,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Ended, HubError> {
-    let mut answer = client.get(&wanted.address, partial.length)?;
-    if answer.response.status() != StatusCode::PARTIAL_CONTENT || begins_at(&answer) != Some(partial.length) {
-        if partial.length > 0 && answer.response.status() != StatusCode::OK {
+    let mut answer = client.get(&wanted.address, partial.length())?;
+    if answer.response.status() != StatusCode::PARTIAL_CONTENT || begins_at(&answer) != Some(partial.length())
+    {
+        if partial.length() > 0 && answer.response.status() != StatusCode::OK {
             // The rest cannot be had from there: the file is asked for as a whole.
             answer = client.get(&wanted.address, 0)?;
         }
         partial.clear()?;
     }
     let Answer { response, url } = answer;
-    let announced = response.body().content_length().map(|rest| partial.length.saturating_add(rest));
+    let announced = response.body().content_length().map(|rest| partial.length().saturating_add(rest));
     if let (Some(expected), Some(got)) = (wanted.size, announced.filter(|got| Some(*got) != wanted.size)) {
         return Err(HubError::Size { url, expected, got });
     }
@@ -106,23 +107,18 @@ fn receive(
         return Err(HubError::TooLarge { url, limit: MAX_BYTES, got });
     }
     let limit = total.unwrap_or(MAX_BYTES);
-    let mut body = response.into_body().into_reader();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let early = |got: u64| Ok(Ended::Early { expected: total.unwrap_or(got) });
-        let count = match body.read(&mut buffer) {
-            Ok(0) if total.is_none_or(|total| partial.length == total) => return Ok(Ended::Whole),
-            Ok(0) => return early(partial.length),
-            Ok(count) => count,
-            Err(error) if timed_out(&error) => return Ok(Ended::Silent),
-            Err(_) => return early(partial.length),
-        };
-        if partial.length + count as u64 > limit {
+    let body = response.into_body().into_reader();
+    let ended = http::receive(body, &mut partial.hashed, limit, |got| progress(got, total));
+    let ended = ended.map_err(|cause| partial.failed(cause))?;
+    let got = partial.length();
+    match ended {
+        End::Ended if total.is_none_or(|total| got == total) => Ok(Ended::Whole),
+        End::Ended | End::Broken(_) => Ok(Ended::Early { expected: total.unwrap_or(got) }),
+        End::Silent => Ok(Ended::Silent),
+        End::TooLong { got } => {
             partial.delete();
-            return Err(HubError::TooLarge { url, limit, got: partial.length + count as u64 });
+            Err(HubError::TooLarge { url, limit, got })
         }
-        partial.append(&buffer[..count])?;
-        progress(partial.length, total);
     }
 }
 
@@ -135,9 +131,7 @@ fn begins_at(answer: &Answer) -> Option<u64> {
 /// The part of a file that is here, with its hash.
 struct Partial<'a> {
     path: &'a Path,
-    file: File,
-    length: u64,
-    hasher: Sha256,
+    hashed: Hashed<File>,
 }
 
 impl<'a> Partial<'a> {
@@ -146,34 +140,30 @@ impl<'a> Partial<'a> {
         let failed = |cause| HubError::Store { path: path.to_owned(), cause };
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let mut partial = Self { path, file, length: 0, hasher: Sha256::new() };
-        let limit = size.unwrap_or(MAX_BYTES);
-        if partial.file.metadata().map_err(failed)?.len() > limit {
+        let length = file.metadata().map_err(failed)?.len();
+        let mut partial = Self { path, hashed: Hashed::new(file) };
+        if length > size.unwrap_or(MAX_BYTES) {
             partial.clear()?;
         }
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match partial.file.read(&mut buffer).map_err(failed)? {
-                0 => return Ok(partial),
-                count => {
-                    partial.hasher.update(&buffer[..count]);
-                    partial.length += count as u64;
-                }
-            }
-        }
+        partial.hashed.read_all().map_err(failed)?;
+        Ok(partial)
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<(), HubError> {
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|cause| HubError::Store { path: self.path.to_owned(), cause })
+    /// The bytes that are here.
+    fn length(&self) -> u64 {
+        self.hashed.length()
+    }
+
+    fn failed(&self, cause: io::Error) -> HubError {
+        HubError::Store { path: self.path.to_owned(), cause }
     }
 
     /// Begins anew.
     fn clear(&mut self) -> Result<(), HubError> {
-        let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        emptied.map_err(|cause| HubError::Store { path: self.path.to_owned(), cause })?;
-        (self.length, self.hasher) = (0, Sha256::new());
+        let file = self.hashed.file();
+        let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        emptied.map_err(|cause| self.failed(cause))?;
+        self.hashed.restart();
         Ok(())
     }
 

@@ -141,7 +141,7 @@ impl ProductsLearner {
     ) -> Result<Vec<FittedProduct>, Error> {
         let products = products(root, &[models])?;
         let settings = serde_json::json!({
-            "learner": self.learner.settings()?,
+            "learner": self.learner.settings(observer)?,
             "layout": self.layout.map(Layout::name),
             "slim": self.save.slim,
         });

@@ -223,7 +223,8 @@ impl<'n> Tapped<'n> {
     /// Runs the network over all pictures, to every layer that it has and `settings` ask for.
     fn new(network: &'n Network, settings: &[Setting], reading: Reading<'_>) -> Self {
         let wanted: Vec<Tap> = settings.iter().filter_map(|setting| setting.taps().ok()).flatten().collect();
-        let weights = weights(network, &wanted);
+        let fetched = network.fetch(reading.reporter).map_err(reason);
+        let weights = fetched.and_then(|()| weights(network, &wanted));
         let features = weights.clone().and_then(|weights| {
             let there = |tap: &&Tap| features::shape(&weights, **tap).is_ok();
             let taps: Vec<Tap> = wanted.iter().filter(there).copied().collect();

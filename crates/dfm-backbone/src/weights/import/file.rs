@@ -17,7 +17,7 @@ use crate::weights::error::WeightsError;
 use crate::weights::header::{Precision, WeightsHeader};
 use crate::weights::network::BackboneWeights;
 
-/// The largest weights file that is read. The largest known network has half a gigabyte.
+/// The largest weights file that is read. ViT-Large has 1.2 GB.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// The bytes of a weights file and their SHA-256. A file is read once, and the bytes that were
@@ -95,12 +95,11 @@ impl WeightsFile {
                 let values = onnx::values(bytes, &architecture, deepest)?;
                 (architecture, values)
             }
-            Kind::SafeTensors | Kind::Own => {
-                names::assemble(&safetensors::open(bytes)?, &architecture, deepest)?
-            }
+            Kind::SafeTensors => names::assemble(&safetensors::open(bytes)?, &architecture, deepest)?,
+            Kind::Own => return import_own(bytes, options),
         };
         let header = WeightsHeader {
-            input: options.input.unwrap_or_else(|| architecture.usual_input()),
+            input: options.input_or(|| architecture.usual_input()),
             architecture,
             deepest,
             precision: options.precision.unwrap_or(Precision::F32),
@@ -118,12 +117,12 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// If the file is none of ONNX, damaged, or takes no pictures of this size.
+    /// If the file is not an ONNX file, is damaged, or takes no pictures of this size.
     pub fn nodes(&self, size: Option<[usize; 2]>) -> Result<OnnxNodes, WeightsError> {
         match Kind::of(&self.bytes) {
             Some(Kind::Onnx) => onnx_network::nodes(&self.bytes, size),
             _ => Err(WeightsError::Network {
-                reason: format!("expected a file of ONNX, found {}", start_of(&self.bytes)),
+                reason: format!("expected an ONNX file, found {}", start_of(&self.bytes)),
             }),
         }
     }
@@ -168,10 +167,10 @@ fn import_own(bytes: &[u8], options: &ImportOptions) -> Result<BackboneWeights, 
             return Err(WeightsError::OtherArchitecture { expected, got });
         }
     }
-    // Weights that end before the layer are taken as they are; whoever taps it says so then.
+    // Weights that end before the layer are taken as they are; the error comes when that layer is tapped.
     let tap = if weights.reaches(options.deepest) { options.deepest } else { weights.header().deepest };
     let (mut header, values) = weights.truncate(tap)?.into_parts();
-    header.input = options.input.unwrap_or(header.input);
+    header.input = options.input_or(|| header.input);
     header.precision = options.precision.unwrap_or(header.precision);
     header.license = options.license.clone().unwrap_or(header.license);
     header.source = options.source.clone().unwrap_or(header.source);

@@ -34,7 +34,13 @@ pub(super) struct GraphProto {
     pub(super) input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfoProto>,
+    /// Sparse constants, whose numbers are not read.
+    #[prost(message, repeated, tag = "15")]
+    pub(super) sparse_initializer: Vec<SparseTensorProto>,
 }
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SparseTensorProto {}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ValueInfoProto {

@@ -18,6 +18,8 @@ use crate::weights::network::BackboneWeights;
 const EXAMPLES: usize = 6;
 /// A network that multiplies pixels with less than this expects them in 0–255.
 const LEAST_FACTOR: f32 = 1.0 / 32.0;
+/// A network that subtracts more than this expects pixels in 0–255.
+const LARGEST_MEAN: f32 = 2.0;
 
 /// What can be tapped of the network that an ONNX file describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub(super) fn nodes(bytes: &[u8], size: Option<[usize; 2]>) -> Result<OnnxNodes,
     let line =
         |refusal: &network::Refusal| format!("{} ({}): {}", refusal.node, refusal.operation, refusal.reason);
     let refused: BTreeSet<String> = network.refused.values().map(line).collect();
-    let size = network.size();
+    let size = network.size;
     let shapes = network.graph.shapes(size).map_err(|cause| refused_by(&cause))?;
     let nodes = network.graph.nodes().iter().zip(&shapes).skip(1).map(|(node, shape)| OnnxNode {
         name: node.name().to_owned(),
@@ -78,11 +80,12 @@ pub(super) fn import(
     sha256: &str,
     options: &ImportOptions,
 ) -> Result<BackboneWeights, WeightsError> {
-    let wanted = options.input.map(|input| [input.height, input.width]).or(options.size);
+    let wanted = options.size.or(options.input.map(|input| [input.height, input.width]));
     let mut network = network::network(bytes, wanted)?;
     let name = format!("onnx-{}", &sha256[..12]);
     let deepest = options.deepest;
-    let Some(node) = network.graph.tap(deepest.name()) else {
+    let is_refused = network.refused.contains_key(deepest.name());
+    let Some(node) = network.graph.tap(deepest.name()).filter(|_| !is_refused) else {
         return Err(absent(&network, name, deepest));
     };
     let graph = network.graph.up_to(&[node]);
@@ -90,7 +93,12 @@ pub(super) fn import(
     let values =
         parameters.iter().map(|parameter| network.values.remove(&parameter.name).unwrap_or_default());
     let values = values.collect();
-    let [height, width] = network.size();
+    let [height, width] = network.size;
+    let input = match (options.input, options.normalisation) {
+        (Some(input), _) => input,
+        (None, Some(normalisation)) => InputContract::imagenet().normalised(normalisation),
+        (None, None) => usual(&network)?,
+    };
     let architecture = Architecture::of_graph(&name, graph);
     if let Some(expected) = options.architecture.as_ref().filter(|expected| **expected != architecture) {
         return Err(BackboneError::OtherGraph { architecture: expected.name().to_owned() }.into());
@@ -98,7 +106,7 @@ pub(super) fn import(
     let header = WeightsHeader {
         architecture,
         deepest,
-        input: options.input.unwrap_or_else(|| usual(&network).with_size(height, width)),
+        input: input.with_size(height, width),
         precision: options.precision.unwrap_or(Precision::F32),
         license: options.license.clone().unwrap_or_else(|| "not stated".to_owned()),
         source: options.source.clone().unwrap_or_else(|| "not stated".to_owned()),
@@ -108,14 +116,20 @@ pub(super) fn import(
 }
 
 /// What a network expects of pictures, where nothing else says it.
-fn usual(network: &Network) -> InputContract {
+fn usual(network: &Network) -> Result<InputContract, WeightsError> {
     let usual = InputContract::imagenet();
-    match &network.normalises {
-        None => usual,
-        Some(factors) if factors.iter().all(|factor| factor.abs() < LEAST_FACTOR) => {
-            usual.normalised(Normalisation::BYTES)
-        }
-        Some(_) => usual.normalised(Normalisation::UNIT),
+    let Some([factors, shifts]) = &network.normalises else { return Ok(usual) };
+    // What is subtracted of a pixel before it is multiplied.
+    let means: Vec<f32> = factors.iter().zip(shifts).map(|(factor, shift)| -shift / factor).collect();
+    let is_within = |most: f32| means.iter().all(|mean| (-1e-3..=most).contains(mean));
+    let is_small = factors.iter().all(|factor| factor.abs() < LEAST_FACTOR);
+    if (is_small || means.iter().any(|mean| *mean > LARGEST_MEAN)) && is_within(255.0) {
+        return Ok(usual.normalised(Normalisation::BYTES));
+    }
+    let is_large = factors.iter().all(|factor| factor.abs() >= LEAST_FACTOR);
+    match is_large && is_within(1.0) && means.iter().all(|mean| *mean > 0.0) {
+        true => Ok(usual.normalised(Normalisation::UNIT)),
+        false => Err(WeightsError::UnclearPixels { factors: factors.clone(), means }),
     }
 }
 
@@ -124,6 +138,9 @@ fn absent(network: &Network, architecture: String, got: Layer) -> WeightsError {
     if let Some(refusal) = network.refused.get(got.name()) {
         let network::Refusal { node, operation, reason } = refusal.clone();
         return WeightsError::Node { node, operation, reason };
+    }
+    if let Some(why) = network.hidden.get(got.name()) {
+        return WeightsError::Network { reason: format!("'{}' is no layer: {why}", got.name()) };
     }
     let names: Vec<&str> = network.graph.nodes().iter().skip(1).map(|node| node.name()).collect();
     let last = names.len().saturating_sub(EXAMPLES);

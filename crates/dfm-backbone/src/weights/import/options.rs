@@ -1,6 +1,6 @@
 //! What a weights file does not say itself.
 
-use dfm_image::InputContract;
+use dfm_image::{InputContract, Normalisation};
 
 use crate::architecture::Architecture;
 use crate::layer::Layer;
@@ -20,8 +20,12 @@ pub struct ImportOptions {
     /// network that an ONNX file describes, it is ImageNet's, or pixels in 0–1 or 0–255 if the network normalises
     /// them itself.
     pub input: Option<InputContract>,
-    /// The size (height, width) of pictures for the network that an ONNX file describes, which is read for one
-    /// size. `None` takes that of `input`, and else that of the file or, if it takes any, 224×224.
+    /// What pixels become before the network, where `input` is `None` and an ONNX file describes the network.
+    /// `None` takes what the file lets conclude, which is an error if that is unclear.
+    pub normalisation: Option<Normalisation>,
+    /// The size (height, width) of pictures, in place of that of `input`. `None` takes that of `input`, and else
+    /// that of the file. A network that an ONNX file describes is read for this size; for 224×224 if nothing says
+    /// it.
     pub size: Option<[usize; 2]>,
     /// The precision that the weights are kept in. `None` takes that of the file if it is of our own
     /// format, and else `f32`.
@@ -34,6 +38,17 @@ pub struct ImportOptions {
     pub checksum: Option<Checksum>,
 }
 
+impl ImportOptions {
+    /// The input contract of these options, or else `usual`, with the size of these options.
+    pub(super) fn input_or(&self, usual: impl FnOnce() -> InputContract) -> InputContract {
+        let input = self.input.unwrap_or_else(usual);
+        match self.size {
+            Some([height, width]) => input.with_size(height, width),
+            None => input,
+        }
+    }
+}
+
 impl Default for ImportOptions {
     /// Every layer up to `layer4`, and nothing else known.
     fn default() -> Self {
@@ -41,6 +56,7 @@ impl Default for ImportOptions {
             architecture: None,
             deepest: Layer::RESNET[3],
             input: None,
+            normalisation: None,
             size: None,
             precision: None,
             license: None,

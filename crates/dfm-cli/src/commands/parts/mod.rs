@@ -40,6 +40,7 @@ const FIT: &[&str] = &[
     "size",
     "resize",
     "resampling",
+    "normalise",
     "seed",
     "recipe",
     "rows",

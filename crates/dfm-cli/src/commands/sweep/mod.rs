@@ -68,14 +68,16 @@ fn networks(flags: &SweepFlags) -> anyhow::Result<Vec<Network>> {
         names => names.get(index).cloned(),
     };
     let size = flags.size.map(|Size { height, width }| [height, width]);
-    let network = |index| {
-        Network::default()
+    let network = |index| -> anyhow::Result<Network> {
+        let weights = pick(&flags.weights, index);
+        Ok(Network::default()
             .with_backbone(pick(&flags.backbone, index))
-            .with_weights(pick(&flags.weights, index))
+            .with_hub(args::hub(weights.as_deref())?)
+            .with_weights(weights)
             .with_seed(flags.seed)
             .with_size(size)
             .with_resize(Some(flags.resize))
-            .with_resampling(Some(flags.resampling))
+            .with_resampling(Some(flags.resampling)))
     };
-    Ok((0..count).map(network).collect())
+    (0..count).map(network).collect()
 }

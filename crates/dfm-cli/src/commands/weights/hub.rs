@@ -3,8 +3,7 @@
 use std::io::Write;
 
 use dfm::weights::{
-    FileCheck, FileHash, HubError, HubOptions, HubPulled, HubReference, WeightStore, WeightsStoreError,
-    pull_hub,
+    FileCheck, FileHash, HubError, HubOptions, HubReference, WeightStore, WeightsStoreError, pull_hub,
 };
 
 use super::moving::moving;
@@ -25,7 +24,7 @@ pub(super) fn fetch(
     }
     options.sha256 = sha256;
     let store = WeightStore::of_user();
-    store.require_folder()?;
+    store.require_folder().map_err(dfm::Error::from).hints()?;
     let here = store.check_hub(reference, options.sha256.as_ref());
     match &here {
         // A commit never changes. A branch may have a newer one, which only the hub knows.
@@ -36,6 +35,11 @@ pub(super) fn fetch(
             if !options.offline =>
         {
             messages.say(format_args!("{}: another file, fetched anew", path.display()));
+        }
+        Err(WeightsStoreError::OtherDescription { path, .. } | WeightsStoreError::Config { path, .. })
+            if !options.offline =>
+        {
+            messages.say(format_args!("{}: altered or damaged, fetched anew", path.display()));
         }
         Ok(_) | Err(WeightsStoreError::NotPulled { .. }) => {}
         Err(_) => {
@@ -50,17 +54,12 @@ pub(super) fn fetch(
         }
         pulled => pulled.map_err(dfm::Error::from).hints()?,
     };
-    let HubPulled { path, reference: at, check, is_new, license, interpolation, .. } = &pulled;
-    if !is_new {
-        return already(at, &store, check);
+    if !pulled.is_new {
+        return already(&pulled.reference, &store, &pulled.check);
     }
-    let license = license.as_deref().unwrap_or("licence not stated in its description, see its page");
-    writeln!(output::stdout(), "{}: {at}, {check}; {license}", path.display())?;
-    if let Some(how) = interpolation {
-        messages.say(format_args!(
-            "The network was trained with pictures that were resized with '{how}'. DFM resizes bilinearly with \
-             antialias, in a fit and in a prediction alike"
-        ));
+    writeln!(output::stdout(), "{pulled}")?;
+    if let Some(text) = pulled.resized_otherwise() {
+        messages.say(text);
     }
     Ok(Outcome::Success)
 }

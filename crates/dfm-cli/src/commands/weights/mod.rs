@@ -53,7 +53,7 @@ fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::R
         format!("no weights are called '{name}': expected hf:OWNER/NAME or one of {}", names.join(", "))
     })?;
     let store = WeightStore::of_user();
-    store.require_folder()?;
+    store.require_folder().map_err(dfm::Error::from).hints()?;
     let path = store.path(entry);
     match store.check(entry, options.sha256) {
         Ok(check) => {
@@ -76,8 +76,8 @@ fn fetch(name: &str, options: PullOptions<'_>, messages: &Messages) -> anyhow::R
     writeln!(output::stdout(), "{}: {check}; {}", path.display(), entry.license)?;
     if !check.strength.is_whole() {
         messages.say(
-            "Few digits or none tell at most a damaged file from a sound one. They do not stop an attacker. If you know all 64 \
-             digits from a person whom you trust, give them with --sha256",
+            "A check of a few digits finds damage, but does not stop an attacker. Without any digit, nothing was checked. If \
+             you know all 64 digits from a person whom you trust, give them with --sha256",
         );
     }
     Ok(Outcome::Success)

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
-use dfm::WeightsFile;
+use anyhow::{Context, bail};
+use dfm::{ImportOptions, WeightsFile};
 
 use crate::report::plain;
 use crate::report::table::{Align, Table};
@@ -15,7 +15,8 @@ use crate::{Outcome, output};
 pub(super) fn run(file: &Path, size: Option<Size>) -> anyhow::Result<Outcome> {
     let path = || file.display().to_string();
     let size = size.map(|Size { height, width }| [height, width]);
-    let found = WeightsFile::read(file).and_then(|weights| weights.nodes(size)).with_context(path)?;
+    let weights = WeightsFile::read(file).with_context(path)?;
+    let found = weights.nodes(size).with_context(path)?;
     let mut table =
         Table::new(&[("layer", Align::Left), ("operation", Align::Left), ("features", Align::Right)]);
     for node in &found.nodes {
@@ -27,13 +28,33 @@ pub(super) fn run(file: &Path, size: Option<Size>) -> anyhow::Result<Outcome> {
     let mut out = output::stdout();
     let [height, width] = found.size;
     let alone = if found.fixed { " alone, the size that the file takes" } else { "" };
-    writeln!(out, "for pictures of {height}×{width} pixels{alone}\n")?;
-    table.write(&mut out)?;
+    writeln!(out, "for pictures of {height}×{width} pixels{alone}")?;
+    // What is assumed of pixels follows from the whole file, whatever the layer.
+    if let Some(deepest) = found.nodes.iter().find_map(|node| node.name.parse().ok()) {
+        let options = ImportOptions { deepest, size: Some(found.size), ..ImportOptions::default() };
+        match weights.import(&options) {
+            Ok(weights) => {
+                let pixels = weights.header().input.normalisation();
+                writeln!(out, "pixels as {pixels}, assumed unless --normalise states it\n")?;
+            }
+            Err(error) => writeln!(out, "pixels: {}\n", plain(&error.to_string()))?,
+        }
+    }
+    if !found.nodes.is_empty() {
+        table.write(&mut out)?;
+    }
     if !found.refused.is_empty() {
         writeln!(out, "\nnot understood, with what depends on it:")?;
         for line in &found.refused {
             writeln!(out, "{}", plain(line))?;
         }
+    }
+    if found.nodes.is_empty() {
+        bail!(
+            "{}: nothing in it was understood, so no layer can be tapped: export the network again without what is \
+             named above, or take another file",
+            path()
+        );
     }
     Ok(Outcome::Success)
 }

@@ -109,7 +109,7 @@ fn step<'g>(
     if let Value::Function(view, one) = &call.inputs[index]
         && let Some(expression) = Expression::new(step(one.clone()), origin)
     {
-        reader.steps.insert(call.node.input[index].clone());
+        reader.steps.insert(call.node.input[index].clone(), origin);
         return Ok(Value::Function(view.clone(), Rc::new(expression)));
     }
     let view = reader.data(call, index)?;
@@ -178,7 +178,7 @@ fn with<'g>(
 fn both<'g>(reader: &mut Reader<'g>, call: &Call<'g>, operator: Operator) -> Result<Value, Reason> {
     let origin = reader.drafts.origin;
     if let (Some(one), Some(other)) = (call.inputs[0].view(), call.inputs[1].view())
-        && alike(one, other)
+        && one.is_same(other)
     {
         let [left, right] = [0, 1].map(|index| match &call.inputs[index] {
             Value::Function(_, expression) => Some(expression.clone()),
@@ -187,7 +187,7 @@ fn both<'g>(reader: &mut Reader<'g>, call: &Call<'g>, operator: Operator) -> Res
         if let (Some(left), Some(right)) = (left, right)
             && let Some(expression) = Expression::new(Step::Both(operator, left, right), origin)
         {
-            reader.steps.extend(call.node.input.iter().cloned());
+            reader.steps.extend(call.node.input.iter().map(|input| (input.clone(), origin)));
             let view = View { sole: false, ..one.clone() };
             return Ok(Value::Function(view, Rc::new(expression)));
         }
@@ -237,14 +237,12 @@ fn is_gate(reader: &Reader<'_>, gate: &View, of: &View) -> bool {
         && gate.sides.iter().zip(&of.sides).all(|(one, other)| is_single(one, other))
 }
 
-/// Whether two views are the same numbers in the same arrangement.
-fn alike(one: &View, other: &View) -> bool {
-    (one.node, one.state, &one.sides, one.first) == (other.node, other.state, &other.sides, other.first)
-}
-
 /// Products of queries and keys with a factor.
 fn scaled(scores: &Scores, operator: Operator, number: &Tensor) -> Result<Value, Reason> {
-    let number = number.only().map(decimal).ok_or("a mask of attention")?;
+    let number = number
+        .only()
+        .map(decimal)
+        .ok_or("a mask of attention, which is not known here; export the network without one")?;
     let factor = match operator {
         Operator::Multiply => number,
         Operator::Divide => number.recip(),

@@ -56,7 +56,7 @@ impl<'g> Call<'g> {
     }
 }
 
-/// The number that a text with so many digits as `f32` needs stands for.
+/// The shortest decimal number that rounds to this `f32`.
 pub(super) fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }

@@ -8,6 +8,7 @@ use super::rearrange::{
     concatenated, expanded, gathered, reshaped, resized, sliced, squeezed, transposed, unsqueezed,
 };
 use super::tensor::{Numbers, Reason, Tensor, Whole, known, made, sides};
+use super::view::place;
 
 /// The value of a node that reads constants alone.
 pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
@@ -32,10 +33,7 @@ pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
         "Concat" => concatenated(call),
         "Expand" => expanded(call),
         "Resize" => resized(call, opset),
-        "ReduceProd" => {
-            let product = call.constant(0)?.as_known()?.into_iter().try_fold(1_i64, i64::checked_mul);
-            Ok(Tensor::list([Whole::from(product.ok_or("a product beyond 64 bits")?)]))
-        }
+        "ReduceProd" => product(call),
         "Where" => chosen(call),
         "Clip" => clipped(call),
         "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Neg" | "Abs" | "Exp" | "Tanh" | "Sigmoid" | "Not" => {
@@ -44,6 +42,23 @@ pub(super) fn compute(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
         _ if call.inputs.len() == 2 => binary(call),
         _ => Err("an operation of constants that is not known here".to_owned()),
     }
+}
+
+/// The product of all values.
+fn product(call: &Call<'_>) -> Result<Tensor, Reason> {
+    let tensor = call.constant(0)?;
+    let rank = tensor.dims.len();
+    if let Some(axes) = call.axes("axes", 1)?.filter(|axes| !axes.is_empty()) {
+        let axes = axes.iter().map(|axis| place(*axis, rank)).collect::<Result<Vec<_>, _>>()?;
+        if (0..rank).any(|axis| !axes.contains(&axis)) {
+            return Err(format!("a product along the axes {axes:?} of {rank}, expected all of them"));
+        }
+    } else if call.int("noop_with_empty_axes", 0) != 0 {
+        return Err("a product along no axis".to_owned());
+    }
+    let product = tensor.as_known()?.into_iter().try_fold(1_i64, i64::checked_mul);
+    let dims = if call.int("keepdims", 1) != 0 { vec![1; rank] } else { Vec::new() };
+    Ok(Tensor::wholes(dims, vec![Whole::from(product.ok_or("a product beyond 64 bits")?)]))
 }
 
 fn written(call: &Call<'_>) -> Result<Tensor, Reason> {
@@ -141,9 +156,20 @@ fn unary(call: &Call<'_>) -> Result<Tensor, Reason> {
     Ok(Tensor::floats(dims, values))
 }
 
+/// The operations of two constants.
+const BINARY: [&str; 13] =
+    ["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Mod", "Equal", "And", "Or", "Less", "Greater"];
+
 fn binary(call: &Call<'_>) -> Result<Tensor, Reason> {
     let (one, other) = (call.constant(0)?, call.constant(1)?);
     let kind = call.node.op_type.as_str();
+    // Before anything is allocated.
+    if !BINARY.contains(&kind) {
+        return Err("an operation of constants that is not known here".to_owned());
+    }
+    if kind == "Mod" && call.int("fmod", 0) != 0 {
+        return Err("a remainder with the sign of the number that is divided".to_owned());
+    }
     let dims = common(&[&one.dims, &other.dims])?;
     let (left, right) = (places(&dims, &one.dims), places(&dims, &other.dims));
     match (&one.numbers, &other.numbers) {
@@ -201,7 +227,8 @@ fn of_wholes(kind: &str, a: Whole, b: Whole) -> Result<Whole, Reason> {
             Ok(Whole::from(i64::from(equal)))
         }
         _ if !none => Err(unknown()),
-        "Mod" if b.value != 0 => whole(a.value.checked_rem_euclid(b.value), false),
+        // ONNX gives the remainder the sign of the divisor.
+        "Mod" if b.value > 0 => whole(a.value.checked_rem_euclid(b.value), false),
         "Min" => Ok(a.value.min(b.value).into()),
         "Max" => Ok(a.value.max(b.value).into()),
         "And" => Ok(i64::from(a.value != 0 && b.value != 0).into()),
@@ -209,7 +236,8 @@ fn of_wholes(kind: &str, a: Whole, b: Whole) -> Result<Whole, Reason> {
         "Less" => Ok(i64::from(a.value < b.value).into()),
         "Greater" => Ok(i64::from(a.value > b.value).into()),
         "Pow" => whole(u32::try_from(b.value).ok().and_then(|power| a.value.checked_pow(power)), false),
-        "Div" | "Mod" => Err("a division by zero".to_owned()),
+        "Div" => Err("a division by zero".to_owned()),
+        "Mod" => Err(format!("the remainder of a division by {}, expected a number above 0", b.value)),
         _ => Err("an operation of constants that is not known here".to_owned()),
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use dfm_graph::{Convolution, MOST_CHANNELS, MOST_NODES, MOST_SIDE, Operation, Padding, Window};
+use dfm_graph::{
+    Convolution, LARGEST_WINDOW, LONGEST_GRID, MOST_CHANNELS, MOST_INPUTS, MOST_NODES, MOST_PREFIX,
+    MOST_SIDE, Operation, Padding, Window,
+};
 
 use super::tensor::Reason;
 use super::view::{Axis, View, pictures, side};
 
-/// The most parameters of all nodes. A file of the size limit has half of them.
+/// The most parameters of all nodes: 1 GiB of `f32`.
 const MOST_NUMBERS: u64 = 1 << 28;
 
 /// A node that is not finished: what comes behind it may be folded into its numbers.
@@ -96,7 +99,19 @@ impl Drafts {
             Operation::ToTokens => prefix = Some(0),
             Operation::ToMap => prefix = None,
             Operation::PrefixTokens { count } => prefix = Some(prefix.unwrap_or(0) + count),
+            Operation::Positions { grid, .. } if grid.iter().any(|side| *side > LONGEST_GRID) => {
+                let [rows, columns] = grid;
+                return Err(format!(
+                    "a grid of {rows}×{columns} positions, the limit is {LONGEST_GRID} a side"
+                ));
+            }
             _ => {}
+        }
+        if inputs.len() > MOST_INPUTS {
+            return Err(format!("{} inputs, the limit is {MOST_INPUTS}", inputs.len()));
+        }
+        if let Some(prefix) = prefix.filter(|prefix| *prefix > MOST_PREFIX) {
+            return Err(format!("{prefix} learnt tokens in all, the limit is {MOST_PREFIX}"));
         }
         if !(1..=MOST_CHANNELS).contains(&channels) {
             return Err(format!("{channels} channels, the limit is {MOST_CHANNELS}"));
@@ -230,9 +245,9 @@ pub(super) fn fixed_positions(grid: [usize; 2], prefix: Option<usize>) -> Operat
 /// The number of windows along each side of a map.
 fn windows(window: &Window, sides: [usize; 2]) -> Result<[usize; 2], Reason> {
     let numbers = [window.kernel, window.stride, window.dilation];
-    if numbers.iter().flatten().any(|number| !(1..=1024).contains(number)) {
+    if numbers.iter().flatten().any(|number| !(1..=LARGEST_WINDOW).contains(number)) {
         return Err(format!(
-            "the window {:?}, stride {:?}: expected 1 to 1024",
+            "the window {:?}, stride {:?}: expected 1 to {LARGEST_WINDOW}",
             window.kernel, window.stride
         ));
     }

@@ -96,12 +96,27 @@ impl Expression {
         }
     }
 
+    /// Whether a step cuts at a number that none of the functions that we have cuts at, and that lies so far out
+    /// that a comparison at points could miss it.
+    fn cuts_far_out(&self) -> bool {
+        let is_far = |bound: f64| bound.abs() > FAR && bound.abs() < f64::from(f32::MAX);
+        match &self.step {
+            Step::Value => false,
+            Step::Of(Function::Clip(least, most), _) if is_far(*least) || is_far(*most) => true,
+            Step::Of(_, one) | Step::With(_, one, _) | Step::Behind(_, _, one) => one.cuts_far_out(),
+            Step::Both(_, one, other) => one.cuts_far_out() || other.cuts_far_out(),
+        }
+    }
+
     /// What it computes, if it is something that we have.
     pub(super) fn meaning(&self) -> Option<Meaning> {
         if let Step::Of(Function::Known(activation), one) = &self.step
             && one.is_value()
         {
             return Some(Meaning::Activation(*activation));
+        }
+        if self.cuts_far_out() {
+            return None;
         }
         // Most functions differ at the first points.
         let agrees = |expected: &dyn Fn(f64) -> f64| {
@@ -161,11 +176,15 @@ const ACTIVATIONS: [Activation; 9] = [
     Activation::QuickGelu,
 ];
 
-/// Where functions are compared: closely where they bend, and far out.
+/// No function that we have is cut at a number beyond this one.
+const FAR: f64 = 300.0;
+
+/// Where functions are compared: closely where they bend, and far out up to 1e30.
 fn points() -> impl Iterator<Item = f64> {
+    let far = (9..=263).map(|step| 1.3_f64.powi(step)).flat_map(|x| [x, -x]);
     let close = (-500..=500).map(|step| f64::from(step) * 0.025 + 0.0013);
     let first = [1.0, -1.0, 4.0, -4.0, 8.0, -300.0, -64.0, -32.0, -20.0, 0.0, 20.0, 32.0, 64.0, 300.0];
-    first.into_iter().chain(close)
+    first.into_iter().chain(close).chain(far)
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -259,9 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_far_out_is_seen() {
+        let x = expression(Step::Value);
+        let clip = |least: f64, most: f64, one: &Rc<Expression>| {
+            expression(Step::Of(Function::Clip(least, most), one.clone())).meaning()
+        };
+        for most in [100.0, 290.0, 310.0, 400.0, 1e6, 1e30] {
+            assert_eq!(clip(0.0, most, &x), None, "Relu up to {most}");
+            assert_eq!(clip(-most, most, &x), None, "x up to {most}");
+        }
+        // The cut lies at 1e9.
+        let small = with(Operator::Multiply, &x, 1e-7);
+        assert_eq!(clip(-100.0, 100.0, &small), None);
+        let no_bound = f64::from(f32::MAX);
+        assert_eq!(clip(0.0, no_bound, &x), Some(Meaning::Activation(Activation::Relu)));
+        assert_eq!(clip(-no_bound, f64::INFINITY, &x), Some(Meaning::Affine(1.0, 0.0)));
+    }
+
+    #[test]
     fn an_expression_that_doubles_at_each_step_ends() {
         let mut one = expression(Step::Value);
-        for _ in 0..5 {
+        // 3, 7, 15 and 31 steps; the limit is 32.
+        for _ in 0..4 {
             one = Rc::new(Expression::new(Step::Both(Operator::Add, one.clone(), one), 0).unwrap());
         }
         assert!(Expression::new(Step::Both(Operator::Add, one.clone(), one), 0).is_none());

@@ -12,6 +12,9 @@ use super::value::{Refusal, Value};
 use crate::layer::Layer;
 use crate::weights::error::WeightsError;
 
+/// The most steps that are followed to the end of a function.
+const MOST_STEPS: usize = 64;
+
 /// A network as a file holds it.
 #[derive(Debug)]
 pub(in super::super) struct Network {
@@ -21,17 +24,14 @@ pub(in super::super) struct Network {
     pub(in super::super) values: HashMap<String, Vec<f32>>,
     /// What was not understood: names of nodes and values, with the first cause.
     pub(in super::super) refused: BTreeMap<String, Refusal>,
-    /// The factors that the file itself multiplies each channel of pictures with, before anything else.
-    pub(in super::super) normalises: Option<Vec<f32>>,
+    /// Why a name of the file leads to no layer although its node was understood.
+    pub(in super::super) hidden: BTreeMap<String, String>,
+    /// The factor and the sum of each channel of pictures that the file itself computes before anything else.
+    pub(in super::super) normalises: Option<[Vec<f32>; 2]>,
+    /// The size (height, width) of pictures.
+    pub(in super::super) size: [usize; 2],
     /// Whether the file takes pictures of one size alone.
     pub(in super::super) fixed: bool,
-}
-
-impl Network {
-    /// The size (height, width) of pictures.
-    pub(in super::super) fn size(&self) -> [usize; 2] {
-        self.graph.size().unwrap_or_default()
-    }
 }
 
 /// Names that are legal and each given once.
@@ -44,7 +44,7 @@ struct Names {
 
 impl Names {
     /// A name as close to `name` as can be.
-    fn new(&mut self, name: &str) -> String {
+    fn take(&mut self, name: &str) -> String {
         let first = legal(name);
         let mut legal = first.clone();
         while !self.taken.insert(legal.clone()) {
@@ -73,7 +73,7 @@ fn legal(name: &str) -> String {
 pub(super) fn finish(mut reader: Reader<'_>, size: [usize; 2], fixed: bool) -> Result<Network, WeightsError> {
     settle_ends(&mut reader);
     let mut found: Vec<Vec<String>> = vec![Vec::new(); reader.drafts.nodes().len()];
-    let mut refused = BTreeMap::new();
+    let (mut refused, mut hidden) = (BTreeMap::new(), BTreeMap::new());
     for node in &reader.graph.node {
         for output in node.output.iter().filter(|output| !output.is_empty()) {
             match reader.values.get(output.as_str()) {
@@ -86,7 +86,21 @@ pub(super) fn finish(mut reader: Reader<'_>, size: [usize; 2], fixed: bool) -> R
                         && view.state == draft.state;
                     if is_whole {
                         found[view.node].extend([name_of(node).to_owned(), output.clone()]);
+                    } else {
+                        let why = match reader.is_there(view) {
+                            true => "it is a part of a value; take the layer before it".to_owned(),
+                            false => reader.joined(view),
+                        };
+                        hide(&mut hidden, [name_of(node), output], &why);
                     }
+                }
+                Some(Value::Function(..)) => {
+                    let why = format!("it is a step of '{}'; take that layer", end_of(&reader, output));
+                    hide(&mut hidden, [name_of(node), output], &why);
+                }
+                Some(Value::Norm(..) | Value::Scores(_) | Value::Padded(..)) => {
+                    let why = "it is a step of an operation behind it; take the layer that ends that";
+                    hide(&mut hidden, [name_of(node), output], why);
                 }
                 Some(Value::Refused(refusal)) => {
                     for name in [name_of(node), output] {
@@ -97,13 +111,29 @@ pub(super) fn finish(mut reader: Reader<'_>, size: [usize; 2], fixed: bool) -> R
             }
         }
     }
-    build(&reader, &found, size).map(|(graph, values)| Network {
-        normalises: normalises(&reader, &found),
-        graph,
-        values,
-        refused,
-        fixed,
-    })
+    let (graph, values) = build(&reader, &found, size, &mut refused)?;
+    let normalises = normalises(&reader, &found);
+    Ok(Network { graph, values, refused, hidden, normalises, size, fixed })
+}
+
+/// Says of names why they lead to no layer.
+fn hide(hidden: &mut BTreeMap<String, String>, names: [&str; 2], why: &str) {
+    for name in names {
+        hidden.entry(legal(name)).or_insert_with(|| why.to_owned());
+    }
+}
+
+/// The name of the node that ends the function of which a value is a step.
+fn end_of(reader: &Reader<'_>, output: &str) -> String {
+    let (mut value, mut end) = (output, usize::MAX);
+    // A chain of steps is short, except for one of arrangements.
+    for _ in 0..MOST_STEPS {
+        let Some(next) = reader.steps.get(value) else { break };
+        end = *next;
+        let Some(node) = reader.graph.node.get(end) else { break };
+        value = node.output();
+    }
+    reader.name(end)
 }
 
 /// Makes nodes of functions at which nothing goes on.
@@ -112,7 +142,7 @@ fn settle_ends(reader: &mut Reader<'_>) {
         let graph = reader.graph;
         for output in &graph.node[index].output {
             let is_end = matches!(reader.values.get(output.as_str()), Some(Value::Function(..)));
-            if is_end && !reader.steps.contains(output) {
+            if is_end && !reader.steps.contains_key(output) {
                 reader.drafts.origin = index;
                 // A function that is not known here has no name at which it could be asked for.
                 let settled = reader.settle_value(output);
@@ -132,7 +162,12 @@ fn settle_ends(reader: &mut Reader<'_>) {
 
 type Built = (Graph, HashMap<String, Vec<f32>>);
 
-fn build(reader: &Reader<'_>, found: &[Vec<String>], size: [usize; 2]) -> Result<Built, WeightsError> {
+fn build(
+    reader: &Reader<'_>,
+    found: &[Vec<String>],
+    size: [usize; 2],
+    refused_names: &mut BTreeMap<String, Refusal>,
+) -> Result<Built, WeightsError> {
     let drafts = reader.drafts.nodes();
     let needed = needed(drafts, found);
     let (mut names, mut builder) = (Names::default(), Builder::new());
@@ -146,10 +181,12 @@ fn build(reader: &Reader<'_>, found: &[Vec<String>], size: [usize; 2]) -> Result
             continue;
         }
         let name = match found[index].first() {
-            Some(name) => names.new(name),
-            None => names.new(&format!("{}.{}", reader.name(draft.origin), draft.operation.name())),
+            Some(name) => names.take(name),
+            None => names.take(&format!("{}.{}", reader.name(draft.origin), draft.operation.name())),
         };
-        let inputs: Vec<NodeId> = draft.inputs.iter().filter_map(|input| ids[*input]).collect();
+        let input =
+            |input: &usize| ids[*input].expect("what a needed node reads is needed, and comes before it");
+        let inputs: Vec<NodeId> = draft.inputs.iter().map(input).collect();
         let id = builder.add_node(&name, draft.operation.clone(), &inputs);
         ids[index] = Some(id);
         let suffixes: &[&str] = match draft.operation {
@@ -162,17 +199,25 @@ fn build(reader: &Reader<'_>, found: &[Vec<String>], size: [usize; 2]) -> Result
         }
         primary.insert(name, index);
     }
+    let mut owners = primary.clone();
     let mut taps = 0;
     for (index, aliases) in found.iter().enumerate().filter(|(index, _)| needed[*index]) {
-        for alias in aliases.iter().skip(1) {
+        for (place, alias) in aliases.iter().enumerate().skip(1) {
             if taps == MOST_NODES {
                 break;
             }
             let alias = legal(alias);
-            // A name that several nodes have leads to none of them but the first.
-            if let Some(id) = ids[index].filter(|_| names.taken.insert(alias.clone())) {
+            let Some(id) = ids[index] else { continue };
+            if names.taken.insert(alias.clone()) {
                 builder.tap(&alias, id);
+                owners.insert(alias, index);
                 taps += 1;
+            } else if owners.get(&alias) != Some(&index) && !aliases[..place].contains(&aliases[place]) {
+                // Which of the two is meant cannot be told.
+                let (node, operation) = (alias.clone(), drafts[index].operation.name().to_owned());
+                let other = aliases.first().map_or_else(String::new, |name| super::call::shown(name));
+                let reason = format!("two values have this name; one of them is the layer '{other}', too");
+                refused_names.insert(alias, Refusal { node, operation, reason });
             }
         }
     }
@@ -201,8 +246,8 @@ fn needed(drafts: &[Draft], found: &[Vec<String>]) -> Vec<bool> {
     needed
 }
 
-/// The factors of a first node that multiplies and shifts the channels of pictures.
-fn normalises(reader: &Reader<'_>, found: &[Vec<String>]) -> Option<Vec<f32>> {
+/// The factors and sums of a first node that multiplies and shifts the channels of pictures.
+fn normalises(reader: &Reader<'_>, found: &[Vec<String>]) -> Option<[Vec<f32>; 2]> {
     let drafts = reader.drafts.nodes();
     let needed = needed(drafts, found);
     let mut readers =
@@ -210,9 +255,9 @@ fn normalises(reader: &Reader<'_>, found: &[Vec<String>]) -> Option<Vec<f32>> {
     let (_, first) = readers.next()?;
     match &first.operation {
         Operation::Convolution(convolution)
-            if convolution.groups == 3 && convolution.window.kernel == [1; 2] =>
+            if convolution.groups == 3 && convolution.out == 3 && convolution.window.kernel == [1; 2] =>
         {
-            Some(first.values[0].clone())
+            Some([first.values[0].clone(), first.values[1].clone()])
         }
         _ => None,
     }

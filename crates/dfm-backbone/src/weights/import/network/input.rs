@@ -1,5 +1,7 @@
 //! The picture that an ONNX graph reads.
 
+use dfm_graph::LONGEST_GRID;
+
 use super::super::onnx_graph::{DimensionProto, GraphProto, ValueInfoProto};
 use super::call::shown;
 use crate::weights::error::WeightsError;
@@ -57,8 +59,8 @@ impl<'g> Input<'g> {
         for (stated, side) in stated.iter_mut().zip(sides) {
             *stated = match side {
                 None => None,
-                Some(side @ 1..=4096) => Some(side as usize),
-                Some(side) => return Err(refused("sides of 1 to 4096 pixels", &side.to_string())),
+                Some(side) if (1..=LONGEST_GRID as i64).contains(&side) => Some(side as usize),
+                Some(side) => return Err(refused(&pixels(), &side.to_string())),
             };
         }
         let one_picture = match all[0] {
@@ -81,10 +83,14 @@ impl<'g> Input<'g> {
         let size = [of_side(0), of_side(1)];
         match wanted {
             Some(wanted) if wanted != size => Err(WeightsError::FixedSize { expected: size, got: wanted }),
-            _ if size.iter().all(|side| (1..=4096).contains(side)) => Ok(size),
-            _ => Err(refused("sides of 1 to 4096 pixels", &format!("{}×{}", size[0], size[1]))),
+            _ if size.iter().all(|side| (1..=LONGEST_GRID).contains(side)) => Ok(size),
+            _ => Err(refused(&pixels(), &format!("{}×{}", size[0], size[1]))),
         }
     }
+}
+
+fn pixels() -> String {
+    format!("sides of 1 to {LONGEST_GRID} pixels")
 }
 
 fn refused(expected: &str, got: &str) -> WeightsError {

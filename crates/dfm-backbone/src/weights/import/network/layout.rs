@@ -28,10 +28,13 @@ pub(super) fn part_of_shape(call: &Call<'_>, shape: &[Whole]) -> Result<Vec<Whol
 pub(super) fn moved<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value, Reason> {
     let (view, expression) = match &call.inputs[0] {
         Value::Function(view, expression) => {
-            reader.steps.insert(call.node.input[0].clone());
+            reader.steps.insert(call.node.input[0].clone(), reader.drafts.origin);
             (view.clone(), Some(expression.clone()))
         }
-        Value::Constant(_) if call.node.op_type == "Expand" => return expand_to(call),
+        Value::Constant(_) if call.node.op_type == "Expand" => {
+            let kind = call.inputs.get(1).unwrap_or(&Value::Nothing).kind();
+            return Err(format!("a constant is repeated to a shape that is {kind}"));
+        }
         _ => (reader.data(call, 0)?, None),
     };
     let view = arranged(reader, call, &view)?;
@@ -41,9 +44,21 @@ pub(super) fn moved<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Valu
     })
 }
 
+/// What a dropout passes on, which is everything unless it learns.
+pub(super) fn dropout<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value, Reason> {
+    if call.optional(2)?.is_some_and(|learns| learns.only() != Some(0.0)) {
+        return Err("a dropout that learns; export the network for inference".to_owned());
+    }
+    match call.inputs.first() {
+        Some(Value::Data(_) | Value::Function(..)) => moved(reader, call),
+        Some(value) => Ok(value.clone()),
+        None => Err("a dropout of nothing".to_owned()),
+    }
+}
+
 fn arranged<'g>(reader: &Reader<'g>, call: &Call<'g>, view: &View) -> Result<View, Reason> {
     match call.node.op_type.as_str() {
-        "Identity" => Ok(view.clone()),
+        "Identity" | "Dropout" => Ok(view.clone()),
         "Cast" => match call.int("to", 1) {
             1 => Ok(view.clone()),
             other => Err(format!("features become numbers of the type {other}, expected float32")),
@@ -158,9 +173,13 @@ pub(super) fn cuts(call: &Call<'_>, shape: &[Whole]) -> Result<Vec<Cut>, Reason>
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("starts, ends, axes and steps of different lengths".to_owned());
     }
-    let mut cut = Vec::with_capacity(starts.len());
+    let mut cut = Vec::new();
+    let mut named = vec![false; shape.len()];
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
         let axis = place(axis, shape.len())?;
+        if std::mem::replace(&mut named[axis], true) {
+            return Err(format!("axis {axis} is cut twice"));
+        }
         if step == 0 {
             return Err("a step of 0".to_owned());
         }
@@ -207,9 +226,4 @@ pub(super) fn split<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Vec<
         true => Ok(outputs),
         false => Err(format!("parts of {first} in all, expected {all}")),
     }
-}
-
-/// A constant for each picture. It stays as it is along the pictures.
-fn expand_to(call: &Call<'_>) -> Result<Value, Reason> {
-    Err(format!("a constant is repeated to a shape that is {}", call.inputs[1].kind()))
 }

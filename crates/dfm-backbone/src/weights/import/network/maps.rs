@@ -1,6 +1,6 @@
 //! Convolutions and pools of maps.
 
-use dfm_graph::{Activation, Convolution, MOST_CHANNELS, Operation, Padding, Window};
+use dfm_graph::{Activation, Convolution, LARGEST_WINDOW, MOST_CHANNELS, Operation, Padding, Window};
 
 use super::call::Call;
 use super::reader::Reader;
@@ -69,7 +69,7 @@ pub(super) fn pool<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value
     if call.int("ceil_mode", 0) != 0 {
         // A last window that would reach beyond the map. Only what is padded without counting may be added.
         let Padding::Explicit { begin, mut end } = window.padding else {
-            return Err("its padding".to_owned());
+            return Err("ceil_mode with padding that is not stated in numbers".to_owned());
         };
         for axis in 0..2 {
             let length = sides[axis] + begin[axis] + end[axis];
@@ -160,14 +160,18 @@ fn window(
         let numbers = call.node.ints(name, &[]);
         match (&numbers[..], default) {
             ([], Some(default)) => Ok(default),
-            ([rows, columns], _) if *rows > 0 && *columns > 0 && rows.max(columns) <= &1024 => {
+            ([rows, columns], _)
+                if *rows > 0 && *columns > 0 && *rows.max(columns) <= LARGEST_WINDOW as i64 =>
+            {
                 Ok([*rows as usize, *columns as usize])
             }
-            _ => Err(format!("{name} {numbers:?}: expected two numbers between 1 and 1024")),
+            _ => Err(format!("{name} {numbers:?}: expected two numbers between 1 and {LARGEST_WINDOW}")),
         }
     };
     let shape = pair("kernel_shape", kernel)?;
-    if kernel.is_some_and(|kernel| kernel != shape) || shape.iter().any(|side| !(1..=1024).contains(side)) {
+    if kernel.is_some_and(|kernel| kernel != shape)
+        || shape.iter().any(|side| !(1..=LARGEST_WINDOW).contains(side))
+    {
         return Err(format!("the kernel {shape:?} for a weight of {kernel:?}"));
     }
     let mut window = Window {
@@ -181,7 +185,9 @@ fn window(
     let [begin, end] = match mode.as_str() {
         "NOTSET" | "" => match &call.node.ints("pads", &[0; 4])[..] {
             [top, left, bottom, right]
-                if [top, left, bottom, right].iter().all(|pad| (0..=1024).contains(*pad)) =>
+                if [top, left, bottom, right]
+                    .iter()
+                    .all(|pad| (0..=LARGEST_WINDOW as i64).contains(*pad)) =>
             {
                 [[*top as usize, *left as usize], [*bottom as usize, *right as usize]]
             }

@@ -56,6 +56,9 @@ pub(super) fn network(bytes: &[u8], size: Option<[usize; 2]>) -> Result<Network,
         let reason = format!("{} nodes, the limit is {MOST_ONNX_NODES}", graph.node.len());
         return Err(WeightsError::Network { reason });
     }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(WeightsError::Network { reason: "a sparse constant; export it dense".to_owned() });
+    }
     let mut values: HashMap<&str, Value> = HashMap::with_capacity(graph.initializer.len());
     for tensor in &graph.initializer {
         // A constant that cannot be read matters to who needs it.

@@ -4,15 +4,16 @@
 use std::rc::Rc;
 
 use super::super::onnx_graph::NodeProto;
+use super::broadcast::common;
 use super::call::{Call, name_of, shown};
 use super::reader::Reader;
-use super::tensor::Reason;
+use super::tensor::{Reason, Tensor, made};
 use super::value::{Refusal, Value};
 use super::{arithmetic, constant, layout, maps, norms, tokens};
 use crate::weights::error::WeightsError;
 
-/// The most values that constants may be computed to, all together.
-const MOST_COMPUTED: usize = 1 << 27;
+/// The most values that the computation of constants may read or give, all together.
+const MOST_COMPUTED: usize = 1 << 28;
 
 /// Reads all nodes.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), WeightsError> {
@@ -64,13 +65,16 @@ fn operation<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Vec<Value>,
         return Err("an operation of another domain; export with ONNX's own".to_owned());
     }
     if call.inputs.iter().all(|input| matches!(input, Value::Constant(_) | Value::Nothing)) {
+        let work = work(call);
+        reader.computed = reader.computed.saturating_add(work);
+        let within = |computed: usize| match computed > MOST_COMPUTED {
+            true => Err(format!("constants of more than {MOST_COMPUTED} values in all")),
+            false => Ok(()),
+        };
+        within(reader.computed)?;
         let value = constant::compute(call, reader.opset)?;
-        // A whole number takes as much as four others.
-        let each = if value.as_wholes().is_ok() { 4 } else { 1 };
-        reader.computed = reader.computed.saturating_add(each * value.len());
-        if reader.computed > MOST_COMPUTED {
-            return Err(format!("constants of more than {MOST_COMPUTED} values in all"));
-        }
+        reader.computed = reader.computed.saturating_add(size(&value).saturating_sub(work));
+        within(reader.computed)?;
         return Ok(vec![Value::Constant(value)]);
     }
     let value = match call.node.op_type.as_str() {
@@ -78,7 +82,7 @@ fn operation<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Vec<Value>,
         "Split" => return layout::split(reader, call),
         "Identity" | "Transpose" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice" | "Gather"
         | "Cast" | "Expand" => layout::moved(reader, call)?,
-        "Dropout" => call.inputs[0].clone(),
+        "Dropout" => layout::dropout(reader, call)?,
         "Concat" => tokens::concatenate(reader, call)?,
         "Add" | "Sub" | "Mul" | "Div" | "Pow" => arithmetic::binary(reader, call)?,
         "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Exp" | "Sqrt" | "Neg" | "Reciprocal"
@@ -96,6 +100,26 @@ fn operation<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Vec<Value>,
         _ => return Err("an operation that is not known here".to_owned()),
     };
     Ok(vec![value])
+}
+
+/// The values that an operation of constants reads, or those of the shape that they have together. They count
+/// whether or not it can be computed.
+fn work(call: &Call<'_>) -> usize {
+    if matches!(call.node.op_type.as_str(), "Shape" | "Size" | "Identity" | "Dropout") {
+        return 0;
+    }
+    let tensors = call.inputs.iter().filter_map(|input| match input {
+        Value::Constant(tensor) => Some(tensor),
+        _ => None,
+    });
+    let dims: Vec<&[usize]> = tensors.clone().map(|tensor| tensor.dims.as_slice()).collect();
+    let together = common(&dims).ok().and_then(|dims| made(&dims).ok()).unwrap_or(0);
+    tensors.map(size).fold(0, usize::saturating_add).max(together)
+}
+
+/// The size of a constant. A whole number takes as much as four others.
+fn size(tensor: &Tensor) -> usize {
+    if tensor.as_wholes().is_ok() { 4 * tensor.len() } else { tensor.len() }
 }
 
 fn unknown(node: &NodeProto, name: &str) -> WeightsError {

@@ -114,13 +114,10 @@ pub(super) fn binary<'g>(
     operator: Operator,
 ) -> Result<Value, Reason> {
     let otherwise = || "a part of a layer norm that is used otherwise".to_owned();
-    let same = |one: &View, other: &View| {
-        (one.node, one.state, &one.sides, one.first) == (other.node, other.state, &other.sides, other.first)
-    };
     let (norm, view, axis) = match (&call.inputs[0], operator, &call.inputs[1]) {
         (Value::Data(_) | Value::Function(..), Operator::Subtract, Value::Norm(Norm::Mean, of, axis)) => {
             let view = reader.data(call, 0)?;
-            if !same(&view, of) {
+            if !view.is_same(of) {
                 return Err("the mean of another value is subtracted".to_owned());
             }
             (Norm::Centred, view, *axis)
@@ -134,7 +131,7 @@ pub(super) fn binary<'g>(
             Value::Norm(Norm::Centred, view, axis),
             Operator::Multiply,
             Value::Norm(Norm::Centred, other, other_axis),
-        ) if same(view, other) && axis == other_axis => (Norm::Square, view.clone(), *axis),
+        ) if view.is_same(other) && axis == other_axis => (Norm::Square, view.clone(), *axis),
         (Value::Norm(Norm::Variance(before), view, axis), Operator::Add, Value::Constant(more))
         | (Value::Constant(more), Operator::Add, Value::Norm(Norm::Variance(before), view, axis)) => {
             let more = more.only().map(decimal).filter(|more| (0.0..1.0).contains(more));
@@ -159,7 +156,7 @@ pub(super) fn binary<'g>(
             Value::Norm(Norm::Centred, view, axis),
             Operator::Multiply,
             Value::Norm(Norm::Inverse(epsilon), other, other_axis),
-        ) if same(view, other) && axis == other_axis => {
+        ) if view.is_same(other) && axis == other_axis => {
             let channels = reader.drafts.node(view).channels;
             return self::norm(reader, view, *epsilon, vec![vec![1.0; channels], vec![0.0; channels]]);
         }

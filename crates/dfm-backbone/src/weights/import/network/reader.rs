@@ -1,6 +1,6 @@
 //! What the ONNX nodes read until now were found to be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use dfm_graph::Operation;
@@ -13,6 +13,9 @@ use super::tensor::Reason;
 use super::value::Value;
 use super::view::View;
 
+/// Why an expression could not be made.
+const TOO_LONG: &str = "a function of too many steps";
+
 /// What the nodes of an ONNX graph were found to be.
 pub(super) struct Reader<'g> {
     pub(super) graph: &'g GraphProto,
@@ -20,8 +23,8 @@ pub(super) struct Reader<'g> {
     pub(super) values: HashMap<&'g str, Value>,
     /// How many nodes read a value, its shape aside.
     pub(super) readers: HashMap<&'g str, usize>,
-    /// Values that are a step of a longer function.
-    pub(super) steps: HashSet<String>,
+    /// Values that are a step of a longer function, with the index of the node that reads them.
+    pub(super) steps: HashMap<String, usize>,
     /// The version of the operators.
     pub(super) opset: i64,
     /// Whether the file is for one picture at a time.
@@ -45,7 +48,7 @@ impl<'g> Reader<'g> {
         }
         // What leaves the graph is wanted as it is.
         graph.output.iter().for_each(|output| *readers.entry(&output.name).or_default() += 1);
-        Self { graph, drafts, values, readers, steps: HashSet::new(), opset, one_picture, computed: 0 }
+        Self { graph, drafts, values, readers, steps: HashMap::new(), opset, one_picture, computed: 0 }
     }
 
     /// The features that an input of a node is. What has been a function until now becomes a node.
@@ -59,11 +62,22 @@ impl<'g> Reader<'g> {
             }
             other => return Err(format!("input {index} is {}, expected features", other.kind())),
         };
-        match view.state == self.drafts.node(&view).state {
+        match self.is_there(&view) {
             true => Ok(view),
             // Nothing else may read what something was folded into.
-            false => Err("it reads a value that is no longer there".to_owned()),
+            false => Err(format!("it reads '{}'; {}", shown(&call.node.input[index]), self.joined(&view))),
         }
+    }
+
+    /// Whether a view shows what its node computes: nothing was folded into the node since.
+    pub(super) fn is_there(&self, view: &View) -> bool {
+        view.state == self.drafts.node(view).state
+    }
+
+    /// Why a view shows no longer what its node computes, and which layer to take.
+    pub(super) fn joined(&self, view: &View) -> String {
+        let behind = self.name(self.drafts.node(view).origin);
+        format!("that value was joined with the node behind it; take the layer '{behind}'")
     }
 
     /// The features of this name, once for all that read them.
@@ -87,6 +101,9 @@ impl<'g> Reader<'g> {
 
     /// Makes nodes that compute an expression of a view.
     fn settle(&mut self, view: &View, expression: &Expression) -> Result<View, Reason> {
+        if !self.is_there(view) {
+            return Err(self.joined(view));
+        }
         let meaning = expression.meaning();
         self.drafts.origin = expression.node;
         match (meaning, &expression.step) {
@@ -102,18 +119,21 @@ impl<'g> Reader<'g> {
                 if !one.is_value() && *operator != Operator::Power =>
             {
                 let inner = self.settle(view, one)?;
-                let value = Rc::new(Expression::new(Step::Value, expression.node).ok_or("")?);
+                let value = Rc::new(Expression::new(Step::Value, expression.node).ok_or(TOO_LONG)?);
                 let step = match &expression.step {
                     Step::Behind(_, number, _) => Step::Behind(*operator, *number, value),
                     Step::With(_, _, number) => Step::With(*operator, value, *number),
                     _ => Step::Value,
                 };
-                self.settle(&inner, &Expression::new(step, expression.node).ok_or("")?)
+                self.settle(&inner, &Expression::new(step, expression.node).ok_or(TOO_LONG)?)
             }
             (None, Step::Of(function, one)) if !one.is_value() => {
                 let inner = self.settle(view, one)?;
-                let value = Rc::new(Expression::new(Step::Value, expression.node).ok_or("")?);
-                self.settle(&inner, &Expression::new(Step::Of(*function, value), expression.node).ok_or("")?)
+                let value = Rc::new(Expression::new(Step::Value, expression.node).ok_or(TOO_LONG)?);
+                self.settle(
+                    &inner,
+                    &Expression::new(Step::Of(*function, value), expression.node).ok_or(TOO_LONG)?,
+                )
             }
             (None, Step::Both(Operator::Add | Operator::Multiply, one, other))
                 if !(one.is_value() && other.is_value()) =>
@@ -131,7 +151,7 @@ impl<'g> Reader<'g> {
             _ => Err(match &expression.step {
                 Step::Of(Function::Clip(least, most), _) => {
                     format!(
-                        "'{}' cuts at {least} and {most}: known are 0 and 6, and 0 alone",
+                        "'{}' cuts at {least} and {most}: expected Clip from 0 to 6, or from 0 without an upper bound",
                         self.name(expression.node)
                     )
                 }

@@ -1,6 +1,6 @@
 //! Constants in another arrangement.
 
-use dfm_graph::Interpolation;
+use dfm_graph::{Interpolation, LONGEST_GRID};
 
 use super::broadcast::{common, places};
 use super::call::Call;
@@ -145,22 +145,27 @@ pub(super) fn concatenated(call: &Call<'_>) -> Result<Tensor, Reason> {
     }
     let mut dims = first.dims.clone();
     dims[axis] = tensors.iter().map(|tensor| tensor.dims[axis]).sum();
-    count(&dims)?;
+    let count = made(&dims)?;
     let outer: usize = dims[..axis].iter().product();
     let length = |tensor: &Tensor| tensor.len().checked_div(outer).unwrap_or(0);
-    if tensors.iter().all(|tensor| matches!(tensor.numbers, Numbers::Wholes(_))) {
-        let mut values = Vec::new();
+    let kinds = || "whole and floating-point numbers beside each other".to_owned();
+    if matches!(first.numbers, Numbers::Wholes(_)) {
+        let each = tensors.iter().map(|tensor| tensor.as_wholes().map_err(|_| kinds()));
+        let each = each.collect::<Result<Vec<_>, _>>()?;
+        let mut values = Vec::with_capacity(count);
         for block in 0..outer {
-            for tensor in &tensors {
-                values.extend_from_slice(&tensor.as_wholes()?[block * length(tensor)..][..length(tensor)]);
+            for (tensor, numbers) in tensors.iter().zip(&each) {
+                values.extend_from_slice(&numbers[block * length(tensor)..][..length(tensor)]);
             }
         }
         return Ok(Tensor::wholes(dims, values));
     }
-    let mut values = Vec::new();
+    let each = tensors.iter().map(|tensor| tensor.weights().map_err(|_| kinds()));
+    let each = each.collect::<Result<Vec<_>, _>>()?;
+    let mut values = Vec::with_capacity(count);
     for block in 0..outer {
-        for tensor in &tensors {
-            values.extend_from_slice(&tensor.as_floats()?[block * length(tensor)..][..length(tensor)]);
+        for (tensor, numbers) in tensors.iter().zip(&each) {
+            values.extend_from_slice(&numbers[block * length(tensor)..][..length(tensor)]);
         }
     }
     Ok(Tensor::floats(dims, values))
@@ -194,7 +199,12 @@ pub(super) fn resized(call: &Call<'_>, opset: i64) -> Result<Tensor, Reason> {
     if !is_known || !is_plain || of_result != channels || rows * columns == 0 || height * width == 0 {
         return Err(format!("the mode '{}' of '{}': known is bicubic as in PyTorch", mode.0, mode.1));
     }
+    if let Some(side) = [rows, columns, height, width].into_iter().find(|side| *side > LONGEST_GRID) {
+        return Err(format!("a grid of {side} along a side, the limit is {LONGEST_GRID}"));
+    }
     made(&[channels, height, width])?;
+    // The columns are resampled after the rows.
+    made(&[channels, height, columns])?;
     let values = tensor.as_floats()?;
     let cells = (0..rows * columns).flat_map(|cell| (0..channels).map(move |channel| (cell, channel)));
     let cells: Vec<f32> = cells.map(|(cell, channel)| values[channel * rows * columns + cell]).collect();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dfm_graph::{MOST_CHANNELS, Operation};
+use dfm_graph::{MOST_CHANNELS, MOST_PREFIX, Operation};
 
 use super::attention;
 use super::call::Call;
@@ -17,6 +17,12 @@ pub(super) fn product<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Va
     match &call.inputs[..] {
         [_, Value::Constant(weight)] => {
             let view = reader.data(call, 0)?;
+            if weight.dims.len() > view.sides.len() {
+                let (axes, shape) = (weight.dims.len(), shown(&view.shape()));
+                return Err(format!(
+                    "a weight of {axes} axes for {shape}, expected no more axes than that has"
+                ));
+            }
             let [inputs, out] = matrix(weight)?;
             let numbers = weight.weights()?;
             let weight = (0..out).flat_map(|row| (0..inputs).map(move |column| (row, column)));
@@ -73,14 +79,15 @@ pub(super) fn gemm<'g>(reader: &mut Reader<'g>, call: &Call<'g>) -> Result<Value
 }
 
 /// The softmax of products of queries and keys.
-pub(super) fn softmax<'g>(_: &mut Reader<'g>, call: &Call<'g>) -> Result<Value, Reason> {
+pub(super) fn softmax<'g>(reader: &Reader<'g>, call: &Call<'g>) -> Result<Value, Reason> {
     let Value::Scores(scores) = &call.inputs[0] else {
         return Err(format!("of {}: known is that of queries and keys", call.inputs[0].kind()));
     };
     let Scores { queries, keys, scale, is_softmax } = &**scores;
     let last = queries.sides.len() - 1;
-    // Before version 13, all axes behind the one that is named were joined.
-    if *is_softmax || queries.axis(call.int("axis", -1))? != last {
+    // Before version 13, all axes from the one that is named on were joined, and that was axis 1 if none was named.
+    let usual = if reader.opset < 13 { 1 } else { -1 };
+    if *is_softmax || queries.axis(call.int("axis", usual))? != last {
         return Err("expected the softmax along the last axis, once".to_owned());
     }
     let (queries, keys, scale) = (queries.clone(), keys.clone(), *scale);
@@ -149,8 +156,8 @@ fn prefix(reader: &mut Reader<'_>, constants: &[&Tensor], view: &View, axis: usi
         }
     }
     let count = tokens.len() / channels;
-    if !(1..=1024).contains(&count) {
-        return Err(format!("{count} learnt tokens, expected 1 to 1024"));
+    if !(1..=MOST_PREFIX).contains(&count) {
+        return Err(format!("{count} learnt tokens, expected 1 to {MOST_PREFIX}"));
     }
     let node = reader.drafts.add(Operation::PrefixTokens { count }, &[view.node], vec![tokens])?;
     Ok(Value::Data(reader.drafts.whole(node)))
@@ -191,7 +198,7 @@ fn with_factor<'g>(reader: &mut Reader<'g>, call: &Call<'g>, index: usize) -> Re
     if let Value::Function(view, expression) = &call.inputs[index]
         && let Some(Meaning::Affine(factor, 0.0)) = expression.meaning()
     {
-        reader.steps.insert(call.node.input[index].clone());
+        reader.steps.insert(call.node.input[index].clone(), reader.drafts.origin);
         return Ok((view.clone(), factor));
     }
     Ok((reader.data(call, index)?, 1.0))

@@ -1,6 +1,6 @@
 """Principal components of rows in float64 by somebody else's hand: a peer of `cargo xtask bench statistics`.
 
-    statistics.py METHOD ROWS_FILE ROWS COLUMNS VARIANCES_FILE THREADS COMPONENTS
+    decompositions.py METHOD ROWS_FILE ROWS COLUMNS VARIANCES_FILE THREADS COMPONENTS
 
 ROWS_FILE holds little-endian float64 row by row. The variances of the components go to VARIANCES_FILE, all
 that the method found. Prints one JSON object with `seconds`. COMPONENTS is for the methods that must be told
