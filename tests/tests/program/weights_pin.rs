@@ -150,7 +150,7 @@ fn the_program_pins_and_takes_a_whole_hash() {
     pull(&honest, &["--sha256", "63fe2227"]).expect_code(2).expect_said(&["64 hexadecimal digits"]);
     let run = pull(&honest, &[]).expect_code(0);
     assert!(run.out.contains("8 of the 64 digits") && run.out.contains(&first), "{}", run.out);
-    run.expect_said(&["do not stop an attacker", "--sha256"]);
+    run.expect_said(&["does not stop an attacker", "--sha256"]);
     let listed = || {
         let list = dfm.run(&["weights", "list"]).expect_code(0).out;
         list.lines().find(|line| line.starts_with("resnet101")).expect("a line").to_owned()
