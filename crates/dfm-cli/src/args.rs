@@ -135,7 +135,7 @@ pub(crate) fn region_rule(flags: &RegionFlags) -> anyhow::Result<RegionRule> {
         .with_pixel_size(flags.pixel_size))
 }
 
-/// The same, on these threads.
+/// [`store`] on these threads.
 fn store_on(weights: Option<&str>, flags: &ComputeFlags, workers: &Workers) -> anyhow::Result<ModelStore> {
     let hub = hub(weights)?;
     let weights =
