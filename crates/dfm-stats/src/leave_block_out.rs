@@ -44,14 +44,7 @@ impl<'a> LeaveBlockOut<'a> {
     ///
     /// If `components` is 0 or larger than the number of directions in which the rows vary.
     pub fn new(statistic: &'a FitStatistic, components: usize) -> Result<Self, StatsError> {
-        let rank = statistic.rank();
-        if components == 0 || components > rank {
-            return Err(StatsError::Parameter {
-                name: "components",
-                expected: format!("1 to {rank}, the directions of all rows"),
-                got: components.to_string(),
-            });
-        }
+        statistic.check_components(components)?;
         Ok(Self { statistic, components })
     }
 

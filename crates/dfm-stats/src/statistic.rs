@@ -181,6 +181,19 @@ impl FitStatistic {
         self.singular_values.len()
     }
 
+    /// Checks that models of the rows can have so many components.
+    pub(crate) fn check_components(&self, components: usize) -> Result<(), StatsError> {
+        let rank = self.rank();
+        match (1..=rank).contains(&components) {
+            true => Ok(()),
+            false => Err(StatsError::Parameter {
+                name: "components",
+                expected: format!("1 to {rank}, the directions of all rows"),
+                got: components.to_string(),
+            }),
+        }
+    }
+
     /// How the directions were found; `None` if they were read.
     pub fn route(&self) -> Option<Route> {
         self.route

@@ -24,7 +24,7 @@ impl Network {
         if taps.len() < 2 || self.file().is_none() {
             return Ok(ordered);
         }
-        // Of a known network, the last name is the last layer.
+        // The layer whose name comes last is tried first: names are often in the order of the network.
         ordered.sort_by_key(|tap| tap.layer);
         for last in ordered.clone().iter().rev() {
             let weights = self.weights(last.layer.reach())?;

@@ -159,7 +159,7 @@ fn input_contracts_are_the_published_ones() {
     const HALF: [[f32; 3]; 2] = [[0.5; 3]; 2];
     const CLIP: [[f32; 3]; 2] =
         [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]];
-    // Of networks that are no ResNets, as timm's default configuration has them.
+    // timm's default configurations have these for networks other than ResNets.
     let published = [
         ("mobilenetv2_100", 224, IMAGENET),
         ("mobilenetv3_large_100", 224, IMAGENET),

@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_micros(200);
 
 /// The values of a tensor.
 pub(super) enum Values {
-    /// Of any type that is not among the others, as they lie in the file.
+    /// Values of any other type, as they lie in the file.
     Bytes(Vec<u8>),
     F32(Vec<f32>),
     F64(Vec<f64>),

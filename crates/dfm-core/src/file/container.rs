@@ -111,7 +111,7 @@ pub(super) fn type_name(dtype: Dtype) -> &'static str {
 pub(super) struct FileDigest(Sha256);
 
 impl FileDigest {
-    /// Of a file with this header, whose digest is empty.
+    /// Begins the digest of a file with this header, in which the digest itself is empty.
     pub(super) fn new(undigested_header: &str) -> Self {
         let mut digest = Self(Sha256::new());
         digest.part(undigested_header.as_bytes());
