@@ -88,8 +88,7 @@ pub use checkpoint::Checkpoint;
 pub use checkpoint_error::CheckpointFileError;
 pub use coarse_because::CoarseBecause;
 pub use dfm_backbone::{
-    BackboneError, CounterGenerator, ImportOptions, InstructionSet, OnnxNode, OnnxNodes, StepTime,
-    WeightsError, WeightsFile,
+    BackboneError, CounterGenerator, InstructionSet, OnnxNode, OnnxNodes, StepTime, WeightsError, WeightsFile,
 };
 pub use dfm_core::*;
 pub use dfm_data::{

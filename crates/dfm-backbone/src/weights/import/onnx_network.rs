@@ -22,13 +22,15 @@ const LEAST_FACTOR: f32 = 1.0 / 32.0;
 const LARGEST_MEAN: f32 = 2.0;
 
 /// What can be tapped of the network that an ONNX file describes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OnnxNodes {
     /// The size (height, width) of pictures that the shapes are for.
     pub size: [usize; 2],
     /// Whether the file takes pictures of this size alone.
     pub fixed: bool,
+    /// What pixels are assumed to become where nothing else says it, or why that is not clear.
+    pub pixels: Result<Normalisation, String>,
     /// The nodes, in the order of the network.
     pub nodes: Vec<OnnxNode>,
     /// Why what is not among them was not understood: each cause once, with the node where it lies.
@@ -66,9 +68,11 @@ pub(super) fn nodes(bytes: &[u8], size: Option<[usize; 2]>) -> Result<OnnxNodes,
         sides: shape.sides,
         are_tokens: shape.form.layout != Layout::Map,
     });
+    let pixels = usual(&network).map(|input| input.normalisation()).map_err(|cause| cause.to_string());
     Ok(OnnxNodes {
         size,
         fixed: network.fixed,
+        pixels,
         nodes: nodes.collect(),
         refused: refused.into_iter().collect(),
     })

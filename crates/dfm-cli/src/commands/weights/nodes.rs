@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use dfm::{ImportOptions, WeightsFile};
+use dfm::WeightsFile;
 
 use crate::report::plain;
 use crate::report::table::{Align, Table};
@@ -15,8 +15,7 @@ use crate::{Outcome, output};
 pub(super) fn run(file: &Path, size: Option<Size>) -> anyhow::Result<Outcome> {
     let path = || file.display().to_string();
     let size = size.map(|Size { height, width }| [height, width]);
-    let weights = WeightsFile::read(file).with_context(path)?;
-    let found = weights.nodes(size).with_context(path)?;
+    let found = WeightsFile::read(file).and_then(|weights| weights.nodes(size)).with_context(path)?;
     let mut table =
         Table::new(&[("layer", Align::Left), ("operation", Align::Left), ("features", Align::Right)]);
     for node in &found.nodes {
@@ -29,18 +28,11 @@ pub(super) fn run(file: &Path, size: Option<Size>) -> anyhow::Result<Outcome> {
     let [height, width] = found.size;
     let alone = if found.fixed { " alone, the size that the file takes" } else { "" };
     writeln!(out, "for pictures of {height}×{width} pixels{alone}")?;
-    // What is assumed of pixels follows from the whole file, whatever the layer.
-    if let Some(deepest) = found.nodes.iter().find_map(|node| node.name.parse().ok()) {
-        let options = ImportOptions { deepest, size: Some(found.size), ..ImportOptions::default() };
-        match weights.import(&options) {
-            Ok(weights) => {
-                let pixels = weights.header().input.normalisation();
-                writeln!(out, "pixels as {pixels}, assumed unless --normalise states it\n")?;
-            }
-            Err(error) => writeln!(out, "pixels: {}\n", plain(&error.to_string()))?,
-        }
-    }
     if !found.nodes.is_empty() {
+        match &found.pixels {
+            Ok(pixels) => writeln!(out, "pixels as {pixels}, assumed unless --normalise states it\n")?,
+            Err(why) => writeln!(out, "pixels: {}\n", plain(why))?,
+        }
         table.write(&mut out)?;
     }
     if !found.refused.is_empty() {
